@@ -1,0 +1,56 @@
+# The commands of this project. `make run` and `make test` do all the set-up themselves.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PORT ?= 8000
+
+.PHONY: help install install-dev run dev test test-fast lint format bench clean
+
+help:  ## say what there is
+	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 22
+
+$(VENV)/.installed: requirements.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/.installed-dev: requirements.txt requirements-dev.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@ $(VENV)/.installed
+
+install: $(VENV)/.installed  ## the virtual environment with what the server needs
+
+install-dev: $(VENV)/.installed-dev  ## the same with what tests and checks need
+	@scripts/test-requirements
+
+run: install  ## install, migrate, serve (PORT, WORKERS, REDIS_URL, DATABASE_URL, DATA_DIR)
+	@$(BIN)/python manage.py migrate --verbosity 0
+	@exec $(BIN)/python manage.py runcluster
+
+dev: install  ## one process with autoreload, for development
+	@$(BIN)/python manage.py migrate --verbosity 0
+	@exec $(BIN)/python manage.py runserver $(PORT)
+
+test: install-dev  ## everything
+	$(BIN)/pytest
+
+test-fast: install-dev  ## without clusters, browsers and foreign clients
+	$(BIN)/pytest -m "not cluster and not browser and not interop"
+
+lint: install-dev  ## style, types, import layers, migrations in step
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python manage.py makemigrations --check --dry-run --settings=reaktor.settings.test
+
+format: install-dev  ## rewrite in the project's style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: install-dev  ## measure, print a table of ratios
+	$(BIN)/python -m benchmarks
+
+clean:  ## remove what install and tests left
+	rm -rf $(VENV) node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,26 @@
+"""The identifiers of the domain, each a type of its own, so that mypy tells them apart."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, NewType
+
+UserId = NewType("UserId", str)
+"""A user's UUID, as text."""
+SessionId = NewType("SessionId", str)
+"""One live session; unguessable, unique over all workers and incarnations."""
+ChannelKey = NewType("ChannelKey", str)
+"""A channel's public key: what clients name it by."""
+MessageId = NewType("MessageId", str)
+"""A message's UUID (version 7), as text."""
+CommandId = NewType("CommandId", str)
+"""One command of one follower."""
+
+
+class WorkerId(NamedTuple):
+    """A worker is always named by its slot (stable) and its incarnation (this life of it)."""
+
+    slot: int
+    incarnation: int
+
+    def __str__(self) -> str:
+        return f"{self.slot}.{self.incarnation}"

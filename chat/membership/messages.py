@@ -1,0 +1,337 @@
+"""What is said about the live membership: Commands (wishes), Changes (facts), Positions, Snapshots, Transitions.
+
+Plain frozen values. Followers send Commands, the authority answers with Batches of Changes, replicas turn those into
+Transitions: what this worker's runtime must do (index, tell). wire.py turns them into JSON and back.
+Source: docs/architecture.md, "Membership".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple
+
+from chat.domain.ids import ChannelKey, CommandId, SessionId, UserId, WorkerId
+
+
+class Status(StrEnum):
+    ONLINE = "online"
+    AWAY = "away"
+
+
+class Transport(StrEnum):
+    NATIVE = "native"
+    SOCKETIO = "socketio"
+
+
+class LeftReason(StrEnum):
+    """Why a user is no longer in a channel: asked to leave, has no session left, was taken out."""
+
+    LEFT = "left"
+    QUIT = "quit"
+    REMOVED = "removed"
+
+
+class Position(NamedTuple):
+    """Where in the stream of changes: one life of an authority, and how many changes into it."""
+
+    epoch: int
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class Grace:
+    """How long a session that ended without a goodbye lingers as a member, and how long its channels are kept."""
+
+    quit_s: float = 0.0
+    keep_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class SessionInfo:
+    """One live session, as everybody knows it. `since` is Unix seconds."""
+
+    session_id: SessionId
+    user_id: UserId
+    username: str
+    worker: WorkerId
+    transport: Transport
+    since: float
+    grace: Grace = Grace()
+    address: str = ""
+
+
+# -- Commands -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Connect:
+    """A session wants to be live. `resume`: the kept session to take over, else any lingering one of the user."""
+
+    session: SessionInfo
+    resume: SessionId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Disconnect:
+    """A session ended. `heads`: the last seq it was sent, per channel (what a later session is caught up from)."""
+
+    session_id: SessionId
+    goodbye: bool = False
+    heads: dict[ChannelKey, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    session_id: SessionId
+    channel: ChannelKey
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    session_id: SessionId
+    channel: ChannelKey
+
+
+@dataclass(frozen=True, slots=True)
+class SetStatus:
+    session_id: SessionId
+    status: Status
+
+
+@dataclass(frozen=True, slots=True)
+class AnnouncedSession:
+    """A session as its own worker knows it, for Hello."""
+
+    session: SessionInfo
+    status: Status
+    channels: frozenset[ChannelKey]
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """Everything a worker has: the authority's picture of that worker becomes this."""
+
+    worker: WorkerId
+    sessions: tuple[AnnouncedSession, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DropWorker:
+    """A worker's process is gone: each of its sessions ended without a goodbye; its later commands are refused."""
+
+    worker: WorkerId
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """The user may not be in the channel (None: anywhere) until then (Unix seconds; None: for good).
+
+    `code` and `reason` are what the closed sessions are told.
+    """
+
+    user_id: UserId
+    channel: ChannelKey | None
+    until: float | None
+    code: str = "banned"
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Unblock:
+    user_id: UserId
+    channel: ChannelKey | None
+
+
+@dataclass(frozen=True, slots=True)
+class Revoke:
+    """The user's tokens died: every live session of theirs ends now, as said by `code` (a CloseCode's number)."""
+
+    user_id: UserId
+    code: int
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    """Take the user out of a channel now; nothing keeps them from joining again (a kick)."""
+
+    user_id: UserId
+    channel: ChannelKey
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Time has passed: lingering sessions, kept channels and blocks come to their end."""
+
+
+Command = Connect | Disconnect | Join | Leave | SetStatus | Hello | DropWorker | Block | Unblock | Revoke | Remove | Tick
+
+
+# -- Changes ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """A session is live, and in these channels (those of the session it took over, else none).
+
+    `took_over`: the lingering or kept session that ends with this, its heads beside it.
+    """
+
+    session: SessionInfo
+    channels: frozenset[ChannelKey] = frozenset()
+    took_over: SessionId | None = None
+    heads: dict[ChannelKey, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Lingering:
+    """A session lost its connection; it still counts as a member until it is Disconnected."""
+
+    session_id: SessionId
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
+class Disconnected:
+    """A session is gone, and with it its channels. `close_code` set: its worker must tell and close it."""
+
+    session_id: SessionId
+    reason: LeftReason = LeftReason.QUIT
+    close_code: int | None = None
+    close_reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    session_id: SessionId
+    channel: ChannelKey
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    session_id: SessionId
+    channel: ChannelKey
+    reason: LeftReason = LeftReason.LEFT
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StatusChanged:
+    session_id: SessionId
+    status: Status
+
+
+Change = Connected | Lingering | Disconnected | Joined | Left | StatusChanged
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The authority's answer to one command: accepted, or refused with an ErrorCode's word."""
+
+    command_id: CommandId
+    code: str | None = None
+
+    @property
+    def is_accepted(self) -> bool:
+        return self.code is None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One publish of the authority: changes first_revision, first_revision + 1, …, and answers to commands.
+
+    With no changes, `first_revision` is the next revision to come (position + 1).
+    """
+
+    epoch: int
+    first_revision: int
+    changes: tuple[Change, ...] = ()
+    outcomes: tuple[Outcome, ...] = ()
+
+    @property
+    def last_revision(self) -> int:
+        return self.first_revision + len(self.changes) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotSession:
+    """One session in a snapshot, lingering ones included."""
+
+    session: SessionInfo
+    status: Status
+    channels: frozenset[ChannelKey]
+    lingering_until: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The whole live membership at a position."""
+
+    position: Position
+    sessions: tuple[SnapshotSession, ...] = ()
+
+
+# -- Transitions --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SessionEntered:
+    """A session of this worker is in a channel now. `after`: catch it up with what came after that seq."""
+
+    session_id: SessionId
+    channel: ChannelKey
+    after: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SessionExited:
+    """A session of this worker is no longer in a channel."""
+
+    session_id: SessionId
+    channel: ChannelKey
+    reason: LeftReason
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionEnded:
+    """A session of this worker is no longer in the membership; `close_code` set: tell and close it."""
+
+    session_id: SessionId
+    close_code: int | None = None
+    close_reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MemberJoined:
+    """A user is in a channel now and was not before."""
+
+    channel: ChannelKey
+    user_id: UserId
+    username: str
+    status: Status
+
+
+@dataclass(frozen=True, slots=True)
+class MemberLeft:
+    """A user is no longer in a channel. With QUIT, one such transition per channel of the user, side by side."""
+
+    channel: ChannelKey
+    user_id: UserId
+    username: str
+    reason: LeftReason
+
+
+@dataclass(frozen=True, slots=True)
+class PresenceChanged:
+    """A user's status (the best of their sessions) is another now; `channels`: where they are a member."""
+
+    user_id: UserId
+    username: str
+    status: Status
+    channels: frozenset[ChannelKey]
+
+
+Transition = SessionEntered | SessionExited | SessionEnded | MemberJoined | MemberLeft | PresenceChanged

@@ -1,0 +1,198 @@
+"""The one error hierarchy, and the table of close codes.
+
+Every error that a client may see is a ReaktorError with a stable ErrorCode. Transports map it once:
+REST to a status and a JSON body, native to an error frame, Socket.IO to an `error` event.
+Source: the native protocol's "Errors" and "Close codes".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+from http import HTTPStatus
+
+
+class ErrorCode(StrEnum):
+    """What went wrong, in a word that clients may compare."""
+
+    INVALID = "invalid"
+    NOT_AUTHENTICATED = "not_authenticated"
+    FORBIDDEN = "forbidden"
+    NOT_A_MEMBER = "not_a_member"
+    MUTED = "muted"
+    BANNED = "banned"
+    ARCHIVED = "archived"
+    NOT_FOUND = "not_found"
+    CONFLICT = "conflict"
+    NAME_TAKEN = "name_taken"
+    TOO_LARGE = "too_large"
+    TOO_MANY_SESSIONS = "too_many_sessions"
+    RATE_LIMITED = "rate_limited"
+    UNAVAILABLE = "unavailable"
+    UNKNOWN_OPERATION = "unknown_operation"
+    INTERNAL = "internal"
+
+
+HTTP_STATUS: Mapping[ErrorCode, HTTPStatus] = {
+    ErrorCode.INVALID: HTTPStatus.BAD_REQUEST,
+    ErrorCode.NOT_AUTHENTICATED: HTTPStatus.UNAUTHORIZED,
+    ErrorCode.FORBIDDEN: HTTPStatus.FORBIDDEN,
+    ErrorCode.NOT_A_MEMBER: HTTPStatus.FORBIDDEN,
+    ErrorCode.MUTED: HTTPStatus.FORBIDDEN,
+    ErrorCode.BANNED: HTTPStatus.FORBIDDEN,
+    ErrorCode.ARCHIVED: HTTPStatus.FORBIDDEN,
+    ErrorCode.NOT_FOUND: HTTPStatus.NOT_FOUND,
+    ErrorCode.CONFLICT: HTTPStatus.CONFLICT,
+    ErrorCode.NAME_TAKEN: HTTPStatus.CONFLICT,
+    ErrorCode.TOO_LARGE: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    ErrorCode.TOO_MANY_SESSIONS: HTTPStatus.CONFLICT,
+    ErrorCode.RATE_LIMITED: HTTPStatus.TOO_MANY_REQUESTS,
+    ErrorCode.UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
+    ErrorCode.UNKNOWN_OPERATION: HTTPStatus.BAD_REQUEST,
+    ErrorCode.INTERNAL: HTTPStatus.INTERNAL_SERVER_ERROR,
+}
+
+
+class ReaktorError(Exception):
+    """Something a client is told: a code to compare, a short text to show.
+
+    `retry_after_s` says when trying again makes sense; `fields` maps input fields to what is wrong with them.
+    """
+
+    code = ErrorCode.INTERNAL
+    default_message = "Something went wrong on our side."
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        retry_after_s: float | None = None,
+        fields: Mapping[str, str] | None = None,
+    ) -> None:
+        self.message = message or self.default_message
+        self.retry_after_s = retry_after_s
+        self.fields = dict(fields) if fields else None
+        super().__init__(self.message)
+
+    @property
+    def status(self) -> HTTPStatus:
+        """The HTTP status of this error's code."""
+        return HTTP_STATUS[self.code]
+
+    def as_data(self) -> dict[str, object]:
+        """The object that goes under `error` in REST answers and native frames: code, message, fields?, retry_after?."""
+        data: dict[str, object] = {"code": self.code.value, "message": self.message}
+        if self.fields:
+            data["fields"] = self.fields
+        if self.retry_after_s is not None:
+            data["retry_after"] = round(self.retry_after_s, 3)
+        return data
+
+
+class InvalidError(ReaktorError):
+    code = ErrorCode.INVALID
+    default_message = "The input is not valid."
+
+
+class NotAuthenticatedError(ReaktorError):
+    code = ErrorCode.NOT_AUTHENTICATED
+    default_message = "A valid token is needed."
+
+
+class ForbiddenError(ReaktorError):
+    code = ErrorCode.FORBIDDEN
+    default_message = "That is not allowed."
+
+
+class BannedError(ReaktorError):
+    code = ErrorCode.BANNED
+    default_message = "This account is banned."
+
+
+class NotFoundError(ReaktorError):
+    code = ErrorCode.NOT_FOUND
+    default_message = "There is nothing here."
+
+
+class ConflictError(ReaktorError):
+    code = ErrorCode.CONFLICT
+    default_message = "That contradicts what is stored."
+
+
+class NameTakenError(ReaktorError):
+    code = ErrorCode.NAME_TAKEN
+    default_message = "That name is taken."
+
+
+class TooLargeError(ReaktorError):
+    code = ErrorCode.TOO_LARGE
+    default_message = "That is too large."
+
+
+class TooManySessionsError(ReaktorError):
+    code = ErrorCode.TOO_MANY_SESSIONS
+    default_message = "This account has as many live sessions as are allowed."
+
+
+class RateLimitedError(ReaktorError):
+    code = ErrorCode.RATE_LIMITED
+    default_message = "Too many at once; try again a little later."
+
+
+class UnavailableError(ReaktorError):
+    code = ErrorCode.UNAVAILABLE
+    default_message = "The server can't do that right now; try again."
+
+    def __init__(self, message: str | None = None, *, retry_after_s: float | None = 1.0) -> None:
+        super().__init__(message, retry_after_s=retry_after_s)
+
+
+class UnknownOperationError(ReaktorError):
+    code = ErrorCode.UNKNOWN_OPERATION
+    default_message = "There is no such operation."
+
+
+class CloseCode(IntEnum):
+    """Why the server ends a session. 4000-4499: come back (full jitter); 4500-4999: don't."""
+
+    NORMAL = 1000
+    INTERNAL = 4000
+    RESTARTING = 4001
+    TOO_SLOW = 4002
+    NO_PONG = 4003
+    RESYNC_NEEDED = 4004
+    TOKEN_EXPIRED = 4005
+    RATE_LIMITED = 4006
+    BUS_LOST = 4007
+    NOT_AUTHENTICATED = 4500
+    NO_HELLO = 4501
+    BANNED = 4502
+    LOGGED_OUT = 4503
+    PROTOCOL_ERROR = 4504
+    VERSION = 4505
+    TOO_MANY_SESSIONS = 4506
+    ORIGIN = 4507
+
+    @property
+    def reason(self) -> str:
+        """The short text in `bye`: the code's name in words."""
+        return self.name.lower().replace("_", " ")
+
+    @property
+    def may_come_back(self) -> bool:
+        """Whether a client should connect again by itself."""
+        return 4000 <= self.value < 4500
+
+
+@dataclass(frozen=True, slots=True)
+class Disconnect:
+    """The end of a session as its client is told: a close code, and when to come back (seconds)."""
+
+    code: CloseCode
+    reason: str | None = None
+    retry_after_s: float | None = None
+
+    @property
+    def text(self) -> str:
+        return self.reason or self.code.reason
