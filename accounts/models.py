@@ -1,0 +1,63 @@
+"""Who you are: the user. Written only by accounts.services."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.auth.models import PermissionsMixin
+from django.core.validators import RegexValidator
+from django.db import models
+from django.db.models.functions import Lower
+from django.utils import timezone
+
+from reaktor.ids import uuid7
+
+RESERVED_USERNAMES = frozenset({"system", "you"})
+
+
+class UserManager(BaseUserManager["User"]):
+    """Finds users by name without regard to case, and makes them for Django's own commands."""
+
+    def get_by_natural_key(self, username: str | None) -> User:
+        return self.annotate(folded=Lower("username")).get(folded=(username or "").lower())
+
+    def create_user(self, username: str, password: str | None = None, **fields: object) -> User:
+        user = self.model(username=username, **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, username: str, password: str | None = None, **fields: object) -> User:
+        """What `createsuperuser` calls."""
+        return self.create_user(username, password, **{"is_staff": True, "is_superuser": True, **fields})
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    """An account. `token_version` is in every token: raising it ends them all."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    username = models.CharField(
+        max_length=32,
+        unique=True,  # Django's check of USERNAME_FIELD knows no functional constraint
+        validators=[RegexValidator(r"^[A-Za-z0-9]{3,32}\Z", "3 to 32 letters or digits.")],
+        help_text="3 to 32 letters or digits; upper and lower case name the same account.",
+    )
+    is_active = models.BooleanField("active", default=True, help_text="Off: can't log in, and no token works.")
+    is_staff = models.BooleanField("staff", default=False, help_text="May use this admin, and moderates everywhere.")
+    token_version = models.PositiveIntegerField(default=1, editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects: ClassVar[UserManager] = UserManager()
+
+    USERNAME_FIELD = "username"
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                Lower("username"), name="user_username_folded", violation_error_message="That name is taken."
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.username

@@ -1,0 +1,20 @@
+"""The errors that only chat knows; the hierarchy and its codes are reaktor.errors'."""
+
+from __future__ import annotations
+
+from reaktor.errors import ErrorCode, ReaktorError
+
+
+class NotAMemberError(ReaktorError):
+    code = ErrorCode.NOT_A_MEMBER
+    default_message = "Join the channel first."
+
+
+class MutedError(ReaktorError):
+    code = ErrorCode.MUTED
+    default_message = "You are muted here."
+
+
+class ArchivedError(ReaktorError):
+    code = ErrorCode.ARCHIVED
+    default_message = "This channel is archived."

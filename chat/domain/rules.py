@@ -1,0 +1,145 @@
+"""What is allowed, as predicates and checks on plain values: names, keys, texts, who may do what in a channel.
+
+Checks return the value to store or raise a ReaktorError. Used by services and actions; no I/O.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+from chat.domain.ids import ChannelKey
+from reaktor.errors import ForbiddenError, InvalidError, NotFoundError, TooLargeError
+
+_KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_MENTION = re.compile(r"(?<![A-Za-z0-9@])@([A-Za-z0-9]{3,32})(?![A-Za-z0-9])")
+RESERVED_KEY_PREFIXES = ("dm-", "prv-")
+NONCE_CHARS = 64
+EMOJI_CHARS = 32
+NAME_CHARS = 80
+TOPIC_CHARS = 400
+MENTIONS_PER_MESSAGE = 20
+
+
+class ChannelKind(StrEnum):
+    """Who may find and read a channel: everybody, who knows its key, who was invited, its two members."""
+
+    PUBLIC = "public"
+    UNLISTED = "unlisted"
+    PRIVATE = "private"
+    DIRECT = "direct"
+
+
+class Role(StrEnum):
+    OWNER = "owner"
+    MODERATOR = "moderator"
+    MEMBER = "member"
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What one user is to one channel: the durable role (None: no member for good), and whether site staff."""
+
+    kind: ChannelKind
+    role: Role | None
+    is_staff: bool = False
+    is_archived: bool = False
+
+    @property
+    def can_read(self) -> bool:
+        """Public with a token, unlisted with its key (which the asker just named), the rest by membership."""
+        return self.kind in {ChannelKind.PUBLIC, ChannelKind.UNLISTED} or self.role is not None
+
+    @property
+    def can_moderate(self) -> bool:
+        return self.is_staff or self.role in {Role.OWNER, Role.MODERATOR}
+
+    @property
+    def can_manage(self) -> bool:
+        """Rename, archive, give roles."""
+        return self.is_staff or self.role is Role.OWNER
+
+    def check_read(self) -> None:
+        """Raises NotFoundError: that a private channel exists is told to nobody outside it."""
+        if not self.can_read:
+            raise NotFoundError("There is no such channel.")
+
+    def check_manage(self) -> None:
+        self.check_read()
+        if not self.can_manage:
+            raise ForbiddenError("Only an owner of the channel may do that.")
+
+
+def check_text(text: object, *, max_chars: int) -> str:
+    """A message's text as sent, never trimmed or escaped. Raises InvalidError, TooLargeError."""
+    if not isinstance(text, str):
+        raise InvalidError("The text must be a string.", fields={"text": "must be a string"})
+    if len(text) > max_chars:
+        raise TooLargeError(f"A message has at most {max_chars} characters.", fields={"text": "too long"})
+    if not text.strip():
+        raise InvalidError("The text is blank.", fields={"text": "blank"})
+    if has_unstorable(text):
+        raise InvalidError("The text has characters that can't be stored.", fields={"text": "NUL or half a character"})
+    return text
+
+
+def has_unstorable(text: str) -> bool:
+    """NUL (PostgreSQL refuses it) and lone surrogates (UTF-8 has no form for them)."""
+    return "\x00" in text or any("\ud800" <= char <= "\udfff" for char in text)
+
+
+def check_nonce(nonce: object) -> str:
+    """A client's own name for one sending, 1–64 characters. Raises InvalidError."""
+    if not isinstance(nonce, str) or not 1 <= len(nonce) <= NONCE_CHARS or has_unstorable(nonce):
+        raise InvalidError("The nonce must be a string of 1 to 64 characters.", fields={"nonce": "1 to 64 characters"})
+    return nonce
+
+
+def check_emoji(emoji: object) -> str:
+    """One emoji, or a short word: 1–32 characters without blanks. Raises InvalidError."""
+    if (
+        not isinstance(emoji, str)
+        or not 1 <= len(emoji) <= EMOJI_CHARS
+        or has_unstorable(emoji)
+        or any(char.isspace() or not char.isprintable() and char != "\u200d" for char in emoji)
+    ):
+        raise InvalidError("That is not an emoji.", fields={"emoji": "1 to 32 characters, no blanks"})
+    return emoji
+
+
+def check_channel_key(key: object) -> ChannelKey:
+    """A key that a client may name freely: `[A-Za-z0-9_-]{1,64}`, no reserved prefix. Raises InvalidError."""
+    if not isinstance(key, str) or not _KEY.fullmatch(key):
+        raise InvalidError("That is not a channel key.", fields={"channel": "letters, digits, - and _, at most 64"})
+    if key.startswith(RESERVED_KEY_PREFIXES):
+        raise InvalidError("Keys beginning with dm- and prv- are given by the server.", fields={"channel": "reserved"})
+    return ChannelKey(key)
+
+
+def parse_channel_key(key: object) -> ChannelKey:
+    """The key of a channel that should exist. Raises InvalidError (no string), NotFoundError (no possible key)."""
+    if not isinstance(key, str):
+        raise InvalidError("The channel must be a string.", fields={"channel": "must be a string"})
+    if not _KEY.fullmatch(key):
+        raise NotFoundError("There is no such channel.")
+    return ChannelKey(key)
+
+
+def check_channel_name(name: object) -> str:
+    """A channel's name, trimmed, 1–80 characters. Raises InvalidError."""
+    if not isinstance(name, str) or not 1 <= len(name.strip()) <= NAME_CHARS or has_unstorable(name):
+        raise InvalidError("A channel's name has 1 to 80 characters.", fields={"name": "1 to 80 characters"})
+    return name.strip()
+
+
+def check_topic(topic: object) -> str:
+    if not isinstance(topic, str) or len(topic.strip()) > TOPIC_CHARS or has_unstorable(topic):
+        raise InvalidError("A topic has at most 400 characters.", fields={"topic": "at most 400 characters"})
+    return topic.strip()
+
+
+def mentioned_names(text: str) -> tuple[str, ...]:
+    """The names after an @ in a text, lower-cased, each once, in order, at most MENTIONS_PER_MESSAGE."""
+    names = dict.fromkeys(name.lower() for name in _MENTION.findall(text))
+    return tuple(names)[:MENTIONS_PER_MESSAGE]

@@ -1,0 +1,144 @@
+"""What is stored: channels, messages, durable memberships, reactions, mentions.
+
+Written only by chat.services and chat.writer, which take seq and number under the channel row's lock. No OFFSET
+anywhere: pages go by `number`, "changed since" by `changed_seq`, each along one index.
+"""
+
+from __future__ import annotations
+
+import secrets
+import uuid
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+from chat.domain.rules import EMOJI_CHARS, NAME_CHARS, NONCE_CHARS, TOPIC_CHARS, ChannelKind, Role
+from reaktor.ids import uuid7
+
+
+def random_channel_key() -> str:
+    """43 URL-safe characters from 256 random bits. The seed contract names the length."""
+    return secrets.token_urlsafe(32)
+
+
+class Channel(models.Model):
+    """A chat room and the heads of its two counters."""
+
+    id = models.BigAutoField(primary_key=True)
+    key = models.CharField(max_length=64, unique=True, default=random_channel_key, editable=False)
+    name = models.CharField(max_length=NAME_CHARS)
+    topic = models.CharField(max_length=TOPIC_CHARS, blank=True, default="")
+    kind = models.CharField(max_length=8, choices=[(kind.value, kind.name.title()) for kind in ChannelKind])
+    seq = models.BigIntegerField(default=0, editable=False, help_text="Position of the newest durable event.")
+    number = models.BigIntegerField(default=0, editable=False, help_text="Number of the newest message.")
+    floor_seq = models.BigIntegerField(default=0, editable=False, help_text="Cursors below it must read anew.")
+    is_default = models.BooleanField(default=False, help_text="Every account is a member of it from its start.")
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", editable=False
+    )
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    archived_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        indexes = [models.Index(fields=["kind", "id"], name="channel_kind")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Message(models.Model):
+    """A stored chat message. A deleted one keeps its place, without its text."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    channel = models.ForeignKey(Channel, on_delete=models.CASCADE, related_name="messages")
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    number = models.BigIntegerField(editable=False)
+    seq = models.BigIntegerField(editable=False)
+    changed_seq = models.BigIntegerField(editable=False)
+    text = models.TextField()
+    nonce = models.CharField(max_length=NONCE_CHARS, null=True, editable=False)  # noqa: DJ001  NULL: sent without one
+    reply_to_id: uuid.UUID | None
+    reply_to = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="+", db_index=False)
+    created_at = models.DateTimeField(editable=False)
+    edited_at = models.DateTimeField(null=True, editable=False)
+    deleted_at = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["channel", "number"], name="message_number"),
+            models.UniqueConstraint(fields=["channel", "changed_seq"], name="message_changed_seq"),
+            models.UniqueConstraint(
+                fields=["channel", "author", "nonce"],
+                condition=models.Q(nonce__isnull=False),
+                name="message_nonce",
+            ),
+        ]
+        indexes = [models.Index(fields=["author", "created_at"], name="message_author")]
+
+    def __str__(self) -> str:
+        return f"{self.channel_id}/{self.number}"
+
+
+class ChannelMembership(models.Model):
+    """A user's durable belonging to a channel: role and read marker. Not who is there now: that is chat.membership."""
+
+    id = models.BigAutoField(primary_key=True)
+    channel = models.ForeignKey(Channel, on_delete=models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
+    role = models.CharField(
+        max_length=9, choices=[(role.value, role.name.title()) for role in Role], default=Role.MEMBER.value
+    )
+    read_number = models.BigIntegerField(default=0, editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "channel"], name="membership_user_channel")]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} in {self.channel_id}"
+
+
+class Reaction(models.Model):
+    """One user's one emoji on one message."""
+
+    id = models.BigAutoField(primary_key=True)
+    message = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="reactions", db_index=False)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    emoji = models.CharField(max_length=EMOJI_CHARS)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["message", "user", "emoji"], name="reaction_once")]
+
+    def __str__(self) -> str:
+        return f"{self.emoji} on {self.message_id}"
+
+
+class Mention(models.Model):
+    """A message that names a user. `number` is the message's: unread mentions are those above the read marker."""
+
+    id = models.BigAutoField(primary_key=True)
+    message = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="mentions", db_index=False)
+    channel = models.ForeignKey(Channel, on_delete=models.CASCADE, related_name="+", db_index=False)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+", db_index=False)
+    number = models.BigIntegerField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["message", "user"], name="mention_once")]
+        indexes = [models.Index(fields=["user", "channel", "number"], name="mention_unread")]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} in {self.message_id}"
+
+
+class History(models.Model):
+    """One row: the epoch of this database. A restored backup gets a new one, and clients drop their cursors."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    epoch = models.UUIDField(default=uuid.uuid4)
+
+    class Meta:
+        verbose_name_plural = "histories"
+
+    def __str__(self) -> str:
+        return str(self.epoch)

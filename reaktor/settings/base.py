@@ -1,0 +1,197 @@
+"""Settings that every environment shares; local, test and production say what differs.
+
+Chat's own figures live in REAKTOR (reaktor.config.Config), Django's and its libraries' here.
+Only composition roots (asgi, urls, commands, app configs) read settings; the rest is handed values.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+from reaktor.config import Config, ConfigError
+from reaktor.secrets import development_secret
+
+BASE_DIR = Path(__file__).resolve().parent.parent.parent
+env = environ.Env()
+
+os.environ.setdefault("DATA_DIR", str(BASE_DIR / "var"))
+try:
+    REAKTOR = Config.from_mapping(os.environ)
+except ConfigError as error:
+    raise ImproperlyConfigured(str(error)) from error
+
+DATA_DIR = REAKTOR.data_dir
+# Only the supervisor makes a process a worker: it sets this in the environment of the children that it starts.
+IS_WORKER = "REAKTOR_WORKER" in os.environ
+
+DEBUG = False
+SECRET_KEY = env.str("SECRET_KEY", default="") or development_secret(DATA_DIR, "secret_key")
+JWT_SECRET = REAKTOR.jwt_secret or development_secret(DATA_DIR, "jwt_secret")
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["*"])
+
+INSTALLED_APPS = [
+    "chat",  # before daphne: our runserver is Daphne's with the limits and direct frames of a worker
+    "accounts",
+    "daphne",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "channels",
+    "rest_framework",
+    "rest_framework_simplejwt.token_blacklist",
+    "drf_spectacular",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "chat.middleware.ContentSecurityPolicyMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "reaktor.urls"
+ASGI_APPLICATION = "reaktor.asgi.application"
+APPEND_SLASH = False
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+SQLITE_OPTIONS: dict[str, Any] = {
+    # A writer that starts as a reader and upgrades fails at once when another one writes; IMMEDIATE waits its turn.
+    "transaction_mode": "IMMEDIATE",
+    "timeout": 20,
+    # FULL: what is acknowledged survives a power cut; group commit pays for the fsync.
+    "init_command": (
+        "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-65536; "
+        "PRAGMA mmap_size=268435456; PRAGMA temp_store=MEMORY"
+    ),
+}
+
+
+def database(url: str) -> dict[str, Any]:
+    """Django's database settings for a URL, with what each engine needs for many short transactions."""
+    found: dict[str, Any] = environ.Env.db_url_config(url)
+    if found["ENGINE"].endswith("sqlite3"):
+        found["OPTIONS"] = {**SQLITE_OPTIONS, **found.get("OPTIONS", {})}
+    else:
+        found.setdefault("CONN_MAX_AGE", 600)
+        found["CONN_HEALTH_CHECKS"] = True
+        found.setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
+    return found
+
+
+DATABASES = {"default": database(env.str("DATABASE_URL", default="") or f"sqlite:///{DATA_DIR / 'reaktor.sqlite3'}")}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+MEMORY_LAYER = {
+    "BACKEND": "channels.layers.InMemoryChannelLayer",
+    # At the default of 100, send raises and group_send drops without a word; groups would be forgotten after a day.
+    "CONFIG": {"capacity": 100_000, "expiry": 3600, "group_expiry": 10**9},
+}
+
+
+def redis_layer(url: str) -> dict[str, Any]:
+    """The pub/sub layer on one Redis. redis-py 8 ends a connection that is idle for 5 s unless told otherwise."""
+    return {
+        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "CONFIG": {
+            "hosts": [{"address": url, "socket_timeout": None, "socket_connect_timeout": 5, "health_check_interval": 0}],
+            "prefix": "reaktor",
+        },
+    }
+
+
+CHANNEL_LAYERS = {"default": redis_layer(REAKTOR.redis_url) if IS_WORKER and REAKTOR.redis_url else MEMORY_LAYER}
+
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "accounts.hashers.ImportedBcryptHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 8}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.BearerAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["reaktor.rest.OrjsonRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["reaktor.rest.OrjsonParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "reaktor.rest.exception_handler",
+    "UNAUTHENTICATED_USER": None,
+}
+SIMPLE_JWT = {
+    "SIGNING_KEY": JWT_SECRET,
+    "ALGORITHM": "HS256",
+    "ACCESS_TOKEN_LIFETIME": timedelta(minutes=15),
+    "REFRESH_TOKEN_LIFETIME": timedelta(days=30),
+    "ROTATE_REFRESH_TOKENS": True,
+    "BLACKLIST_AFTER_ROTATION": True,
+    "USER_ID_CLAIM": "sub",
+    "UPDATE_LAST_LOGIN": False,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Reaktor",
+    "DESCRIPTION": "The REST interface of the chat server. Live events come over /ws/v1 (see asyncapi.json).",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+}
+
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_TZ = True
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+WHITENOISE_USE_FINDERS = True
+DATA_UPLOAD_MAX_MEMORY_SIZE = REAKTOR.limits.body_bytes
+X_FRAME_OPTIONS = "DENY"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+
+LOGGING: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "human": {"()": "reaktor.logs.HumanFormatter"},
+        "json": {"()": "reaktor.logs.JsonFormatter"},
+    },
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": REAKTOR.log_format}},
+    "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
+    "loggers": {
+        "daphne": {"level": "WARNING"},
+        "django.request": {"level": "ERROR"},
+        "asyncio": {"level": "WARNING"},
+    },
+}
