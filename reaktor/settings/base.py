@@ -159,6 +159,7 @@ SIMPLE_JWT = {
     "ROTATE_REFRESH_TOKENS": True,
     "BLACKLIST_AFTER_ROTATION": True,
     "USER_ID_CLAIM": "sub",
+    "AUDIENCE": "reaktor",
     "UPDATE_LAST_LOGIN": False,
 }
 SPECTACULAR_SETTINGS = {

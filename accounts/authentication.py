@@ -1,0 +1,95 @@
+"""One verifier for REST, native and Socket.IO: a token's claims (CPU only), then its user (one query).
+
+verify_token() may run on the loop; user_for_claims() touches the database and runs in a thread.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from dataclasses import dataclass
+from enum import StrEnum
+
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.request import Request
+
+from accounts import tokens
+from accounts.models import User
+from reaktor.errors import BannedError, NotAuthenticatedError
+
+_HEADER = re.compile(r"(?:Bearer:?(?:\s+|$))?(\S*)", re.IGNORECASE)
+_BEARER = re.compile(r"Bearer\s+(\S+)", re.IGNORECASE)
+
+
+class TokenKind(StrEnum):
+    """The kinds that open something; a refresh token only buys new ones."""
+
+    ACCESS = "access"
+    SEED = "seed"
+
+
+_OPENING = frozenset(TokenKind)
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What a valid token says. `expires_at` is in Unix seconds; `username` may be older than a renaming."""
+
+    user_id: str
+    username: str
+    token_version: int
+    expires_at: int
+    kind: TokenKind
+
+
+def verify_token(raw: object) -> Claims:
+    """The claims of an access or seed token. CPU only. Raises NotAuthenticatedError.
+
+    The caller still asks user_for_claims(): whether the account exists and the token was revoked stands in the store.
+    """
+    claims = tokens.payload(raw, _OPENING)
+    return Claims(claims["sub"], claims["name"], claims["ver"], int(claims["exp"]), TokenKind(claims["token_type"]))
+
+
+def user_for_claims(claims: Claims) -> User:
+    """The user that the token speaks for, as stored now. One query.
+
+    Raises BannedError (the account is off) and NotAuthenticatedError (it is gone, or the token was revoked).
+    """
+    try:
+        user = User.objects.filter(pk=uuid.UUID(claims.user_id)).first()
+    except ValueError:
+        user = None
+    if user is None:
+        raise NotAuthenticatedError("The token is not valid.")
+    if not user.is_active:
+        raise BannedError
+    if user.token_version != claims.token_version:
+        raise NotAuthenticatedError("The token was revoked.")
+    return user
+
+
+def token_from_header(value: str) -> str:
+    """The token in a seed client's Authorization header, or "": `Bearer: <jwt>`, `Bearer <jwt>` or the bare token.
+
+    Source: the seed contract, "REST" (its clients write the colon).
+    """
+    match = _HEADER.fullmatch(value.strip())
+    return match[1] if match else value.strip()
+
+
+class BearerAuthentication(BaseAuthentication):
+    """DRF: `Authorization: Bearer <access or seed token>`; request.user is the User, request.auth the Claims."""
+
+    def authenticate(self, request: Request) -> tuple[User, Claims] | None:
+        header = request.META.get("HTTP_AUTHORIZATION", "").strip()
+        if not header:
+            return None
+        match = _BEARER.fullmatch(header)
+        if match is None:
+            raise NotAuthenticatedError("The Authorization header must read `Bearer <token>`.")
+        claims = verify_token(match[1])
+        return user_for_claims(claims), claims
+
+    def authenticate_header(self, request: Request) -> str:
+        return "Bearer"

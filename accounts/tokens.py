@@ -1,0 +1,80 @@
+"""The three kinds of token, as simplejwt classes: access (15 minutes), refresh (30 days), seed (7 days).
+
+All carry `sub` (user id), `name` and `ver` (the user's token_version: raising it ends them all). Refresh tokens leave
+a row only when they die, so that no usable token lies in the database. Called by accounts.services and
+accounts.authentication only.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+from rest_framework_simplejwt.exceptions import TokenError
+from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
+from rest_framework_simplejwt.tokens import AccessToken, RefreshToken, Token, UntypedToken
+
+from accounts.models import User
+from reaktor.errors import NotAuthenticatedError
+
+MAX_TOKEN_CHARS = 4_096
+"""Ours have about 330; nothing longer is worth a look."""
+
+T = TypeVar("T", bound=Token)
+
+
+class SeedToken(Token):  # type: ignore[misc]  # simplejwt carries no types
+    """The token of the seed contract: one for everything, for a week."""
+
+    token_type = "seed"  # noqa: S105  a kind, no secret
+    lifetime = timedelta(days=7)
+
+
+def new(kind: type[T], user: User) -> T:
+    """A fresh token of a kind for the user; str() signs it."""
+    token: T = kind()
+    token["sub"] = str(user.pk)
+    token["name"] = user.username
+    token["ver"] = user.token_version
+    return token
+
+
+def payload(raw: object, kinds: frozenset[str]) -> dict[str, Any]:
+    """The verified claims of a token of one of the kinds: signature, algorithm, audience, times, kind, types.
+
+    CPU only. Raises NotAuthenticatedError, whatever is wrong with it; which of them is for the log, not for strangers.
+    """
+    if not isinstance(raw, str) or not raw.isascii() or len(raw) > MAX_TOKEN_CHARS:
+        raise NotAuthenticatedError("The token is not valid.")
+    try:
+        claims: dict[str, Any] = UntypedToken(raw).payload
+    # RecursionError: a header of a thousand nested lists reaches the JSON parser before any signature is checked.
+    # The others: claims of types that simplejwt takes for granted.
+    except (TokenError, RecursionError, KeyError, TypeError, ValueError, OverflowError) as error:
+        raise NotAuthenticatedError("The token is not valid.") from error
+    version = claims.get("ver")
+    if (
+        claims.get("token_type") not in kinds
+        or not isinstance(claims.get("sub"), str)
+        or not isinstance(claims.get("name"), str)
+        or not isinstance(version, int)
+        or isinstance(version, bool)
+    ):
+        raise NotAuthenticatedError("The token is not valid.")
+    return claims
+
+
+def refresh_end(claims: dict[str, Any], user: User | None) -> bool:
+    """End a refresh token for good. True when this call ended it, False when it was dead already.
+
+    Of two calls at once exactly one gets True: the row is unique.
+    """
+    outstanding, _ = OutstandingToken.objects.get_or_create(
+        jti=claims["jti"],
+        defaults={"user": user, "token": "", "expires_at": datetime.fromtimestamp(int(claims["exp"]), UTC)},
+    )
+    _, ended = BlacklistedToken.objects.get_or_create(token=outstanding)
+    return bool(ended)
+
+
+__all__ = ["AccessToken", "RefreshToken", "SeedToken", "new", "payload", "refresh_end"]
