@@ -5,6 +5,8 @@ An imported user's `password` is `bcrypt_imported$` + the bcrypt string; the fir
 
 from __future__ import annotations
 
+from typing import Any
+
 import bcrypt
 from django.contrib.auth.hashers import BasePasswordHasher, mask_hash
 
@@ -30,7 +32,7 @@ class ImportedBcryptHasher(BasePasswordHasher):
         except ValueError:
             return False
 
-    def safe_summary(self, encoded: str) -> dict[str, str]:
+    def safe_summary(self, encoded: str) -> dict[Any, Any]:
         return {"algorithm": self.algorithm, "hash": mask_hash(self._hash(encoded))}
 
     def must_update(self, encoded: str) -> bool:

@@ -7,6 +7,7 @@ accounts.authentication only.
 
 from __future__ import annotations
 
+import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -15,12 +16,17 @@ from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, Ou
 from rest_framework_simplejwt.tokens import AccessToken, RefreshToken, Token, UntypedToken
 
 from accounts.models import User
-from reaktor.errors import NotAuthenticatedError
+from reaktor.errors import BannedError, NotAuthenticatedError
 
 MAX_TOKEN_CHARS = 4_096
 """Ours have about 330; nothing longer is worth a look."""
 
 T = TypeVar("T", bound=Token)
+
+
+ACCESS: type[Token] = AccessToken
+REFRESH: type[Token] = RefreshToken
+REFRESH_ONLY = frozenset({"refresh"})
 
 
 class SeedToken(Token):  # type: ignore[misc]  # simplejwt carries no types
@@ -64,7 +70,25 @@ def payload(raw: object, kinds: frozenset[str]) -> dict[str, Any]:
     return claims
 
 
-def refresh_end(claims: dict[str, Any], user: User | None) -> bool:
+def user_of(claims: dict[str, Any]) -> User:
+    """The user that verified claims speak for, as stored now. One query.
+
+    Raises BannedError (the account is off) and NotAuthenticatedError (it is gone, or the token was revoked).
+    """
+    try:
+        user = User.objects.filter(pk=uuid.UUID(claims["sub"])).first()
+    except ValueError:
+        user = None
+    if user is None:
+        raise NotAuthenticatedError("The token is not valid.")
+    if not user.is_active:
+        raise BannedError
+    if user.token_version != claims["ver"]:
+        raise NotAuthenticatedError("The token was revoked.")
+    return user
+
+
+def refresh_end(claims: dict[str, Any], user: User) -> bool:
     """End a refresh token for good. True when this call ended it, False when it was dead already.
 
     Of two calls at once exactly one gets True: the row is unique.
@@ -75,6 +99,3 @@ def refresh_end(claims: dict[str, Any], user: User | None) -> bool:
     )
     _, ended = BlacklistedToken.objects.get_or_create(token=outstanding)
     return bool(ended)
-
-
-__all__ = ["AccessToken", "RefreshToken", "SeedToken", "new", "payload", "refresh_end"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from reaktor.bus import Bus
@@ -24,6 +24,8 @@ class Node:
     loop: asyncio.AbstractEventLoop
     bus: Bus
     runtime: Any
+    tasks: set[asyncio.Task[Any]] = field(default_factory=set)
+    """What is under way with nobody waiting for it (reaktor.announce); held here, since a loop holds tasks weakly."""
 
     def call_soon(self, function: Callable[..., object], *args: object) -> None:
         """Run a plain function in the loop's thread, from any thread. Returns at once."""
@@ -49,7 +51,7 @@ def current() -> Node | None:
 
 def install(node: Node) -> None:
     """Make `node` this process's node. Raises RuntimeError when another one is running."""
-    global _current  # noqa: PLW0603
+    global _current
     if _current is not None:
         raise RuntimeError("a node is already running in this process")
     _current = node
@@ -57,5 +59,5 @@ def install(node: Node) -> None:
 
 def clear() -> None:
     """Forget the node; may be repeated."""
-    global _current  # noqa: PLW0603
+    global _current
     _current = None

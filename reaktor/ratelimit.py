@@ -12,6 +12,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 
 from reaktor.config import Rate
+from reaktor.errors import RateLimitedError
 
 MAX_KEYS = 50_000
 
@@ -61,3 +62,9 @@ class RateLimiter:
                 window.oldest = (window.oldest + 1) % self._rate.count
             self._windows.move_to_end(key)
             return None
+
+    def check(self, key: str, now: float) -> None:
+        """hit(), as an error. Raises RateLimitedError with the seconds to wait."""
+        wait_s = self.hit(key, now)
+        if wait_s is not None:
+            raise RateLimitedError(retry_after_s=wait_s)

@@ -1,0 +1,39 @@
+"""Reads: accounts as plain values."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TypedDict
+
+from accounts.models import User
+
+
+class UserData(TypedDict):
+    """The `user` shape of REST and native."""
+
+    id: str
+    username: str
+    is_staff: bool
+    created_at: str
+
+
+def timestamp(at: datetime) -> str:
+    """`2026-11-23T10:00:00.123Z`: ISO 8601, UTC, milliseconds."""
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def user_data(user: User) -> UserData:
+    return {
+        "id": str(user.pk),
+        "username": user.username,
+        "is_staff": user.is_staff,
+        "created_at": timestamp(user.created_at),
+    }
+
+
+def user_named(username: str) -> User | None:
+    """The account with this name, whatever its case. One indexed query."""
+    try:
+        return User.objects.get_by_natural_key(username)
+    except User.DoesNotExist:
+        return None

@@ -1,0 +1,229 @@
+"""Writes: registering, logging in, tokens, passwords. Called in threads (they wait for hashing), never on the loop.
+
+Whatever ends tokens raises the user's token_version and says so on the bus after the commit (group and kind REVOKED),
+so that the live sessions of the user end too, on every worker.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from django.apps import apps
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from django.db.models import F
+
+from accounts import tokens
+from accounts.models import RESERVED_USERNAMES, User
+from accounts.selectors import UserData, timestamp, user_data, user_named
+from accounts.signals import user_registered
+from reaktor.announce import announce
+from reaktor.errors import (
+    BannedError,
+    CloseCode,
+    ConflictError,
+    InvalidError,
+    NameTakenError,
+    NotAuthenticatedError,
+)
+
+if TYPE_CHECKING:
+    from accounts.apps import AccountsConfig
+
+REVOKED = "accounts.revoked"
+"""Group and kind on the bus; body {"user_id", "code": CloseCode, "reason"}: end every live session of that user."""
+
+_USERNAME = re.compile(r"[A-Za-z0-9]{3,32}")
+SEED_PASSWORD_CHARS = 6
+MAX_PASSWORD_CHARS = 1_024
+"""Far more than any pass phrase; without a bound a password could be a whole request body."""
+WRONG = "Wrong username or password"
+
+
+@dataclass(frozen=True, slots=True)
+class TokenPair:
+    """What a log-in gives. `expires_at` is the access token's end, as a timestamp."""
+
+    user: UserData
+    access: str
+    refresh: str
+    expires_at: str
+
+    def as_data(self) -> dict[str, object]:
+        return {"user": self.user, "access": self.access, "refresh": self.refresh, "expires_at": self.expires_at}
+
+
+def app() -> AccountsConfig:
+    """What this process owns: hashing threads and limits."""
+    return cast("AccountsConfig", apps.get_app_config("accounts"))
+
+
+# -- Accounts -----------------------------------------------------------------------------------------------------
+
+
+def user_register(*, username: str, password: str, strict: bool, address: str | None = None) -> User:
+    """A new account. `strict`: Django's password validators, else the seed contract's six characters.
+
+    `address` None is not limited (commands). Of two at once with one name, one wins. Raises InvalidError,
+    NameTakenError, RateLimitedError, UnavailableError.
+    """
+    check_username(username)
+    check_password(password, User(username=username), strict=strict)
+    if address is not None:
+        app().limits.check_register(address)
+    # Asked before the costly part; the constraint decides between two who ask at once.
+    if user_named(username) is not None:
+        raise NameTakenError
+    user = User(username=username, password=app().hashing.hash(password))
+    _store_name(user, is_new=True)
+    return user
+
+
+def user_rename(user: User, *, username: str) -> User:
+    """Another name for the account. Live sessions end with a code that makes them come back under it."""
+    check_username(username)
+    if username == user.username:
+        return user
+    user.username = username
+    _store_name(user, is_new=False)
+    return user
+
+
+def _store_name(user: User, *, is_new: bool) -> None:
+    try:
+        with transaction.atomic():
+            if is_new:
+                user.save(force_insert=True)
+                user_registered.send(User, user=user)
+            else:
+                user.save(update_fields=["username"])
+                _announce_revoked(user, CloseCode.RESYNC_NEEDED, "renamed")
+    except IntegrityError:
+        raise NameTakenError from None
+
+
+def user_authenticate(*, username: str, password: str, address: str) -> User:
+    """The user with this name and password; an old hash is replaced by today's.
+
+    An unknown name takes as long as a wrong password. Raises NotAuthenticatedError (the same for both), BannedError
+    (only to who knows the password), RateLimitedError, UnavailableError.
+    """
+    app().limits.check_login(username, address)
+    could_fit = _USERNAME.fullmatch(username) is not None and len(password) <= MAX_PASSWORD_CHARS
+    user = user_named(username) if could_fit else None
+    verdict = app().hashing.verify(password[:MAX_PASSWORD_CHARS], user.password if user else None)
+    if user is None or not verdict.is_correct:
+        raise NotAuthenticatedError(WRONG)
+    if not user.is_active:
+        raise BannedError
+    if verdict.upgraded is not None:
+        User.objects.filter(pk=user.pk, password=user.password).update(password=verdict.upgraded)
+    return user
+
+
+def password_change(user: User, old: str, new: str) -> None:
+    """A new password; every token and live session ends. Raises InvalidError (the old one is wrong, the new one weak),
+    ConflictError (changed by somebody else meanwhile), RateLimitedError.
+    """
+    app().limits.check_login(user.username, "password")
+    if not app().hashing.verify(old[:MAX_PASSWORD_CHARS], user.password).is_correct:
+        raise InvalidError("The old password is wrong.", fields={"old": "wrong"})
+    check_password(new, user, strict=True, field="new")
+    encoded = app().hashing.hash(new)
+    with transaction.atomic():
+        unchanged = User.objects.filter(pk=user.pk, password=user.password)
+        if not unchanged.update(password=encoded, token_version=F("token_version") + 1):
+            raise ConflictError("The password was changed meanwhile.")
+        _announce_revoked(user, CloseCode.LOGGED_OUT, "password changed")
+
+
+def check_username(username: str) -> None:
+    """3 to 32 letters or digits, none of the reserved names. Raises InvalidError."""
+    if not _USERNAME.fullmatch(username):
+        raise InvalidError("A name has 3 to 32 letters or digits.", fields={"username": "3 to 32 letters or digits"})
+    if username.lower() in RESERVED_USERNAMES:
+        raise InvalidError("That name is not allowed.", fields={"username": "reserved"})
+
+
+def check_password(password: str, user: User, *, strict: bool, field: str = "password") -> None:
+    """Raises InvalidError with what is wrong; never repeats the password."""
+    problem = None
+    if len(password) > MAX_PASSWORD_CHARS:
+        problem = f"A password has at most {MAX_PASSWORD_CHARS} characters."
+    elif not strict and len(password) < SEED_PASSWORD_CHARS:
+        problem = f"A password has at least {SEED_PASSWORD_CHARS} characters."
+    elif strict:
+        try:
+            validate_password(password, user)
+        except ValidationError as error:
+            problem = " ".join(error.messages)
+    if problem is not None:
+        raise InvalidError(problem, fields={field: problem})
+
+
+# -- Tokens -------------------------------------------------------------------------------------------------------
+
+
+def tokens_issue(user: User) -> TokenPair:
+    """A new access and refresh token."""
+    access = tokens.new(tokens.ACCESS, user)
+    return TokenPair(
+        user=user_data(user),
+        access=str(access),
+        refresh=str(tokens.new(tokens.REFRESH, user)),
+        expires_at=timestamp(access.current_time + access.lifetime),
+    )
+
+
+def seed_token_issue(user: User) -> tuple[str, int]:
+    """The seed contract's token, and when it ends in Unix milliseconds."""
+    token = tokens.new(tokens.SeedToken, user)
+    return str(token), int(token["exp"]) * 1000
+
+
+def tokens_refresh(refresh: str) -> TokenPair:
+    """A new pair for a refresh token, which dies. Raises NotAuthenticatedError (also for one that is dead already)
+    and BannedError. Of two calls with one token exactly one succeeds.
+    """
+    claims = tokens.payload(refresh, tokens.REFRESH_ONLY)
+    with transaction.atomic():
+        user = tokens.user_of(claims)
+        if not tokens.refresh_end(claims, user):
+            raise NotAuthenticatedError("The token was used already.")
+    return tokens_issue(user)
+
+
+def tokens_revoke(refresh: str) -> None:
+    """Log-out on one device: the refresh token dies. One that is no good (any more) is no error, as in RFC 7009."""
+    try:
+        claims = tokens.payload(refresh, tokens.REFRESH_ONLY)
+        user = tokens.user_of(claims)
+    except (NotAuthenticatedError, BannedError):
+        return
+    tokens.refresh_end(claims, user)
+
+
+def tokens_revoke_all(user: User) -> None:
+    """Log-out everywhere: every token and live session of the user ends."""
+    with transaction.atomic():
+        User.objects.filter(pk=user.pk).update(token_version=F("token_version") + 1)
+        _announce_revoked(user, CloseCode.LOGGED_OUT, "logged out everywhere")
+
+
+def user_disable(user: User) -> None:
+    """Switch the account off: no log-in, no token, no live session. Who, why and until when is chat's to keep."""
+    with transaction.atomic():
+        User.objects.filter(pk=user.pk).update(is_active=False, token_version=F("token_version") + 1)
+        _announce_revoked(user, CloseCode.BANNED, "banned")
+
+
+def user_enable(user: User) -> None:
+    """Switch it on again; it logs in anew."""
+    User.objects.filter(pk=user.pk).update(is_active=True)
+
+
+def _announce_revoked(user: User, code: CloseCode, reason: str) -> None:
+    announce(REVOKED, REVOKED, {"user_id": str(user.pk), "code": int(code), "reason": reason})

@@ -1,0 +1,6 @@
+"""What other apps may hear from accounts, which never imports them."""
+
+from django.dispatch import Signal
+
+user_registered = Signal()
+"""Sent with `user` inside the transaction that stores a new account: what belongs to it is stored with it."""

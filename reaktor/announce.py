@@ -1,0 +1,83 @@
+"""Saying something on the bus from a thread: services, views, admin and commands after their commit.
+
+In a process with a node it goes through that node's bus; in a management command it is one synchronous PUBLISH to the
+live server's Redis, in the pub/sub layer's own format; where neither is (a unit test), nothing is said.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import redis
+from channels_redis.pubsub import RedisPubSubChannelLayer
+from django.conf import settings
+from django.db import transaction
+
+from reaktor import node
+from reaktor.bus import BusError, pack
+
+logger = logging.getLogger(__name__)
+
+LAYER_PREFIX = "reaktor"
+"""What settings.redis_layer() gives the layer; a test compares them."""
+PUBLISH_TIMEOUT_S = 2.0
+
+
+def announce(group: str, kind: str, body: Mapping[str, Any]) -> None:
+    """Say it to every process subscribed to the group once the current transaction commits (at once without one).
+
+    Returns at once and never raises: who must not miss a thing compares with the store. Failures are logged.
+    """
+    transaction.on_commit(lambda: say(group, kind, body), robust=True)
+
+
+def say(group: str, kind: str, body: Mapping[str, Any]) -> bool:
+    """The same now. True when it was handed to a live server (this process's node, or a Redis that took it)."""
+    running = node.current()
+    if running is not None:
+        try:
+            running.call_soon(_start, running, group, kind, body)
+        except RuntimeError:  # its loop closed just now: the process is ending
+            return False
+        return True
+    url = live_redis_url()
+    return url is not None and publish_once(url, group, kind, body)
+
+
+def _start(running: node.Node, group: str, kind: str, body: Mapping[str, Any]) -> None:
+    task = asyncio.get_running_loop().create_task(_broadcast(running, group, kind, body), name=f"announce {kind}")
+    running.tasks.add(task)
+    task.add_done_callback(running.tasks.discard)
+
+
+async def _broadcast(running: node.Node, group: str, kind: str, body: Mapping[str, Any]) -> None:
+    try:
+        await running.bus.broadcast(group, kind, body)
+    except BusError as error:
+        logger.warning("announce: %s was not said (%s)", kind, error)
+
+
+def live_redis_url() -> str | None:
+    """Where the server on this configuration's port has its bus: the configured Redis, else its own socket."""
+    config = settings.REAKTOR
+    if config.redis_url:
+        return str(config.redis_url)
+    socket = config.run_dir / "redis.sock"
+    return f"unix://{socket}" if socket.exists() else None
+
+
+def publish_once(url: str, group: str, kind: str, body: Mapping[str, Any]) -> bool:
+    """One PUBLISH as the pub/sub layer would send it. False, and a log line, when Redis does not take it."""
+    data = RedisPubSubChannelLayer().serialize(pack(kind, body))
+    try:
+        with redis.Redis.from_url(
+            url, socket_timeout=PUBLISH_TIMEOUT_S, socket_connect_timeout=PUBLISH_TIMEOUT_S
+        ) as client:
+            client.publish(f"{LAYER_PREFIX}__group__{group}", data)
+    except redis.RedisError as error:
+        logger.warning("announce: %s was not said (%s)", kind, error)
+        return False
+    return True
