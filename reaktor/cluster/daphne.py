@@ -1,0 +1,248 @@
+"""Our Daphne: its Server, with limits on everything that comes in and frames that go straight out.
+
+Run by the cluster's worker and by runserver; plain `daphne reaktor.asgi:application` works without it. Importing this
+module installs Twisted's reactor, so the supervisor never does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import Any
+
+import daphne.server as daphne_server
+from twisted.internet import defer, reactor
+from twisted.internet.endpoints import serverFromString
+from twisted.logger import globalLogBeginner
+
+from reaktor.cluster.daphne_http import HTTPFactory
+from reaktor.cluster.daphne_websocket import WebSocketFactory
+from reaktor.cluster.leases import LeaseBook
+from reaktor.cluster.policy import client_address, is_trusted, normalise, parse_address
+from reaktor.config import Config, IpNetwork
+from reaktor.wsframe import FRAMES_EXTENSION
+
+logger = logging.getLogger(__name__)
+
+BACKLOG = 2_048
+SWEEP_S = 1.0
+NO_TIMEOUT = -1
+NEVER_S = 10**9
+HANDSHAKE_TIMEOUT_S = 15
+UNIX_PEER = ""
+
+
+class Inbox(asyncio.Queue[dict[str, Any]]):
+    """What an application will receive; tells a WebSocket when there is room again."""
+
+    def __init__(self, protocol: Any) -> None:
+        super().__init__()
+        self._on_taken: Callable[[int], None] | None = getattr(protocol, "on_message_taken", None)
+
+    async def receive(self) -> dict[str, Any]:
+        message = await self.get()
+        if self._on_taken is not None:
+            self._on_taken(self.qsize())
+        return message
+
+
+class Server(daphne_server.Server):
+    """Daphne's server with our protocols.
+
+    `body_bytes` bounds request bodies, `message_bytes` WebSocket messages, `connections_per_address` (None: no
+    bound) what one client holds open; X-Forwarded-* headers count only from `trusted_proxies` and over Unix sockets.
+    """
+
+    def __init__(
+        self,
+        application: Callable[..., Awaitable[None]],
+        *,
+        body_bytes: int,
+        message_bytes: int,
+        connections_per_address: int | None = None,
+        trusted_proxies: Sequence[IpNetwork] = (),
+        **options: Any,
+    ) -> None:
+        options.update(
+            websocket_timeout=NO_TIMEOUT,
+            ping_interval=NEVER_S,
+            ping_timeout=0,
+            websocket_handshake_timeout=HANDSHAKE_TIMEOUT_S,
+            websocket_max_message_size=message_bytes,
+            websocket_max_frame_size=message_bytes,
+            server_name="",
+        )
+        super().__init__(application, **options)
+        self.body_bytes = body_bytes
+        self.trusted_proxies = tuple(trusted_proxies)
+        self.leases = LeaseBook(connections_per_address)
+
+    @classmethod
+    def from_config(cls, config: Config, application: Callable[..., Awaitable[None]], **options: Any) -> Server:
+        """A server with the limits of a configuration; `options` are Daphne's own."""
+        limits = config.limits
+        return cls(
+            application,
+            body_bytes=limits.body_bytes,
+            message_bytes=max(limits.frame_bytes, config.engineio.max_payload_bytes),
+            connections_per_address=limits.connections_per_address if limits.enabled else None,
+            trusted_proxies=config.cluster.trusted_proxies,
+            **options,
+        )
+
+    # Running
+
+    def run(self) -> None:
+        """Serve until stop(); Daphne's own run() with our factories."""
+        self.connections: dict[Any, dict[str, Any]] = {}
+        self.http_factory = HTTPFactory(self)
+        self.ws_factory = WebSocketFactory(self, server="")
+        self.ws_factory.setProtocolOptions(
+            autoPingTimeout=self.ping_timeout,
+            allowNullOrigin=True,
+            failByDrop=False,
+            openHandshakeTimeout=self.websocket_handshake_timeout,
+            maxMessagePayloadSize=self.websocket_max_message_size,
+            maxFramePayloadSize=self.websocket_max_frame_size,
+        )
+        globalLogBeginner.beginLoggingTo([lambda _: None], redirectStandardIO=False, discardBuffer=True)
+        reactor.callLater(SWEEP_S, self._sweep)
+        reactor.callLater(SWEEP_S, self.application_checker)
+        self._listen()
+        asyncio.set_event_loop(reactor._asyncioEventloop)
+        reactor.addSystemEventTrigger("before", "shutdown", self.kill_all_applications)
+        if not self.abort_start:
+            if self.ready_callable:
+                self.ready_callable()
+            reactor.run(installSignalHandlers=self.signal_handlers)
+
+    def _listen(self) -> None:
+        for description in map(str, self.endpoints):
+            if description.startswith("tcp:") and ":backlog=" not in description:
+                description = f"{description}:backlog={BACKLOG}"
+            listener = serverFromString(reactor, description).listen(self.http_factory)
+            listener.addCallback(self.listen_success)
+            listener.addErrback(self.listen_error)
+            self.listeners.append(listener)
+
+    def _sweep(self) -> None:
+        self.http_factory.sweep(time.monotonic())
+        reactor.callLater(SWEEP_S, self._sweep)
+
+    def adopt(self, descriptor: int, family: int) -> None:
+        """Serve a connection that was accepted elsewhere. Takes the descriptor over; never raises.
+
+        A client that is gone already (its address can't be read: ENOTCONN) is closed and forgotten.
+        """
+        try:
+            os.set_blocking(descriptor, False)
+            reactor.adoptStreamConnection(descriptor, family, self.http_factory)
+        except OSError as error:
+            logger.debug("a passed connection is gone already: %s", error)
+        finally:
+            os.close(descriptor)  # Twisted has a duplicate
+
+    # Draining
+
+    def begin_drain(self) -> None:
+        """From now on each answer ends its connection; what is running goes on."""
+        self.http_factory.draining = True
+
+    def close_idle(self) -> int:
+        """Close the kept-alive connections that wait for a request; how many there were."""
+        return sum(channel.close_if_idle() for channel in list(self.http_factory.channels))
+
+    @property
+    def requests_running(self) -> int:
+        """HTTP requests that have no complete answer yet."""
+        return sum(bool(channel.requests) for channel in self.http_factory.channels)
+
+    # Who a client is
+
+    def is_trusted(self, peer: str) -> bool:
+        """Whether what this peer says about its client is believed; a Unix socket's peer is a process of ours."""
+        if peer == UNIX_PEER:
+            return True
+        address = parse_address(peer)
+        return address is not None and is_trusted(address, self.trusted_proxies)
+
+    def client_of(self, peer: str, forwarded_for: str) -> str:
+        """The client's address; the peer's own where nobody trusted says otherwise."""
+        if peer == UNIX_PEER:
+            last = forwarded_for.rpartition(",")[2]
+            return client_address(last, forwarded_for, self.trusted_proxies) if parse_address(last) else peer
+        return client_address(peer, forwarded_for, self.trusted_proxies)
+
+    def _complete(self, protocol: Any, scope: dict[str, Any]) -> None:
+        """Put the real client, its scheme and the frame sink into a scope."""
+        peer, port = scope.get("client") or [UNIX_PEER, 0]
+        headers: dict[bytes, bytes] = {}
+        for name, value in scope["headers"]:
+            if name in (b"x-forwarded-for", b"x-forwarded-proto"):
+                headers[name] = b",".join((headers[name], value)) if name in headers else value
+        peer = normalise(peer)
+        client = self.client_of(peer, headers.get(b"x-forwarded-for", b"").decode("latin1"))
+        scope["client"] = protocol.client_addr = [client, port if client == peer else 0] if client else None
+        if self.is_trusted(peer) and headers.get(b"x-forwarded-proto", b"").rpartition(b",")[2].strip() == b"https":
+            scope["scheme"] = "wss" if scope["type"] == "websocket" else "https"
+        if scope["type"] == "websocket":
+            scope.setdefault("scheme", "ws")
+            scope.setdefault("extensions", {})[FRAMES_EXTENSION] = protocol.sink
+
+    # Applications
+
+    def create_application(self, protocol: Any, scope: dict[str, Any]) -> Inbox | None:
+        """Start the application for a request or a WebSocket; its end is acted on at once, not at the next check."""
+        details = self.connections.get(protocol)
+        if details is None:
+            return None
+        self._complete(protocol, scope)
+        scope.setdefault("asgi", {"version": "3.0"})
+        inbox = Inbox(protocol)
+        task = asyncio.ensure_future(
+            self.application(scope, inbox.receive, partial(self.handle_reply, protocol)),
+        )
+        details["application_instance"] = task
+        task.add_done_callback(partial(self._on_application_done, protocol))
+        return inbox
+
+    def _on_application_done(self, protocol: Any, task: asyncio.Future[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            logger.error("an application failed: %r", error, exc_info=error)
+        details = self.connections.get(protocol)
+        if details is None:
+            return
+        details.pop("application_instance", None)
+        if "disconnected" in details:
+            del self.connections[protocol]
+        else:
+            protocol.on_application_ended(failed=error is not None)
+
+    def protocol_disconnected(self, protocol: Any) -> None:
+        """Note the end of a connection, and forget it when its application has ended too; may be repeated."""
+        details = self.connections.get(protocol)
+        if details is not None:
+            details.setdefault("disconnected", time.time())
+            if "application_instance" not in details:
+                del self.connections[protocol]
+
+    def kill_all_applications(self) -> Any:
+        """Cancel what still runs when the reactor stops; Twisted waits for the returned Deferred."""
+        running = [
+            found["application_instance"] for found in self.connections.values() if "application_instance" in found
+        ]
+        for task in running:
+            task.cancel()
+        ended: asyncio.Future[Any] = asyncio.ensure_future(asyncio.wait(running, timeout=2)) if running else _done()
+        return defer.Deferred.fromFuture(ended)
+
+
+def _done() -> asyncio.Future[None]:
+    future: asyncio.Future[None] = asyncio.get_event_loop().create_future()
+    future.set_result(None)
+    return future

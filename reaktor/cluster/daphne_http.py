@@ -1,0 +1,288 @@
+"""HTTP connections and requests of our Daphne: sizes, times and counts are bounded while the bytes come in.
+
+A refusal is one JSON answer, a half-close, and a short while of reading what the client still sends (closing with
+unread bytes would reset the connection, and the answer with it).
+"""
+
+from __future__ import annotations
+
+import time
+from http import HTTPStatus
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+import daphne.server  # noqa: F401  first of all: it installs the reactor that every other import would choose
+from daphne.http_protocol import HTTPFactory as DaphneHTTPFactory
+from daphne.http_protocol import WebRequest
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.web.http import HTTPChannel
+
+from reaktor.cluster.leases import Lease
+from reaktor.cluster.policy import normalise
+from reaktor.cluster.responses import error_body, json_response
+from reaktor.errors import ErrorCode
+
+if TYPE_CHECKING:
+    from reaktor.cluster.daphne import Server
+
+HEADER_TIMEOUT_S = 10.0
+BODY_TIMEOUT_S = 30.0
+KEEP_ALIVE_S = 60.0
+LINGER_S = 2.0
+LINGER_BYTES = 1024 * 1024
+# How long a peer may take to read its last answer.
+CLOSING_S = 60.0
+RETRY_AFTER_S = 5
+ERROR_CODES = {
+    HTTPStatus.BAD_REQUEST: ErrorCode.INVALID,
+    HTTPStatus.FORBIDDEN: ErrorCode.FORBIDDEN,
+    HTTPStatus.REQUEST_TIMEOUT: ErrorCode.INVALID,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ErrorCode.TOO_LARGE,
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: ErrorCode.INVALID,
+    HTTPStatus.TOO_MANY_REQUESTS: ErrorCode.RATE_LIMITED,
+    HTTPStatus.SERVICE_UNAVAILABLE: ErrorCode.UNAVAILABLE,
+}
+
+
+def error_code(status: int) -> ErrorCode:
+    """The word for a status that the server itself answers with."""
+    return ERROR_CODES.get(HTTPStatus(status), ErrorCode.INTERNAL)
+
+
+class Request(WebRequest):
+    """One request. Its body is counted while it comes; its client is known before an application is."""
+
+    lease: Lease | None = None
+
+    def __init__(self, channel: Channel, queued: int = 0) -> None:
+        # Twisted would parse forms into `args`, which no ASGI application ever sees.
+        super().__init__(channel, queued, parsePOSTFormSubmission=False)
+        self._body_bytes = 0
+
+    def gotLength(self, length: int | None) -> None:  # noqa: N802  Twisted's name
+        # Twisted puts bodies of unknown length into a temporary file; ours are bounded.
+        self.content = BytesIO()
+
+    def handleContentChunk(self, data: bytes) -> None:  # noqa: N802
+        self._body_bytes += len(data)
+        if self._body_bytes > self.server.body_bytes:
+            self.channel.refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is larger than what is taken.")
+        elif not self.channel.refused:
+            super().handleContentChunk(data)
+
+    def process(self) -> Any:
+        channel = self.channel
+        # A client could set the application's root path by this header; it is meant for a proxy that we don't have.
+        self.requestHeaders.removeHeader(b"daphne-root-path")
+        if channel.is_proxied:
+            self._count_behind_proxy()
+            if self.lease is not None and self.lease.is_over:
+                self.basic_error(HTTPStatus.TOO_MANY_REQUESTS, b"", "Too many connections from this address.")
+                return None
+        result = super().process()
+        upgraded = getattr(channel.transport, "protocol", channel)
+        if upgraded is not channel:
+            channel.hand_over(upgraded, self)
+        return result
+
+    def _count_behind_proxy(self) -> None:
+        forwarded = b",".join(self.requestHeaders.getRawHeaders(b"x-forwarded-for", [])).decode("latin1")
+        client = self.server.client_of(self.channel.peer_host, forwarded)
+        if client != self.channel.peer_host:
+            self.lease = self.server.leases.take(client)
+
+    def finish(self) -> None:
+        self._release()
+        super().finish()
+
+    def connectionLost(self, reason: Any) -> None:  # noqa: N802
+        self._release()
+        super().connectionLost(reason)
+
+    def _release(self) -> None:
+        if self.lease is not None:
+            self.lease.release()
+
+    def on_application_ended(self, failed: bool) -> None:
+        """The application is gone: answer for it, or cut an answer that it left half-said."""
+        if self.finished or getattr(self, "channel", None) is None:
+            return
+        if self._response_started:
+            self.channel.transport.abortConnection()
+        else:
+            self.basic_error(HTTPStatus.INTERNAL_SERVER_ERROR, b"", "Something went wrong on our side.")
+
+    def handle_exception(self, exception: BaseException) -> None:
+        self.on_application_ended(failed=True)
+
+    def basic_error(self, status: int, status_text: bytes, body: str) -> None:
+        """Every answer that Daphne gives by itself, in the shape of the server's own errors."""
+        if self._response_started:
+            return
+        retry_after_s = RETRY_AFTER_S if status in (429, 503) else None
+        content = error_body(error_code(status), body, retry_after_s)
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(content))]
+        if retry_after_s is not None:
+            headers.append((b"retry-after", b"%d" % retry_after_s))
+        self.handle_reply({"type": "http.response.start", "status": int(status), "headers": headers})
+        self.handle_reply({"type": "http.response.body", "body": content})
+
+
+class Channel(HTTPChannel):
+    """One HTTP connection: whose it is, how long it may take, and when it is refused.
+
+    `deadline` (monotonic seconds, or None) is looked at by the server's sweep once a second.
+    """
+
+    requestFactory = Request  # noqa: N815  Twisted's name
+
+    deadline: float | None = None
+    refused = False
+    is_proxied = False
+    lease: Lease | None = None
+
+    def connectionMade(self) -> None:  # noqa: N802
+        self.server: Server = self.factory.server
+        super().connectionMade()
+        peer = self.transport.getPeer()
+        self.peer_host = normalise(peer.host) if isinstance(peer, IPv4Address | IPv6Address) else ""
+        self.is_proxied = self.server.is_trusted(self.peer_host)
+        self.deadline = time.monotonic() + HEADER_TIMEOUT_S
+        self.factory.channels.add(self)
+        if not self.is_proxied:
+            self.lease = self.server.leases.take(self.peer_host)
+            if self.lease.is_far_over:
+                self.transport.abortConnection()
+
+    def connectionLost(self, reason: Any) -> None:  # noqa: N802
+        self.factory.channels.discard(self)
+        if self.lease is not None:
+            self.lease.release()
+        super().connectionLost(reason)
+
+    def hand_over(self, protocol: Any, request: Request) -> None:
+        """The connection is a WebSocket's from here on; what it holds goes with it."""
+        self.factory.channels.discard(self)
+        self.setTimeout(None)
+        # This channel stays registered as the transport's producer otherwise, and alive for as long as the socket.
+        self.transport.unregisterProducer()
+        protocol.lease = self.lease if request.lease is None else request.lease
+        self.lease = request.lease = None
+
+    # Receiving
+
+    def dataReceived(self, data: bytes) -> None:  # noqa: N802
+        if self.refused:
+            self._discard(len(data))
+            return
+        if self.deadline is None and not self._handlingRequest:
+            self.deadline = time.monotonic() + HEADER_TIMEOUT_S
+        super().dataReceived(data)
+
+    def lineReceived(self, line: bytes) -> Any:  # noqa: N802
+        return True if self.refused else super().lineReceived(line)
+
+    def rawDataReceived(self, data: bytes) -> Any:  # noqa: N802
+        if self.refused:
+            self._discard(len(data))
+            return True
+        return super().rawDataReceived(data)
+
+    def allHeadersReceived(self) -> None:  # noqa: N802
+        headers = self.requests[-1].requestHeaders
+        encoding = headers.getRawHeaders(b"content-encoding", [b"identity"])[-1].strip().lower()
+        if self.lease is not None and self.lease.is_over:
+            self.refuse(HTTPStatus.TOO_MANY_REQUESTS, "Too many connections from this address.", RETRY_AFTER_S)
+        elif encoding not in (b"", b"identity"):
+            self.refuse(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Encoded bodies are not taken.")
+        elif self.length is not None and self.length > self.server.body_bytes:
+            self.refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is larger than what is taken.")
+        else:
+            self.deadline = time.monotonic() + BODY_TIMEOUT_S
+            super().allHeadersReceived()
+
+    def allContentReceived(self) -> None:  # noqa: N802
+        if not self.refused:
+            self.deadline = None
+            super().allContentReceived()
+
+    def lineLengthExceeded(self, line: bytes) -> Any:  # noqa: N802
+        self.refuse(HTTPStatus.BAD_REQUEST, "A line of the request is too long.")
+        return True
+
+    # Ending
+
+    def checkPersistence(self, request: Request, version: bytes) -> bool:  # noqa: N802
+        if self.factory.draining:
+            request.responseHeaders.setRawHeaders(b"Connection", [b"close"])
+            return False
+        return bool(super().checkPersistence(request, version))
+
+    def loseConnection(self) -> None:  # noqa: N802
+        self.deadline = time.monotonic() + CLOSING_S
+        super().loseConnection()
+
+    def refuse(self, status: HTTPStatus, message: str, retry_after_s: int | None = None) -> None:
+        """Answer, half-close, and read on for a moment without keeping anything; may be repeated."""
+        if self.refused:
+            return
+        self.refused = True
+        self._discarded = 0
+        self.deadline = time.monotonic() + LINGER_S
+        self.transport.write(json_response(status, error_code(status), message, retry_after_s))
+        self.transport.loseWriteConnection()
+
+    def _respondToBadRequestAndDisconnect(self) -> None:  # noqa: N802
+        self.refuse(HTTPStatus.BAD_REQUEST, "This is not a valid HTTP request.")
+
+    def _discard(self, size: int) -> None:
+        self._discarded += size
+        if self._discarded > LINGER_BYTES:
+            self.transport.pauseProducing()  # the deadline ends it; until then the client's own buffers hold it back
+
+    def on_deadline(self) -> None:
+        """The time for what this connection was doing is over."""
+        self.deadline = None
+        if self.refused or self.transport.disconnecting:
+            self.transport.abortConnection()
+        elif self.requests:
+            self.refuse(HTTPStatus.REQUEST_TIMEOUT, "The request took too long to arrive.")
+        else:
+            self.transport.abortConnection()
+
+    def close_if_idle(self) -> bool:
+        """Close a kept-alive connection that is between two requests; whether it was."""
+        idle = not self.requests and not self.refused
+        if idle:
+            self.loseConnection()
+        return idle
+
+
+class HTTPFactory(DaphneHTTPFactory):
+    """Builds channels. Plain HTTP/1.1: what is negotiated by TLS is the business of a proxy in front."""
+
+    protocol = Channel
+
+    def __init__(self, server: Server) -> None:
+        super().__init__(server)
+        self.timeOut = KEEP_ALIVE_S
+        self.channels: set[Channel] = set()
+        self.draining = False
+
+    def startFactory(self) -> None:  # noqa: N802
+        """Nothing: Twisted would format a line of an access log for each request, and a date each second."""
+
+    stopFactory = startFactory  # noqa: N815
+
+    def log(self, request: Request) -> None:
+        """Nothing; see startFactory."""
+
+    def buildProtocol(self, addr: Any) -> Any:  # noqa: N802
+        protocol = super().buildProtocol(addr)
+        protocol.requestFactory = Request
+        return protocol
+
+    def sweep(self, now: float) -> None:
+        """Tell the channels whose time is over; `now` in monotonic seconds."""
+        for channel in [found for found in self.channels if found.deadline is not None and found.deadline <= now]:
+            channel.on_deadline()

@@ -1,0 +1,62 @@
+"""How many connections each client address holds in this process, and where the bound is.
+
+A lease is taken for a connection (or, behind a trusted proxy, for a request) and released when it ends. Pure.
+"""
+
+from __future__ import annotations
+
+from reaktor.cluster.policy import address_group
+
+
+class Lease:
+    """One counted connection; release() gives it back, once."""
+
+    __slots__ = ("_book", "_key", "count")
+
+    def __init__(self, book: LeaseBook, key: str, count: int) -> None:
+        self._book: LeaseBook | None = book
+        self._key = key
+        self.count = count
+
+    @property
+    def is_over(self) -> bool:
+        """Taken beyond the bound: its holder should be refused politely."""
+        return self._book is not None and self._book.limit is not None and self.count > self._book.limit
+
+    @property
+    def is_far_over(self) -> bool:
+        """Taken beyond twice the bound: not even worth an answer."""
+        return self._book is not None and self._book.limit is not None and self.count > 2 * self._book.limit
+
+    def release(self) -> None:
+        """Give it back; may be repeated."""
+        if self._book is not None:
+            book, self._book = self._book, None
+            book.give_back(self._key)
+
+
+class LeaseBook:
+    """Leases by address; `limit` None counts without a bound."""
+
+    def __init__(self, limit: int | None) -> None:
+        self.limit = limit
+        self._counts: dict[str, int] = {}
+
+    def take(self, address: str) -> Lease:
+        """Count one more for the address, over the bound or not: the caller decides what to do then."""
+        key = address_group(address)
+        count = self._counts.get(key, 0) + 1
+        self._counts[key] = count
+        return Lease(self, key, count)
+
+    def give_back(self, key: str) -> None:
+        """For Lease.release alone."""
+        left = self._counts[key] - 1
+        if left:
+            self._counts[key] = left
+        else:
+            del self._counts[key]
+
+    def count(self, address: str) -> int:
+        """How many the address holds now."""
+        return self._counts.get(address_group(address), 0)

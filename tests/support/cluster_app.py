@@ -1,0 +1,144 @@
+"""A small application with a runtime, for tests of the cluster's machinery: it tells who it is and misbehaves to order.
+
+HTTP: /who, /echo, /slow, /fail, /half, /silent, /rss. WebSocket: echoes; says bye on drain; obeys `!who`, `!hang`,
+`!empty`, `!close`, `!return`, `!fail`, `!flood N`; paths /fail and /return end before accepting.
+"""
+
+import asyncio
+import json
+import os
+import time
+
+from reaktor.wsframe import FRAMES_EXTENSION, text_frame
+
+WORKER = os.environ.get("REAKTOR_WORKER", "0.0")
+sessions: dict[int, object] = {}
+counters = {"in": 0, "out": 0}
+
+
+async def application(scope, receive, send):
+    if scope["type"] == "http":
+        await _http(scope, receive, send)
+    elif scope["type"] == "websocket":
+        await _websocket(scope, receive, send)
+
+
+def _who(scope):
+    return {"worker": WORKER, "pid": os.getpid(), "client": scope["client"], "scheme": scope["scheme"]}
+
+
+async def _answer(send, data, status=200):
+    body = json.dumps(data).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def _http(scope, receive, send):
+    path = scope["path"]
+    body, more = b"", True
+    while more:
+        message = await receive()
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+    if path == "/fail":
+        raise RuntimeError("a secret of the application")
+    if path == "/silent":
+        return
+    if path == "/half":
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"begun", "more_body": True})
+        raise RuntimeError("half")
+    if path == "/slow":
+        await asyncio.sleep(float(scope["query_string"] or b"1"))
+    if path == "/echo":
+        await _answer(send, {"bytes": len(body)})
+    elif path == "/rss":
+        with open(f"/proc/{os.getpid()}/statm") as statm:
+            await _answer(send, {"rss": int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")})
+    else:
+        await _answer(send, _who(scope))
+
+
+async def _websocket(scope, receive, send):
+    await receive()
+    if scope["path"] == "/fail":
+        raise RuntimeError("a secret of the application")
+    if scope["path"] == "/return":
+        return
+    await send({"type": "websocket.accept", "headers": [(b"x-worker", WORKER.encode())]})
+    sessions[id(send)] = send
+    try:
+        while (message := await receive())["type"] != "websocket.disconnect":
+            counters["in"] += 1
+            if not await _obey(message.get("text") or "", scope, send):
+                echo = {key: message[key] for key in ("text", "bytes") if message.get(key) is not None}
+                await send({"type": "websocket.send", **echo})
+                counters["out"] += 1
+            if message.get("text") == "!return":
+                return
+    finally:
+        sessions.pop(id(send), None)
+
+
+async def _obey(text, scope, send):
+    word, _, argument = text.partition(" ")
+    if word == "!who":
+        await send({"type": "websocket.send", "text": json.dumps(_who(scope))})
+    elif word == "!hang":
+        time.sleep(60)  # noqa: ASYNC251  a hung loop is what is asked for
+    elif word == "!empty":
+        await send({"type": "websocket.send", "text": ""})
+        await send({"type": "websocket.send", "bytes": b""})
+    elif word == "!close":
+        await send({"type": "websocket.close", "code": 4001, "reason": "because"})
+    elif word == "!fail":
+        raise RuntimeError("a secret of the application")
+    elif word == "!flood":
+        sink = scope["extensions"][FRAMES_EXTENSION]
+        for number in range(int(argument)):
+            sink.write(text_frame(b"sink %d" % number))
+            await send({"type": "websocket.send", "text": f"asgi {number}"})
+    else:
+        return word == "!return"
+    return True
+
+
+class Runtime:
+    """What a worker runs beside the application."""
+
+    def __init__(self, slot, incarnation):
+        self.slot, self.incarnation = slot, incarnation
+        self.ready = asyncio.Event()
+
+    async def run(self):
+        if os.environ.get("TEST_BOOT") == f"fail {self.slot}":
+            raise RuntimeError("this worker was told not to boot")
+        self.ready.set()
+        await asyncio.Event().wait()
+
+    async def wait_ready(self):
+        await self.ready.wait()
+
+    async def drain(self, seconds):
+        for send in list(sessions.values()):
+            await send({"type": "websocket.send", "text": "bye"})
+            await send({"type": "websocket.close", "code": 4001})
+        while sessions:
+            await asyncio.sleep(0.01)
+
+    def status(self):
+        return {
+            "sessions": len(sessions),
+            "epoch": 1,
+            "revision": 7,
+            "digest": "same",
+            "messages_in": counters["in"],
+            "messages_out": counters["out"],
+        }
+
+
+def create_runtime(slot, incarnation):
+    if os.environ.get("TEST_BOOT") == "import":
+        raise ImportError("no module named because-of-the-test")
+    return Runtime(slot, incarnation)
