@@ -66,10 +66,16 @@ class OrjsonParser(BaseParser):
     def parse(
         self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
-        charset = _charset(media_type or "")
-        if charset not in {"", "utf-8", "utf8"}:
-            raise exceptions.UnsupportedMediaType(media_type or "", "The body must be in UTF-8.")
-        return parse_object(read_body(stream))
+        self.check_charset(media_type or "")
+        value = parse_body(read_body(stream))
+        if not isinstance(value, dict):
+            raise InvalidError("The body must be a JSON object.")
+        return value
+
+    @staticmethod
+    def check_charset(media_type: str) -> None:
+        if _charset(media_type) not in {"", "utf-8", "utf8"}:
+            raise exceptions.UnsupportedMediaType(media_type, "The body must be in UTF-8.")
 
 
 def read_body(stream: IO[Any]) -> bytes:
@@ -81,15 +87,12 @@ def read_body(stream: IO[Any]) -> bytes:
     return body
 
 
-def parse_object(body: bytes) -> dict[str, Any]:
-    """The JSON object in a body. Raises InvalidError."""
+def parse_body(body: bytes) -> Any:
+    """The JSON value in a body. Raises InvalidError."""
     try:
-        value = orjson.loads(body)
+        return orjson.loads(body)
     except orjson.JSONDecodeError:
         raise InvalidError("The body is not valid JSON.") from None
-    if not isinstance(value, dict):
-        raise InvalidError("The body must be a JSON object.")
-    return value
 
 
 def _charset(media_type: str) -> str:

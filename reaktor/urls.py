@@ -1,3 +1,26 @@
-from django.urls import path
+"""Every path that Django serves, and what it says where there is none.
 
-urlpatterns = []
+`/ws/v1`, `/socket.io/`, `/healthz` and `/readyz` never get here: reaktor.asgi answers them.
+"""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.urls import include, path
+from django.views import defaults
+
+from reaktor.errors import ForbiddenError, InvalidError, NotFoundError, ReaktorError
+from reaktor.rest import JsonHandlers
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("api/v1/", include("accounts.urls")),
+    path("api/v1/", include("chat.transports.rest.urls")),
+    path("", include("chat.transports.seed.urls")),
+]
+
+_answers = JsonHandlers(html=("/admin",), flat=("/auth/", "/channels"))
+handler400 = _answers.handler(InvalidError, defaults.bad_request)
+handler403 = _answers.handler(ForbiddenError, defaults.permission_denied)
+handler404 = _answers.handler(NotFoundError, defaults.page_not_found)
+handler500 = _answers.handler(ReaktorError, defaults.server_error)

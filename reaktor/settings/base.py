@@ -50,9 +50,11 @@ INSTALLED_APPS = [
     "rest_framework",
     "rest_framework_simplejwt.token_blacklist",
     "drf_spectacular",
+    "drf_spectacular_sidecar",
 ]
 
 MIDDLEWARE = [
+    "reaktor.cors.CorsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "chat.middleware.ContentSecurityPolicyMiddleware",
@@ -150,7 +152,13 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "reaktor.rest.exception_handler",
     "UNAUTHENTICATED_USER": None,
+    "URL_FORMAT_OVERRIDE": None,
 }
+# Who may call from pages of other origins: the seed contract's clients from anywhere, the rest as configured.
+CORS = [
+    {"paths": ("/auth/", "/channels"), "origins": ("*",)},
+    {"paths": ("/api/v1/",), "origins": REAKTOR.allowed_origins},
+]
 SIMPLE_JWT = {
     "SIGNING_KEY": JWT_SECRET,
     "ALGORITHM": "HS256",
@@ -168,6 +176,9 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
     "SCHEMA_PATH_PREFIX": "/api/v1",
+    "SCHEMA_COERCE_PATH_PK_SUFFIX": False,
+    "ENUM_NAME_OVERRIDES": {},
+    "SORT_OPERATIONS": False,
 }
 
 LANGUAGE_CODE = "en-us"

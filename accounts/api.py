@@ -1,0 +1,153 @@
+"""/api/v1: accounts, tokens, me. Thin: input checked here, everything else is accounts.services'."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts import schema, services  # noqa: F401  schema registers itself
+from accounts.models import User
+from accounts.selectors import user_data
+from reaktor.api import ApiView, Text, answers, client_address
+
+USERNAME_PATTERN = r"^[A-Za-z0-9]{3,32}$"
+
+
+class UserShape(serializers.Serializer[Any]):
+    """An account."""
+
+    id = serializers.UUIDField()
+    username = serializers.RegexField(USERNAME_PATTERN)
+    is_staff = serializers.BooleanField()
+    created_at = serializers.DateTimeField()
+
+
+class TokensShape(serializers.Serializer[Any]):
+    """What a log-in gives: 15 minutes of access, and a refresh token that buys the next pair."""
+
+    user = UserShape()
+    access = serializers.CharField()
+    refresh = serializers.CharField()
+    expires_at = serializers.DateTimeField(help_text="When the access token ends.")
+
+
+class Registration(serializers.Serializer[Any]):
+    username = Text(max_length=32, min_length=3, help_text="3 to 32 letters or digits; case does not tell two apart.")
+    password = Text(max_length=services.MAX_PASSWORD_CHARS, help_text="At least 8 characters, and no common one.")
+
+
+class Credentials(serializers.Serializer[Any]):
+    username = Text(max_length=256)
+    password = Text(max_length=services.MAX_PASSWORD_CHARS)
+
+
+class RefreshInput(serializers.Serializer[Any]):
+    refresh = Text(max_length=4_096)
+
+
+class ProfileInput(serializers.Serializer[Any]):
+    username = Text(max_length=32, min_length=3, required=False)
+
+
+class PasswordInput(serializers.Serializer[Any]):
+    old = Text(max_length=services.MAX_PASSWORD_CHARS)
+    new = Text(max_length=services.MAX_PASSWORD_CHARS)
+
+
+class OpenView(ApiView):
+    """For who has no token yet: one that came along is not even looked at."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+
+
+class UserView(ApiView):
+    """For the user behind the token."""
+
+    @staticmethod
+    def user(request: Request) -> User:
+        return cast(User, request.user)
+
+
+class AccountsView(OpenView):
+    @extend_schema(
+        operation_id="accounts_create",
+        request=Registration,
+        responses=answers({201: TokensShape}, 409),
+        tags=["accounts"],
+    )
+    def post(self, request: Request) -> Response:
+        """Register. The answer logs in, too."""
+        wanted = self.validated(Registration, request.data)
+        user = services.user_register(**wanted, strict=True, address=client_address(request))
+        return Response(services.tokens_issue(user).as_data(), status=201)
+
+
+class TokensView(OpenView):
+    @extend_schema(
+        operation_id="tokens_create", request=Credentials, responses=answers({200: TokensShape}, 403), tags=["tokens"]
+    )
+    def post(self, request: Request) -> Response:
+        """Log in."""
+        given = self.validated(Credentials, request.data)
+        user = services.user_authenticate(**given, address=client_address(request))
+        return Response(services.tokens_issue(user).as_data())
+
+
+class TokensRefreshView(OpenView):
+    @extend_schema(
+        operation_id="tokens_refresh", request=RefreshInput, responses=answers({200: TokensShape}, 403), tags=["tokens"]
+    )
+    def post(self, request: Request) -> Response:
+        """A new pair for a refresh token, which dies: it works once."""
+        return Response(services.tokens_refresh(self.validated(RefreshInput, request.data)["refresh"]).as_data())
+
+
+class TokensRevokeView(OpenView):
+    @extend_schema(operation_id="tokens_revoke", request=RefreshInput, responses=answers({204: None}), tags=["tokens"])
+    def post(self, request: Request) -> Response:
+        """Log out here: the refresh token dies. One that is dead already is no error."""
+        services.tokens_revoke(self.validated(RefreshInput, request.data)["refresh"])
+        return Response(status=204)
+
+
+class TokensRevokeAllView(UserView):
+    @extend_schema(operation_id="tokens_revoke_all", request=None, responses=answers({204: None}, 403), tags=["tokens"])
+    def post(self, request: Request) -> Response:
+        """Log out everywhere: every token and every live session of the account ends, this one's too."""
+        services.tokens_revoke_all(self.user(request))
+        return Response(status=204)
+
+
+class MeView(UserView):
+    @extend_schema(operation_id="me_get", responses=answers({200: UserShape}, 403), tags=["me"])
+    def get(self, request: Request) -> Response:
+        """Who the token speaks for."""
+        return Response(user_data(self.user(request)))
+
+    @extend_schema(
+        operation_id="me_update", request=ProfileInput, responses=answers({200: UserShape}, 403, 409), tags=["me"]
+    )
+    def patch(self, request: Request) -> Response:
+        """Another name. Live sessions are told to come back, and do so under it."""
+        wanted = self.validated(ProfileInput, request.data)
+        user = self.user(request)
+        if "username" in wanted:
+            user = services.user_rename(user, username=wanted["username"])
+        return Response(user_data(user))
+
+
+class MePasswordView(UserView):
+    @extend_schema(
+        operation_id="me_password", request=PasswordInput, responses=answers({204: None}, 403, 409), tags=["me"]
+    )
+    def post(self, request: Request) -> Response:
+        """Another password. Every token and live session of the account ends, this one's too: log in again."""
+        given = self.validated(PasswordInput, request.data)
+        services.password_change(self.user(request), given["old"], given["new"])
+        return Response(status=204)

@@ -1,0 +1,115 @@
+"""/api/v1/channels/{key}/messages: history, posting, editing, deleting, reactions, changes since a cursor."""
+
+from __future__ import annotations
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from chat import selectors, services
+from chat.domain import rules
+from chat.transports.rest import shapes
+from chat.transports.rest.views import ChatView
+from reaktor.api import answers
+
+
+class MessagesView(ChatView):
+    @extend_schema(
+        operation_id="messages_list",
+        parameters=[shapes.PageQuery],
+        responses=answers({200: shapes.MessagePageShape}, 403, 404),
+        tags=["messages"],
+    )
+    def get(self, request: Request, key: str) -> Response:
+        """A page of the history by message number, oldest first; without a mark the newest."""
+        wanted = self.validated(shapes.PageQuery, request.query_params)
+        found = selectors.channel_access(user=self.me(request), key=rules.parse_channel_key(key))
+        page = selectors.messages_page(found.channel.id, **wanted)
+        return Response({"messages": page.messages, "has_more": page.has_more})
+
+    @extend_schema(
+        operation_id="messages_create",
+        request=shapes.MessageInput,
+        responses=answers({201: shapes.MessageShape, 200: shapes.MessageShape}, 403, 404),
+        tags=["messages"],
+    )
+    def post(self, request: Request, key: str) -> Response:
+        """Post a message: 201, stored; 200, it was stored before under the same nonce. No live session is needed."""
+        wanted = self.validated(shapes.MessageInput, request.data)
+        me = self.me(request)
+        self.app().limits.check_send(me.id)
+        message, is_duplicate = services.message_post(user=me, key=rules.parse_channel_key(key), **wanted)
+        return Response(message, status=200 if is_duplicate else 201)
+
+
+class ChangesView(ChatView):
+    @extend_schema(
+        operation_id="messages_changes",
+        parameters=[shapes.ChangesQuery],
+        responses=answers({200: shapes.ChangesShape}, 403, 404),
+        tags=["messages"],
+    )
+    def get(self, request: Request, key: str) -> Response:
+        """What changed since a cursor, in its present state; or a reset when that is too much to tell."""
+        wanted = self.validated(shapes.ChangesQuery, request.query_params)
+        found = selectors.channel_access(user=self.me(request), key=rules.parse_channel_key(key))
+        bounds = self.app().config.delivery
+        changes = selectors.messages_changed(found.channel, after=wanted["after"], limit=bounds.sync_messages)
+        return Response(selectors.bounded_changes(changes, max_bytes=bounds.sync_channel_bytes))
+
+
+class MessageView(ChatView):
+    @extend_schema(
+        operation_id="messages_edit",
+        request=shapes.MessageChange,
+        responses=answers({200: shapes.MessageShape}, 403, 404, 409),
+        tags=["messages"],
+    )
+    def patch(self, request: Request, key: str, message_id: str) -> Response:
+        """Another text for one's own message."""
+        wanted = self.validated(shapes.MessageChange, request.data)
+        message = services.message_edit(
+            user=self.me(request),
+            key=rules.parse_channel_key(key),
+            message_id=message_id,
+            text=wanted["text"],
+            max_chars=self.app().config.limits.text_chars,
+        )
+        return Response(message)
+
+    @extend_schema(
+        operation_id="messages_delete", responses=answers({200: shapes.MessageShape}, 403, 404), tags=["messages"]
+    )
+    def delete(self, request: Request, key: str, message_id: str) -> Response:
+        """The text goes, the place stays: the answer is what is left. By its author or a moderator."""
+        message = services.message_delete(
+            user=self.me(request), key=rules.parse_channel_key(key), message_id=message_id
+        )
+        return Response(message)
+
+
+class ReactionView(ChatView):
+    @extend_schema(
+        operation_id="reactions_add",
+        request=None,
+        responses=answers({200: shapes.MessageShape}, 403, 404, 409),
+        tags=["messages"],
+    )
+    def put(self, request: Request, key: str, message_id: str, emoji: str) -> Response:
+        """One's emoji on a message; the same again changes nothing."""
+        message = services.reaction_add(
+            user=self.me(request), key=rules.parse_channel_key(key), message_id=message_id, emoji=emoji
+        )
+        return Response(message)
+
+    @extend_schema(
+        operation_id="reactions_remove",
+        responses=answers({200: shapes.MessageShape}, 403, 404, 409),
+        tags=["messages"],
+    )
+    def delete(self, request: Request, key: str, message_id: str, emoji: str) -> Response:
+        """Take one's emoji back."""
+        message = services.reaction_remove(
+            user=self.me(request), key=rules.parse_channel_key(key), message_id=message_id, emoji=emoji
+        )
+        return Response(message)

@@ -1,0 +1,133 @@
+"""The shapes of answers and the checks of input, as DRF serializers. Answers are described by them, not made by them.
+
+Source of the shapes: chat.domain.events; a test compares the two.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from chat.domain import rules
+from chat.domain.rules import ChannelKind, Role
+from chat.membership.messages import Status
+from reaktor.api import Text, Whole, WholeInBody
+
+PAGE_MESSAGES = 50
+MAX_PAGE_MESSAGES = 100
+PAGE_CHANNELS = 100
+
+
+class ChannelShape(serializers.Serializer[Any]):
+    """A channel, and what the asking user is to it."""
+
+    key = serializers.CharField()
+    name = serializers.CharField()
+    topic = serializers.CharField()
+    kind = serializers.ChoiceField([kind.value for kind in ChannelKind])
+    seq = serializers.IntegerField(help_text="Position of the newest durable event.")
+    number = serializers.IntegerField(help_text="Number of the newest message.")
+    online = serializers.IntegerField(help_text="How many users are in it now.")
+    role = serializers.ChoiceField([role.value for role in Role], allow_null=True)
+    read_number = serializers.IntegerField()
+    unread = serializers.IntegerField()
+    mentions = serializers.IntegerField(help_text="Unread messages that name the user.")
+    archived_at = serializers.DateTimeField(allow_null=True)
+    created_at = serializers.DateTimeField()
+
+
+class ChannelListShape(serializers.Serializer[Any]):
+    results = ChannelShape(many=True)
+    next = serializers.CharField(allow_null=True, help_text="The cursor of the next page.")
+
+
+class MemberShape(serializers.Serializer[Any]):
+    username = serializers.CharField()
+    status = serializers.ChoiceField([status.value for status in Status])
+
+
+class MemberListShape(serializers.Serializer[Any]):
+    results = MemberShape(many=True)
+    next = serializers.CharField(allow_null=True)
+
+
+class MessageShape(serializers.Serializer[Any]):
+    """A message in its present state. A deleted one keeps its place: its text is null."""
+
+    id = serializers.UUIDField()
+    channel = serializers.CharField()
+    number = serializers.IntegerField(help_text="Dense over the channel's messages, from 1.")
+    seq = serializers.IntegerField()
+    changed_seq = serializers.IntegerField()
+    author = serializers.CharField()
+    text = serializers.CharField(allow_null=True)
+    reply_to = serializers.UUIDField(allow_null=True)
+    nonce = serializers.CharField(allow_null=True)
+    reactions = serializers.DictField(child=serializers.ListField(child=serializers.CharField()))
+    mentions = serializers.ListField(child=serializers.CharField())
+    created_at = serializers.DateTimeField()
+    edited_at = serializers.DateTimeField(allow_null=True)
+    deleted_at = serializers.DateTimeField(allow_null=True)
+
+
+class MessagePageShape(serializers.Serializer[Any]):
+    messages = MessageShape(many=True, help_text="Oldest first.")
+    has_more = serializers.BooleanField()
+
+
+class ChangesShape(serializers.Serializer[Any]):
+    """Either the messages that changed, ordered by changed_seq, or `reset`: read the channel anew."""
+
+    messages = MessageShape(many=True, required=False)
+    seq = serializers.IntegerField(help_text="The cursor to go on from.")
+    reset = serializers.BooleanField(required=False)
+
+
+class ReadShape(serializers.Serializer[Any]):
+    read_number = serializers.IntegerField()
+    unread = serializers.IntegerField()
+
+
+# -- Input --------------------------------------------------------------------------------------------------------
+
+
+class ChannelQuery(serializers.Serializer[Any]):
+    search = Text(required=False, allow_blank=True, max_length=rules.NAME_CHARS)
+    cursor = Text(required=False, max_length=64, help_text="`next` of the page before.")
+
+
+class ChannelInput(serializers.Serializer[Any]):
+    name = Text(max_length=rules.NAME_CHARS, help_text="1 to 80 characters; blanks around it are cut off.")
+    kind = serializers.ChoiceField(["public", "unlisted"], required=False)
+    topic = Text(required=False, allow_blank=True, max_length=rules.TOPIC_CHARS)
+
+
+class ChannelChange(serializers.Serializer[Any]):
+    name = Text(required=False, max_length=rules.NAME_CHARS)
+    topic = Text(required=False, allow_blank=True, max_length=rules.TOPIC_CHARS)
+
+
+class PageQuery(serializers.Serializer[Any]):
+    before = Whole(required=False, help_text="Messages with a smaller number; at most one of the three.")
+    after = Whole(required=False, help_text="Messages with a greater number.")
+    around = Whole(required=False, help_text="Messages on both sides of this number, and it.")
+    limit = Whole(required=False, min_value=1, max_value=MAX_PAGE_MESSAGES, default=PAGE_MESSAGES)
+
+
+class ChangesQuery(serializers.Serializer[Any]):
+    after = Whole(help_text="The greatest seq seen.")
+
+
+class MessageInput(serializers.Serializer[Any]):
+    text = Text(help_text="Kept as sent; not blank.")
+    nonce = Text(max_length=rules.NONCE_CHARS, help_text="The sender's own name for this sending: makes retries safe.")
+    reply_to = Text(required=False, allow_null=True, max_length=36, help_text="The id of a message of this channel.")
+
+
+class MessageChange(serializers.Serializer[Any]):
+    text = Text()
+
+
+class ReadInput(serializers.Serializer[Any]):
+    number = WholeInBody(help_text="Everything up to this message is read; markers only move forward.")

@@ -1,0 +1,73 @@
+"""POST /auth/register and /auth/login, in the original's order of checks and with its sentences."""
+
+from __future__ import annotations
+
+import re
+
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts import services
+from accounts.models import RESERVED_USERNAMES, User
+from chat.transports.seed.views import SeedView, required
+from reaktor.api import client_address
+from reaktor.errors import BannedError, InvalidError, NameTakenError, NotAuthenticatedError
+
+_NAME = re.compile(r"[A-Za-z0-9]+")
+MIN_NAME, MAX_NAME = 3, 32
+
+
+class OpenView(SeedView):
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+
+
+class RegisterView(OpenView):
+    def post(self, request: Request) -> Response:
+        """{name, password} → {token, expiresIn}."""
+        name, password = check_registration(*required(self.fields(request), "name", "password"))
+        try:
+            user = services.user_register(
+                username=name, password=password, strict=False, address=client_address(request)
+            )
+        except NameTakenError:
+            raise NameTakenError("User with name already exists") from None
+        return _logged_in(user)
+
+
+class LoginView(OpenView):
+    def post(self, request: Request) -> Response:
+        """{name, password} → {token, expiresIn}. One sentence for an unknown name and a wrong password."""
+        name, password = required(self.fields(request), "name", "password")
+        if not isinstance(name, str) or not isinstance(password, str):
+            raise NotAuthenticatedError(services.WRONG)
+        try:
+            user = services.user_authenticate(username=name, password=password, address=client_address(request))
+        except BannedError:
+            raise BannedError("This account is banned") from None
+        return _logged_in(user)
+
+
+def check_registration(name: object, password: object) -> tuple[str, str]:
+    """The original's checks in its order. Raises InvalidError with its sentences; never repeats the password."""
+    if isinstance(name, str) and name.lower() in RESERVED_USERNAMES:
+        raise InvalidError("That name is not allowed")
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise InvalidError("Name must be numbers or letter a-z only")
+    if len(name) < MIN_NAME:
+        raise InvalidError(f"The name {name} is too short. (min {MIN_NAME}. characters)")
+    if len(name) > MAX_NAME:
+        raise InvalidError(f"The name is too long. (max {MAX_NAME}. characters)")
+    if not isinstance(password, str):
+        raise InvalidError("The password must be a string")
+    if len(password) < services.SEED_PASSWORD_CHARS:
+        raise InvalidError(f"The password is too short. (min {services.SEED_PASSWORD_CHARS}. characters)")
+    if len(password) > services.MAX_PASSWORD_CHARS:
+        raise InvalidError(f"The password is too long. (max {services.MAX_PASSWORD_CHARS}. characters)")
+    return name, password
+
+
+def _logged_in(user: User) -> Response:
+    token, ends_ms = services.seed_token_issue(user)
+    return Response({"token": token, "expiresIn": ends_ms})

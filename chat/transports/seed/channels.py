@@ -1,0 +1,129 @@
+"""GET and POST /channels, POST /channels/:key/join, GET /channels/:key/messages.
+
+Counting is the original's: ranges from the newest message, but half-open, so that pages share no message.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+import orjson
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from chat import selectors, services
+from chat.domain import rules
+from chat.domain.events import MemberData, MessageData
+from chat.domain.ids import UserRef
+from chat.selectors import ChannelAccess
+from chat.transports.seed.views import SeedView, missing
+from reaktor.errors import InvalidError, NotFoundError
+
+JOIN_MESSAGES = 25
+MAX_MESSAGES = 100
+JOIN_TIMEOUT_S = 5.0
+DELETED = "(deleted)"
+_POSITION = re.compile(r"[0-9]{1,15}")
+
+
+class ChannelsView(SeedView):
+    def get(self, request: Request) -> Response:
+        """Every public channel: General, Programming, Random, then the others, oldest first."""
+        live = self.live()
+        online = live.online_counts() if live else {}
+        listed = [
+            {"name": name, "key": key, "onlineCount": online.get(key, 0)} for key, name in selectors.public_channels()
+        ]
+        return Response({"channels": listed})
+
+    def post(self, request: Request) -> Response:
+        """{name} → the new public channel."""
+        name = self.fields(request).get("name")
+        if missing(name):
+            raise InvalidError("Missing channel name!")
+        me = self.me(request)
+        checked = rules.check_channel_name(name)
+        self.app().limits.check_create_channel(me.id)
+        made = services.channel_create(user=me, name=checked).channel
+        return Response({"name": made.name, "key": made.key, "onlineUsers": 0, "onlineCount": 0}, status=201)
+
+
+class JoinView(SeedView):
+    def post(self, request: Request, key: str) -> Response:
+        """Enter with the user's live Socket.IO sessions, wherever they are. An unknown key makes an unlisted channel."""
+        me = self.me(request)
+        found = self._channel(me, key)
+        live = self.live()
+        if live is not None:
+            live.join_user_sessions(me.id, found.channel.key, JOIN_TIMEOUT_S)
+        page = selectors.messages_page(found.channel.id, limit=JOIN_MESSAGES)
+        members = live.members(found.channel.key) if live is not None else []
+        return Response(
+            {
+                "key": found.channel.key,
+                "messages": as_strings(page.messages),
+                "onlineUsers": with_caller(members, me.username),
+            }
+        )
+
+    def _channel(self, me: UserRef, key: str) -> ChannelAccess:
+        """The channel to enter. Raises InvalidError for a key that is none, or that nobody may choose."""
+        try:
+            return selectors.channel_access(user=me, key=rules.parse_channel_key(key))
+        except NotFoundError:
+            chosen = rules.check_channel_key(key)
+        # A private channel that is not theirs has a reserved key, so check_channel_key() refused it above.
+        self.app().limits.check_create_channel(me.id)
+        return services.channel_ensure(user=me, key=chosen)[0]
+
+
+class MessagesView(SeedView):
+    def get(self, request: Request, key: str) -> Response:
+        """?start=S&end=E: the messages at positions S (0: the newest) up to but not including E, oldest first.
+
+        At most MAX_MESSAGES, the newest of the range. A channel that does not exist (for this user) has none.
+        """
+        start, end = (self._position(request, name) for name in ("start", "end"))
+        end = min(end, start + MAX_MESSAGES)
+        try:
+            found = selectors.channel_access(user=self.me(request), key=rules.parse_channel_key(key))
+        except NotFoundError:
+            rules.check_channel_key(key)
+            return Response({"messages": []})
+        newest = found.channel.number - start
+        oldest = found.channel.number - end + 1
+        messages = selectors.messages_between(found.channel.id, oldest, newest) if newest >= oldest else []
+        return Response({"messages": as_strings(messages)})
+
+    @staticmethod
+    def _position(request: Request, name: str) -> int:
+        values = request.query_params.getlist(name)
+        if len(values) != 1 or not _POSITION.fullmatch(values[0]):
+            raise InvalidError(f"{name} must be one whole number")
+        return int(values[0])
+
+
+def as_strings(messages: Iterable[MessageData]) -> list[str]:
+    """Each message as the JSON string that the original kept in its lists."""
+    return [
+        orjson.dumps(
+            {
+                "message": DELETED if message["text"] is None else message["text"],
+                "user": message["author"],
+                "date": message["created_at"],
+                "id": message["id"],
+                "seq": message["seq"],
+                "channel": message["channel"],
+            }
+        ).decode()
+        for message in messages
+    ]
+
+
+def with_caller(members: Iterable[MemberData], username: str) -> list[MemberData]:
+    """The members with the caller among them: who joins without a live session is shown to be online, too."""
+    shown = list(members)
+    if all(member["username"] != username for member in shown):
+        shown.append({"username": username, "status": "online"})
+    return shown
