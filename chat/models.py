@@ -57,7 +57,7 @@ class Message(models.Model):
     seq = models.BigIntegerField(editable=False)
     changed_seq = models.BigIntegerField(editable=False)
     text = models.TextField()
-    nonce = models.CharField(max_length=NONCE_CHARS, null=True, editable=False)  # noqa: DJ001  NULL: sent without one
+    nonce = models.CharField(max_length=NONCE_CHARS, null=True, editable=False)
     reply_to_id: uuid.UUID | None
     reply_to = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="+", db_index=False)
     created_at = models.DateTimeField(editable=False)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import uuid
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Protocol
 
@@ -36,18 +37,26 @@ class Layer(Protocol):
     async def group_send(self, group: str, message: dict[str, Any]) -> None: ...
 
 
-def pack(kind: str, body: Mapping[str, Any]) -> dict[str, Any]:
-    """The layer's message for one bus message: kind names it, body is JSON-ready."""
-    return {"type": ENVELOPE_TYPE, "v": ENVELOPE_VERSION, "kind": kind, "body": orjson.dumps(body)}
+def pack(kind: str, body: Mapping[str, Any], *, not_to: str = "", blob: bytes | None = None) -> dict[str, Any]:
+    """The layer's message for one bus message: kind names it, body is JSON-ready, `not_to` is a Bus that drops it.
+
+    `blob`: bytes that are too many for JSON; they go beside the body.
+    """
+    message = {"type": ENVELOPE_TYPE, "v": ENVELOPE_VERSION, "kind": kind, "not_to": not_to, "body": orjson.dumps(body)}
+    return message if blob is None else message | {"blob": blob}
 
 
 def unpack(message: Mapping[str, Any]) -> tuple[str, dict[str, Any]] | None:
-    """(kind, body) of a layer message, or None when it is not ours to read (another version, junk)."""
+    """(kind, body) of a layer message, a blob as body["blob"]; None when it is not ours to read (version, junk)."""
     try:
         if message["v"] != ENVELOPE_VERSION:
             return None
         body = orjson.loads(message["body"])
-        return (str(message["kind"]), body) if isinstance(body, dict) else None
+        if not isinstance(body, dict):
+            return None
+        if "blob" in message:
+            body["blob"] = message["blob"]
+        return str(message["kind"]), body
     except (KeyError, TypeError, orjson.JSONDecodeError):
         return None
 
@@ -58,18 +67,20 @@ class Bus:
     def __init__(self, layer: Layer, *, timeout_s: float = 2.0) -> None:
         self._layer = layer
         self._timeout_s = timeout_s
+        self._identity = uuid.uuid4().hex
         self.dropped = 0
 
-    async def send(self, mailbox: str, kind: str, body: Mapping[str, Any]) -> None:
-        """Put one message into a mailbox. Raises BusError."""
-        await self._bounded(self._layer.send(mailbox, pack(kind, body)))
+    async def send(self, mailbox: str, kind: str, body: Mapping[str, Any], *, blob: bytes | None = None) -> None:
+        """Put one message into a mailbox; `blob` arrives as body["blob"]. Raises BusError."""
+        await self._bounded(self._layer.send(mailbox, pack(kind, body, blob=blob)))
 
-    async def broadcast(self, group: str, kind: str, body: Mapping[str, Any]) -> None:
-        """Say one thing to every process subscribed to the group, the sender included. Raises BusError."""
-        await self._bounded(self._layer.group_send(group, pack(kind, body)))
+    async def broadcast(self, group: str, kind: str, body: Mapping[str, Any], *, to_self: bool = True) -> None:
+        """Say one thing to every process subscribed to the group, the own one included unless told. Raises BusError."""
+        not_to = "" if to_self else self._identity
+        await self._bounded(self._layer.group_send(group, pack(kind, body, not_to=not_to)))
 
     async def subscribe(self, group: str, mailbox: str) -> None:
-        """From now on what is said to the group comes to the mailbox; listen() must run on it first. Raises BusError."""
+        """What is said to the group comes to the mailbox too; listen() must run on it first. Raises BusError."""
         await self._bounded(self._layer.group_add(group, mailbox))
 
     async def unsubscribe(self, group: str, mailbox: str) -> None:
@@ -82,7 +93,7 @@ class Bus:
                 await call
         except asyncio.CancelledError:
             raise
-        except Exception as error:  # noqa: BLE001  every layer has its own family of errors; ours is one
+        except Exception as error:
             raise BusError(f"{type(error).__name__}: {error}") from error
 
     async def listen(self, mailbox: str) -> AsyncIterator[tuple[str, dict[str, Any]]]:
@@ -111,6 +122,8 @@ class Bus:
             except Exception as error:  # noqa: BLE001  a layer that lost its server comes back; so do we
                 logger.warning("bus: can't read %s (%s), trying again", mailbox, error)
                 await asyncio.sleep(0.5)
+                continue
+            if message.get("not_to") == self._identity:
                 continue
             unpacked = unpack(message)
             if unpacked is None:

@@ -74,6 +74,10 @@ class EngineIO:
     max_payload_bytes: int = 64 * KIB
     max_packets_per_payload: int = 1_000
     max_queued_packets: int = 10_000
+    max_queued_bytes: int = MIB
+    max_sessions: int = 20_000
+    packet_rate: Rate = Rate(5_000, 10)
+    linger_s: float = 30.0
     allowed_origins: tuple[str, ...] = ("*",)
 
 
@@ -289,6 +293,8 @@ class _Reader:
             upgrade_timeout_s=self.seconds("ENGINEIO_UPGRADE_TIMEOUT", default.upgrade_timeout_s),
             connect_timeout_s=self.seconds("ENGINEIO_CONNECT_TIMEOUT", default.connect_timeout_s),
             max_payload_bytes=self.number("ENGINEIO_MAX_PAYLOAD", default.max_payload_bytes),
+            max_sessions=self.number("ENGINEIO_MAX_SESSIONS", default.max_sessions),
+            packet_rate=self.rate("ENGINEIO_PACKET_RATE", default.packet_rate),
             allowed_origins=self.words("SOCKETIO_ALLOWED_ORIGINS", default.allowed_origins),
         )
 

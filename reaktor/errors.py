@@ -81,7 +81,7 @@ class ReaktorError(Exception):
         return HTTP_STATUS[self.code]
 
     def as_data(self) -> dict[str, object]:
-        """The object that goes under `error` in REST answers and native frames: code, message, fields?, retry_after?."""
+        """What goes under `error` in REST answers and native frames: code, message, fields?, retry_after?."""
         data: dict[str, object] = {"code": self.code.value, "message": self.message}
         if self.fields:
             data["fields"] = self.fields

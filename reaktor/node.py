@@ -32,7 +32,7 @@ class Node:
         self.loop.call_soon_threadsafe(function, *args)
 
     def call(self, coroutine: Coroutine[Any, Any, T], timeout_s: float) -> T:
-        """Run a coroutine in the loop and wait for it, from another thread. Raises TimeoutError when it takes longer."""
+        """Run a coroutine in the loop and wait for it, from another thread. Raises TimeoutError."""
         future: Future[T] = asyncio.run_coroutine_threadsafe(coroutine, self.loop)
         try:
             return future.result(timeout_s)

@@ -23,6 +23,8 @@ class EventType(StrEnum):
     CHANNEL_ARCHIVED = "channel.archived"
     MEMBER_JOINED = "member.joined"
     MEMBER_LEFT = "member.left"
+    USER_QUIT = "user.quit"
+    """Once per session, beside member.left per channel; only Socket.IO has a word for it."""
     PRESENCE_CHANGED = "presence.changed"
     TYPING = "typing"
     READ_UPDATED = "read.updated"

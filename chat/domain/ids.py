@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NamedTuple, NewType
 
 UserId = NewType("UserId", str)
@@ -24,3 +25,12 @@ class WorkerId(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.slot}.{self.incarnation}"
+
+
+@dataclass(frozen=True, slots=True)
+class UserRef:
+    """Who acts: what a verified token says of its user, enough for every rule."""
+
+    id: UserId
+    username: str
+    is_staff: bool = False

@@ -90,19 +90,19 @@ def has_unstorable(text: str) -> bool:
 
 
 def check_nonce(nonce: object) -> str:
-    """A client's own name for one sending, 1–64 characters. Raises InvalidError."""
+    """A client's own name for one sending, 1 to 64 characters. Raises InvalidError."""
     if not isinstance(nonce, str) or not 1 <= len(nonce) <= NONCE_CHARS or has_unstorable(nonce):
         raise InvalidError("The nonce must be a string of 1 to 64 characters.", fields={"nonce": "1 to 64 characters"})
     return nonce
 
 
 def check_emoji(emoji: object) -> str:
-    """One emoji, or a short word: 1–32 characters without blanks. Raises InvalidError."""
+    """One emoji, or a short word: 1 to 32 characters without blanks. Raises InvalidError."""
     if (
         not isinstance(emoji, str)
         or not 1 <= len(emoji) <= EMOJI_CHARS
         or has_unstorable(emoji)
-        or any(char.isspace() or not char.isprintable() and char != "\u200d" for char in emoji)
+        or any(char.isspace() or (not char.isprintable() and char != "\u200d") for char in emoji)
     ):
         raise InvalidError("That is not an emoji.", fields={"emoji": "1 to 32 characters, no blanks"})
     return emoji
@@ -127,7 +127,7 @@ def parse_channel_key(key: object) -> ChannelKey:
 
 
 def check_channel_name(name: object) -> str:
-    """A channel's name, trimmed, 1–80 characters. Raises InvalidError."""
+    """A channel's name, trimmed, 1 to 80 characters. Raises InvalidError."""
     if not isinstance(name, str) or not 1 <= len(name.strip()) <= NAME_CHARS or has_unstorable(name):
         raise InvalidError("A channel's name has 1 to 80 characters.", fields={"name": "1 to 80 characters"})
     return name.strip()

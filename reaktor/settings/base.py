@@ -122,7 +122,9 @@ def redis_layer(url: str) -> dict[str, Any]:
     return {
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
         "CONFIG": {
-            "hosts": [{"address": url, "socket_timeout": None, "socket_connect_timeout": 5, "health_check_interval": 0}],
+            "hosts": [
+                {"address": url, "socket_timeout": None, "socket_connect_timeout": 5, "health_check_interval": 0}
+            ],
             "prefix": "reaktor",
         },
     }

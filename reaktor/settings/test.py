@@ -5,8 +5,8 @@ import tempfile
 
 os.environ.setdefault("DATA_DIR", tempfile.mkdtemp(prefix="reaktor-test-"))
 
-from reaktor.settings.base import *  # noqa: E402, F403
-from reaktor.settings.base import MEMORY_LAYER, database, env  # noqa: E402
+from reaktor.settings.base import *  # noqa: F403
+from reaktor.settings.base import MEMORY_LAYER, database, env
 
 _url = env.str("TEST_DATABASE_URL", default="")
 DATABASES = {"default": database(_url or f"sqlite:///{os.environ['DATA_DIR']}/tests.sqlite3")}

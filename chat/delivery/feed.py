@@ -1,0 +1,104 @@
+"""The ordered stream of one channel's durable events in one process: repeats dropped, holes held and repaired.
+
+offer() takes events in whatever order the own writer and the bus bring them and returns what may be delivered now,
+in seq order. A hole that lasts is repaired from the store. Pure: `now` is an argument (monotonic seconds).
+Source: the native protocol, "A message" and "Guarantees".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from chat.delivery.recent import Recent
+from chat.domain.events import Event, MessageData, event_from_message
+from chat.domain.ids import ChannelKey, SessionId
+
+HELD_LIMIT = 2_000
+"""Events held behind a hole; beyond it they are dropped, since the repair reads them from the store anyway."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One durable event on its way. The session that asked for it is not sent it: `acknowledge` is called instead."""
+
+    event: Event
+    origin: SessionId | None = None
+    acknowledge: Callable[[], None] | None = None
+
+    @property
+    def seq(self) -> int:
+        assert self.event.seq is not None  # noqa: S101  only durable events come here
+        return self.event.seq
+
+
+class Feed:
+    """One channel's stream from `head` on."""
+
+    def __init__(self, key: ChannelKey, channel_id: int, head: int, recent: Recent) -> None:
+        self.key = key
+        self.channel_id = channel_id
+        self.head = head
+        self.recent = recent
+        self.hole_since: float | None = None
+        self._held: dict[int, Delivery] = {}
+
+    def offer(self, deliveries: Sequence[Delivery], now: float) -> list[Delivery]:
+        """Take events; return those whose turn has come. An acknowledgement of a repeat is called at once.
+
+        Own events must be offered before the bus brings them back, so that their origin is known.
+        """
+        ready: list[Delivery] = []
+        for delivery in deliveries:
+            seq = delivery.seq
+            if seq <= self.head:
+                # Repaired from the store before its own commit was handed over: the client has its place already.
+                if delivery.acknowledge is not None:
+                    delivery.acknowledge()
+            elif seq == self.head + 1:
+                self._advance(delivery, ready)
+                while (following := self._held.pop(self.head + 1, None)) is not None:
+                    self._advance(following, ready)
+            elif delivery.acknowledge is not None or (seq not in self._held and len(self._held) < HELD_LIMIT):
+                self._held[seq] = delivery
+        if not self._held:
+            self.hole_since = None
+        elif ready or self.hole_since is None:
+            self.hole_since = now
+        return ready
+
+    def repair(self, messages: Sequence[MessageData], head: int) -> list[Delivery]:
+        """Fill everything up to `head` with messages in their present state (those changed after this feed's head).
+
+        Returns the deliveries in seq order, the held ones among them; what is held above stays held or follows.
+        """
+        ready: list[Delivery] = []
+        cursor = self.head
+        repaired = {each["changed_seq"]: each for each in messages if cursor < each["changed_seq"] <= head}
+        held = {seq for seq in self._held if seq <= head}
+        for seq in sorted(held | repaired.keys()):
+            delivery = self._held.pop(seq, None)
+            if delivery is None:
+                delivery = Delivery(event_from_message(repaired[seq], after=cursor))
+            self._advance(delivery, ready)
+        self.head = max(self.head, head)
+        while (following := self._held.pop(self.head + 1, None)) is not None:
+            self._advance(following, ready)
+        self.hole_since = None
+        return ready
+
+    def reset(self, head: int, recent: Recent) -> list[Delivery]:
+        """Start anew at `head` (too much was missed, or the store went back); returns the held ones to acknowledge."""
+        dropped = [self._held[seq] for seq in sorted(self._held)]
+        self._held.clear()
+        self.head, self.recent, self.hole_since = head, recent, None
+        return dropped
+
+    @property
+    def has_hole(self) -> bool:
+        return self.hole_since is not None
+
+    def _advance(self, delivery: Delivery, ready: list[Delivery]) -> None:
+        self.head = delivery.seq
+        self.recent.add(delivery.event.data)
+        ready.append(delivery)

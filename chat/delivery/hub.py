@@ -1,0 +1,161 @@
+"""The hub: the live sessions of this process only, by id, user and channel, and what is written to them.
+
+Events come in, frames go out: encoded once per wire format, appended to each session's outbox, and written once per
+loop turn by flush(), which the runtime schedules through `on_dirty`. Pure; never waits for a client. A session whose
+unsent bytes pass half of the bound is spared presence and typing; past it, it is told 4002 and closed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from chat.delivery.feed import Delivery
+from chat.delivery.session import LiveSession, WireFormat
+from chat.domain.events import SKIPPABLE, Event
+from chat.domain.ids import ChannelKey, SessionId, UserId
+from reaktor.errors import CloseCode, Disconnect
+
+Members = dict[WireFormat, dict[SessionId, LiveSession]]
+
+
+class Hub:
+    """attach, enter, deliver, flush. `on_dirty` is called once when the first frame of a loop turn is waiting."""
+
+    def __init__(self, *, unsent_bytes: int, on_dirty: Callable[[], None]) -> None:
+        self._unsent_bytes = unsent_bytes
+        self._on_dirty = on_dirty
+        self._sessions: dict[SessionId, LiveSession] = {}
+        self._by_user: dict[UserId, dict[SessionId, LiveSession]] = {}
+        self._by_channel: dict[ChannelKey, Members] = {}
+        self._dirty: dict[SessionId, LiveSession] = {}
+        self.deliveries_total = 0
+        self.slow_total = 0
+
+    # -- Who is here ------------------------------------------------------------------------------------------
+
+    def attach(self, session: LiveSession) -> None:
+        """A session is live in this process."""
+        self._sessions[session.info.session_id] = session
+        self._by_user.setdefault(session.info.user_id, {})[session.info.session_id] = session
+
+    def detach(self, session: LiveSession) -> list[ChannelKey]:
+        """A session is gone; returns the channels it was in. May be repeated."""
+        session_id = session.info.session_id
+        if self._sessions.pop(session_id, None) is None:
+            return []
+        mine = self._by_user[session.info.user_id]
+        del mine[session_id]
+        if not mine:
+            del self._by_user[session.info.user_id]
+        left = list(session.channels)
+        for key in left:
+            self.exit(session, key)
+        self._dirty.pop(session_id, None)
+        return left
+
+    def enter(self, session: LiveSession, key: ChannelKey) -> None:
+        """From now on the session is sent what happens in the channel. May be repeated."""
+        session.channels.add(key)
+        members = self._by_channel.setdefault(key, {})
+        members.setdefault(session.format, {})[session.info.session_id] = session
+
+    def exit(self, session: LiveSession, key: ChannelKey) -> None:
+        """The session is sent nothing more from the channel. May be repeated."""
+        session.channels.discard(key)
+        members = self._by_channel.get(key)
+        if members is None or session.format not in members:
+            return
+        members[session.format].pop(session.info.session_id, None)
+        if not members[session.format]:
+            del members[session.format]
+        if not members:
+            del self._by_channel[key]
+
+    def get(self, session_id: SessionId) -> LiveSession | None:
+        return self._sessions.get(session_id)
+
+    def sessions(self) -> list[LiveSession]:
+        return list(self._sessions.values())
+
+    def sessions_of(self, user_id: UserId) -> list[LiveSession]:
+        return list(self._by_user.get(user_id, {}).values())
+
+    def members(self, key: ChannelKey) -> list[LiveSession]:
+        """The local sessions in a channel."""
+        return [session for group in self._by_channel.get(key, {}).values() for session in group.values()]
+
+    def has_members(self, key: ChannelKey) -> bool:
+        return key in self._by_channel
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    # -- What they are sent -----------------------------------------------------------------------------------
+
+    def deliver(self, deliveries: Iterable[Delivery]) -> None:
+        """Durable events, in order, to the members of their channels; the origin is acknowledged in their place."""
+        for delivery in deliveries:
+            self.to_channel(delivery.event, exclude=delivery.origin)
+            if delivery.acknowledge is not None:
+                delivery.acknowledge()
+
+    def to_channel(self, event: Event, *, exclude: SessionId | None = None) -> None:
+        """One event to the local members of its channel."""
+        if event.channel is None:
+            return
+        for wire_format, group in self._by_channel.get(event.channel, {}).items():
+            self._write(wire_format, group, event, exclude)
+
+    def to_sessions(self, event: Event, sessions: Iterable[LiveSession]) -> None:
+        """One event to these sessions."""
+        groups: Members = {}
+        for session in sessions:
+            if not session.is_starting:
+                groups.setdefault(session.format, {})[session.info.session_id] = session
+        for wire_format, group in groups.items():
+            self._write(wire_format, group, event, None)
+
+    def to_everybody(self, event: Event) -> None:
+        self.to_sessions(event, self._sessions.values())
+
+    def send(self, session: LiveSession, frame: bytes) -> None:
+        """One ready-made frame (an answer) to one session, behind what is already waiting for it."""
+        session.outbox.append(frame)
+        self._mark({session.info.session_id: session})
+
+    def _write(
+        self, wire_format: WireFormat, group: dict[SessionId, LiveSession], event: Event, exclude: SessionId | None
+    ) -> None:
+        frame = wire_format.encode(event)
+        if frame is None:
+            return
+        if event.type in SKIPPABLE:
+            half = self._unsent_bytes // 2
+            group = {key: session for key, session in group.items() if session.unsent_bytes <= half}
+        for session in group.values():
+            session.outbox.append(frame)
+        self.deliveries_total += len(group)
+        if exclude in group:
+            group[exclude].outbox.pop()
+            self.deliveries_total -= 1
+        self._mark(group)
+
+    def _mark(self, sessions: dict[SessionId, LiveSession]) -> None:
+        if not self._dirty and sessions:
+            self._on_dirty()
+        self._dirty.update(sessions)
+
+    def flush(self) -> None:
+        """Write what waits: the frames of one loop turn joined, one write per session."""
+        dirty, self._dirty = self._dirty, {}
+        bound = self._unsent_bytes
+        for session in dirty.values():
+            frames = session.outbox
+            if not frames:
+                continue
+            session.outbox = []
+            if session.unsent_bytes + sum(map(len, frames)) > bound and session.unsent_bytes > 0:
+                self.slow_total += 1
+                session.close(Disconnect(CloseCode.TOO_SLOW))
+            else:
+                session.write(frames)

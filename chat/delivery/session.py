@@ -1,0 +1,58 @@
+"""The contract of a live session: what the hub and the runtime need of one, whatever its transport.
+
+A transport subclasses LiveSession; the hub appends ready-made frames to its outbox and calls write() once per loop
+turn. Pure: how bytes reach the client is the subclass's business.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Protocol
+
+from chat.domain.events import Event
+from chat.domain.ids import ChannelKey, UserRef
+from chat.membership.messages import SessionInfo, Status
+from reaktor.errors import Disconnect
+
+
+class WireFormat(Protocol):
+    """Turns an event into what one kind of session writes. One object per format; the hub asks once per event."""
+
+    def encode(self, event: Event) -> bytes | None:
+        """The frame, ready to be joined to others; None when this format has no word for the event."""
+
+
+class LiveSession(ABC):
+    """One live client. `outbox` holds the frames of this loop turn; `channels` what it is in, as its hub delivers."""
+
+    __slots__ = ("channels", "format", "info", "is_open", "is_starting", "outbox", "status", "user", "waiting")
+
+    def __init__(self, info: SessionInfo, user: UserRef, wire_format: WireFormat) -> None:
+        self.info = info
+        self.user = user
+        self.format = wire_format
+        self.outbox: list[bytes] = []
+        self.channels: set[ChannelKey] = set()
+        self.status = Status.ONLINE
+        self.is_open = True
+        # While it starts, the membership may already put it into channels (`waiting`: key → catch up from that seq),
+        # but nothing may be delivered before its greeting.
+        self.is_starting = True
+        self.waiting: dict[ChannelKey, int | None] = {}
+
+    @property
+    @abstractmethod
+    def unsent_bytes(self) -> int:
+        """What was written and has not left this machine."""
+
+    @abstractmethod
+    def write(self, frames: list[bytes]) -> None:
+        """Send these frames in order, now or soon. Never blocks, never raises; a closed session drops them."""
+
+    @abstractmethod
+    def close(self, disconnect: Disconnect) -> None:
+        """Tell the client why, then end the connection. May be called twice."""
+
+    @abstractmethod
+    def tick(self, now: float) -> None:
+        """Called about once a second with monotonic seconds: heartbeats, expiry of the token."""

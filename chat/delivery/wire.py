@@ -1,0 +1,64 @@
+"""How events travel between the processes: bodies for the bus, and the names of groups and kinds.
+
+Pure. Published by chat.publish and chat.runtime, read by every process's runtime.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from chat.domain.events import Event, EventType, MessageData
+from chat.domain.ids import ChannelKey, SessionId, UserId
+
+EVERYBODY_GROUP = "events.everybody"
+"""Every worker reads it: events for all live sessions, and for one user's wherever they are."""
+DURABLE_KIND = "events.durable"
+EPHEMERAL_KIND = "events.ephemeral"
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """Who gets an ephemeral event: a channel's members, one user's sessions, or (both None) everybody."""
+
+    channel: ChannelKey | None = None
+    user_id: UserId | None = None
+    exclude: SessionId | None = None
+
+
+def message_new(message: MessageData) -> Event:
+    """The event of a message that was just stored."""
+    return Event(EventType.MESSAGE_NEW, ChannelKey(message["channel"]), message, message["seq"])
+
+
+def event_body(event: Event) -> list[Any]:
+    return [event.type.value, event.channel, event.seq, event.data]
+
+
+def event_from_body(body: Sequence[Any]) -> Event:
+    """Raises ValueError, TypeError or IndexError on junk."""
+    kind, channel, seq, data = body
+    return Event(EventType(kind), ChannelKey(channel) if channel is not None else None, data, seq)
+
+
+def durable_body(events: Sequence[Event]) -> dict[str, Any]:
+    """The durable events of one channel from one commit."""
+    return {"events": [event_body(event) for event in events]}
+
+
+def durable_from_body(body: Mapping[str, Any]) -> list[Event]:
+    return [event_from_body(each) for each in body["events"]]
+
+
+def ephemeral_body(event: Event, audience: Audience) -> dict[str, Any]:
+    return {
+        "event": event_body(event),
+        "channel": audience.channel,
+        "user": audience.user_id,
+        "exclude": audience.exclude,
+    }
+
+
+def ephemeral_from_body(body: Mapping[str, Any]) -> tuple[Event, Audience]:
+    return event_from_body(body["event"]), Audience(body["channel"], body["user"], body["exclude"])

@@ -1,0 +1,293 @@
+"""The open feeds of this process: one bus subscription per active channel, loaded, repaired and closed here.
+
+open() subscribes first and reads second, so nothing falls between. A hole that lasts, and every head that the store
+shows to be ahead (compared every 2 s), is repaired from the store: a message committed by a process that died before
+publishing still arrives. A channel without local members is closed after a while.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+
+from chat import selectors
+from chat.delivery.feed import Delivery, Feed
+from chat.delivery.hub import Hub
+from chat.delivery.recent import Recent
+from chat.domain.events import ChangesData, Event, EventType, MessageData
+from chat.domain.ids import ChannelKey
+from chat.membership.wire import channel_group
+from reaktor.bus import Bus, BusError
+from reaktor.config import Delivery as DeliveryConfig
+from reaktor.database import Database
+from reaktor.errors import NotFoundError, ReaktorError, UnavailableError
+
+logger = logging.getLogger(__name__)
+
+REPAIR_MESSAGES = 1_000
+"""More than that missed at once: members are told to sync, which is cheaper for everybody."""
+
+
+@dataclass(slots=True)
+class _Open:
+    """A feed and who needs it. `idle_since`: when the last pin went and no local member was left."""
+
+    feed: Feed
+    pins: int = 0
+    idle_since: float = 0.0
+    reached: list[tuple[int, asyncio.Future[None]]] = field(default_factory=list)
+
+
+class Feeds:
+    """pinned(), get(), offer(); run() is owned by the runtime."""
+
+    def __init__(self, bus: Bus, mailbox: str, database: Database, hub: Hub, config: DeliveryConfig) -> None:
+        self._bus = bus
+        self._mailbox = mailbox
+        self._database = database
+        self._hub = hub
+        self._config = config
+        self._open: dict[ChannelKey, _Open] = {}
+        self._opening: dict[ChannelKey, asyncio.Task[_Open]] = {}
+        self._early: dict[ChannelKey, list[Delivery]] = {}
+        self._holes = asyncio.Event()
+        self.repairs_total = 0
+
+    def get(self, key: ChannelKey) -> Feed | None:
+        """The feed of an active channel, or None."""
+        found = self._open.get(key)
+        return found.feed if found else None
+
+    def heads(self) -> dict[ChannelKey, int]:
+        """The last delivered seq of each channel with local members."""
+        return {key: entry.feed.head for key, entry in self._open.items() if self._hub.has_members(key)}
+
+    @contextlib.asynccontextmanager
+    async def pinned(self, *keys: ChannelKey) -> AsyncIterator[None]:
+        """The feeds of these channels are open inside. Raises NotFoundError, UnavailableError."""
+        pinned: list[_Open] = []
+        try:
+            for key in keys:
+                entry = self._open.get(key) or await self._opened(key)
+                entry.pins += 1
+                pinned.append(entry)
+            yield
+        finally:
+            now = time.monotonic()
+            for entry in pinned:
+                entry.pins -= 1
+                entry.idle_since = now
+
+    async def _opened(self, key: ChannelKey) -> _Open:
+        """One task per channel opens it, whoever asks meanwhile waits for the same one."""
+        task = self._opening.get(key)
+        if task is None:
+            task = asyncio.create_task(self._start(key), name=f"open feed {key}")
+            self._opening[key] = task
+            task.add_done_callback(lambda _: self._opening.pop(key, None))
+        return await asyncio.shield(task)
+
+    async def _start(self, key: ChannelKey) -> _Open:
+        early = self._early[key] = []
+        try:
+            await self._bus.subscribe(channel_group(key), self._mailbox)
+            entry = _Open(await self._load(key), idle_since=time.monotonic())
+        except BaseException as error:
+            _acknowledge(early)
+            if isinstance(error, BusError):
+                raise UnavailableError("The bus is away.") from error
+            raise
+        finally:
+            del self._early[key]
+        self._open[key] = entry
+        self._deliver(entry, entry.feed.offer(early, time.monotonic()))
+        return entry
+
+    async def _load(self, key: ChannelKey) -> Feed:
+        config = self._config
+        found = await self._database.read(
+            selectors.newest_messages, key, changes=config.recent_messages, numbers=config.join_messages
+        )
+        recent = Recent(
+            changed=found.changed,
+            newest=found.newest,
+            floor=found.floor,
+            head_number=found.channel.number,
+            changes=config.recent_messages,
+            numbers=config.join_messages,
+        )
+        return Feed(key, found.channel.id, found.channel.seq, recent)
+
+    def missed(self, key: ChannelKey, after: int | None) -> list[MessageData] | None:
+        """What an open feed delivered after the cursor, from memory; None when that does not reach back so far."""
+        return [] if after is None else self._open[key].feed.recent.since(after)
+
+    async def changes_since(self, key: ChannelKey, after: int) -> list[MessageData]:
+        """What a pinned feed delivered after the cursor, exactly up to its head when this returns, oldest change first.
+
+        Too much to replay: an empty list (a client that only knows live events then reads history).
+        """
+        found = await self.answer_since(key, after)
+        return found.get("messages", [])
+
+    async def answer_since(self, key: ChannelKey, after: int) -> ChangesData:
+        """The same as an answer to resume, join and sync: the changes up to the feed's head, or a reset."""
+        feed = self._open[key].feed
+        config = self._config
+        messages = feed.recent.since(after) if after <= feed.head else None
+        if messages is None:
+            stored = await self._database.read(selectors.channel_changes, key, after=after, limit=config.sync_messages)
+            later = feed.recent.since(stored["seq"]) if stored["seq"] < feed.head else []
+            if stored.get("reset") or later is None:
+                return {"reset": True, "seq": feed.head}
+            # The store may be ahead of what was delivered here; what is above the head comes live.
+            merged = {each["id"]: each for each in [*stored["messages"], *later] if each["changed_seq"] <= feed.head}
+            messages = sorted(merged.values(), key=lambda each: each["changed_seq"])
+        if len(messages) > config.sync_messages:
+            return {"reset": True, "seq": feed.head}
+        found: ChangesData = {"messages": messages, "seq": feed.head}
+        return selectors.bounded_changes(found, max_bytes=config.sync_channel_bytes)
+
+    def offer(self, key: ChannelKey, deliveries: Sequence[Delivery]) -> None:
+        """Durable events of one channel, from the own writer or the bus; delivered in order.
+
+        Where no feed is open nobody here is in the channel: they are acknowledged and dropped.
+        """
+        entry = self._open.get(key)
+        if entry is None:
+            if key in self._early:
+                self._early[key] += deliveries
+                return
+            _acknowledge(deliveries)
+            return
+        self._deliver(entry, entry.feed.offer(deliveries, time.monotonic()))
+        if entry.feed.has_hole:
+            self._holes.set()
+
+    def _deliver(self, entry: _Open, ready: Sequence[Delivery]) -> None:
+        self._hub.deliver(ready)
+        if entry.reached:
+            still = []
+            for seq, future in entry.reached:
+                if seq > entry.feed.head:
+                    still.append((seq, future))
+                elif not future.done():
+                    future.set_result(None)
+            entry.reached = still
+
+    async def reached(self, key: ChannelKey, seq: int, *, timeout_s: float = 2.0) -> None:
+        """Wait until the members here have been sent everything up to seq, so that an answer can't overtake it.
+
+        A client's cursor is the greatest seq it saw, from answers too. Gives up after the timeout, in silence.
+        """
+        entry = self._open.get(key)
+        if entry is None or entry.feed.head >= seq:
+            return
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        entry.reached.append((seq, future))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await future
+
+    # -- Upkeep -----------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Repair holes as they come, compare heads and close idle feeds every `heads_interval_s`."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._repair_holes(), name="feeds: holes")
+            tasks.create_task(self._compare_heads(), name="feeds: heads")
+
+    async def _repair_holes(self) -> None:
+        while True:
+            await self._holes.wait()
+            await asyncio.sleep(self._config.hold_gap_s)
+            self._holes.clear()
+            now = time.monotonic()
+            for entry in list(self._open.values()):
+                since = entry.feed.hole_since
+                if since is None:
+                    continue
+                if now - since < self._config.hold_gap_s or not await self._repair(entry):
+                    self._holes.set()
+
+    async def _compare_heads(self) -> None:
+        while True:
+            await asyncio.sleep(self._config.heads_interval_s)
+            await self.compare_heads()
+            await self._close_idle()
+
+    async def compare_heads(self) -> None:
+        """Find and fill what was committed and never published; also called when the bus is back."""
+        keys = [key for key, entry in self._open.items() if entry.pins or self._hub.has_members(key)]
+        if not keys:
+            return
+        try:
+            stored = await self._database.read(selectors.channel_heads, keys)
+        except ReaktorError:
+            return
+        behind = [key for key in keys if key in stored and self._open[key].feed.head != stored[key]]
+        if not behind:
+            return
+        # What was committed a moment ago is on its way here; only what does not come is missing.
+        await asyncio.sleep(self._config.hold_gap_s)
+        for key in behind:
+            entry = self._open.get(key)
+            if entry is not None and entry.feed.head < stored[key]:
+                await self._repair(entry)
+            elif entry is not None and entry.feed.head > stored[key]:
+                await self._check_rewound(entry)
+
+    async def _check_rewound(self, entry: _Open) -> None:
+        """A head above the store's, still so on a second look: a backup was put back."""
+        with contextlib.suppress(ReaktorError):
+            stored = await self._database.read(selectors.channel_heads, [entry.feed.key])
+            if entry.feed.head > stored.get(entry.feed.key, entry.feed.head):
+                await self._reset(entry)
+
+    async def _repair(self, entry: _Open) -> bool:
+        """Fill the hole from the store; whether that worked."""
+        feed = entry.feed
+        try:
+            changes = await self._database.read(
+                selectors.channel_changes, feed.key, after=feed.head, limit=REPAIR_MESSAGES
+            )
+            self.repairs_total += 1
+            if changes.get("reset"):
+                await self._reset(entry)
+            else:
+                self._deliver(entry, feed.repair(changes["messages"], changes["seq"]))
+        except NotFoundError:
+            self._deliver(entry, feed.repair([], feed.head))
+        except ReaktorError as error:
+            logger.warning("feeds: %s has a hole after %d (%s)", feed.key, feed.head, error.message)
+            return False
+        return True
+
+    async def _reset(self, entry: _Open) -> None:
+        """Too much was missed to replay: start anew, and have the members sync."""
+        fresh = await self._load(entry.feed.key)
+        logger.warning("feeds: %s starts anew at %d (was %d)", fresh.key, fresh.head, entry.feed.head)
+        dropped = entry.feed.reset(fresh.head, fresh.recent)
+        self._hub.to_channel(Event(EventType.SYNC_REQUIRED, fresh.key, {"seq": fresh.head}))
+        _acknowledge(dropped)
+
+    async def _close_idle(self) -> None:
+        deadline = time.monotonic() - self._config.idle_feed_s
+        for key, entry in list(self._open.items()):
+            if self._hub.has_members(key):
+                entry.idle_since = time.monotonic()
+            elif entry.pins == 0 and entry.idle_since < deadline:
+                del self._open[key]
+                with contextlib.suppress(BusError):
+                    await self._bus.unsubscribe(channel_group(key), self._mailbox)
+
+
+def _acknowledge(deliveries: Sequence[Delivery]) -> None:
+    """Answer those who posted, where nobody is sent the events themselves."""
+    for delivery in deliveries:
+        if delivery.acknowledge is not None:
+            delivery.acknowledge()

@@ -1,0 +1,57 @@
+"""The only on_commit: events leave a transaction here, and reach live sessions only if it commits.
+
+Called by services in any thread. Where a node runs in this process its loop takes over; a management command says
+it once over Redis, if a live server is there. Nothing here waits.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from django.db import transaction
+
+from chat.delivery import wire
+from chat.delivery.wire import Audience
+from chat.domain.events import Event
+from chat.domain.ids import SessionId, UserId
+from chat.membership.wire import channel_group
+from reaktor import node
+from reaktor.announce import announce
+
+
+def durable(event: Event) -> None:
+    """A durable event of a channel, to its members after the commit."""
+    transaction.on_commit(partial(_durable, event))
+
+
+def to_channel(event: Event) -> None:
+    """An ephemeral event, to the members of its channel after the commit."""
+    transaction.on_commit(partial(_ephemeral, event, Audience(channel=event.channel)))
+
+
+def to_everybody(event: Event) -> None:
+    """An ephemeral event, to all live sessions after the commit."""
+    transaction.on_commit(partial(_ephemeral, event, Audience()))
+
+
+def to_user(user_id: UserId, event: Event, *, exclude: SessionId | None = None) -> None:
+    """An ephemeral event, to one user's sessions (but `exclude`) after the commit."""
+    transaction.on_commit(partial(_ephemeral, event, Audience(user_id=user_id, exclude=exclude)))
+
+
+def _durable(event: Event) -> None:
+    assert event.channel is not None  # noqa: S101  durable events always have one; mypy can't know
+    here = node.current()
+    if here is not None:
+        here.call_soon(here.runtime.publish_durable, [event])
+    else:
+        announce(channel_group(event.channel), wire.DURABLE_KIND, wire.durable_body([event]))
+
+
+def _ephemeral(event: Event, audience: Audience) -> None:
+    here = node.current()
+    if here is not None:
+        here.call_soon(here.runtime.publish_ephemeral, event, audience)
+    else:
+        group = channel_group(audience.channel) if audience.channel else wire.EVERYBODY_GROUP
+        announce(group, wire.EPHEMERAL_KIND, wire.ephemeral_body(event, audience))

@@ -1,0 +1,331 @@
+"""The runtime of one process: the live side of the server, put together and kept running.
+
+One receive loop for the process's mailbox; Changes of the membership become hub entries and Events; durable events
+of the own writer go to the own hub first and then to the bus. Flows: post, join, worker crash, supervisor start.
+Installed as reaktor.node's runtime by reaktor.asgi; actions and (through call_soon) publish and views call it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, TypeVar
+
+from chat.delivery import wire
+from chat.delivery.feed import Delivery
+from chat.delivery.hub import Hub
+from chat.delivery.session import LiveSession
+from chat.delivery.wire import Audience
+from chat.domain.events import Event, MemberData
+from chat.domain.ids import ChannelKey, SessionId, UserId, WorkerId
+from chat.feeds import Feeds
+from chat.limits import ChatLimits
+from chat.membership.authority import Authority
+from chat.membership.follower import Follower
+from chat.membership.messages import (
+    AnnouncedSession,
+    Connect,
+    Join,
+    Leave,
+    Outcome,
+    SetStatus,
+    Status,
+)
+from chat.membership.messages import (
+    Disconnect as DisconnectCommand,
+)
+from chat.membership.replica import Replica
+from chat.membership.wire import REVOKED, REVOKED_GROUP, channel_group, worker_mailbox
+from chat.presence import Presence
+from chat.writer import Committed, Writer
+from reaktor import node
+from reaktor.bus import Bus, BusError, Layer
+from reaktor.config import Config
+from reaktor.database import Database
+from reaktor.errors import CloseCode, Disconnect, ReaktorError, UnavailableError
+
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
+PUBLISH_QUEUE = 10_000
+"""Bus messages waiting to be published; beyond it the newest is dropped and readers find it by comparing heads."""
+
+
+def current() -> Runtime | None:
+    """This process's runtime, or None (a management command, a test without one)."""
+    running = node.current()
+    return running.runtime if running is not None else None
+
+
+class Runtime:
+    """Everything live in this process. run() owns all of its tasks."""
+
+    def __init__(
+        self, config: Config, layer: Layer, worker: WorkerId, *, limits: ChatLimits, with_authority: bool
+    ) -> None:
+        self.config = config
+        self.limits = limits
+        self.worker = worker
+        self.bus = Bus(layer, timeout_s=config.membership.publish_timeout_s)
+        self.mailbox = worker_mailbox(worker)
+        self.database = Database(config.database)
+        self.hub = Hub(unsent_bytes=config.limits.unsent_bytes, on_dirty=self._schedule_flush)
+        self.feeds = Feeds(self.bus, self.mailbox, self.database, self.hub, config.delivery)
+        self.writer = Writer(self.database, config.database, self._on_stored)
+        self.replica = Replica(worker)
+        self.presence = Presence(self.hub, self.feeds, self._spawn)
+        self.follower = Follower(
+            self.bus,
+            config.membership,
+            self.replica,
+            worker=worker,
+            announce=self._announce,
+            on_transitions=self.presence.carry_out,
+            heads=self.feeds.heads,
+        )
+        self.authority = self._new_authority() if with_authority else None
+        self._outgoing: asyncio.Queue[tuple[str, str, dict[str, Any]]] = asyncio.Queue(PUBLISH_QUEUE)
+        self._tasks: asyncio.TaskGroup | None = None
+        self.is_draining = False
+        self._is_bus_up = True
+
+    def _new_authority(self) -> Authority:
+        limits = self.config.limits
+        return Authority(
+            self.bus,
+            self.config.membership,
+            epoch=int(time.time() * 1000),
+            max_sessions_per_user=limits.sessions_per_user if limits.enabled else 1_000_000,
+            max_channels_per_session=limits.channels_per_session,
+            load_blocks=_no_blocks,
+        )
+
+    # -- Life -------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Run until cancelled. A part that ends by an error ends the whole: a process with half a runtime is worse."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                self._tasks = tasks
+                tasks.create_task(self._receive(), name="runtime: receive")
+                tasks.create_task(self._publish(), name="runtime: publish")
+                tasks.create_task(self._tick(), name="runtime: tick")
+                tasks.create_task(self._subscribe(), name="runtime: subscribe")
+                tasks.create_task(self.writer.run(), name="runtime: writer")
+                tasks.create_task(self.feeds.run(), name="runtime: feeds")
+                tasks.create_task(self.follower.run(), name="runtime: follower")
+                if self.authority is not None:
+                    tasks.create_task(self.authority.run(), name="runtime: authority")
+        finally:
+            self._tasks = None
+            await asyncio.to_thread(self.database.close)
+
+    async def wait_ready(self) -> None:
+        """Until the replica holds a snapshot: from then on sessions may come."""
+        await self.follower.wait_ready()
+
+    async def drain(self, seconds: float) -> None:
+        """Say `bye 4001` to every session, spread over half of the time, and wait until they are gone or time is up."""
+        self.is_draining = True
+        deadline = time.monotonic() + seconds
+        sessions = self.hub.sessions()
+        for index, session in enumerate(sessions):
+            session.close(Disconnect(CloseCode.RESTARTING, retry_after_s=round(random.uniform(0.2, 3.0), 2)))  # noqa: S311
+            if index % 50 == 49:
+                await asyncio.sleep(seconds / 2 / max(len(sessions) / 50, 1))
+        while len(self.hub) and time.monotonic() < deadline:  # noqa: ASYNC110  a deadline, and many ways to go
+            await asyncio.sleep(0.02)
+
+    def status(self) -> dict[str, Any]:
+        """Counters and positions for the heartbeat, /readyz and clusterctl."""
+        position = self.replica.position
+        return {
+            "sessions": len(self.hub),
+            "epoch": position.epoch if position else 0,
+            "revision": position.revision if position else 0,
+            "digest": self.replica.digest(),
+            "in_step": self.follower.is_in_step,
+            "bus": self._is_bus_up,
+            "messages_in": self.writer.stored_total,
+            "messages_out": self.hub.deliveries_total,
+            "batches": self.writer.batches_total,
+            "repairs": self.feeds.repairs_total,
+            "slow_closed": self.hub.slow_total,
+        }
+
+    def _spawn(self, coroutine: Any, name: str) -> None:
+        """A task that this runtime owns; when it stops they all stop. Refused while it is not running."""
+        if self._tasks is None:
+            coroutine.close()
+        else:
+            self._tasks.create_task(coroutine, name=name)
+
+    async def _receive(self) -> None:
+        async for kind, body in self.bus.listen(self.mailbox):
+            try:
+                self._on_message(kind, body)
+            except Exception:
+                logger.exception("runtime: a bus message of kind %s was not understood", kind)
+
+    def _on_message(self, kind: str, body: dict[str, Any]) -> None:
+        if kind == wire.DURABLE_KIND:
+            events = wire.durable_from_body(body)
+            if events and events[0].channel is not None:
+                self.feeds.offer(events[0].channel, [Delivery(event) for event in events])
+        elif kind == wire.EPHEMERAL_KIND:
+            self._deliver_ephemeral(*wire.ephemeral_from_body(body))
+        elif kind == REVOKED:
+            self._on_revoked(UserId(body["user_id"]), CloseCode(body["code"]), body.get("reason") or None)
+        elif self.follower.on_message(kind, body) and kind == "bus.overflow":
+            self._spawn(self.feeds.compare_heads(), "runtime: heads after overflow")
+
+    async def _subscribe(self) -> None:
+        """Join the groups that every process reads; the bus may still be on its way up."""
+        for group in (wire.EVERYBODY_GROUP, REVOKED_GROUP):
+            while True:
+                try:
+                    await self.bus.subscribe(group, self.mailbox)
+                    break
+                except BusError:
+                    await asyncio.sleep(0.2)
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(1.0)
+            now = time.monotonic()
+            for session in self.hub.sessions():
+                session.tick(now)
+
+    # -- Sessions ---------------------------------------------------------------------------------------------
+
+    async def connect(self, session: LiveSession, *, resume: SessionId | None = None) -> None:
+        """Make a session live. Raises BannedError, TooManySessionsError, UnavailableError; then it is not."""
+        if self.is_draining:
+            raise UnavailableError("The server is restarting.")
+        self.hub.attach(session)
+        try:
+            await self.follower.submit(Connect(session.info, resume))
+        except BaseException as error:
+            self.hub.detach(session)
+            # Whether it arrived is unknown unless it was refused: what may be live must be ended.
+            if isinstance(error, UnavailableError) or not isinstance(error, ReaktorError):
+                self._spawn(self._end(DisconnectCommand(session.info.session_id, goodbye=True)), "end session")
+            raise
+
+    def disconnect(self, session: LiveSession, *, goodbye: bool) -> None:
+        """A session's connection is gone. May be repeated."""
+        if self.hub.get(session.info.session_id) is not session:
+            return
+        open_heads = self.feeds.heads()
+        channels = self.hub.detach(session)
+        heads = {key: open_heads[key] for key in channels if key in open_heads}
+        self._spawn(self._end(DisconnectCommand(session.info.session_id, goodbye, heads)), "end session")
+
+    async def _end(self, command: DisconnectCommand) -> None:
+        """Until the authority knows: a session that nobody ends would be a ghost."""
+        while True:
+            try:
+                await self.follower.submit(command)
+                return
+            except UnavailableError:
+                await asyncio.sleep(1.0)
+            except ReaktorError:
+                return
+
+    async def join(self, session: LiveSession, key: ChannelKey, on_applied: Callable[[Outcome], T]) -> T | Outcome:
+        """The session enters a channel whose feed is pinned; on_applied runs in the very turn in which it is in."""
+        result: T | Outcome = await self.follower.submit(Join(session.info.session_id, key), on_applied)
+        return result
+
+    async def leave(self, session: LiveSession, key: ChannelKey) -> None:
+        await self.follower.submit(Leave(session.info.session_id, key))
+
+    async def set_status(self, session: LiveSession, status: Status) -> None:
+        session.status = status
+        await self.follower.submit(SetStatus(session.info.session_id, status))
+
+    def _announce(self) -> list[AnnouncedSession]:
+        return [
+            AnnouncedSession(session.info, session.status, frozenset(session.channels) | frozenset(session.waiting))
+            for session in self.hub.sessions()
+        ]
+
+    def _on_revoked(self, user_id: UserId, code: CloseCode, reason: str | None) -> None:
+        for session in self.hub.sessions_of(user_id):
+            session.close(Disconnect(code, reason))
+
+    # -- Events -----------------------------------------------------------------------------------------------
+
+    def _on_stored(self, committed: Sequence[Committed]) -> None:
+        by_channel: dict[ChannelKey, list[Delivery]] = {}
+        for each in committed:
+            event = wire.message_new(each.stored.message)
+            delivery = Delivery(event, each.post.session_id, partial(each.on_result, each.stored))
+            by_channel.setdefault(each.post.channel, []).append(delivery)
+        for key, deliveries in by_channel.items():
+            self._offer_and_publish(key, deliveries)
+
+    def publish_durable(self, events: Sequence[Event]) -> None:
+        """Durable events of one channel that a service committed: to the own hub, then to the others."""
+        if events and events[0].channel is not None:
+            self._offer_and_publish(events[0].channel, [Delivery(event) for event in events])
+
+    def _offer_and_publish(self, key: ChannelKey, deliveries: Sequence[Delivery]) -> None:
+        self.feeds.offer(key, deliveries)
+        body = wire.durable_body([delivery.event for delivery in deliveries])
+        self._enqueue(channel_group(key), wire.DURABLE_KIND, body)
+
+    def publish_ephemeral(self, event: Event, audience: Audience) -> None:
+        """An ephemeral event: to the own sessions, then to the others'. Lost when the bus is away."""
+        self._deliver_ephemeral(event, audience)
+        group = channel_group(audience.channel) if audience.channel is not None else wire.EVERYBODY_GROUP
+        self._enqueue(group, wire.EPHEMERAL_KIND, wire.ephemeral_body(event, audience))
+
+    def _deliver_ephemeral(self, event: Event, audience: Audience) -> None:
+        if audience.channel is not None:
+            self.hub.to_channel(event, exclude=audience.exclude)
+        elif audience.user_id is not None:
+            mine = self.hub.sessions_of(audience.user_id)
+            self.hub.to_sessions(event, [each for each in mine if each.info.session_id != audience.exclude])
+        else:
+            self.hub.to_everybody(event)
+
+    def _enqueue(self, group: str, kind: str, body: dict[str, Any]) -> None:
+        with contextlib.suppress(asyncio.QueueFull):
+            self._outgoing.put_nowait((group, kind, body))
+
+    async def _publish(self) -> None:
+        """One task, so that what this process says stays in order."""
+        while True:
+            group, kind, body = await self._outgoing.get()
+            try:
+                await self.bus.broadcast(group, kind, body, to_self=False)
+                self._is_bus_up = True
+            except BusError as error:
+                self._is_bus_up = False
+                logger.warning("runtime: %s was not published (%s)", kind, error)
+
+    def _schedule_flush(self) -> None:
+        asyncio.get_running_loop().call_soon(self.hub.flush)
+
+    # -- Who is there, for views (any thread) -----------------------------------------------------------------
+
+    def online_count(self, key: str) -> int:
+        return self.replica.member_count(ChannelKey(key))
+
+    def online_counts(self) -> Mapping[ChannelKey, int]:
+        return self.replica.counts()
+
+    def members(self, key: str) -> list[MemberData]:
+        """The members of a channel, online first, then by name."""
+        found = self.replica.members(ChannelKey(key))
+        shown = sorted(found, key=lambda member: (member[2] != Status.ONLINE, member[1].lower()))
+        return [{"username": username, "status": status.value} for _, username, status in shown]
+
+
+async def _no_blocks() -> list[Any]:
+    return []

@@ -1,0 +1,334 @@
+"""The native transport: one consumer per WebSocket on /ws/v1, which only translates frames into actions.
+
+A Channels consumer with a loop of its own: no channel layer (the hub delivers) and no database hop per event (actions
+have their own threads). Frames of one session are handled one after another; message.send never waits.
+Source: docs/protocol.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from channels.consumer import AsyncConsumer
+
+from accounts.authentication import Claims, user_for_claims, verify_token
+from chat import actions, selectors
+from chat.batches import Stored
+from chat.domain.ids import SessionId
+from chat.membership.messages import SessionInfo, Transport
+from chat.runtime import Runtime, current
+from chat.transports.native import protocol
+from chat.transports.native.handlers import HANDLERS
+from chat.transports.native.protocol import BadFrameError, Request
+from chat.transports.native.session import NativeSession
+from chat.transports.native.sink import AsgiSink
+from reaktor.errors import (
+    CloseCode,
+    Disconnect,
+    ErrorCode,
+    InvalidError,
+    NotAuthenticatedError,
+    ReaktorError,
+    TooLargeError,
+)
+from reaktor.origins import is_allowed_origin
+from reaktor.wsframe import FRAMES_EXTENSION, FrameSink
+
+logger = logging.getLogger(__name__)
+
+GOODBYES = frozenset({1000, 1001, 1005})
+"""Close codes by which a client says that it means to go."""
+CLOSE_TIMEOUT_S = 3.0
+"""How long a told client has for the closing handshake, before the connection is cut."""
+CODE_OF_ERROR = {
+    ErrorCode.NOT_AUTHENTICATED: CloseCode.NOT_AUTHENTICATED,
+    ErrorCode.BANNED: CloseCode.BANNED,
+    ErrorCode.TOO_MANY_SESSIONS: CloseCode.TOO_MANY_SESSIONS,
+    ErrorCode.RATE_LIMITED: CloseCode.RATE_LIMITED,
+    ErrorCode.UNAVAILABLE: CloseCode.RESTARTING,
+}
+"""How a hello that fails ends its connection; anything else is a protocol error."""
+
+
+class _EndError(Exception):
+    """Ends the connection before there is a session, with this reason."""
+
+    def __init__(self, disconnect: Disconnect) -> None:
+        self.disconnect = disconnect
+        super().__init__(disconnect.text)
+
+
+class _GoneError(Exception):
+    """The client's connection is gone."""
+
+    def __init__(self, code: int) -> None:
+        self.code = code
+        super().__init__(str(code))
+
+
+class NativeConsumer(AsyncConsumer):
+    """One connection: accepted, greeted, served until it ends."""
+
+    runtime: Runtime
+    sink: FrameSink
+
+    async def __call__(
+        self,
+        scope: dict[str, Any],
+        receive: Callable[[], Awaitable[dict[str, Any]]],
+        send: Callable[[dict[str, Any]], Awaitable[None]],
+    ) -> None:
+        """ASGI. Unlike Channels' own, this starts no task and makes no database call per event."""
+        self.scope = scope
+        self._receive = receive
+        self._send_asgi = send
+        self._session: NativeSession | None = None
+        self._bad_frames = 0
+        async with asyncio.TaskGroup() as self._tasks:
+            code = 1006
+            try:
+                await self._serve()
+            except _GoneError as gone:
+                code = gone.code
+            finally:
+                if self._session is not None:
+                    self.runtime.disconnect(self._session, goodbye=code in GOODBYES)
+                self._stop_tasks()
+
+    def _stop_tasks(self) -> None:
+        for task in self._own_tasks:
+            task.cancel()
+
+    # -- The connection ---------------------------------------------------------------------------------------
+
+    async def _serve(self) -> None:
+        self._own_tasks: list[asyncio.Task[None]] = []
+        await self._receive()  # websocket.connect
+        offered = self.scope.get("subprotocols") or []
+        accepted = protocol.SUBPROTOCOL if protocol.SUBPROTOCOL in offered else None
+        await self._send_asgi({"type": "websocket.accept", "subprotocol": accepted})
+        self.sink = self._make_sink()
+        try:
+            self._check_connection(accepted)
+            await self._greet()
+        except _EndError as end:
+            self.sink.write(protocol.bye(end.disconnect))
+            await self._finish(end.disconnect.code)
+            return
+        while True:
+            await self._handle(await self._next_text())
+
+    def _make_sink(self) -> FrameSink:
+        ready_made: FrameSink | None = (self.scope.get("extensions") or {}).get(FRAMES_EXTENSION)
+        if ready_made is not None:
+            return ready_made
+        sink = AsgiSink(self._send_asgi)
+        self._own(sink.run())
+        return sink
+
+    def _own(self, coroutine: Any) -> None:
+        self._own_tasks.append(self._tasks.create_task(coroutine))
+
+    def _check_connection(self, accepted: str | None) -> None:
+        """Version, runtime, origin: refused in words after accepting, since a browser sees nothing before."""
+        if accepted is None:
+            raise _EndError(Disconnect(CloseCode.VERSION, f"offer the subprotocol {protocol.SUBPROTOCOL}"))
+        runtime = current()
+        if runtime is None or runtime.is_draining:
+            raise _EndError(Disconnect(CloseCode.RESTARTING, retry_after_s=1.0))
+        self.runtime = runtime
+        if not is_allowed_origin(self.scope, runtime.config.allowed_origins):
+            raise _EndError(Disconnect(CloseCode.ORIGIN))
+
+    async def _next_text(self) -> str:
+        """The client's next text frame. Raises _GoneError."""
+        while True:
+            event = await self._receive()
+            if event["type"] == "websocket.disconnect":
+                raise _GoneError(event.get("code") or 1005)
+            text = event.get("text")
+            if text is not None:
+                return str(text)
+            self._on_bad_frame(BadFrameError(InvalidError("Frames are text.")))
+
+    async def _finish(self, code: CloseCode) -> None:
+        """Close, and cut the connection when the client does not answer. The receive loop ends by its disconnect."""
+        if isinstance(self.sink, AsgiSink):
+            await self.sink.flushed()
+        await self._send_asgi({"type": "websocket.close", "code": int(code)})
+        with contextlib.suppress(TimeoutError, _GoneError):
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                if self._session is None:
+                    while True:
+                        await self._next_text()
+                await asyncio.Event().wait()
+        self.sink.abort()
+
+    # -- Hello ------------------------------------------------------------------------------------------------
+
+    async def _greet(self) -> None:
+        try:
+            async with asyncio.timeout(self.runtime.config.native.hello_timeout_s):
+                request = await self._read_hello()
+        except TimeoutError:
+            raise _EndError(Disconnect(CloseCode.NO_HELLO)) from None
+        try:
+            await self._start_session(request)
+        except ReaktorError as error:
+            self.sink.write(protocol.refusal(request.id, error))
+            code = CODE_OF_ERROR.get(error.code, CloseCode.PROTOCOL_ERROR)
+            retry_after_s = error.retry_after_s if code.may_come_back else None
+            raise _EndError(Disconnect(code, error.message, retry_after_s)) from None
+
+    async def _read_hello(self) -> Request:
+        while True:
+            request = self._parse(await self._next_text())
+            if request is None:
+                continue
+            if request.name == "hello":
+                return request
+            if request.name != "pong":
+                self._on_bad_frame(BadFrameError(NotAuthenticatedError("Say hello first."), request.id))
+
+    async def _start_session(self, request: Request) -> None:
+        claims = verify_token(self._token(request))
+        user = await self.runtime.database.read(user_for_claims, claims)
+        info = SessionInfo(
+            session_id=SessionId(secrets.token_urlsafe(16)),
+            user_id=selectors.user_ref(user).id,
+            username=user.username,
+            worker=self.runtime.worker,
+            transport=Transport.NATIVE,
+            since=time.time(),
+            address=(self.scope.get("client") or [""])[0],
+        )
+        session = NativeSession(
+            info,
+            selectors.user_ref(user),
+            self.sink,
+            expires_at=claims.expires_at,
+            limits=self.runtime.config.limits,
+            timings=self.runtime.config.native,
+            on_close=self._on_close,
+        )
+        self._session = session
+
+        def respond(greeting: actions.Greeting) -> None:
+            data = {
+                "session": info.session_id,
+                "user": selectors.user_data(user),
+                "expires_at": session.expires_at,
+                "epoch": greeting["epoch"],
+                "limits": _limits(self.runtime),
+                "channels": greeting["channels"],
+                "resume": greeting["resume"],
+            }
+            self.runtime.hub.send(session, protocol.answer(request.id, data))
+
+        try:
+            await actions.connect(self.runtime, session, request.data["resume"], respond)
+        except ReaktorError:
+            self._session = None
+            raise
+
+    def _token(self, request: Request) -> str:
+        """From the frame, or the second subprotocol entry (never echoed)."""
+        if (token := request.data["token"]) is not None:
+            return str(token)
+        for offered in self.scope.get("subprotocols") or []:
+            if offered.startswith(protocol.BEARER_PREFIX):
+                return str(offered.removeprefix(protocol.BEARER_PREFIX))
+        raise NotAuthenticatedError
+
+    def _on_close(self, disconnect: Disconnect) -> None:
+        """The session was told why; end its membership now, its connection as soon as the client lets us."""
+        if self._session is not None:
+            self.runtime.disconnect(self._session, goodbye=True)
+        self._own(self._finish(disconnect.code))
+
+    # -- Requests ---------------------------------------------------------------------------------------------
+
+    def _parse(self, text: str) -> Request | None:
+        """A request, or None after answering a frame that is none."""
+        limit = self.runtime.config.limits.frame_bytes
+        try:
+            if len(text) > limit or len(text.encode(errors="surrogatepass")) > limit:
+                raise BadFrameError(TooLargeError(f"A frame has at most {limit} bytes."))
+            return protocol.parse(text)
+        except BadFrameError as bad:
+            self._on_bad_frame(bad)
+            return None
+
+    def _on_bad_frame(self, bad: BadFrameError) -> None:
+        self._bad_frames += 1
+        self._write(protocol.refusal(bad.request_id, bad.error))
+        if self._bad_frames < self.runtime.config.limits.bad_frames:
+            return
+        ended = Disconnect(CloseCode.PROTOCOL_ERROR, "too many bad frames")
+        if self._session is None:
+            raise _EndError(ended)
+        self._session.close(ended)
+
+    def _write(self, frame: bytes) -> None:
+        if self._session is None:
+            self.sink.write(frame)
+        else:
+            self.runtime.hub.send(self._session, frame)
+
+    async def _handle(self, text: str) -> None:
+        session = self._session
+        if session is None or not session.is_open:
+            return
+        session.seen()
+        request = self._parse(text)
+        if request is None or request.name == "pong":
+            return
+        try:
+            if request.operation.is_counted:
+                session.count_operation()
+            await HANDLERS[request.name](self, session, request)
+        except ReaktorError as error:
+            self._write(protocol.refusal(request.id, error))
+        except Exception:
+            logger.exception("native: %s failed", request.name)
+            self._write(protocol.refusal(request.id, ReaktorError()))
+
+    def answer(self, request: Request, data: Any) -> None:
+        """Grant a request, behind everything that this session is sent in this turn."""
+        self._write(protocol.answer(request.id, data))
+
+    def answer_stored(self, request: Request, result: Stored | ReaktorError) -> None:
+        """The end of message.send, called by the writer in the message's place of the order."""
+        if isinstance(result, ReaktorError):
+            self._write(protocol.refusal(request.id, result))
+            return
+        message = result.message
+        data = {key: message[key] for key in ("id", "number", "seq", "created_at")}
+        if result.is_duplicate:
+            data["duplicate"] = True
+        self._write(protocol.answer(request.id, data))
+
+    async def claims_of_same_user(self, token: str, session: NativeSession) -> Claims:
+        """The claims of a newer token of this session's user. Raises NotAuthenticatedError."""
+        claims = verify_token(token)
+        if claims.user_id != session.user.id:
+            raise NotAuthenticatedError("That is another user's token.")
+        await self.runtime.database.read(user_for_claims, claims)
+        return claims
+
+
+def _limits(runtime: Runtime) -> dict[str, int]:
+    """What a client should know before it runs into it."""
+    limits = runtime.config.limits
+    return {
+        "frame_bytes": limits.frame_bytes,
+        "text_chars": limits.text_chars,
+        "channels_per_session": limits.channels_per_session,
+        "sessions_per_user": limits.sessions_per_user,
+    }

@@ -1,0 +1,219 @@
+"""The operations of `reaktor.v1`: their names, fields and answers, in one registry.
+
+protocol.py validates with it, asyncapi.py documents from it, the consumer has one method per name. Pure.
+Source: docs/protocol.md, "Operations".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from reaktor.errors import InvalidError
+
+MAX_INTEGER = 2**53 - 1
+MAX_CURSORS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field of an operation's data: a JSON type with its bounds, or an object of cursors {channel: seq}."""
+
+    kind: str
+    required: bool = True
+    minimum: int = 0
+    maximum: int = MAX_INTEGER
+    choices: tuple[str, ...] = ()
+    default: Any = None
+
+    def problem(self, value: object) -> str | None:
+        """What is wrong with a value, in words; None when nothing is."""
+        if self.kind == "string":
+            if not isinstance(value, str):
+                return "must be a string"
+            if self.choices and value not in self.choices:
+                return f"must be one of {', '.join(self.choices)}"
+        elif self.kind == "integer":
+            if type(value) is not int or not self.minimum <= value <= self.maximum:
+                return f"must be a whole number from {self.minimum} to {self.maximum}"
+        elif self.kind == "boolean":
+            if not isinstance(value, bool):
+                return "must be true or false"
+        elif not _is_cursors(value):
+            return f"must be an object of channel keys and cursors, at most {MAX_CURSORS}"
+        return None
+
+    def schema(self) -> dict[str, Any]:
+        """The same as JSON Schema."""
+        if self.kind == "cursors":
+            cursor = {"type": "integer", "minimum": 0}
+            return {"type": "object", "additionalProperties": cursor, "maxProperties": MAX_CURSORS}
+        schema: dict[str, Any] = {"type": self.kind}
+        if self.kind == "integer":
+            schema |= {"minimum": self.minimum, "maximum": self.maximum}
+        if self.choices:
+            schema["enum"] = list(self.choices)
+        return schema
+
+
+def _is_cursors(value: object) -> bool:
+    return (
+        isinstance(value, dict)
+        and len(value) <= MAX_CURSORS
+        and all(type(seq) is int and 0 <= seq <= MAX_INTEGER for seq in value.values())
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One thing a client may ask. `reply` names the shape under `data` of the answer (schemas.py)."""
+
+    name: str
+    summary: str
+    fields: Mapping[str, Field] = field(default_factory=dict)
+    needs_channel: bool = False
+    reply: str | None = "empty"
+    is_counted: bool = True
+
+    def check(self, channel: object, data: object) -> tuple[str, dict[str, Any]]:
+        """(channel, fields with defaults) of a frame; unknown fields are ignored. Raises InvalidError."""
+        wrong: dict[str, str] = {}
+        if self.needs_channel and not isinstance(channel, str):
+            wrong["channel"] = "must be a string"
+        if data is None:
+            data = {}
+        if not isinstance(data, dict):
+            raise InvalidError("data must be an object.", fields={"data": "must be an object"})
+        values: dict[str, Any] = {}
+        for name, spec in self.fields.items():
+            value = data.get(name)
+            if value is None:
+                if spec.required:
+                    wrong[name] = "is missing"
+                values[name] = spec.default
+            elif (problem := spec.problem(value)) is not None:
+                wrong[name] = problem
+            else:
+                values[name] = value
+        if wrong:
+            raise InvalidError(f"{next(iter(wrong))} {next(iter(wrong.values()))}.", fields=wrong)
+        return (channel if isinstance(channel, str) else ""), values
+
+
+STRING = Field("string")
+OPTIONAL_STRING = Field("string", required=False)
+NUMBER = Field("integer", required=False)
+
+OPERATIONS: dict[str, Operation] = {
+    operation.name: operation
+    for operation in (
+        Operation(
+            "hello",
+            "The first frame: who speaks, and what to catch up on.",
+            {"token": OPTIONAL_STRING, "resume": Field("cursors", required=False, default={})},
+            reply="hello",
+            is_counted=False,
+        ),
+        Operation("auth.refresh", "Go on with a newer token of the same user.", {"token": STRING}, reply="expiry"),
+        Operation(
+            "channel.list",
+            "Public channels, oldest first.",
+            {"search": OPTIONAL_STRING, "cursor": OPTIONAL_STRING},
+            reply="channels",
+        ),
+        Operation(
+            "channel.create",
+            "A new channel; its creator is the owner.",
+            {
+                "name": STRING,
+                "kind": Field("string", required=False, choices=("public", "unlisted"), default="public"),
+                "topic": Field("string", required=False, default=""),
+            },
+            reply="channel",
+        ),
+        Operation(
+            "channel.update",
+            "Another name or topic (owners).",
+            {"name": OPTIONAL_STRING, "topic": OPTIONAL_STRING},
+            needs_channel=True,
+            reply="channel",
+        ),
+        Operation("channel.archive", "Nobody may write in it any more (owners).", needs_channel=True, reply="channel"),
+        Operation(
+            "channel.join",
+            "Enter a channel, or see it again; with `after`, what changed since.",
+            {"after": NUMBER},
+            needs_channel=True,
+            reply="join",
+        ),
+        Operation("channel.leave", "Leave a channel.", needs_channel=True),
+        Operation(
+            "message.send",
+            "Post a message, stored once per nonce.",
+            {"text": STRING, "nonce": STRING, "reply_to": OPTIONAL_STRING},
+            needs_channel=True,
+            reply="sent",
+        ),
+        Operation(
+            "message.edit",
+            "Another text for one's own message.",
+            {"id": STRING, "text": STRING},
+            needs_channel=True,
+            reply="message",
+        ),
+        Operation(
+            "message.delete",
+            "Take a message's text away (its author, moderators).",
+            {"id": STRING},
+            needs_channel=True,
+            reply="message",
+        ),
+        Operation(
+            "message.list",
+            "A page of history by number.",
+            {
+                "before": NUMBER,
+                "after": NUMBER,
+                "around": NUMBER,
+                "limit": Field("integer", required=False, minimum=1, maximum=100, default=50),
+            },
+            needs_channel=True,
+            reply="list",
+        ),
+        Operation(
+            "reaction.add",
+            "One's emoji on a message.",
+            {"id": STRING, "emoji": STRING},
+            needs_channel=True,
+            reply="message",
+        ),
+        Operation(
+            "reaction.remove",
+            "Take one's emoji back.",
+            {"id": STRING, "emoji": STRING},
+            needs_channel=True,
+            reply="message",
+        ),
+        Operation(
+            "read",
+            "Everything up to `number` is read.",
+            {"number": Field("integer")},
+            needs_channel=True,
+            reply="read",
+            is_counted=False,
+        ),
+        Operation(
+            "typing",
+            "Tell the others that one is typing, or no longer.",
+            {"on": Field("boolean", required=False, default=True)},
+            needs_channel=True,
+            is_counted=False,
+        ),
+        Operation(
+            "status", "Online or away, for this session.", {"status": Field("string", choices=("online", "away"))}
+        ),
+        Operation("sync", "What changed in these channels since.", {"channels": Field("cursors")}, reply="sync"),
+        Operation("pong", "The answer to a ping.", reply=None, is_counted=False),
+    )
+}

@@ -1,0 +1,142 @@
+"""A native session: its place in the hub, its heartbeat, its token's clock, its limits.
+
+The consumer feeds it with what the client says; tick() (once a second, from the runtime) pings, warns and closes.
+Source: docs/protocol.md, "Heartbeat and slow clients" and "Close codes".
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from chat.delivery.session import LiveSession
+from chat.domain.events import Event, EventType
+from chat.domain.ids import UserRef
+from chat.membership.messages import SessionInfo
+from chat.transports.native import protocol
+from reaktor.config import Limits, NativeTimings
+from reaktor.errors import CloseCode, Disconnect, RateLimitedError
+from reaktor.wsframe import FrameSink
+
+
+class NativeSession(LiveSession):
+    """One client of /ws/v1 after its hello."""
+
+    __slots__ = (
+        "_closed_by",
+        "_expires_at",
+        "_limits",
+        "_now",
+        "_on_close",
+        "_operations",
+        "_pinged_at",
+        "_seen_at",
+        "_sink",
+        "_timings",
+        "_typing_at",
+        "_warned",
+    )
+
+    def __init__(
+        self,
+        info: SessionInfo,
+        user: UserRef,
+        sink: FrameSink,
+        *,
+        expires_at: float,
+        limits: Limits,
+        timings: NativeTimings,
+        on_close: Callable[[Disconnect], None],
+    ) -> None:
+        super().__init__(info, user, protocol.FORMAT)
+        self._sink = sink
+        self._expires_at = expires_at
+        self._limits = limits
+        self._timings = timings
+        self._on_close = on_close
+        self._now = asyncio.get_running_loop().time
+        self._seen_at = self._now()
+        self._pinged_at: float | None = None
+        self._warned = False
+        self._closed_by: Disconnect | None = None
+        self._operations: deque[float] = deque()
+        self._typing_at: dict[str, float] = {}
+
+    @property
+    def unsent_bytes(self) -> int:
+        return self._sink.unsent_bytes
+
+    @property
+    def expires_at(self) -> str:
+        """When the token ends, as the protocol writes times."""
+        at = datetime.fromtimestamp(self._expires_at, UTC)
+        return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+    def write(self, frames: list[bytes]) -> None:
+        if self.is_open:
+            self._sink.write(frames[0] if len(frames) == 1 else b"".join(frames))
+
+    def close(self, disconnect: Disconnect) -> None:
+        if not self.is_open:
+            return
+        frames, self.outbox = self.outbox, []
+        # A client that is too slow to read what it is owed still learns why, at the end of that.
+        self._sink.write(b"".join(frames) + protocol.bye(disconnect) if frames else protocol.bye(disconnect))
+        self.is_open = False
+        self._closed_by = disconnect
+        self._on_close(disconnect)
+
+    def seen(self) -> None:
+        """The client said something: it is alive."""
+        self._seen_at = self._now()
+        self._pinged_at = None
+
+    def renew(self, expires_at: float) -> None:
+        """A newer token."""
+        self._expires_at = expires_at
+        self._warned = False
+
+    def count_operation(self) -> None:
+        """Raises RateLimitedError at more operations than `limits.operations` (a window of the last ones)."""
+        if not self._limits.enabled:
+            return
+        rate, now = self._limits.operations, self._now()
+        while self._operations and self._operations[0] <= now - rate.period_s:
+            self._operations.popleft()
+        if len(self._operations) >= rate.count:
+            raise RateLimitedError(retry_after_s=self._operations[0] + rate.period_s - now)
+        self._operations.append(now)
+
+    def may_tell_typing(self, key: str, *, is_on: bool) -> bool:
+        """At most one `typing on` per channel and interval; more are dropped, as nobody misses them."""
+        now = self._now()
+        if is_on and now - self._typing_at.get(key, -1e9) < self._timings.typing_interval_s:
+            return False
+        if len(self._typing_at) > self._limits.channels_per_session:
+            self._typing_at.clear()
+        self._typing_at[key] = now if is_on else -1e9
+        return True
+
+    def tick(self, now: float) -> None:
+        """Ping after silence, close without a pong, warn before the token expires, close after it did."""
+        timings = self._timings
+        if self._pinged_at is not None:
+            if now - self._pinged_at > timings.pong_timeout_s:
+                self.close(Disconnect(CloseCode.NO_PONG))
+        elif now - self._seen_at > timings.ping_interval_s:
+            self._pinged_at = now
+            self.write([protocol.PING])
+        left = self._expires_at - datetime.now(UTC).timestamp()
+        if left < -timings.expiry_grace_s:
+            self.close(Disconnect(CloseCode.TOKEN_EXPIRED))
+        elif left < timings.expiry_warning_s and not self._warned:
+            self._warned = True
+            self.write([_expiring(self.expires_at)])
+
+
+def _expiring(expires_at: str) -> bytes:
+    frame = protocol.FORMAT.encode(Event(EventType.AUTH_EXPIRING, None, {"expires_at": expires_at}))
+    assert frame is not None  # noqa: S101  this format has a word for it
+    return frame

@@ -1,0 +1,57 @@
+"""A FrameSink for servers that give us none (stock Daphne, any other ASGI server): frames go out through ASGI.
+
+Frames are taken apart again, since ASGI wants messages; one task of the consumer sends them in order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
+
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+class AsgiSink:
+    """write() queues, run() sends until cancelled or aborted."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._queue: asyncio.Queue[bytes] = asyncio.Queue()
+        self.unsent_bytes = 0
+        self._aborted = False
+
+    def write(self, data: bytes) -> None:
+        """The queue's bound is the hub's: it closes a session whose unsent bytes pass the limit."""
+        if not self._aborted:
+            self.unsent_bytes += len(data)
+            self._queue.put_nowait(data)
+
+    def abort(self) -> None:
+        self._aborted = True
+
+    async def run(self) -> None:
+        while True:
+            data = await self._queue.get()
+            for payload in _payloads(data):
+                if not self._aborted:
+                    await self._send({"type": "websocket.send", "text": payload.decode()})
+            self.unsent_bytes -= len(data)
+            self._queue.task_done()
+
+    async def flushed(self) -> None:
+        """Until everything written so far was handed to the server."""
+        await self._queue.join()
+
+
+def _payloads(data: bytes) -> Iterator[bytes]:
+    """The payloads of unmasked, unfragmented text frames. Source: RFC 6455, section 5.2."""
+    at = 0
+    while at < len(data):
+        length, start = data[at + 1], at + 2
+        if length == 126:
+            length, start = int.from_bytes(data[start : start + 2], "big"), start + 2
+        elif length == 127:
+            length, start = int.from_bytes(data[start : start + 8], "big"), start + 8
+        yield data[start : start + length]
+        at = start + length

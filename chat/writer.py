@@ -1,0 +1,107 @@
+"""Group commit: posts of all sessions of this process gather while the previous transaction runs.
+
+submit() queues a post and returns; after the commit the whole batch is handed to `on_stored`, which acknowledges
+and delivers in seq order. When the database is away every post of the batch is refused with `unavailable`, and
+nothing is acknowledged. A full queue refuses at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from chat.batches import Post, Result, Stored, store_batch
+from reaktor.config import Database as DatabaseConfig
+from reaktor.database import Database
+from reaktor.errors import ReaktorError, UnavailableError
+
+logger = logging.getLogger(__name__)
+
+OnResult = Callable[[Result], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """One stored post, and whom to tell when its place in the channel's order has come."""
+
+    post: Post
+    stored: Stored
+    on_result: OnResult
+
+
+class Writer:
+    """The one path by which messages are stored in this process. run() is owned by the runtime."""
+
+    def __init__(
+        self, database: Database, config: DatabaseConfig, on_stored: Callable[[Sequence[Committed]], None]
+    ) -> None:
+        self._database = database
+        self._batch_messages = config.batch_messages
+        self._bound = config.write_queue
+        self._on_stored = on_stored
+        self._queue: deque[tuple[Post, OnResult]] = deque()
+        self._wake = asyncio.Event()
+        self.stored_total = 0
+        self.batches_total = 0
+
+    def submit(self, post: Post, on_result: OnResult) -> None:
+        """Queue a post. `on_result` is called once, in the loop, with Stored or an error. Raises UnavailableError."""
+        if len(self._queue) >= self._bound:
+            raise UnavailableError("Too many messages are waiting to be stored.")
+        self._queue.append((post, on_result))
+        self._wake.set()
+
+    async def post(self, post: Post) -> Stored:
+        """submit() for callers that wait. Raises ReaktorError."""
+        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+
+        def done(result: Result) -> None:
+            if not future.done():
+                future.set_result(result)
+
+        self.submit(post, done)
+        result = await future
+        if isinstance(result, ReaktorError):
+            raise result
+        return result
+
+    async def run(self) -> None:
+        """Store batch after batch until cancelled; what is queued then is refused."""
+        try:
+            while True:
+                await self._wake.wait()
+                self._wake.clear()
+                while self._queue:
+                    count = min(len(self._queue), self._batch_messages)
+                    await self._store([self._queue.popleft() for _ in range(count)])
+        finally:
+            while self._queue:
+                self._queue.popleft()[1](UnavailableError("The server is stopping."))
+
+    async def _store(self, batch: list[tuple[Post, OnResult]]) -> None:
+        try:
+            results = await self._database.write(store_batch, [post for post, _ in batch])
+        except asyncio.CancelledError:
+            for _, on_result in batch:
+                on_result(UnavailableError("The server is stopping."))
+            raise
+        except Exception as error:
+            refusal = error if isinstance(error, ReaktorError) else UnavailableError()
+            if refusal is not error:
+                logger.exception("writer: a batch of %d was not stored", len(batch))
+            for _, on_result in batch:
+                on_result(refusal)
+            return
+        self.batches_total += 1
+        committed = []
+        for (post, on_result), result in zip(batch, results, strict=True):
+            if isinstance(result, Stored) and not result.is_duplicate:
+                committed.append(Committed(post, result, on_result))
+            else:
+                on_result(result)
+        self.stored_total += len(committed)
+        if committed:
+            self._on_stored(committed)

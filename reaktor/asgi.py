@@ -1,0 +1,118 @@
+"""The composition root of a process that serves: HTTP and WebSocket applications, and the runtime beneath them.
+
+A worker gets `application` and create_runtime() from here and starts the runtime itself. Any other server (runserver,
+plain Daphne) just calls `application`: the first request starts a runtime with the authority inside, in its loop.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "reaktor.settings.local")
+
+import django
+
+django.setup()
+
+import asyncio  # noqa: E402
+import contextlib  # noqa: E402
+import logging  # noqa: E402
+from typing import Any, cast  # noqa: E402
+
+from channels.layers import get_channel_layer  # noqa: E402
+from django.apps import apps  # noqa: E402
+from django.conf import settings  # noqa: E402
+from django.core.asgi import get_asgi_application  # noqa: E402
+
+from chat.apps import ChatConfig  # noqa: E402
+from chat.domain.ids import WorkerId  # noqa: E402
+from chat.runtime import Runtime  # noqa: E402
+from chat.transports.native.consumer import NativeConsumer  # noqa: E402
+from reaktor import node  # noqa: E402
+from reaktor.bounded import BoundedApplication  # noqa: E402
+from reaktor.health import HealthApplication  # noqa: E402
+
+logger = logging.getLogger(__name__)
+
+LONE_WORKER = WorkerId(0, 1)
+START_TIMEOUT_S = 10.0
+
+
+class NodeRuntime(Runtime):
+    """A runtime that is this process's node for as long as it runs."""
+
+    async def run(self) -> None:
+        node.install(node.Node(asyncio.get_running_loop(), self.bus, self))
+        try:
+            await super().run()
+        finally:
+            node.clear()
+
+
+def create_runtime(slot: int, incarnation: int, *, with_authority: bool = False) -> NodeRuntime:
+    """The runtime of one worker, not yet running."""
+    layer = get_channel_layer()
+    limits = cast(ChatConfig, apps.get_app_config("chat")).limits
+    return NodeRuntime(
+        settings.REAKTOR, layer, WorkerId(slot, incarnation), limits=limits, with_authority=with_authority
+    )
+
+
+class Application:
+    """Routes scopes: health and REST for HTTP, the native transport for WebSocket."""
+
+    def __init__(self) -> None:
+        database = settings.REAKTOR.database
+        self._rest = BoundedApplication(
+            get_asgi_application(), running=database.rest_running, waiting=database.rest_waiting
+        )
+        self._health = HealthApplication()
+        self._native = NativeConsumer.as_asgi()
+        self._lone: asyncio.Task[None] | None = None
+        self._starting: asyncio.Lock | None = None
+
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        if scope["type"] not in {"http", "websocket"}:
+            raise ValueError(f"nothing here speaks {scope['type']}")
+        if node.current() is None:
+            await self._start_lone()
+        path = scope["path"]
+        if scope["type"] == "websocket":
+            if path.rstrip("/") == "/ws/v1":
+                await self._native(scope, receive, send)
+            else:
+                await receive()
+                await send({"type": "websocket.close", "code": 4404})
+        elif path in {"/healthz", "/readyz"}:
+            await self._health(scope, receive, send)
+        else:
+            await self._rest(scope, receive, send)
+
+    async def _start_lone(self) -> None:
+        """No worker: this one process is the whole server. Its runtime lives as long as the loop."""
+        if self._starting is None:
+            self._starting = asyncio.Lock()
+        async with self._starting:
+            if node.current() is not None:
+                return
+            runtime = create_runtime(*LONE_WORKER, with_authority=True)
+            self._lone = asyncio.create_task(runtime.run(), name="runtime")
+            self._lone.add_done_callback(_report)
+            async with asyncio.timeout(START_TIMEOUT_S):
+                await runtime.wait_ready()
+
+    async def stop(self) -> None:
+        """End a lone runtime (tests that run the application in their own loop)."""
+        if self._lone is not None:
+            self._lone.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._lone
+            self._lone = None
+
+
+def _report(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        logger.error("the runtime ended; the next request starts another", exc_info=error)
+
+
+application = Application()

@@ -1,0 +1,96 @@
+"""The database as the loop sees it: bounded threads of our own, timeouts, one error.
+
+Channels and Django share a single thread among all consumers of a process; here reads have a few threads and
+writes one (group commit makes one writer enough). Full queues, timeouts and lost connections are UnavailableError.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, ParamSpec, TypeVar
+
+from django.db import InterfaceError, OperationalError, connections
+
+from reaktor.config import Database as DatabaseConfig
+from reaktor.errors import UnavailableError
+
+logger = logging.getLogger(__name__)
+P = ParamSpec("P")
+T = TypeVar("T")
+
+LOST = (OperationalError, InterfaceError)
+
+
+class _Lane:
+    """One pool of threads with a bound on what waits for it."""
+
+    def __init__(self, name: str, threads: int, bound: int) -> None:
+        self.executor = ThreadPoolExecutor(threads, thread_name_prefix=name)
+        self.threads = threads
+        self.bound = bound
+        self.waiting = 0
+
+
+class Database:
+    """read() and write() run a function in a database thread; one instance per process, closed with it."""
+
+    def __init__(self, config: DatabaseConfig) -> None:
+        self._timeout_s = config.timeout_s
+        self._reads = _Lane("db-read", config.read_threads, config.read_queue)
+        self._writes = _Lane("db-write", 1, config.write_queue)
+
+    async def read(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The function's result. A connection that was lost since its last use is replaced once.
+
+        Raises what the function raises, and UnavailableError.
+        """
+        return await self._run(self._reads, partial(_guarded, True, partial(function, *args, **kwargs)))
+
+    async def write(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The same for a function that writes: never repeated, since a lost connection may have committed."""
+        return await self._run(self._writes, partial(_guarded, False, partial(function, *args, **kwargs)))
+
+    async def _run(self, lane: _Lane, call: Callable[[], T]) -> T:
+        if lane.waiting >= lane.bound:
+            raise UnavailableError("The database has too much to do.")
+        lane.waiting += 1
+        future = asyncio.get_running_loop().run_in_executor(lane.executor, call)
+        future.add_done_callback(lambda _: self._done(lane))
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await asyncio.shield(future)
+        except TimeoutError:
+            # The thread goes on; its place in the lane stays taken until it ends.
+            future.add_done_callback(_ignore_result)
+            raise UnavailableError("The database does not answer.") from None
+
+    @staticmethod
+    def _done(lane: _Lane) -> None:
+        lane.waiting -= 1
+
+    def close(self) -> None:
+        """Wait for what runs, end the threads and their connections."""
+        for lane in (self._reads, self._writes):
+            for _ in range(lane.threads):
+                lane.executor.submit(connections.close_all)
+            lane.executor.shutdown(wait=True)
+
+
+def _ignore_result(future: asyncio.Future[Any]) -> None:
+    if not future.cancelled():
+        future.exception()
+
+
+def _guarded(may_repeat: bool, call: Callable[[], T]) -> T:
+    try:
+        return call()
+    except LOST as error:
+        connections.close_all()
+        if may_repeat:
+            return _guarded(False, call)
+        logger.warning("database: %s", str(error).strip().splitlines()[0] if str(error) else type(error).__name__)
+        raise UnavailableError("The database is away.") from error
