@@ -17,7 +17,7 @@ from django.db import DatabaseError, IntegrityError, connection, transaction
 from chat.domain import rules
 from chat.domain.errors import ArchivedError
 from chat.domain.events import MessageData
-from chat.domain.ids import ChannelKey, SessionId, UserRef
+from chat.domain.ids import ChannelKey, SessionId, UserId, UserRef
 from chat.models import Channel, Mention, Message
 from chat.selectors import message_by_id, parse_message_id, timestamp, users_named
 from reaktor.database import LOST
@@ -46,6 +46,7 @@ class Stored:
 
     message: MessageData
     is_duplicate: bool = False
+    mentioned: tuple[UserId, ...] = ()
 
 
 Result = Stored | ReaktorError
@@ -110,7 +111,9 @@ def _store(posts: Sequence[Post]) -> list[Result]:
                 Mention(message=message, channel_id=channel.id, user_id=user.id, number=message.number)
                 for user in named
             ]
-            results[index] = Stored(_data(post, message, [user.username for user in named]))
+            results[index] = Stored(
+                _data(post, message, [user.username for user in named]), mentioned=tuple(user.id for user in named)
+            )
             if nonce_key is not None:
                 first_of[nonce_key] = index
         Message.objects.bulk_create(messages)

@@ -35,6 +35,7 @@ from chat.membership.messages import (
     Outcome,
     SetStatus,
     Status,
+    Transport,
 )
 from chat.membership.messages import (
     Disconnect as DisconnectCommand,
@@ -44,10 +45,10 @@ from chat.membership.wire import REVOKED, REVOKED_GROUP, channel_group, worker_m
 from chat.presence import Presence
 from chat.writer import Committed, Writer
 from reaktor import node
-from reaktor.bus import Bus, BusError, Layer
+from reaktor.bus import OVERFLOW, Bus, BusError, Layer
 from reaktor.config import Config
 from reaktor.database import Database
-from reaktor.errors import CloseCode, Disconnect, ReaktorError, UnavailableError
+from reaktor.errors import CloseCode, Disconnect, NotFoundError, UnavailableError
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -180,7 +181,7 @@ class Runtime:
             self._deliver_ephemeral(*wire.ephemeral_from_body(body))
         elif kind == REVOKED:
             self._on_revoked(UserId(body["user_id"]), CloseCode(body["code"]), body.get("reason") or None)
-        elif self.follower.on_message(kind, body) and kind == "bus.overflow":
+        elif not self.follower.on_message(kind, body) and kind == OVERFLOW:
             self._spawn(self.feeds.compare_heads(), "runtime: heads after overflow")
 
     async def _subscribe(self) -> None:
@@ -209,37 +210,22 @@ class Runtime:
         self.hub.attach(session)
         try:
             await self.follower.submit(Connect(session.info, resume))
-        except BaseException as error:
+        except BaseException:
             self.hub.detach(session)
-            # Whether it arrived is unknown unless it was refused: what may be live must be ended.
-            if isinstance(error, UnavailableError) or not isinstance(error, ReaktorError):
-                self._spawn(self._end(DisconnectCommand(session.info.session_id, goodbye=True)), "end session")
             raise
 
     def disconnect(self, session: LiveSession, *, goodbye: bool) -> None:
         """A session's connection is gone. May be repeated."""
         if self.hub.get(session.info.session_id) is not session:
             return
-        open_heads = self.feeds.heads()
+        heads = self.feeds.heads()
         channels = self.hub.detach(session)
-        heads = {key: open_heads[key] for key in channels if key in open_heads}
-        self._spawn(self._end(DisconnectCommand(session.info.session_id, goodbye, heads)), "end session")
+        known = {key: heads[key] for key in channels if key in heads}
+        self.follower.tell(DisconnectCommand(session.info.session_id, goodbye, known))
 
-    async def _end(self, command: DisconnectCommand) -> None:
-        """Until the authority knows: a session that nobody ends would be a ghost."""
-        while True:
-            try:
-                await self.follower.submit(command)
-                return
-            except UnavailableError:
-                await asyncio.sleep(1.0)
-            except ReaktorError:
-                return
-
-    async def join(self, session: LiveSession, key: ChannelKey, on_applied: Callable[[Outcome], T]) -> T | Outcome:
+    async def join(self, session: LiveSession, key: ChannelKey, on_applied: Callable[[Outcome], T]) -> T:
         """The session enters a channel whose feed is pinned; on_applied runs in the very turn in which it is in."""
-        result: T | Outcome = await self.follower.submit(Join(session.info.session_id, key), on_applied)
-        return result
+        return await self.follower.submit(Join(session.info.session_id, key), on_applied)
 
     async def leave(self, session: LiveSession, key: ChannelKey) -> None:
         await self.follower.submit(Leave(session.info.session_id, key))
@@ -247,6 +233,23 @@ class Runtime:
     async def set_status(self, session: LiveSession, status: Status) -> None:
         session.status = status
         await self.follower.submit(SetStatus(session.info.session_id, status))
+
+    def join_user_sessions(self, user_id: str, key: str, timeout_s: float) -> None:
+        """join_user() for a view's thread. Raises UnavailableError."""
+        running = node.current()
+        if running is None:
+            return
+        try:
+            running.call(self.join_user(UserId(user_id), ChannelKey(key)), timeout_s)
+        except TimeoutError:
+            raise UnavailableError from None
+
+    async def join_user(self, user_id: UserId, key: ChannelKey) -> None:
+        """Put the user's live Socket.IO sessions into a channel, on whichever worker they are; none is fine too."""
+        for entry in self.replica.sessions_of(user_id):
+            if entry.info.transport is Transport.SOCKETIO:
+                with contextlib.suppress(NotFoundError):  # it ended this moment
+                    await self.follower.submit(Join(entry.info.session_id, key))
 
     def _announce(self) -> list[AnnouncedSession]:
         return [
@@ -268,6 +271,10 @@ class Runtime:
             by_channel.setdefault(each.post.channel, []).append(delivery)
         for key, deliveries in by_channel.items():
             self._offer_and_publish(key, deliveries)
+        for each in committed:
+            for user_id in each.stored.mentioned:
+                if user_id != each.post.author.id:
+                    self.publish_ephemeral(wire.mention(each.stored.message), Audience(user_id=user_id))
 
     def publish_durable(self, events: Sequence[Event]) -> None:
         """Durable events of one channel that a service committed: to the own hub, then to the others."""

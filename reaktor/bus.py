@@ -21,6 +21,7 @@ logger = logging.getLogger(__name__)
 ENVELOPE_VERSION = 1
 ENVELOPE_TYPE = "reaktor.bus"
 INBOX_SIZE = 50_000
+OVERFLOW = "bus.overflow"
 
 
 class BusError(Exception):
@@ -132,5 +133,5 @@ class Bus:
                 self.dropped += inbox.qsize()
                 while not inbox.empty():
                     inbox.get_nowait()
-                unpacked = ("bus.overflow", {})
+                unpacked = (OVERFLOW, {})
             inbox.put_nowait(unpacked)

@@ -32,6 +32,12 @@ def message_new(message: MessageData) -> Event:
     return Event(EventType.MESSAGE_NEW, ChannelKey(message["channel"]), message, message["seq"])
 
 
+def mention(message: MessageData) -> Event:
+    """What a mentioned user is told, wherever they are."""
+    data = {"id": message["id"], "number": message["number"], "author": message["author"], "text": message["text"]}
+    return Event(EventType.MENTION, ChannelKey(message["channel"]), data)
+
+
 def event_body(event: Event) -> list[Any]:
     return [event.type.value, event.channel, event.seq, event.data]
 

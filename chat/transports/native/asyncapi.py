@@ -1,0 +1,125 @@
+"""The AsyncAPI 3 document of /ws/v1, generated from the registries that validate its frames.
+
+Served at /api/v1/asyncapi.json. Pure; a change of a frame that is not in the registries can't be documented, and one
+that is can't be forgotten here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chat.domain.events import DURABLE, EventType
+from chat.transports.native.operations import OPERATIONS, Operation
+from chat.transports.native.protocol import SUBPROTOCOL
+from chat.transports.native.schemas import EVENTS, REPLIES, REQUEST_ID, SHAPES, Schema
+from reaktor.errors import CloseCode
+
+
+def request_schema(operation: Operation) -> Schema:
+    """A client's frame for one operation; unknown fields are ignored."""
+    required = [name for name, field in operation.fields.items() if field.required]
+    data: Schema = {
+        "type": "object",
+        "properties": {name: field.schema() for name, field in operation.fields.items()},
+        "required": required,
+    }
+    properties: Schema = {"op": {"const": operation.name}, "id": REQUEST_ID, "data": data}
+    needed = ["op"]
+    if operation.needs_channel:
+        properties["channel"] = {"type": "string"}
+        needed.append("channel")
+    if required:
+        needed.append("data")
+    return {"type": "object", "properties": properties, "required": needed}
+
+
+def answer_schema(reply: str) -> Schema:
+    """The frame that grants an operation whose reply is this one."""
+    return {
+        "type": "object",
+        "properties": {"re": REQUEST_ID, "ok": {"const": True}, "data": REPLIES[reply]},
+        "required": ["re", "ok", "data"],
+        "additionalProperties": False,
+    }
+
+
+def refusal_schema() -> Schema:
+    """The frame that refuses any operation."""
+    return {
+        "type": "object",
+        "properties": {"re": REQUEST_ID, "ok": {"const": False}, "error": {"$ref": "#/components/schemas/error"}},
+        "required": ["re", "ok", "error"],
+        "additionalProperties": False,
+    }
+
+
+def event_schema(kind: EventType) -> Schema:
+    """The frame of one event."""
+    properties: Schema = {"event": {"const": kind.value}}
+    required = ["event"]
+    if kind is not EventType.PING:
+        properties["data"] = EVENTS[kind][1]
+        required.append("data")
+    properties["channel"] = {"type": "string"}
+    if kind in DURABLE:
+        properties["seq"] = {"type": "integer", "minimum": 1}
+        required += ["channel", "seq"]
+    return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
+
+
+def document() -> dict[str, Any]:
+    """The whole document, JSON-ready."""
+    messages: dict[str, Any] = {}
+    operations: dict[str, Any] = {}
+    for operation in OPERATIONS.values():
+        name = operation.name.replace(".", "_")
+        messages[name] = {"name": operation.name, "summary": operation.summary, "payload": request_schema(operation)}
+        operations[name] = _operation("receive", [name], operation.summary)
+        if operation.reply is not None:
+            messages[f"{name}_answer"] = {
+                "name": f"{operation.name} answer",
+                "payload": answer_schema(operation.reply),
+            }
+            replies = [_message_ref(f"{name}_answer"), _message_ref("refusal")]
+            operations[name]["reply"] = {"channel": {"$ref": "#/channels/session"}, "messages": replies}
+    messages["refusal"] = {"name": "refusal", "summary": "Any operation refused.", "payload": refusal_schema()}
+    events = [*EVENTS, EventType.PING]
+    for kind in events:
+        summary = EVENTS[kind][0] if kind in EVENTS else "Answer with pong."
+        messages[_event_name(kind)] = {"name": kind.value, "summary": summary, "payload": event_schema(kind)}
+    operations["events"] = _operation("send", [_event_name(kind) for kind in events], "What happens.")
+    codes = ", ".join(f"{int(code)} {code.reason}" for code in CloseCode if code >= 4000)
+    return {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "Reaktor",
+            "version": "1",
+            "description": f"JSON over WebSocket, subprotocol {SUBPROTOCOL}. Close codes: {codes}.",
+        },
+        "channels": {
+            "session": {
+                "address": "/ws/v1",
+                "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in messages},
+                "bindings": {"ws": {"method": "GET"}},
+            }
+        },
+        "operations": operations,
+        "components": {"messages": messages, "schemas": SHAPES},
+    }
+
+
+def _event_name(kind: EventType) -> str:
+    return "event_" + kind.value.replace(".", "_")
+
+
+def _message_ref(name: str) -> dict[str, str]:
+    return {"$ref": f"#/channels/session/messages/{name}"}
+
+
+def _operation(action: str, names: list[str], summary: str) -> dict[str, Any]:
+    return {
+        "action": action,
+        "channel": {"$ref": "#/channels/session"},
+        "summary": summary,
+        "messages": [_message_ref(name) for name in names],
+    }
