@@ -1,8 +1,7 @@
 """What is said about the live membership: Commands (wishes), Changes (facts), Positions, Snapshots, Transitions.
 
-Plain frozen values. Followers send Commands, the authority answers with Batches of Changes, replicas turn those into
-Transitions: what this worker's runtime must do (index, tell). wire.py turns them into JSON and back.
-Source: docs/architecture.md, "Membership".
+Followers send Commands, the authority answers with Batches of Changes, replicas turn those into Transitions: what
+this worker's runtime must do (index, tell). wire.py makes JSON of them. Source: docs/architecture.md, "Membership".
 """
 
 from __future__ import annotations
@@ -166,7 +165,9 @@ class Tick:
     """Time has passed: lingering sessions, kept channels and blocks come to their end."""
 
 
-Command = Connect | Disconnect | Join | Leave | SetStatus | Hello | DropWorker | Block | Unblock | Revoke | Remove | Tick
+Command = (
+    Connect | Disconnect | Join | Leave | SetStatus | Hello | DropWorker | Block | Unblock | Revoke | Remove | Tick
+)
 
 
 # -- Changes ------------------------------------------------------------------------------------------------------
@@ -176,13 +177,14 @@ Command = Connect | Disconnect | Join | Leave | SetStatus | Hello | DropWorker |
 class Connected:
     """A session is live, and in these channels (those of the session it took over, else none).
 
-    `took_over`: the lingering or kept session that ends with this, its heads beside it.
+    `took_over`: the lingering or kept session that ends with this, its heads and its status beside it.
     """
 
     session: SessionInfo
     channels: frozenset[ChannelKey] = frozenset()
     took_over: SessionId | None = None
     heads: dict[ChannelKey, int] = field(default_factory=dict)
+    status: Status = Status.ONLINE
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,12 +259,17 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class SnapshotSession:
-    """One session in a snapshot, lingering ones included."""
+    """One session in a snapshot, lingering ones included.
+
+    `took_over` and `heads` as in Connected, for sessions so young that their worker may have missed that change.
+    """
 
     session: SessionInfo
     status: Status
     channels: frozenset[ChannelKey]
     lingering_until: float | None = None
+    took_over: SessionId | None = None
+    heads: dict[ChannelKey, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,6 +281,8 @@ class Snapshot:
 
 
 # -- Transitions --------------------------------------------------------------------------------------------------
+# In their order a session is never told of its own coming and going: MemberJoined stands before SessionEntered,
+# SessionExited and SessionEnded before MemberLeft.
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,7 +296,7 @@ class SessionEntered:
 
 @dataclass(frozen=True, slots=True)
 class SessionExited:
-    """A session of this worker is no longer in a channel."""
+    """A session of this worker that lives on is no longer in a channel."""
 
     session_id: SessionId
     channel: ChannelKey
@@ -297,7 +306,11 @@ class SessionExited:
 
 @dataclass(frozen=True, slots=True)
 class SessionEnded:
-    """A session of this worker is no longer in the membership; `close_code` set: tell and close it."""
+    """A session of this worker is live no longer, and with that in no channel (no SessionExited is said).
+
+    `close_code` set: tell and close it. Not set: its worker said so itself, else it is to be closed as one that
+    may come back. While a session lingers, its MemberLeft are still to come.
+    """
 
     session_id: SessionId
     close_code: int | None = None

@@ -1,0 +1,284 @@
+"""Authority: owner and only writer of the live membership; one per server, in the supervisor (or in runserver).
+
+Reads the mailbox membership.authority, decides what came in ticks, publishes one batch per tick, answers requests for
+snapshots. RECOVERING until the blocks are loaded, then SERVING. Knows no database and no Django: `load_blocks` is
+handed in. Serves the flows join, worker crash, supervisor start, moderation.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+import zlib
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable
+from enum import StrEnum
+from typing import Any
+
+from chat.domain.ids import ChannelKey, UserId, WorkerId
+from chat.membership import wire
+from chat.membership.collection import collection_paused
+from chat.membership.decisions import Decisions
+from chat.membership.messages import Batch, Block, Command, DropWorker, Snapshot, Unblock
+from chat.membership.state import MembershipState
+from reaktor.bus import Bus, BusError
+from reaktor.config import MembershipTimings
+
+logger = logging.getLogger(__name__)
+
+INBOX_SIZE = 50_000
+"""Messages that wait to be decided. Beyond, new ones are let go and counted: followers send them again."""
+TURN_S = 0.05
+"""How long one tick may decide before it publishes; the supervisor lives in the same loop."""
+BLOCKS_INTERVAL_S = 1.0
+BLOCKS_TIMEOUT_S = 10.0
+RESUBSCRIBE_S = 60.0
+PACK_IN_THREAD = 2_000
+"""Sessions from which on a snapshot is packed in a thread."""
+
+
+class AuthorityPhase(StrEnum):
+    RECOVERING = "recovering"
+    SERVING = "serving"
+
+
+class Authority:
+    """The authority of one epoch. Starts nothing until run()."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        timings: MembershipTimings,
+        *,
+        epoch: int,
+        load_blocks: Callable[[], Awaitable[Iterable[Block]]],
+        max_sessions_per_user: int = 10,
+        max_channels_per_session: int = 500,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._bus = bus
+        self._timings = timings
+        self._load_blocks = load_blocks
+        self._clock = clock
+        self._decisions = Decisions(
+            MembershipState(
+                epoch,
+                max_sessions_per_user=max_sessions_per_user,
+                max_channels_per_session=max_channels_per_session,
+            )
+        )
+        self._inbox: deque[tuple[str, dict[str, Any]]] = deque()
+        self._orders: deque[Command] = deque()
+        self._asking: set[WorkerId] = set()
+        self._wake, self._asked, self._blocks_changed = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._loaded: dict[tuple[UserId, ChannelKey | None], Block] = {}
+        self._beats: dict[WorkerId, tuple[float, wire.Beat]] = {}
+        self._rate = 0.0
+        self.phase = AuthorityPhase.RECOVERING
+        self.junk = self.dropped = self.unpublished = 0
+
+    async def run(self) -> None:
+        """Recover, then serve until cancelled. Neither junk nor a bus that is gone ends it."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._receive(), name="authority receive")
+            group.create_task(self._subscribe(), name="authority subscribe")
+            await self._recover()
+            self.phase = AuthorityPhase.SERVING
+            group.create_task(self._serve(), name="authority serve")
+            group.create_task(self._answer_asking(), name="authority snapshots")
+            group.create_task(self._watch_blocks(), name="authority blocks")
+            group.create_task(self._beat(), name="authority heartbeat")
+
+    # -- said in the same process ---------------------------------------------------------------------------------
+
+    def order(self, command: Command) -> None:
+        """Decide a command of this process (Block, Remove, Revoke …) in the next tick; call it in the loop."""
+        self._orders.append(command)
+        self._wake.set()
+
+    def worker_exited(self, worker: WorkerId) -> None:
+        """The supervisor saw the process end: its sessions are over, its late commands are refused."""
+        self._beats.pop(worker, None)
+        self.order(DropWorker(worker))
+
+    def blocks_changed(self) -> None:
+        """Read the blocks again at once."""
+        self._blocks_changed.set()
+
+    def status(self) -> dict[str, Any]:
+        """What clusterctl shows: phase, position, sizes, rate, and where each worker's replica stood at its BEAT."""
+        state, now = self._decisions.state, self._clock()
+        return {
+            "phase": self.phase.value,
+            "epoch": state.epoch,
+            "revision": state.revision,
+            "digest": state.digest(),
+            "sessions": len(state.roster.sessions),
+            "users": len(state.roster.users),
+            "channels": len(state.roster.channels),
+            "members": sum(map(len, state.roster.channels.values())),
+            "blocks": len(state.blocks),
+            "commands_per_s": round(self._rate, 1),
+            "waiting": len(self._inbox),
+            "junk": self.junk,
+            "dropped": self.dropped,
+            "unpublished": self.unpublished,
+            "replicas": {
+                str(worker): {
+                    "beat_age_s": round(now - at, 3),
+                    "epoch": beat.position.epoch,
+                    "revision": beat.position.revision,
+                    "digest": beat.digest,
+                }
+                for worker, (at, beat) in sorted(self._beats.items())
+            },
+        }
+
+    # -- the tasks ------------------------------------------------------------------------------------------------
+
+    async def _receive(self) -> None:
+        async for message in self._bus.listen(wire.AUTHORITY_MAILBOX):
+            if len(self._inbox) >= INBOX_SIZE:
+                self.dropped += 1
+                continue
+            self._inbox.append(message)
+            self._wake.set()
+
+    async def _subscribe(self) -> None:
+        pause_s = 0.02
+        while True:
+            try:
+                await self._bus.subscribe(wire.REVOKED_GROUP, wire.AUTHORITY_MAILBOX)
+                pause_s = RESUBSCRIBE_S
+            except BusError:
+                # Either the mailbox is not read yet (a matter of milliseconds) or the bus is gone.
+                pause_s = min(pause_s * 2, 1.0)
+            await asyncio.sleep(pause_s)
+
+    async def _recover(self) -> None:
+        pause_s = 0.1
+        while not await self._read_blocks():
+            await asyncio.sleep(pause_s)
+            pause_s = min(pause_s * 2, 2.0)
+
+    async def _serve(self) -> None:
+        loop = asyncio.get_running_loop()
+        next_tick = loop.time()
+        while True:
+            if not self._inbox and not self._orders:
+                self._wake.clear()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout_at(next_tick):
+                        await self._wake.wait()
+            until = loop.time() + TURN_S
+            while self._orders:
+                self._guarded(self._decisions.order, self._orders.popleft(), self._clock())
+            while self._inbox and loop.time() < until:
+                self._guarded(self._on_message, *self._inbox.popleft())
+            if loop.time() >= next_tick:
+                self._guarded(self._decisions.tick, self._clock())
+                next_tick = loop.time() + self._timings.tick_s
+            if (batch := self._decisions.collect()) is not None:
+                await self._publish(batch)
+            if self._asking:
+                self._asked.set()
+            if self._inbox:
+                await asyncio.sleep(0)
+
+    def _guarded(self, decide: Callable[..., None], *arguments: Any) -> None:
+        try:
+            decide(*arguments)
+        except wire.WireError as error:
+            self.junk += 1
+            logger.warning("authority: unreadable: %s", error)
+        except Exception:
+            # One bad command must not end the only writer; whoever sent it is told `unavailable` by their follower.
+            self.junk += 1
+            logger.exception("authority: could not decide")
+
+    def _on_message(self, kind: str, body: dict[str, Any]) -> None:
+        now = self._clock()
+        match kind:
+            case wire.COMMANDS:
+                commands = wire.read_commands(body)
+                for envelope in commands.envelopes:
+                    self._decisions.take(commands.worker, envelope, now)
+            case wire.SYNC:
+                request = wire.read_sync(body)
+                self._decisions.sync(request, now)
+                self._asking.add(request.worker)
+            case wire.BEAT:
+                beat = wire.read_beat(body)
+                self._decisions.beat(beat)
+                if self._decisions.is_greeted(beat.worker):
+                    self._beats[beat.worker] = (now, beat)
+            case wire.REVOKED:
+                self._decisions.order(wire.read_revoked(body), now)
+            case wire.BLOCKS_CHANGED:
+                self.blocks_changed()
+
+    async def _publish(self, batch: Batch) -> None:
+        try:
+            await self._bus.broadcast(wire.CHANGES_GROUP, wire.BATCH, wire.batch_body(batch))
+        except BusError as error:
+            # The changes are made; replicas learn of them by the next heartbeat, and then by a snapshot.
+            self.unpublished += 1
+            logger.warning("authority: could not publish up to %d: %s", batch.last_revision, error)
+
+    async def _beat(self) -> None:
+        decided = self._decisions.decided
+        while True:
+            await asyncio.sleep(self._timings.heartbeat_s)
+            self._rate = (self._decisions.decided - decided) / self._timings.heartbeat_s
+            decided = self._decisions.decided
+            await self._publish(self._decisions.heartbeat())
+
+    async def _answer_asking(self) -> None:
+        while True:
+            await self._asked.wait()
+            self._asked.clear()
+            asking, self._asking = self._asking, set()
+            with collection_paused():
+                snapshot = self._decisions.state.snapshot()
+            greeted = {worker for worker in asking if self._decisions.is_greeted(worker)}
+            if len(snapshot.sessions) >= PACK_IN_THREAD:
+                blob = await asyncio.to_thread(_pack, snapshot)
+            else:
+                blob = _pack(snapshot)
+            for worker in asking:
+                body = wire.snapshot_body(is_greeted=worker in greeted)
+                # A follower that gets no answer asks again.
+                with contextlib.suppress(BusError):
+                    await self._bus.send(wire.worker_mailbox(worker), wire.SNAPSHOT, body, blob=blob)
+
+    async def _watch_blocks(self) -> None:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(BLOCKS_INTERVAL_S):
+                    await self._blocks_changed.wait()
+            self._blocks_changed.clear()
+            await self._read_blocks()
+
+    async def _read_blocks(self) -> bool:
+        """Order what is new against the rows read before, not against the state: a Block that came as a command
+        stands, even where the rows were read a moment too early to hold it."""
+        try:
+            async with asyncio.timeout(BLOCKS_TIMEOUT_S):
+                rows = await self._load_blocks()
+            found = {(block.user_id, block.channel): block for block in rows}
+        except Exception:
+            logger.exception("authority: could not read the blocks")
+            return False
+        for key, block in found.items():
+            if self._loaded.get(key) != block:
+                self.order(block)
+        for user_id, channel in self._loaded.keys() - found.keys():
+            self.order(Unblock(user_id, channel))
+        self._loaded = found
+        return True
+
+
+def _pack(snapshot: Snapshot) -> bytes:
+    return zlib.compress(wire.pack_snapshot(snapshot), 1)

@@ -1,0 +1,113 @@
+"""Decisions: what the authority makes of what it is told: each command once, answers again for those sent again.
+
+The pure half of the authority: envelopes, Hellos and BEATs go in with the time, one Batch per tick comes out. No bus,
+no clock, no log, so that property tests can lose, repeat and reorder what goes in. Source: docs/architecture.md,
+"Membership".
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from chat.domain.ids import CommandId, WorkerId
+from chat.membership.answers import Answers
+from chat.membership.messages import Batch, Change, Command, DropWorker, Hello, Outcome, Tick
+from chat.membership.state import MembershipState, Result
+from chat.membership.wire import Beat, Envelope, SyncRequest
+
+# A worker that just died may not have been noticed: its sessions still count, and its users must not be refused.
+SECOND_LOOK_S = 1.0
+SECOND_LOOK = "too_many_sessions"
+
+
+class _Deferred(NamedTuple):
+    due: float
+    sender: WorkerId | None
+    envelope: Envelope
+
+
+class Decisions:
+    """The state, the answers given, who has said Hello in this epoch, and what is to be published next."""
+
+    def __init__(self, state: MembershipState) -> None:
+        self.state = state
+        self.decided = 0
+        self._answers = Answers()
+        self._greeted: set[WorkerId] = set()
+        self._deferred: dict[CommandId, _Deferred] = {}
+        self._changes: list[Change] = []
+        self._outcomes: dict[CommandId, Outcome] = {}
+
+    def take(self, sender: WorkerId | None, envelope: Envelope, now: float) -> None:
+        """Decide one command, or give its answer again.
+
+        A worker that has not said Hello in this epoch gets no answer: its sessions are not known yet, and it would
+        be told that they don't exist. It sends the command again after its Hello.
+        """
+        if (given := self._answers.get(envelope.command_id)) is not None:
+            self._outcomes[given.command_id] = given
+            return
+        if envelope.command_id in self._deferred:
+            return
+        is_hello = isinstance(envelope.command, Hello)
+        if sender is not None and not is_hello and sender not in self._greeted and not self.state.is_dead(sender):
+            return
+        result = self._apply(envelope.command, now, sender)
+        if result.refusal == SECOND_LOOK:
+            self._deferred[envelope.command_id] = _Deferred(now + SECOND_LOOK_S, sender, envelope)
+            return
+        self._answer(envelope.command_id, result, now)
+        if is_hello and sender is not None and result.refusal is None:
+            self._greeted.add(sender)
+
+    def sync(self, request: SyncRequest, now: float) -> None:
+        """Take the Hello of a worker that asks for a snapshot, so that the snapshot has its sessions in it."""
+        if request.hello is not None:
+            self.take(request.worker, request.hello, now)
+
+    def order(self, command: Command, now: float) -> None:
+        """A command of the authority's own process: nobody waits for its outcome."""
+        if isinstance(command, DropWorker):
+            self._greeted.discard(command.worker)
+        self._apply(command, now, None)
+
+    def beat(self, beat: Beat) -> None:
+        """Note what a worker has delivered."""
+        if beat.worker in self._greeted:
+            self.state.note_heads(beat.worker, beat.heads, whole=beat.whole)
+
+    def tick(self, now: float) -> None:
+        """What has come to its time: endings, blocks, second looks."""
+        self._apply(Tick(), now, None)
+        for deferred in [item for item in self._deferred.values() if item.due <= now]:
+            command_id = deferred.envelope.command_id
+            del self._deferred[command_id]
+            self._answer(command_id, self._apply(deferred.envelope.command, now, deferred.sender), now)
+
+    def is_greeted(self, worker: WorkerId) -> bool:
+        """Whether the worker's sessions are in the picture."""
+        return worker in self._greeted
+
+    def heartbeat(self) -> Batch:
+        """The position, as an empty batch."""
+        return Batch(self.state.epoch, self.state.revision + 1)
+
+    def collect(self) -> Batch | None:
+        """Everything decided since the last call, to be published at once; None where there is nothing to say."""
+        if not self._changes and not self._outcomes:
+            return None
+        first = self.state.revision - len(self._changes) + 1
+        batch = Batch(self.state.epoch, first, tuple(self._changes), tuple(self._outcomes.values()))
+        self._changes, self._outcomes = [], {}
+        return batch
+
+    def _apply(self, command: Command, now: float, sender: WorkerId | None) -> Result:
+        result = self.state.apply(command, now, sender)
+        self._changes.extend(result.changes)
+        self.decided += 1
+        return result
+
+    def _answer(self, command_id: CommandId, result: Result, now: float) -> None:
+        outcome = Outcome(command_id, result.refusal)
+        self._answers.put(outcome, now)
+        self._outcomes[command_id] = outcome

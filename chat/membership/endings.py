@@ -1,0 +1,132 @@
+"""Endings: how a session ends, lingers, is kept, and is taken over by the user's next one.
+
+The part of MembershipState that carries the grace: a lost connection or a dead worker starts it, a goodbye skips it.
+Pure; every change goes through the state's `make`, which applies and numbers it at once; `now` is an argument.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Mapping
+
+from chat.domain.ids import ChannelKey, SessionId, UserId, WorkerId
+from chat.membership.keep import EndedIds, Kept, KeptSessions
+from chat.membership.messages import Change, Disconnected, Left, LeftReason, Lingering, SessionInfo, SnapshotSession
+from chat.membership.roster import Roster, SessionEntry
+
+# How long a session that took another over is still caught up from that one's heads, not from its worker's.
+YOUNG_S = 2.0
+
+
+class Endings:
+    """The sessions that linger, the kept ones, the ids that are over, and the heads that BEATs told."""
+
+    def __init__(self, roster: Roster, make: Callable[[Change], None]) -> None:
+        self._roster = roster
+        self._make = make
+        self.kept = KeptSessions()
+        self.ended = EndedIds()
+        self.heads: dict[WorkerId, dict[ChannelKey, int]] = {}
+        self._linger_ends: list[tuple[float, SessionId]] = []
+
+    def lose(self, entry: SessionEntry, heads: Mapping[ChannelKey, int], now: float) -> None:
+        """The session ended without a goodbye: it lingers and is kept, as its transport's grace has it."""
+        info = entry.info
+        if info.grace.keep_s > 0 or info.grace.quit_s > 0:
+            until = now + max(info.grace.keep_s, info.grace.quit_s)
+            self.kept.put(Kept(info, self._heads_of(entry, heads, now), now, until))
+        if info.grace.quit_s > 0:
+            heapq.heappush(self._linger_ends, (now + info.grace.quit_s, info.session_id))
+            self._make(Lingering(info.session_id, now + info.grace.quit_s))
+        else:
+            self._quit(entry, now)
+
+    def end(
+        self,
+        entry: SessionEntry,
+        now: float,
+        reason: LeftReason = LeftReason.QUIT,
+        close_code: int | None = None,
+        close_reason: str = "",
+    ) -> None:
+        """The session is over for good: nothing of it is kept."""
+        session_id = entry.info.session_id
+        self.kept.pop(session_id)
+        self.ended.add(session_id, now)
+        self._make(Disconnected(session_id, reason, close_code, close_reason))
+
+    def end_user(self, user_id: UserId, now: float, reason: LeftReason, close_code: int, close_reason: str) -> None:
+        """Every session of the user is over for good, and told why; the kept ones are forgotten."""
+        if (user := self._roster.users.get(user_id)) is not None:
+            for entry in list(user.sessions.values()):
+                self.end(entry, now, reason, close_code, close_reason)
+        for kept in self.kept.of_user(user_id):
+            self.kept.pop(kept.session.session_id)
+
+    def take_out(self, user_id: UserId, channel: ChannelKey, text: str) -> None:
+        """The user is taken out of the channel, and no later session is put back into it."""
+        if (user := self._roster.users.get(user_id)) is not None:
+            for session_id, entry in user.sessions.items():
+                if channel in entry.channels:
+                    self._make(Left(session_id, channel, LeftReason.REMOVED, text))
+        self.kept.forget_channel(user_id, channel)
+
+    def take_over(self, info: SessionInfo, resume: SessionId | None, now: float) -> Kept | None:
+        """What a new session inherits: one lingering or kept session of its user, with its channels, heads, status.
+
+        The caller must say Connected with it: to everybody else the old one ends only by that.
+        """
+        kept = self.kept.choose(info.user_id, info.transport, resume)
+        if kept is None:
+            return None
+        old_id = kept.session.session_id
+        self.kept.pop(old_id)
+        if (lingering := self._roster.sessions.get(old_id)) is not None:
+            self.ended.add(old_id, now)
+            kept.channels, kept.status = frozenset(lingering.channels), lingering.status
+        return kept
+
+    def tick(self, now: float) -> None:
+        """End what has lingered long enough, forget what was kept long enough."""
+        while self._linger_ends and self._linger_ends[0][0] <= now:
+            until, session_id = heapq.heappop(self._linger_ends)
+            entry = self._roster.sessions.get(session_id)
+            if entry is not None and entry.lingering_until == until:
+                self._quit(entry, now)
+        self.kept.sweep(now)
+        self.ended.sweep(now)
+
+    def restore(self, sessions: tuple[SnapshotSession, ...]) -> None:
+        """Take the lingering ones of a snapshot; its roster is installed already."""
+        self._linger_ends = [(s.lingering_until, s.session.session_id) for s in sessions if s.lingering_until]
+        heapq.heapify(self._linger_ends)
+        for item in sessions:
+            if item.lingering_until is not None:
+                ended_at = item.lingering_until - item.session.grace.quit_s
+                until = ended_at + max(item.session.grace.keep_s, item.session.grace.quit_s)
+                self.kept.put(Kept(item.session, dict(item.heads), ended_at, until))
+
+    def _quit(self, entry: SessionEntry, now: float) -> None:
+        """The grace is over, or there was none: others are told; what is kept is kept on."""
+        session_id = entry.info.session_id
+        if (kept := self.kept.by_id.get(session_id)) is not None:
+            kept.channels, kept.status = frozenset(entry.channels), entry.status
+        self.ended.add(session_id, now)
+        self._make(Disconnected(session_id))
+
+    def _heads_of(self, entry: SessionEntry, said: Mapping[ChannelKey, int], now: float) -> dict[ChannelKey, int]:
+        """The last seq the session was sent, per channel: as it said itself, else as its worker's BEATs tell.
+
+        A young session that took another over may still have been on its way up from that one's heads; telling it
+        a little twice is harmless, leaving out is not.
+        """
+        beaten: Mapping[ChannelKey, int] = self.heads.get(entry.info.worker, {})
+        is_young = entry.took_over is not None and now - entry.info.since < YOUNG_S
+        sources = (said, entry.heads, beaten) if is_young else (said, beaten, entry.heads)
+        found: dict[ChannelKey, int] = {}
+        for channel in entry.channels:
+            for source in sources:
+                if channel in source:
+                    found[channel] = source[channel]
+                    break
+        return found

@@ -1,0 +1,303 @@
+"""Follower: keeps one worker's replica in step with the authority, and brings the worker's commands to it.
+
+The runtime drains the worker's mailbox and hands each message to on_message(); run() does all that needs waiting:
+subscription, snapshots, Hello, BEAT, sending and sending again. Serves the flows join, worker crash, supervisor start.
+Source: docs/architecture.md, "Membership".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar, overload
+
+from chat.domain.ids import ChannelKey, CommandId, WorkerId
+from chat.membership import wire
+from chat.membership.collection import collection_paused
+from chat.membership.messages import AnnouncedSession, Command, Connect, Disconnect, Hello, Outcome, Transition
+from chat.membership.pending import Pending, PendingCommand
+from chat.membership.replica import Offer, Replica
+from reaktor.bus import OVERFLOW, Bus, BusError
+from reaktor.config import MembershipTimings
+from reaktor.errors import UnavailableError
+
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
+
+MAX_PENDING = 50_000
+"""Commands without an outcome; beyond, submit() says `unavailable` at once."""
+SEND_TOGETHER = 500
+RESEND_S = 1.0
+RESUBSCRIBE_S = 60.0
+SYNC_PAUSES_S = (0.2, 0.4, 0.8, 1.0)
+WHOLE_BEAT_EVERY = 10
+
+
+class Follower:
+    """One worker's link to the authority. Starts nothing until run()."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        timings: MembershipTimings,
+        replica: Replica,
+        *,
+        worker: WorkerId,
+        announce: Callable[[], Sequence[AnnouncedSession]],
+        on_transitions: Callable[[Sequence[Transition]], None],
+        heads: Callable[[], Mapping[ChannelKey, int]] = dict,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`announce`: the live sessions of this worker, for Hello. `heads`: the last seq delivered, per channel.
+
+        `on_transitions` is called synchronously, in the loop turn in which the replica changed; it must not raise.
+        """
+        self._bus = bus
+        self._timings = timings
+        self._replica = replica
+        self._worker = worker
+        self._announce = announce
+        self._on_transitions = on_transitions
+        self._heads = heads
+        self._clock = clock
+        prefix = f"{worker}.{secrets.token_hex(4)}"
+        self._pending = Pending(prefix)
+        self._hello_id = CommandId(f"{prefix}.hello")
+        self._greeted_epoch = 0
+        self._is_greeted = False
+        self._heard_at: float | None = None
+        self._sync_wanted, self._synced = asyncio.Event(), asyncio.Event()
+        self._subscribed, self._ready = asyncio.Event(), asyncio.Event()
+        self._sync_wanted.set()
+        self._hole_timer: asyncio.TimerHandle | None = None
+        self._told_heads: dict[ChannelKey, int] = {}
+        self._beats_to_whole = 0
+        self.junk = self.resyncs = self.untold = 0
+
+    # -- for the runtime ------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Follow until cancelled. A bus that is gone does not end it; when it ends, whoever waits is told so."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._subscribe(), name="follower subscribe")
+                group.create_task(self._synchronise(), name="follower sync")
+                group.create_task(self._send(), name="follower send")
+                group.create_task(self._watch(), name="follower watch")
+                group.create_task(self._beat(), name="follower beat")
+        finally:
+            if self._hole_timer is not None:
+                self._hole_timer.cancel()
+            self._pending.abandon_all()
+
+    async def wait_ready(self) -> None:
+        """Until the first snapshot is installed; the worker takes no connection before. The caller bounds it."""
+        await self._ready.wait()
+
+    @property
+    def is_in_step(self) -> bool:
+        """Whether the replica misses nothing that it knows of, and the authority is heard."""
+        return self._ready.is_set() and self._replica.is_in_step and self.silent_s <= self._timings.silence_s
+
+    @property
+    def silent_s(self) -> float:
+        """For how long the authority has not been heard; infinite before the first time."""
+        return float("inf") if self._heard_at is None else self._clock() - self._heard_at
+
+    def resync(self) -> None:
+        """Messages may have been lost: ask for a snapshot. Harmless at any time."""
+        self._sync_wanted.set()
+
+    def on_message(self, kind: str, body: Mapping[str, Any]) -> bool:
+        """Take one message of the worker's mailbox. Returns whether it was one of the membership.
+
+        Calls on_transitions and the on_applied of waiting commands before it returns. Never raises.
+        """
+        if kind == OVERFLOW:
+            self.resync()
+        reader = {wire.BATCH: self._on_batch, wire.SNAPSHOT: self._on_snapshot}.get(kind)
+        if reader is None:
+            return False
+        try:
+            reader(body)
+        except wire.WireError as error:
+            self.junk += 1
+            logger.warning("follower: unreadable: %s", error)
+        return True
+
+    @overload
+    async def submit(self, command: Command) -> Outcome: ...
+    @overload
+    async def submit(self, command: Command, on_applied: Callable[[Outcome], T]) -> T: ...
+    async def submit(self, command: Command, on_applied: Callable[[Outcome], Any] | None = None) -> Any:
+        """Have a command decided; returns when the replica shows its effect.
+
+        `on_applied` is called in the very loop turn in which it does, right after the transitions of that batch and
+        before anything else can be delivered; its value is returned. Raises the error of the refusal, and
+        UnavailableError after command_timeout_s: the command may have been decided then, or be so later. A Connect
+        whose caller does not get its outcome is followed by a Disconnect, so that no ghost stays.
+        """
+        if len(self._pending) >= MAX_PENDING:
+            raise UnavailableError
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        pending = self._pending.add(command, future, on_applied)
+        try:
+            async with asyncio.timeout(self._timings.command_timeout_s):
+                return await future
+        except TimeoutError:
+            if not future.cancelled() and future.done():
+                return future.result()
+            self._abandon(pending)
+            raise UnavailableError from None
+        except BaseException:
+            self._abandon(pending)
+            raise
+
+    def tell(self, command: Command) -> None:
+        """Have a command decided without waiting: it is sent until it was (a Disconnect, above all).
+
+        With four times MAX_PENDING waiting already, it is let go and counted: a bus that has been gone for so long
+        has cost these sessions their place anyway.
+        """
+        if len(self._pending) >= 4 * MAX_PENDING:
+            self.untold += 1
+        else:
+            self._pending.add(command, None, None)
+
+    def _abandon(self, pending: PendingCommand) -> None:
+        self._pending.drop(pending)
+        command = pending.envelope.command
+        if isinstance(command, Connect) and not pending.is_refused:
+            self.tell(Disconnect(command.session.session_id))
+
+    # -- what comes in --------------------------------------------------------------------------------------------
+
+    def _on_batch(self, body: Mapping[str, Any]) -> None:
+        batch = wire.read_batch(body)
+        if batch.epoch >= self._replica.newest_epoch:
+            self._heard_at = self._clock()
+        self._carry_out(self._replica.offer(batch, self._clock()))
+
+    def _on_snapshot(self, body: Mapping[str, Any]) -> None:
+        with collection_paused():
+            answer = wire.read_snapshot(body)
+            epoch = answer.snapshot.position.epoch
+            if epoch < self._replica.newest_epoch:
+                return
+            self._heard_at = self._clock()
+            if not answer.is_greeted:
+                # An authority that does not know our sessions yet: its picture would end them all. Hello first.
+                self._is_greeted = False
+                self._sync_wanted.set()
+                return
+            offer = self._replica.restore(answer.snapshot, self._clock())
+        if (epoch, True) != (self._greeted_epoch, self._is_greeted):
+            self._greeted_epoch, self._is_greeted, self._beats_to_whole = epoch, True, 0
+        if self._replica.is_in_step or not self._replica.needs_snapshot:
+            self._sync_wanted.clear()
+        self._carry_out(offer)
+        self._ready.set()
+        self._synced.set()
+        # Outcomes that were lost with what the snapshot replaces are given again; new epochs decide anew.
+        self._pending.requeue(self._clock())
+
+    def _carry_out(self, offer: Offer) -> None:
+        for step in offer.steps:
+            if step.transitions:
+                try:
+                    self._on_transitions(step.transitions)
+                except Exception:
+                    logger.exception("follower: transitions were not carried out")
+            for outcome in step.outcomes:
+                self._pending.resolve(outcome)
+        if self._replica.needs_snapshot:
+            self._sync_wanted.set()
+        elif self._replica.gap_since is not None and self._hole_timer is None:
+            loop = asyncio.get_running_loop()
+            self._hole_timer = loop.call_later(self._timings.hold_gap_s, self._on_hole)
+
+    def _on_hole(self) -> None:
+        """A batch has been missing for a while, unless the hole was filled, or another opened, meanwhile."""
+        self._hole_timer = None
+        since = self._replica.gap_since
+        if since is None or self._replica.needs_snapshot:
+            return
+        left_s = since + self._timings.hold_gap_s - self._clock()
+        if left_s > 0.001:
+            self._hole_timer = asyncio.get_running_loop().call_later(left_s, self._on_hole)
+        else:
+            self._replica.give_up_waiting()
+            self._sync_wanted.set()
+
+    # -- the tasks ------------------------------------------------------------------------------------------------
+
+    async def _subscribe(self) -> None:
+        pause_s = 0.01
+        while True:
+            try:
+                await self._bus.subscribe(wire.CHANGES_GROUP, wire.worker_mailbox(self._worker))
+                self._subscribed.set()
+                pause_s = RESUBSCRIBE_S
+            except BusError:
+                # Either the runtime does not read the mailbox yet (a matter of milliseconds) or the bus is gone.
+                pause_s = min(pause_s * 2, 1.0)
+            await asyncio.sleep(pause_s)
+
+    async def _synchronise(self) -> None:
+        await self._subscribed.wait()
+        while True:
+            await self._sync_wanted.wait()
+            for attempt in range(1_000_000):
+                self._synced.clear()
+                await self._ask()
+                pause_s = SYNC_PAUSES_S[min(attempt, len(SYNC_PAUSES_S) - 1)]
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(pause_s):
+                        await self._synced.wait()
+                if not self._sync_wanted.is_set():
+                    break
+
+    async def _ask(self) -> None:
+        """Ask for a snapshot; as long as this epoch's authority may not know us, with our Hello before it."""
+        hello = None
+        if not self._is_greeted or self._greeted_epoch != self._replica.newest_epoch:
+            hello = wire.Envelope(self._hello_id, Hello(self._worker, tuple(self._announce())))
+        self.resyncs += 1
+        body = wire.sync_body(wire.SyncRequest(self._worker, hello))
+        with contextlib.suppress(BusError):
+            await self._bus.send(wire.AUTHORITY_MAILBOX, wire.SYNC, body)
+
+    async def _send(self) -> None:
+        while True:
+            await self._pending.to_send.wait()
+            while envelopes := self._pending.take(SEND_TOGETHER, self._clock()):
+                # What the bus does not take is sent again with the rest that has no outcome.
+                with contextlib.suppress(BusError):
+                    body = wire.commands_body(self._worker, envelopes)
+                    await self._bus.send(wire.AUTHORITY_MAILBOX, wire.COMMANDS, body)
+
+    async def _watch(self) -> None:
+        """Send again what has no outcome, and notice an authority that fell silent."""
+        while True:
+            await asyncio.sleep(RESEND_S / 4)
+            self._pending.requeue(self._clock() - RESEND_S)
+            if self.silent_s > self._timings.silence_s:
+                self.resync()
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(self._timings.heartbeat_s)
+            whole = self._beats_to_whole == 0
+            self._beats_to_whole = WHOLE_BEAT_EVERY if whole else self._beats_to_whole - 1
+            heads = dict(self._heads())
+            told = {c: head for c, head in heads.items() if whole or self._told_heads.get(c) != head}
+            beat = wire.Beat(self._worker, self._replica.position, self._replica.digest(), told, whole)
+            try:
+                await self._bus.send(wire.AUTHORITY_MAILBOX, wire.BEAT, wire.beat_body(beat))
+                self._told_heads = heads
+            except BusError:
+                self._beats_to_whole = 0

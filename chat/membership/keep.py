@@ -1,0 +1,129 @@
+"""Keep: what the authority remembers of sessions that are over.
+
+Two things, both held by MembershipState and both bounded in time: of a session that ended without a goodbye its
+channels, heads and status, so that the user's next session can take them over; of every session its id, so that
+a Connect that arrives twice or late brings no ghost back. Pure; `now` is an argument.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from dataclasses import dataclass
+
+from chat.domain.ids import ChannelKey, SessionId, UserId, WorkerId
+from chat.membership.messages import SessionInfo, Status, Transport
+
+# A command is re-sent for at most 5 s and may wait in a bus for as long; a minute is far beyond both.
+ENDED_MEMORY_S = 60.0
+DEAD_PER_SLOT = 32
+
+
+@dataclass(slots=True, eq=False)
+class Kept:
+    """A session that ended without a goodbye. While it lingers, its channels and status are the roster's."""
+
+    session: SessionInfo
+    heads: dict[ChannelKey, int]
+    ended_at: float
+    until: float
+    status: Status = Status.ONLINE
+    channels: frozenset[ChannelKey] = frozenset()
+
+
+class KeptSessions:
+    """The kept sessions, by id and by user, and when each is forgotten."""
+
+    def __init__(self) -> None:
+        self.by_id: dict[SessionId, Kept] = {}
+        self._by_user: dict[UserId, dict[SessionId, Kept]] = {}
+        self._ends: list[tuple[float, SessionId]] = []
+
+    def put(self, kept: Kept) -> None:
+        session = kept.session
+        self.by_id[session.session_id] = kept
+        self._by_user.setdefault(session.user_id, {})[session.session_id] = kept
+        heapq.heappush(self._ends, (kept.until, session.session_id))
+
+    def pop(self, session_id: SessionId) -> Kept | None:
+        kept = self.by_id.pop(session_id, None)
+        if kept is not None:
+            of_user = self._by_user[kept.session.user_id]
+            del of_user[session_id]
+            if not of_user:
+                del self._by_user[kept.session.user_id]
+        return kept
+
+    def of_user(self, user_id: UserId) -> list[Kept]:
+        return list(self._by_user.get(user_id, {}).values())
+
+    def choose(self, user_id: UserId, transport: Transport, resume: SessionId | None) -> Kept | None:
+        """The one to take over: the one named, if it is the user's; else the last that ended on this transport.
+
+        Not across transports: a browser tab must not walk into the channels of a Socket.IO client that comes back.
+        """
+        found = self._by_user.get(user_id)
+        if not found:
+            return None
+        if resume is not None and resume in found:
+            return found[resume]
+        same = [kept for kept in found.values() if kept.session.transport is transport]
+        return max(same, key=lambda kept: kept.ended_at, default=None)
+
+    def forget_channel(self, user_id: UserId, channel: ChannelKey) -> None:
+        """The user was taken out of the channel: no later session is put back into it."""
+        for kept in self._by_user.get(user_id, {}).values():
+            kept.channels -= {channel}
+
+    def sweep(self, now: float) -> None:
+        """Forget what was kept long enough."""
+        while self._ends and self._ends[0][0] <= now:
+            until, session_id = heapq.heappop(self._ends)
+            kept = self.by_id.get(session_id)
+            if kept is not None and kept.until == until:
+                self.pop(session_id)
+
+
+class EndedIds:
+    """The ids of sessions that are over, for ENDED_MEMORY_S."""
+
+    def __init__(self) -> None:
+        self._until: dict[SessionId, float] = {}
+        self._order: deque[tuple[float, SessionId]] = deque()
+
+    def __contains__(self, session_id: SessionId) -> bool:
+        return session_id in self._until
+
+    def add(self, session_id: SessionId, now: float) -> None:
+        self._until[session_id] = now + ENDED_MEMORY_S
+        self._order.append((now + ENDED_MEMORY_S, session_id))
+
+    def sweep(self, now: float) -> None:
+        while self._order and self._order[0][0] <= now:
+            until, session_id = self._order.popleft()
+            if self._until.get(session_id) == until:
+                del self._until[session_id]
+
+
+class DeadWorkers:
+    """The incarnations that are over. Per slot the last DEAD_PER_SLOT by name; all before those are over too.
+
+    Not simply everything below the newest: during a reload an older incarnation outlives a newer one that crashed.
+    """
+
+    def __init__(self) -> None:
+        self._dead: dict[int, set[int]] = {}
+        self._below: dict[int, int] = {}
+
+    def __contains__(self, worker: WorkerId) -> bool:
+        return worker.incarnation < self._below.get(worker.slot, 0) or worker.incarnation in self._dead.get(
+            worker.slot, ()
+        )
+
+    def add(self, worker: WorkerId) -> None:
+        dead = self._dead.setdefault(worker.slot, set())
+        dead.add(worker.incarnation)
+        if len(dead) > DEAD_PER_SLOT:
+            lowest = min(dead)
+            dead.discard(lowest)
+            self._below[worker.slot] = max(self._below.get(worker.slot, 0), lowest + 1)

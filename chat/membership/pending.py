@@ -1,0 +1,134 @@
+"""Pending: the commands of one follower that have no outcome yet.
+
+Held by the Follower. Each has an id that no other command of this server ever has; it is sent, and sent again, under
+that id. Those of one loop turn travel together. Asyncio only for the futures that callers await; no bus.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from chat.domain.ids import CommandId
+from chat.membership.messages import Command, Outcome
+from chat.membership.wire import Envelope
+from reaktor.errors import (
+    BannedError,
+    ConflictError,
+    ErrorCode,
+    ForbiddenError,
+    NotFoundError,
+    ReaktorError,
+    TooManySessionsError,
+    UnavailableError,
+)
+
+_ERRORS: dict[str, type[ReaktorError]] = {
+    ErrorCode.BANNED: BannedError,
+    ErrorCode.CONFLICT: ConflictError,
+    ErrorCode.FORBIDDEN: ForbiddenError,
+    ErrorCode.NOT_FOUND: NotFoundError,
+    ErrorCode.TOO_MANY_SESSIONS: TooManySessionsError,
+    ErrorCode.UNAVAILABLE: UnavailableError,
+}
+
+
+def error_of(code: str) -> ReaktorError:
+    """The error of a refusal. A Block may carry a word of its own: to whom it refuses, it is a ban of its kind."""
+    return _ERRORS.get(code, ForbiddenError)()
+
+
+@dataclass(slots=True, eq=False)
+class PendingCommand:
+    """One command without an outcome. No future: nobody waits, and it is sent until it has been decided."""
+
+    envelope: Envelope
+    future: asyncio.Future[Any] | None
+    on_applied: Callable[[Outcome], Any] | None
+    sent_at: float = 0.0
+    is_queued: bool = True
+    is_refused: bool = False
+
+
+class Pending:
+    """The commands by id, and the queue of those to be sent."""
+
+    def __init__(self, prefix: str) -> None:
+        self._prefix = prefix
+        self._count = 0
+        self._by_id: dict[CommandId, PendingCommand] = {}
+        self._outbox: deque[PendingCommand] = deque()
+        self.to_send = asyncio.Event()
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def __contains__(self, command_id: CommandId) -> bool:
+        return command_id in self._by_id
+
+    def add(
+        self, command: Command, future: asyncio.Future[Any] | None, on_applied: Callable[[Outcome], Any] | None
+    ) -> PendingCommand:
+        """Queue a command under a new id."""
+        self._count += 1
+        command_id = CommandId(f"{self._prefix}.{self._count}")
+        pending = self._by_id[command_id] = PendingCommand(Envelope(command_id, command), future, on_applied)
+        self._outbox.append(pending)
+        self.to_send.set()
+        return pending
+
+    def drop(self, pending: PendingCommand) -> None:
+        """Nobody waits for it any more: it is not sent again."""
+        self._by_id.pop(pending.envelope.command_id, None)
+
+    def take(self, count: int, now: float) -> list[Envelope]:
+        """The next commands to send, in the order they were given; none: to_send is clear."""
+        taken: list[Envelope] = []
+        while self._outbox and len(taken) < count:
+            pending = self._outbox.popleft()
+            pending.is_queued = False
+            if pending.envelope.command_id in self._by_id:
+                pending.sent_at = now
+                taken.append(pending.envelope)
+        if not self._outbox:
+            self.to_send.clear()
+        return taken
+
+    def requeue(self, sent_before: float) -> None:
+        """Send again what was sent before that time and has no outcome yet."""
+        for pending in self._by_id.values():
+            if not pending.is_queued and pending.sent_at <= sent_before:
+                pending.is_queued = True
+                self._outbox.append(pending)
+        if self._outbox:
+            self.to_send.set()
+
+    def resolve(self, outcome: Outcome) -> None:
+        """An outcome came, and the change with it is in the replica: tell whoever waits, here and now.
+
+        Ones that are not (or no longer) pending, such as those of other workers, are ignored.
+        """
+        pending = self._by_id.pop(outcome.command_id, None)
+        if pending is None or pending.future is None or pending.future.done():
+            return
+        if outcome.code is not None:
+            pending.is_refused = True
+            pending.future.set_exception(error_of(outcome.code))
+            return
+        try:
+            result = outcome if pending.on_applied is None else pending.on_applied(outcome)
+        except Exception as error:  # noqa: BLE001  it belongs to the caller, who gets it; the replica goes on
+            pending.future.set_exception(error)
+        else:
+            pending.future.set_result(result)
+
+    def abandon_all(self) -> Iterator[PendingCommand]:
+        """End every wait with UnavailableError; nothing will be sent any more."""
+        for pending in list(self._by_id.values()):
+            self._by_id.pop(pending.envelope.command_id)
+            if pending.future is not None and not pending.future.done():
+                pending.future.set_exception(UnavailableError())
+            yield pending

@@ -1,0 +1,216 @@
+"""Replica: a worker's copy of who is in which channel.
+
+Fed by membership.follower, one batch at a time; read by the runtime, at any time. Pure: no clock, no bus, no log.
+Serves the flows join, worker crash, supervisor start. Source: docs/architecture.md, "Membership".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from chat.domain.ids import ChannelKey, SessionId, UserId, WorkerId
+from chat.membership.messages import Batch, Outcome, Position, Snapshot, Status, Transition
+from chat.membership.roster import Roster, SessionEntry
+from chat.membership.transitions import carry_out, difference
+
+HOLD_LIMIT = 1_000
+"""Batches held while one before them is missing. More would be a snapshot's worth; the oldest are let go."""
+
+
+class OfferKind(StrEnum):
+    APPLIED = "applied"
+    STALE = "stale"
+    HELD = "held"
+    GAP = "gap"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one batch (or snapshot) did: carry out the transitions, then hand out the outcomes."""
+
+    transitions: tuple[Transition, ...] = ()
+    outcomes: tuple[Outcome, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """The answer to a batch or a snapshot: what became of it, and the steps to take, in order."""
+
+    kind: OfferKind
+    steps: tuple[Step, ...] = ()
+
+    @property
+    def transitions(self) -> tuple[Transition, ...]:
+        return tuple(transition for step in self.steps for transition in step.transitions)
+
+    @property
+    def outcomes(self) -> tuple[Outcome, ...]:
+        return tuple(outcome for step in self.steps for outcome in step.outcomes)
+
+
+class Replica:
+    """One worker's copy. Until the first snapshot it shows nobody, and every offer is a GAP."""
+
+    def __init__(self, worker: WorkerId) -> None:
+        self.worker = worker
+        self.position = Position(0, 0)
+        self.gap_since: float | None = None
+        """Since when a batch is missing, on the clock of the `now` arguments; None: nothing is missing."""
+        self.needs_snapshot = True
+        """Waiting won't help: no snapshot yet, a new epoch, or too much is missing."""
+        self._newest_epoch = 0
+        self._held: dict[int, Batch] = {}
+        self._roster = Roster()
+
+    # -- what the follower feeds it -------------------------------------------------------------------------------
+
+    def offer(self, batch: Batch, now: float) -> Offer:
+        """Take one batch, in whatever order the bus brought it; a heartbeat is an empty one.
+
+        APPLIED, with the steps of it and of those that had waited for it; STALE: known already (its outcomes may be
+        new: they are handed out); HELD: waits for earlier revisions; GAP: ask for a Snapshot and call restore(),
+        later batches are held meanwhile. Never raises; offering twice is harmless.
+        """
+        if batch.epoch < self._newest_epoch:
+            return Offer(OfferKind.STALE)
+        if batch.epoch > self._newest_epoch:
+            self._newest_epoch = batch.epoch
+            self._held.clear()
+            self.needs_snapshot = True
+        if self.needs_snapshot and batch.epoch != self.position.epoch:
+            self._hold(batch, now)
+            return Offer(OfferKind.GAP)
+        if batch.first_revision > self.position.revision + 1:
+            self._hold(batch, now)
+            return Offer(OfferKind.GAP if self.needs_snapshot else OfferKind.HELD)
+        if batch.changes and batch.last_revision > self.position.revision:
+            steps = [self._apply(batch), *self._apply_held()]
+            return Offer(OfferKind.APPLIED, tuple(steps))
+        # Nothing new to us, but perhaps the answer to a command whose change a snapshot brought.
+        kind = OfferKind.STALE if batch.changes else OfferKind.APPLIED
+        return Offer(kind, (Step((), batch.outcomes),) if batch.outcomes else ())
+
+    def restore(self, snapshot: Snapshot, now: float) -> Offer:
+        """Install a snapshot, then what was held and is newer.
+
+        APPLIED: the first step is the difference to what was shown; the first snapshot of all tells nothing, as nobody
+        was shown anything before it (and 500,000 members need not be told to nobody). STALE: not newer than what is
+        shown (which then is in step), or of a lower epoch than one already heard of.
+        """
+        if snapshot.position.epoch < self._newest_epoch:
+            return Offer(OfferKind.STALE)
+        if snapshot.position.epoch > self._newest_epoch:
+            self._held.clear()
+            self._newest_epoch = snapshot.position.epoch
+        if snapshot.position <= self.position:
+            self.needs_snapshot = False
+            return Offer(OfferKind.STALE, tuple(self._apply_held()))
+        roster = Roster()
+        roster.reset(snapshot.sessions)
+        made = difference(self._roster, roster, self.worker) if self.position.epoch else []
+        self._roster, self.position = roster, snapshot.position
+        self.needs_snapshot = False
+        self.gap_since = None if not self._held else now
+        return Offer(OfferKind.APPLIED, (Step(tuple(made)), *self._apply_held()))
+
+    def give_up_waiting(self) -> None:
+        """The hole was not filled in time (or messages were lost for certain): only a snapshot helps now."""
+        self.needs_snapshot = True
+
+    def _hold(self, batch: Batch, now: float) -> None:
+        if self.gap_since is None:
+            self.gap_since = now
+        held = self._held.get(batch.first_revision)
+        if held is not None:
+            # A heartbeat, an answer and a change may all stand at one revision: none may hide another.
+            outcomes = tuple(dict.fromkeys(held.outcomes + batch.outcomes))
+            batch = Batch(batch.epoch, batch.first_revision, batch.changes or held.changes, outcomes)
+        self._held[batch.first_revision] = batch
+        if len(self._held) > HOLD_LIMIT:
+            del self._held[min(self._held)]
+            self.needs_snapshot = True
+
+    def _apply(self, batch: Batch) -> Step:
+        made: list[Transition] = []
+        for change in batch.changes[self.position.revision + 1 - batch.first_revision :]:
+            made.extend(carry_out(self._roster, change, self.worker))
+        self.position = Position(batch.epoch, max(batch.last_revision, self.position.revision))
+        return Step(tuple(made), batch.outcomes)
+
+    def _apply_held(self) -> list[Step]:
+        steps: list[Step] = []
+        for first in sorted(self._held):
+            if first > self.position.revision + 1:
+                break
+            steps.append(self._apply(self._held.pop(first)))
+        if not self._held:
+            self.gap_since = None
+            self.needs_snapshot = self._newest_epoch != self.position.epoch
+        return [step for step in steps if step.transitions or step.outcomes]
+
+    @property
+    def newest_epoch(self) -> int:
+        """The highest epoch heard of, whether or not a snapshot of it is installed."""
+        return self._newest_epoch
+
+    # -- what the runtime reads -----------------------------------------------------------------------------------
+
+    @property
+    def is_in_step(self) -> bool:
+        """Whether nothing is known to be missing."""
+        return not self.needs_snapshot and self.gap_since is None
+
+    def digest(self) -> str:
+        """Equal to the authority's exactly where both show the same at the same position."""
+        return self._roster.digest(self.position)
+
+    def members(self, channel: ChannelKey) -> list[tuple[UserId, str, Status]]:
+        """(user, username, status) of everyone in the channel now, in the order they came."""
+        return [(user.user_id, user.username, user.status) for user in self._roster.channels.get(channel, {}).values()]
+
+    def member_count(self, channel: ChannelKey) -> int:
+        return len(self._roster.channels.get(channel, ()))
+
+    def counts(self) -> dict[ChannelKey, int]:
+        """How many members every channel has that has any."""
+        return {channel: len(members) for channel, members in self._roster.channels.items()}
+
+    def is_member(self, user_id: UserId, channel: ChannelKey) -> bool:
+        return user_id in self._roster.channels.get(channel, ())
+
+    def session(self, session_id: SessionId) -> SessionEntry | None:
+        """A session of any worker, lingering ones included; read it, don't keep it."""
+        return self._roster.sessions.get(session_id)
+
+    def sessions_of(self, user_id: UserId) -> list[SessionEntry]:
+        """The user's sessions on all workers, oldest first, lingering ones included."""
+        user = self._roster.users.get(user_id)
+        return [] if user is None else list(user.sessions.values())
+
+    def channels_of(self, session_id: SessionId) -> frozenset[ChannelKey]:
+        entry = self._roster.sessions.get(session_id)
+        return frozenset() if entry is None else frozenset(entry.channels)
+
+    def users_channels(self, user_id: UserId) -> frozenset[ChannelKey]:
+        """Where the user is a member, through whichever session."""
+        user = self._roster.users.get(user_id)
+        return frozenset() if user is None else frozenset(user.channels)
+
+    def status_of(self, user_id: UserId) -> Status | None:
+        """The best status of the user's sessions; None: offline."""
+        user = self._roster.users.get(user_id)
+        return None if user is None else user.status
+
+    def own_sessions(self) -> list[SessionId]:
+        """The live sessions of this worker."""
+        own = self._roster.workers.get(self.worker, {})
+        return [session_id for session_id, entry in own.items() if entry.is_live]
+
+    @property
+    def session_count(self) -> int:
+        return len(self._roster.sessions)
+
+    def invariants(self) -> None:
+        """Raises AssertionError with a sentence where an index lies."""
+        self._roster.invariants()

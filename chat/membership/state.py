@@ -1,0 +1,276 @@
+"""MembershipState: decides every Command and keeps the one canonical membership.
+
+Owned by the authority alone: a command goes in with the time it is decided at, numbered Changes come out. Pure: no
+clock, no bus, no log, so that property tests can run it millions of times. Serves the flows join, worker crash,
+moderation. Source: docs/architecture.md, "Membership".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from chat.domain.ids import ChannelKey, SessionId, UserId, WorkerId
+from chat.membership.blocks import BlockList, holds
+from chat.membership.endings import Endings
+from chat.membership.keep import DeadWorkers
+from chat.membership.messages import (
+    Block,
+    Change,
+    Command,
+    Connect,
+    Connected,
+    Disconnect,
+    DropWorker,
+    Hello,
+    Join,
+    Joined,
+    Leave,
+    Left,
+    LeftReason,
+    Position,
+    Remove,
+    Revoke,
+    SetStatus,
+    Snapshot,
+    StatusChanged,
+    Tick,
+    Unblock,
+)
+from chat.membership.roster import Roster, SessionEntry
+
+CLOSE_BANNED = 4502
+# How long a snapshot still says whom a session took over: longer than any worker is without its changes.
+RECENT_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What one command did: its changes, in revision order; or the word of its refusal, and nothing done."""
+
+    changes: tuple[Change, ...] = ()
+    refusal: str | None = None
+
+
+class RefusedError(Exception):
+    """Inside the state only: the command is not accepted, for this reason."""
+
+
+class MembershipState:
+    """The live membership of one epoch. Every method may be called again with the same arguments without harm."""
+
+    def __init__(self, epoch: int, *, max_sessions_per_user: int = 10, max_channels_per_session: int = 500) -> None:
+        self.epoch = epoch
+        self.revision = 0
+        self.roster = Roster()
+        self.blocks = BlockList()
+        self._max_sessions = max_sessions_per_user
+        self._max_channels = max_channels_per_session
+        self._endings = Endings(self.roster, self._make)
+        self._dead = DeadWorkers()
+        self._changes: list[Change] = []
+        self._now = 0.0
+        self._rules: dict[type[Any], Callable[[Any], None]] = {
+            Connect: self._connect,
+            Disconnect: self._disconnect,
+            Join: self._join,
+            Leave: self._leave,
+            SetStatus: self._set_status,
+            Hello: self._hello,
+            DropWorker: self._drop_worker,
+            Block: self._block,
+            Unblock: self._unblock,
+            Revoke: self._revoke,
+            Remove: self._remove,
+            Tick: self._tick,
+        }
+
+    # -- what the authority asks ----------------------------------------------------------------------------------
+
+    @property
+    def position(self) -> Position:
+        return Position(self.epoch, self.revision)
+
+    def apply(self, command: Command, now: float, sender: WorkerId | None = None) -> Result:
+        """Decide one command at `now` (Unix seconds) and make its changes.
+
+        `sender`: the worker that sent it; a dead one's commands are refused, whatever they are.
+        A refusal is an ErrorCode's word: not_found, conflict, banned (or the block's own), too_many_sessions,
+        unavailable. A command that changes nothing is accepted.
+        """
+        self._now = now
+        self._changes = []
+        if sender is not None and sender in self._dead:
+            return Result(refusal="unavailable")
+        try:
+            self._rules[type(command)](command)
+        except RefusedError as refused:
+            return Result(refusal=str(refused))
+        return Result(tuple(self._changes))
+
+    def note_heads(self, worker: WorkerId, heads: Mapping[ChannelKey, int], *, whole: bool = False) -> None:
+        """A worker's BEAT: the last seq it delivered, per channel; `whole` says that there are no others."""
+        if worker in self._dead:
+            return
+        known = {} if whole else self._endings.heads.get(worker, {})
+        known.update(heads)
+        self._endings.heads[worker] = known
+
+    def is_dead(self, worker: WorkerId) -> bool:
+        return worker in self._dead
+
+    def snapshot(self) -> Snapshot:
+        """The whole membership, as replicas take it."""
+        return Snapshot(self.position, self.roster.snapshot_sessions(self._now - RECENT_S))
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Become what the snapshot shows. What was kept, blocked and dead is no part of it, and is as before."""
+        self.epoch, self.revision = snapshot.position
+        self.roster.reset(snapshot.sessions)
+        self._endings.restore(snapshot.sessions)
+
+    def digest(self) -> str:
+        """Equal to a replica's exactly where both show the same at the same position."""
+        return self.roster.digest(self.position)
+
+    def invariants(self) -> None:
+        """Raises AssertionError with a sentence where the state contradicts itself."""
+        self.roster.invariants()
+        for block in self.blocks:
+            user = self.roster.users.get(block.user_id)
+            if user is not None and holds(block, self._now):
+                if block.channel is None:
+                    raise AssertionError(f"user {block.user_id} is blocked everywhere and still here")
+                if block.channel in user.channels:
+                    raise AssertionError(f"user {block.user_id} is a member where a block holds")
+        for session_id, entry in self.roster.sessions.items():
+            if entry.is_live and entry.info.worker in self._dead:
+                raise AssertionError(f"session {session_id} lives on a dead worker")
+            if entry.is_live == (session_id in self._endings.kept.by_id):
+                raise AssertionError(f"session {session_id} is kept and live, or lingers and is not kept")
+            if len(entry.channels) > self._max_channels:
+                raise AssertionError(f"session {session_id} is in more channels than are allowed")
+
+    # -- the rules ------------------------------------------------------------------------------------------------
+
+    def _connect(self, command: Connect) -> None:
+        info, now = command.session, self._now
+        if info.worker in self._dead:
+            raise RefusedError("unavailable")
+        known = self.roster.sessions.get(info.session_id)
+        if known is not None and known.is_live:
+            return
+        if known is not None or info.session_id in self._endings.ended:
+            raise RefusedError("conflict")
+        self._refuse_blocked(info.user_id, None)
+        user = self.roster.users.get(info.user_id)
+        if user is not None and user.live_count >= self._max_sessions:
+            raise RefusedError("too_many_sessions")
+        old = self._endings.take_over(info, command.resume, now)
+        if old is None:
+            self._make(Connected(info))
+            return
+        channels = self.blocks.allowed(info.user_id, old.channels, now)
+        heads = {channel: head for channel, head in old.heads.items() if channel in channels}
+        self._make(Connected(info, channels, old.session.session_id, heads, old.status))
+
+    def _disconnect(self, command: Disconnect) -> None:
+        entry = self.roster.sessions.get(command.session_id)
+        if entry is None:
+            # Perhaps it overtook its Connect: the id is over either way.
+            self._endings.ended.add(command.session_id, self._now)
+            if command.goodbye:
+                self._endings.kept.pop(command.session_id)
+        elif command.goodbye:
+            self._endings.end(entry, self._now)
+        elif entry.is_live:
+            self._endings.lose(entry, command.heads, self._now)
+
+    def _join(self, command: Join) -> None:
+        entry = self._live(command.session_id)
+        self._refuse_blocked(entry.info.user_id, command.channel)
+        if command.channel in entry.channels:
+            return
+        if len(entry.channels) >= self._max_channels:
+            raise RefusedError("conflict")
+        self._make(Joined(command.session_id, command.channel))
+
+    def _leave(self, command: Leave) -> None:
+        if command.channel in self._live(command.session_id).channels:
+            self._make(Left(command.session_id, command.channel))
+
+    def _set_status(self, command: SetStatus) -> None:
+        if self._live(command.session_id).status is not command.status:
+            self._make(StatusChanged(command.session_id, command.status))
+
+    def _hello(self, command: Hello) -> None:
+        if command.worker in self._dead:
+            raise RefusedError("unavailable")
+        announced = {item.session.session_id: item for item in command.sessions}
+        for entry in list(self.roster.workers.get(command.worker, {}).values()):
+            if entry.is_live and entry.info.session_id not in announced:
+                self._endings.lose(entry, {}, self._now)
+        for session_id, item in announced.items():
+            user_id = item.session.user_id
+            entry_now = self.roster.sessions.get(session_id)
+            # What ended here stays ended: the worker hears of it, its picture is the older one.
+            over = session_id in self._endings.ended if entry_now is None else not entry_now.is_live
+            if over or item.session.worker != command.worker or self.blocks.of(user_id, None, self._now):
+                continue
+            channels = self.blocks.allowed(user_id, sorted(item.channels)[: self._max_channels], self._now)
+            if entry_now is None:
+                self._make(Connected(item.session, channels, status=item.status))
+                continue
+            for channel in sorted(entry_now.channels - channels):
+                self._make(Left(session_id, channel))
+            for channel in sorted(channels - entry_now.channels):
+                self._make(Joined(session_id, channel))
+            if entry_now.status is not item.status:
+                self._make(StatusChanged(session_id, item.status))
+
+    def _drop_worker(self, command: DropWorker) -> None:
+        self._dead.add(command.worker)
+        for entry in list(self.roster.workers.get(command.worker, {}).values()):
+            if entry.is_live:
+                self._endings.lose(entry, {}, self._now)
+        self._endings.heads.pop(command.worker, None)
+
+    def _block(self, command: Block) -> None:
+        if not holds(command, self._now):
+            return
+        self.blocks.put(command)
+        if command.channel is None:
+            self._endings.end_user(command.user_id, self._now, LeftReason.REMOVED, CLOSE_BANNED, command.reason)
+        else:
+            self._endings.take_out(command.user_id, command.channel, command.reason)
+
+    def _unblock(self, command: Unblock) -> None:
+        self.blocks.lift(command.user_id, command.channel)
+
+    def _revoke(self, command: Revoke) -> None:
+        self._endings.end_user(command.user_id, self._now, LeftReason.QUIT, command.code, command.reason)
+
+    def _remove(self, command: Remove) -> None:
+        self._endings.take_out(command.user_id, command.channel, command.reason)
+
+    def _tick(self, command: Tick) -> None:
+        self._endings.tick(self._now)
+        self.blocks.sweep(self._now)
+
+    # -- what the rules have in common ----------------------------------------------------------------------------
+
+    def _make(self, change: Change) -> None:
+        self.roster.apply(change)
+        self.revision += 1
+        self._changes.append(change)
+
+    def _live(self, session_id: SessionId) -> SessionEntry:
+        entry = self.roster.sessions.get(session_id)
+        if entry is None or not entry.is_live:
+            raise RefusedError("not_found")
+        return entry
+
+    def _refuse_blocked(self, user_id: UserId, channel: ChannelKey | None) -> None:
+        if (block := self.blocks.of(user_id, channel, self._now)) is not None:
+            raise RefusedError(block.code)

@@ -1,0 +1,230 @@
+"""Authority and followers together, over the in-memory layer: the very code that runs over Redis."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+from channels.layers import InMemoryChannelLayer
+
+from chat.domain.ids import ChannelKey, CommandId, SessionId, UserId
+from chat.membership import wire
+from chat.membership.messages import Block, Disconnect, Join, Leave, MemberJoined, Outcome, Revoke
+from reaktor.bus import Bus
+from reaktor.errors import BannedError, NotFoundError, TooManySessionsError, UnavailableError
+from tests.support.membership import FIRST, LINGERS, QUICK, SECOND, Node, authority_on, eventually, running
+
+LOBBY = ChannelKey("lobby")
+
+
+@pytest.fixture
+def bus() -> Bus:
+    return Bus(InMemoryChannelLayer(capacity=100_000))
+
+
+async def test_a_caller_whose_join_returned_reads_it_from_its_own_replica(bus: Bus) -> None:
+    node = Node(bus)
+    async with running(authority_on(bus), node):
+        await node.connect("s1")
+        await node.join("s1", "lobby")
+        assert node.who("lobby") == ["ann"]
+
+
+async def test_what_happens_on_one_worker_is_seen_on_the_other(bus: Bus) -> None:
+    authority, here, there = authority_on(bus), Node(bus, FIRST), Node(bus, SECOND)
+    async with running(authority, here, there):
+        await here.connect("s1")
+        await here.join("s1", "lobby")
+        await eventually(lambda: there.who("lobby") == ["ann"], "the other worker shows ann")
+        assert here.replica.digest() == there.replica.digest() == authority.status()["digest"]
+
+
+async def test_on_applied_runs_in_the_turn_of_the_change_after_its_transitions(bus: Bus) -> None:
+    node = Node(bus)
+    async with running(authority_on(bus), node):
+        await node.connect("s1")
+        seen: list[object] = []
+
+        def applied(outcome: Outcome) -> str:
+            seen.extend(node.told)
+            return f"{len(node.who('lobby'))} here"
+
+        assert await node.follower.submit(Join(SessionId("s1"), LOBBY), applied) == "1 here"
+        assert any(isinstance(transition, MemberJoined) for transition in seen)
+
+
+async def test_a_thousand_sessions_may_connect_at_once(bus: Bus) -> None:
+    node = Node(bus)
+    async with running(authority_on(bus), node):
+        await asyncio.gather(*(node.connect(f"s{i}", f"u{i}") for i in range(1_000)))
+        await asyncio.gather(*(node.join(f"s{i}", "lobby") for i in range(1_000)))
+        assert node.replica.member_count(LOBBY) == 1_000
+
+
+async def test_a_blocked_user_is_refused_and_a_block_ends_the_sessions_there_are(bus: Bus) -> None:
+    rows: list[Block] = [Block(UserId("eve"), None, None)]
+    authority, node = authority_on(bus, rows), Node(bus)
+    async with running(authority, node):
+        with pytest.raises(BannedError):
+            await node.connect("s1", "eve")
+        await node.connect("s2", "mallory")
+        rows.append(Block(UserId("mallory"), None, None))
+        authority.blocks_changed()
+        await eventually(lambda: not node.live, "the session is told and closed")
+        rows.clear()
+        await bus.send(wire.AUTHORITY_MAILBOX, wire.BLOCKS_CHANGED, {})
+        await eventually(lambda: authority.status()["blocks"] == 0, "the blocks are lifted")
+        await node.connect("s3", "eve")
+
+
+async def test_too_many_sessions_is_decided_again_after_a_second(bus: Bus) -> None:
+    authority, dying, node = authority_on(bus, max_sessions_per_user=1), Node(bus, SECOND), Node(bus, FIRST)
+    async with running(authority, dying, node):
+        await dying.connect("ghost")
+        second = asyncio.create_task(node.connect("s2"))
+        await asyncio.sleep(0.2)
+        assert not second.done()
+        authority.worker_exited(SECOND)
+        assert (await second).is_accepted
+        with pytest.raises(TooManySessionsError):
+            await node.connect("s3")
+
+
+async def test_a_command_about_nobody_is_not_found(bus: Bus) -> None:
+    node = Node(bus)
+    async with running(authority_on(bus), node):
+        with pytest.raises(NotFoundError):
+            await node.join("nobody", "lobby")
+
+
+async def test_a_command_without_an_answer_is_unavailable_and_leaves_no_ghost(bus: Bus) -> None:
+    node = Node(bus, timings=replace(QUICK, command_timeout_s=0.5))
+    authority = authority_on(bus)
+    async with running(authority, node):
+        node.deaf = True
+        with pytest.raises(UnavailableError):
+            await node.connect("s1")
+        node.deaf = False
+        await eventually(lambda: authority.status()["sessions"] == 0, "no ghost is left")
+
+
+async def test_a_cancelled_connect_leaves_no_ghost(bus: Bus) -> None:
+    node = Node(bus)
+    authority = authority_on(bus)
+    async with running(authority, node):
+        connecting = asyncio.create_task(node.connect("s1"))
+        await asyncio.sleep(0)
+        connecting.cancel()
+        await asyncio.gather(connecting, return_exceptions=True)
+        await node.connect("s2", "bob")
+        await eventually(lambda: authority.status()["sessions"] == 1, "only bob is here")
+
+
+async def test_a_dead_worker_takes_its_sessions_with_it_and_speaks_no_more(bus: Bus) -> None:
+    authority, dying, node = authority_on(bus), Node(bus, SECOND), Node(bus, FIRST)
+    async with running(authority, dying, node):
+        await dying.connect("s1")
+        await dying.join("s1", "lobby")
+        await eventually(lambda: node.who("lobby") == ["ann"], "ann is seen")
+        authority.worker_exited(SECOND)
+        await eventually(lambda: node.who("lobby") == [], "ann is told gone")
+        with pytest.raises(UnavailableError):
+            await dying.connect("s2")
+
+
+async def test_a_socketio_user_of_a_dead_worker_comes_back_unseen_and_is_caught_up(bus: Bus) -> None:
+    authority, dying, node = authority_on(bus), Node(bus, SECOND), Node(bus, FIRST)
+    async with running(authority, dying, node):
+        await dying.connect("s1", grace=LINGERS)
+        await dying.join("s1", "lobby")
+        dying.heads[LOBBY] = 41
+        await eventually(
+            lambda: any(b["beat_age_s"] < 0.05 for b in authority.status()["replicas"].values()), "a beat came"
+        )
+        await asyncio.sleep(0.25)
+        authority.worker_exited(SECOND)
+        await node.connect("s2", grace=LINGERS)
+        assert [t.after for t in node.told if hasattr(t, "after")] == [41]
+        assert node.who("lobby") == ["ann"]
+        assert sum(isinstance(t, MemberJoined) for t in node.told) == 1
+
+
+async def test_a_new_epoch_hears_hello_and_nobody_is_told_anything(bus: Bus) -> None:
+    node = Node(bus)
+    first = asyncio.create_task(authority_on(bus).run())
+    async with running(node):
+        await node.connect("s1")
+        await node.join("s1", "lobby")
+        told = len(node.told)
+        first.cancel()
+        await asyncio.gather(first, return_exceptions=True)
+        second = authority_on(bus)
+        async with running(second):
+            await eventually(lambda: node.replica.position.epoch == second.status()["epoch"], "the new epoch is taken")
+            assert node.who("lobby") == ["ann"]
+            assert len(node.told) == told
+            await node.connect("s2", "bob")
+
+
+async def test_a_worker_that_missed_batches_asks_for_a_snapshot_and_tells_only_the_difference(bus: Bus) -> None:
+    authority, deaf, node = authority_on(bus), Node(bus, SECOND), Node(bus, FIRST)
+    async with running(authority, deaf, node):
+        await deaf.connect("s0", "zoe")
+        await deaf.join("s0", "lobby")
+        deaf.deaf = True
+        await node.connect("s1", "ann")
+        await node.join("s1", "lobby")
+        await node.follower.submit(Leave(SessionId("s1"), LOBBY))
+        await node.connect("s2", "bob")
+        await node.join("s2", "lobby")
+        deaf.deaf = False
+        await eventually(lambda: deaf.who("lobby") == ["zoe", "bob"], "the other worker is in step")
+        assert [t.user_id for t in deaf.told if isinstance(t, MemberJoined)] == ["zoe", "bob"]
+        deaf.shown.matches(deaf.replica)
+
+
+async def test_an_overflow_of_the_bus_asks_for_a_snapshot(bus: Bus) -> None:
+    node = Node(bus)
+    async with running(authority_on(bus), node):
+        before = node.follower.resyncs
+        assert not node.follower.on_message("bus.overflow", {})
+        await eventually(lambda: node.follower.resyncs > before, "a snapshot was asked for")
+
+
+async def test_dead_tokens_end_every_session_of_their_user(bus: Bus) -> None:
+    authority, node = authority_on(bus), Node(bus)
+    async with running(authority, node):
+        await node.connect("s1")
+        await bus.broadcast(wire.REVOKED_GROUP, wire.REVOKED, {"user_id": "ann", "code": 4503, "reason": "logged out"})
+        await eventually(lambda: not node.live, "the session is told and closed")
+        assert node.told[-1].close_code == 4503  # type: ignore[union-attr]
+
+
+async def test_a_command_without_a_worker_is_taken(bus: Bus) -> None:
+    authority, node = authority_on(bus), Node(bus)
+    async with running(authority, node):
+        await node.connect("s1")
+        order = wire.Envelope(CommandId("outside"), Revoke(UserId("ann"), 4503))
+        await bus.send(wire.AUTHORITY_MAILBOX, wire.COMMANDS, wire.commands_body(None, [order]))
+        await eventually(lambda: not node.live, "the session is told and closed")
+
+
+async def test_junk_on_the_bus_ends_neither_side(bus: Bus) -> None:
+    authority, node = authority_on(bus), Node(bus)
+    async with running(authority, node):
+        for kind in (wire.COMMANDS, wire.SYNC, wire.BEAT, wire.REVOKED):
+            await bus.send(wire.AUTHORITY_MAILBOX, kind, {"v": 1, "w": "junk"})
+        for kind in (wire.BATCH, wire.SNAPSHOT):
+            assert node.follower.on_message(kind, {"v": 99})
+        await node.connect("s1")
+        assert (authority.junk, node.follower.junk) == (4, 2)
+        assert not node.follower.on_message("chat.event", {})
+
+
+async def test_a_disconnect_that_is_told_arrives(bus: Bus) -> None:
+    authority, node = authority_on(bus), Node(bus)
+    async with running(authority, node):
+        await node.connect("s1")
+        node.follower.tell(Disconnect(SessionId("s1"), goodbye=True))
+        await eventually(lambda: authority.status()["sessions"] == 0, "the session is gone")

@@ -1,0 +1,229 @@
+"""A worker's end of the membership in tests: follower, replica, mailbox loop, and the transitions folded together."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from chat.domain.ids import ChannelKey, SessionId, UserId, WorkerId
+from chat.membership import wire
+from chat.membership.authority import Authority
+from chat.membership.follower import Follower
+from chat.membership.messages import (
+    AnnouncedSession,
+    Block,
+    Connect,
+    Grace,
+    Join,
+    MemberJoined,
+    MemberLeft,
+    Outcome,
+    PresenceChanged,
+    SessionEnded,
+    SessionEntered,
+    SessionExited,
+    SessionInfo,
+    Status,
+    Transition,
+    Transport,
+)
+from chat.membership.replica import Replica
+from reaktor.bus import Bus
+from reaktor.config import MembershipTimings
+
+QUICK = MembershipTimings(
+    tick_s=0.02,
+    heartbeat_s=0.1,
+    silence_s=0.4,
+    hold_gap_s=0.02,
+    command_timeout_s=5.0,
+    quit_grace_s=0.3,
+    keep_grace_s=1.0,
+)
+FIRST, SECOND = WorkerId(0, 1), WorkerId(1, 1)
+NO_GRACE = Grace()
+LINGERS = Grace(quit_s=8.0, keep_s=60.0)
+
+
+def session_info(
+    session: str,
+    user: str = "ann",
+    worker: WorkerId = FIRST,
+    *,
+    grace: Grace = NO_GRACE,
+    transport: Transport | None = None,
+    since: float = 0.0,
+) -> SessionInfo:
+    """A session's particulars; with a grace it is a Socket.IO one unless told."""
+    kind = transport or (Transport.SOCKETIO if grace.keep_s else Transport.NATIVE)
+    return SessionInfo(SessionId(session), UserId(user), user, worker, kind, since, grace)
+
+
+@dataclass
+class Shown:
+    """What somebody who saw only the transitions believes; refuses those that contradict it."""
+
+    members: dict[tuple[ChannelKey, UserId], Status] = field(default_factory=dict)
+    entered: dict[SessionId, set[ChannelKey]] = field(default_factory=dict)
+
+    def fold(self, transitions: Iterable[Transition]) -> None:
+        for transition in transitions:
+            match transition:
+                case MemberJoined(channel, user_id, _, status):
+                    assert (channel, user_id) not in self.members, f"{user_id} was told joined twice"
+                    self.members[channel, user_id] = status
+                case MemberLeft(channel, user_id):
+                    assert (channel, user_id) in self.members, f"{user_id} was told left without having joined"
+                    del self.members[channel, user_id]
+                case PresenceChanged(user_id, _, status, channels):
+                    for channel in channels:
+                        assert (channel, user_id) in self.members, "presence of somebody who is not there"
+                        self.members[channel, user_id] = status
+                case SessionEntered(session_id, channel):
+                    assert channel not in self.entered.get(session_id, ()), "a session entered twice"
+                    self.entered.setdefault(session_id, set()).add(channel)
+                case SessionExited(session_id, channel):
+                    self.entered[session_id].remove(channel)
+                case SessionEnded(session_id):
+                    self.entered.pop(session_id, None)
+
+    def adopt(self, replica: Replica) -> None:
+        """The first snapshot tells nothing: what the replica shows then is where folding starts."""
+        self.members = {
+            (channel, user_id): status
+            for channel in replica.counts()
+            for user_id, _, status in replica.members(channel)
+        }
+
+    def matches(self, replica: Replica) -> None:
+        """Invariant 2: the transitions, folded, are the membership shown."""
+        shown = {
+            (channel, user_id): status
+            for channel in replica.counts()
+            for user_id, _, status in replica.members(channel)
+        }
+        assert self.members == shown, "the transitions told something else than what is shown"
+        own = {session_id: set(replica.channels_of(session_id)) for session_id in replica.own_sessions()}
+        entered = {session_id: channels for session_id, channels in self.entered.items() if channels}
+        assert entered == {session_id: channels for session_id, channels in own.items() if channels}
+
+
+def shown_by(replica: Replica) -> dict[tuple[ChannelKey, UserId], Status]:
+    """Who is in which channel with which status, as the replica answers."""
+    return {
+        (channel, user_id): status for channel in replica.counts() for user_id, _, status in replica.members(channel)
+    }
+
+
+class Node:
+    """One worker: runs a real Follower over a real Bus."""
+
+    def __init__(self, bus: Bus, worker: WorkerId = FIRST, timings: MembershipTimings = QUICK) -> None:
+        self.bus = bus
+        self.worker = worker
+        self.replica = Replica(worker)
+        self.live: dict[SessionId, SessionInfo] = {}
+        self.told: list[Transition] = []
+        self.shown = Shown()
+        self.heads: dict[ChannelKey, int] = {}
+        self.deaf = False
+        self.follower = Follower(
+            bus,
+            timings,
+            self.replica,
+            worker=worker,
+            announce=self._announce,
+            on_transitions=self._on_transitions,
+            heads=lambda: self.heads,
+        )
+
+    def _announce(self) -> list[AnnouncedSession]:
+        found = []
+        for session_id, info in self.live.items():
+            entry = self.replica.session(session_id)
+            status = Status.ONLINE if entry is None else entry.status
+            found.append(AnnouncedSession(info, status, self.replica.channels_of(session_id)))
+        return found
+
+    def _on_transitions(self, transitions: Sequence[Transition]) -> None:
+        self.told.extend(transitions)
+        self.shown.fold(transitions)
+        for transition in transitions:
+            if isinstance(transition, SessionEnded):
+                self.live.pop(transition.session_id, None)
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._read())
+            group.create_task(self.follower.run())
+
+    async def _read(self) -> None:
+        async for kind, body in self.bus.listen(wire.worker_mailbox(self.worker)):
+            if not self.deaf:
+                first = self.replica.position.epoch == 0
+                self.follower.on_message(kind, body)
+                if first:
+                    self.shown.adopt(self.replica)
+
+    async def connect(
+        self, session: str, user: str = "ann", *, grace: Grace = NO_GRACE, resume: str | None = None
+    ) -> Outcome:
+        info = session_info(session, user, self.worker, grace=grace)
+
+        def applied(outcome: Outcome) -> Outcome:
+            self.live[info.session_id] = info
+            return outcome
+
+        return await self.follower.submit(Connect(info, None if resume is None else SessionId(resume)), applied)
+
+    async def join(self, session: str, channel: str) -> Outcome:
+        return await self.follower.submit(Join(SessionId(session), ChannelKey(channel)))
+
+    def who(self, channel: str) -> list[str]:
+        return [str(user_id) for user_id, _, _ in self.replica.members(ChannelKey(channel))]
+
+
+@asynccontextmanager
+async def running(*parts: Authority | Node) -> AsyncIterator[None]:
+    """Run these until the block ends; wait for the nodes to be in step first."""
+    tasks = [asyncio.create_task(part.run()) for part in parts]
+    try:
+        async with asyncio.timeout(10):
+            for part in parts:
+                if isinstance(part, Node):
+                    await part.follower.wait_ready()
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        for task in tasks:
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+
+_epochs = itertools.count(1)
+
+
+def authority_on(
+    bus: Bus, blocks: list[Block] | None = None, timings: MembershipTimings = QUICK, **limits: int
+) -> Authority:
+    """An authority of a new epoch; `blocks` is read again whenever it reads its rows."""
+    rows = [] if blocks is None else blocks
+
+    async def load_blocks() -> list[Block]:
+        return list(rows)
+
+    return Authority(bus, timings, epoch=next(_epochs), load_blocks=load_blocks, **limits)
+
+
+async def eventually(condition: Callable[[], bool], what: str, within_s: float = 5.0) -> None:
+    """Wait until the condition holds; fail with `what` after within_s."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + within_s
+    while not condition():
+        assert loop.time() < deadline, f"not within {within_s} s: {what}"
+        await asyncio.sleep(0.005)
