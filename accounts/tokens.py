@@ -56,16 +56,10 @@ def payload(raw: object, kinds: frozenset[str]) -> dict[str, Any]:
         claims: dict[str, Any] = UntypedToken(raw).payload
     # RecursionError: a header of a thousand nested lists reaches the JSON parser before any signature is checked.
     # The others: claims of types that simplejwt takes for granted.
-    except (TokenError, RecursionError, KeyError, TypeError, ValueError, OverflowError) as error:
+    except (TokenError, RecursionError, KeyError, TypeError, ValueError, OverflowError, OSError) as error:
         raise NotAuthenticatedError("The token is not valid.") from error
-    version = claims.get("ver")
-    if (
-        claims.get("token_type") not in kinds
-        or not isinstance(claims.get("sub"), str)
-        or not isinstance(claims.get("name"), str)
-        or not isinstance(version, int)
-        or isinstance(version, bool)
-    ):
+    texts = [claims.get(name) for name in ("token_type", "sub", "name")]
+    if not all(isinstance(text, str) for text in texts) or texts[0] not in kinds or type(claims.get("ver")) is not int:
         raise NotAuthenticatedError("The token is not valid.")
     return claims
 

@@ -1,0 +1,3 @@
+"""Fixtures of the account tests."""
+
+from tests.support.rest import _fresh_limits  # noqa: F401

@@ -1,0 +1,61 @@
+"""Hashing is bounded, and what does not fit is refused at once."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from accounts.hashing import Hashing
+from reaktor.errors import UnavailableError
+
+
+def test_beyond_the_bound_a_hash_is_refused_and_places_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    started, go_on = threading.Semaphore(0), threading.Event()
+
+    def slow(password: str) -> str:
+        started.release()
+        assert go_on.wait(10)
+        return password.upper()
+
+    monkeypatch.setattr("accounts.hashing.make_password", slow)
+    hashing = Hashing(threads=1, waiting=1)
+    results: list[str] = []
+    callers = [threading.Thread(target=lambda name=name: results.append(hashing.hash(name))) for name in ("a", "b")]
+    callers[0].start()
+    assert started.acquire(timeout=10)
+    callers[1].start()
+    while hashing._places._value:  # the second has taken its place
+        pass
+    with pytest.raises(UnavailableError) as caught:
+        hashing.hash("c")
+    assert caught.value.retry_after_s
+    go_on.set()
+    for caller in callers:
+        caller.join(10)
+    assert sorted(results) == ["A", "B"]
+    assert hashing.hash("d") == "D"
+
+
+def test_who_waits_too_long_is_told_so_and_the_place_is_freed(monkeypatch: pytest.MonkeyPatch) -> None:
+    go_on = threading.Event()
+    monkeypatch.setattr("accounts.hashing.make_password", lambda password: go_on.wait(10) and password)
+    hashing = Hashing(threads=1, waiting=0, timeout_s=0.05)
+    with pytest.raises(UnavailableError):
+        hashing.hash("a")
+    go_on.set()
+    deadline = threading.Event()
+    for _ in range(100):
+        try:
+            assert hashing.hash("b") == "b"
+            return
+        except UnavailableError:
+            deadline.wait(0.02)
+    pytest.fail("the place of the hash that took too long never came back")
+
+
+def test_an_error_while_hashing_reaches_the_caller_and_frees_the_place() -> None:
+    hashing = Hashing(threads=1, waiting=0)
+    for _ in range(3):
+        with pytest.raises(TypeError):
+            hashing.hash(42)  # type: ignore[arg-type]  # on purpose

@@ -1,0 +1,279 @@
+"""Registering, logging in, tokens and passwords, against a real database."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import bcrypt
+import pytest
+from django.db import connection, connections
+from django.db.models.functions import Lower
+from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
+
+from accounts import services
+from accounts.authentication import user_for_claims, verify_token
+from accounts.models import User
+from reaktor import announce
+from reaktor.errors import (
+    BannedError,
+    CloseCode,
+    ConflictError,
+    InvalidError,
+    NameTakenError,
+    NotAuthenticatedError,
+    RateLimitedError,
+    ReaktorError,
+)
+from tests.support.rest import PASSWORD, register
+
+pytestmark = pytest.mark.django_db
+
+
+def log_in(username: str, password: str = PASSWORD) -> User:
+    return services.user_authenticate(username=username, password=password, address="192.0.2.1")
+
+
+@pytest.fixture
+def said(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, Any]]:
+    """What was announced on the bus, where no node runs to carry it."""
+    heard: list[tuple[str, str, Any]] = []
+    monkeypatch.setattr(announce, "say", lambda group, kind, body: heard.append((group, kind, body)))
+    return heard
+
+
+@pytest.mark.parametrize("name", ["ab", "a" * 33, "a b", "é" * 3, "ada\n", "", "ada-1", "a\x00b", "аda"])
+def test_names_that_are_no_names_are_refused(name: str) -> None:
+    with pytest.raises(InvalidError) as caught:
+        services.user_register(username=name, password=PASSWORD, strict=False)
+    assert "username" in (caught.value.fields or {})
+
+
+@pytest.mark.parametrize("name", ["System", "You", "sYSTEM", "you"])
+def test_reserved_names_are_refused_in_any_case(name: str) -> None:
+    with pytest.raises(InvalidError):
+        services.user_register(username=name, password=PASSWORD, strict=True)
+
+
+@pytest.mark.parametrize("name", ["constructor", "toString", "undefined", "null", "123", "__proto__".strip("_")])
+def test_names_that_confused_the_original_are_names_like_any_other(name: str) -> None:
+    assert log_in(register(name).username).username == name
+
+
+def test_a_name_is_taken_whatever_its_case() -> None:
+    register("Ada")
+    with pytest.raises(NameTakenError):
+        services.user_register(username="aDA", password=PASSWORD, strict=True)
+
+
+@pytest.mark.parametrize("password", ["1234567", "qwertyuiop", "12345678", "adalovelace", "x" * 1025])
+def test_a_weak_or_endless_password_is_refused_and_never_repeated(password: str) -> None:
+    with pytest.raises(InvalidError) as caught:
+        services.user_register(username="adalovelace", password=password, strict=True)
+    assert password not in str(caught.value.as_data())
+
+
+def test_the_seed_contract_takes_six_characters() -> None:
+    services.user_register(username="ada", password="123456", strict=False)
+    with pytest.raises(InvalidError):
+        services.user_register(username="bob", password="12345", strict=False)
+
+
+def test_passwords_are_stored_as_argon2_and_any_text_is_one() -> None:
+    password = "päss\x00wörd 🔑 " + "x" * 200
+    user = services.user_register(username="ada", password=password, strict=False)
+    assert user.password.startswith("argon2")
+    assert log_in("ada", password).pk == user.pk
+    with pytest.raises(NotAuthenticatedError):
+        log_in("ada", password[:-1])
+
+
+@pytest.mark.parametrize("name", ["nobody", "a b", "x\x00y", "", "A" * 5000])
+def test_an_unknown_name_and_a_wrong_password_are_told_in_the_same_words(name: str) -> None:
+    register("ada")
+    with pytest.raises(NotAuthenticatedError) as unknown:
+        log_in(name)
+    with pytest.raises(NotAuthenticatedError) as wrong:
+        log_in("ada", "wrong password")
+    assert unknown.value.as_data() == wrong.value.as_data()
+
+
+def test_an_unknown_name_costs_as_many_hashes_as_a_wrong_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    from tests.support.hashers import QuickArgon2Hasher
+
+    register("ada")
+    hashed: list[str] = []
+    encode, verify = QuickArgon2Hasher.encode, QuickArgon2Hasher.verify
+    monkeypatch.setattr(QuickArgon2Hasher, "encode", lambda *args: hashed.append("hash") or encode(*args))
+    monkeypatch.setattr(QuickArgon2Hasher, "verify", lambda *args: hashed.append("hash") or verify(*args))
+    for name in ("nobody", "ada"):
+        hashed.clear()
+        with pytest.raises(NotAuthenticatedError):
+            log_in(name, "wrong password")
+        assert hashed == ["hash"]
+
+
+def test_an_imported_bcrypt_hash_opens_the_account_and_becomes_argon2_at_the_first_login() -> None:
+    imported = bcrypt.hashpw(b"secret1", bcrypt.gensalt(4)).decode()
+    User.objects.create(username="olduser", password=f"bcrypt_imported${imported}")
+    with pytest.raises(NotAuthenticatedError):
+        log_in("olduser", "secret2")
+    log_in("olduser", "secret1")
+    assert User.objects.get(username="olduser").password.startswith("argon2")
+    log_in("olduser", "secret1")
+
+
+def test_the_eleventh_login_in_a_minute_is_refused_even_with_the_right_password() -> None:
+    register("ada")
+    register("bob")
+    for _ in range(10):
+        with pytest.raises(NotAuthenticatedError):
+            log_in("ada", "guess")
+    with pytest.raises(RateLimitedError) as caught:
+        log_in("ADA")
+    assert 0 < (caught.value.retry_after_s or 0) <= 60
+    log_in("bob")
+    # The owner, elsewhere, is not locked out by who guesses.
+    services.user_authenticate(username="ada", password=PASSWORD, address="198.51.100.7")
+
+
+def test_refreshing_gives_a_new_pair_and_the_old_one_works_once() -> None:
+    pair = services.tokens_issue(register("ada"))
+    again = services.tokens_refresh(pair.refresh)
+    assert again.refresh != pair.refresh
+    with pytest.raises(NotAuthenticatedError):
+        services.tokens_refresh(pair.refresh)
+    assert services.tokens_refresh(again.refresh).user["username"] == "ada"
+
+
+def test_no_usable_refresh_token_lies_in_the_database() -> None:
+    pair = services.tokens_issue(register("ada"))
+    services.tokens_refresh(pair.refresh)
+    assert [row.token for row in OutstandingToken.objects.all()] == [""]
+
+
+def test_an_access_token_buys_nothing() -> None:
+    pair = services.tokens_issue(register("ada"))
+    with pytest.raises(NotAuthenticatedError):
+        services.tokens_refresh(pair.access)
+
+
+def test_a_revoked_refresh_token_is_dead_and_revoking_again_is_no_error() -> None:
+    pair = services.tokens_issue(register("ada"))
+    for token in (pair.refresh, pair.refresh, "junk", pair.access):
+        services.tokens_revoke(token)
+    with pytest.raises(NotAuthenticatedError):
+        services.tokens_refresh(pair.refresh)
+
+
+Ending = Callable[[User], object]
+
+
+@pytest.mark.parametrize(
+    ("end", "code"),
+    [
+        (services.tokens_revoke_all, CloseCode.LOGGED_OUT),
+        (lambda user: services.password_change(user, PASSWORD, "another fine 9"), CloseCode.LOGGED_OUT),
+        (services.user_disable, CloseCode.BANNED),
+    ],
+    ids=["log-out everywhere", "password change", "ban"],
+)
+def test_every_token_ends_at_once_and_the_bus_hears_it_after_the_commit(
+    end: Ending, code: CloseCode, said: list[Any], django_capture_on_commit_callbacks: Any
+) -> None:
+    user = register("ada")
+    pair, (seed, _) = services.tokens_issue(user), services.seed_token_issue(user)
+    with django_capture_on_commit_callbacks(execute=True):
+        end(user)
+        assert said == []
+    (heard,) = said
+    assert heard[:2] == ("accounts.revoked", "accounts.revoked")
+    assert (heard[2]["user_id"], heard[2]["code"]) == (str(user.pk), code)
+    for token in (pair.access, seed):
+        with pytest.raises((NotAuthenticatedError, BannedError)):
+            user_for_claims(verify_token(token))
+    with pytest.raises((NotAuthenticatedError, BannedError)):
+        services.tokens_refresh(pair.refresh)
+
+
+def test_a_password_that_was_changed_meanwhile_is_not_changed_again(said: list[Any]) -> None:
+    stale = register("ada")
+    User.objects.filter(pk=stale.pk).update(password="changed meanwhile")
+    with pytest.raises(ConflictError):
+        services.password_change(stale, PASSWORD, "another fine 9")
+    assert said == []
+    assert User.objects.get(pk=stale.pk).token_version == stale.token_version
+
+
+def test_a_new_password_replaces_the_old_one() -> None:
+    user = register("ada")
+    with pytest.raises(InvalidError) as wrong:
+        services.password_change(user, "wrong", "another fine 9")
+    assert wrong.value.fields == {"old": "wrong"}
+    with pytest.raises(InvalidError) as weak:
+        services.password_change(user, PASSWORD, "12345678")
+    assert set(weak.value.fields or {}) == {"new"}
+    services.password_change(user, PASSWORD, "another fine 9")
+    log_in("ada", "another fine 9")
+    with pytest.raises(NotAuthenticatedError):
+        log_in("ada")
+
+
+def test_a_renamed_account_keeps_its_tokens_and_its_sessions_are_told_to_come_back(
+    said: list[Any], django_capture_on_commit_callbacks: Any
+) -> None:
+    user = register("ada")
+    register("bob")
+    token = services.tokens_issue(user).access
+    with pytest.raises(NameTakenError):
+        services.user_rename(User.objects.get(pk=user.pk), username="BOB")
+    with django_capture_on_commit_callbacks(execute=True):
+        services.user_rename(user, username="Lovelace")
+    assert user_for_claims(verify_token(token)).username == "Lovelace"
+    assert said[0][2]["code"] == CloseCode.RESYNC_NEEDED
+
+
+def at_once(count: int, call: Callable[[], object]) -> list[object]:
+    """The results (or errors) of calls that start together, each in a thread with a connection of its own."""
+    barrier = threading.Barrier(count)
+    results: list[object] = []
+
+    def run() -> None:
+        barrier.wait(10)
+        try:
+            results.append(call())
+        except ReaktorError as error:
+            results.append(error)
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=run) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    return results
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_many_who_register_one_name_at_once_one_wins() -> None:
+    names = iter(["Racer", "racer", "RACER", "rAcer"])
+    results = at_once(4, lambda: services.user_register(username=next(names), password=PASSWORD, strict=False))
+    assert sorted(type(result).__name__ for result in results) == ["NameTakenError"] * 3 + ["User"]
+    assert User.objects.filter(username__iexact="racer").count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_many_who_use_one_refresh_token_at_once_one_gets_a_pair() -> None:
+    pair = services.tokens_issue(register("ada"))
+    results = at_once(4, lambda: services.tokens_refresh(pair.refresh))
+    assert sorted(type(result).__name__ for result in results) == ["NotAuthenticatedError"] * 3 + ["TokenPair"]
+
+
+def test_finding_a_name_uses_the_index_on_its_folded_form() -> None:
+    query = User.objects.annotate(folded=Lower("username")).filter(folded="ada")
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:  # or it reads three rows one by one, rightly
+            cursor.execute("SET LOCAL enable_seqscan = off")
+    assert "user_username_folded" in query.explain()

@@ -1,0 +1,85 @@
+"""Talking REST to Django without a server: a client that speaks JSON, users with tokens, limits that start anew."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+import pytest
+from django.apps import apps
+from django.http import HttpResponse
+from django.test import Client
+
+from accounts import services
+from accounts.limits import AccountLimits
+from accounts.models import User
+from chat.limits import ChatLimits
+from reaktor.config import Limits
+
+PASSWORD = "correct horse 7"
+
+
+@pytest.fixture(autouse=True)
+def _fresh_limits() -> Iterator[None]:
+    """Every test starts with nothing counted."""
+    set_limits(Limits())
+    yield
+    set_limits(Limits())
+
+
+def set_limits(limits: Limits) -> None:
+    apps.get_app_config("accounts").limits = AccountLimits(limits)
+    apps.get_app_config("chat").limits = ChatLimits(limits)
+
+
+def register(username: str, **fields: Any) -> User:
+    """A stored account with PASSWORD, made by the service."""
+    user = services.user_register(username=username, password=PASSWORD, strict=False)
+    for name, value in fields.items():
+        setattr(user, name, value)
+    if fields:
+        user.save()
+    return user
+
+
+class Rest:
+    """One client: `rest.get("/api/v1/me")` → (status, body), bodies from and to JSON."""
+
+    def __init__(self, token: str | None = None, address: str = "192.0.2.1") -> None:
+        self.headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self.client = Client(raise_request_exception=False, REMOTE_ADDR=address)
+
+    def send(self, method: str, path: str, body: Any = None, **headers: str) -> HttpResponse:
+        data = b"" if body is None else body if isinstance(body, bytes) else orjson.dumps(body)
+        kind = headers.pop("content_type", "application/json")
+        return self.client.generic(method, path, data, content_type=kind, headers={**self.headers, **headers})
+
+    def __call__(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
+        response = self.send(method, path, body, **headers)
+        if response.content:
+            assert response["Content-Type"] == "application/json", response.content[:200]
+        return response.status_code, orjson.loads(response.content) if response.content else None
+
+    def get(self, path: str, **headers: str) -> tuple[int, Any]:
+        return self("GET", path, **headers)
+
+    def post(self, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
+        return self("POST", path, body, **headers)
+
+    def patch(self, path: str, body: Any = None) -> tuple[int, Any]:
+        return self("PATCH", path, body)
+
+    def put(self, path: str, body: Any = None) -> tuple[int, Any]:
+        return self("PUT", path, body)
+
+    def delete(self, path: str) -> tuple[int, Any]:
+        return self("DELETE", path)
+
+
+def logged_in(user: User) -> Rest:
+    return Rest(services.tokens_issue(user).access)
+
+
+def error_code(body: Any) -> str:
+    return str(body["error"]["code"])
