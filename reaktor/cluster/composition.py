@@ -1,0 +1,139 @@
+"""Puts a whole cluster together and lives as long as it does: run directory, Redis, companion, supervisor, control.
+
+Called by runcluster, which brings the companion: whatever lives in the supervisor's process beside the machinery (the
+membership's authority). Serves the flow supervisor start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import resource
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from reaktor.cluster.control import Control
+from reaktor.cluster.dispatcher import Dispatcher
+from reaktor.cluster.redis import REACH_S, EmbeddedRedis, wait_for_redis
+from reaktor.cluster.rundir import RunDir
+from reaktor.cluster.signals import Signals
+from reaktor.cluster.status import gather
+from reaktor.cluster.supervisor import Supervisor
+from reaktor.config import Config
+
+logger = logging.getLogger(__name__)
+
+COMPANION_END_S = 2.0
+MAX_DESCRIPTORS = 1_048_576
+
+
+class Companion(Protocol):
+    """What lives in the supervisor's process beside the machinery."""
+
+    async def run(self) -> None:
+        """Live until cancelled. Ending earlier, in whatever way, stops the cluster."""
+
+    def worker_exited(self, slot: int, incarnation: int) -> None:
+        """The process of that worker is gone; called in the loop."""
+
+    def status(self) -> dict[str, Any]:
+        """What clusterctl shows of it: epoch, revision, digest, sessions …"""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """One cluster to be run: its configuration, the module that its workers serve, and what it tells its starter."""
+
+    config: Config
+    create_companion: Callable[[str], Companion]
+    say: Callable[[str], None]
+    app: str = "reaktor.asgi"
+
+    async def run(self) -> None:
+        """Start, serve, stop. Returns after an orderly stop; raises ClusterError with a sentence otherwise."""
+        raise_descriptor_limit()
+        run_dir = RunDir(self.config.run_dir)
+        run_dir.claim(self.config.cluster.port)
+        redis = None if self.config.redis_url else EmbeddedRedis(run_dir.redis_socket)
+        try:
+            if redis is None:
+                await wait_for_redis(str(self.config.redis_url), REACH_S)
+            else:
+                await redis.start()
+            await self._run_with(run_dir, redis)
+        finally:
+            if redis is not None:
+                await redis.stop()
+            run_dir.release()
+
+    async def _run_with(self, run_dir: RunDir, redis: EmbeddedRedis | None) -> None:
+        url = str(self.config.redis_url) if redis is None else redis.url
+        cluster = self.config.cluster
+        companion = self.create_companion(url)
+        dispatcher = Dispatcher(cluster)
+        supervisor = Supervisor(
+            cluster,
+            dispatcher,
+            environment=worker_environment(self.config, url, os.environ),
+            arguments=("--app", self.app, "--run-dir", str(run_dir.path)),
+            on_worker_exited=companion.worker_exited,
+            on_serving=lambda: self.say(self._greeting(redis)),
+        )
+
+        def status() -> dict[str, Any]:
+            found = gather(supervisor, companion.status(), dispatcher.status())
+            embedded = None if redis is None else {"pid": redis.pid, "restarts": redis.restarts}
+            return {"pid": os.getpid(), "port": cluster.port, **found, "redis": {"embedded": embedded}}
+
+        control = Control(run_dir, supervisor, status, cluster.boot_timeout_s)
+        helpers = [asyncio.create_task(control.run(), name="control")]
+        if redis is not None:
+            helpers.append(asyncio.create_task(redis.run(), name="redis"))
+        life = asyncio.create_task(companion.run(), name="companion")
+        life.add_done_callback(lambda _: supervisor.post(supervisor.fail_with("The authority ended; see the log.")))
+        try:
+            with Signals(supervisor):
+                await supervisor.run()
+        finally:
+            await _end([life, *helpers])
+
+    def _greeting(self, redis: EmbeddedRedis | None) -> str:
+        cluster = self.config.cluster
+        host = "127.0.0.1" if cluster.bind in ("0.0.0.0", "::", "") else cluster.bind.split(",")[0]  # noqa: S104
+        shown = f"[{host}]" if ":" in host else host
+        workers = f"{cluster.workers} worker" + ("s" if cluster.workers != 1 else "")
+        bus = "Redis of REDIS_URL" if redis is None else "embedded Redis"
+        return f"Reaktor is listening on http://{shown}:{cluster.port}/ ({workers}, {bus})"
+
+
+def worker_environment(config: Config, redis_url: str, base: Mapping[str, str]) -> dict[str, str]:
+    """The supervisor's own environment with what its options and the embedded Redis change."""
+    return {
+        **base,
+        "REDIS_URL": redis_url,
+        "PORT": str(config.cluster.port),
+        "BIND": config.cluster.bind,
+        "WORKERS": str(config.cluster.workers),
+        "DATA_DIR": str(config.data_dir),
+    }
+
+
+def raise_descriptor_limit() -> None:
+    """Allow as many open files as this process may ask for; the workers inherit it. The usual 1,024 are few clients."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MAX_DESCRIPTORS)
+    if soft < wanted:
+        with suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+async def _end(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks, timeout=COMPANION_END_S)
+    for task in tasks:
+        if task.done() and not task.cancelled() and task.exception() is not None:
+            logger.error("%s failed: %r", task.get_name(), task.exception(), exc_info=task.exception())

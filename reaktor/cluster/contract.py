@@ -1,0 +1,38 @@
+"""What a worker needs from the application that it serves: an ASGI callable, and a runtime to run beside it.
+
+The module named by `--app` (default reaktor.asgi) provides `application` and `create_runtime(slot, incarnation)`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+
+class WorkerRuntime(Protocol):
+    """The application's own life in one worker: its tasks, its replica, its sessions."""
+
+    async def run(self) -> None:
+        """Live until cancelled; owns every task that it starts. Returning or raising ends the worker."""
+
+    async def wait_ready(self) -> None:
+        """Return when connections may come (the replica holds a snapshot)."""
+
+    async def drain(self, seconds: float) -> None:
+        """Say goodbye to every session, spread so that they don't all come back at once, and flush.
+
+        Returns when done, at the latest after `seconds`; called once.
+        """
+
+    def status(self) -> dict[str, Any]:
+        """What goes into each beat, JSON-ready and quick to make.
+
+        Known keys: sessions, epoch, revision, digest, messages_in, messages_out (counters since the start).
+        """
+
+
+class WorkerApplication(Protocol):
+    """The module that a worker imports."""
+
+    application: Any
+
+    def create_runtime(self, slot: int, incarnation: int) -> WorkerRuntime: ...

@@ -1,0 +1,133 @@
+"""The control socket: how commands talk to a live supervisor. One JSON object in, one out, each on a line.
+
+Asked: {"v": 1, "do": "status" | "reload" | "scale" | "drain", "count"?, "slot"?}. Answered: {"ok": true, "result": …}
+or {"ok": false, "error": "<sentence>"}. The socket's directory is its user's alone, which is all the access control.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from reaktor.cluster.failures import ClusterError, NotRunningError, SupervisorError
+from reaktor.cluster.rundir import RunDir
+from reaktor.cluster.supervisor import Supervisor
+
+logger = logging.getLogger(__name__)
+
+VERSION = 1
+MAX_REQUEST_BYTES = 4_096
+REQUEST_S = 5.0
+POLL_S = 0.05
+CONNECT_S = 2.0
+
+
+class Control:
+    """Answers requests for as long as run() does."""
+
+    def __init__(self, run_dir: RunDir, supervisor: Supervisor, status: Callable[[], dict[str, Any]], boot_s: float):
+        self._path = run_dir.control_socket
+        self._supervisor, self._status, self._boot_s = supervisor, status, boot_s
+
+    async def run(self) -> None:
+        """Listen until cancelled."""
+        server = await asyncio.start_unix_server(self._on_connection, self._path, limit=MAX_REQUEST_BYTES)
+        os.chmod(self._path, 0o600)
+        async with server:
+            await server.serve_forever()
+
+    async def _on_connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            async with asyncio.timeout(REQUEST_S):
+                request = json.loads(await reader.readline())
+            answer = await self._answer(request)
+            writer.write(json.dumps(answer).encode() + b"\n")
+            async with asyncio.timeout(REQUEST_S):
+                await writer.drain()
+        except (TimeoutError, ValueError, OSError) as error:
+            logger.debug("control: %s", error)
+        finally:
+            writer.close()
+
+    async def _answer(self, request: Any) -> dict[str, Any]:
+        if not isinstance(request, dict) or request.get("v") != VERSION:
+            return {"ok": False, "error": "This supervisor speaks another version; restart it."}
+        try:
+            return {"ok": True, "result": await self._do(request)}
+        except ClusterError as error:
+            return {"ok": False, "error": str(error)}
+        except Exception as error:
+            logger.exception("control: %s failed", request.get("do"))
+            return {"ok": False, "error": f"It failed: {error!r}"}
+
+    async def _do(self, request: dict[str, Any]) -> Any:
+        supervisor = self._supervisor
+        match request.get("do"):
+            case "status":
+                return self._status()
+            case "reload":
+                return await self._reload([slot.number for slot in supervisor.slots.wanted])
+            case "drain":
+                slot = supervisor.slots.by_number.get(int(request["slot"]))
+                if slot is None or slot.is_retiring:
+                    raise SupervisorError(f"There is no slot {request['slot']}.")
+                return await self._reload([slot.number])
+            case "scale":
+                supervisor.scale(int(request["count"]))
+                return await self._scaled()
+            case unknown:
+                raise SupervisorError(f"There is no order {unknown!r}.")
+
+    async def _reload(self, numbers: list[int]) -> dict[str, Any]:
+        result = self._supervisor.reload(numbers)
+        try:
+            async with asyncio.timeout(self._boot_s * (len(numbers) + 1)):
+                return {"reloaded": await result}
+        except TimeoutError as error:
+            raise SupervisorError("The reload takes too long; it goes on without anyone waiting.") from error
+
+    async def _scaled(self) -> dict[str, Any]:
+        """Wait until the workers that are wanted serve."""
+        slots = self._supervisor.slots
+        try:
+            async with asyncio.timeout(self._boot_s):
+                while not slots.is_everyone_serving:  # noqa: ASYNC110  rare, short, and nothing else would wait for it
+                    await asyncio.sleep(POLL_S)
+        except TimeoutError as error:
+            raise SupervisorError("The new workers are not ready yet; see the log.") from error
+        return {"workers": len(slots.wanted)}
+
+
+def ask(run_dir: RunDir, request: dict[str, Any], timeout_s: float) -> Any:
+    """Send one request to the live supervisor of a run directory and wait for the result. For commands: blocks.
+
+    Raises NotRunningError when none lives there, SupervisorError with its sentence when it refuses.
+    """
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    with connection:
+        connection.settimeout(CONNECT_S)
+        try:
+            connection.connect(str(run_dir.control_socket))
+        except OSError as error:
+            raise NotRunningError(f"No live server was found in {run_dir.path}.") from error
+        connection.settimeout(timeout_s)
+        try:
+            connection.sendall(json.dumps({"v": VERSION, **request}).encode() + b"\n")
+            with connection.makefile("rb") as stream:
+                line = stream.readline()
+        except OSError as error:
+            raise SupervisorError(f"The supervisor does not answer ({error}).") from error
+    answer: Any = None
+    with suppress(ValueError):
+        answer = json.loads(line)
+    if not isinstance(answer, dict):
+        raise SupervisorError("The supervisor ended before it answered.")
+    if not answer.get("ok"):
+        raise SupervisorError(str(answer.get("error")))
+    return answer.get("result")

@@ -1,0 +1,92 @@
+"""A look at what a trusted proxy says about its client, before the connection is passed on.
+
+The bytes stay in the kernel (MSG_PEEK): the worker reads the whole request. The look is a hint for balance alone, so
+it is bounded in bytes, time and number, and beyond any bound the peer's own address decides.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from reaktor.cluster.policy import client_address
+from reaktor.config import IpNetwork
+
+_END = b"\r\n\r\n"
+_HEADER = b"x-forwarded-for"
+
+
+def forwarded_for(head: bytes) -> str:
+    """The joined X-Forwarded-For header in the beginning of a request; empty when there is none."""
+    values = []
+    for line in head.partition(_END)[0].split(b"\r\n")[1:]:
+        name, _, value = line.partition(b":")
+        if name.strip().lower() == _HEADER:
+            values.append(value.decode("latin1").strip())
+    return ",".join(values)
+
+
+class ForwardedLook:
+    """Waits for the headers of a proxy's first request; calls back with the client's address, or the peer's."""
+
+    def __init__(self, trusted: Sequence[IpNetwork], *, max_bytes: int, max_seconds: float, max_count: int) -> None:
+        self._trusted = trusted
+        self._max_bytes, self._max_seconds, self._max_count = max_bytes, max_seconds, max_count
+        self._waiting: dict[socket.socket, asyncio.TimerHandle] = {}
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def examine(self, connection: socket.socket, peer: str, decide: Callable[[socket.socket, str], None]) -> None:
+        """Decide at once when the headers are there (or the bound is reached), else when they come."""
+        if len(self._waiting) >= self._max_count:
+            decide(connection, peer)
+            return
+        found = self._look(connection, peer)
+        if found is not None:
+            decide(connection, found)
+            return
+        loop = asyncio.get_running_loop()
+        self._waiting[connection] = loop.call_later(self._max_seconds, self._finish, connection, peer, decide)
+        loop.add_reader(connection.fileno(), self._on_readable, connection, peer, decide)
+
+    def close(self) -> list[socket.socket]:
+        """Stop looking; the connections that were waited for."""
+        waiting = list(self._waiting)
+        for connection in waiting:
+            self._forget(connection)
+        return waiting
+
+    def _on_readable(self, connection: socket.socket, peer: str, decide: Callable[[socket.socket, str], None]) -> None:
+        found = self._look(connection, peer)
+        if found is not None:
+            self._finish(connection, found, decide)
+
+    def _finish(self, connection: socket.socket, address: str, decide: Callable[[socket.socket, str], None]) -> None:
+        self._forget(connection)
+        decide(connection, address)
+
+    def _forget(self, connection: socket.socket) -> None:
+        self._waiting.pop(connection).cancel()
+        asyncio.get_running_loop().remove_reader(connection.fileno())
+        with suppress(OSError):
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
+
+    def _look(self, connection: socket.socket, peer: str) -> str | None:
+        """The address to go by, or None: more has to come first."""
+        try:
+            head = connection.recv(self._max_bytes, socket.MSG_PEEK)
+        except (BlockingIOError, InterruptedError):
+            return None
+        except OSError:
+            return peer  # reset; the worker finds out and closes it
+        if _END in head:
+            return client_address(peer, forwarded_for(head), self._trusted)
+        if not head or len(head) >= self._max_bytes:
+            return peer
+        with suppress(OSError):
+            # Unread bytes keep the socket readable; without this the loop would peek at them 300,000 times a second.
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, len(head) + 1)
+        return None

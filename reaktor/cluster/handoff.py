@@ -1,0 +1,240 @@
+"""The socket pair between the supervisor and one worker: accepted connections one way, life signs the other.
+
+SOCK_SEQPACKET, so one packet is one message, and a closed end is noticed at once. SupervisorEnd passes connections
+and says DRAIN; WorkerEnd answers ADOPTED or REFUSED and says READY and BEAT. A packet is a version byte, a tag byte,
+and a body; during a reload the two ends may be of different versions of the code, so readers skip what they don't know.
+"""
+
+from __future__ import annotations
+
+import array
+import asyncio
+import errno
+import json
+import logging
+import socket
+from collections import deque
+from collections.abc import Callable
+from enum import Enum
+from typing import Any
+
+logger = logging.getLogger(__name__)
+
+VERSION = 1
+# The kernel takes 278 packets before it says EAGAIN; the rest is room for DRAIN.
+MAX_IN_FLIGHT = 256
+MAX_PACKET_BYTES = 64 * 1024
+READS_PER_TURN = 64
+_ID_BYTES = 8
+_FULL = {errno.EAGAIN, errno.ENOBUFS, errno.ETOOMANYREFS, errno.EMFILE}
+
+
+class Tag(bytes, Enum):
+    """What a packet is."""
+
+    SOCKET = b"S"
+    DRAIN = b"D"
+    ADOPTED = b"A"
+    REFUSED = b"X"
+    READY = b"R"
+    BEAT = b"B"
+
+
+def socket_pair() -> tuple[socket.socket, socket.socket]:
+    """Both ends, non-blocking: (the supervisor's, the worker's)."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ours.setblocking(False)
+    theirs.setblocking(False)
+    return ours, theirs
+
+
+class Link:
+    """What both ends share: packets in order, a queue for what the kernel does not take at once, the end."""
+
+    def __init__(self, sock: socket.socket, on_closed: Callable[[], None]) -> None:
+        self._sock = sock
+        self._on_closed = on_closed
+        self._loop = asyncio.get_event_loop()
+        self._waiting: deque[bytes] = deque()
+        self.is_closed = False
+        self._loop.add_reader(sock.fileno(), self._on_readable)
+
+    def close(self) -> None:
+        """End the link from this side; may be repeated. on_closed is not called for it."""
+        if self.is_closed:
+            return
+        self.is_closed = True
+        self._loop.remove_reader(self._sock.fileno())
+        self._loop.remove_writer(self._sock.fileno())
+        self._sock.close()
+
+    def _send_json(self, tag: Tag, body: dict[str, Any]) -> None:
+        self._send(bytes((VERSION,)) + tag.value + json.dumps(body).encode())
+
+    def _send(self, packet: bytes) -> None:
+        if self.is_closed:
+            return
+        self._waiting.append(packet)
+        self._flush()
+
+    def _flush(self) -> None:
+        while self._waiting:
+            try:
+                self._sock.send(self._waiting[0])
+            except OSError as error:
+                if error.errno in _FULL:
+                    self._loop.add_writer(self._sock.fileno(), self._on_writable)
+                else:
+                    self._waiting.clear()  # the other end is gone; reading says so too
+                return
+            self._waiting.popleft()
+
+    def _on_writable(self) -> None:
+        self._loop.remove_writer(self._sock.fileno())
+        self._flush()
+
+    def _on_readable(self) -> None:
+        for _ in range(READS_PER_TURN):
+            try:
+                packet, ancillary, _flags, _ = socket.socket.recvmsg(
+                    self._sock, MAX_PACKET_BYTES, socket.CMSG_SPACE(4), socket.MSG_CMSG_CLOEXEC
+                )
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError as error:
+                logger.debug("handoff: %s", error)
+                packet, ancillary = b"", []
+            if not packet:
+                self.close()
+                self._on_closed()
+                return
+            self._on_packet(packet, _descriptors(ancillary))
+            if self.is_closed:
+                return
+
+    def _on_packet(self, packet: bytes, descriptors: list[int]) -> None:
+        raise NotImplementedError
+
+
+class SupervisorEnd(Link):
+    """Passes connections to one worker and keeps a copy of each until the worker has it."""
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        *,
+        on_ready: Callable[[], None],
+        on_beat: Callable[[dict[str, Any]], None],
+        on_room: Callable[[], None],
+        on_refused: Callable[[socket.socket], None],
+        on_closed: Callable[[], None],
+    ) -> None:
+        super().__init__(sock, on_closed)
+        self._on_ready, self._on_beat = on_ready, on_beat
+        self._on_room, self._on_refused = on_room, on_refused
+        self._next_id = 0
+        self._unadopted: dict[int, socket.socket] = {}
+
+    @property
+    def in_flight(self) -> int:
+        """Connections that the worker has not confirmed."""
+        return len(self._unadopted)
+
+    def pass_socket(self, connection: socket.socket) -> bool:
+        """Give a connection to the worker; False: not now, the caller keeps it (on_room tells when to try again).
+
+        On True the connection belongs to the link: closed here when the worker has adopted it, else given back by
+        take_unadopted().
+        """
+        if self.is_closed or self._waiting or len(self._unadopted) >= MAX_IN_FLIGHT:
+            return False
+        number = self._next_id
+        body = number.to_bytes(_ID_BYTES, "big") + int(connection.family).to_bytes(2, "big")
+        rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [connection.fileno()]))
+        try:
+            self._sock.sendmsg([bytes((VERSION,)) + Tag.SOCKET.value + body], [rights])
+        except OSError as error:
+            if error.errno not in _FULL:
+                logger.debug("handoff: can't pass a connection: %s", error)
+            elif not self._unadopted:
+                # No ADOPTED will come to ask for more, so writability has to.
+                self._loop.add_writer(self._sock.fileno(), self._on_writable)
+            return False
+        self._next_id += 1
+        self._unadopted[number] = connection
+        return True
+
+    def take_unadopted(self) -> list[socket.socket]:
+        """The connections that the worker never confirmed, oldest first. Only for a worker that is dead: a living one
+        may still adopt them, and two processes would read one connection."""
+        taken = list(self._unadopted.values())
+        self._unadopted.clear()
+        return taken
+
+    def drain(self, seconds: float) -> None:
+        """Ask the worker to send its sessions away and end."""
+        self._send_json(Tag.DRAIN, {"seconds": seconds})
+
+    def _on_writable(self) -> None:
+        super()._on_writable()
+        self._on_room()
+
+    def _on_packet(self, packet: bytes, descriptors: list[int]) -> None:
+        tag, body = packet[1:2], packet[2:]
+        if tag in (Tag.ADOPTED.value, Tag.REFUSED.value):
+            connection = self._unadopted.pop(int.from_bytes(body[:_ID_BYTES], "big"), None)
+            if connection is not None and tag == Tag.ADOPTED.value:
+                connection.close()
+            elif connection is not None:
+                self._on_refused(connection)
+            self._on_room()
+        elif tag == Tag.READY.value:
+            self._on_ready()
+        elif tag == Tag.BEAT.value:
+            self._on_beat(json.loads(body))
+
+
+class WorkerEnd(Link):
+    """Takes connections; says READY once and BEAT each second."""
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        *,
+        on_socket: Callable[[int, int], None],
+        on_drain: Callable[[float], None],
+        on_closed: Callable[[], None],
+    ) -> None:
+        super().__init__(sock, on_closed)
+        self._on_socket, self._on_drain = on_socket, on_drain
+
+    def ready(self) -> None:
+        """Say that connections are welcome from now on."""
+        self._send_json(Tag.READY, {})
+
+    def beat(self, status: dict[str, Any]) -> None:
+        """Say that the loop turns, and how things are. Dropped while the supervisor is behind with reading."""
+        if not self._waiting:
+            self._send_json(Tag.BEAT, status)
+
+    def _on_packet(self, packet: bytes, descriptors: list[int]) -> None:
+        tag, body = packet[1:2], packet[2:]
+        if tag == Tag.SOCKET.value:
+            answer = Tag.REFUSED
+            if descriptors:
+                self._on_socket(descriptors[0], int.from_bytes(body[_ID_BYTES : _ID_BYTES + 2], "big"))
+                answer = Tag.ADOPTED
+            else:
+                # The kernel drops a descriptor for which this process has no room left.
+                logger.error("handoff: no descriptor left for a connection; raise the limit of open files")
+            self._send(bytes((VERSION,)) + answer.value + body[:_ID_BYTES])
+        elif tag == Tag.DRAIN.value:
+            self._on_drain(float(json.loads(body)["seconds"]))
+
+
+def _descriptors(ancillary: list[tuple[int, int, bytes]]) -> list[int]:
+    found = array.array("i")
+    for level, kind, data in ancillary:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            found.frombytes(data[: len(data) - len(data) % found.itemsize])
+    return list(found)

@@ -1,0 +1,218 @@
+"""One incarnation of a worker as its supervisor sees it: the process, its link, its last life sign.
+
+run() spawns, waits for the end, and reports; everything else is a question or an order. While it boots, the child's
+stderr comes through here, so that a failed start can say why; when ready, the child writes to the terminal itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from reaktor.cluster.handoff import SupervisorEnd, socket_pair
+
+logger = logging.getLogger(__name__)
+
+COMMAND = (sys.executable, "-m", "reaktor.cluster.worker")
+STDERR_LINES = 30
+RATE_BEATS = 6
+
+
+class WorkerState(Enum):
+    """Where a worker is in its life."""
+
+    STARTING = "starting"
+    READY = "ready"
+    DRAINING = "draining"
+    ENDING = "ending"
+    GONE = "gone"
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """What a worker process tells its supervisor; each call names the worker."""
+
+    on_ready: Callable[[WorkerProcess], None]
+    on_gone: Callable[[WorkerProcess], None]
+    on_room: Callable[[WorkerProcess], None]
+    on_refused: Callable[[Any], None]
+
+
+@dataclass(eq=False)
+class WorkerProcess:
+    """Slot and incarnation name it. `since` is when its state began, `beat_at` its last life sign (monotonic s)."""
+
+    slot: int
+    incarnation: int
+    listener: Listener
+    state: WorkerState = WorkerState.STARTING
+    pid: int | None = None
+    exit_code: int | None = None
+    reason: str = ""
+    was_ready: bool = False
+    status: dict[str, Any] = field(default_factory=dict)
+    link: SupervisorEnd | None = None
+    stderr_tail: deque[str] = field(default_factory=lambda: deque(maxlen=STDERR_LINES))
+    started_at: float = field(default_factory=time.monotonic)
+    since: float = field(default_factory=time.monotonic)
+    beat_at: float = field(default_factory=time.monotonic)
+    drain_until: float = 0.0
+    _rates: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=RATE_BEATS))
+
+    @property
+    def name(self) -> str:
+        return f"{self.slot}.{self.incarnation}"
+
+    @property
+    def is_alive(self) -> bool:
+        return self.state is not WorkerState.GONE
+
+    @property
+    def messages_per_s(self) -> float:
+        """Messages in and out over the last beats."""
+        if len(self._rates) < 2:
+            return 0.0
+        (first_at, first), (last_at, last) = self._rates[0], self._rates[-1]
+        return max(last - first, 0) / max(last_at - first_at, 0.001)
+
+    async def run(self, arguments: tuple[str, ...], environment: Mapping[str, str]) -> None:
+        """Spawn and see it through to its end, then tell the listener. Never raises for what the child does."""
+        try:
+            process = await self._spawn(arguments, environment)
+        except OSError as error:
+            self.reason = f"can't be started: {error}"
+        else:
+            try:
+                await self._see_through(process)
+            except asyncio.CancelledError:
+                with suppress(ProcessLookupError):
+                    process.kill()
+                raise
+        self._enter(WorkerState.GONE)
+        self.listener.on_gone(self)
+
+    async def _spawn(self, arguments: tuple[str, ...], environment: Mapping[str, str]) -> asyncio.subprocess.Process:
+        ours, theirs = socket_pair()
+        terminal = os.dup(2)
+        try:
+            own = ("--slot", self.slot, "--incarnation", self.incarnation)
+            descriptors = ("--handoff", theirs.fileno(), "--stderr", terminal)
+            process = await asyncio.create_subprocess_exec(
+                *COMMAND,
+                *map(str, own + descriptors),
+                *arguments,
+                stdin=asyncio.subprocess.DEVNULL,
+                stderr=asyncio.subprocess.PIPE,
+                pass_fds=(theirs.fileno(), terminal),
+                # A terminal's Ctrl-C is for the supervisor alone; it ends the workers in its own time.
+                start_new_session=True,
+                env={**environment, "REAKTOR_WORKER": self.name},
+            )
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+            os.close(terminal)
+        self.pid = process.pid
+        self.link = SupervisorEnd(
+            ours,
+            on_ready=self._on_ready,
+            on_beat=self._on_beat,
+            on_room=lambda: self.listener.on_room(self),
+            on_refused=self.listener.on_refused,
+            on_closed=lambda: None,  # the process's exit follows, and says more
+        )
+        return process
+
+    async def _see_through(self, process: asyncio.subprocess.Process) -> None:
+        pump = asyncio.create_task(self._pump(process.stderr), name=f"stderr of worker {self.name}")
+        try:
+            self.exit_code = await process.wait()
+            async with asyncio.timeout(1):
+                await pump  # what it said last
+        except TimeoutError:
+            pass  # a grandchild holds the pipe open
+        finally:
+            pump.cancel()
+            if self.link is not None:
+                self.link.close()
+
+    async def _pump(self, stream: asyncio.StreamReader | None) -> None:
+        """Pass the boot's stderr on, and remember the end of it."""
+        while stream is not None and (line := await _line(stream)):
+            self.stderr_tail.append(line.decode(errors="replace").rstrip())
+            with suppress(OSError):
+                os.write(2, line)
+
+    # What it says
+
+    def _on_ready(self) -> None:
+        if self.state is WorkerState.STARTING:
+            self.was_ready = True
+            self.beat_at = time.monotonic()
+            self._enter(WorkerState.READY)
+            self.listener.on_ready(self)
+
+    def _on_beat(self, status: dict[str, Any]) -> None:
+        self.beat_at = time.monotonic()
+        self.status = status
+        self._rates.append((self.beat_at, int(status.get("messages_in", 0)) + int(status.get("messages_out", 0))))
+
+    # What it is told
+
+    def drain(self, seconds: float) -> None:
+        """Send its sessions away, then end."""
+        if self.state is WorkerState.READY and self.link is not None:
+            self._enter(WorkerState.DRAINING)
+            self.drain_until = self.since + seconds
+            self.link.drain(seconds)
+        elif self.state is WorkerState.STARTING:
+            self.end("is not needed any more")
+
+    def end(self, reason: str) -> None:
+        """SIGTERM; the supervisor's watch follows with kill() when that doesn't help."""
+        if self.state not in (WorkerState.ENDING, WorkerState.GONE):
+            self.reason = reason
+            self._enter(WorkerState.ENDING)
+            self._signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """SIGKILL, which also ends a stopped process; may be repeated."""
+        self._signal(signal.SIGKILL)
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self.pid is not None and self.is_alive:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    def _enter(self, state: WorkerState) -> None:
+        self.state = state
+        self.since = time.monotonic()
+
+    def epitaph(self) -> str:
+        """Why it ended, in half a sentence."""
+        if self.reason:
+            return self.reason
+        if self.exit_code is not None and self.exit_code < 0:
+            return f"was ended by {signal.Signals(-self.exit_code).name}"
+        said = next((line for line in reversed(self.stderr_tail) if line.strip()), "")
+        how = f"exited with code {self.exit_code}"
+        return f"{how}: {said}" if said and not self.was_ready else how
+
+
+async def _line(stream: asyncio.StreamReader) -> bytes:
+    try:
+        return await stream.readline()
+    except ValueError:
+        return b"(a line too long to show)\n"  # readline has thrown it away

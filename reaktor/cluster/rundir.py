@@ -1,0 +1,100 @@
+"""The run directory of the cluster on one port: its sockets, who runs it, and the lock that keeps a second one out.
+
+Commands find a live server here without being told. Everything in it is private to its user (0700).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import stat
+import tempfile
+import time
+from contextlib import suppress
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+from reaktor.cluster.failures import RunDirError
+
+# Unix socket paths end at 107 bytes; Redis cuts longer ones without a word.
+MAX_SOCKET_PATH_BYTES = 107
+LONGEST_NAME = "worker-999.9999999.sock"
+
+
+class RunDir:
+    """Paths below var/run/<port>/, and in a short private directory for sockets where those would be too long."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock: int | None = None
+        self.sockets = path
+        if len(os.fsencode(path / LONGEST_NAME)) > MAX_SOCKET_PATH_BYTES:
+            digest = blake2b(os.fsencode(path), digest_size=6).hexdigest()
+            self.sockets = Path(tempfile.gettempdir()) / f"reaktor-{os.getuid()}-{digest}"
+
+    @property
+    def redis_socket(self) -> Path:
+        return self.sockets / "redis.sock"
+
+    @property
+    def control_socket(self) -> Path:
+        return self.sockets / "control.sock"
+
+    @property
+    def supervisor_file(self) -> Path:
+        return self.path / "supervisor.json"
+
+    def worker_socket(self, slot: int, incarnation: int) -> Path:
+        """Where one worker listens for the others of its cluster."""
+        return self.sockets / f"worker-{slot}.{incarnation}.sock"
+
+    def claim(self, port: int) -> None:
+        """Create the directory and become its one supervisor. Raises RunDirError when another one is."""
+        for directory in {self.path, self.sockets}:
+            _private(directory)
+        lock = os.open(self.supervisor_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(lock)
+            pid = (self.supervisor() or {}).get("pid", "unknown")
+            raise RunDirError(f"Reaktor is already running on port {port} (process {pid}).") from error
+        self._lock = lock
+        for stale in self.sockets.glob("*.sock"):
+            stale.unlink(missing_ok=True)
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, json.dumps({"pid": os.getpid(), "port": port, "started": time.time()}).encode(), 0)
+
+    def release(self) -> None:
+        """Remove what was made and let another supervisor in; may be repeated."""
+        if self._lock is None:
+            return
+        for left in self.sockets.glob("*.sock"):
+            left.unlink(missing_ok=True)
+        if self.sockets != self.path:
+            with suppress(OSError):
+                self.sockets.rmdir()
+        self.supervisor_file.unlink(missing_ok=True)
+        os.close(self._lock)
+        self._lock = None
+
+    def supervisor(self) -> dict[str, Any] | None:
+        """What the supervisor wrote about itself (pid, port, started), whether it lives or not; None: nothing."""
+        try:
+            found = json.loads(self.supervisor_file.read_text())
+        except (OSError, ValueError):
+            return None
+        return found if isinstance(found, dict) else None
+
+
+def _private(directory: Path) -> None:
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = directory.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+            raise RunDirError(f"{directory} is not a directory of this user.")
+        directory.chmod(0o700)
+    except OSError as error:
+        raise RunDirError(f"Can't use {directory}: {error.strerror}.") from error

@@ -1,0 +1,106 @@
+"""How the cluster is: gathered in the supervisor as plain data, shown by clusterctl as a table. Pure but for /proc."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from reaktor.cluster.process import WorkerProcess
+from reaktor.cluster.supervisor import Supervisor
+
+COLUMNS = ("slot", "pid", "inc", "age", "sessions", "lag", "msg/s", "memory", "replica", "state")
+
+
+def gather(supervisor: Supervisor, authority: Mapping[str, Any], connections: Mapping[str, int]) -> dict[str, Any]:
+    """Everything that clusterctl shows, JSON-ready. `authority`: epoch, revision, digest, sessions, as it has them."""
+    workers = sorted(supervisor.slots.workers, key=lambda worker: (worker.slot, worker.incarnation))
+    return {
+        "state": "stopping" if supervisor.is_stopping else "serving" if supervisor.has_served else "starting",
+        "workers_wanted": len(supervisor.slots.wanted),
+        "workers": [_worker(worker, authority) for worker in workers],
+        "slots_given_up": {slot.number: slot.gave_up for slot in supervisor.slots if slot.gave_up},
+        "connections": dict(connections),
+        "authority": dict(authority),
+    }
+
+
+def _worker(worker: WorkerProcess, authority: Mapping[str, Any]) -> dict[str, Any]:
+    said = worker.status
+    lag = None
+    if authority and said.get("epoch") == authority.get("epoch"):
+        lag = int(authority["revision"]) - int(said.get("revision", 0))
+    return {
+        "slot": worker.slot,
+        "incarnation": worker.incarnation,
+        "pid": worker.pid,
+        "state": worker.state.value,
+        "age_s": round(time.monotonic() - worker.started_at, 1),
+        "beat_age_s": round(time.monotonic() - worker.beat_at, 1),
+        "sessions": said.get("sessions", 0),
+        "epoch": said.get("epoch"),
+        "revision": said.get("revision"),
+        "digest": said.get("digest"),
+        "revision_lag": lag,
+        "equals_authority": said.get("digest") == authority.get("digest") if lag == 0 else None,
+        "messages_per_s": round(worker.messages_per_s, 1),
+        "rss_bytes": rss_bytes(worker.pid),
+        "runtime": said,
+    }
+
+
+def rss_bytes(pid: int | None) -> int | None:
+    """Resident memory of a process; None when it is gone or can't be read."""
+    if pid is None:
+        return None
+    try:
+        with open(f"/proc/{pid}/statm", encoding="ascii") as statm:
+            return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+def as_table(status: Mapping[str, Any]) -> str:
+    """The status for people."""
+    rows = [COLUMNS, *(_row(worker) for worker in status["workers"])]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(COLUMNS))]
+    lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
+    for slot, reason in status["slots_given_up"].items():
+        lines.append(f"slot {slot} is out of service: its worker {reason}")
+    lines.append("")
+    lines.append(_authority_line(status["authority"]))
+    connections = status["connections"]
+    lines.append("connections: " + ", ".join(f"{count} {name}" for name, count in connections.items()))
+    return "\n".join(lines)
+
+
+def _row(worker: Mapping[str, Any]) -> tuple[str, ...]:
+    lag, equal, rss = worker["revision_lag"], worker["equals_authority"], worker["rss_bytes"]
+    return (
+        str(worker["slot"]),
+        str(worker["pid"]),
+        str(worker["incarnation"]),
+        _age(worker["age_s"]),
+        str(worker["sessions"]),
+        "-" if lag is None else str(lag),
+        f"{worker['messages_per_s']:g}",
+        "-" if rss is None else f"{rss / 1024 / 1024:.0f} MiB",
+        "behind" if equal is None else "equal" if equal else "DIFFERS",
+        str(worker["state"]),
+    )
+
+
+def _authority_line(authority: Mapping[str, Any]) -> str:
+    if not authority:
+        return "authority: none"
+    shown = ("phase", "epoch", "revision", "sessions", "digest")
+    return "authority: " + ", ".join(f"{name} {authority[name]}" for name in shown if name in authority)
+
+
+def _age(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f}s"
+    if seconds < 7200:
+        return f"{seconds / 60:.0f}m"
+    return f"{seconds / 3600:.0f}h" if seconds < 172_800 else f"{seconds / 86_400:.0f}d"

@@ -1,0 +1,318 @@
+"""Keeps the workers running: starts them, watches them, replaces them, reloads, scales and ends them.
+
+Every order (a signal, a worker's life sign or end, a control request) becomes one verb in one inbox, and verbs never
+await: each runs alone. Serves the flows worker crash and supervisor start. Knows neither Django nor the membership:
+`on_worker_exited(slot, incarnation)` tells the composition root.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+
+from reaktor.cluster.dispatcher import Dispatcher
+from reaktor.cluster.failures import SupervisorError
+from reaktor.cluster.process import Listener, WorkerProcess, WorkerState
+from reaktor.cluster.slots import GAVE_UP_RETRY_S, Slot, Slots
+from reaktor.config import Cluster
+
+logger = logging.getLogger(__name__)
+
+TICK_S = 0.25
+# A tick that comes this late means that this process itself stood still: nobody's silence counts then.
+PAUSED_S = 2.0
+DRAIN_MARGIN_S = 2.0
+MAX_WORKERS = 256
+
+
+@dataclass
+class Reload:
+    """A rolling replacement: slots still to do, slots done, and who waits for the end (None: nobody)."""
+
+    pending: deque[int]
+    at: int | None = None
+    done: list[int] = field(default_factory=list)
+    result: asyncio.Future[list[int]] | None = None
+
+
+class Supervisor:
+    """One for each cluster. run() returns when everything has ended; it raises SupervisorError when it can't serve.
+
+    `arguments` and `environment` go to every worker process.
+    """
+
+    def __init__(
+        self,
+        config: Cluster,
+        dispatcher: Dispatcher,
+        *,
+        environment: Mapping[str, str],
+        arguments: tuple[str, ...] = (),
+        on_worker_exited: Callable[[int, int], None] = lambda slot, incarnation: None,
+        on_serving: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._config, self._dispatcher = config, dispatcher
+        self._environment, self._arguments = environment, arguments
+        self._on_worker_exited, self._on_serving = on_worker_exited, on_serving
+        self._inbox: asyncio.Queue[Callable[[], None]] = asyncio.Queue()
+        self._tasks: asyncio.TaskGroup | None = None
+        self._reload: Reload | None = None
+        self._failure = ""
+        self.has_served = False
+        self.slots = Slots()
+        self.is_stopping = False
+
+    def post(self, verb: Callable[[], None]) -> None:
+        """Put a verb into the inbox; it runs in its turn, in the loop."""
+        self._inbox.put_nowait(verb)
+
+    async def run(self) -> None:
+        """Listen, start the workers, and carry out verbs until stop() has ended the last of them."""
+        for number in range(1, self._config.workers + 1):
+            self.slots.ensure(number, is_routed=True)
+        self._dispatcher.set_slots(self.slots.routed)
+        self._dispatcher.listen()
+        async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
+            helpers = [tasks.create_task(self._dispatcher.run()), tasks.create_task(self._tick_forever())]
+            for slot in self.slots:
+                slot.current = self._start(slot)
+            while not (self.is_stopping and not self.slots.workers):
+                verb = await self._inbox.get()
+                try:
+                    verb()
+                except Exception:
+                    logger.exception("supervisor: %r failed", verb)
+            for helper in helpers:
+                helper.cancel()
+        if self._failure:
+            raise SupervisorError(self._failure)
+
+    # Workers come and go
+
+    def _start(self, slot: Slot) -> WorkerProcess:
+        assert self._tasks is not None  # noqa: S101  run() has entered it before any verb
+        slot.incarnation += 1
+        slot.restart_at = None
+        worker = WorkerProcess(
+            slot.number,
+            slot.incarnation,
+            Listener(
+                on_ready=lambda worker: self.post(partial(self._worker_ready, worker)),
+                on_gone=lambda worker: self.post(partial(self._worker_gone, worker)),
+                on_room=lambda worker: self._dispatcher.on_room(worker.slot),
+                on_refused=self._dispatcher.on_refused,
+            ),
+        )
+        self.slots.workers.add(worker)
+        self._tasks.create_task(worker.run(self._arguments, self._environment), name=f"worker {worker.name}")
+        return worker
+
+    def _worker_ready(self, worker: WorkerProcess) -> None:
+        if worker.state is not WorkerState.READY or worker.link is None:
+            return
+        logger.info("worker %s (%s) is ready after %.1f s", worker.name, worker.pid, worker.since - worker.started_at)
+        slot = self.slots.by_number[worker.slot]
+        slot.boot_failures, slot.gave_up = 0, ""
+        self._dispatcher.attach(slot.number, worker.link)
+        if slot.incoming is worker:
+            old, slot.current, slot.incoming = slot.current, worker, None
+            if old is not None:
+                old.drain(self._config.drain_s)
+            self._reload_went_on(slot)
+        if not slot.is_routed:
+            slot.is_routed = True
+            self._dispatcher.set_slots(self.slots.routed)
+        if not self.has_served and self.slots.is_everyone_serving:
+            self.has_served = True
+            self._on_serving()
+
+    def _worker_gone(self, worker: WorkerProcess) -> None:
+        self.slots.workers.discard(worker)
+        slot = self.slots.by_number[worker.slot]
+        if worker.link is not None:
+            self._dispatcher.detach(worker.slot, worker.link)
+            self._dispatcher.put_back(worker.slot, worker.link.take_unadopted())
+        if worker.pid is not None:
+            self._on_worker_exited(worker.slot, worker.incarnation)
+        is_expected = self.is_stopping or worker.exit_code == 0
+        log = logger.info if is_expected else logger.warning
+        log("worker %s (%s) is gone: it %s", worker.name, worker.pid, worker.epitaph())
+        was_current = slot.current is worker
+        if was_current:
+            slot.current = None
+        if slot.incoming is worker:
+            slot.incoming = None
+            self._reload_failed(slot, worker)
+            was_current = slot.current is None
+        if was_current and slot.incoming is None and not (self.is_stopping or slot.is_retiring):
+            self._plan_restart(slot, worker)
+        self.slots.forget_retired()
+
+    def _plan_restart(self, slot: Slot, worker: WorkerProcess) -> None:
+        now = time.monotonic()
+        config = self._config
+        slot.restart_at = now + slot.backoff_s(worker, now, config.backoff_min_s, config.backoff_max_s)
+        if slot.boot_failures >= config.boot_failures:
+            reason = f"Worker {slot.number} can't start: it {worker.epitaph()}"
+            if self.slots.is_anyone_serving:
+                slot.gave_up, slot.is_routed = worker.epitaph(), False
+                slot.restart_at = now + GAVE_UP_RETRY_S
+                self._dispatcher.set_slots(self.slots.routed)
+                logger.error("%s. The other workers serve its clients; trying again in %g s.", reason, GAVE_UP_RETRY_S)
+            else:
+                self._failure = f"{reason} (tried {slot.boot_failures} times)."
+                self.stop()
+        elif slot.restart_at <= now:
+            slot.current = self._start(slot)
+
+    # The watch
+
+    async def _tick_forever(self) -> None:
+        last = time.monotonic()
+        while True:
+            await asyncio.sleep(TICK_S)
+            now = time.monotonic()
+            self.post(partial(self._tick, now - last > PAUSED_S))
+            last = now
+
+    def _tick(self, was_paused: bool) -> None:
+        now = time.monotonic()
+        for worker in list(self.slots.workers):
+            if was_paused:
+                worker.beat_at = worker.since = now
+            self._watch(worker, now)
+        for slot in self.slots:
+            if slot.restart_at is not None and slot.restart_at <= now and not self.is_stopping:
+                slot.current = self._start(slot)
+
+    def _watch(self, worker: WorkerProcess, now: float) -> None:
+        config = self._config
+        if worker.state is WorkerState.STARTING and now - worker.since > config.boot_timeout_s:
+            worker.end(f"did not become ready within {config.boot_timeout_s:g} s")
+        elif worker.state is WorkerState.DRAINING and now > worker.drain_until + DRAIN_MARGIN_S:
+            worker.end("did not finish draining in time")
+        elif worker.state in (WorkerState.READY, WorkerState.DRAINING) and now - worker.beat_at > config.hang_timeout_s:
+            logger.error("worker %s (%s) hangs: no beat for %g s", worker.name, worker.pid, config.hang_timeout_s)
+            if worker.link is not None:
+                self._dispatcher.detach(worker.slot, worker.link)
+            worker.end("hung")
+        elif worker.state is WorkerState.ENDING and now - worker.since > config.term_timeout_s:
+            worker.kill()
+
+    # Orders
+
+    def stop(self) -> None:
+        """Stop accepting, drain every worker, end. Said twice: at once."""
+        if self.is_stopping:
+            logger.warning("stopping at once")
+            for worker in self.slots.workers:
+                worker.kill()
+            return
+        logger.info("stopping: %d workers say goodbye to their sessions", len(self.slots.workers))
+        self.is_stopping = True
+        self._dispatcher.stop_accepting()
+        if self._reload is not None:
+            self._finish_reload(SupervisorError("The server is stopping."))
+        for worker in self.slots.workers:
+            worker.drain(self._config.drain_s)
+
+    def fail_with(self, reason: str) -> Callable[[], None]:
+        """A verb that stops the cluster because of something outside it; run() then raises the reason."""
+
+        def fail() -> None:
+            if not self.is_stopping:
+                self._failure = reason
+                self.stop()
+
+        return fail
+
+    def reload(self, numbers: list[int] | None = None) -> asyncio.Future[list[int]]:
+        """Replace the workers of some slots (None: all), one slot after the other, new before old.
+
+        The future gives the slots done; SupervisorError when a new worker can't boot (the old one goes on serving).
+        """
+        result: asyncio.Future[list[int]] = asyncio.get_running_loop().create_future()
+        result.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody has to wait for it
+        if self.is_stopping or self._reload is not None:
+            why = "The server is stopping." if self.is_stopping else "A reload is running already."
+            result.set_exception(SupervisorError(why))
+            return result
+        chosen = [slot.number for slot in self.slots.wanted] if numbers is None else numbers
+        logger.info("reloading slots %s", ", ".join(map(str, chosen)))
+        self._reload = Reload(deque(chosen), result=result)
+        self._reload_next()
+        return result
+
+    def _reload_next(self) -> None:
+        reload = self._reload
+        while reload is not None and reload.pending:
+            slot = self.slots.by_number.get(reload.pending.popleft())
+            if slot is None or slot.is_retiring:
+                continue
+            if slot.restart_at is not None or slot.current is None:
+                slot.restart_at = time.monotonic()  # nobody to replace: start the new one now, the tick does
+                reload.done.append(slot.number)
+                continue
+            reload.at = slot.number
+            slot.incoming = self._start(slot)
+            return
+        if reload is not None:
+            self._finish_reload(None)
+
+    def _reload_went_on(self, slot: Slot) -> None:
+        if self._reload is not None and self._reload.at == slot.number:
+            self._reload.done.append(slot.number)
+            self._reload_next()
+
+    def _reload_failed(self, slot: Slot, worker: WorkerProcess) -> None:
+        if self._reload is not None and self._reload.at == slot.number:
+            reason = f"Reload stopped: worker {worker.name} {worker.epitaph()}. The old workers go on."
+            logger.error("%s", reason)
+            self._finish_reload(SupervisorError(reason))
+
+    def _finish_reload(self, error: SupervisorError | None) -> None:
+        reload, self._reload = self._reload, None
+        if reload is None or reload.result is None or reload.result.done():
+            return
+        if error is None:
+            reload.result.set_result(reload.done)
+        else:
+            reload.result.set_exception(error)
+
+    def scale(self, count: int) -> None:
+        """So many workers from now on. Raises SupervisorError for a number that can't be."""
+        if not 1 <= count <= MAX_WORKERS:
+            raise SupervisorError(f"There can be 1 to {MAX_WORKERS} workers, not {count}.")
+        if self.is_stopping:
+            raise SupervisorError("The server is stopping.")
+        for number in range(1, count + 1):
+            slot = self.slots.ensure(number, is_routed=False)
+            if slot.current is None and slot.restart_at is None:
+                slot.current = self._start(slot)
+        for slot in self.slots:
+            if slot.number > count and not slot.is_retiring:
+                self._retire(slot)
+        self._dispatcher.set_slots(self.slots.routed)
+        logger.info("scaling to %d workers", count)
+
+    def scale_by(self, difference: int) -> None:
+        """One more, one less; what can't be is ignored."""
+        count = len(self.slots.wanted) + difference
+        if 1 <= count <= MAX_WORKERS and not self.is_stopping:
+            self.scale(count)
+
+    def _retire(self, slot: Slot) -> None:
+        slot.is_retiring, slot.is_routed, slot.restart_at = True, False, None
+        if slot.incoming is not None:
+            slot.incoming.end("is not needed any more")
+        if slot.current is not None:
+            slot.current.drain(self._config.drain_s)
+            slot.current = None
+        if slot.number not in {worker.slot for worker in self.slots.workers}:
+            self.slots.forget_retired()

@@ -1,0 +1,40 @@
+"""`python -m tests.support.run_cluster`: the machinery with the small application, configured by the environment."""
+
+import asyncio
+import logging
+import os
+import sys
+
+from reaktor.cluster.composition import Cluster
+from reaktor.cluster.failures import ClusterError
+from reaktor.config import Config
+
+
+class Companion:
+    """Counts what it is told."""
+
+    def __init__(self, redis_url):
+        self.exited = []
+
+    async def run(self):
+        await asyncio.Event().wait()
+
+    def worker_exited(self, slot, incarnation):
+        self.exited.append([slot, incarnation])
+
+    def status(self):
+        return {"epoch": 1, "revision": 7, "digest": "same", "sessions": 0, "exited": self.exited}
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    cluster = Cluster(
+        Config.from_mapping(os.environ),
+        Companion,
+        say=lambda line: print(line, flush=True),
+        app="tests.support.cluster_app",
+    )
+    try:
+        asyncio.run(cluster.run())
+    except ClusterError as error:
+        sys.exit(str(error))
