@@ -12,20 +12,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from django.db import DatabaseError, IntegrityError, connection, transaction
+from django.db import DatabaseError, IntegrityError, transaction
 
+from chat import statements
 from chat.domain import rules
 from chat.domain.errors import ArchivedError
 from chat.domain.events import MessageData
 from chat.domain.ids import ChannelKey, SessionId, UserId, UserRef
-from chat.models import Channel, Mention, Message
+from chat.models import Mention, Message
 from chat.selectors import message_by_id, parse_message_id, timestamp, users_named
+from chat.statements import LockedChannel, MessageRow, NonceKey
 from reaktor.database import LOST
 from reaktor.errors import InvalidError, NotFoundError, ReaktorError
 from reaktor.ids import uuid7
-
-NONCES_PER_QUERY = 200
-"""Three parameters each; SQLite takes 999 in its smallest builds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,159 +57,121 @@ def store_batch(posts: Sequence[Post]) -> list[Result]:
     Raises only what loses the database itself (OperationalError, InterfaceError): then nothing is acknowledged.
     """
     try:
-        return _store(posts)
+        with transaction.atomic():
+            return _Batch(posts).store()
     except LOST:
         raise
     except DatabaseError as error:
         if len(posts) == 1:
-            return [InvalidError("That can't be stored.") if not isinstance(error, IntegrityError) else _gone(posts[0])]
+            is_gone = isinstance(error, IntegrityError)
+            return [NotFoundError("The account is gone.") if is_gone else InvalidError("That can't be stored.")]
         # A row that the checks let through and the database refuses: find it by storing each alone.
         return [result for post in posts for result in store_batch([post])]
 
 
-def _gone(post: Post) -> ReaktorError:
-    return NotFoundError(f"The account or the channel {post.channel} is gone.")
+class _Batch:
+    """One transaction's posts: what must be known about them is read first, for all at once."""
 
+    def __init__(self, posts: Sequence[Post]) -> None:
+        self.posts = posts
+        self.now = datetime.now(UTC)
+        self.created_at = timestamp(self.now)
+        self.rows: list[MessageRow] = []
+        self.mentions: list[Mention] = []
+        self.first_of: dict[NonceKey, Result] = {}
 
-def _store(posts: Sequence[Post]) -> list[Result]:
-    results: list[Result | None] = [None] * len(posts)
-    with transaction.atomic():
-        keys = {post.channel for post in posts}
-        locked = Channel.objects.select_for_update().filter(key__in=keys).order_by("id")
-        channels = {channel.key: channel for channel in locked.only("id", "key", "seq", "number", "archived_at")}
-        known = _known_nonces(posts, channels)
-        replies = _reply_channels(posts)
-        mentioned = users_named({name for post in posts for name in rules.mentioned_names(post.text)})
-        now = datetime.now(UTC)
-        messages: list[Message] = []
-        mentions: list[Mention] = []
-        first_of: dict[tuple[int, str, str], int] = {}
-        for index, post in enumerate(posts):
-            channel = channels.get(post.channel)
-            if channel is None:
-                results[index] = NotFoundError("There is no such channel.")
-                continue
-            nonce_key = (channel.id, post.author.id, post.nonce) if post.nonce is not None else None
-            if nonce_key is not None and nonce_key in known:
-                results[index] = Stored(message_by_id(channel.id, str(known[nonce_key])), is_duplicate=True)
-                continue
-            if nonce_key is not None and nonce_key in first_of:
-                first = results[first_of[nonce_key]]
-                results[index] = Stored(first.message, is_duplicate=True) if isinstance(first, Stored) else first
-                continue
-            if channel.archived_at is not None:
-                results[index] = ArchivedError()
-                continue
-            if post.reply_to is not None and replies.get(post.reply_to) != channel.id:
-                results[index] = NotFoundError("The message replied to is not in this channel.")
-                continue
-            message = _message(post, channel, now)
-            messages.append(message)
-            named = [mentioned[name] for name in rules.mentioned_names(post.text) if name in mentioned]
-            mentions += [
-                Mention(message=message, channel_id=channel.id, user_id=user.id, number=message.number)
-                for user in named
-            ]
-            results[index] = Stored(
-                _data(post, message, [user.username for user in named]), mentioned=tuple(user.id for user in named)
+    def store(self) -> list[Result]:
+        channels = statements.channels_lock({post.channel for post in self.posts})
+        self.channels: dict[str, LockedChannel] = {channel.key: channel for channel in channels}
+        self.known = statements.nonces_find([key for post in self.posts if (key := self._nonce_key(post)) is not None])
+        self.reply_channels = self._reply_channels()
+        self.named = users_named({name for post in self.posts for name in rules.mentioned_names(post.text)})
+        results = [self._result(post) for post in self.posts]
+        if self.rows:
+            statements.messages_insert(self.rows)
+            moved = {row.channel_id for row in self.rows}
+            statements.heads_store(
+                (each.seq, each.number, each.id) for each in self.channels.values() if each.id in moved
             )
-            if nonce_key is not None:
-                first_of[nonce_key] = index
-        Message.objects.bulk_create(messages)
-        Mention.objects.bulk_create(mentions)
-        _store_heads({message.channel_id: message for message in messages})
-    return [result if result is not None else NotFoundError() for result in results]
+        if self.mentions:
+            Mention.objects.bulk_create(self.mentions)
+        return results
 
+    def _nonce_key(self, post: Post) -> NonceKey | None:
+        channel = self.channels.get(post.channel)
+        return (channel.id, post.author.id, post.nonce) if channel is not None and post.nonce is not None else None
 
-def _message(post: Post, channel: Channel, now: datetime) -> Message:
-    """The next message of a locked channel, whose heads move with it."""
-    channel.seq += 1
-    channel.number += 1
-    return Message(
-        id=uuid7(),
-        channel_id=channel.id,
-        author_id=post.author.id,
-        number=channel.number,
-        seq=channel.seq,
-        changed_seq=channel.seq,
-        text=post.text,
-        nonce=post.nonce,
-        reply_to_id=uuid.UUID(post.reply_to) if post.reply_to else None,
-        created_at=now,
-    )
+    def _result(self, post: Post) -> Result:
+        key = self._nonce_key(post)
+        if key is None:
+            return self._take(post)
+        if key in self.known:
+            return Stored(message_by_id(key[0], str(self.known[key])), is_duplicate=True)
+        first = self.first_of.get(key)
+        if first is None:
+            return self.first_of.setdefault(key, self._take(post))
+        return Stored(first.message, is_duplicate=True) if isinstance(first, Stored) else first
 
-
-def _data(post: Post, message: Message, mentions: list[str]) -> MessageData:
-    return {
-        "id": str(message.id),
-        "channel": post.channel,
-        "number": message.number,
-        "seq": message.seq,
-        "changed_seq": message.changed_seq,
-        "author": post.author.username,
-        "text": post.text,
-        "reply_to": str(message.reply_to_id) if message.reply_to_id else None,
-        "nonce": post.nonce,
-        "reactions": {},
-        "mentions": mentions,
-        "created_at": timestamp(message.created_at),
-        "edited_at": None,
-        "deleted_at": None,
-    }
-
-
-def _known_nonces(posts: Sequence[Post], channels: dict[str, Channel]) -> dict[tuple[int, str, str], uuid.UUID]:
-    """(channel id, author id, nonce) → message id, for those already stored: one index look-up each.
-
-    Row values, since three separate IN lists would make the planner try every combination of them.
-    """
-    wanted = [
-        (channels[post.channel].id, post.author.id, post.nonce)
-        for post in posts
-        if post.nonce is not None and post.channel in channels
-    ]
-    found: dict[tuple[int, str, str], uuid.UUID] = {}
-    to_python = Message._meta.pk.to_python
-    author_field = Message._meta.get_field("author").target_field
-    for start in range(0, len(wanted), NONCES_PER_QUERY):
-        part = wanted[start : start + NONCES_PER_QUERY]
-        rows = ", ".join(["(%s, %s, %s)"] * len(part))
-        sql = (
-            "SELECT channel_id, author_id, nonce, id FROM chat_message "  # noqa: S608  only placeholders are joined
-            f"WHERE (channel_id, author_id, nonce) IN (VALUES {rows}) AND nonce IS NOT NULL"
+    def _take(self, post: Post) -> Result:
+        """Give the post the next number of its channel, or refuse it."""
+        channel = self.channels.get(post.channel)
+        if channel is None:
+            return NotFoundError("There is no such channel.")
+        if channel.is_archived:
+            return ArchivedError()
+        if post.reply_to is not None and self.reply_channels.get(post.reply_to) != channel.id:
+            return NotFoundError("The message replied to is not in this channel.")
+        moved = channel._replace(seq=channel.seq + 1, number=channel.number + 1)
+        self.channels[post.channel] = moved
+        row = MessageRow(
+            id=uuid7(),
+            channel_id=moved.id,
+            author_id=post.author.id,
+            number=moved.number,
+            seq=moved.seq,
+            text=post.text,
+            nonce=post.nonce,
+            reply_to=uuid.UUID(post.reply_to) if post.reply_to else None,
+            created_at=self.now,
         )
-        parameters = [
-            value
-            for channel_id, author_id, nonce in part
-            for value in (channel_id, author_field.get_db_prep_value(author_id, connection), nonce)
+        self.rows.append(row)
+        users = (
+            [self.named[name] for name in rules.mentioned_names(post.text) if name in self.named] if self.named else []
+        )
+        self.mentions += [
+            Mention(message_id=row.id, channel_id=row.channel_id, user_id=user.id, number=row.number) for user in users
         ]
-        with connection.cursor() as cursor:
-            cursor.execute(sql, parameters)
-            for channel_id, author_id, nonce, message_id in cursor.fetchall():
-                found[(channel_id, str(uuid.UUID(str(author_id))), nonce)] = to_python(message_id)
-    return found
+        message = self._data(post, row, [user.username for user in users])
+        return Stored(message, mentioned=tuple(user.id for user in users))
 
+    def _data(self, post: Post, row: MessageRow, mentions: list[str]) -> MessageData:
+        return {
+            "id": str(row.id),
+            "channel": post.channel,
+            "number": row.number,
+            "seq": row.seq,
+            "changed_seq": row.seq,
+            "author": post.author.username,
+            "text": post.text,
+            "reply_to": str(row.reply_to) if row.reply_to else None,
+            "nonce": post.nonce,
+            "reactions": {},
+            "mentions": mentions,
+            "created_at": self.created_at,
+            "edited_at": None,
+            "deleted_at": None,
+        }
 
-def _reply_channels(posts: Sequence[Post]) -> dict[str, int]:
-    """Message id (as the post wrote it) → the id of its channel, for the messages replied to."""
-    wanted: dict[uuid.UUID, str] = {}
-    for post in posts:
-        if post.reply_to is not None:
-            try:
-                wanted[parse_message_id(post.reply_to)] = post.reply_to
-            except NotFoundError:
-                continue
-    if not wanted:
-        return {}
-    rows = Message.objects.filter(pk__in=list(wanted)).values_list("id", "channel_id")
-    by_id = dict(rows)
-    return {text: by_id[pk] for pk, text in wanted.items() if pk in by_id}
-
-
-def _store_heads(newest: dict[int, Message]) -> None:
-    """Write the channels' heads back, all in one statement each way."""
-    with connection.cursor() as cursor:
-        cursor.executemany(
-            "UPDATE chat_channel SET seq = %s, number = %s WHERE id = %s",
-            [(message.seq, message.number, channel_id) for channel_id, message in sorted(newest.items())],
-        )
+    def _reply_channels(self) -> dict[str, int]:
+        """Message id (as the post wrote it) → the id of its channel, for the messages replied to."""
+        wanted: dict[str, uuid.UUID] = {}
+        for post in self.posts:
+            if post.reply_to is not None:
+                try:
+                    wanted[post.reply_to] = parse_message_id(post.reply_to)
+                except NotFoundError:
+                    continue
+        if not wanted:
+            return {}
+        by_id = dict(Message.objects.filter(pk__in=set(wanted.values())).values_list("id", "channel_id"))
+        return {text: by_id[pk] for text, pk in wanted.items() if pk in by_id}
