@@ -9,10 +9,12 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views import defaults
 
+from chat.views import index
 from reaktor.errors import ForbiddenError, InvalidError, NotFoundError, ReaktorError
 from reaktor.rest import JsonHandlers
 
 urlpatterns = [
+    path("", index),
     path("admin/", admin.site.urls),
     path("api/v1/", include("accounts.urls")),
     path("api/v1/", include("chat.transports.rest.urls")),

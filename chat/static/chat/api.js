@@ -1,0 +1,70 @@
+/**
+ * REST: what is asked before there is a session (accounts, tokens). Everything else goes over the session.
+ * Source: docs/protocol.md, "REST".
+ */
+
+import { RequestError } from "./errors.js";
+
+const TIMEOUT_MS = 15_000;
+
+export class Api {
+  /** @param {{base?: string, fetch?: typeof fetch}} [parts] */
+  constructor({ base = "/api/v1", fetch = (...args) => globalThis.fetch(...args) } = {}) {
+    this.base = base;
+    this.fetch = fetch;
+  }
+
+  /** @returns {Promise<Grant>} */
+  register(username, password) {
+    return this.#grant("accounts", { username, password });
+  }
+
+  /** @returns {Promise<Grant>} */
+  logIn(username, password) {
+    return this.#grant("tokens", { username, password });
+  }
+
+  /** A new pair; the old refresh token dies. @returns {Promise<Grant>} */
+  refresh(refresh) {
+    return this.#grant("tokens/refresh", { refresh });
+  }
+
+  /** The refresh token dies. */
+  async revoke(refresh) {
+    await this.#post("tokens/revoke", { refresh });
+  }
+
+  /**
+   * How long the access token is good, by the server's own clock: this device's may be wrong by hours.
+   * @typedef {{user?: import("./types.js").User, access: string, refresh: string, lifeS: number}} Grant
+   */
+  async #grant(path, body) {
+    const { data, date } = await this.#post(path, body);
+    const servedAt = date ? Date.parse(date) : Date.now();
+    return {
+      user: data.user,
+      access: data.access,
+      refresh: data.refresh,
+      lifeS: (Date.parse(data.expires_at) - servedAt) / 1000,
+    };
+  }
+
+  async #post(path, body) {
+    let response;
+    try {
+      response = await this.fetch(`${this.base}/${path}`, {
+        method: "POST",
+        headers: { "Content-Type": "application/json", Accept: "application/json" },
+        body: JSON.stringify(body),
+        signal: AbortSignal.timeout(TIMEOUT_MS),
+      });
+    } catch (error) {
+      throw new RequestError(error?.name === "TimeoutError" ? "timeout" : "offline");
+    }
+    const data = await response.json().catch(() => null);
+    if (response.ok) return { data, date: response.headers.get("Date") };
+    // A proxy in front of a server that is just starting answers in HTML.
+    if (data === null && response.status >= 502) throw new RequestError("unavailable", { retryAfterS: 2 });
+    throw RequestError.from(data?.error, response.status);
+  }
+}

@@ -1,0 +1,257 @@
+/**
+ * ChannelState: what is known of one chat channel, and how events change it. Pure: no DOM, no network, no clock.
+ *
+ * Messages are a window at the newest end, sorted by number. Everything may be told twice: the message with the
+ * greater changed_seq wins. The cursor is the greatest seq of the channel's stream (acknowledgements, events, and
+ * the answers to join, sync and resume, which the server gives in their place of that stream).
+ */
+
+const TYPING_LASTS_MS = 6_000;
+const LEFT_SHOWN = 500;
+const ASIDE_LIMIT = 200;
+
+export class ChannelState {
+  /** @type {import("./types.js").Message[]} */
+  messages = [];
+  /** Whether there are older messages than the window's. */
+  hasOlder = false;
+  /** Whether the window holds the newest messages: set by a join, and from then on kept true by events. */
+  isLoaded = false;
+  /** Whether this session is in the channel, as far as it knows. */
+  isEntered = false;
+  /** Whether `members` may be out of date: after a reconnect, until the next join. */
+  isStale = false;
+  /** @type {Map<string, import("./types.js").Status>} */
+  members = new Map();
+  memberCount = 0;
+  /** @type {Map<string, number>} who is typing → until when (ms) */
+  typing = new Map();
+  cursor = null;
+
+  #byId = new Map();
+  // Changes of messages older than the window: a page of history that was read before them must not undo them.
+  #aside = new Map();
+  #mentioned = new Set();
+
+  /**
+   * @param {import("./types.js").ChannelInfo} info
+   * @param {number} [read]  the own marker, for channels where the server keeps none (role null)
+   */
+  constructor(info, read = info.number) {
+    this.key = info.key;
+    this.info = info.role === null ? { ...info, read_number: read } : info;
+    this.memberCount = info.online;
+  }
+
+  /** Messages above the read marker. Where the server keeps no marker they only count while one is there. */
+  get unread() {
+    if (this.info.role === null && !this.isEntered) return 0;
+    return Math.max(0, this.info.number - this.info.read_number);
+  }
+
+  get newest() {
+    return this.messages.at(-1)?.number ?? 0;
+  }
+
+  get oldest() {
+    return this.messages[0]?.number ?? 0;
+  }
+
+  find(id) {
+    return this.#byId.get(id);
+  }
+
+  /** Take what a list or a join says of the channel. Its counters never run backwards here. */
+  describe(info) {
+    const { seq, number, read_number: read, mentions } = this.info;
+    this.info = {
+      ...info,
+      seq: Math.max(seq, info.seq),
+      number: Math.max(number, info.number),
+      read_number: Math.max(read, info.read_number),
+      mentions: read > info.read_number ? Math.min(mentions, info.mentions) : info.mentions,
+    };
+    if (!this.isEntered) this.memberCount = info.online;
+  }
+
+  /**
+   * Take the answer to a join. `after`: the cursor that was sent with it, or null.
+   * @param {import("./types.js").JoinReply} reply
+   */
+  join(reply, after) {
+    this.isEntered = true;
+    this.isStale = false;
+    this.describe(reply.channel);
+    this.members = new Map(reply.members.map(({ username, status }) => [username, status]));
+    this.memberCount = reply.member_count;
+    if (after === null || reply.reset) this.#replace(reply.messages ?? [], reply.seq);
+    else this.change({ messages: reply.messages, seq: reply.seq });
+  }
+
+  /**
+   * Take what changed since the cursor (resume, sync, join). Returns false on a reset: the window is gone, join anew.
+   * @param {import("./types.js").Changes} changes
+   */
+  change({ messages = [], seq, reset = false }) {
+    if (reset) {
+      this.reset();
+      return false;
+    }
+    for (const message of messages) this.#put(message);
+    this.#reach(seq);
+    return true;
+  }
+
+  /** Forget the messages and the cursor: they must be read anew. */
+  reset() {
+    this.messages = [];
+    this.#byId.clear();
+    this.#aside.clear();
+    this.cursor = null;
+    this.isLoaded = false;
+    this.hasOlder = false;
+  }
+
+  /** Take a page of older messages. @param {{messages: import("./types.js").Message[], has_more: boolean}} page */
+  prepend(page) {
+    const known = this.oldest;
+    for (const message of page.messages) {
+      if (known !== 0 && message.number >= known) continue;
+      const changed = this.#aside.get(message.id);
+      this.#insert(changed && changed.changed_seq > message.changed_seq ? changed : message);
+    }
+    this.hasOlder = page.has_more;
+  }
+
+  /** Let go of the oldest messages, so that a channel that runs for days does not fill the memory. */
+  trim(keep = LEFT_SHOWN) {
+    if (this.messages.length <= keep * 2) return;
+    for (const gone of this.messages.splice(0, this.messages.length - keep)) this.#byId.delete(gone.id);
+    this.hasOlder = true;
+  }
+
+  /**
+   * One durable event, or the acknowledgement of one's own message, which stands in its place. Returns whether the
+   * message is new here.
+   * @param {import("./types.js").Message} message  @param {number} seq
+   */
+  take(message, seq) {
+    // Without a window there is nothing to add to: the join that is under way brings the message.
+    if (!this.isLoaded) return false;
+    const isNew = message.number > this.newest && message.deleted_at === null;
+    this.#put(message);
+    this.#reach(seq);
+    if (isNew) this.typing.delete(message.author);
+    return isNew;
+  }
+
+  /** The answer to an edit, a deletion or a reaction. Its event brings the cursor forward, in its place. */
+  amend(message) {
+    if (this.isLoaded) this.#put(message);
+  }
+
+  /** A member came, or is otherwise than before. */
+  setMember(username, status) {
+    if (!this.members.has(username)) this.memberCount += 1;
+    this.members.set(username, status);
+  }
+
+  setPresence(username, status) {
+    if (this.members.has(username)) this.members.set(username, status);
+  }
+
+  removeMember(username) {
+    this.members.delete(username);
+    this.memberCount = Math.max(this.members.size, this.memberCount - 1);
+    this.typing.delete(username);
+  }
+
+  setTyping(username, on, now) {
+    if (on) this.typing.set(username, now + TYPING_LASTS_MS);
+    else this.typing.delete(username);
+  }
+
+  /** Who is typing now; those whose time is over are forgotten. @param {number} now */
+  typists(now) {
+    for (const [username, until] of this.typing) if (until <= now) this.typing.delete(username);
+    return [...this.typing.keys()];
+  }
+
+  /** Somebody named the user, in a message that may not be in the window. @param {{number: number}} message */
+  mention({ number }) {
+    if (!(number > this.info.read_number) || this.#mentioned.has(number)) return;
+    this.#mentioned.add(number);
+    this.info = { ...this.info, mentions: this.info.mentions + 1, number: Math.max(number, this.info.number) };
+  }
+
+  /** Another name or topic, or archived; nothing else of what is told to everybody alike is about this user. */
+  rename({ name, topic, archived_at }) {
+    this.info = { ...this.info, name, topic, archived_at };
+  }
+
+  /** Everything up to this number has been read. A lower one than before changes nothing. */
+  read(number) {
+    if (number <= this.info.read_number) return;
+    for (const mentioned of this.#mentioned) if (mentioned <= number) this.#mentioned.delete(mentioned);
+    this.info = { ...this.info, read_number: number, mentions: number >= this.info.number ? 0 : this.info.mentions };
+  }
+
+  /** The own session is no longer in it. */
+  left() {
+    this.isEntered = false;
+    this.members = new Map();
+    this.typing.clear();
+    this.reset();
+  }
+
+  #replace(messages, seq) {
+    this.reset();
+    for (const message of messages) this.#insert(message);
+    this.isLoaded = true;
+    this.hasOlder = messages.length > 0 && messages[0].number > 1;
+    this.#reach(seq);
+  }
+
+  #put(message) {
+    this.#count(message);
+    const known = this.#byId.get(message.id);
+    if (known) {
+      if (message.changed_seq <= known.changed_seq) return;
+      this.messages[this.#indexOf(known.number)] = message;
+      this.#byId.set(message.id, message);
+    } else if (!this.hasOlder || message.number > this.oldest) {
+      this.#insert(message);
+    } else {
+      if (this.#aside.size >= ASIDE_LIMIT) this.#aside.delete(this.#aside.keys().next().value);
+      this.#aside.set(message.id, message);
+    }
+  }
+
+  #insert(message) {
+    if (this.#byId.has(message.id)) return;
+    this.messages.splice(this.#indexOf(message.number), 0, message);
+    this.#byId.set(message.id, message);
+  }
+
+  /** Where a number stands, or would stand, in the sorted window. */
+  #indexOf(number) {
+    let low = 0;
+    let high = this.messages.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.messages[middle].number < number) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  #count(message) {
+    const { seq, number } = this.info;
+    if (message.changed_seq <= seq && message.number <= number) return;
+    this.info = { ...this.info, seq: Math.max(seq, message.changed_seq), number: Math.max(number, message.number) };
+  }
+
+  #reach(seq) {
+    this.cursor = Math.max(this.cursor ?? 0, seq);
+  }
+}

@@ -1,0 +1,288 @@
+/**
+ * Chat: what a person can do, and what happens to the state when they do it. Between the views and what is below
+ * them: Session (the line), Store (what is known), Outbox (what is not acknowledged), Signs, Places. No DOM.
+ */
+
+import { RequestError } from "./errors.js";
+import { Outbox, randomNonce } from "./outbox.js";
+import { Places } from "./places.js";
+import { Session } from "./protocol.js";
+import { Signs } from "./signs.js";
+import { Store } from "./store.js";
+
+const PAGE = 50;
+const PATIENCE_S = 2;
+
+export class Chat {
+  /** @type {string|null} the channel that is shown now */
+  active = null;
+  /** @type {Map<string, RequestError>} why a channel could not be entered */
+  problems = new Map();
+  #joins = new Map();
+  #pages = new Map();
+  #timers = new Map();
+  #news = new Set();
+  #states = new Set();
+
+  /**
+   * @param {{url: string, credentials: import("./credentials.js").Credentials, shared: import("./memory.js").Memory,
+   *   own: import("./memory.js").Memory}} parts  shared: by all tabs; own: this tab's
+   */
+  constructor({ url, credentials, shared, own }) {
+    this.places = new Places({ shared, own });
+    this.store = new Store({ readMark: (key) => this.places.readMark(key) });
+    this.session = new Session({
+      url,
+      getToken: (refusing) => credentials.access(refusing),
+      getResume: () => this.store.cursors(),
+      onHello: (hello) => this.#onHello(hello),
+      onEvent: (frame) => this.#onEvent(frame),
+      onState: (state) => this.#states.forEach((listener) => listener(state)),
+    });
+    this.signs = new Signs(this);
+    this.outbox = new Outbox({
+      send: (key, message) => this.#post(key, message),
+      onStored: (key, unsent, reply) => this.#onStored(key, unsent, reply),
+      onChange: (key) => this.store.touch(key),
+      memory: own,
+      nonce: randomNonce,
+    });
+  }
+
+  /** @param {(state: import("./protocol.js").SessionState) => void} listener */
+  onState(listener) {
+    this.#states.add(listener);
+    return () => this.#states.delete(listener);
+  }
+
+  /** @param {(news: {kind: string, key: string|null, data: any}) => void} listener  messages, mentions, sanctions */
+  onNews(listener) {
+    this.#news.add(listener);
+    return () => this.#news.delete(listener);
+  }
+
+  /** @param {import("./types.js").User} user */
+  start(user) {
+    this.store.me = user;
+    this.places.username = user.username;
+    this.outbox.username = user.username;
+    this.outbox.restore(user.username);
+    this.session.start();
+  }
+
+  /** Log out here: nothing of this user stays in the page or the tab. */
+  stop() {
+    this.session.stop();
+    this.outbox.clear();
+    this.places.clear();
+    this.signs.clear();
+    for (const timer of this.#timers.values()) clearTimeout(timer);
+    for (const map of [this.#joins, this.#pages, this.#timers, this.problems]) map.clear();
+    this.active = null;
+    this.store.clear();
+  }
+
+  // -- Channels ------------------------------------------------------------------------------------------------
+
+  /**
+   * Be in a channel, with its newest messages and members known. Harmless when that is so already.
+   * @param {string} key
+   * @returns {Promise<import("./channel.js").ChannelState>}  rejects with a RequestError, also kept in `problems`
+   */
+  enter(key) {
+    const channel = this.store.channel(key);
+    if (channel?.isEntered && channel.isLoaded && !channel.isStale) return Promise.resolve(channel);
+    if (!this.#joins.has(key)) this.#joins.set(key, this.#join(key).finally(() => this.#joins.delete(key)));
+    return this.#joins.get(key);
+  }
+
+  /** @param {string} key */
+  async leave(key) {
+    await this.session.request("channel.leave", { channel: key });
+    this.places.leave(key);
+    this.store.channel(key)?.left();
+    this.store.touch(key);
+  }
+
+  /** @param {{search?: string, cursor?: string}} query  @returns {Promise<{keys: string[], next: string|null}>} */
+  async list(query) {
+    const page = await this.session.request("channel.list", { data: query });
+    for (const info of page.results) this.store.know(info);
+    return { keys: page.results.map(({ key }) => key), next: page.next };
+  }
+
+  /** @param {{name: string, topic?: string, kind: "public"|"unlisted"}} wanted  @returns {Promise<string>} its key */
+  async create(wanted) {
+    const info = await this.session.request("channel.create", { data: wanted });
+    this.store.know(info);
+    return info.key;
+  }
+
+  async #join(key) {
+    const known = this.store.channel(key);
+    const after = known?.isLoaded ? known.cursor : null;
+    try {
+      const reply = await this.session.request("channel.join", { channel: key, data: after === null ? {} : { after } });
+      this.problems.delete(key);
+      const channel = this.store.join(reply, after);
+      this.places.enter(channel.info);
+      this.#settle(channel);
+      return channel;
+    } catch (error) {
+      this.#onRefused(key, error);
+      throw error;
+    }
+  }
+
+  #onRefused(key, error) {
+    if (error.isPatience) {
+      this.#later(key, (error.retryAfterS ?? PATIENCE_S) * 1000, () => this.#joinAgain([key]));
+    } else if (!error.isConnection) {
+      this.problems.set(key, error);
+      this.places.leave(key);
+      this.store.channel(key)?.left();
+    }
+    this.store.touch(key);
+  }
+
+  /** Older messages than those known. Returns when they are in the store. @param {string} key */
+  loadOlder(key) {
+    const channel = this.store.channel(key);
+    if (!channel?.isLoaded || !channel.hasOlder) return Promise.resolve();
+    if (!this.#pages.has(key)) this.#pages.set(key, this.#page(channel).finally(() => this.#pages.delete(key)));
+    return this.#pages.get(key);
+  }
+
+  async #page(channel) {
+    const before = channel.oldest;
+    const page = await this.session.request("message.list", { channel: channel.key, data: { before, limit: PAGE } });
+    // A reset in the meantime put another window in its place: the page may not touch it.
+    if (channel.oldest !== before) return;
+    channel.prepend(page);
+    this.store.touch(channel.key);
+  }
+
+  // -- Messages ------------------------------------------------------------------------------------------------
+
+  /** @param {string} key  @param {string} text */
+  send(key, text) {
+    this.signs.sent(key);
+    this.outbox.add(key, text);
+  }
+
+  edit(key, id, text) {
+    return this.#change("message.edit", key, { id, text });
+  }
+
+  remove(key, id) {
+    return this.#change("message.delete", key, { id });
+  }
+
+  /** Put one's emoji on a message, or take it back. @param {import("./types.js").Message} message */
+  react(message, emoji) {
+    const has = message.reactions[emoji]?.includes(this.store.me.username);
+    return this.#change(has ? "reaction.remove" : "reaction.add", message.channel, { id: message.id, emoji });
+  }
+
+  async #change(op, key, data) {
+    this.store.channel(key)?.amend(await this.session.request(op, { channel: key, data }));
+    this.store.touch(key);
+  }
+
+  async #post(key, message) {
+    if (!this.session.isLive) throw new RequestError("offline");
+    if (!this.store.channel(key)?.isEntered) await this.enter(key);
+    try {
+      return await this.session.request("message.send", { channel: key, data: message });
+    } catch (error) {
+      if (error.code !== "not_a_member") throw error;
+      this.store.channel(key)?.left();
+      await this.enter(key);
+      return this.session.request("message.send", { channel: key, data: message });
+    }
+  }
+
+  #onStored(key, unsent, reply) {
+    const channel = this.store.channel(key);
+    // Sent before and stored then: it may have changed since, so what the channel tells counts, not what we wrote.
+    if (!channel || reply.duplicate) return;
+    channel.take({
+      id: reply.id,
+      channel: key,
+      number: reply.number,
+      seq: reply.seq,
+      changed_seq: reply.seq,
+      author: this.store.me.username,
+      text: unsent.text,
+      reply_to: null,
+      nonce: unsent.nonce,
+      reactions: {},
+      mentions: [],
+      created_at: reply.created_at,
+      edited_at: null,
+      deleted_at: null,
+    }, reply.seq);
+  }
+
+  // -- What the server tells -----------------------------------------------------------------------------------
+
+  /** The line may have died unnoticed, or something may have been missed: ask, and take what is new. */
+  async probe() {
+    const reply = await this.session.probe("sync", { data: { channels: this.store.cursors() } });
+    if (reply) this.#joinAgain(this.store.sync(reply));
+  }
+
+  #onHello(hello) {
+    const again = new Set([...this.store.hello(hello), ...this.places.entered()]);
+    if (this.active !== null) again.add(this.active);
+    for (const channel of this.store.channels.values()) this.#settle(channel);
+    this.#joinAgain(again);
+    this.signs.hello();
+    this.outbox.resume();
+  }
+
+  #onEvent(frame) {
+    const news = this.store.fold(frame, Date.now());
+    const channel = frame.channel === undefined ? undefined : this.store.channel(frame.channel);
+    if (channel && frame.data?.nonce && frame.data.author === this.store.me?.username) {
+      this.outbox.remove(channel.key, frame.data.nonce);
+    }
+    if (news?.kind === "sync") this.#resync(news.key);
+    else if (news) this.#news.forEach((listener) => listener(news));
+  }
+
+  /** Unsent messages that the server has after all: their acknowledgement was lost with the old line. */
+  #settle(channel) {
+    const unsent = new Set(this.outbox.entries(channel.key).map(({ nonce }) => nonce));
+    if (unsent.size === 0) return;
+    for (const { nonce, author } of channel.messages) {
+      if (unsent.has(nonce) && author === this.store.me.username) this.outbox.remove(channel.key, nonce);
+    }
+  }
+
+  #joinAgain(keys) {
+    // What failed is in `problems`, or comes again by itself.
+    for (const key of keys) this.enter(key).catch(() => {});
+  }
+
+  async #resync(key) {
+    const cursor = this.store.channel(key)?.cursor ?? null;
+    if (cursor === null) return;
+    try {
+      const reply = await this.session.request("sync", { data: { channels: { [key]: cursor } } });
+      this.#joinAgain(this.store.sync(reply));
+    } catch {
+      // The next hello resumes from the same cursor.
+    }
+  }
+
+  /** One timer per channel: what is planned already is not planned again. */
+  #later(key, ms, work) {
+    if (this.#timers.has(key)) return;
+    const timer = setTimeout(() => {
+      this.#timers.delete(key);
+      work();
+    }, ms);
+    this.#timers.set(key, timer);
+  }
+}

@@ -1,0 +1,92 @@
+/**
+ * The start of the web client: puts the parts together, and shows the page that the address names.
+ * `#/` is the lobby, `#/c/<key>` a channel; without a login there is only the log-in page, and the address stays.
+ */
+
+import { Api } from "./api.js";
+import { Chat } from "./chat.js";
+import { Credentials } from "./credentials.js";
+import { explainClose, needsLogin } from "./errors.js";
+import { Memory } from "./memory.js";
+import { AuthView } from "./views/auth.js";
+import { forgetDrafts } from "./views/channel.js";
+import { Shell } from "./views/shell.js";
+
+class App {
+  /** @param {HTMLElement} root */
+  constructor(root) {
+    this.root = root;
+    const shared = Memory.from(() => localStorage);
+    const own = Memory.from(() => sessionStorage);
+    this.credentials = new Credentials({ api: new Api(), memory: shared, locks: navigator.locks });
+    const url = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws/v1`;
+    this.chat = new Chat({ url, credentials: this.credentials, shared, own });
+    /** @type {Shell|null} */
+    this.shell = null;
+  }
+
+  start() {
+    this.chat.onState((state) => state.name === "ended" && needsLogin(state.code) && this.#out(explainClose(state.code)));
+    this.credentials.onOtherTab(() => this.#onOtherTab());
+    addEventListener("hashchange", () => this.#route());
+    addEventListener("online", () => this.chat.probe());
+    addEventListener("offline", () => this.chat.probe());
+    // A page that comes out of the back/forward cache, or a device that slept, may hold a line that is long dead.
+    addEventListener("pageshow", (event) => event.persisted && this.chat.probe());
+    document.addEventListener("visibilitychange", () => this.#onSight());
+    const { login } = this.credentials;
+    if (login) this.#in(login);
+    else this.#showLogin();
+  }
+
+  #in(login) {
+    this.shell = new Shell({ chat: this.chat, onLogOut: () => this.#logOut() });
+    this.root.replaceChildren(this.shell.element);
+    this.chat.start(login.user);
+    this.#route();
+  }
+
+  /** No longer logged in here, for a reason that the log-in page shows. @param {string} notice */
+  #out(notice = "") {
+    if (!this.shell) return;
+    this.shell.destroy();
+    this.shell = null;
+    this.chat.stop();
+    this.credentials.forget();
+    forgetDrafts();
+    this.#showLogin(notice);
+  }
+
+  async #logOut() {
+    const { login } = this.credentials;
+    this.#out();
+    history.replaceState(null, "", location.pathname);
+    if (login) await this.credentials.revoke(login);
+  }
+
+  #showLogin(notice = "") {
+    const view = new AuthView({ credentials: this.credentials, notice, onLogin: (login) => this.#in(login) });
+    document.title = "Reaktor";
+    this.root.replaceChildren(view.element);
+    view.focus();
+  }
+
+  #onOtherTab() {
+    const { login } = this.credentials;
+    if (this.shell && login?.user.id !== this.chat.store.me?.id) this.#out("You logged out in another tab.");
+    if (!this.shell && login) this.#in(login);
+  }
+
+  #onSight() {
+    this.chat.signs.hidden(document.hidden);
+    this.shell?.sight(document.hidden);
+    if (!document.hidden && this.shell) this.chat.probe();
+  }
+
+  #route() {
+    const found = /^#\/c\/([A-Za-z0-9_-]{1,64})$/.exec(location.hash);
+    this.shell?.show(found ? found[1] : null);
+  }
+}
+
+new App(document.getElementById("app")).start();

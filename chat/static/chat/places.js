@@ -1,0 +1,68 @@
+/**
+ * Places: which channels this person goes to, as this browser remembers it.
+ *
+ * Entered: where this tab is, so that a reload enters them again. Visited: unlisted channels, which no list names
+ * and of which the server keeps no read marker for people who only know the link.
+ */
+
+const VISITED_LIMIT = 50;
+
+export class Places {
+  /** @param {{shared: import("./memory.js").Memory, own: import("./memory.js").Memory}} parts */
+  constructor({ shared, own }) {
+    this.shared = shared;
+    this.own = own;
+    this.username = "";
+  }
+
+  /** @returns {string[]} keys of the channels this tab is in */
+  entered() {
+    const kept = this.own.get("entered");
+    return kept?.username === this.username ? kept.keys : [];
+  }
+
+  /** @returns {{key: string, name: string, read: number}[]} oldest first */
+  visited() {
+    return this.shared.get(this.#name, []);
+  }
+
+  readMark(key) {
+    return this.visited().find((place) => place.key === key)?.read;
+  }
+
+  /** @param {import("./types.js").ChannelInfo} info */
+  enter(info) {
+    this.#setEntered([...this.entered().filter((key) => key !== info.key), info.key]);
+    if (info.role === null && info.kind !== "public") this.#setVisited(info);
+  }
+
+  /** @param {import("./types.js").ChannelInfo} info */
+  read(info) {
+    if (info.role === null && info.kind !== "public") this.#setVisited(info);
+  }
+
+  /** @param {string} key */
+  leave(key) {
+    this.#setEntered(this.entered().filter((entered) => entered !== key));
+    this.shared.set(this.#name, this.visited().filter((place) => place.key !== key));
+  }
+
+  /** Log-out: this tab is nowhere. What was visited is kept for the next login. */
+  clear() {
+    this.own.remove("entered");
+  }
+
+  get #name() {
+    return `visited.${this.username.toLowerCase()}`;
+  }
+
+  #setEntered(keys) {
+    this.own.set("entered", { username: this.username, keys });
+  }
+
+  #setVisited(info) {
+    const place = { key: info.key, name: info.name, read: info.read_number };
+    const others = this.visited().filter(({ key }) => key !== info.key);
+    this.shared.set(this.#name, [...others, place].slice(-VISITED_LIMIT));
+  }
+}

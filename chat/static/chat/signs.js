@@ -1,0 +1,108 @@
+/**
+ * Signs: the small things a person's presence gives off - typing, reading, online or away. Never stored by this
+ * page, never waited for: one that gets lost is followed by the next.
+ */
+
+const TYPING_EVERY_MS = 3_000;
+const READ_EVERY_MS = 400;
+const HIDDEN_IS_AWAY_MS = 5 * 60_000;
+
+export class Signs {
+  /** @type {import("./types.js").Status} what the person chose */
+  chosen = "online";
+  #isIdle = false;
+  #said = "online";
+  #typed = new Map();
+  #reads = new Map();
+  #hidden = 0;
+
+  /**
+   * @param {{session: import("./protocol.js").Session, store: import("./store.js").Store,
+   *   places: import("./places.js").Places}} parts
+   */
+  constructor({ session, store, places }) {
+    this.session = session;
+    this.store = store;
+    this.places = places;
+  }
+
+  /** @returns {import("./types.js").Status} what others see of this session */
+  get status() {
+    return this.chosen === "away" || this.#isIdle ? "away" : "online";
+  }
+
+  /** The person's own switch. @param {import("./types.js").Status} status */
+  choose(status) {
+    this.chosen = status;
+    this.#tell();
+  }
+
+  /** The page went out of sight, or came back. Away after some minutes out of sight. @param {boolean} isHidden */
+  hidden(isHidden) {
+    clearTimeout(this.#hidden);
+    if (isHidden) this.#hidden = setTimeout(() => this.#idle(true), HIDDEN_IS_AWAY_MS);
+    else this.#idle(false);
+  }
+
+  /** A new session starts as online; say so if that is not true. */
+  hello() {
+    this.#said = "online";
+    this.#tell();
+  }
+
+  /** The person is typing (on), or emptied the field. Said at most every 3 s. @param {string} key */
+  typing(key, on) {
+    const now = Date.now();
+    const last = this.#typed.get(key);
+    if (on ? now - (last ?? -Infinity) < TYPING_EVERY_MS : last === undefined) return;
+    if (on) this.#typed.set(key, now);
+    else this.#typed.delete(key);
+    this.#say("typing", { channel: key, data: { on } });
+  }
+
+  /** A message went out: others see it, and need no other sign that the typing is over. @param {string} key */
+  sent(key) {
+    this.#typed.delete(key);
+  }
+
+  /** Everything in the channel has been seen. @param {string} key */
+  read(key) {
+    const channel = this.store.channel(key);
+    if (!channel?.isLoaded || channel.unread === 0) return;
+    channel.read(channel.newest);
+    this.places.read(channel.info);
+    this.store.touch(key);
+    if (channel.info.role === null || this.#reads.has(key)) return;
+    const say = () => {
+      this.#reads.delete(key);
+      this.#say("read", { channel: key, data: { number: channel.info.read_number } });
+    };
+    this.#reads.set(key, setTimeout(say, READ_EVERY_MS));
+  }
+
+  /** Forget this user. */
+  clear() {
+    clearTimeout(this.#hidden);
+    for (const timer of this.#reads.values()) clearTimeout(timer);
+    this.#reads.clear();
+    this.#typed.clear();
+    this.#isIdle = false;
+    this.chosen = "online";
+  }
+
+  #idle(isIdle) {
+    this.#isIdle = isIdle;
+    this.#tell();
+  }
+
+  #tell() {
+    if (this.status === this.#said || !this.session.isLive) return;
+    this.#said = this.status;
+    this.#say("status", { data: { status: this.status } });
+    this.store.touch();
+  }
+
+  #say(op, more) {
+    this.session.request(op, more).catch(() => {});
+  }
+}

@@ -1,0 +1,96 @@
+/**
+ * The shapes that travel between the server and this client, for readers and editors. No code.
+ * Source: docs/protocol.md, "Shapes". This file must stay free of other modules: everybody names it.
+ */
+
+/**
+ * @typedef {object} User
+ * @property {string} id
+ * @property {string} username
+ * @property {boolean} is_staff
+ * @property {string} created_at
+ */
+
+/**
+ * A chat channel as one user sees it.
+ * @typedef {object} ChannelInfo
+ * @property {string} key
+ * @property {string} name
+ * @property {string} topic
+ * @property {"public"|"unlisted"|"private"|"direct"} kind
+ * @property {number} seq          position of the newest durable event
+ * @property {number} number       number of the newest message
+ * @property {number} online       how many people are in it now
+ * @property {string|null} role    the durable role; null: no member for good
+ * @property {number} read_number
+ * @property {number} unread
+ * @property {number} mentions
+ * @property {string|null} archived_at
+ * @property {string} created_at
+ */
+
+/** @typedef {"online"|"away"} Status */
+
+/** @typedef {{username: string, status: Status}} Member */
+
+/**
+ * @typedef {object} Message
+ * @property {string} id
+ * @property {string} channel
+ * @property {number} number       dense over messages, from 1
+ * @property {number} seq          the position it took when it was stored
+ * @property {number} changed_seq  the position of its last change; greater is newer
+ * @property {string} author
+ * @property {string|null} text    null once deleted
+ * @property {string|null} reply_to
+ * @property {string|null} nonce
+ * @property {Object<string, string[]>} reactions
+ * @property {string[]} mentions
+ * @property {string} created_at
+ * @property {string|null} edited_at
+ * @property {string|null} deleted_at
+ */
+
+/** @typedef {{messages?: Message[], seq: number, reset?: boolean}} Changes */
+
+/**
+ * @typedef {object} Hello
+ * @property {string} session
+ * @property {User} user
+ * @property {string} expires_at
+ * @property {string} epoch        names the database's history; a new one voids every cursor
+ * @property {Object<string, number>} limits
+ * @property {ChannelInfo[]} channels
+ * @property {Object<string, Changes>} resume
+ */
+
+/**
+ * @typedef {object} JoinReply
+ * @property {ChannelInfo} channel
+ * @property {Member[]} members
+ * @property {number} member_count
+ * @property {Message[]} messages
+ * @property {number} seq
+ * @property {boolean} reset
+ */
+
+/**
+ * What the server tells by itself. Durable events have a seq and a Message as data.
+ * @typedef {object} EventFrame
+ * @property {string} event
+ * @property {string} [channel]
+ * @property {number} [seq]
+ * @property {any} data
+ */
+
+/**
+ * A message of one's own that the server has not acknowledged yet.
+ * @typedef {object} Unsent
+ * @property {string} nonce
+ * @property {string} text
+ * @property {string} created_at
+ * @property {"sending"|"waiting"|"failed"} state
+ * @property {string} [problem]    why it failed, in words
+ */
+
+export {};

@@ -1,0 +1,162 @@
+/** One channel: its head, its messages, the field to write in, and who is here. */
+
+import { h, icon, setText } from "../dom.js";
+import { explain } from "../errors.js";
+import { typingLine } from "../words.js";
+import { Composer } from "./composer.js";
+import { Members } from "./members.js";
+import { Messages } from "./messages.js";
+
+// What is written and not sent stays while one looks into other channels.
+const drafts = new Map();
+
+export class ChannelView {
+  /**
+   * @param {{chat: import("../chat.js").Chat, key: string, menuButton: Element, toasts: import("./toasts.js").Toasts}} parts
+   */
+  constructor({ chat, key, menuButton, toasts }) {
+    this.chat = chat;
+    this.key = key;
+    this.toasts = toasts;
+    const onProblem = (error) => toasts.show(explain(error));
+    this.messages = new Messages({ chat, key, onProblem });
+    this.members = new Members();
+    this.composer = new Composer({
+      draft: drafts.get(key) ?? "",
+      limit: () => chat.store.limits.text_chars,
+      onSend: (text) => this.#send(text),
+      onTyping: (on) => chat.signs.typing(key, on),
+      onEditLast: () => this.messages.editLast(),
+    });
+    this.typing = h("p", { class: "typing", "aria-live": "polite" });
+    this.notice = h("div", { class: "notice", role: "status", hidden: true });
+    this.element = h(
+      "main",
+      { class: "channel", id: "main", tabindex: "-1" },
+      this.#head(menuButton),
+      h("div", { class: "conversation" }, this.notice, this.messages.element, this.typing, this.composer.element),
+      this.members.element,
+    );
+    this.ticker = setInterval(() => this.#drawTyping(), 1_000);
+    this.#enter();
+  }
+
+  get name() {
+    return this.chat.store.channel(this.key)?.info.name ?? "Channel";
+  }
+
+  #head(menuButton) {
+    this.title = h("h1");
+    this.topic = h("p", { class: "topic" });
+    this.people = h("button", {
+      class: "button is-quiet people-button", type: "button", "aria-controls": "members", "aria-expanded": "false",
+      on: { click: () => this.#togglePeople() },
+    });
+    this.copy = h("button", { class: "button is-quiet", type: "button", hidden: true, on: { click: () => this.#copyLink() } }, icon("link"), "Copy link");
+    this.leave = h("button", { class: "button is-quiet", type: "button", hidden: true, on: { click: () => this.#leave() } }, "Leave");
+    return h(
+      "header",
+      { class: "page-head" },
+      menuButton,
+      h("div", { class: "page-title" }, this.title, this.topic),
+      h("div", { class: "page-actions" }, this.copy, this.leave, this.people),
+    );
+  }
+
+  focus() {
+    // On a touch screen a focused field brings up the keyboard, over what one came to read.
+    if (matchMedia("(hover: hover)").matches) this.composer.focus();
+    else this.element.focus({ preventScroll: true });
+  }
+
+  #enter() {
+    this.chat.active = this.key;
+    // Without a connection this fails; the hello of the next one enters the shown channel.
+    this.chat.enter(this.key).catch(() => {});
+    this.update();
+  }
+
+  update() {
+    const channel = this.chat.store.channel(this.key);
+    const problem = this.chat.problems.get(this.key);
+    const isThere = channel?.isLoaded ?? false;
+    this.notice.hidden = isThere && !problem;
+    for (const element of [this.messages.element, this.composer.element]) element.hidden = !isThere;
+    this.copy.hidden = !isThere || channel.info.kind !== "unlisted";
+    this.leave.hidden = !isThere;
+    this.people.hidden = !isThere;
+    setText(this.title, channel?.info.name ?? "");
+    setText(this.topic, channel?.info.topic ?? "");
+    if (problem) this.#drawProblem(problem);
+    else if (!isThere) setText(this.notice, this.chat.session.isLive ? "Loading…" : "");
+    if (!isThere) return;
+    this.people.replaceChildren(icon("people"), `${channel.memberCount}`, h("span", { class: "only-heard" }, " people here"));
+    this.composer.update(channel.info);
+    this.members.update(channel, this.chat.store.me.username);
+    this.#drawTyping();
+    this.messages.redraw();
+  }
+
+  #drawProblem(problem) {
+    const isGone = problem.code === "not_found";
+    const text = isGone ? "There is no channel under this address. Perhaps the link is incomplete." : explain(problem);
+    if (this.shownProblem === problem) return;
+    this.shownProblem = problem;
+    this.notice.replaceChildren(h("p", {}, text), h("a", { class: "button", href: "#/" }, "All channels"));
+  }
+
+  #drawTyping() {
+    const names = this.chat.store.channel(this.key)?.typists(Date.now()) ?? [];
+    setText(this.typing, typingLine(names));
+  }
+
+  #send(text) {
+    drafts.delete(this.key);
+    this.chat.send(this.key, text);
+    this.messages.toEnd();
+  }
+
+  async #leave() {
+    try {
+      await this.chat.leave(this.key);
+      location.hash = "#/";
+    } catch (error) {
+      this.toasts.show(explain(error));
+    }
+  }
+
+  async #copyLink() {
+    const link = location.href;
+    try {
+      await navigator.clipboard.writeText(link);
+      this.toasts.show("The link is copied. Whoever has it may come in.");
+    } catch {
+      // The clipboard is there on https and localhost only, and may be forbidden.
+      window.prompt("Copy this link:", link);
+    }
+  }
+
+  #togglePeople() {
+    const isOpen = this.element.classList.toggle("shows-people");
+    this.people.setAttribute("aria-expanded", String(isOpen));
+  }
+
+  /** The page is in sight again, or no longer. @param {boolean} isHidden */
+  sight(isHidden) {
+    if (isHidden) this.messages.away();
+    else this.messages.redraw();
+  }
+
+  destroy() {
+    clearInterval(this.ticker);
+    if (this.composer.draft.trim() === "") drafts.delete(this.key);
+    else drafts.set(this.key, this.composer.draft);
+    this.messages.destroy();
+    if (this.chat.active === this.key) this.chat.active = null;
+  }
+}
+
+/** Log-out: nobody else may find what was being written. */
+export function forgetDrafts() {
+  drafts.clear();
+}

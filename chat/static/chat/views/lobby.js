@@ -1,0 +1,126 @@
+/** The lobby: every listed channel with how many are in it now, a search, and the ways to make a new one. */
+
+import { h, icon, keyed, setText } from "../dom.js";
+import { explain } from "../errors.js";
+import { count } from "../words.js";
+import { NewChannel } from "./newchannel.js";
+import { badge } from "./sidebar.js";
+
+const REFRESH_MS = 15_000;
+const SEARCH_PAUSE_MS = 250;
+
+export class Lobby {
+  name = "All channels";
+
+  /** @param {{chat: import("../chat.js").Chat, onMenu: () => void, menuButton: Element}} parts */
+  constructor({ chat, menuButton }) {
+    this.chat = chat;
+    this.keys = [];
+    this.next = null;
+    this.asked = 0;
+    this.dialog = new NewChannel({ chat, onCreated: (key) => (location.hash = `#/c/${key}`) });
+    this.search = h("input", {
+      class: "input", type: "search", id: "lobby-search", placeholder: "Search channels", autocomplete: "off",
+      "aria-label": "Search channels", on: { input: () => this.#searchSoon() },
+    });
+    this.list = h("ul", { class: "channel-list" });
+    this.note = h("p", { class: "lobby-note", role: "status" });
+    this.more = h("button", { class: "button", type: "button", hidden: true, on: { click: () => this.#load(this.next) } }, "Show more");
+    this.element = h(
+      "main",
+      { class: "lobby", id: "main", tabindex: "-1" },
+      h(
+        "header",
+        { class: "page-head" },
+        menuButton,
+        h("h1", {}, "Channels"),
+        h(
+          "div",
+          { class: "page-actions" },
+          this.#button("lock", "Private channel", "unlisted"),
+          this.#button("plus", "New channel", "public", "is-primary"),
+        ),
+      ),
+      h("div", { class: "lobby-body" }, this.search, this.list, this.note, this.more),
+      this.dialog.element,
+    );
+    this.ticker = setInterval(() => document.hidden || this.#refresh(), REFRESH_MS);
+    this.stopListening = chat.onState((state) => state.name === "live" && this.#refresh());
+    this.#refresh();
+  }
+
+  #button(drawing, words, kind, look = "") {
+    const open = () => this.dialog.open(kind);
+    return h("button", { class: `button ${look}`, type: "button", on: { click: open } }, icon(drawing), words);
+  }
+
+  update() {
+    const { store } = this.chat;
+    const wanted = this.search.value.trim().toLowerCase();
+    const created = [...store.channels.values()].filter(
+      ({ key, info }) => info.kind === "public" && info.archived_at === null && this.next === null && !this.keys.includes(key),
+    );
+    const shown = [...this.keys.map((key) => store.channel(key)).filter(Boolean), ...created]
+      .filter(({ info }) => info.name.toLowerCase().includes(wanted))
+      .map((channel) => ({ key: channel.key, info: channel.info, online: channel.memberCount, unread: channel.unread }));
+    keyed(this.list, shown, {
+      key: (row) => row.key,
+      create: (row) => h("li", {}, h("a", { class: "channel-row", href: `#/c/${row.key}` })),
+      update: (item, row) => drawRow(item.firstChild, row),
+      same: (one, other) => one.info === other.info && one.online === other.online && one.unread === other.unread,
+    });
+    this.more.hidden = this.next === null;
+    if (shown.length > 0) setText(this.note, "");
+    else if (!this.chat.session.isLive) setText(this.note, "The list comes as soon as there is a connection.");
+    else setText(this.note, wanted ? "No channel has a name like that." : "");
+  }
+
+  #searchSoon() {
+    clearTimeout(this.pause);
+    this.pause = setTimeout(() => this.#refresh(), SEARCH_PAUSE_MS);
+    this.update();
+  }
+
+  #refresh() {
+    return this.#load(null);
+  }
+
+  /** Ask for a page; with a cursor it is put behind what is shown, without one it replaces it. */
+  async #load(cursor) {
+    if (!this.chat.session.isLive) return this.update();
+    const asked = ++this.asked;
+    const search = this.search.value.trim();
+    try {
+      const page = await this.chat.list({ ...(search ? { search } : {}), ...(cursor ? { cursor } : {}) });
+      // A later question was asked meanwhile: its answer counts.
+      if (asked !== this.asked) return;
+      this.keys = cursor ? [...this.keys, ...page.keys] : page.keys;
+      this.next = page.next;
+      this.update();
+    } catch (error) {
+      if (!error.isConnection) setText(this.note, explain(error));
+    }
+  }
+
+  destroy() {
+    clearInterval(this.ticker);
+    clearTimeout(this.pause);
+    this.stopListening();
+  }
+}
+
+function drawRow(link, { info, online, unread }) {
+  const marks = [];
+  if (info.mentions > 0) marks.push(badge(`@${info.mentions}`, count(info.mentions, "mention"), "is-mention"));
+  if (unread > 0) marks.push(badge(`${unread} new`, ""));
+  link.replaceChildren(
+    h(
+      "span",
+      { class: "channel-words" },
+      h("span", { class: "channel-name" }, h("span", { class: "place-mark", "aria-hidden": "true" }, "#"), info.name),
+      info.topic ? h("span", { class: "channel-topic" }, info.topic) : null,
+    ),
+    h("span", { class: "channel-marks" }, ...marks),
+    h("span", { class: online > 0 ? "presence is-online" : "presence" }, online > 0 ? `${online} online` : "nobody here"),
+  );
+}

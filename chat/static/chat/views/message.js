@@ -1,0 +1,102 @@
+/** One row of a channel: a message, an unsent one, a day, or the mark of what is new. */
+
+import { h, tint } from "../dom.js";
+import { partsOf } from "../richtext.js";
+import { momentOf, timeOf } from "../words.js";
+
+/**
+ * Draw a row into its list item.
+ * @param {HTMLElement} item
+ * @param {import("../timeline.js").Row} row
+ * @param {{me: string, onReact: (message: import("../types.js").Message, emoji: string) => void,
+ *   onRetry: (nonce: string) => void, onDiscard: (nonce: string) => void}} actions
+ */
+export function drawRow(item, row, actions) {
+  item.removeAttribute("tabindex");
+  if (row.kind === "day" || row.kind === "new") {
+    item.className = row.kind === "day" ? "divider" : "divider is-new";
+    item.replaceChildren(h("span", {}, row.words ?? "New"));
+  } else if (row.kind === "message") {
+    drawMessage(item, row, actions);
+  } else {
+    drawUnsent(item, row, actions);
+  }
+}
+
+function drawMessage(item, { message, isGrouped, isOwn }, actions) {
+  const isForMe = message.mentions.includes(actions.me);
+  item.className = classes("message", { "is-grouped": isGrouped, "is-own": isOwn, "is-for-me": isForMe });
+  item.dataset.id = message.id;
+  item.tabIndex = -1;
+  const date = new Date(message.created_at);
+  const time = h("time", { class: "time", datetime: message.created_at, title: momentOf(date) }, timeOf(date));
+  item.replaceChildren(
+    ...head(message.author, time, isGrouped),
+    message.text === null
+      ? h("p", { class: "text is-gone" }, "This message was deleted.")
+      : textOf(message.text, actions.me, message.edited_at !== null),
+    ...reactions(message, actions),
+  );
+}
+
+function drawUnsent(item, { unsent, isGrouped }, actions) {
+  const hasFailed = unsent.state === "failed";
+  item.className = classes("message is-own is-unsent", { "is-grouped": isGrouped, "has-failed": hasFailed });
+  delete item.dataset.id;
+  const state = hasFailed ? "not sent" : "sending…";
+  const button = (words, handler) =>
+    h("button", { class: "link", type: "button", on: { click: () => handler(unsent.nonce) } }, words);
+  item.replaceChildren(
+    ...head(actions.me, h("span", { class: "time" }, state), isGrouped),
+    textOf(unsent.text, actions.me, false),
+    ...(hasFailed
+      ? [h("p", { class: "problem", role: "alert" }, unsent.problem ?? "It could not be sent.", " ", button("Try again", actions.onRetry), " ", button("Discard", actions.onDiscard))]
+      : []),
+  );
+}
+
+function head(author, time, isGrouped) {
+  if (isGrouped) return [h("span", { class: "only-heard" }, author), time];
+  return [
+    h("span", { class: `avatar ${tint(author)}`, "aria-hidden": "true" }, author.slice(0, 1).toUpperCase()),
+    h("p", { class: "message-head" }, h("span", { class: "author" }, author), time),
+  ];
+}
+
+function textOf(text, me, isEdited) {
+  const paragraph = h("p", { class: "text", dir: "auto" });
+  for (const part of partsOf(text)) {
+    if (part.kind === "link") {
+      paragraph.append(h("a", { href: part.text, target: "_blank", rel: "noopener noreferrer nofollow" }, part.text));
+    } else if (part.kind === "name") {
+      const isMe = part.text.slice(1).toLowerCase() === me.toLowerCase();
+      paragraph.append(h("span", { class: isMe ? "name is-me" : "name" }, part.text));
+    } else {
+      paragraph.append(part.text);
+    }
+  }
+  if (isEdited) paragraph.append(h("span", { class: "edited" }, " edited"));
+  return paragraph;
+}
+
+function reactions(message, { me, onReact }) {
+  const entries = Object.entries(message.reactions).filter(([, names]) => names.length > 0);
+  if (entries.length === 0) return [];
+  const buttons = entries.map(([emoji, names]) =>
+    h(
+      "button",
+      {
+        class: "reaction", type: "button", "aria-pressed": String(names.includes(me)), title: names.join(", "),
+        "aria-label": `${emoji}, ${names.length}: ${names.join(", ")}`, on: { click: () => onReact(message, emoji) },
+      },
+      emoji,
+      " ",
+      String(names.length),
+    ),
+  );
+  return [h("div", { class: "reactions" }, ...buttons)];
+}
+
+function classes(always, when) {
+  return [always, ...Object.keys(when).filter((name) => when[name])].join(" ");
+}

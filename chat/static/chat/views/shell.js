@@ -1,0 +1,111 @@
+/** The frame around every page of somebody who is logged in: side bar, banner, the page itself, notes. */
+
+import { frameBatched, h, icon } from "../dom.js";
+import { Banner } from "./banner.js";
+import { ChannelView } from "./channel.js";
+import { Lobby } from "./lobby.js";
+import { Sidebar } from "./sidebar.js";
+import { Toasts } from "./toasts.js";
+
+export class Shell {
+  /** @param {{chat: import("../chat.js").Chat, onLogOut: () => void}} parts */
+  constructor({ chat, onLogOut }) {
+    this.chat = chat;
+    this.page = null;
+    this.toasts = new Toasts();
+    this.banner = new Banner(chat);
+    this.sidebar = new Sidebar({ chat, onLogOut, onNavigate: () => this.#menu(false) });
+    this.outlet = h("div", { class: "outlet" });
+    this.veil = h("div", { class: "veil", on: { click: () => this.#menu(false) } });
+    this.element = h(
+      "div",
+      { class: "shell" },
+      h("a", { class: "skip", href: "#main", on: { click: (event) => this.#skip(event) } }, "Skip to the page"),
+      this.sidebar.element,
+      this.veil,
+      h("div", { class: "page" }, this.banner.element, this.outlet),
+      this.toasts.element,
+      this.toasts.voice,
+    );
+    this.element.addEventListener("keydown", (event) => event.key === "Escape" && this.#menu(false));
+    this.draw = frameBatched(() => this.update());
+    this.stops = [
+      chat.store.subscribe(() => this.draw()),
+      chat.onState((state) => this.#onState(state)),
+      chat.onNews((news) => this.#onNews(news)),
+    ];
+    this.banner.update(chat.session.state);
+  }
+
+  /** Show the lobby (null) or a channel. @param {string|null} key */
+  show(key) {
+    if (this.page && this.shown === key) return;
+    this.shown = key;
+    this.page?.destroy();
+    const menuButton = h(
+      "button",
+      { class: "icon-button menu-button", type: "button", "aria-label": "Your channels", "aria-controls": "sidebar", "aria-expanded": "false", on: { click: () => this.#menu(true) } },
+      icon("menu"),
+    );
+    this.menuButton = menuButton;
+    const { chat, toasts } = this;
+    this.page = key === null ? new Lobby({ chat, menuButton }) : new ChannelView({ chat, key, menuButton, toasts });
+    this.outlet.replaceChildren(this.page.element);
+    this.update();
+    this.page.focus?.();
+  }
+
+  update() {
+    this.sidebar.update(this.shown);
+    this.page?.update();
+    document.title = this.#title();
+  }
+
+  #title() {
+    let unread = 0;
+    for (const channel of this.chat.store.channels.values()) if (channel.isEntered) unread += channel.unread;
+    return `${unread > 0 ? `(${unread}) ` : ""}${this.page?.name ?? ""} · Reaktor`;
+  }
+
+  #menu(isOpen) {
+    if (this.element.classList.contains("shows-menu") === isOpen) return;
+    this.element.classList.toggle("shows-menu", isOpen);
+    this.menuButton?.setAttribute("aria-expanded", String(isOpen));
+    if (isOpen) this.sidebar.lobby.focus();
+    else this.menuButton?.focus();
+  }
+
+  #skip(event) {
+    event.preventDefault();
+    this.outlet.querySelector("#main")?.focus();
+  }
+
+  #onState(state) {
+    this.banner.update(state);
+    this.draw();
+  }
+
+  #onNews({ kind, key, data }) {
+    const channel = key === null ? undefined : this.chat.store.channel(key);
+    const name = channel?.info.name ?? "a channel";
+    if (kind === "message" && key === this.shown && data.author !== this.chat.store.me.username) {
+      this.toasts.announce(`${data.author}: ${data.text}`);
+    } else if (kind === "mention" && key !== this.shown) {
+      this.toasts.announce(`You are mentioned in ${name}`);
+    } else if (kind === "sanction") {
+      const what = { kick: `You were removed from ${name}`, mute: `You were muted in ${name}`, ban: "This account was banned" };
+      this.toasts.show(`${what[data.kind] ?? "A moderator acted on your account"}${data.reason ? `: ${data.reason}` : "."}`);
+    }
+  }
+
+  /** The browser's tab is in sight again, or no longer. @param {boolean} isHidden */
+  sight(isHidden) {
+    this.page?.sight?.(isHidden);
+  }
+
+  destroy() {
+    for (const stop of this.stops) stop();
+    this.banner.destroy();
+    this.page?.destroy();
+  }
+}

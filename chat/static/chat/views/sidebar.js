@@ -1,0 +1,99 @@
+/** The side bar: one's channels with what is unread in them, and oneself: name, online or away, log out. */
+
+import { h, icon, keyed, setText, tint } from "../dom.js";
+import { count } from "../words.js";
+
+export class Sidebar {
+  /** @param {{chat: import("../chat.js").Chat, onLogOut: () => void, onNavigate: () => void}} parts */
+  constructor({ chat, onLogOut, onNavigate }) {
+    this.chat = chat;
+    this.list = h("ul", { class: "places" });
+    this.avatar = h("span", { class: "avatar", "aria-hidden": "true" });
+    this.name = h("span", { class: "me-name" });
+    this.away = h("input", {
+      type: "checkbox",
+      role: "switch",
+      on: { change: () => chat.signs.choose(this.away.checked ? "away" : "online") },
+    });
+    this.lobby = h("a", { class: "place is-lobby", href: "#/" }, "All channels");
+    this.element = h(
+      "nav",
+      { class: "sidebar", id: "sidebar", "aria-label": "Channels", on: { click: (event) => event.target.closest("a") && onNavigate() } },
+      h("p", { class: "brand" }, h("span", { class: "brand-mark", "aria-hidden": "true" }), "Reaktor"),
+      this.lobby,
+      h("h2", { class: "sidebar-heading" }, "Your channels"),
+      this.list,
+      h(
+        "div",
+        { class: "me" },
+        this.avatar,
+        h("div", { class: "me-words" }, this.name, h("label", { class: "switch" }, this.away, "Away")),
+        h("button", { class: "button is-small is-quiet", type: "button", on: { click: onLogOut } }, "Log out"),
+      ),
+    );
+  }
+
+  /** @param {string|null} active  the key of the shown channel; null in the lobby */
+  update(active) {
+    const { chat } = this;
+    const username = chat.store.me?.username ?? "";
+    setText(this.name, username);
+    setText(this.avatar, username.slice(0, 1).toUpperCase());
+    this.avatar.className = `avatar ${tint(username)} is-${chat.signs.status}`;
+    this.away.checked = chat.signs.chosen === "away";
+    current(this.lobby, active === null);
+    keyed(this.list, places(chat, active), {
+      key: (place) => place.key,
+      create: (place) => h("li", {}, h("a", { class: "place", href: `#/c/${place.key}` })),
+      update: (item, place) => drawPlace(item.firstChild, place),
+      same: (one, other) => JSON.stringify(one) === JSON.stringify(other),
+    });
+  }
+}
+
+/**
+ * What stands in the side bar: channels one belongs to or is in, then the visited unlisted ones.
+ * @param {import("../chat.js").Chat} chat
+ */
+function places(chat, active) {
+  const known = [...chat.store.channels.values()]
+    .filter((channel) => channel.info.role !== null || channel.isEntered || channel.key === active)
+    .map(({ key, info, unread, isEntered }) => ({
+      key,
+      name: info.name,
+      isListed: info.kind === "public",
+      isEntered,
+      unread,
+      mentions: info.mentions,
+      isActive: key === active,
+    }));
+  const shown = new Set(known.map(({ key }) => key));
+  const visited = chat.places
+    .visited()
+    .filter(({ key }) => !shown.has(key))
+    .map(({ key, name }) => ({ key, name, isListed: false, isEntered: false, unread: 0, mentions: 0, isActive: false }));
+  return [...known, ...visited];
+}
+
+function drawPlace(link, place) {
+  current(link, place.isActive);
+  link.classList.toggle("is-unread", place.unread > 0);
+  link.classList.toggle("is-entered", place.isEntered);
+  const parts = [
+    place.isListed ? h("span", { class: "place-mark", "aria-hidden": "true" }, "#") : icon("lock"),
+    h("span", { class: "place-name" }, place.name),
+  ];
+  if (place.mentions > 0) parts.push(badge(`@${place.mentions}`, count(place.mentions, "mention"), "is-mention"));
+  else if (place.unread > 0) parts.push(badge(place.unread > 99 ? "99+" : `${place.unread}`, `${place.unread} unread`));
+  link.replaceChildren(...parts);
+}
+
+/** A figure for those who look, words for those who listen. */
+export function badge(figure, words, kind = "") {
+  return h("span", { class: `badge ${kind}` }, h("span", { "aria-hidden": "true" }, figure), h("span", { class: "only-heard" }, words));
+}
+
+function current(link, isCurrent) {
+  if (isCurrent) link.setAttribute("aria-current", "page");
+  else link.removeAttribute("aria-current");
+}
