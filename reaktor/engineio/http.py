@@ -1,0 +1,195 @@
+"""Long-polling as a plain ASGI application: handshake, GET, POST, preflight.
+
+A waiting GET is raced with `http.disconnect`, and packets are only taken once its client is known to be there.
+Source: Engine.IO protocol, "HTTP long-polling".
+"""
+
+from __future__ import annotations
+
+import asyncio
+from http import HTTPStatus
+
+from reaktor.engineio import jsonp
+from reaktor.engineio.application import Refusal
+from reaktor.engineio.engine import Engine, Receive, Send, WorkerGoneError
+from reaktor.engineio.live import LiveSession
+from reaktor.engineio.packets import V3, CloseReason, Packet, PayloadError
+from reaktor.engineio.request import POLLING, EngineError, Request, RequestError, Scope, header, read_request
+from reaktor.engineio.responses import (
+    TOO_LARGE,
+    Response,
+    error_response,
+    refusal_response,
+    respond,
+    respond_preflight,
+)
+from reaktor.engineio.session import Poll, State
+
+TEXT_TYPE = "text/plain; charset=UTF-8"
+OCTETS_TYPE = "application/octet-stream"
+SCRIPT_TYPE = "text/javascript; charset=UTF-8"
+POSTED = Response(HTTPStatus.OK, "text/html", b"ok")
+
+
+class BodyTooLargeError(Exception):
+    """A request body over the limit; not all of it was read."""
+
+
+class ClientGoneError(Exception):
+    """The client went away before its body was read."""
+
+
+class HttpTransport:
+    """The http side of an Engine."""
+
+    def __init__(self, engine: Engine, *, allow_jsonp: bool = False) -> None:
+        self._engine = engine
+        self._allow_jsonp = allow_jsonp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        origins = self._engine.options.allowed_origins
+        if scope["method"] == "OPTIONS":
+            await respond_preflight(scope, send, origins)
+            return
+        try:
+            request = read_request(scope, origins)
+            if (owner := self._engine.route(request, scope)) is not None and self._engine.relay is not None:
+                await self._engine.relay(owner.slot, owner.incarnation, scope, receive, send)
+                return
+            response = await self._serve(request, scope, receive)
+        except RequestError as error:
+            response = error_response(error.error)
+        except WorkerGoneError:
+            response = error_response(EngineError.UNKNOWN_SID)
+        except ClientGoneError:
+            return
+        await respond(scope, send, response, origins)
+
+    async def _serve(self, request: Request, scope: Scope, receive: Receive) -> Response:
+        method = scope["method"]
+        if request.sid is None:
+            if method != "GET":
+                raise RequestError(EngineError.BAD_METHOD)
+            self._check_transport(request)
+            return await self._handshake(request)
+        session = self._engine.find(request)
+        self._check_transport(request)
+        if method == "GET":
+            return await self._poll(session, request, receive)
+        if method == "POST":
+            return await self._post(session, request, scope, receive)
+        raise RequestError(EngineError.BAD_REQUEST)
+
+    def _check_transport(self, request: Request) -> None:
+        """A WebSocket needs an upgrade, which never comes here; JSONP needs to be on."""
+        if request.transport != POLLING or ("j" in request.query and self._script_index(request) is None):
+            raise RequestError(EngineError.BAD_REQUEST)
+
+    def _script_index(self, request: Request) -> int | None:
+        return request.jsonp if self._allow_jsonp and request.revision == V3 else None
+
+    async def _handshake(self, request: Request) -> Response:
+        opened = await self._engine.open(request)
+        if isinstance(opened, Refusal):
+            return refusal_response(opened)
+        # The open packet is queued, so this GET never waits.
+        opened.begin_poll()
+        return self._answer(opened, request)
+
+    async def _poll(self, session: LiveSession, request: Request, receive: Receive) -> Response:
+        verdict = session.begin_poll()
+        if verdict is Poll.UNKNOWN:
+            raise RequestError(EngineError.UNKNOWN_SID)
+        if verdict in (Poll.REFUSED, Poll.OVERLAP):
+            raise RequestError(EngineError.BAD_REQUEST)
+        if verdict is Poll.WAIT and session.waiter is not None:
+            await _wait_or_lose(session, session.waiter, receive)
+        return self._answer(session, request)
+
+    def _answer(self, session: LiveSession, request: Request) -> Response:
+        index = self._script_index(request)
+        allow_binary = index is None and session.request.allow_binary and request.allow_binary
+        payload = session.codec.encode_payload(session.take_poll(), allow_binary=allow_binary)
+        if index is not None:
+            return Response(HTTPStatus.OK, SCRIPT_TYPE, jsonp.wrap(index, payload.body))
+        return Response(HTTPStatus.OK, OCTETS_TYPE if payload.is_binary else TEXT_TYPE, payload.body)
+
+    async def _post(self, session: LiveSession, request: Request, scope: Scope, receive: Receive) -> Response:
+        if not session.begin_post():
+            # The session was upgraded or has just ended over this; closed long ago, it is unknown.
+            is_unknown = session.is_closed and session.machine.reason is not CloseReason.OVERLAP
+            raise RequestError(EngineError.UNKNOWN_SID if is_unknown else EngineError.BAD_REQUEST)
+        packets: list[Packet] = []
+        try:
+            packets = await self._read_packets(session, request, scope, receive)
+        except BodyTooLargeError:
+            session.fail(CloseReason.TOO_LARGE)
+            return TOO_LARGE
+        except PayloadError:
+            session.fail(CloseReason.MALFORMED)
+            raise RequestError(EngineError.BAD_REQUEST) from None
+        except ClientGoneError:
+            session.fail(CloseReason.LOST)
+            raise
+        finally:
+            session.end_post(packets)
+        # A busy application makes its client wait with the next POST.
+        await session.room()
+        if session.machine.state is State.CLOSED and session.machine.reason in (
+            CloseReason.MALFORMED,
+            CloseReason.FLOOD,
+        ):
+            raise RequestError(EngineError.BAD_REQUEST)
+        return POSTED
+
+    async def _read_packets(
+        self, session: LiveSession, request: Request, scope: Scope, receive: Receive
+    ) -> list[Packet]:
+        if (header(scope, b"content-encoding") or "identity").lower() != "identity":
+            raise PayloadError("compressed bodies are not accepted")
+        body = await read_body(scope, receive, self._engine.options.max_payload_bytes)
+        is_binary = (header(scope, b"content-type") or "").split(";")[0].strip().lower() == OCTETS_TYPE
+        if self._script_index(request) is not None:
+            body, is_binary = jsonp.unwrap(body), False
+        return session.codec.decode_payload(
+            body, is_binary=is_binary, max_packets=self._engine.options.max_packets_per_payload
+        )
+
+
+async def read_body(scope: Scope, receive: Receive, max_bytes: int) -> bytes:
+    """The request's body. Raises BodyTooLargeError (by the announced length before reading), ClientGoneError."""
+    announced = header(scope, b"content-length") or "0"
+    if not announced.isascii() or not announced.isdigit() or int(announced[:15]) > max_bytes:
+        raise BodyTooLargeError
+    body = bytearray()
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise ClientGoneError
+        body += message.get("body", b"")
+        if len(body) > max_bytes:
+            raise BodyTooLargeError
+        if not message.get("more_body", False):
+            return bytes(body)
+
+
+async def _wait_or_lose(session: LiveSession, waiter: asyncio.Future[None], receive: Receive) -> None:
+    """Returns when there is an answer. Raises ClientGoneError when the client went first: nothing is taken then."""
+    gone = asyncio.ensure_future(_disconnected(receive))
+    try:
+        await asyncio.wait((waiter, gone), return_when=asyncio.FIRST_COMPLETED)
+    except asyncio.CancelledError:
+        session.poll_lost()
+        raise
+    finally:
+        if not gone.done():
+            gone.cancel()
+    if gone.done() and not gone.cancelled():
+        session.poll_lost()
+        raise ClientGoneError
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

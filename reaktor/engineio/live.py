@@ -1,0 +1,285 @@
+"""LiveSession: an EngineSession with its transports attached; what an application holds and sends to.
+
+Turns inputs of the HTTP and WebSocket shells into the machine's, and carries out its actions. Everything here is
+synchronous but room(): sending never waits for a client.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from reaktor.engineio.application import EngineApplication
+from reaktor.engineio.packets import CloseReason, Codec, Outgoing, Packet, PacketType, ReadyPacket
+from reaktor.engineio.pipe import NORMAL_CLOSE, Pipe
+from reaktor.engineio.request import Request
+from reaktor.engineio.session import Action, Deliver, Ended, EngineSession, Poll, Signal, State
+
+if TYPE_CHECKING:
+    from reaktor.engineio.registry import Registry
+
+_LABELS = itertools.count(1)
+
+
+class LiveSession:
+    """One client. `attachment` is the application's own; `label` names the session in logs, which the sid must not."""
+
+    __slots__ = (
+        "_application",
+        "_clock",
+        "_close_code",
+        "_is_told",
+        "_max_unsent_bytes",
+        "_pipe",
+        "_probe",
+        "_registry",
+        "_room",
+        "_sink",
+        "attachment",
+        "codec",
+        "label",
+        "machine",
+        "request",
+        "scheduled_at",
+        "sid",
+        "waiter",
+    )
+
+    def __init__(
+        self,
+        sid: str,
+        request: Request,
+        codec: Codec,
+        machine: EngineSession,
+        application: EngineApplication,
+        registry: Registry,
+        clock: Callable[[], float],
+        max_unsent_bytes: int,
+    ) -> None:
+        self.sid = sid
+        self.label = f"e{next(_LABELS)}"
+        self.request = request
+        self.codec = codec
+        self.machine = machine
+        self.attachment: Any = None
+        self.scheduled_at = float("inf")
+        self.waiter: asyncio.Future[None] | None = None
+        self._application = application
+        self._registry = registry
+        self._clock = clock
+        self._max_unsent_bytes = max_unsent_bytes
+        self._pipe: Pipe | None = None
+        self._probe: Pipe | None = None
+        # The pipe's sink, while frames may go straight to it.
+        self._sink: Any = None
+        self._room: asyncio.Event | None = None
+        self._is_told = False
+        self._close_code = NORMAL_CLOSE
+
+    def __repr__(self) -> str:
+        return f"<LiveSession {self.label} v{self.revision} {self.machine.state.value}>"
+
+    # For the application
+
+    @property
+    def revision(self) -> int:
+        """3 or 4."""
+        return self.codec.revision
+
+    @property
+    def is_closed(self) -> bool:
+        return self.machine.state is State.CLOSED
+
+    @property
+    def transport(self) -> str:
+        """`polling` or `websocket`, as of now."""
+        return "websocket" if self.machine.state is State.WEBSOCKET else "polling"
+
+    @property
+    def is_writable(self) -> bool:
+        """Whether something sent now would leave at once: what volatile packets ask."""
+        return self.machine.is_writable and (self._sink is None or not self._sink.unsent_bytes)
+
+    def send(self, data: str | bytes) -> None:
+        """Send one message. Never blocks, never raises; dropped when closed; over the bounds the session ends."""
+        self.send_packet(Packet(PacketType.MESSAGE, data))
+
+    def send_packet(self, packet: Outgoing) -> None:
+        """As send(), with a packet."""
+        self._run(self.machine.send(packet))
+        self._check_unsent()
+
+    def write(self, frames: bytes, packets: Sequence[ReadyPacket]) -> None:
+        """Send `packets`, whose frames in this session's revision are `frames`, joined.
+
+        The way of a fan-out: the caller joins once for many sessions, a live socket gets the bytes in one write.
+        """
+        sink = self._sink
+        if sink is None:
+            for packet in packets:
+                self._run(self.machine.send(packet))
+            return
+        sink.write(frames)
+        if sink.unsent_bytes > self._max_unsent_bytes:
+            self._run(self.machine.end(CloseReason.TOO_SLOW))
+
+    def send_ready(self, packet: ReadyPacket) -> None:
+        """Send one ready packet."""
+        sink = self._sink
+        if sink is None:
+            self._run(self.machine.send(packet))
+        else:
+            self.write(packet.frame(self.codec.revision), (packet,))
+
+    def close(self, *, code: int = NORMAL_CLOSE, discard: bool = False) -> None:
+        """End the session after what is queued, or without it. `code` is for a WebSocket: 1000 or 3000 to 4999."""
+        self._close_code = code
+        self._run(self.machine.close(self._clock(), discard=discard))
+
+    def fail(self, reason: CloseReason) -> None:
+        """End the session at once for what its client did."""
+        self._run(self.machine.end(reason))
+
+    def pause_reading(self) -> None:
+        """Take no more from this client until resume_reading(); may be repeated."""
+        if self._room is None:
+            self._room = asyncio.Event()
+
+    def resume_reading(self) -> None:
+        """Undo pause_reading(); may be repeated."""
+        if self._room is not None:
+            self._room.set()
+            self._room = None
+
+    # For the shells
+
+    async def room(self) -> None:
+        """Returns when the application takes messages again, or the session has ended."""
+        while self._room is not None:
+            await self._room.wait()
+
+    def begin_poll(self) -> Poll:
+        """A GET arrived. WAIT: await `waiter`, then call take_poll() or poll_lost()."""
+        verdict, actions = self.machine.poll(self._clock())
+        if verdict is Poll.WAIT:
+            self.waiter = asyncio.get_running_loop().create_future()
+        self._run(actions)
+        return verdict
+
+    def take_poll(self) -> list[Outgoing]:
+        """As EngineSession.take_poll()."""
+        self.waiter = None
+        packets = self.machine.take_poll()
+        self._settle()
+        return packets
+
+    def poll_lost(self) -> None:
+        """As EngineSession.poll_lost()."""
+        self.waiter = None
+        self._run(self.machine.poll_lost())
+
+    def begin_post(self) -> bool:
+        """As EngineSession.begin_post()."""
+        may_go_on, actions = self.machine.begin_post()
+        self._run(actions)
+        return may_go_on
+
+    def end_post(self, packets: Iterable[Packet] = ()) -> None:
+        """As EngineSession.end_post()."""
+        self._run(self.machine.end_post(packets, self._clock()))
+
+    def attach(self, pipe: Pipe) -> None:
+        """The WebSocket that opened this session is accepted: send what is queued, and go on with it."""
+        self._pipe = pipe
+        pipe.source = self.machine.take_frames
+        pipe.wake()
+        self._sink = None if self.is_closed else pipe.sink
+
+    def open_probe(self, pipe: Pipe) -> bool:
+        """As EngineSession.open_probe(), with the socket that probes."""
+        if not self.machine.open_probe(self._clock()):
+            return False
+        self._probe = pipe
+        self._settle()
+        return True
+
+    def on_socket_packet(self, packet: Packet, pipe: Pipe) -> None:
+        """A packet on one of the session's sockets."""
+        if pipe is self._probe:
+            self._run(self.machine.on_probe(packet, self._clock()))
+        elif pipe is self._pipe:
+            self._run(self.machine.on_frame(packet, self._clock()))
+
+    def on_socket_junk(self, pipe: Pipe, reason: CloseReason) -> None:
+        """Something that is no packet: the end of the session, but of the socket alone while that still probes."""
+        if pipe is self._probe:
+            self._run(self.machine.on_probe(None, self._clock()))
+        elif pipe is self._pipe:
+            self.fail(reason)
+
+    def on_socket_lost(self, pipe: Pipe, reason: CloseReason) -> None:
+        """One of the session's sockets is gone."""
+        pipe.lost()
+        if pipe is self._probe:
+            self._run(self.machine.probe_lost())
+        elif pipe is self._pipe:
+            self._sink = None
+            self._run(self.machine.end(reason))
+
+    def on_deadline(self) -> None:
+        """As EngineSession.on_deadline()."""
+        self._run(self.machine.on_deadline(self._clock()))
+        self._check_unsent()
+
+    # Inside
+
+    def _run(self, actions: Iterable[Action]) -> None:
+        for action in actions:
+            if isinstance(action, Deliver):
+                # The application may have ended the session over an earlier message of the same payload.
+                if not self._is_told:
+                    self._application.message(self, action.data)
+            elif isinstance(action, Ended):
+                self._on_ended(action.reason)
+            else:
+                self._on_signal(action)
+        self._settle()
+
+    def _on_signal(self, signal: Signal) -> None:
+        if signal is Signal.WAKE:
+            if self.waiter is not None and not self.waiter.done():
+                self.waiter.set_result(None)
+            if self._pipe is not None:
+                self._pipe.wake()
+        elif signal is Signal.UPGRADED and self._probe is not None:
+            pipe, self._probe = self._probe, None
+            self.attach(pipe)
+        elif signal is Signal.PROBE_PONG and self._probe is not None:
+            self._probe.say(Packet(PacketType.PONG, "probe"))
+        elif signal is Signal.DROP_PROBE and self._probe is not None:
+            pipe, self._probe = self._probe, None
+            pipe.close()
+
+    def _on_ended(self, reason: CloseReason) -> None:
+        self._sink = None
+        if self._pipe is not None:
+            if reason is CloseReason.TOO_SLOW:
+                self._pipe.abort()
+            else:
+                self._pipe.close(self._close_code)
+        self.resume_reading()
+        if not self._is_told:
+            self._is_told = True
+            self._application.closed(self, reason)
+
+    def _check_unsent(self) -> None:
+        if self._sink is not None and self._sink.unsent_bytes > self._max_unsent_bytes:
+            self._run(self.machine.end(CloseReason.TOO_SLOW))
+
+    def _settle(self) -> None:
+        if self.machine.is_finished:
+            self._registry.remove(self)
+        else:
+            self._registry.schedule(self)

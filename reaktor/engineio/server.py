@@ -1,0 +1,80 @@
+"""EngineServer: Engine.IO 3 and 4 as one ASGI application, for whoever mounts it; knows nothing of Socket.IO or chat.
+
+Mount it under its path, and keep run() running for as long as requests come.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from reaktor.config import EngineIO
+from reaktor.engineio.application import EngineApplication
+from reaktor.engineio.engine import Engine, Receive, Relay, Send
+from reaktor.engineio.http import HttpTransport
+from reaktor.engineio.request import Scope
+from reaktor.engineio.sid import Worker
+from reaktor.engineio.websocket import WebSocketTransport
+
+RESTARTING = 4001
+
+
+class EngineServer:
+    """`worker` goes into every sid; `relay` takes requests whose sid names another one (None: there is no other).
+
+    `allow_jsonp`: docs/adr/0010-jsonp-off.md.
+    """
+
+    def __init__(
+        self,
+        options: EngineIO,
+        application: EngineApplication,
+        *,
+        worker: tuple[int, int] = (0, 0),
+        relay: Relay | None = None,
+        allow_jsonp: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.engine = Engine(options, application, worker=Worker(*worker), relay=relay, clock=clock)
+        self._http = HttpTransport(self.engine, allow_jsonp=allow_jsonp)
+        self._websocket = WebSocketTransport(self.engine)
+
+    def __len__(self) -> int:
+        """Live sessions, unfetched farewells included."""
+        return len(self.engine.registry)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The ASGI application: http and websocket scopes."""
+        if scope["type"] == "http":
+            await self._http(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await self._websocket(scope, receive, send)
+        else:
+            raise ValueError(f"Engine.IO can't serve a scope of type {scope['type']!r}")
+
+    async def run(self) -> None:
+        """Heartbeats and timeouts, until cancelled; then every session is closed."""
+        try:
+            await self.engine.registry.run()
+        finally:
+            self.stop_accepting()
+            self.close_all()
+            await self.engine.tasks.aclose()
+
+    def stop_accepting(self) -> None:
+        """Refuse handshakes from now on with 503; sessions live on."""
+        self.engine.is_accepting = False
+
+    def close_all(self, code: int = RESTARTING) -> None:
+        """Close every session's transport: Engine.IO `1` to polling clients, this close code to WebSockets."""
+        for session in self.engine.registry:
+            session.close(code=code)
+
+    async def drain(self, spread_s: float, code: int = RESTARTING) -> None:
+        """stop_accepting(), then close_all() evenly over `spread_s`, so that clients don't all come back at once."""
+        self.stop_accepting()
+        sessions = list(self.engine.registry)
+        for session in sessions:
+            session.close(code=code)
+            await asyncio.sleep(spread_s / len(sessions))

@@ -1,0 +1,102 @@
+"""The WebSocket transport as a plain ASGI application: a session's first socket, or one that takes over from polling.
+
+Refused before accept, but for an upgrade that comes twice or too late: that one is accepted and closed.
+Source: Engine.IO protocol, "WebSocket", "Upgrade".
+"""
+
+from __future__ import annotations
+
+from reaktor.engineio.application import Refusal
+from reaktor.engineio.engine import Engine, Receive, Send, WorkerGoneError
+from reaktor.engineio.live import LiveSession
+from reaktor.engineio.packets import CloseReason, Codec, PayloadError
+from reaktor.engineio.pipe import Pipe
+from reaktor.engineio.request import WEBSOCKET, EngineError, Request, RequestError, Scope, read_request
+from reaktor.wsframe import FRAMES_EXTENSION
+
+# Close codes after which a client is not expected back: it left a page, or closed without a code.
+GOODBYE_CODES = frozenset({1000, 1001, 1005})
+# UTF-8 takes at most so many bytes for a character.
+_MAX_BYTES_PER_CHARACTER = 4
+
+
+class WebSocketTransport:
+    """The websocket side of an Engine."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one socket until it is closed."""
+        try:
+            request = read_request(scope, self._engine.options.allowed_origins)
+            if (owner := self._engine.route(request, scope)) is not None and self._engine.relay is not None:
+                await self._engine.relay(owner.slot, owner.incarnation, scope, receive, send)
+                return
+            if request.sid is None:
+                await self._open(request, scope, receive, send)
+            else:
+                await self._upgrade(request, scope, receive, send)
+        except (RequestError, WorkerGoneError):
+            await send({"type": "websocket.close", "code": 1000})
+
+    async def _open(self, request: Request, scope: Scope, receive: Receive, send: Send) -> None:
+        if request.transport != WEBSOCKET:
+            raise RequestError(EngineError.BAD_REQUEST)
+        await receive()
+        session = await self._engine.open(request)
+        if isinstance(session, Refusal):
+            raise RequestError(EngineError.FORBIDDEN)
+        await send({"type": "websocket.accept"})
+        pipe = self._pipe(session.codec, request, scope, send)
+        session.attach(pipe)
+        await self._read(session, pipe, receive)
+
+    async def _upgrade(self, request: Request, scope: Scope, receive: Receive, send: Send) -> None:
+        session = self._engine.find(request)
+        if request.transport != WEBSOCKET:
+            raise RequestError(EngineError.BAD_REQUEST)
+        await receive()
+        await send({"type": "websocket.accept"})
+        pipe = self._pipe(session.codec, request, scope, send)
+        if not session.open_probe(pipe):
+            pipe.close()
+            return
+        await self._read(session, pipe, receive)
+
+    def _pipe(self, codec: Codec, request: Request, scope: Scope, send: Send) -> Pipe:
+        sink = (scope.get("extensions") or {}).get(FRAMES_EXTENSION)
+        return Pipe(codec, send, sink, self._engine.tasks, allow_binary=request.allow_binary)
+
+    async def _read(self, session: LiveSession, pipe: Pipe, receive: Receive) -> None:
+        """Hand over what the socket says until it is gone. Cancelled: the server stops, the client is not to blame."""
+        reason = CloseReason.LOST
+        try:
+            while True:
+                message = await receive()
+                if message["type"] == "websocket.disconnect":
+                    if message.get("code", 1005) in GOODBYE_CODES:
+                        reason = CloseReason.CLIENT
+                    return
+                self._take(session, pipe, message.get("text"), message.get("bytes"))
+                await session.room()
+        finally:
+            session.on_socket_lost(pipe, reason)
+
+    def _take(self, session: LiveSession, pipe: Pipe, text: str | None, data: bytes | None) -> None:
+        message: str | bytes = text if text is not None else data or b""
+        if _is_larger(message, self._engine.options.max_payload_bytes):
+            session.on_socket_junk(pipe, CloseReason.TOO_LARGE)
+            return
+        try:
+            packet = session.codec.decode_frame(message)
+        except PayloadError:
+            session.on_socket_junk(pipe, CloseReason.MALFORMED)
+            return
+        session.on_socket_packet(packet, pipe)
+
+
+def _is_larger(message: str | bytes, max_bytes: int) -> bool:
+    if isinstance(message, bytes) or len(message) * _MAX_BYTES_PER_CHARACTER <= max_bytes or len(message) > max_bytes:
+        return len(message) > max_bytes
+    return len(message.encode("utf-8", "surrogatepass")) > max_bytes

@@ -1,0 +1,90 @@
+"""SocketIOServer: Socket.IO for clients from 1.x to 4.x as one ASGI application, over an Application of the caller's.
+
+Mount it under `/socket.io/`, and keep run() running for as long as requests come. Knows nothing of chat.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+
+from reaktor.config import EngineIO
+from reaktor.engineio.application import Refusal
+from reaktor.engineio.engine import Receive, Relay, Send
+from reaktor.engineio.live import LiveSession
+from reaktor.engineio.packets import CloseReason
+from reaktor.engineio.request import POLLING, Scope
+from reaktor.engineio.server import RESTARTING, EngineServer
+from reaktor.engineio.tasks import Tasks
+from reaktor.socketio.application import Application
+from reaktor.socketio.client import Client, handshake_of
+from reaktor.socketio.packet import ROOT
+
+
+class SocketIOServer:
+    """`namespaces` are those that may be joined; `worker`, `relay` and `allow_jsonp` as in EngineServer."""
+
+    def __init__(
+        self,
+        options: EngineIO,
+        application: Application,
+        *,
+        namespaces: Iterable[str] = (ROOT,),
+        worker: tuple[int, int] = (0, 0),
+        relay: Relay | None = None,
+        allow_jsonp: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._options = options
+        self._application = application
+        # Revision 4 joins everybody to `/`.
+        self._namespaces = frozenset(namespaces) | {ROOT}
+        self._tasks = Tasks()
+        self.engine = EngineServer(options, self, worker=worker, relay=relay, allow_jsonp=allow_jsonp, clock=clock)
+
+    def __len__(self) -> int:
+        """Live Engine.IO sessions."""
+        return len(self.engine)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The ASGI application."""
+        await self.engine(scope, receive, send)
+
+    async def run(self) -> None:
+        """Heartbeats and timeouts, until cancelled; then all sessions are closed and the application has been told."""
+        try:
+            await self.engine.run()
+        finally:
+            await self._tasks.aclose()
+
+    def stop_accepting(self) -> None:
+        """Refuse handshakes from now on with 503; sessions live on."""
+        self.engine.stop_accepting()
+
+    async def drain(self, spread_s: float, code: int = RESTARTING) -> None:
+        """Send everybody away so that they come back: Engine.IO `1` or this close code, never `41`; over `spread_s`."""
+        await self.engine.drain(spread_s, code)
+
+    # EngineApplication
+
+    async def open(self, session: LiveSession) -> Refusal | None:
+        """See EngineApplication. A direct WebSocket is let in: its refusal is a packet, which clients can read."""
+        if session.request.transport != POLLING:
+            return None
+        return await self._application.admit(handshake_of(session))
+
+    def opened(self, session: LiveSession) -> None:
+        """See EngineApplication."""
+        client = Client(session, self._namespaces, self._application, self._tasks)
+        session.attachment = client
+        client.on_opened(self._options.connect_timeout_s)
+
+    def message(self, session: LiveSession, data: str | bytes) -> None:
+        """See EngineApplication."""
+        client: Client = session.attachment
+        client.on_message(data)
+
+    def closed(self, session: LiveSession, reason: CloseReason) -> None:
+        """See EngineApplication."""
+        client: Client = session.attachment
+        client.on_closed(reason)

@@ -1,0 +1,152 @@
+"""Socket: one client in one namespace; what the application holds and emits to."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from reaktor.engineio.packets import ReadyPacket
+from reaktor.socketio.application import Handshake
+from reaktor.socketio.connection import AckCallback, Message
+from reaktor.socketio.packet import ROOT
+
+if TYPE_CHECKING:
+    from reaktor.socketio.client import Client
+
+RESTARTING = 4001
+# What may be emitted before the client has been told that it joined.
+MAX_HELD = 10_000
+
+
+class Ack:
+    """Answers one event, at most once; call it with the answer's arguments."""
+
+    __slots__ = ("_client", "_namespace", "_number")
+
+    def __init__(self, client: Client, namespace: str, number: int) -> None:
+        self._client = client
+        self._namespace = namespace
+        self._number: int | None = number
+
+    def __call__(self, *args: Any) -> None:
+        """Send the answer; again, or after the end, nothing happens. Raises TypeError, ValueError: no JSON or bytes."""
+        if self._number is None or not self._client.connection.is_joined(self._namespace):
+            return
+        messages = self._client.connection.ack(self._namespace, self._number, args)
+        self._number = None
+        self._client.say(messages)
+
+
+class Socket:
+    """Sending never blocks and never waits for the client; after the end it does nothing.
+
+    `id` is what clients see as theirs. With Engine.IO 3 it is the transport's sid, which opens the session to whoever
+    has it: log `label` instead. `attachment` is the application's own.
+    """
+
+    __slots__ = ("_client", "_held", "attachment", "handshake", "id", "namespace", "pid")
+
+    def __init__(self, client: Client, namespace: str, socket_id: str, handshake: Handshake) -> None:
+        self._client = client
+        self._held: list[ReadyPacket | list[Message]] | None = []
+        self.namespace = namespace
+        self.id = socket_id
+        self.pid: str | None = None
+        self.handshake = handshake
+        self.attachment: Any = None
+
+    def __repr__(self) -> str:
+        return f"<Socket {self.label}>"
+
+    @property
+    def revision(self) -> int:
+        """Engine.IO's, 3 or 4: what ReadyPacket.frame() and text() want."""
+        return self._client.session.revision
+
+    @property
+    def label(self) -> str:
+        """A name for logs."""
+        suffix = "" if self.namespace == ROOT else self.namespace
+        return f"{self._client.session.label}{suffix}"
+
+    @property
+    def transport(self) -> str:
+        """`polling` or `websocket`, as of now."""
+        return self._client.session.transport
+
+    @property
+    def is_connected(self) -> bool:
+        return not self._client.session.is_closed and self._client.connection.is_joined(self.namespace)
+
+    @property
+    def is_writable(self) -> bool:
+        """Whether something emitted now would leave at once."""
+        return self._held is None and self._client.session.is_writable
+
+    def emit(self, name: str, *args: Any, ack: AckCallback | None = None, volatile: bool = False) -> None:
+        """Send one event; `ack` gets the client's answer, if one comes. Raises TypeError, ValueError: no JSON or bytes.
+
+        A volatile one is dropped unless it can leave at once.
+        """
+        if (volatile and not self.is_writable) or not self._is_reachable:
+            return
+        messages = self._client.connection.event(self.namespace, name, args, ack)
+        if self._held is not None:
+            self._hold(messages)
+        else:
+            self._client.say(messages)
+
+    async def emit_and_wait(self, name: str, *args: Any, timeout_s: float) -> Sequence[Any]:
+        """emit(), and the arguments of its ack. Raises TimeoutError."""
+        answer: asyncio.Future[Sequence[Any]] = asyncio.get_running_loop().create_future()
+
+        def on_ack(values: Sequence[Any]) -> None:
+            if not answer.done():
+                answer.set_result(values)
+
+        self.emit(name, *args, ack=on_ack)
+        async with asyncio.timeout(timeout_s):
+            return await answer
+
+    def emit_ready(self, packet: ReadyPacket) -> None:
+        """Send one ready event of this namespace."""
+        if self._held is not None:
+            self._hold(packet)
+        elif self.is_connected:
+            self._client.session.send_ready(packet)
+
+    def write(self, frames: bytes, packets: Sequence[ReadyPacket]) -> None:
+        """Send ready events whose frames in this socket's revision are `frames`, joined: the way of a fan-out."""
+        if self._held is not None:
+            for packet in packets:
+                self._hold(packet)
+        elif self.is_connected:
+            self._client.session.write(frames, packets)
+
+    def disconnect(self, *, close: bool = True) -> None:
+        """Tell the client to stay away (`41`), and end the transport unless other namespaces are to go on."""
+        self._client.disconnect(self, close=close)
+
+    def close_transport(self, code: int = RESTARTING) -> None:
+        """End the transport without `41`, so that the client comes back: for restarts. The code is for WebSockets."""
+        self._client.session.close(code=code)
+
+    # For the client
+
+    @property
+    def _is_reachable(self) -> bool:
+        return self._held is not None or self.is_connected
+
+    def _hold(self, item: ReadyPacket | list[Message]) -> None:
+        if self._held is not None and len(self._held) < MAX_HELD:
+            self._held.append(item)
+
+    def release(self) -> None:
+        """The client has been told that it joined: send what was emitted before."""
+        held, self._held = self._held or [], None
+        for item in held:
+            if isinstance(item, ReadyPacket):
+                self.emit_ready(item)
+            else:
+                self._client.say(item)
