@@ -51,6 +51,16 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class HttpTimings:
+    """How long a client may take for the parts of an HTTP request and its answer, whatever it trickles meanwhile."""
+
+    header_timeout_s: float = 10.0
+    body_timeout_s: float = 30.0
+    keep_alive_s: float = 60.0
+    closing_s: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
 class NativeTimings:
     """The native transport's clock. Source: native protocol, "Connecting" and "Heartbeat"."""
 
@@ -159,6 +169,7 @@ class Config:
     allowed_origins: tuple[str, ...] = ()
     log_format: str = "human"
     limits: Limits = field(default_factory=Limits)
+    http: HttpTimings = field(default_factory=HttpTimings)
     native: NativeTimings = field(default_factory=NativeTimings)
     engineio: EngineIO = field(default_factory=EngineIO)
     membership: MembershipTimings = field(default_factory=MembershipTimings)
@@ -277,6 +288,14 @@ class _Reader:
             register=self.rate("LIMIT_REGISTER", default.register),
         )
 
+    def http(self) -> HttpTimings:
+        default = HttpTimings()
+        return HttpTimings(
+            header_timeout_s=self.seconds("HEADER_TIMEOUT", default.header_timeout_s),
+            body_timeout_s=self.seconds("BODY_TIMEOUT", default.body_timeout_s),
+            keep_alive_s=self.seconds("KEEP_ALIVE", default.keep_alive_s),
+        )
+
     def native(self) -> NativeTimings:
         default = NativeTimings()
         return NativeTimings(
@@ -329,6 +348,7 @@ class _Reader:
             allowed_origins=self.words("ALLOWED_ORIGINS"),
             log_format=self.text("LOG_FORMAT", "human"),
             limits=self.limits(),
+            http=self.http(),
             native=self.native(),
             engineio=self.engineio(),
             membership=self.membership(),

@@ -23,7 +23,7 @@ from reaktor.cluster.daphne_http import HTTPFactory
 from reaktor.cluster.daphne_websocket import WebSocketFactory
 from reaktor.cluster.leases import LeaseBook
 from reaktor.cluster.policy import client_address, is_trusted, normalise, parse_address
-from reaktor.config import Config, IpNetwork
+from reaktor.config import Config, HttpTimings, IpNetwork
 from reaktor.wsframe import FRAMES_EXTENSION
 
 logger = logging.getLogger(__name__)
@@ -65,6 +65,7 @@ class Server(daphne_server.Server):
         message_bytes: int,
         connections_per_address: int | None = None,
         trusted_proxies: Sequence[IpNetwork] = (),
+        http_timings: HttpTimings | None = None,
         **options: Any,
     ) -> None:
         options.update(
@@ -79,6 +80,7 @@ class Server(daphne_server.Server):
         super().__init__(application, **options)
         self.body_bytes = body_bytes
         self.trusted_proxies = tuple(trusted_proxies)
+        self.http_timings = http_timings or HttpTimings()
         self.leases = LeaseBook(connections_per_address)
 
     @classmethod
@@ -91,6 +93,7 @@ class Server(daphne_server.Server):
             message_bytes=max(limits.frame_bytes, config.engineio.max_payload_bytes),
             connections_per_address=limits.connections_per_address if limits.enabled else None,
             trusted_proxies=config.cluster.trusted_proxies,
+            http_timings=config.http,
             **options,
         )
 

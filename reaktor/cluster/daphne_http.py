@@ -25,13 +25,8 @@ from reaktor.errors import ErrorCode
 if TYPE_CHECKING:
     from reaktor.cluster.daphne import Server
 
-HEADER_TIMEOUT_S = 10.0
-BODY_TIMEOUT_S = 30.0
-KEEP_ALIVE_S = 60.0
 LINGER_S = 2.0
 LINGER_BYTES = 1024 * 1024
-# How long a peer may take to read its last answer.
-CLOSING_S = 60.0
 RETRY_AFTER_S = 5
 ERROR_CODES = {
     HTTPStatus.BAD_REQUEST: ErrorCode.INVALID,
@@ -147,7 +142,7 @@ class Channel(HTTPChannel):
         peer = self.transport.getPeer()
         self.peer_host = normalise(peer.host) if isinstance(peer, IPv4Address | IPv6Address) else ""
         self.is_proxied = self.server.is_trusted(self.peer_host)
-        self.deadline = time.monotonic() + HEADER_TIMEOUT_S
+        self.deadline = time.monotonic() + self.server.http_timings.header_timeout_s
         self.factory.channels.add(self)
         if not self.is_proxied:
             self.lease = self.server.leases.take(self.peer_host)
@@ -176,7 +171,7 @@ class Channel(HTTPChannel):
             self._discard(len(data))
             return
         if self.deadline is None and not self._handlingRequest:
-            self.deadline = time.monotonic() + HEADER_TIMEOUT_S
+            self.deadline = time.monotonic() + self.server.http_timings.header_timeout_s
         super().dataReceived(data)
 
     def lineReceived(self, line: bytes) -> Any:  # noqa: N802
@@ -198,7 +193,7 @@ class Channel(HTTPChannel):
         elif self.length is not None and self.length > self.server.body_bytes:
             self.refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is larger than what is taken.")
         else:
-            self.deadline = time.monotonic() + BODY_TIMEOUT_S
+            self.deadline = time.monotonic() + self.server.http_timings.body_timeout_s
             super().allHeadersReceived()
 
     def allContentReceived(self) -> None:  # noqa: N802
@@ -219,7 +214,7 @@ class Channel(HTTPChannel):
         return bool(super().checkPersistence(request, version))
 
     def loseConnection(self) -> None:  # noqa: N802
-        self.deadline = time.monotonic() + CLOSING_S
+        self.deadline = time.monotonic() + self.server.http_timings.closing_s
         super().loseConnection()
 
     def refuse(self, status: HTTPStatus, message: str, retry_after_s: int | None = None) -> None:
@@ -265,7 +260,7 @@ class HTTPFactory(DaphneHTTPFactory):
 
     def __init__(self, server: Server) -> None:
         super().__init__(server)
-        self.timeOut = KEEP_ALIVE_S
+        self.timeOut = server.http_timings.keep_alive_s
         self.channels: set[Channel] = set()
         self.draining = False
 

@@ -214,7 +214,7 @@ class Supervisor:
             for worker in self.slots.workers:
                 worker.kill()
             return
-        logger.info("stopping: %d workers say goodbye to their sessions", len(self.slots.workers))
+        logger.info("stopping: the workers say goodbye to their sessions")
         self.is_stopping = True
         self._dispatcher.stop_accepting()
         if self._reload is not None:

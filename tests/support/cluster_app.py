@@ -54,7 +54,7 @@ async def _http(scope, receive, send):
     if path == "/echo":
         await _answer(send, {"bytes": len(body)})
     elif path == "/rss":
-        with open(f"/proc/{os.getpid()}/statm") as statm:
+        with open(f"/proc/{os.getpid()}/statm") as statm:  # noqa: ASYNC230  /proc does not block
             await _answer(send, {"rss": int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")})
     else:
         await _answer(send, _who(scope))
@@ -124,7 +124,7 @@ class Runtime:
         for send in list(sessions.values()):
             await send({"type": "websocket.send", "text": "bye"})
             await send({"type": "websocket.close", "code": 4001})
-        while sessions:
+        while sessions:  # noqa: ASYNC110  a test is simple
             await asyncio.sleep(0.01)
 
     def status(self):

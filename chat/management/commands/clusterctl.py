@@ -1,0 +1,62 @@
+"""`manage.py clusterctl`: ask and order the live cluster on PORT, through its run directory.
+
+Exit codes: 0 done, 1 refused or failed (in a sentence), 2 called wrongly, 3 no live server.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from chat.management.commands.runcluster import whole_number
+from reaktor.cluster.control import ask
+from reaktor.cluster.failures import ClusterError, NotRunningError
+from reaktor.cluster.rundir import RunDir
+from reaktor.cluster.status import as_table
+from reaktor.cluster.supervisor import MAX_WORKERS
+from reaktor.config import Config
+
+STATUS_S = 10.0
+NO_LIVE_SERVER = 3
+
+
+class Command(BaseCommand):
+    help = "Show and steer the running cluster: status, reload, scale, drain."
+    requires_system_checks = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        orders = parser.add_subparsers(dest="order", required=True, metavar="status|reload|scale|drain")
+        status = orders.add_parser("status", help="the workers, the authority, and whether they agree")
+        reload = orders.add_parser("reload", help="replace every worker, the new one before the old one goes")
+        scale = orders.add_parser("scale", help="run so many workers from now on")
+        scale.add_argument("count", type=whole_number("number of workers", MAX_WORKERS), metavar="N")
+        drain = orders.add_parser("drain", help="replace the worker of one slot; its sessions are told to come back")
+        drain.add_argument("slot", type=whole_number("slot", MAX_WORKERS))
+        for order in (status, reload, scale, drain):
+            order.add_argument("--json", action="store_true", help="print the answer as JSON")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        config: Config = settings.REAKTOR
+        order = options["order"]
+        request = {"do": order, **{name: options[name] for name in ("count", "slot") if options.get(name)}}
+        timeout_s = STATUS_S if order == "status" else config.cluster.boot_timeout_s * (MAX_WORKERS + 1)
+        try:
+            answer = ask(RunDir(config.run_dir), request, timeout_s)
+        except NotRunningError as error:
+            raise CommandError(str(error), returncode=NO_LIVE_SERVER) from error
+        except ClusterError as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(json.dumps(answer) if options["json"] else self._shown(order, answer))
+
+    def _shown(self, order: str, answer: dict[str, Any]) -> str:
+        match order:
+            case "status":
+                title = f"Reaktor on port {answer['port']}: {answer['state']}, supervisor {answer['pid']}"
+                return f"{title}\n\n{as_table(answer)}"
+            case "scale":
+                return f"{answer['workers']} workers serve."
+            case _:
+                return f"Replaced the workers of slots {', '.join(map(str, answer['reloaded'])) or 'none'}."

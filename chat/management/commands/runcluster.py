@@ -1,0 +1,106 @@
+"""`manage.py runcluster`: the whole server on one port. The composition root of the supervisor.
+
+Workers are started by the machinery (reaktor.cluster); what is chat's own here is the authority over the membership.
+Serves the flows supervisor start and worker crash.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils.module_loading import import_string
+
+from chat.domain.ids import WorkerId
+from chat.membership.authority import Authority
+from chat.membership.messages import Block
+from reaktor.bus import Bus
+from reaktor.cluster import supervisor
+from reaktor.cluster.composition import Cluster
+from reaktor.cluster.failures import ClusterError
+from reaktor.config import Config
+from reaktor.settings.base import redis_layer
+
+MAX_PORT = 65_535
+UNLIMITED = 1_000_000
+FLUSH_S = 1.0
+
+
+class ClusterAuthority:
+    """The authority as the cluster's companion."""
+
+    def __init__(self, config: Config, redis_url: str) -> None:
+        limits = config.limits
+        layer = redis_layer(redis_url)
+        self._layer = import_string(layer["BACKEND"])(**layer["CONFIG"])
+        self._authority = Authority(
+            Bus(self._layer, timeout_s=config.membership.publish_timeout_s),
+            config.membership,
+            epoch=int(time.time() * 1000),
+            max_sessions_per_user=limits.sessions_per_user if limits.enabled else UNLIMITED,
+            max_channels_per_session=limits.channels_per_session,
+            load_blocks=load_blocks,
+        )
+
+    async def run(self) -> None:
+        try:
+            await self._authority.run()
+        finally:
+            # Its receiving task would report the end of Redis, which is the next thing to come, as an error.
+            with contextlib.suppress(Exception):
+                async with asyncio.timeout(FLUSH_S):
+                    await self._layer.flush()
+
+    def worker_exited(self, slot: int, incarnation: int) -> None:
+        self._authority.worker_exited(WorkerId(slot, incarnation))
+
+    def status(self) -> dict[str, Any]:
+        return self._authority.status()
+
+
+async def load_blocks() -> list[Block]:
+    """The blocks in force, as the authority wants them: none, since nothing stores sanctions yet."""
+    return []
+
+
+def whole_number(name: str, maximum: int) -> Callable[[str], int]:
+    """An argparse type: 1 to `maximum`."""
+
+    def parse(text: str) -> int:
+        if not text.isdigit() or not 1 <= int(text) <= maximum:
+            raise argparse.ArgumentTypeError(f"the {name} is a whole number from 1 to {maximum}")
+        return int(text)
+
+    return parse
+
+
+class Command(BaseCommand):
+    help = "Run the server: a supervisor and its workers on one port, Redis included unless REDIS_URL names one."
+    requires_migrations_checks = True
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        workers = whole_number("number of workers", supervisor.MAX_WORKERS)
+        parser.add_argument("--workers", type=workers, help="worker processes (default: WORKERS, else CPUs less one)")
+        parser.add_argument("--bind", help="host to listen on, `::` for IPv6 and IPv4 (default: BIND, else 0.0.0.0)")
+        parser.add_argument("--port", type=whole_number("port", MAX_PORT), help="port (default: PORT, else 8000)")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        config: Config = settings.REAKTOR
+        given = {name: options[name] for name in ("workers", "bind", "port") if options[name] is not None}
+        config = replace(config, cluster=replace(config.cluster, **given))
+        cluster = Cluster(config, lambda redis_url: ClusterAuthority(config, redis_url), self._say)
+        try:
+            asyncio.run(cluster.run())
+        except ClusterError as error:
+            raise CommandError(str(error)) from error
+
+    def _say(self, line: str) -> None:
+        self.stdout.write(line)
+        self.stdout.flush()
