@@ -78,8 +78,21 @@ def user_register(*, username: str, password: str, strict: bool, address: str | 
     if user_named(username) is not None:
         raise NameTakenError
     user = User(username=username, password=app().hashing.hash(password))
-    _store_name(user, is_new=True)
+    user_store(user)
     return user
+
+
+def user_store(user: User) -> None:
+    """Store a new account whose name is checked and whose password is hashed, and what belongs to it.
+
+    Raises NameTakenError.
+    """
+    try:
+        with transaction.atomic():
+            user.save(force_insert=True)
+            user_registered.send(User, user=user)
+    except IntegrityError:
+        raise NameTakenError from None
 
 
 def user_rename(user: User, *, username: str) -> User:
@@ -88,21 +101,13 @@ def user_rename(user: User, *, username: str) -> User:
     if username == user.username:
         return user
     user.username = username
-    _store_name(user, is_new=False)
-    return user
-
-
-def _store_name(user: User, *, is_new: bool) -> None:
     try:
         with transaction.atomic():
-            if is_new:
-                user.save(force_insert=True)
-                user_registered.send(User, user=user)
-            else:
-                user.save(update_fields=["username"])
-                _announce_revoked(user, CloseCode.RESYNC_NEEDED, "renamed")
+            user.save(update_fields=["username"])
+            _announce_revoked(user, CloseCode.RESYNC_NEEDED, "renamed")
     except IntegrityError:
         raise NameTakenError from None
+    return user
 
 
 def user_authenticate(*, username: str, password: str, address: str) -> User:
@@ -132,6 +137,11 @@ def password_change(user: User, old: str, new: str) -> None:
     if not app().hashing.verify(old[:MAX_PASSWORD_CHARS], user.password).is_correct:
         raise InvalidError("The old password is wrong.", fields={"old": "wrong"})
     check_password(new, user, strict=True, field="new")
+    password_set(user, new)
+
+
+def password_set(user: User, new: str) -> None:
+    """The same without the old one, for staff and for password_change(); `new` is checked. Raises ConflictError."""
     encoded = app().hashing.hash(new)
     with transaction.atomic():
         unchanged = User.objects.filter(pk=user.pk, password=user.password)

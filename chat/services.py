@@ -1,4 +1,4 @@
-"""Writes, apart from new messages (chat.writer): one atomic each, events through chat.publish after the commit.
+"""Writes: one atomic each, events through chat.publish after the commit. New messages are handed to the writer.
 
 Called in database threads by REST views, by admin, and by actions through reaktor.database. Rows are locked in this
 order: channel, then message. Each durable event takes the channel's next seq under the channel row's lock.
@@ -13,6 +13,8 @@ from typing import TypedDict
 from django.db import IntegrityError, transaction
 
 from chat import publish
+from chat.batches import Post, Stored, store_batch
+from chat.delivery.wire import message_new
 from chat.domain import rules
 from chat.domain.errors import ArchivedError
 from chat.domain.events import ChannelData, Event, EventType, MessageData
@@ -27,7 +29,8 @@ from chat.selectors import (
     parse_message_id,
     users_named,
 )
-from reaktor.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
+from reaktor import node
+from reaktor.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError, UnavailableError
 
 REACTIONS_PER_MESSAGE = 200
 
@@ -146,6 +149,40 @@ def read_mark(*, user: UserRef, key: str, number: int, session_id: SessionId | N
     if moved:
         publish.to_user(user.id, Event(EventType.READ_UPDATED, found.channel.key, dict(mark)), exclude=session_id)
     return mark
+
+
+# -- New messages -------------------------------------------------------------------------------------------------
+
+POST_TIMEOUT_S = 15.0
+"""More than the writer's own: it answers first, so that a time-out here is its loop's."""
+
+
+def message_post(
+    *, user: UserRef, key: ChannelKey, text: str, nonce: str | None, reply_to: str | None = None, max_chars: int
+) -> Stored:
+    """Store a message; permission is enough, no live session is needed. The same nonce again: the same message.
+
+    Where a runtime runs its writer takes it into the next batch. Raises NotFoundError, ArchivedError, InvalidError,
+    TooLargeError, UnavailableError (then it may be stored all the same: repeat it with its nonce).
+    """
+    checked = rules.check_text(text, max_chars=max_chars)
+    if nonce is not None:
+        rules.check_nonce(nonce)
+    found = channel_access(user=user, key=key)
+    post = Post(user, found.channel.key, checked, nonce, reply_to)
+    here = node.current()
+    if here is not None:
+        try:
+            stored: Stored = here.call(here.runtime.writer.post(post), POST_TIMEOUT_S)
+        except TimeoutError:
+            raise UnavailableError from None
+        return stored
+    result = store_batch([post])[0]
+    if not isinstance(result, Stored):
+        raise result
+    if not result.is_duplicate:
+        publish.durable(message_new(result.message))
+    return result
 
 
 # -- Changes of stored messages -----------------------------------------------------------------------------------

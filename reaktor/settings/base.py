@@ -133,7 +133,7 @@ def redis_layer(url: str) -> dict[str, Any]:
 CHANNEL_LAYERS = {"default": redis_layer(REAKTOR.redis_url) if IS_WORKER and REAKTOR.redis_url else MEMORY_LAYER}
 
 AUTH_USER_MODEL = "accounts.User"
-AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]
+AUTHENTICATION_BACKENDS = ["accounts.backends.AccountBackend"]
 PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.Argon2PasswordHasher",
     "accounts.hashers.ImportedBcryptHasher",

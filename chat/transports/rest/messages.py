@@ -38,8 +38,10 @@ class MessagesView(ChatView):
         wanted = self.validated(shapes.MessageInput, request.data)
         me = self.me(request)
         self.app().limits.check_send(me.id)
-        message, is_duplicate = services.message_post(user=me, key=rules.parse_channel_key(key), **wanted)
-        return Response(message, status=200 if is_duplicate else 201)
+        stored = services.message_post(
+            user=me, key=rules.parse_channel_key(key), **wanted, max_chars=self.app().config.limits.text_chars
+        )
+        return Response(stored.message, status=200 if stored.is_duplicate else 201)
 
 
 class ChangesView(ChatView):

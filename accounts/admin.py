@@ -1,0 +1,148 @@
+"""The admin of accounts: find them, switch them off and on, log them out; superusers also give rights and passwords.
+
+Forms and actions call the same services as everything else, so that tokens and live sessions end when they should.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, cast
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.forms import AdminPasswordChangeForm, BaseUserCreationForm, UserChangeForm
+from django.contrib.auth.models import Group
+from django.db.models import QuerySet
+from django.db.models.functions import Lower
+from django.http import HttpRequest
+from rest_framework_simplejwt.token_blacklist import admin as blacklist_admin
+
+from accounts import services
+from accounts.models import User
+from reaktor.errors import ReaktorError
+
+# Dead refresh tokens are a matter of the machinery, groups of nobody here: neither is for people.
+admin.site.unregister([blacklist_admin.BlacklistedToken, blacklist_admin.OutstandingToken, Group])
+
+admin.site.site_header = "Reaktor"
+admin.site.site_title = "Reaktor"
+admin.site.index_title = "Administration"
+
+_WORD = re.compile(r"[a-z0-9]{1,32}")
+
+
+def _checked_username(form: Any) -> str:
+    username: str = form.cleaned_data["username"]
+    try:
+        services.check_username(username)
+    except ReaktorError as error:
+        raise forms.ValidationError(error.message) from error
+    return username
+
+
+class AccountForm(UserChangeForm):  # type: ignore[type-arg]  # generic only in its stubs
+    """An account as superusers may change it."""
+
+    def clean_username(self) -> str:
+        return _checked_username(self)
+
+
+class CreationForm(BaseUserCreationForm):  # type: ignore[type-arg]  # the same
+    """A new account by hand."""
+
+    def clean_username(self) -> str:
+        return _checked_username(self)
+
+
+class PasswordForm(AdminPasswordChangeForm):  # type: ignore[type-arg]  # the same
+    """Sets a password as the account's owner would: every token and live session ends."""
+
+    def __init__(self, user: User, *args: Any, **kwargs: Any) -> None:
+        super().__init__(user, *args, **kwargs)
+        self.fields.pop("usable_password", None)
+        self.fields["password1"].required = self.fields["password2"].required = True
+
+    def save(self, commit: bool = True) -> User:
+        services.password_set(self.user, self.cleaned_data["password1"])
+        return User.objects.get(pk=self.user.pk)
+
+
+@admin.register(User)
+class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]  # the same
+    """Accounts are switched off, never deleted: what they wrote keeps its author."""
+
+    form = AccountForm
+    add_form = CreationForm
+    change_password_form = PasswordForm
+    list_display = ("username", "is_active", "is_staff", "created_at", "last_login")
+    list_filter = ("is_active", "is_staff", "is_superuser")
+    search_fields = ("username",)
+    search_help_text = "The beginning of a name."
+    ordering = ("-id",)
+    list_per_page = 50
+    show_full_result_count = False
+    filter_horizontal = ("user_permissions",)
+    readonly_fields = ("id", "created_at", "last_login", "token_version", "is_active")
+    fieldsets = (
+        (None, {"fields": ("username", "password", "id", "created_at", "last_login")}),
+        ("Access", {"fields": ("is_active", "is_staff", "is_superuser", "user_permissions", "token_version")}),
+    )
+    add_fieldsets = ((None, {"fields": ("username", "password1", "password2")}),)
+    actions = ("log_out", "switch_off", "switch_on")
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return request.user.is_staff
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.is_staff
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Who could change accounts could make themselves superuser."""
+        return request.user.is_superuser
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return request.user.is_superuser
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[User], search_term: str
+    ) -> tuple[QuerySet[User], bool]:
+        """By the beginning of the name, as a range: the index on the folded name finds it in any collation."""
+        term = search_term.strip().lower()
+        if not term:
+            return queryset, False
+        if not _WORD.fullmatch(term):
+            return queryset.none(), False
+        found = queryset.annotate(folded=Lower("username")).filter(folded__gte=term, folded__lte=term + "z" * 32)
+        return found, False
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        if not change:
+            services.user_store(obj)
+            return
+        if "username" in form.changed_data:
+            services.user_rename(User.objects.get(pk=obj.pk), username=obj.username)
+        super().save_model(request, obj, form, change)
+
+    @admin.action(description="Log out everywhere")
+    def log_out(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        self._each(request, queryset, services.tokens_revoke_all, "logged out")
+
+    @admin.action(description="Switch off (every session ends)")
+    def switch_off(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        self._each(request, queryset.exclude(pk=cast(User, request.user).pk), services.user_disable, "switched off")
+
+    @admin.action(description="Switch on")
+    def switch_on(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        self._each(request, queryset, services.user_enable, "switched on")
+
+    def _each(self, request: HttpRequest, users: QuerySet[User], service: Callable[[User], object], done: str) -> None:
+        """Staff may not act on superusers."""
+        chosen = list(users if request.user.is_superuser else users.filter(is_superuser=False))
+        for user in chosen:
+            service(user)
+        self.message_user(request, f"Accounts {done}: {len(chosen)}.", messages.SUCCESS)

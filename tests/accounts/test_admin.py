@@ -1,0 +1,143 @@
+"""The admin of accounts: its login, who may do what, and that ending things ends them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from accounts import services
+from accounts.models import User
+from tests.support.rest import PASSWORD, logged_in, register
+
+pytestmark = pytest.mark.django_db
+
+
+def staff(username: str = "staff", *, is_superuser: bool = False) -> Client:
+    """A browser logged in through the admin's own form."""
+    register(username, is_staff=True, is_superuser=is_superuser)
+    client = Client()
+    answer = client.post("/admin/login/?next=/admin/", {"username": username, "password": PASSWORD})
+    assert answer.status_code == 302, answer.content
+    return client
+
+
+def act(client: Client, action: str, *users: User) -> None:
+    chosen = [str(user.pk) for user in users]
+    answer = client.post("/admin/accounts/user/", {"action": action, "_selected_action": chosen})
+    assert answer.status_code == 302
+
+
+def names(client: Client, query: str) -> set[str]:
+    page = client.get(f"/admin/accounts/user/?q={query}")
+    return {user.username for user in page.context["cl"].result_list}
+
+
+def test_only_staff_may_enter() -> None:
+    register("ada")
+    client = Client()
+    assert client.get("/admin/").status_code == 302
+    answer = client.post("/admin/login/", {"username": "ada", "password": PASSWORD})
+    assert answer.status_code == 200
+    assert b"staff account" in answer.content
+
+
+def test_the_login_form_is_limited_like_any_login() -> None:
+    register("staff", is_staff=True)
+    client = Client()
+    for _ in range(10):
+        client.post("/admin/login/", {"username": "staff", "password": "wrong"})
+    answer = client.post("/admin/login/", {"username": "staff", "password": PASSWORD})
+    assert answer.status_code == 200
+    assert b"Too many" in answer.content
+
+
+def test_every_page_keeps_the_policy_and_brings_nothing_inline() -> None:
+    client = staff(is_superuser=True)
+    ada = register("ada")
+    for path in ("", "accounts/user/", "accounts/user/add/", f"accounts/user/{ada.pk}/change/"):
+        answer = client.get(f"/admin/{path}")
+        assert answer.status_code == 200, path
+        assert "script-src 'self'" in answer["Content-Security-Policy"]
+        text = answer.content.decode()
+        assert "<style" not in text
+        assert " onclick=" not in text
+        assert all("src=" in tag.split(">")[0] for tag in text.split("<script")[1:])
+
+
+def test_names_are_found_by_their_beginning_in_any_case() -> None:
+    client = staff()
+    for name in ("Ada", "adam", "bob", "zzz"):
+        register(name)
+    assert names(client, "AD") == {"Ada", "adam"}
+    assert names(client, "zz") == {"zzz"}
+    assert names(client, "%") == set()
+    assert names(client, "a'b") == set()
+
+
+def test_the_list_asks_the_same_number_of_questions_however_long_it_is(django_assert_max_num_queries: Any) -> None:
+    client = staff()
+    for index in range(30):
+        register(f"user{index}")
+    with django_assert_max_num_queries(8):
+        client.get("/admin/accounts/user/")
+
+
+def test_switching_an_account_off_and_on_ends_its_tokens() -> None:
+    client, ada = staff(), register("ada")
+    rest = logged_in(ada)
+    act(client, "switch_off", ada)
+    assert rest.get("/api/v1/me")[0] == 403
+    act(client, "switch_on", ada)
+    assert rest.get("/api/v1/me")[0] == 401
+    assert logged_in(User.objects.get(pk=ada.pk)).get("/api/v1/me")[0] == 200
+
+
+def test_staff_may_not_act_on_superusers_nor_switch_themselves_off() -> None:
+    client = staff()
+    root, me = register("root", is_superuser=True), User.objects.get(username="staff")
+    act(client, "switch_off", root, me)
+    assert User.objects.filter(is_active=False).count() == 0
+
+
+def test_only_superusers_give_rights() -> None:
+    ada = register("ada")
+    client = staff()
+    assert client.get(f"/admin/accounts/user/{ada.pk}/change/").status_code == 200
+    form = {"username": "ada", "is_staff": "on", "is_superuser": "on"}
+    assert client.post(f"/admin/accounts/user/{ada.pk}/change/", form).status_code == 403
+    assert client.post(f"/admin/accounts/user/{ada.pk}/password/", {}).status_code == 403
+    root = staff("root", is_superuser=True)
+    assert root.post(f"/admin/accounts/user/{ada.pk}/change/", form).status_code == 302
+    assert User.objects.get(pk=ada.pk).is_superuser
+
+
+def test_nobody_deletes_an_account() -> None:
+    ada = register("ada")
+    assert staff(is_superuser=True).post(f"/admin/accounts/user/{ada.pk}/delete/", {"post": "yes"}).status_code == 403
+
+
+def test_a_password_set_by_a_superuser_works_and_ends_every_token() -> None:
+    client, ada = staff(is_superuser=True), register("ada")
+    rest = logged_in(ada)
+    form = {"password1": "brand new 42", "password2": "brand new 42"}
+    assert client.post(f"/admin/accounts/user/{ada.pk}/password/", form).status_code == 302
+    assert rest.get("/api/v1/me")[0] == 401
+    services.user_authenticate(username="ada", password="brand new 42", address="192.0.2.1")
+
+
+def test_an_account_made_by_hand_belongs_where_every_account_does_and_keeps_the_rules() -> None:
+    client = staff(is_superuser=True)
+    for bad in ("System", "a b", "STAFF", "x"):
+        form = {"username": bad, "password1": "brand new 42", "password2": "brand new 42"}
+        assert client.post("/admin/accounts/user/add/", form).status_code == 200
+    form["username"] = "Ada"
+    assert client.post("/admin/accounts/user/add/", form).status_code == 302
+    assert User.objects.get(username="Ada").memberships.count() == 3
+
+
+def test_logging_out_everywhere_ends_the_admin_session_too() -> None:
+    client = staff()
+    services.tokens_revoke_all(User.objects.get(username="staff"))
+    assert client.get("/admin/").status_code == 302
