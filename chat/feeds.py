@@ -211,7 +211,7 @@ class Feeds:
                 since = entry.feed.hole_since
                 if since is None:
                     continue
-                if now - since < self._config.hold_gap_s or not await self._repair(entry):
+                if now - since < self._config.hold_gap_s or not await self._repair(entry) or entry.feed.has_hole:
                     self._holes.set()
 
     async def _compare_heads(self) -> None:

@@ -8,10 +8,10 @@ Source: the native protocol, "A message" and "Guarantees".
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from chat.delivery.recent import Recent
-from chat.domain.events import Event, MessageData, event_from_message
+from chat.domain.events import Event, EventType, MessageData, event_from_message
 from chat.domain.ids import ChannelKey, SessionId
 
 HELD_LIMIT = 2_000
@@ -73,6 +73,7 @@ class Feed:
         Returns the deliveries in seq order, the held ones among them; what is held above stays held or follows.
         """
         ready: list[Delivery] = []
+        told: set[str] = set()
         cursor = self.head
         repaired = {each["changed_seq"]: each for each in messages if cursor < each["changed_seq"] <= head}
         held = {seq for seq in self._held if seq <= head}
@@ -80,11 +81,13 @@ class Feed:
             delivery = self._held.pop(seq, None)
             if delivery is None:
                 delivery = Delivery(event_from_message(repaired[seq], after=cursor))
-            self._advance(delivery, ready)
+            self._advance(_first_as_new(delivery, cursor, told), ready)
         self.head = max(self.head, head)
         while (following := self._held.pop(self.head + 1, None)) is not None:
-            self._advance(following, ready)
-        self.hole_since = None
+            self._advance(_first_as_new(following, cursor, told), ready)
+        # What was read may be older than what came meanwhile: then there is still a hole.
+        if not self._held:
+            self.hole_since = None
         return ready
 
     def reset(self, head: int, recent: Recent) -> list[Delivery]:
@@ -102,3 +105,20 @@ class Feed:
         self.head = delivery.seq
         self.recent.add(delivery.event.data)
         ready.append(delivery)
+
+
+def _first_as_new(delivery: Delivery, cursor: int, told: set[str]) -> Delivery:
+    """The delivery with the type that fits a client at the cursor who was told of the messages in `told` since.
+
+    In a repair, held events and present states mix: a message may come edited before, or instead of, its first event.
+    """
+    event = delivery.event
+    message = event.data
+    is_first = message["seq"] > cursor and message["id"] not in told
+    told.add(message["id"])
+    kind = event.type
+    if is_first and kind is not EventType.MESSAGE_DELETED:
+        kind = EventType.MESSAGE_NEW
+    elif not is_first and kind is EventType.MESSAGE_NEW:
+        kind = EventType.MESSAGE_UPDATED
+    return delivery if kind is event.type else replace(delivery, event=replace(event, type=kind))

@@ -40,11 +40,11 @@ class Recent:
             _, dropped = self._changed.popitem(last=False)
             self.floor = max(self.floor, dropped["changed_seq"])
         number = message["number"]
-        if number > self.head_number:
-            self.head_number = number
-            self._newest[number] = message
-            self._newest.pop(number - self._numbers, None)
-        elif number in self._newest:
+        for dropped_number in range(self.head_number - self._numbers + 1, number - self._numbers + 1):
+            self._newest.pop(dropped_number, None)
+        self.head_number = max(self.head_number, number)
+        # A repair may tell a lower number after a higher one: ordered by last change, edited ones come late.
+        if number > self.head_number - self._numbers:
             self._newest[number] = message
 
     def newest(self, limit: int) -> list[MessageData]:
