@@ -19,7 +19,6 @@ from reaktor.wsframe import text_frame
 SUBPROTOCOL = "reaktor.v1"
 BEARER_PREFIX = "reaktor.bearer."
 MAX_ID_CHARS = 64
-MAX_DEPTH = 32
 
 RequestId = int | str | None
 
