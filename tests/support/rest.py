@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import orjson
@@ -14,7 +15,12 @@ from django.test import Client
 from accounts import services
 from accounts.limits import AccountLimits
 from accounts.models import User
+from chat.batches import Post, Stored, store_batch
+from chat.domain.events import MessageData
+from chat.domain.ids import ChannelKey
 from chat.limits import ChatLimits
+from chat.selectors import user_ref
+from reaktor import node
 from reaktor.config import Limits
 
 PASSWORD = "correct horse 7"
@@ -83,3 +89,51 @@ def logged_in(user: User) -> Rest:
 
 def error_code(body: Any) -> str:
     return str(body["error"]["code"])
+
+
+class FakeRuntime:
+    """The live side as views see it: who is in which channel, and joins that are remembered."""
+
+    def __init__(self, **members: list[tuple[str, str]]) -> None:
+        self.by_channel = members
+        self.joined: list[tuple[str, str]] = []
+
+    def online_count(self, key: str) -> int:
+        return len(self.by_channel.get(key, ()))
+
+    def online_counts(self) -> dict[str, int]:
+        return {key: len(members) for key, members in self.by_channel.items()}
+
+    def members(self, key: str) -> list[dict[str, str]]:
+        return [{"username": name, "status": status} for name, status in self.by_channel.get(key, ())]
+
+    def join_user_sessions(self, user_id: str, key: str, timeout_s: float) -> None:
+        self.joined.append((user_id, key))
+
+
+class FakeNode:
+    """A node without a loop: what it is to run in the loop is forgotten."""
+
+    def __init__(self, runtime: FakeRuntime) -> None:
+        self.runtime = runtime
+
+    def call_soon(self, function: Any, *args: Any) -> None:
+        """Nothing: no live session is there to be told."""
+
+
+@contextmanager
+def live(**members: list[tuple[str, str]]) -> Iterator[FakeRuntime]:
+    """As if a runtime ran in this process, with these members: `live(general=[("ada", "online")])`."""
+    runtime = FakeRuntime(**members)
+    node.install(FakeNode(runtime))  # type: ignore[arg-type]  # the part that views use
+    try:
+        yield runtime
+    finally:
+        node.clear()
+
+
+def post(author: User, text: str, key: str = "general", **fields: Any) -> MessageData:
+    """A stored message."""
+    stored = store_batch([Post(user_ref(author), ChannelKey(key), text, fields.pop("nonce", None), **fields)])[0]
+    assert isinstance(stored, Stored), stored
+    return stored.message

@@ -22,7 +22,7 @@ class ChannelsView(ChatView):
     )
     def get(self, request: Request) -> Response:
         """Public channels, oldest first."""
-        wanted = self.validated(shapes.ChannelQuery, request.query_params)
+        wanted = self.validated(shapes.ChannelQuery, request.query_params.dict())
         found, following = selectors.channel_list(user=self.me(request), **wanted, limit=shapes.PAGE_CHANNELS)
         return Response({"results": [self.shown(each) for each in found], "next": following})
 

@@ -94,7 +94,7 @@ class ReadShape(serializers.Serializer[Any]):
 
 class ChannelQuery(serializers.Serializer[Any]):
     search = Text(required=False, allow_blank=True, max_length=rules.NAME_CHARS)
-    cursor = Text(required=False, max_length=64, help_text="`next` of the page before.")
+    cursor = Text(required=False, allow_blank=True, max_length=64, help_text="`next` of the page before.")
 
 
 class ChannelInput(serializers.Serializer[Any]):

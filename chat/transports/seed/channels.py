@@ -51,7 +51,7 @@ class ChannelsView(SeedView):
 
 class JoinView(SeedView):
     def post(self, request: Request, key: str) -> Response:
-        """Enter with the user's live Socket.IO sessions, wherever they are. An unknown key makes an unlisted channel."""
+        """Enter with one's live Socket.IO sessions, wherever they are. An unknown key makes an unlisted channel."""
         me = self.me(request)
         found = self._channel(me, key)
         live = self.live()
