@@ -1,0 +1,15 @@
+"""Static files under names that carry the hash of their content, for production: cached for ever, never stale.
+
+Django rewrites what style sheets refer to by itself, what ES modules import only on request. Without it a page of one
+version could, for as long as a browser's cache lasts, run with modules of the version before.
+"""
+
+from __future__ import annotations
+
+from whitenoise.storage import CompressedManifestStaticFilesStorage  # type: ignore[import-untyped]  # it has no types
+
+
+class ModuleManifestStorage(CompressedManifestStaticFilesStorage):  # type: ignore[misc]  # for the same reason
+    """WhiteNoise's storage that follows `import` statements, too. Modules must not import each other in circles."""
+
+    support_js_module_import_aggregation = True

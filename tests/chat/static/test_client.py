@@ -1,0 +1,69 @@
+"""The web client's files: their unit tests run in Node, no text becomes HTML, and hashed names work."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from django.core.files.storage import FileSystemStorage
+
+from reaktor.staticfiles import ModuleManifestStorage
+
+HERE = Path(__file__).parent
+STATIC = HERE.parents[2] / "chat" / "static"
+MODULES = sorted((STATIC / "chat").rglob("*.js"))
+PAGE = STATIC.parent / "templates" / "chat" / "index.html"
+AS_CODE = re.compile(
+    r"\.(inner|outer)HTML|insertAdjacentHTML|document\.write|DOMParser|createContextualFragment"
+    r"|setHTML|\beval\b|new Function|setTimeout\(\s*[\"'`]|srcdoc"
+)
+
+
+def test_the_parts_that_know_no_page_pass_their_tests_in_node() -> None:
+    node = shutil.which("node")
+    assert node is not None, "Node is needed: see scripts/test-requirements"
+    tests = [str(path) for path in sorted(HERE.glob("*.test.mjs"))]
+    done = subprocess.run([node, "--test", *tests], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.name)
+def test_no_module_turns_text_into_html_or_code(path: Path) -> None:
+    assert AS_CODE.findall(path.read_text()) == []
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.name)
+def test_modules_import_by_relative_paths_that_exist(path: Path) -> None:
+    for url in re.findall(r"^import .*?from \"(.*?)\";", path.read_text(), re.M | re.S):
+        assert url.startswith(("./", "../"))
+        assert (path.parent / url).is_file()
+
+
+def test_the_page_holds_no_script_and_no_style_of_its_own() -> None:
+    text = PAGE.read_text()
+    assert re.search(r"<style|style=|\son\w+=", text) is None
+    assert all("src=" in tag for tag in re.findall(r"<script[^>]*>", text))
+
+
+def test_every_import_follows_when_the_files_are_served_under_hashed_names(tmp_path: Path) -> None:
+    shutil.copytree(STATIC, tmp_path, dirs_exist_ok=True)
+    storage = ModuleManifestStorage(location=str(tmp_path), base_url="/static/")
+    source = FileSystemStorage(location=str(STATIC))
+    paths = {str(path.relative_to(STATIC)): (source, str(path.relative_to(STATIC))) for path in MODULES}
+    problems = [result for _, _, result in storage.post_process(paths) if isinstance(result, Exception)]
+    assert problems == []
+    # From the page's one script, every module is reached under the name that carries its content.
+    reached = {tmp_path / storage.stored_name("chat/main.js")}
+    waiting = list(reached)
+    while waiting:
+        module = waiting.pop()
+        for url in re.findall(r"^import .*?from \"(.*?)\";", module.read_text(), re.M | re.S):
+            assert re.search(r"\.[0-9a-f]{12}\.js$", url), f"{module.name} imports {url}"
+            found = (module.parent / url).resolve()
+            if found not in reached:
+                reached.add(found)
+                waiting.append(found)
+    assert len(reached) == len(MODULES) - 1  # all but types.js, which holds only words for editors
