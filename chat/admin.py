@@ -206,7 +206,7 @@ class MessageAdmin(StaffAdmin):
                 words.append(term)
         if words:
             newest = queryset.order_by("-id").values("id")[:SEARCHED_MESSAGES]
-            queryset = Message.objects.filter(id__in=Subquery(newest)).select_related("channel", "author")
+            queryset = queryset.filter(id__in=Subquery(newest))
             for word in words:
                 queryset = queryset.filter(text__icontains=word)
         return queryset, False

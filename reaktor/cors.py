@@ -57,8 +57,7 @@ class CorsMiddleware:
         self.policies = policies_from(settings.CORS)
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        path = request.path.lower()
-        policy = next((each for each in self.policies if path.startswith(each.paths)), None)
+        policy = next((each for each in self.policies if request.path.startswith(each.paths)), None)
         if policy is None:
             return self.get_response(request)
         origin = request.headers.get("Origin", "")

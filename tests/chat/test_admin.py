@@ -1,0 +1,133 @@
+"""The admin of channels and messages: bounded lists, read-only where order rests on it, changes by the services."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from accounts.models import User
+from chat.models import Channel, Message
+from tests.support.rest import PASSWORD, _fresh_limits, post, register  # noqa: F401
+
+pytestmark = pytest.mark.django_db
+CHANNELS, MESSAGES = "/admin/chat/channel/", "/admin/chat/message/"
+
+
+@pytest.fixture
+def ada() -> User:
+    return register("ada")
+
+
+@pytest.fixture
+def staff() -> Client:
+    register("staff", is_staff=True)
+    client = Client()
+    client.post("/admin/login/", {"username": "staff", "password": PASSWORD})
+    return client
+
+
+def listed(client: Client, path: str) -> list[Any]:
+    answer = client.get(path)
+    assert answer.status_code == 200
+    return list(answer.context["cl"].result_list)
+
+
+def texts(client: Client, query: str) -> list[str]:
+    """Sorted: two messages of one millisecond have no order among all channels."""
+    return sorted(message.text for message in listed(client, f"{MESSAGES}?q={query}"))
+
+
+def test_channels_are_found_by_a_part_of_the_name_or_the_whole_key(staff: Client) -> None:
+    Channel.objects.create(key="k-1", name="Ada's corner", kind="unlisted")
+    assert [channel.key for channel in listed(staff, f"{CHANNELS}?q=corner")] == ["k-1"]
+    assert [channel.key for channel in listed(staff, f"{CHANNELS}?q=k-1")] == ["k-1"]
+    assert listed(staff, f"{CHANNELS}?q=k-") == []
+    assert len(listed(staff, f"{CHANNELS}?kind__exact=public")) == 3
+    assert len(listed(staff, f"{CHANNELS}?archived_at__isempty=1")) == 4
+
+
+def test_a_channel_is_made_and_renamed_by_the_rules(staff: Client) -> None:
+    form = {"name": "  Made by hand ", "topic": "", "kind": "unlisted"}
+    assert staff.post(f"{CHANNELS}add/", form).status_code == 302
+    made = Channel.objects.get(name="Made by hand")
+    assert (made.kind, made.created_by.username if made.created_by else "") == ("unlisted", "staff")
+    path = f"{CHANNELS}{made.pk}/change/"
+    assert staff.post(path, {"name": " ", "topic": "", "kind": "public"}).status_code == 200
+    assert staff.post(path, {"name": "New", "topic": "t", "kind": "public", "seq": 9, "number": 9}).status_code == 302
+    made.refresh_from_db()
+    assert (made.name, made.topic, made.kind, made.seq, made.number) == ("New", "t", "unlisted", 0, 0)
+    assert staff.post(f"{CHANNELS}add/", {**form, "kind": "direct"}).status_code == 200
+
+
+def test_a_channel_is_archived_and_never_deleted(staff: Client) -> None:
+    general = Channel.objects.get(key="general")
+    staff.post(CHANNELS, {"action": "archive", "_selected_action": [general.pk]})
+    general.refresh_from_db()
+    assert general.archived_at
+    assert staff.post(f"{CHANNELS}{general.pk}/delete/", {"post": "yes"}).status_code == 403
+
+
+def test_messages_are_found_by_channel_author_and_words(staff: Client, ada: User) -> None:
+    bob = register("bob")
+    post(ada, "first words")
+    post(bob, "other words")
+    post(ada, "elsewhere", "random")
+    assert texts(staff, "") == ["elsewhere", "first words", "other words"]
+    assert texts(staff, "in:general") == ["first words", "other words"]
+    assert texts(staff, "by:ADA") == ["elsewhere", "first words"]
+    assert texts(staff, "by:ada+in:general+WORDS") == ["first words"]
+    assert texts(staff, "words+first") == ["first words"]
+    for nothing in ("by:nobody", "in:nowhere", "by:%25", "absent"):
+        assert texts(staff, nothing) == []
+    assert len(listed(staff, f"{MESSAGES}?when=1")) == 3
+    assert len(listed(staff, f"{MESSAGES}?when=junk")) == 3
+
+
+def test_a_text_is_taken_away_and_its_place_is_kept(staff: Client, ada: User) -> None:
+    made = post(ada, "rude")
+    assert staff.get(f"{MESSAGES}{made['id']}/change/").status_code == 200
+    assert staff.post(f"{MESSAGES}{made['id']}/change/", {"text": "polite"}).status_code == 403
+    assert staff.post(f"{MESSAGES}{made['id']}/delete/", {"post": "yes"}).status_code == 403
+    assert staff.get(f"{MESSAGES}add/").status_code == 403
+    staff.post(MESSAGES, {"action": "take_away", "_selected_action": [made["id"]]})
+    message = Message.objects.get(pk=made["id"])
+    assert (message.text, message.number, message.changed_seq) == ("", 1, 2)
+
+
+def test_what_is_refused_is_said_and_not_done(staff: Client, ada: User) -> None:
+    secret = Channel.objects.create(key="prv-x", name="Secret", kind="private")
+    answer = staff.post(CHANNELS, {"action": "archive", "_selected_action": [secret.pk]}, follow=True)
+    assert b"There is no such channel." in answer.content
+    made = post(ada, "psst", "prv-x")
+    staff.post(MESSAGES, {"action": "take_away", "_selected_action": [made["id"]]}, follow=True)
+    assert Message.objects.get(pk=made["id"]).text == "psst"
+
+
+def test_lists_ask_a_fixed_number_of_questions_and_none_that_counts_the_whole_table(
+    staff: Client, ada: User, django_assert_max_num_queries: Any
+) -> None:
+    for index in range(30):
+        post(ada, f"m{index}")
+    Channel.objects.bulk_create(Channel(key=f"k{n}", name="x", kind="public") for n in range(30))
+    for path in (CHANNELS, MESSAGES, f"{MESSAGES}?q=in:general+m"):
+        with django_assert_max_num_queries(8) as asked:
+            assert len(listed(staff, path)) >= 30
+        counts = [query["sql"] for query in asked.captured_queries if "COUNT(*)" in query["sql"]]
+        assert counts
+        assert all("LIMIT 10000" in sql for sql in counts)
+
+
+def test_a_text_is_shown_as_text(staff: Client, ada: User) -> None:
+    post(ada, "<script>alert(1)</script>")
+    answer = staff.get(MESSAGES)
+    assert b"<script>alert" not in answer.content
+    assert b"&lt;script&gt;alert" in answer.content
+
+
+def test_who_is_no_staff_sees_nothing(ada: User) -> None:
+    client = Client()
+    client.force_login(ada)
+    for path in ("/admin/", CHANNELS, MESSAGES):
+        assert client.get(path).status_code == 302
