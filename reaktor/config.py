@@ -302,6 +302,8 @@ class _Reader:
             hello_timeout_s=self.seconds("HELLO_TIMEOUT", default.hello_timeout_s),
             ping_interval_s=self.seconds("PING_INTERVAL", default.ping_interval_s),
             pong_timeout_s=self.seconds("PONG_TIMEOUT", default.pong_timeout_s),
+            expiry_warning_s=self.seconds("TOKEN_EXPIRY_WARNING", default.expiry_warning_s),
+            expiry_grace_s=self.seconds("TOKEN_EXPIRY_GRACE", default.expiry_grace_s),
         )
 
     def engineio(self) -> EngineIO:
@@ -338,6 +340,7 @@ class _Reader:
             hang_timeout_s=self.seconds("HANG_TIMEOUT", default.hang_timeout_s),
             drain_s=self.seconds("DRAIN", default.drain_s),
             hold_s=self.seconds("HOLD", default.hold_s),
+            boot_failures=self.number("BOOT_FAILURES", default.boot_failures, maximum=1_000),
         )
 
     def config(self) -> Config:

@@ -160,9 +160,15 @@ class Server(daphne_server.Server):
         return sum(channel.close_if_idle() for channel in list(self.http_factory.channels))
 
     @property
-    def requests_running(self) -> int:
-        """HTTP requests that have no complete answer yet."""
-        return sum(bool(channel.requests) for channel in self.http_factory.channels)
+    def is_busy(self) -> bool:
+        """Whether an HTTP request has no complete answer yet, or is about to come on a fresh connection."""
+        now = time.monotonic()
+        return any(channel.is_busy(now) for channel in self.http_factory.channels)
+
+    @property
+    def open_connections(self) -> int:
+        """Connections of both kinds, those included that still have something to send before they close."""
+        return len(self.http_factory.channels) + int(self.ws_factory.countConnections)
 
     # Who a client is
 

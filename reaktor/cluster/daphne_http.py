@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from reaktor.cluster.daphne import Server
 
 LINGER_S = 2.0
+ABOUT_TO_SPEAK_S = 1.0
 LINGER_BYTES = 1024 * 1024
 RETRY_AFTER_S = 5
 ERROR_CODES = {
@@ -135,6 +136,7 @@ class Channel(HTTPChannel):
     refused = False
     is_proxied = False
     lease: Lease | None = None
+    is_new = True
 
     def connectionMade(self) -> None:  # noqa: N802
         self.server: Server = self.factory.server
@@ -142,7 +144,8 @@ class Channel(HTTPChannel):
         peer = self.transport.getPeer()
         self.peer_host = normalise(peer.host) if isinstance(peer, IPv4Address | IPv6Address) else ""
         self.is_proxied = self.server.is_trusted(self.peer_host)
-        self.deadline = time.monotonic() + self.server.http_timings.header_timeout_s
+        self.made_at = time.monotonic()
+        self.deadline = self.made_at + self.server.http_timings.header_timeout_s
         self.factory.channels.add(self)
         if not self.is_proxied:
             self.lease = self.server.leases.take(self.peer_host)
@@ -170,6 +173,7 @@ class Channel(HTTPChannel):
         if self.refused:
             self._discard(len(data))
             return
+        self.is_new = False
         if self.deadline is None and not self._handlingRequest:
             self.deadline = time.monotonic() + self.server.http_timings.header_timeout_s
         super().dataReceived(data)
@@ -244,6 +248,10 @@ class Channel(HTTPChannel):
             self.refuse(HTTPStatus.REQUEST_TIMEOUT, "The request took too long to arrive.")
         else:
             self.transport.abortConnection()
+
+    def is_busy(self, now: float) -> bool:
+        """Whether a request is on its way, or may be: a client that has just connected is about to say something."""
+        return bool(self.requests) or (self.is_new and now - self.made_at < ABOUT_TO_SPEAK_S)
 
     def close_if_idle(self) -> bool:
         """Close a kept-alive connection that is between two requests; whether it was."""

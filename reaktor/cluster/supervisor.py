@@ -128,6 +128,9 @@ class Supervisor:
         if not slot.is_routed:
             slot.is_routed = True
             self._dispatcher.set_slots(self.slots.routed)
+        self._greet_when_serving()
+
+    def _greet_when_serving(self) -> None:
         if not self.has_served and self.slots.is_everyone_serving:
             self.has_served = True
             self._on_serving()
@@ -165,6 +168,7 @@ class Supervisor:
                 slot.restart_at = now + GAVE_UP_RETRY_S
                 self._dispatcher.set_slots(self.slots.routed)
                 logger.error("%s. The other workers serve its clients; trying again in %g s.", reason, GAVE_UP_RETRY_S)
+                self._greet_when_serving()
             else:
                 self._failure = f"{reason} (tried {slot.boot_failures} times)."
                 self.stop()

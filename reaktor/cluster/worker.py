@@ -18,7 +18,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,7 +38,7 @@ ORPHAN_DRAIN_S = 2.0
 ORPHAN_LIMIT_S = 4.0
 TERM_DRAIN_S = 3.0
 LAST_ANSWERS_S = 2.0
-CLOSING_S = 0.1
+CLOSING_S = 1.0
 CANCEL_S = 1.0
 _PR_SET_PDEATHSIG = 1
 
@@ -156,11 +156,16 @@ class Worker:
                 await self._runtime.drain(seconds)
         except TimeoutError:
             logger.warning("worker: not every session was told in time")
-        until = time.monotonic() + LAST_ANSWERS_S
-        while self._server.requests_running and time.monotonic() < until:  # noqa: ASYNC110  Twisted has no event for it
-            await asyncio.sleep(0.02)
-        if self._server.close_idle():
-            await asyncio.sleep(CLOSING_S)
+        await _until(lambda: not self._server.is_busy, LAST_ANSWERS_S)
+        self._server.close_idle()
+        await _until(lambda: not self._server.open_connections, CLOSING_S)
+
+
+async def _until(condition: Callable[[], bool], seconds: float) -> None:
+    """Wait for a condition that Twisted has no event for, but not for ever."""
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
 
 
 async def _first(*futures: asyncio.Future[Any]) -> None:

@@ -1,7 +1,7 @@
 """A small application with a runtime, for tests of the cluster's machinery: it tells who it is and misbehaves to order.
 
 HTTP: /who, /echo, /slow, /fail, /half, /silent, /rss. WebSocket: echoes; says bye on drain; obeys `!who`, `!hang`,
-`!empty`, `!close`, `!return`, `!fail`, `!flood N`; paths /fail and /return end before accepting.
+`!sleep S`, `!empty`, `!close`, `!return`, `!fail`, `!flood N`; paths /fail and /return end before accepting.
 """
 
 import asyncio
@@ -87,6 +87,8 @@ async def _obey(text, scope, send):
         await send({"type": "websocket.send", "text": json.dumps(_who(scope))})
     elif word == "!hang":
         time.sleep(60)  # noqa: ASYNC251  a hung loop is what is asked for
+    elif word == "!sleep":
+        await asyncio.sleep(float(argument))
     elif word == "!empty":
         await send({"type": "websocket.send", "text": ""})
         await send({"type": "websocket.send", "bytes": b""})

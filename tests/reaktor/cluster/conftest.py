@@ -1,0 +1,62 @@
+"""One real server process (our Daphne with the small application) for the tests of this folder."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.support.ports import free_port, is_listening, wait_for
+
+
+@dataclass(frozen=True)
+class Served:
+    """Where the server is."""
+
+    port: int
+    unix: Path
+    pid: int
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def ws(self) -> str:
+        return f"ws://127.0.0.1:{self.port}"
+
+
+@contextmanager
+def served(directory: Path, **environment: str) -> Iterator[Served]:
+    port, unix = free_port(), directory / "server.sock"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.support.serve", str(port), str(unix)],
+        env={**os.environ, "DATA_DIR": str(directory), **environment},
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        wait_for(lambda: is_listening(port), what="the server's port")
+        yield Served(port, unix, process.pid)
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory) -> Iterator[Served]:
+    """No bound on connections; header and body timeouts short enough to be waited for."""
+    directory = tmp_path_factory.mktemp("server")
+    with served(directory, LIMITS="off", HEADER_TIMEOUT="1.5s", BODY_TIMEOUT="1.5s") as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def narrow(tmp_path_factory) -> Iterator[Served]:
+    """Five connections an address; 127.0.0.9 is a trusted proxy."""
+    with served(tmp_path_factory.mktemp("narrow"), LIMIT_CONNECTIONS="5", TRUSTED_PROXIES="127.0.0.9") as found:
+        yield found

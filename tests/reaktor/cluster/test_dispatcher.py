@@ -1,0 +1,238 @@
+"""Accepting, holding and refusing, with real sockets and real ends of the handoff; workers are played by the test."""
+
+import asyncio
+import contextlib
+import ipaddress
+import os
+import socket
+import struct
+from dataclasses import replace
+
+import pytest
+
+from reaktor.cluster.dispatcher import Dispatcher, open_listeners
+from reaktor.cluster.failures import ListenError
+from reaktor.cluster.handoff import SupervisorEnd, WorkerEnd, socket_pair
+from reaktor.cluster.policy import slot_for
+from reaktor.config import Cluster
+from tests.support.ports import free_port
+
+CONFIG = Cluster(bind="127.0.0.1", hold_s=0.6, hold_count=3, peek_s=0.5)
+PROXY = ipaddress.ip_network("127.0.0.9/32")
+
+
+class PlayedWorker:
+    """A worker's end: answers each adopted connection with its name."""
+
+    def __init__(self, name, dispatcher, slot):
+        ours, theirs = socket_pair()
+        self.name, self.count = name, 0
+        self.supervisor = SupervisorEnd(
+            ours,
+            on_ready=lambda: None,
+            on_beat=lambda status: None,
+            on_room=lambda: dispatcher.on_room(slot),
+            on_refused=dispatcher.on_refused,
+            on_closed=lambda: None,
+        )
+        self.worker = WorkerEnd(theirs, on_socket=self.adopt, on_drain=lambda seconds: None, on_closed=lambda: None)
+
+    def adopt(self, descriptor, family):
+        self.count += 1
+        with socket.socket(fileno=descriptor) as connection, contextlib.suppress(OSError):
+            with contextlib.suppress(BlockingIOError):
+                connection.recv(65_536)  # closing with unread bytes would reset the connection
+            connection.send(self.name.encode())
+
+    def close(self):
+        self.supervisor.close()
+        self.worker.close()
+
+
+class Stage:
+    def __init__(self, dispatcher, port):
+        self.dispatcher, self.port, self.workers = dispatcher, port, []
+
+    def worker(self, slot):
+        played = PlayedWorker(f"worker {slot}", self.dispatcher, slot)
+        self.workers.append(played)
+        self.dispatcher.attach(slot, played.supervisor)
+        return played
+
+    async def ask(self, source="127.0.0.1", data=b"", seconds=3):
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port, local_addr=(source, 0))
+        try:
+            writer.write(data)
+            async with asyncio.timeout(seconds):
+                return await reader.read()
+        finally:
+            writer.close()
+
+
+@pytest.fixture
+async def stage(request):
+    config = replace(CONFIG, port=free_port(), **getattr(request, "param", {}))
+    dispatcher = Dispatcher(config)
+    dispatcher.set_slots([1, 2])
+    dispatcher.listen()
+    running = asyncio.create_task(dispatcher.run())
+    made = Stage(dispatcher, config.port)
+    yield made
+    running.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
+    for worker in made.workers:
+        worker.close()
+
+
+async def test_each_address_reaches_its_own_slot_every_time(stage):
+    stage.worker(1)
+    stage.worker(2)
+    for number in range(1, 20):
+        source = f"127.0.0.{number}"
+        expected = f"worker {slot_for(source, [1, 2])}".encode()
+        assert {await stage.ask(source) for _ in range(3)} == {expected}
+
+
+async def test_connections_wait_for_a_worker_that_starts(stage):
+    asking = asyncio.create_task(stage.ask())
+    await asyncio.sleep(0.2)
+    assert stage.dispatcher.status()["waiting"] == 1
+    stage.worker(slot_for("127.0.0.1", [1, 2]))
+    assert (await asking).startswith(b"worker")
+    assert stage.dispatcher.status()["waiting"] == 0
+
+
+async def test_a_connection_that_waits_too_long_is_told_to_come_back(stage):
+    answer = await stage.ask(data=b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 503 ")
+    assert b"Retry-After: " in head
+    assert b'"unavailable"' in body
+
+
+async def test_only_so_many_wait_and_the_next_is_refused_at_once(stage):
+    waiting = [asyncio.create_task(stage.ask()) for _ in range(3)]
+    await asyncio.sleep(0.1)
+    assert (await stage.ask(seconds=0.3)).startswith(b"HTTP/1.1 503 ")
+    stage.worker(1)
+    stage.worker(2)
+    assert {answer[:6] for answer in await asyncio.gather(*waiting)} == {b"worker"}
+
+
+async def test_what_a_dead_worker_had_not_adopted_goes_to_the_next_one(stage):
+    slot = slot_for("127.0.0.1", [1, 2])
+    dead = stage.worker(slot)
+    asyncio.get_running_loop().remove_reader(dead.worker._sock.fileno())  # it hangs
+    asking = asyncio.create_task(stage.ask())
+    await asyncio.sleep(0.1)
+    assert dead.supervisor.in_flight == 1
+    stage.dispatcher.detach(slot, dead.supervisor)
+    left = dead.supervisor.take_unadopted()
+    dead.close()
+    stage.dispatcher.put_back(slot, left)
+    stage.worker(slot)
+    assert await asking == f"worker {slot}".encode()
+
+
+async def test_what_waits_for_a_slot_that_goes_is_served_by_another(stage):
+    slot = slot_for("127.0.0.1", [1, 2])
+    other = 3 - slot
+    asking = asyncio.create_task(stage.ask())
+    await asyncio.sleep(0.1)
+    stage.worker(other)
+    stage.dispatcher.set_slots([other])
+    assert await asking == f"worker {other}".encode()
+
+
+async def test_a_worker_without_descriptors_left_costs_the_client_a_503(stage):
+    slot = slot_for("127.0.0.1", [1, 2])
+    worker = stage.worker(slot)
+    worker.worker._on_packet = lambda packet, descriptors: (
+        [os.close(found) for found in descriptors],
+        WorkerEnd._on_packet(worker.worker, packet, []),
+    )
+    assert (await stage.ask(data=b"GET / HTTP/1.1\r\n\r\n")).startswith(b"HTTP/1.1 503 ")
+
+
+async def test_two_thousand_resets_and_silences_leave_nothing_behind(stage):
+    stage.worker(1)
+    stage.worker(2)
+    before = len(os.listdir("/proc/self/fd"))
+    for number in range(2000):
+        client = socket.create_connection(("127.0.0.1", stage.port))
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.close()
+        if number % 50 == 0:
+            await asyncio.sleep(0)
+    assert (await stage.ask()).startswith(b"worker")
+    async with asyncio.timeout(5):
+        while len(os.listdir("/proc/self/fd")) > before + 2:  # noqa: ASYNC110  the kernel has no event for it
+            await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize("stage", [{"trusted_proxies": (PROXY,), "peek_count": 2}], indirect=True)
+async def test_a_trusted_proxys_connection_goes_by_the_client_that_it_names(stage):
+    stage.worker(1)
+    stage.worker(2)
+    for number in range(1, 12):
+        client = f"203.0.113.{number}"
+        head = f"GET / HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 198.51.100.1, {client}\r\n\r\n".encode()
+        expected = f"worker {slot_for(client, [1, 2])}".encode()
+        assert await stage.ask("127.0.0.9", head) == expected
+    liar = f"worker {slot_for('127.0.0.8', [1, 2])}".encode()
+    assert {await stage.ask("127.0.0.8", head), liar} == {liar}
+
+
+@pytest.mark.parametrize("stage", [{"trusted_proxies": (PROXY,), "peek_count": 2}], indirect=True)
+async def test_headers_that_come_in_pieces_are_waited_for_without_spinning(stage, monkeypatch):
+    stage.worker(1)
+    stage.worker(2)
+    looks = []
+    original = stage.dispatcher._look._look
+    monkeypatch.setattr(stage.dispatcher._look, "_look", lambda *args: (looks.append(1), original(*args))[1])
+    reader, writer = await asyncio.open_connection("127.0.0.1", stage.port, local_addr=("127.0.0.9", 0))
+    for part in (b"GET / HTTP/1.1\r\nX-Forwar", b"ded-For: 203.0.113.7\r\n", b"Host: x\r\n\r\n"):
+        writer.write(part)
+        await asyncio.sleep(0.1)
+    assert await reader.read() == f"worker {slot_for('203.0.113.7', [1, 2])}".encode()
+    assert len(looks) <= 6
+    writer.close()
+
+
+@pytest.mark.parametrize("stage", [{"trusted_proxies": (PROXY,), "peek_count": 2}], indirect=True)
+async def test_a_proxy_that_says_nothing_or_too_much_or_too_often_goes_by_its_own_address(stage):
+    stage.worker(1)
+    stage.worker(2)
+    own = f"worker {slot_for('127.0.0.9', [1, 2])}".encode()
+    assert await stage.ask("127.0.0.9") == own
+    assert await stage.ask("127.0.0.9", b"x" * 9000) == own
+    silent = [asyncio.create_task(stage.ask("127.0.0.9")) for _ in range(2)]
+    await asyncio.sleep(0.1)
+    assert await stage.ask("127.0.0.9", seconds=0.3) == own
+    assert await asyncio.gather(*silent) == [own, own]
+
+
+async def test_after_stopping_the_port_is_free_and_waiting_clients_have_an_answer(stage):
+    asking = asyncio.create_task(stage.ask(data=b"GET / HTTP/1.1\r\n\r\n"))
+    await asyncio.sleep(0.1)
+    stage.dispatcher.stop_accepting()
+    assert (await asking).startswith(b"HTTP/1.1 503 ")
+    for listener in open_listeners("127.0.0.1", stage.port, 1):
+        listener.close()
+
+
+def test_a_port_in_use_is_said_in_a_sentence():
+    port = free_port()
+    held = open_listeners("127.0.0.1", port, 1)
+    with pytest.raises(ListenError, match=rf"port {port}: the port is already in use\."):
+        open_listeners("127.0.0.1", port, 1)
+    held[0].close()
+
+
+def test_two_colons_listen_on_both_families():
+    port = free_port()
+    (listener,) = open_listeners("::", port, 5)
+    for host in ("127.0.0.1", "::1"):
+        socket.create_connection((host, port), timeout=2).close()
+    listener.close()

@@ -1,0 +1,129 @@
+"""The socket pair: one packet, one descriptor; copies are kept until the other side has theirs."""
+
+import asyncio
+import os
+import socket
+
+import pytest
+
+from reaktor.cluster.handoff import MAX_IN_FLIGHT, SupervisorEnd, WorkerEnd, socket_pair
+
+
+class Pair:
+    """Both ends on one loop, writing down what they hear."""
+
+    def __init__(self):
+        ours, theirs = socket_pair()
+        self.heard = []
+        self.adopted = []
+        self.supervisor = SupervisorEnd(
+            ours,
+            on_ready=lambda: self.heard.append("ready"),
+            on_beat=self.heard.append,
+            on_room=lambda: self.heard.append("room"),
+            on_refused=lambda connection: self.heard.append("refused"),
+            on_closed=lambda: self.heard.append("worker closed"),
+        )
+        self.worker_socket = theirs
+        self.worker = None
+
+    def start_worker(self):
+        self.worker = WorkerEnd(
+            self.worker_socket,
+            on_socket=lambda descriptor, family: self.adopted.append((descriptor, family)),
+            on_drain=lambda seconds: self.heard.append(f"drain {seconds:g}"),
+            on_closed=lambda: self.heard.append("supervisor closed"),
+        )
+
+    def close(self):
+        self.supervisor.close()
+        if self.worker is not None:
+            self.worker.close()
+        else:
+            self.worker_socket.close()
+        for descriptor, _ in self.adopted:
+            os.close(descriptor)
+        for connection in self.supervisor.take_unadopted():
+            connection.close()
+
+
+@pytest.fixture
+async def pair():
+    made = Pair()
+    yield made
+    made.close()
+
+
+async def until(condition):
+    async with asyncio.timeout(5):
+        while not condition():  # noqa: ASYNC110  what is waited for is any of many things
+            await asyncio.sleep(0.005)
+
+
+async def test_a_passed_connection_is_the_same_one_and_our_copy_is_closed_when_it_has_arrived(pair):
+    pair.start_worker()
+    ours, client = socket.socketpair()
+    assert pair.supervisor.pass_socket(ours)
+    await until(lambda: pair.adopted and ours.fileno() == -1)
+    descriptor, family = pair.adopted[0]
+    assert family == socket.AF_UNIX
+    client.sendall(b"hello")
+    assert os.read(descriptor, 10) == b"hello"
+    client.close()
+
+
+async def test_a_worker_that_takes_nothing_is_given_only_so_many_and_they_come_back_in_order(pair):
+    connections = [socket.socketpair()[0] for _ in range(MAX_IN_FLIGHT + 20)]
+    passed = [connection for connection in connections if pair.supervisor.pass_socket(connection)]
+    assert passed == connections[:MAX_IN_FLIGHT]
+    assert all(connection.fileno() >= 0 for connection in connections)
+    assert pair.supervisor.take_unadopted() == passed
+    for connection in connections:
+        connection.close()
+
+
+async def test_room_is_told_when_a_worker_that_was_behind_catches_up(pair):
+    connections = [socket.socketpair()[0] for _ in range(MAX_IN_FLIGHT)]
+    assert all(pair.supervisor.pass_socket(connection) for connection in connections)
+    pair.start_worker()
+    await until(lambda: len(pair.adopted) == MAX_IN_FLIGHT and "room" in pair.heard)
+    assert pair.supervisor.in_flight == 0
+    assert all(connection.fileno() == -1 for connection in connections)
+
+
+async def test_ready_beats_and_drain_arrive(pair):
+    pair.start_worker()
+    pair.worker.ready()
+    pair.worker.beat({"sessions": 3})
+    pair.supervisor.drain(2.5)
+    await until(lambda: len(pair.heard) == 3)
+    assert set(map(str, pair.heard)) == {"ready", "{'sessions': 3}", "drain 2.5"}
+
+
+async def test_a_drain_said_behind_a_full_pair_arrives_after_the_connections(pair):
+    connections = [socket.socketpair()[0] for _ in range(MAX_IN_FLIGHT)]
+    for connection in connections:
+        pair.supervisor.pass_socket(connection)
+    pair.supervisor.drain(1)
+    pair.start_worker()
+    await until(lambda: "drain 1" in pair.heard)
+    assert len(pair.adopted) == MAX_IN_FLIGHT
+
+
+async def test_each_side_notices_the_others_end(pair):
+    pair.start_worker()
+    pair.worker.close()
+    await until(lambda: "worker closed" in pair.heard)
+    other = Pair()
+    other.start_worker()
+    other.supervisor.close()
+    await until(lambda: "supervisor closed" in other.heard)
+    other.close()
+
+
+async def test_packets_that_a_newer_version_might_send_are_skipped(pair):
+    pair.start_worker()
+    pair.worker._send(b"\x02?something new")
+    pair.worker.beat({"sessions": 1})
+    await until(lambda: pair.heard)
+    assert pair.heard == [{"sessions": 1}]

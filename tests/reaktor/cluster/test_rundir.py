@@ -1,0 +1,41 @@
+"""The run directory: one supervisor at a time, private, with socket paths that Redis does not cut."""
+
+import os
+import stat
+
+import pytest
+
+from reaktor.cluster.failures import RunDirError
+from reaktor.cluster.rundir import MAX_SOCKET_PATH_BYTES, RunDir
+
+
+def test_a_second_supervisor_is_refused_with_the_first_ones_pid(tmp_path):
+    first, second = RunDir(tmp_path / "8000"), RunDir(tmp_path / "8000")
+    first.claim(8000)
+    with pytest.raises(RunDirError, match=rf"already running on port 8000 \(process {os.getpid()}\)"):
+        second.claim(8000)
+    first.release()
+    second.claim(8000)
+    assert second.supervisor()["pid"] == os.getpid()
+    second.release()
+    assert second.supervisor() is None
+
+
+def test_it_is_private_and_what_a_dead_supervisor_left_is_cleared_away(tmp_path):
+    run_dir = RunDir(tmp_path / "run" / "8000")
+    run_dir.path.mkdir(parents=True, mode=0o755)
+    (run_dir.path / "worker-1.1.sock").touch()
+    run_dir.claim(8000)
+    assert stat.S_IMODE(run_dir.path.stat().st_mode) == 0o700
+    assert list(run_dir.sockets.glob("*.sock")) == []
+    run_dir.release()
+
+
+def test_sockets_go_to_a_short_private_directory_when_the_path_is_long(tmp_path):
+    run_dir = RunDir(tmp_path / ("x" * 100) / "8000")
+    run_dir.claim(8000)
+    for path in (run_dir.redis_socket, run_dir.control_socket, run_dir.worker_socket(256, 9_999_999)):
+        assert len(os.fsencode(path)) <= MAX_SOCKET_PATH_BYTES
+    assert stat.S_IMODE(run_dir.sockets.stat().st_mode) == 0o700
+    run_dir.release()
+    assert not run_dir.sockets.exists()
