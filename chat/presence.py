@@ -62,10 +62,10 @@ class Presence:
                     self._hub.to_channel(Event(EventType.MEMBER_LEFT, channel, data))
                     if reason is LeftReason.QUIT:
                         quits.setdefault(user_id, []).append(transition)
-                case PresenceChanged(_, username, status, channels):
+                case PresenceChanged(user_id, username, status, channels):
                     for channel in channels:
                         data = {"username": username, "status": status.value}
-                        self._hub.to_channel(Event(EventType.PRESENCE_CHANGED, channel, data))
+                        self._hub.to_channel(Event(EventType.PRESENCE_CHANGED, channel, data), about=user_id)
         for left in quits.values():
             self._tell_quit(left)
 

@@ -234,6 +234,11 @@ class Runtime:
         session.status = status
         await self.follower.submit(SetStatus(session.info.session_id, status))
 
+    def took_over(self, session_id: SessionId, pid: str) -> bool:
+        """Whether this live session goes on where an earlier one of that private id ended."""
+        entry = self.replica.session(session_id)
+        return entry is not None and entry.took_over is not None and entry.took_over.startswith(f"{pid}.")
+
     def join_user_sessions(self, user_id: str, key: str, timeout_s: float) -> None:
         """join_user() for a view's thread. Raises UnavailableError."""
         running = node.current()

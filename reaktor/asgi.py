@@ -26,11 +26,15 @@ from django.core.asgi import get_asgi_application  # noqa: E402
 
 from chat.apps import ChatConfig  # noqa: E402
 from chat.domain.ids import WorkerId  # noqa: E402
+from chat.limits import ChatLimits  # noqa: E402
 from chat.runtime import Runtime  # noqa: E402
 from chat.transports.native.consumer import NativeConsumer  # noqa: E402
+from chat.transports.socketio.application import ChatApplication  # noqa: E402
 from reaktor import node  # noqa: E402
 from reaktor.bounded import BoundedApplication  # noqa: E402
+from reaktor.config import Config  # noqa: E402
 from reaktor.health import HealthApplication  # noqa: E402
+from reaktor.socketio.server import SocketIOServer  # noqa: E402
 
 logger = logging.getLogger(__name__)
 
@@ -39,14 +43,26 @@ START_TIMEOUT_S = 10.0
 
 
 class NodeRuntime(Runtime):
-    """A runtime that is this process's node for as long as it runs."""
+    """A runtime that is this process's node for as long as it runs, and its Socket.IO server with it."""
+
+    def __init__(
+        self, config: Config, layer: Any, worker: WorkerId, *, limits: ChatLimits, with_authority: bool
+    ) -> None:
+        super().__init__(config, layer, worker, limits=limits, with_authority=with_authority)
+        self.socketio = SocketIOServer(config.engineio, ChatApplication(), worker=worker)
 
     async def run(self) -> None:
         node.install(node.Node(asyncio.get_running_loop(), self.bus, self))
         try:
-            await super().run()
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(super().run(), name="runtime")
+                tasks.create_task(self.socketio.run(), name="socketio")
         finally:
             node.clear()
+
+    async def drain(self, seconds: float) -> None:
+        self.socketio.stop_accepting()
+        await super().drain(seconds)
 
 
 def create_runtime(slot: int, incarnation: int, *, with_authority: bool = False) -> NodeRuntime:
@@ -77,6 +93,11 @@ class Application:
         if node.current() is None:
             await self._start_lone()
         path = scope["path"]
+        if path.startswith("/socket.io/") or path == "/socket.io":
+            running = node.current()
+            assert running is not None  # noqa: S101  started above
+            await running.runtime.socketio(scope, receive, send)
+            return
         if scope["type"] == "websocket":
             if path.rstrip("/") == "/ws/v1":
                 await self._native(scope, receive, send)

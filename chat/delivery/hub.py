@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from chat.delivery.feed import Delivery
-from chat.delivery.session import LiveSession, WireFormat
+from chat.delivery.session import Frame, LiveSession, WireFormat
 from chat.domain.events import SKIPPABLE, Event
 from chat.domain.ids import ChannelKey, SessionId, UserId
 from reaktor.errors import CloseCode, Disconnect
@@ -99,11 +99,13 @@ class Hub:
             if delivery.acknowledge is not None:
                 delivery.acknowledge()
 
-    def to_channel(self, event: Event, *, exclude: SessionId | None = None) -> None:
-        """One event to the local members of its channel."""
+    def to_channel(self, event: Event, *, exclude: SessionId | None = None, about: UserId | None = None) -> None:
+        """One event to the local members of its channel; `about` whom it is, where formats spare those themselves."""
         if event.channel is None:
             return
         for wire_format, group in self._by_channel.get(event.channel, {}).items():
+            if about is not None and not wire_format.tells_own_presence:
+                group = {key: session for key, session in group.items() if session.info.user_id != about}
             self._write(wire_format, group, event, exclude)
 
     def to_sessions(self, event: Event, sessions: Iterable[LiveSession]) -> None:
@@ -118,7 +120,7 @@ class Hub:
     def to_everybody(self, event: Event) -> None:
         self.to_sessions(event, self._sessions.values())
 
-    def send(self, session: LiveSession, frame: bytes) -> None:
+    def send(self, session: LiveSession, frame: Frame) -> None:
         """One ready-made frame (an answer) to one session, behind what is already waiting for it."""
         session.outbox.append(frame)
         self._mark({session.info.session_id: session})

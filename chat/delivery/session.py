@@ -7,7 +7,7 @@ turn. Pure: how bytes reach the client is the subclass's business.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Protocol
+from typing import Any, Protocol
 
 from chat.domain.events import Event
 from chat.domain.ids import ChannelKey, UserRef
@@ -15,11 +15,21 @@ from chat.membership.messages import SessionInfo, Status
 from reaktor.errors import Disconnect
 
 
-class WireFormat(Protocol):
-    """Turns an event into what one kind of session writes. One object per format; the hub asks once per event."""
+Frame = Any
+"""What a wire format makes of an event: anything with a length in bytes; only sessions of that format look inside."""
 
-    def encode(self, event: Event) -> bytes | None:
-        """The frame, ready to be joined to others; None when this format has no word for the event."""
+
+class WireFormat(Protocol):
+    """Turns an event into what one kind of session writes. One object per format; the hub asks once per event.
+
+    `tells_own_presence`: whether a user's sessions are told of their own user's status, too.
+    """
+
+    @property
+    def tells_own_presence(self) -> bool: ...
+
+    def encode(self, event: Event) -> Frame | None:
+        """The frame; None when this format has no word for the event."""
 
 
 class LiveSession(ABC):
@@ -31,7 +41,7 @@ class LiveSession(ABC):
         self.info = info
         self.user = user
         self.format = wire_format
-        self.outbox: list[bytes] = []
+        self.outbox: list[Frame] = []
         self.channels: set[ChannelKey] = set()
         self.status = Status.ONLINE
         self.is_open = True
@@ -46,7 +56,7 @@ class LiveSession(ABC):
         """What was written and has not left this machine."""
 
     @abstractmethod
-    def write(self, frames: list[bytes]) -> None:
+    def write(self, frames: list[Frame]) -> None:
         """Send these frames in order, now or soon. Never blocks, never raises; a closed session drops them."""
 
     @abstractmethod

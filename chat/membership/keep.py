@@ -58,15 +58,19 @@ class KeptSessions:
         return list(self._by_user.get(user_id, {}).values())
 
     def choose(self, user_id: UserId, transport: Transport, resume: SessionId | None) -> Kept | None:
-        """The one to take over: the one named, if it is the user's; else the last that ended on this transport.
+        """The one to take over: the one named (by its id, or by the private part before the dot), if it is the user's.
+
+        Else the last that ended on this transport.
 
         Not across transports: a browser tab must not walk into the channels of a Socket.IO client that comes back.
         """
         found = self._by_user.get(user_id)
         if not found:
             return None
-        if resume is not None and resume in found:
-            return found[resume]
+        if resume is not None:
+            named = [kept for key, kept in found.items() if key == resume or key.startswith(f"{resume}.")]
+            if named:
+                return max(named, key=lambda kept: kept.ended_at)
         same = [kept for kept in found.values() if kept.session.transport is transport]
         return max(same, key=lambda kept: kept.ended_at, default=None)
 

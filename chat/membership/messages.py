@@ -65,7 +65,7 @@ class SessionInfo:
 
 @dataclass(frozen=True, slots=True)
 class Connect:
-    """A session wants to be live. `resume`: the kept session to take over, else any lingering one of the user."""
+    """A session wants to be live. `resume`: the kept session to take over (or the part of its id before a dot), else any of the user."""
 
     session: SessionInfo
     resume: SessionId | None = None

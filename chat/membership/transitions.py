@@ -64,9 +64,12 @@ def _joined(
     user = roster.users[entry.info.user_id]
     is_new = channel not in user.channels
     roster.apply(change)
-    made: list[Transition] = [_member_joined(user, channel)] if is_new else []
+    # Entered first: the one who joins is told of it like everybody else.
+    made: list[Transition] = []
     if entry.info.worker == worker and entry.is_live:
         made.append(SessionEntered(session_id, channel))
+    if is_new:
+        made.append(_member_joined(user, channel))
     return made
 
 
@@ -166,9 +169,18 @@ def difference(old: Roster, new: Roster, worker: WorkerId) -> list[Transition]:
         changed.extend(_presence(user, None if was is None else was.status))
     for session_id, entry in own_new.items():
         before = own_old.get(session_id)
-        entered = entry.channels if before is None else entry.channels - before.channels
-        made.extend(SessionEntered(session_id, channel, entry.heads.get(channel)) for channel in sorted(entered))
+        into = entry.channels if before is None else entry.channels - before.channels
+        made.extend(SessionEntered(session_id, channel, entry.heads.get(channel)) for channel in sorted(into))
     return made + changed
+
+
+def entered(roster: Roster, worker: WorkerId) -> list[Transition]:
+    """What a first snapshot means: nobody was shown anything before, but sessions of this worker may be in it."""
+    return [
+        SessionEntered(session_id, channel, entry.heads.get(channel))
+        for session_id, entry in _own(roster, worker).items()
+        for channel in sorted(entry.channels)
+    ]
 
 
 def _own(roster: Roster, worker: WorkerId) -> dict[SessionId, SessionEntry]:

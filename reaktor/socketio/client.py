@@ -30,6 +30,8 @@ INBOX_HIGH = 64
 INBOX_LOW = 16
 # Beyond this a client's own transport did not make it wait: one payload may bring a thousand.
 INBOX_MAX = 2_000
+# How long a refused client may take to close by itself.
+REFUSED_CLOSE_S = 1.0
 
 REASONS = {
     CloseReason.CLIENT: DisconnectReason.CLIENT_CLOSED,
@@ -163,7 +165,7 @@ class Client:
         if isinstance(answer, Refused):
             self.say(self.connection.refuse(namespace, answer.message, answer.data))
             if answer.close:
-                self.session.close()
+                self._close_soon()
             return
         self._join(socket, answer)
         if self.session.is_closed:
@@ -196,6 +198,11 @@ class Client:
         self._timer = None
         if not self._sockets:
             self.session.close()
+
+    def _close_soon(self) -> None:
+        """Close after the refusal was read: today's clients report a close that comes with it, and not the refusal."""
+        self._stop_timer()
+        self._timer = asyncio.get_running_loop().call_later(REFUSED_CLOSE_S, self.session.close)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

@@ -102,6 +102,8 @@ PING = text_frame(b'{"event":"ping"}')
 class NativeFormat:
     """The wire format of native sessions: one text frame per event."""
 
+    tells_own_presence = True
+
     def encode(self, event: Event) -> bytes | None:
         if event.type is EventType.USER_QUIT:
             return None

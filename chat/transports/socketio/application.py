@@ -1,0 +1,190 @@
+"""Socket.IO clients of the replaced server, and today's: events in, actions called, events out.
+
+An Application of reaktor.socketio. admit() and connect() verify the token, connect() makes the session live (and
+takes over what a lost one left), connected() says `logged_in`, event() maps the three things that clients say.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import secrets
+import time
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from accounts.authentication import Claims, user_for_claims, verify_token
+from chat import actions
+from chat.batches import Stored
+from chat.domain.ids import SessionId, UserRef
+from chat.membership.messages import Grace, SessionInfo, Transport
+from chat.runtime import Runtime, current
+from chat.selectors import user_ref
+from chat.transports.socketio import events
+from chat.transports.socketio.session import Offsets, SocketIOSession
+from reaktor.engineio.application import Refusal
+from reaktor.engineio.packets import V3
+from reaktor.errors import NotAuthenticatedError, ReaktorError, TooManySessionsError, UnavailableError
+from reaktor.socketio.application import Accepted, DisconnectReason, Handshake, Refused
+from reaktor.socketio.connection import ConnectRequested
+from reaktor.socketio.socket import Ack, Socket
+
+logger = logging.getLogger(__name__)
+
+MAX_PID_CHARS = 64
+
+
+def _runtime() -> Runtime:
+    runtime = current()
+    if runtime is None or runtime.is_draining:
+        raise UnavailableError("The server is restarting.")
+    return runtime
+
+
+def _public_id(pid: str) -> str:
+    """The socket id that goes with a private one: the same again when the client comes back, on any worker."""
+    return hashlib.blake2b(pid.encode(), digest_size=15).hexdigest()[:20]
+
+
+class ChatApplication:
+    """One per process; sockets carry their SocketIOSession as `attachment`."""
+
+    def __init__(self) -> None:
+        self._offsets: Offsets | None = None
+
+    # -- Coming -----------------------------------------------------------------------------------------------
+
+    async def admit(self, handshake: Handshake) -> Refusal | None:
+        """A bad token in the query is refused at once; none at all only where nothing else can bring one."""
+        token = handshake.query.get("token")
+        if token is None and handshake.revision != V3:
+            return None
+        try:
+            handshake.notes["user"] = await self._user(_runtime(), token)
+        except ReaktorError as error:
+            return Refusal(int(error.status), {"error": error.message, "code": error.code.value})
+        return None
+
+    async def connect(self, socket: Socket, request: ConnectRequested) -> Accepted | Refused:
+        try:
+            runtime = _runtime()
+            token = (request.auth or {}).get("token", socket.handshake.query.get("token"))
+            noted = socket.handshake.notes.get("user") if not (request.auth or {}).get("token") else None
+            claims, user = noted or await self._user(runtime, token)
+            return await self._start(runtime, socket, request, claims, user)
+        except TooManySessionsError:
+            return Accepted()
+        except ReaktorError as error:
+            return Refused(error.message, error.as_data(), close=True)
+
+    async def _user(self, runtime: Runtime, token: object) -> tuple[Claims, UserRef]:
+        if not token:
+            raise NotAuthenticatedError("Token is missing")
+        try:
+            claims = verify_token(token)
+        except NotAuthenticatedError:
+            raise NotAuthenticatedError("Token is not valid") from None
+        return claims, user_ref(await runtime.database.read(user_for_claims, claims))
+
+    async def _start(
+        self, runtime: Runtime, socket: Socket, request: ConnectRequested, claims: Claims, user: UserRef
+    ) -> Accepted:
+        """Make the session live. The private id stays the client's over all of its sessions, the session's does not."""
+        recoverable = socket.revision != V3
+        asked = request.pid if request.pid and len(request.pid) <= MAX_PID_CHARS and "." not in request.pid else None
+        timings = runtime.config.membership
+        keep_s = timings.recovery_keep_s if recoverable else timings.keep_grace_s
+
+        def session_for(pid: str) -> SocketIOSession:
+            info = SessionInfo(
+                session_id=SessionId(f"{pid}.{secrets.token_hex(4)}"),
+                user_id=user.id,
+                username=user.username,
+                worker=runtime.worker,
+                transport=Transport.SOCKETIO,
+                since=time.time(),
+                grace=Grace(timings.quit_grace_s, keep_s),
+                address=socket.handshake.address or "",
+            )
+            if self._offsets is None:
+                self._offsets = Offsets(runtime.feeds)
+            return SocketIOSession(
+                info, user, socket, self._offsets, expires_at=claims.expires_at, recoverable=recoverable
+            )
+
+        pid = asked or secrets.token_urlsafe(18).replace(".", "_")
+        session = session_for(pid)
+        await runtime.connect(session, resume=SessionId(asked) if asked else None)
+        socket.attachment = session
+        is_recovered = asked is not None and runtime.took_over(session.info.session_id, asked)
+        if is_recovered:
+            remembered = events.parse_offset(request.offset)
+            for key, after in session.waiting.items():
+                session.waiting[key] = remembered.get(key, after)
+        return Accepted(_public_id(pid), pid)
+
+    async def connected(self, socket: Socket) -> None:
+        session = socket.attachment
+        if session is None:
+            socket.emit(events.NAME_TAKEN, {})
+            socket.disconnect()
+            return
+        socket.emit(events.LOGGED_IN, {})
+        if (runtime := current()) is not None:
+            runtime.presence.start(session)
+
+    async def disconnected(self, socket: Socket, reason: DisconnectReason) -> None:
+        session = socket.attachment
+        if session is not None and (runtime := current()) is not None:
+            session.is_open = False
+            runtime.disconnect(session, goodbye=reason.is_goodbye)
+
+    # -- What clients say -------------------------------------------------------------------------------------
+
+    async def event(self, socket: Socket, name: str, args: Sequence[Any], ack: Ack | None) -> None:
+        """Anything unknown is ignored; anything malformed is answered by `error`, or by the ack when one is asked."""
+        session = socket.attachment
+        if session is None or not session.is_open:
+            return
+        payload = args[0] if args else None
+        try:
+            runtime = _runtime()
+            if name == events.MESSAGE_POST:
+                self._post(runtime, session, payload, ack)
+            elif name == events.USER_LEFT:
+                key, _ = events.parse_channel(payload)
+                await actions.leave_channel(runtime, session, key)
+            elif name == events.USER_STATUS_CHANGED:
+                _, data = events.parse_channel(payload)
+                await actions.set_status(runtime, session, events.parse_status(data.get("status")))
+        except ReaktorError as error:
+            self._refuse(session, ack, error)
+        else:
+            if ack is not None and name in {events.USER_LEFT, events.USER_STATUS_CHANGED}:
+                ack({})
+
+    def _post(self, runtime: Runtime, session: SocketIOSession, payload: object, ack: Ack | None) -> None:
+        key, data = events.parse_channel(payload)
+        runtime.limits.check_send(session.user.id)
+        actions.post_message(
+            runtime,
+            session,
+            key=key,
+            text=data.get("message"),
+            nonce=None,
+            reply_to=None,
+            respond=partial(self._on_stored, session, ack),
+        )
+
+    def _on_stored(self, session: SocketIOSession, ack: Ack | None, result: Stored | ReaktorError) -> None:
+        if isinstance(result, ReaktorError):
+            self._refuse(session, ack, result)
+        elif ack is not None:
+            ack({"id": result.message["id"], "seq": result.message["seq"]})
+
+    def _refuse(self, session: SocketIOSession, ack: Ack | None, error: ReaktorError) -> None:
+        if ack is not None:
+            ack({"error": events.error_payload(error)})
+        else:
+            session.socket.emit(events.ERROR, events.error_payload(error))

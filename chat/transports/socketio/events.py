@@ -1,0 +1,120 @@
+"""The events of the replaced server's clients: names, payloads, and how ours become theirs.
+
+SocketIOFormat encodes an event once, as a ready packet that serves both Engine.IO revisions, polls and WebSockets.
+Pure. Source: docs/protocol.md, "Socket.IO" (event names have blanks around the colon, but for `message:post`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from chat.domain.events import Event, EventType, MessageData
+from chat.domain.ids import ChannelKey
+from chat.domain.rules import parse_channel_key
+from chat.membership.messages import Status
+from reaktor.engineio.packets import ReadyPacket
+from reaktor.errors import InvalidError, ReaktorError
+
+LOGGED_IN = "logged_in"
+NAME_TAKEN = "name_taken"
+MESSAGE_POST = "message:post"
+USER_JOINED = "user : joined"
+USER_LEFT = "user : left"
+USER_QUIT = "user : quit"
+USER_STATUS_CHANGED = "user : status_changed"
+CHANNEL_CREATED = "channel : created"
+ERROR = "error"
+OFFSET = "offset"
+"""To clients that can recover their state: what they have been sent so far (docs/socketio-deviations.md)."""
+
+
+class ReadyFrame(ReadyPacket):
+    """A ready packet with the size that the hub asks for; `is_durable` ones move the client's offset."""
+
+    __slots__ = ("is_durable",)
+
+    def __init__(self, name: str, payload: Mapping[str, Any] | str, *, is_durable: bool = False) -> None:
+        super().__init__("2" + orjson.dumps([name, payload]).decode())
+        self.is_durable = is_durable
+
+    def __len__(self) -> int:
+        return self.size
+
+
+def message_payload(message: MessageData) -> dict[str, Any]:
+    """A message as `message:post` carries it; a deleted one has no text any more."""
+    return {
+        "message": message["text"] if message["text"] is not None else "(deleted)",
+        "user": message["author"],
+        "date": message["created_at"],
+        "channel": message["channel"],
+        "id": message["id"],
+        "seq": message["seq"],
+    }
+
+
+def error_payload(error: ReaktorError) -> dict[str, Any]:
+    """`error {code, message}`, with `retry_after` where trying again makes sense."""
+    data = error.as_data()
+    data.pop("fields", None)
+    return data
+
+
+class SocketIOFormat:
+    """The wire format of Socket.IO sessions. `now` gives the date of what has none of its own."""
+
+    tells_own_presence = False
+
+    def __init__(self, now: Any) -> None:
+        self._now = now
+
+    def encode(self, event: Event) -> ReadyFrame | None:
+        """The packet for an event that these clients have a word for, else None."""
+        data = event.data
+        match event.type:
+            case EventType.MESSAGE_NEW:
+                return ReadyFrame(MESSAGE_POST, message_payload(data), is_durable=True)
+            case EventType.MEMBER_JOINED:
+                return ReadyFrame(USER_JOINED, {"username": data["username"], "channel": event.channel})
+            case EventType.MEMBER_LEFT if data["reason"] != "quit":
+                left = {"channel": event.channel, "user": data["username"], "date": self._now()}
+                return ReadyFrame(USER_LEFT, left)
+            case EventType.USER_QUIT:
+                return ReadyFrame(USER_QUIT, data)
+            case EventType.PRESENCE_CHANGED:
+                changed = {"channel": event.channel, "user": data["username"], "status": data["status"]}
+                return ReadyFrame(USER_STATUS_CHANGED, changed)
+            case EventType.CHANNEL_CREATED:
+                return ReadyFrame(CHANNEL_CREATED, {"name": data["name"], "key": data["key"]})
+            case EventType.SANCTION:
+                return ReadyFrame(ERROR, {"code": "forbidden", "message": data["reason"], "channel": event.channel})
+            case _:
+                return None
+
+
+def parse_channel(payload: object) -> tuple[ChannelKey, Mapping[str, Any]]:
+    """(channel, payload) of a client's event. Raises InvalidError, NotFoundError: it is no object, or names none."""
+    if not isinstance(payload, dict):
+        raise InvalidError("The payload must be an object.")
+    return parse_channel_key(payload.get("channel")), payload
+
+
+def parse_status(value: object) -> Status:
+    try:
+        return Status(str(value))
+    except ValueError:
+        raise InvalidError("A status is online or away.") from None
+
+
+def parse_offset(offset: str | None) -> dict[ChannelKey, int]:
+    """The cursors in what a client remembers of OFFSET; junk is as good as nothing."""
+    try:
+        found = orjson.loads(offset or "{}")
+    except orjson.JSONDecodeError:
+        return {}
+    if not isinstance(found, dict):
+        return {}
+    return {ChannelKey(key): seq for key, seq in found.items() if type(seq) is int and seq >= 0}
