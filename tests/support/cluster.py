@@ -30,7 +30,7 @@ class RunningCluster:
         self.log = directory / f"log-{self.port}"
         self.environment = {
             **os.environ,
-            "DJANGO_SETTINGS_MODULE": "reaktor.settings.test",
+            "DJANGO_SETTINGS_MODULE": "tests.support.cluster_settings",
             "DATA_DIR": str(directory),
             "PORT": str(self.port),
             "LIMITS": "off",
@@ -144,7 +144,7 @@ def clusterctl(cluster, *arguments):
     """(exit code, stdout, stderr) of the command, run as an operator would."""
     done = subprocess.run(
         [sys.executable, "manage.py", "clusterctl", *arguments],
-        env=cluster.environment,
+        env={**cluster.environment, "DJANGO_SETTINGS_MODULE": "reaktor.settings.test"},
         capture_output=True,
         text=True,
         timeout=60,
