@@ -314,4 +314,4 @@ def tell_typing(runtime: Runtime, session: LiveSession, key: str, *, is_on: bool
     if wanted not in session.channels:
         raise NotAMemberError
     event = Event(EventType.TYPING, wanted, {"username": session.user.username, "on": is_on})
-    runtime.publish_ephemeral(event, Audience(channel=wanted, exclude=session.info.session_id))
+    runtime.broadcast.ephemeral(event, Audience(channel=wanted, exclude=session.info.session_id))

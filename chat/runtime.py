@@ -8,19 +8,17 @@ Installed as reaktor.node's runtime by reaktor.asgi; actions and (through call_s
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Any, TypeVar
 
+from chat import remote_join
+from chat.broadcast import Broadcast
 from chat.delivery import wire
-from chat.delivery.feed import Delivery
 from chat.delivery.hub import Hub
 from chat.delivery.session import LiveSession
-from chat.delivery.wire import Audience
 from chat.domain.events import Event, MemberData
 from chat.domain.ids import ChannelKey, SessionId, UserId, WorkerId
 from chat.feeds import Feeds
@@ -35,25 +33,23 @@ from chat.membership.messages import (
     Outcome,
     SetStatus,
     Status,
-    Transport,
 )
 from chat.membership.messages import (
     Disconnect as DisconnectCommand,
 )
 from chat.membership.replica import Replica
-from chat.membership.wire import REVOKED, REVOKED_GROUP, channel_group, worker_mailbox
+from chat.membership.wire import REVOKED, REVOKED_GROUP, worker_mailbox
 from chat.presence import Presence
-from chat.writer import Committed, Writer
+from chat.remote_join import RemoteJoin
+from chat.writer import Writer
 from reaktor import node
 from reaktor.bus import OVERFLOW, Bus, BusError, Layer
 from reaktor.config import Config
 from reaktor.database import Database
-from reaktor.errors import CloseCode, Disconnect, NotFoundError, UnavailableError
+from reaktor.errors import CloseCode, Disconnect, UnavailableError
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
-PUBLISH_QUEUE = 10_000
-"""Bus messages waiting to be published; beyond it the newest is dropped and readers find it by comparing heads."""
 
 
 def current() -> Runtime | None:
@@ -76,7 +72,8 @@ class Runtime:
         self.database = Database(config.database)
         self.hub = Hub(unsent_bytes=config.limits.unsent_bytes, on_dirty=self._schedule_flush)
         self.feeds = Feeds(self.bus, self.mailbox, self.database, self.hub, config.delivery)
-        self.writer = Writer(self.database, config.database, self._on_stored)
+        self.broadcast = Broadcast(self.bus, self.hub, self.feeds)
+        self.writer = Writer(self.database, config.database, self.broadcast.stored)
         self.replica = Replica(worker)
         self.presence = Presence(self.hub, self.feeds, self._spawn)
         self.follower = Follower(
@@ -88,11 +85,10 @@ class Runtime:
             on_transitions=self.presence.carry_out,
             heads=self.feeds.heads,
         )
+        self.remote_join = RemoteJoin(self.bus, worker, self.feeds, self.replica, self.follower)
         self.authority = self._new_authority() if with_authority else None
-        self._outgoing: asyncio.Queue[tuple[str, str, dict[str, Any]]] = asyncio.Queue(PUBLISH_QUEUE)
         self._tasks: asyncio.TaskGroup | None = None
         self.is_draining = False
-        self._is_bus_up = True
 
     def _new_authority(self) -> Authority:
         limits = self.config.limits
@@ -113,7 +109,7 @@ class Runtime:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
                 tasks.create_task(self._receive(), name="runtime: receive")
-                tasks.create_task(self._publish(), name="runtime: publish")
+                tasks.create_task(self.broadcast.run(), name="runtime: broadcast")
                 tasks.create_task(self._tick(), name="runtime: tick")
                 tasks.create_task(self._subscribe(), name="runtime: subscribe")
                 tasks.create_task(self.writer.run(), name="runtime: writer")
@@ -150,7 +146,7 @@ class Runtime:
             "revision": position.revision if position else 0,
             "digest": self.replica.digest(),
             "in_step": self.follower.is_in_step,
-            "bus": self._is_bus_up,
+            "bus": self.broadcast.is_bus_up,
             "messages_in": self.writer.stored_total,
             "messages_out": self.hub.deliveries_total,
             "batches": self.writer.batches_total,
@@ -173,15 +169,15 @@ class Runtime:
                 logger.exception("runtime: a bus message of kind %s was not understood", kind)
 
     def _on_message(self, kind: str, body: dict[str, Any]) -> None:
-        if kind == wire.DURABLE_KIND:
-            events = wire.durable_from_body(body)
-            if events and events[0].channel is not None:
-                self.feeds.offer(events[0].channel, [Delivery(event) for event in events])
-        elif kind == wire.EPHEMERAL_KIND:
-            self._deliver_ephemeral(*wire.ephemeral_from_body(body))
-        elif kind == REVOKED:
+        if self.broadcast.on_message(kind, body) or self.follower.on_message(kind, body):
+            return
+        if kind == REVOKED:
             self._on_revoked(UserId(body["user_id"]), CloseCode(body["code"]), body.get("reason") or None)
-        elif not self.follower.on_message(kind, body) and kind == OVERFLOW:
+        elif kind == remote_join.OPEN:
+            self._spawn(self.remote_join.open(body), "open feed for another worker")
+        elif kind == remote_join.OPENED:
+            self.remote_join.on_opened(body)
+        elif kind == OVERFLOW:
             self._spawn(self.feeds.compare_heads(), "runtime: heads after overflow")
 
     async def _subscribe(self) -> None:
@@ -240,21 +236,14 @@ class Runtime:
         return entry is not None and entry.took_over is not None and entry.took_over.startswith(f"{pid}.")
 
     def join_user_sessions(self, user_id: str, key: str, timeout_s: float) -> None:
-        """join_user() for a view's thread. Raises UnavailableError."""
+        """RemoteJoin.join_user() for a view's thread. Raises UnavailableError."""
         running = node.current()
         if running is None:
             return
         try:
-            running.call(self.join_user(UserId(user_id), ChannelKey(key)), timeout_s)
+            running.call(self.remote_join.join_user(UserId(user_id), ChannelKey(key)), timeout_s)
         except TimeoutError:
             raise UnavailableError from None
-
-    async def join_user(self, user_id: UserId, key: ChannelKey) -> None:
-        """Put the user's live Socket.IO sessions into a channel, on whichever worker they are; none is fine too."""
-        for entry in self.replica.sessions_of(user_id):
-            if entry.info.transport is Transport.SOCKETIO:
-                with contextlib.suppress(NotFoundError):  # it ended this moment
-                    await self.follower.submit(Join(entry.info.session_id, key))
 
     def _announce(self) -> list[AnnouncedSession]:
         return [
@@ -266,60 +255,13 @@ class Runtime:
         for session in self.hub.sessions_of(user_id):
             session.close(Disconnect(code, reason))
 
-    # -- Events -----------------------------------------------------------------------------------------------
-
-    def _on_stored(self, committed: Sequence[Committed]) -> None:
-        by_channel: dict[ChannelKey, list[Delivery]] = {}
-        for each in committed:
-            event = wire.message_new(each.stored.message)
-            delivery = Delivery(event, each.post.session_id, partial(each.on_result, each.stored))
-            by_channel.setdefault(each.post.channel, []).append(delivery)
-        for key, deliveries in by_channel.items():
-            self._offer_and_publish(key, deliveries)
-        for each in committed:
-            for user_id in each.stored.mentioned:
-                if user_id != each.post.author.id:
-                    self.publish_ephemeral(wire.mention(each.stored.message), Audience(user_id=user_id))
-
     def publish_durable(self, events: Sequence[Event]) -> None:
-        """Durable events of one channel that a service committed: to the own hub, then to the others."""
-        if events and events[0].channel is not None:
-            self._offer_and_publish(events[0].channel, [Delivery(event) for event in events])
+        """For chat.publish, in the loop."""
+        self.broadcast.durable(events)
 
-    def _offer_and_publish(self, key: ChannelKey, deliveries: Sequence[Delivery]) -> None:
-        self.feeds.offer(key, deliveries)
-        body = wire.durable_body([delivery.event for delivery in deliveries])
-        self._enqueue(channel_group(key), wire.DURABLE_KIND, body)
-
-    def publish_ephemeral(self, event: Event, audience: Audience) -> None:
-        """An ephemeral event: to the own sessions, then to the others'. Lost when the bus is away."""
-        self._deliver_ephemeral(event, audience)
-        group = channel_group(audience.channel) if audience.channel is not None else wire.EVERYBODY_GROUP
-        self._enqueue(group, wire.EPHEMERAL_KIND, wire.ephemeral_body(event, audience))
-
-    def _deliver_ephemeral(self, event: Event, audience: Audience) -> None:
-        if audience.channel is not None:
-            self.hub.to_channel(event, exclude=audience.exclude)
-        elif audience.user_id is not None:
-            mine = self.hub.sessions_of(audience.user_id)
-            self.hub.to_sessions(event, [each for each in mine if each.info.session_id != audience.exclude])
-        else:
-            self.hub.to_everybody(event)
-
-    def _enqueue(self, group: str, kind: str, body: dict[str, Any]) -> None:
-        with contextlib.suppress(asyncio.QueueFull):
-            self._outgoing.put_nowait((group, kind, body))
-
-    async def _publish(self) -> None:
-        """One task, so that what this process says stays in order."""
-        while True:
-            group, kind, body = await self._outgoing.get()
-            try:
-                await self.bus.broadcast(group, kind, body, to_self=False)
-                self._is_bus_up = True
-            except BusError as error:
-                self._is_bus_up = False
-                logger.warning("runtime: %s was not published (%s)", kind, error)
+    def publish_ephemeral(self, event: Event, audience: wire.Audience) -> None:
+        """For chat.publish, in the loop."""
+        self.broadcast.ephemeral(event, audience)
 
     def _schedule_flush(self) -> None:
         asyncio.get_running_loop().call_soon(self.hub.flush)

@@ -1,0 +1,72 @@
+"""Reads: what is stored, as plain values in the shapes of chat.domain.events. Nothing here writes or publishes.
+
+Called in database threads: by actions through reaktor.database, by REST views in their own.
+"""
+
+from chat.selectors.channels import (
+    ChannelAccess,
+    ChannelRow,
+    channel_access,
+    channel_data,
+    channel_heads,
+    channel_list,
+    channel_row,
+    channels_access,
+    public_channels,
+    unread_mentions,
+)
+from chat.selectors.messages import (
+    MessagePage,
+    NewestMessages,
+    bounded_changes,
+    bounded_page,
+    changes_bytes,
+    channel_changes,
+    message_by_id,
+    message_data,
+    messages_between,
+    messages_changed,
+    messages_page,
+    newest_messages,
+    parse_message_id,
+)
+from chat.selectors.times import (
+    timestamp,
+)
+from chat.selectors.users import (
+    history_epoch,
+    user_data,
+    user_ref,
+    users_named,
+)
+
+__all__ = [
+    "ChannelAccess",
+    "ChannelRow",
+    "MessagePage",
+    "NewestMessages",
+    "bounded_changes",
+    "bounded_page",
+    "changes_bytes",
+    "channel_access",
+    "channel_changes",
+    "channel_data",
+    "channel_heads",
+    "channel_list",
+    "channel_row",
+    "channels_access",
+    "history_epoch",
+    "message_by_id",
+    "message_data",
+    "messages_between",
+    "messages_changed",
+    "messages_page",
+    "newest_messages",
+    "parse_message_id",
+    "public_channels",
+    "timestamp",
+    "unread_mentions",
+    "user_data",
+    "user_ref",
+    "users_named",
+]

@@ -1,0 +1,47 @@
+"""Reads of users, and of the server's one row: the epoch of its history."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from django.db.models.functions import Lower
+
+from accounts.models import User
+from chat.domain.events import UserData
+from chat.domain.ids import UserId, UserRef
+from chat.models import History
+from chat.selectors.times import timestamp
+
+
+def users_named(names: Iterable[str]) -> dict[str, UserRef]:
+    """The active users with these lower-cased names, by lower-cased name. One query, none for no names."""
+    wanted = list(names)
+    if not wanted:
+        return {}
+    query = User.objects.annotate(folded=Lower("username")).filter(folded__in=wanted, is_active=True)
+    return {
+        folded: UserRef(UserId(str(pk)), username, is_staff)
+        for folded, pk, username, is_staff in query.values_list("folded", "id", "username", "is_staff")
+    }
+
+
+def user_data(user: User) -> UserData:
+    """The `user` shape."""
+    return {
+        "id": str(user.id),
+        "username": user.username,
+        "is_staff": user.is_staff,
+        "created_at": timestamp(user.created_at),
+    }
+
+
+def user_ref(user: User) -> UserRef:
+    return UserRef(UserId(str(user.id)), user.username, user.is_staff)
+
+
+def history_epoch() -> str:
+    """The epoch of this database's history."""
+    return str(History.objects.values_list("epoch", flat=True).get(pk=1))
+
+
+# -- Channels -----------------------------------------------------------------------------------------------------
