@@ -22,7 +22,6 @@ from typing import Any, cast  # noqa: E402
 from channels.layers import get_channel_layer  # noqa: E402
 from django.apps import apps  # noqa: E402
 from django.conf import settings  # noqa: E402
-from django.core.asgi import get_asgi_application  # noqa: E402
 
 from chat.apps import ChatConfig  # noqa: E402
 from chat.domain.ids import WorkerId  # noqa: E402
@@ -31,10 +30,10 @@ from chat.runtime import Runtime  # noqa: E402
 from chat.transports.native.consumer import NativeConsumer  # noqa: E402
 from chat.transports.socketio.application import ChatApplication  # noqa: E402
 from reaktor import node  # noqa: E402
-from reaktor.bounded import BoundedApplication  # noqa: E402
 from reaktor.config import Config  # noqa: E402
 from reaktor.health import HealthApplication  # noqa: E402
 from reaktor.socketio.server import SocketIOServer  # noqa: E402
+from reaktor.threads import ThreadedDjango  # noqa: E402
 
 logger = logging.getLogger(__name__)
 
@@ -79,8 +78,10 @@ class Application:
 
     def __init__(self) -> None:
         database = settings.REAKTOR.database
-        self._rest = BoundedApplication(
-            get_asgi_application(), running=database.rest_running, waiting=database.rest_waiting
+        self._rest = ThreadedDjango(
+            threads=database.rest_running,
+            waiting=database.rest_waiting,
+            max_body_bytes=settings.REAKTOR.limits.body_bytes,
         )
         self._health = HealthApplication()
         self._native = NativeConsumer.as_asgi()

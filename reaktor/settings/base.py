@@ -98,10 +98,11 @@ SQLITE_OPTIONS: dict[str, Any] = {
 def database(url: str) -> dict[str, Any]:
     """Django's database settings for a URL, with what each engine needs for many short transactions."""
     found: dict[str, Any] = environ.Env.db_url_config(url)
+    # REST runs in threads that stay (reaktor.threads): their connections may stay with them.
+    found.setdefault("CONN_MAX_AGE", 600)
     if found["ENGINE"].endswith("sqlite3"):
         found["OPTIONS"] = {**SQLITE_OPTIONS, **found.get("OPTIONS", {})}
     else:
-        found.setdefault("CONN_MAX_AGE", 600)
         found["CONN_HEALTH_CHECKS"] = True
         found.setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
     return found
