@@ -122,6 +122,10 @@ class Bus:
                 raise
             except Exception as error:  # noqa: BLE001  a layer that lost its server comes back; so do we
                 logger.warning("bus: can't read %s (%s), trying again", mailbox, error)
+                # channels_redis.pubsub notes a mailbox before it subscribes to it; when that fails it would take it
+                # for subscribed ever after, and a process that starts before its Redis would stay deaf.
+                getattr(self._layer, "channels", {}).pop(mailbox, None)
+                self._put(inbox, (OVERFLOW, {}))
                 await asyncio.sleep(0.5)
                 continue
             if message.get("not_to") == self._identity:
@@ -129,9 +133,12 @@ class Bus:
             unpacked = unpack(message)
             if unpacked is None:
                 continue
-            if inbox.full():
-                self.dropped += inbox.qsize()
-                while not inbox.empty():
-                    inbox.get_nowait()
-                unpacked = (OVERFLOW, {})
-            inbox.put_nowait(unpacked)
+            self._put(inbox, unpacked)
+
+    def _put(self, inbox: asyncio.Queue[tuple[str, dict[str, Any]]], unpacked: tuple[str, dict[str, Any]]) -> None:
+        if inbox.full():
+            self.dropped += inbox.qsize()
+            while not inbox.empty():
+                inbox.get_nowait()
+            unpacked = (OVERFLOW, {})
+        inbox.put_nowait(unpacked)

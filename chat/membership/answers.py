@@ -25,10 +25,14 @@ class Answers:
     def __len__(self) -> int:
         return len(self._given)
 
-    def get(self, command_id: CommandId) -> Outcome | None:
-        """The outcome of a command that was decided within the window."""
+    def get(self, command_id: CommandId, now: float) -> Outcome | None:
+        """The outcome of a command that was decided, or asked about, within the window."""
         given = self._given.get(command_id)
-        return None if given is None else given[1]
+        if given is None:
+            return None
+        self._given[command_id] = (now, given[1])
+        self._given.move_to_end(command_id)
+        return given[1]
 
     def put(self, outcome: Outcome, now: float) -> None:
         """Remember an outcome, and forget the oldest ones."""

@@ -44,7 +44,7 @@ class Decisions:
         A worker that has not said Hello in this epoch gets no answer: its sessions are not known yet, and it would
         be told that they don't exist. It sends the command again after its Hello.
         """
-        if (given := self._answers.get(envelope.command_id)) is not None:
+        if (given := self._answers.get(envelope.command_id, now)) is not None:
             self._outcomes[given.command_id] = given
             return
         if envelope.command_id in self._deferred:

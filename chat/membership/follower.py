@@ -17,8 +17,9 @@ from typing import Any, TypeVar, overload
 
 from chat.domain.ids import ChannelKey, CommandId, WorkerId
 from chat.membership import wire
+from chat.membership.beats import BeatHeads, Ghosts
 from chat.membership.collection import collection_paused
-from chat.membership.messages import AnnouncedSession, Command, Connect, Disconnect, Hello, Outcome, Transition
+from chat.membership.messages import AnnouncedSession, Command, Connect, Disconnect, Hello, Join, Outcome, Transition
 from chat.membership.pending import Pending, PendingCommand
 from chat.membership.replica import Offer, Replica
 from reaktor.bus import OVERFLOW, Bus, BusError
@@ -34,7 +35,6 @@ SEND_TOGETHER = 500
 RESEND_S = 1.0
 RESUBSCRIBE_S = 60.0
 SYNC_PAUSES_S = (0.2, 0.4, 0.8, 1.0)
-WHOLE_BEAT_EVERY = 10
 
 
 class Follower:
@@ -74,8 +74,7 @@ class Follower:
         self._subscribed, self._ready = asyncio.Event(), asyncio.Event()
         self._sync_wanted.set()
         self._hole_timer: asyncio.TimerHandle | None = None
-        self._told_heads: dict[ChannelKey, int] = {}
-        self._beats_to_whole = 0
+        self._beat_heads, self._ghosts = BeatHeads(), Ghosts()
         self.junk = self.resyncs = self.untold = 0
 
     # -- for the runtime ------------------------------------------------------------------------------------------
@@ -196,7 +195,8 @@ class Follower:
                 return
             offer = self._replica.restore(answer.snapshot, self._clock())
         if (epoch, True) != (self._greeted_epoch, self._is_greeted):
-            self._greeted_epoch, self._is_greeted, self._beats_to_whole = epoch, True, 0
+            self._greeted_epoch, self._is_greeted = epoch, True
+            self._beat_heads.forget()
         if self._replica.is_in_step or not self._replica.needs_snapshot:
             self._sync_wanted.clear()
         self._carry_out(offer)
@@ -213,12 +213,20 @@ class Follower:
                 except Exception:
                     logger.exception("follower: transitions were not carried out")
             for outcome in step.outcomes:
-                self._pending.resolve(outcome)
+                self._pending.resolve(outcome, self._is_in_force)
         if self._replica.needs_snapshot:
             self._sync_wanted.set()
         elif self._replica.gap_since is not None and self._hole_timer is None:
             loop = asyncio.get_running_loop()
             self._hole_timer = loop.call_later(self._timings.hold_gap_s, self._on_hole)
+
+    def _is_in_force(self, command: Command) -> bool:
+        match command:
+            case Connect(session):
+                return self._replica.is_live(session.session_id)
+            case Join(session_id, channel):
+                return channel in self._replica.channels_of(session_id)
+        return True
 
     def _on_hole(self) -> None:
         """A batch has been missing for a while, unless the hole was filled, or another opened, meanwhile."""
@@ -291,13 +299,13 @@ class Follower:
     async def _beat(self) -> None:
         while True:
             await asyncio.sleep(self._timings.heartbeat_s)
-            whole = self._beats_to_whole == 0
-            self._beats_to_whole = WHOLE_BEAT_EVERY if whole else self._beats_to_whole - 1
-            heads = dict(self._heads())
-            told = {c: head for c, head in heads.items() if whole or self._told_heads.get(c) != head}
+            told, whole = self._beat_heads.next(self._heads())
             beat = wire.Beat(self._worker, self._replica.position, self._replica.digest(), told, whole)
             try:
                 await self._bus.send(wire.AUTHORITY_MAILBOX, wire.BEAT, wire.beat_body(beat))
-                self._told_heads = heads
             except BusError:
-                self._beats_to_whole = 0
+                self._beat_heads.forget()
+            if self._ghosts.is_time() and self.is_in_step:
+                known = {item.session.session_id for item in self._announce()} | self._pending.connecting()
+                for session_id in self._ghosts.look(set(self._replica.own_sessions()), known):
+                    self.tell(Disconnect(session_id))

@@ -65,7 +65,7 @@ class SessionInfo:
 
 @dataclass(frozen=True, slots=True)
 class Connect:
-    """A session wants to be live. `resume`: the kept session to take over (or the part of its id before a dot), else any of the user."""
+    """A session wants to be live. `resume`: the kept session to take over (or its id's part before a dot), else any."""
 
     session: SessionInfo
     resume: SessionId | None = None
@@ -281,8 +281,8 @@ class Snapshot:
 
 
 # -- Transitions --------------------------------------------------------------------------------------------------
-# In their order a session is never told of its own coming and going: MemberJoined stands before SessionEntered,
-# SessionExited and SessionEnded before MemberLeft.
+# Their order says who is told of whom: a session that joins enters before its MemberJoined, and is told of it like
+# everybody else; one that is put back (Connected, a snapshot) enters after it; one that goes is gone before MemberLeft.
 
 
 @dataclass(frozen=True, slots=True)

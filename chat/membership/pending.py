@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from chat.domain.ids import CommandId
-from chat.membership.messages import Command, Outcome
+from chat.domain.ids import CommandId, SessionId
+from chat.membership.messages import Command, Connect, Outcome
 from chat.membership.wire import Envelope
 from reaktor.errors import (
     BannedError,
@@ -84,6 +84,11 @@ class Pending:
         """Nobody waits for it any more: it is not sent again."""
         self._by_id.pop(pending.envelope.command_id, None)
 
+    def connecting(self) -> set[SessionId]:
+        """The sessions whose Connect has no outcome yet."""
+        commands = [pending.envelope.command for pending in self._by_id.values()]
+        return {command.session.session_id for command in commands if isinstance(command, Connect)}
+
     def take(self, count: int, now: float) -> list[Envelope]:
         """The next commands to send, in the order they were given; none: to_send is clear."""
         taken: list[Envelope] = []
@@ -106,10 +111,12 @@ class Pending:
         if self._outbox:
             self.to_send.set()
 
-    def resolve(self, outcome: Outcome) -> None:
+    def resolve(self, outcome: Outcome, is_in_force: Callable[[Command], bool]) -> None:
         """An outcome came, and the change with it is in the replica: tell whoever waits, here and now.
 
-        Ones that are not (or no longer) pending, such as those of other workers, are ignored.
+        Ones that are not (or no longer) pending, such as those of other workers, are ignored. Where what was
+        accepted is in force no longer (undone in the same batch, or in what a snapshot replaced), the caller must
+        not go on as if it were: UnavailableError, and the next try meets what undid it.
         """
         pending = self._by_id.pop(outcome.command_id, None)
         if pending is None or pending.future is None or pending.future.done():
@@ -117,6 +124,9 @@ class Pending:
         if outcome.code is not None:
             pending.is_refused = True
             pending.future.set_exception(error_of(outcome.code))
+            return
+        if not is_in_force(pending.envelope.command):
+            pending.future.set_exception(UnavailableError())
             return
         try:
             result = outcome if pending.on_applied is None else pending.on_applied(outcome)

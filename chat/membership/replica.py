@@ -12,7 +12,7 @@ from enum import StrEnum
 from chat.domain.ids import ChannelKey, SessionId, UserId, WorkerId
 from chat.membership.messages import Batch, Outcome, Position, Snapshot, Status, Transition
 from chat.membership.roster import Roster, SessionEntry
-from chat.membership.transitions import carry_out, difference
+from chat.membership.transitions import carry_out, difference, entered
 
 HOLD_LIMIT = 1_000
 """Batches held while one before them is missing. More would be a snapshot's worth; the oldest are let go."""
@@ -94,9 +94,9 @@ class Replica:
     def restore(self, snapshot: Snapshot, now: float) -> Offer:
         """Install a snapshot, then what was held and is newer.
 
-        APPLIED: the first step is the difference to what was shown; the first snapshot of all tells nothing, as nobody
-        was shown anything before it (and 500,000 members need not be told to nobody). STALE: not newer than what is
-        shown (which then is in step), or of a lower epoch than one already heard of.
+        APPLIED: the first step is the difference to what was shown. (The first snapshot of all tells of own sessions
+        only: nobody was shown anything before it, and 500,000 members need not be told to nobody.) STALE: not newer
+        than what is shown (which then is in step), or of a lower epoch than one already heard of.
         """
         if snapshot.position.epoch < self._newest_epoch:
             return Offer(OfferKind.STALE)
@@ -108,7 +108,7 @@ class Replica:
             return Offer(OfferKind.STALE, tuple(self._apply_held()))
         roster = Roster()
         roster.reset(snapshot.sessions)
-        made = difference(self._roster, roster, self.worker) if self.position.epoch else []
+        made = difference(self._roster, roster, self.worker) if self.position.epoch else entered(roster, self.worker)
         self._roster, self.position = roster, snapshot.position
         self.needs_snapshot = False
         self.gap_since = None if not self._held else now
@@ -154,7 +154,7 @@ class Replica:
         """The highest epoch heard of, whether or not a snapshot of it is installed."""
         return self._newest_epoch
 
-    # -- what the runtime reads -----------------------------------------------------------------------------------
+    # -- what the runtime reads, and views from their threads: each copies before it goes through anything ---------
 
     @property
     def is_in_step(self) -> bool:
@@ -167,14 +167,15 @@ class Replica:
 
     def members(self, channel: ChannelKey) -> list[tuple[UserId, str, Status]]:
         """(user, username, status) of everyone in the channel now, in the order they came."""
-        return [(user.user_id, user.username, user.status) for user in self._roster.channels.get(channel, {}).values()]
+        members = list(self._roster.channels.get(channel, {}).values())
+        return [(user.user_id, user.username, user.status) for user in members]
 
     def member_count(self, channel: ChannelKey) -> int:
         return len(self._roster.channels.get(channel, ()))
 
     def counts(self) -> dict[ChannelKey, int]:
         """How many members every channel has that has any."""
-        return {channel: len(members) for channel, members in self._roster.channels.items()}
+        return {channel: len(members) for channel, members in list(self._roster.channels.items())}
 
     def is_member(self, user_id: UserId, channel: ChannelKey) -> bool:
         return user_id in self._roster.channels.get(channel, ())
@@ -191,6 +192,11 @@ class Replica:
     def channels_of(self, session_id: SessionId) -> frozenset[ChannelKey]:
         entry = self._roster.sessions.get(session_id)
         return frozenset() if entry is None else frozenset(entry.channels)
+
+    def is_live(self, session_id: SessionId) -> bool:
+        """Whether the session is here and does not linger."""
+        entry = self._roster.sessions.get(session_id)
+        return entry is not None and entry.is_live
 
     def users_channels(self, user_id: UserId) -> frozenset[ChannelKey]:
         """Where the user is a member, through whichever session."""

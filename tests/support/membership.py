@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -122,13 +123,20 @@ def shown_by(replica: Replica) -> dict[tuple[ChannelKey, UserId], Status]:
 class Node:
     """One worker: runs a real Follower over a real Bus."""
 
-    def __init__(self, bus: Bus, worker: WorkerId = FIRST, timings: MembershipTimings = QUICK) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        worker: WorkerId = FIRST,
+        timings: MembershipTimings = QUICK,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.bus = bus
         self.worker = worker
         self.replica = Replica(worker)
         self.live: dict[SessionId, SessionInfo] = {}
         self.told: list[Transition] = []
         self.shown = Shown()
+        self.contradictions: list[str] = []
         self.heads: dict[ChannelKey, int] = {}
         self.deaf = False
         self.follower = Follower(
@@ -139,6 +147,7 @@ class Node:
             announce=self._announce,
             on_transitions=self._on_transitions,
             heads=lambda: self.heads,
+            clock=clock,
         )
 
     def _announce(self) -> list[AnnouncedSession]:
@@ -151,7 +160,11 @@ class Node:
 
     def _on_transitions(self, transitions: Sequence[Transition]) -> None:
         self.told.extend(transitions)
-        self.shown.fold(transitions)
+        try:
+            self.shown.fold(transitions)
+        except AssertionError as error:
+            # The follower keeps going whatever its listener raises; the test must not.
+            self.contradictions.append(str(error))
         for transition in transitions:
             if isinstance(transition, SessionEnded):
                 self.live.pop(transition.session_id, None)
@@ -164,10 +177,11 @@ class Node:
     async def _read(self) -> None:
         async for kind, body in self.bus.listen(wire.worker_mailbox(self.worker)):
             if not self.deaf:
-                first = self.replica.position.epoch == 0
+                is_first = self.replica.position.epoch == 0
                 self.follower.on_message(kind, body)
-                if first:
+                if is_first:
                     self.shown.adopt(self.replica)
+                    self.contradictions.clear()
 
     async def connect(
         self, session: str, user: str = "ann", *, grace: Grace = NO_GRACE, resume: str | None = None

@@ -1,0 +1,184 @@
+"""How sessions end, linger, are kept and are taken over."""
+
+from __future__ import annotations
+
+from chat.domain.ids import SessionId
+from chat.membership.messages import (
+    Block,
+    Connect,
+    Connected,
+    Disconnect,
+    Disconnected,
+    DropWorker,
+    Join,
+    Joined,
+    Left,
+    LeftReason,
+    Lingering,
+    Remove,
+    Revoke,
+    SetStatus,
+    Status,
+    Transport,
+)
+from tests.support.membership import FIRST, LINGERS, SECOND, session_info
+from tests.support.told import ANN, LOBBY, NEWS, S1, S2, Told
+
+
+def test_a_native_session_that_is_lost_is_gone_at_once_and_nothing_is_kept() -> None:
+    told = Told()
+    told.connect("s1")
+    told.accept(Join(S1, LOBBY))
+    assert told.accept(Disconnect(S1)) == (Disconnected(S1, LeftReason.QUIT),)
+    assert told.connect("s2")[0].channels == frozenset()  # type: ignore[union-attr]
+
+
+def test_a_lost_socketio_session_lingers_then_quits_then_is_forgotten() -> None:
+    told = Told()
+    told.connect("s1", grace=LINGERS)
+    told.accept(Join(S1, LOBBY))
+    assert told.accept(Disconnect(S1)) == (Lingering(S1, told.now + 8),)
+    assert told.wait(7.9) == ()
+    assert told.wait(0.1) == (Disconnected(S1, LeftReason.QUIT),)
+    told.wait(52.1)
+    connected = told.connect("s2", grace=LINGERS)[0]
+    assert isinstance(connected, Connected)
+    assert connected.took_over is None
+
+
+def test_a_new_session_takes_a_lingering_one_over_with_its_channels_heads_and_status() -> None:
+    told = Told()
+    told.connect("s1", grace=LINGERS)
+    told.accept(Join(S1, LOBBY))
+    told.accept(SetStatus(S1, Status.AWAY))
+    told.accept(Disconnect(S1, heads={LOBBY: 5, NEWS: 9}))
+    changes = told.connect("s2", worker=SECOND, grace=LINGERS)
+    info = session_info("s2", "ann", SECOND, grace=LINGERS, since=told.now)
+    assert changes == (Connected(info, frozenset({LOBBY}), S1, {LOBBY: 5}, Status.AWAY),)
+    assert told.wait(100) == ()
+
+
+def test_after_the_quit_was_told_the_channels_are_still_kept() -> None:
+    told = Told()
+    told.connect("s1", grace=LINGERS)
+    told.accept(Join(S1, LOBBY))
+    told.accept(Disconnect(S1, heads={LOBBY: 5}))
+    told.wait(20)
+    (connected,) = told.connect("s2", grace=LINGERS)
+    assert isinstance(connected, Connected)
+    assert (connected.channels, connected.took_over, connected.heads) == ({LOBBY}, S1, {LOBBY: 5})
+
+
+def test_the_session_that_ended_last_is_taken_over_and_only_that_one() -> None:
+    told = Told()
+    for session in ("s1", "s2"):
+        told.connect(session, grace=LINGERS)
+    for session_id in (S1, S2):
+        told.now += 1
+        told.accept(Disconnect(session_id))
+    assert [told.connect(s, grace=LINGERS)[0].took_over for s in ("s3", "s4", "s5")] == [S2, S1, None]  # type: ignore[union-attr]
+
+
+def test_resume_names_the_session_to_take_over() -> None:
+    told = Told()
+    for session in ("s1", "s2"):
+        told.connect(session, grace=LINGERS)
+    for session_id in (S1, S2):
+        told.now += 1
+        told.accept(Disconnect(session_id))
+    assert told.connect("s3", grace=LINGERS, resume="s1")[0].took_over == S1  # type: ignore[union-attr]
+
+
+def test_resume_may_name_the_part_of_an_id_before_the_dot() -> None:
+    told = Told()
+    names = ("private.1", "private.2", "other.1")
+    for session in names:
+        told.connect(session, grace=LINGERS)
+    for session in names:
+        told.now += 1
+        told.accept(Disconnect(SessionId(session)))
+    assert told.connect("new.1", grace=LINGERS, resume="private")[0].took_over == "private.2"  # type: ignore[union-attr]
+    assert told.connect("new.2", grace=LINGERS, resume="none")[0].took_over == "other.1"  # type: ignore[union-attr]
+
+
+def test_nobody_takes_over_the_session_of_another_user() -> None:
+    told = Told()
+    told.connect("s1", grace=LINGERS)
+    told.accept(Disconnect(S1))
+    assert told.connect("s2", "eve", grace=LINGERS, resume="s1")[0].took_over is None  # type: ignore[union-attr]
+
+
+def test_a_browser_tab_does_not_walk_into_the_channels_of_a_lost_socketio_client() -> None:
+    told = Told()
+    told.connect("s1", grace=LINGERS)
+    told.accept(Disconnect(S1))
+    assert session_info("s2").transport is Transport.NATIVE
+    assert told.connect("s2")[0].took_over is None  # type: ignore[union-attr]
+    assert told.connect("s3", grace=LINGERS)[0].took_over == S1  # type: ignore[union-attr]
+
+
+def test_a_goodbye_ends_a_lingering_session_and_what_was_kept_of_it() -> None:
+    told = Told()
+    told.connect("s1", grace=LINGERS)
+    told.accept(Disconnect(S1))
+    assert told.accept(Disconnect(S1, goodbye=True)) == (Disconnected(S1),)
+    assert told.connect("s2", grace=LINGERS)[0].took_over is None  # type: ignore[union-attr]
+
+
+def test_lingering_sessions_do_not_count_for_the_limit() -> None:
+    told = Told(max_sessions_per_user=1)
+    told.connect("s1", grace=LINGERS)
+    assert told.refuse(Connect(session_info("s2", grace=LINGERS))) == "too_many_sessions"
+    told.accept(Disconnect(S1))
+    told.connect("s2", grace=LINGERS)
+
+
+def test_a_block_in_a_channel_takes_the_user_out_and_refuses_with_its_own_word() -> None:
+    told = Told()
+    told.connect("s1")
+    told.accept(Join(S1, LOBBY))
+    assert told.accept(Block(ANN, LOBBY, None, "forbidden", "rude")) == (Left(S1, LOBBY, LeftReason.REMOVED, "rude"),)
+    assert told.refuse(Join(S1, LOBBY)) == "forbidden"
+    assert told.accept(Join(S1, NEWS)) == (Joined(S1, NEWS),)
+
+
+def test_a_kick_takes_the_user_out_of_one_channel_and_they_may_come_back() -> None:
+    told = Told()
+    told.connect("s1")
+    told.accept(Join(S1, LOBBY))
+    assert told.accept(Remove(ANN, LOBBY, "calm down")) == (Left(S1, LOBBY, LeftReason.REMOVED, "calm down"),)
+    told.accept(Join(S1, LOBBY))
+
+
+def test_dead_tokens_end_every_session_of_the_user_lingering_ones_too() -> None:
+    told = Told()
+    told.connect("s1")
+    told.connect("s2", grace=LINGERS)
+    told.accept(Disconnect(S2))
+    assert told.accept(Revoke(ANN, 4503, "logged out")) == (
+        Disconnected(S1, LeftReason.QUIT, 4503, "logged out"),
+        Disconnected(S2, LeftReason.QUIT, 4503, "logged out"),
+    )
+    assert told.connect("s3", grace=LINGERS)[0].took_over is None  # type: ignore[union-attr]
+
+
+def test_the_heads_of_a_dead_workers_sessions_are_those_of_its_last_beat() -> None:
+    told = Told()
+    told.connect("s1", grace=LINGERS)
+    told.accept(Join(S1, LOBBY))
+    told.state.note_heads(FIRST, {LOBBY: 3, NEWS: 8}, whole=True)
+    told.state.note_heads(FIRST, {LOBBY: 4})
+    told.accept(DropWorker(FIRST))
+    assert told.connect("s2", worker=SECOND, grace=LINGERS)[0].heads == {LOBBY: 4}  # type: ignore[union-attr]
+
+
+def test_a_session_that_falls_again_before_it_was_caught_up_keeps_the_older_heads() -> None:
+    told = Told()
+    told.connect("s1", worker=SECOND, grace=LINGERS)
+    told.accept(Join(S1, LOBBY))
+    told.accept(Disconnect(S1, heads={LOBBY: 3}))
+    told.connect("s2", grace=LINGERS)
+    told.state.note_heads(FIRST, {LOBBY: 90}, whole=True)
+    told.now += 0.5
+    told.accept(DropWorker(FIRST))
+    assert told.connect("s3", worker=SECOND, grace=LINGERS)[0].heads == {LOBBY: 3}  # type: ignore[union-attr]

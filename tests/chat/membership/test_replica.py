@@ -1,0 +1,238 @@
+"""What a replica makes of batches and snapshots, and what it tells of them."""
+
+from __future__ import annotations
+
+from chat.domain.ids import ChannelKey, CommandId, SessionId, UserId, WorkerId
+from chat.membership import messages as m
+from chat.membership.replica import HOLD_LIMIT, OfferKind, Replica
+from tests.support.membership import FIRST, LINGERS, SECOND, session_info
+
+LOBBY, NEWS = ChannelKey("lobby"), ChannelKey("news")
+S1, S2 = SessionId("s1"), SessionId("s2")
+ANN = UserId("ann")
+DONE = m.Outcome(CommandId("c1"))
+
+
+def connected(session: str, user: str = "ann", worker: WorkerId = FIRST, *channels: ChannelKey) -> m.Connected:
+    return m.Connected(session_info(session, user, worker, grace=LINGERS), frozenset(channels))
+
+
+def replica_at(*changes: m.Change) -> Replica:
+    """A replica on worker FIRST, in epoch 5, after these changes."""
+    replica = Replica(FIRST)
+    replica.restore(m.Snapshot(m.Position(5, 0)), 0.0)
+    if changes:
+        replica.offer(m.Batch(5, 1, changes), 0.0)
+    return replica
+
+
+def apply(replica: Replica, *changes: m.Change) -> tuple[m.Transition, ...]:
+    return replica.offer(m.Batch(5, replica.position.revision + 1, changes), 0.0).transitions
+
+
+def joined(user: str, channel: ChannelKey = LOBBY, status: m.Status = m.Status.ONLINE) -> m.MemberJoined:
+    return m.MemberJoined(channel, UserId(user), user, status)
+
+
+def left(user: str, reason: m.LeftReason, channel: ChannelKey = LOBBY) -> m.MemberLeft:
+    return m.MemberLeft(channel, UserId(user), user, reason)
+
+
+def test_before_the_first_snapshot_everything_is_a_gap() -> None:
+    replica = Replica(FIRST)
+    assert replica.offer(m.Batch(5, 1, (connected("s1"),)), 0.0).kind is OfferKind.GAP
+    assert not replica.is_in_step
+
+
+def test_a_session_is_told_of_its_own_joining_and_not_of_its_own_going() -> None:
+    replica = replica_at(connected("s1"))
+    assert apply(replica, m.Joined(S1, LOBBY)) == (m.SessionEntered(S1, LOBBY), joined("ann"))
+    assert apply(replica, m.Left(S1, LOBBY)) == (
+        m.SessionExited(S1, LOBBY, m.LeftReason.LEFT),
+        left("ann", m.LeftReason.LEFT),
+    )
+
+
+def test_a_second_session_of_a_member_is_told_to_nobody() -> None:
+    replica = replica_at(connected("s1"), m.Joined(S1, LOBBY), connected("s2", worker=SECOND))
+    assert apply(replica, m.Joined(S2, LOBBY)) == ()
+    assert apply(replica, m.Disconnected(S2)) == ()
+    assert apply(replica, m.Disconnected(S1)) == (m.SessionEnded(S1), left("ann", m.LeftReason.QUIT))
+
+
+def test_sessions_of_other_workers_make_member_transitions_only() -> None:
+    replica = replica_at(connected("s1", worker=SECOND))
+    assert apply(replica, m.Joined(S1, LOBBY)) == (joined("ann"),)
+
+
+def test_a_lingering_session_has_ended_for_its_worker_and_for_nobody_else() -> None:
+    replica = replica_at(connected("s1"), m.Joined(S1, LOBBY))
+    assert apply(replica, m.Lingering(S1, 99.0)) == (m.SessionEnded(S1),)
+    assert replica.is_member(ANN, LOBBY)
+    assert apply(replica, m.Disconnected(S1)) == (left("ann", m.LeftReason.QUIT),)
+
+
+def test_who_is_taken_over_was_never_away() -> None:
+    replica = replica_at(connected("s1", "ann", SECOND), m.Joined(S1, LOBBY), m.Lingering(S1, 99.0))
+    info = session_info("s2", grace=LINGERS)
+    told = apply(replica, m.Connected(info, frozenset({LOBBY}), S1, {LOBBY: 7}))
+    assert told == (m.SessionEntered(S2, LOBBY, 7),)
+    assert replica.session(S1) is None
+
+
+def test_who_comes_back_after_the_quit_has_joined_again() -> None:
+    replica = replica_at(connected("s1"), m.Joined(S1, LOBBY), m.Lingering(S1, 99.0), m.Disconnected(S1))
+    info = session_info("s2", grace=LINGERS)
+    assert apply(replica, m.Connected(info, frozenset({LOBBY}), S1, {LOBBY: 7})) == (
+        joined("ann"),
+        m.SessionEntered(S2, LOBBY, 7),
+    )
+
+
+def test_the_status_of_a_user_is_the_best_of_the_sessions() -> None:
+    replica = replica_at(connected("s1"), m.Joined(S1, LOBBY), connected("s2", worker=SECOND))
+    assert apply(replica, m.StatusChanged(S1, m.Status.AWAY)) == ()
+    told = apply(replica, m.StatusChanged(S2, m.Status.AWAY))
+    assert told == (m.PresenceChanged(ANN, "ann", m.Status.AWAY, frozenset({LOBBY})),)
+    assert replica.status_of(ANN) is m.Status.AWAY
+    assert replica.status_of(UserId("nobody")) is None
+
+
+def test_the_end_of_the_only_online_session_is_a_change_of_presence() -> None:
+    replica = replica_at(connected("s1"), connected("s2"), m.StatusChanged(S1, m.Status.AWAY))
+    told = apply(replica, m.Disconnected(S2))
+    assert told == (m.SessionEnded(S2), m.PresenceChanged(ANN, "ann", m.Status.AWAY, frozenset()))
+
+
+def test_an_order_to_close_reaches_the_sessions_worker() -> None:
+    replica = replica_at(connected("s1", "ann", FIRST, LOBBY))
+    told = apply(replica, m.Disconnected(S1, m.LeftReason.REMOVED, 4502, "spam"))
+    assert told == (m.SessionEnded(S1, 4502, "spam"), left("ann", m.LeftReason.REMOVED))
+
+
+def test_a_later_batch_waits_for_the_one_before_it() -> None:
+    replica = replica_at(connected("s1"))
+    assert replica.offer(m.Batch(5, 3, (m.Joined(S1, NEWS),), (DONE,)), 2.0).kind is OfferKind.HELD
+    assert replica.gap_since == 2.0
+    offer = replica.offer(m.Batch(5, 2, (m.Joined(S1, LOBBY),)), 3.0)
+    assert offer.kind is OfferKind.APPLIED
+    assert [len(step.transitions) for step in offer.steps] == [2, 2]
+    assert offer.outcomes == (DONE,)
+    assert replica.is_in_step
+
+
+def test_a_repeated_batch_is_stale_but_its_outcomes_are_handed_out() -> None:
+    replica = replica_at(connected("s1"))
+    offer = replica.offer(m.Batch(5, 1, (connected("s1"),), (DONE,)), 0.0)
+    assert (offer.kind, offer.transitions, offer.outcomes) == (OfferKind.STALE, (), (DONE,))
+
+
+def test_outcomes_do_not_overtake_the_changes_they_stand_for() -> None:
+    replica = replica_at()
+    assert replica.offer(m.Batch(5, 2, (), (DONE,)), 0.0).outcomes == ()
+    assert replica.offer(m.Batch(5, 1, (connected("s1"),)), 0.0).outcomes == (DONE,)
+
+
+def test_a_heartbeat_shows_a_lost_last_batch() -> None:
+    replica = replica_at()
+    assert replica.offer(m.Batch(5, 1), 0.0).kind is OfferKind.APPLIED
+    assert replica.offer(m.Batch(5, 2), 0.0).kind is OfferKind.HELD
+
+
+def test_a_heartbeat_does_not_hide_a_held_answer() -> None:
+    replica = replica_at()
+    replica.offer(m.Batch(5, 2, (), (DONE,)), 0.0)
+    replica.offer(m.Batch(5, 2), 0.0)
+    assert replica.offer(m.Batch(5, 1, (connected("s1"),)), 0.0).outcomes == (DONE,)
+
+
+def test_a_snapshot_tells_the_difference_then_what_was_held_and_is_newer() -> None:
+    replica = replica_at(connected("s1"), m.Joined(S1, LOBBY))
+    replica.offer(m.Batch(5, 6, (m.Joined(S2, NEWS),)), 0.0)
+    both = tuple(
+        m.SnapshotSession(session_info(session, user), m.Status.ONLINE, frozenset({LOBBY}))
+        for session, user in (("s1", "ann"), ("s2", "bob"))
+    )
+    offer = replica.restore(m.Snapshot(m.Position(5, 5), both), 0.0)
+    assert [step.transitions for step in offer.steps] == [
+        (joined("bob"), m.SessionEntered(S2, LOBBY)),
+        (m.SessionEntered(S2, NEWS), joined("bob", NEWS)),
+    ]
+    assert replica.is_in_step
+
+
+def test_a_snapshot_says_who_is_gone_before_who_is_new() -> None:
+    replica = replica_at(connected("s1", "ann", FIRST, LOBBY, NEWS), connected("s2", "bob", FIRST, LOBBY))
+    here = m.SnapshotSession(session_info("s1"), m.Status.AWAY, frozenset({NEWS}))
+    offer = replica.restore(m.Snapshot(m.Position(6, 1), (here,)), 0.0)
+    assert offer.transitions == (
+        m.SessionExited(S1, LOBBY, m.LeftReason.LEFT),
+        m.SessionEnded(S2),
+        left("ann", m.LeftReason.LEFT),
+        left("bob", m.LeftReason.QUIT),
+        m.PresenceChanged(ANN, "ann", m.Status.AWAY, frozenset({NEWS})),
+    )
+
+
+def test_a_snapshot_that_overtook_its_batch_still_says_from_where_to_catch_up() -> None:
+    replica = replica_at()
+    item = m.SnapshotSession(session_info("s2"), m.Status.ONLINE, frozenset({LOBBY}), None, S1, {LOBBY: 7})
+    assert m.SessionEntered(S2, LOBBY, 7) in replica.restore(m.Snapshot(m.Position(5, 9), (item,)), 0.0).transitions
+
+
+def test_the_first_snapshot_tells_of_own_sessions_only() -> None:
+    replica = Replica(FIRST)
+    items = tuple(
+        m.SnapshotSession(session_info(session, user, worker), m.Status.ONLINE, frozenset({LOBBY}))
+        for session, user, worker in (("s1", "ann", FIRST), ("s2", "bob", SECOND))
+    )
+    offer = replica.restore(m.Snapshot(m.Position(5, 9), items), 0.0)
+    assert offer.transitions == (m.SessionEntered(S1, LOBBY),)
+    assert replica.member_count(LOBBY) == 2
+
+
+def test_an_older_snapshot_and_an_older_epoch_are_ignored() -> None:
+    replica = replica_at(connected("s1"))
+    assert replica.restore(m.Snapshot(m.Position(5, 0)), 0.0).kind is OfferKind.STALE
+    assert replica.restore(m.Snapshot(m.Position(4, 99)), 0.0).kind is OfferKind.STALE
+    assert replica.offer(m.Batch(4, 2, (m.Disconnected(S1),)), 0.0).kind is OfferKind.STALE
+    assert replica.session(S1) is not None
+
+
+def test_of_a_new_epoch_nothing_is_shown_before_its_snapshot() -> None:
+    replica = replica_at(connected("s1"))
+    assert replica.offer(m.Batch(6, 1, (connected("s2", "bob"),)), 0.0).kind is OfferKind.GAP
+    assert replica.offer(m.Batch(5, 2, (m.Disconnected(S1),)), 0.0).kind is OfferKind.STALE
+    assert replica.session(S1) is not None
+    offer = replica.restore(m.Snapshot(m.Position(6, 0)), 0.0)
+    assert offer.kind is OfferKind.APPLIED
+    assert replica.position == (6, 1)
+    assert [session for session in (S1, S2) if replica.session(session)] == [S2]
+
+
+def test_too_many_held_batches_need_a_snapshot() -> None:
+    replica = replica_at()
+    for revision in range(HOLD_LIMIT + 1):
+        replica.offer(m.Batch(5, 2 + revision, (m.Left(S1, LOBBY),)), 0.0)
+    assert replica.needs_snapshot
+
+
+def test_the_read_api_answers_for_users_channels_and_sessions() -> None:
+    replica = replica_at(
+        connected("s1", "ann", FIRST, LOBBY),
+        connected("s2", "ann", SECOND, NEWS),
+        connected("s3", "bob", SECOND, LOBBY),
+    )
+    assert replica.members(LOBBY) == [("ann", "ann", m.Status.ONLINE), ("bob", "bob", m.Status.ONLINE)]
+    assert replica.counts() == {LOBBY: 2, NEWS: 1}
+    assert replica.users_channels(ANN) == {LOBBY, NEWS}
+    assert [entry.info.session_id for entry in replica.sessions_of(ANN)] == [S1, S2]
+    assert replica.channels_of(S2) == {NEWS}
+    assert replica.own_sessions() == [S1]
+    assert (replica.is_live(S1), replica.session_count) == (True, 3)
+    nobody = SessionId("nobody")
+    assert (replica.members(ChannelKey("empty")), replica.channels_of(nobody), replica.is_live(nobody)) == (
+        [],
+        set(),
+        False,
+    )

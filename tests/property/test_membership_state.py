@@ -1,0 +1,270 @@
+"""MembershipState against a naive model of the same rules, and replicas against the state they follow."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from chat.domain.ids import ChannelKey, SessionId, UserId, WorkerId
+from chat.membership import messages as m
+from chat.membership.replica import OfferKind, Replica
+from chat.membership.state import MembershipState
+from tests.support.membership import LINGERS, NO_GRACE, Shown, session_info
+from tests.support.membership_world import World
+
+USERS = [UserId(name) for name in ("ann", "bob")]
+CHANNELS = [ChannelKey(name) for name in ("lobby", "news", "den")]
+SLOTS = (0, 1)
+users = st.sampled_from(USERS)
+MAX_SESSIONS, MAX_CHANNELS = 2, 2
+
+
+@dataclass
+class ModelSession:
+    user: UserId
+    worker: WorkerId
+    lingers: bool
+    channels: set[ChannelKey] = field(default_factory=set)
+    status: m.Status = m.Status.ONLINE
+    ended_at: float | None = None
+
+    def phase(self, now: float) -> str:
+        if self.ended_at is None:
+            return "live"
+        if not self.lingers or now >= self.ended_at + LINGERS.keep_s:
+            return "gone"
+        return "lingering" if now < self.ended_at + LINGERS.quit_s else "kept"
+
+
+class StateAgainstModel(RuleBasedStateMachine):
+    """Every rule of the state, said a second time in the plainest way: lists, no indexes, no deadlines."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.state = MembershipState(1, max_sessions_per_user=MAX_SESSIONS, max_channels_per_session=MAX_CHANNELS)
+        self.now = 100.0
+        self.model: dict[SessionId, ModelSession] = {}
+        self.blocks: dict[tuple[UserId, ChannelKey | None], float] = {}
+        self.incarnations = dict.fromkeys(SLOTS, 1)
+        self.count = 0
+        self.replica = Replica(WorkerId(0, 1))
+        self.replica.restore(self.state.snapshot(), 0.0)
+        self.shown = Shown()
+
+    # -- the model's own view -------------------------------------------------------------------------------------
+
+    def phase(self, session_id: SessionId) -> str:
+        return self.model[session_id].phase(self.now) if session_id in self.model else "gone"
+
+    def is_blocked(self, user: UserId, channel: ChannelKey | None) -> bool:
+        return any(self.blocks.get((user, where), 0.0) > self.now for where in (None, channel))
+
+    def do(self, command: m.Command) -> str | None:
+        first = self.state.revision + 1
+        result = self.state.apply(command, self.now)
+        again = self.state.apply(command, self.now)
+        assert not again.changes, "a repeated command changed something"
+        offer = self.replica.offer(m.Batch(1, first, result.changes), 0.0)
+        assert offer.kind is OfferKind.APPLIED
+        self.shown.fold(offer.transitions)
+        return result.refusal
+
+    def any_session(self, index: int) -> SessionId:
+        ids = list(self.model)
+        return ids[-1 - index % len(ids)] if ids else SessionId("nobody")
+
+    # -- the rules ------------------------------------------------------------------------------------------------
+
+    @rule(
+        user=st.sampled_from(USERS),
+        slot=st.sampled_from(SLOTS),
+        lingers=st.booleans(),
+        resume=st.none() | st.integers(0, 5),
+    )
+    def connect(self, user: UserId, slot: int, lingers: bool, resume: int | None) -> None:
+        self.count += 1
+        session_id = SessionId(f"s{self.count}")
+        worker = WorkerId(slot, self.incarnations[slot])
+        named = None if resume is None else self.any_session(resume)
+        info = session_info(session_id, user, worker, grace=LINGERS if lingers else NO_GRACE, since=self.now)
+        refusal = self.do(m.Connect(info, named))
+        live = [s for s in self.model.values() if s.user == user and s.ended_at is None]
+        if self.is_blocked(user, None):
+            assert refusal == "banned"
+        elif len(live) >= MAX_SESSIONS:
+            assert refusal == "too_many_sessions"
+        else:
+            assert refusal is None
+            self.model[session_id] = new = ModelSession(user, worker, lingers)
+            self._take_over(new, named)
+
+    def _take_over(self, new: ModelSession, named: SessionId | None) -> None:
+        waiting = [
+            (session_id, s)
+            for session_id, s in self.model.items()
+            if s.user == new.user and self.phase(session_id) in {"lingering", "kept"}
+        ]
+        chosen = [item for item in waiting if item[0] == named]
+        if not chosen and new.lingers and waiting:
+            latest = max(s.ended_at or 0.0 for _, s in waiting)
+            chosen = [item for item in waiting if item[1].ended_at == latest][:1]
+        for session_id, old in chosen:
+            new.channels = {channel for channel in old.channels if not self.is_blocked(new.user, channel)}
+            new.status = old.status
+            del self.model[session_id]
+
+    @rule(index=st.integers(0, 5), goodbye=st.booleans())
+    def disconnect(self, index: int, goodbye: bool) -> None:
+        session_id = self.any_session(index)
+        # Each moment of its own: which of two that ended at once was the last, nobody can say.
+        self.now += 0.001
+        assert self.do(m.Disconnect(session_id, goodbye)) is None
+        if goodbye:
+            self.model.pop(session_id, None)
+        elif self.phase(session_id) == "live":
+            self.model[session_id].ended_at = self.now
+
+    @rule(index=st.integers(0, 5), channel=st.sampled_from(CHANNELS))
+    def join(self, index: int, channel: ChannelKey) -> None:
+        session_id = self.any_session(index)
+        refusal = self.do(m.Join(session_id, channel))
+        if self.phase(session_id) != "live":
+            assert refusal == "not_found"
+            return
+        session = self.model[session_id]
+        if self.is_blocked(session.user, channel):
+            assert refusal == "banned"
+        elif channel not in session.channels and len(session.channels) >= MAX_CHANNELS:
+            assert refusal == "conflict"
+        else:
+            assert refusal is None
+            session.channels.add(channel)
+
+    @rule(index=st.integers(0, 5), channel=st.sampled_from(CHANNELS))
+    def leave(self, index: int, channel: ChannelKey) -> None:
+        session_id = self.any_session(index)
+        refusal = self.do(m.Leave(session_id, channel))
+        if self.phase(session_id) == "live":
+            assert refusal is None
+            self.model[session_id].channels.discard(channel)
+        else:
+            assert refusal == "not_found"
+
+    @rule(index=st.integers(0, 5), status=st.sampled_from(m.Status))
+    def set_status(self, index: int, status: m.Status) -> None:
+        session_id = self.any_session(index)
+        refusal = self.do(m.SetStatus(session_id, status))
+        assert (refusal is None) == (self.phase(session_id) == "live")
+        if refusal is None:
+            self.model[session_id].status = status
+
+    @rule(
+        user=st.sampled_from(USERS), channel=st.none() | st.sampled_from(CHANNELS), for_s=st.sampled_from((1.0, 20.0))
+    )
+    def block(self, user: UserId, channel: ChannelKey | None, for_s: float) -> None:
+        self.do(m.Block(user, channel, self.now + for_s))
+        self.blocks[user, channel] = self.now + for_s
+        self._take_out(user, channel)
+
+    @rule(user=users, channel=st.none() | st.sampled_from(CHANNELS))
+    def unblock(self, user: UserId, channel: ChannelKey | None) -> None:
+        self.do(m.Unblock(user, channel))
+        self.blocks.pop((user, channel), None)
+
+    @rule(user=users, channel=st.sampled_from(CHANNELS))
+    def remove(self, user: UserId, channel: ChannelKey) -> None:
+        self.do(m.Remove(user, channel))
+        self._take_out(user, channel)
+
+    @rule(user=users)
+    def revoke(self, user: UserId) -> None:
+        self.do(m.Revoke(user, 4503))
+        self._take_out(user, None)
+
+    def _take_out(self, user: UserId, channel: ChannelKey | None) -> None:
+        if channel is None:
+            self.model = {key: s for key, s in self.model.items() if s.user != user}
+        for session in self.model.values():
+            if session.user == user:
+                session.channels.discard(channel or ChannelKey(""))
+
+    @precondition(lambda self: self.count > 1)
+    @rule(slot=st.sampled_from(SLOTS))
+    def worker_dies(self, slot: int) -> None:
+        self.now += 0.001
+        worker = WorkerId(slot, self.incarnations[slot])
+        self.do(m.DropWorker(worker))
+        self.incarnations[slot] += 1
+        for session in self.model.values():
+            if session.worker == worker and session.ended_at is None:
+                session.ended_at = self.now
+
+    @rule(wait_s=st.sampled_from((0.5, 5.0, 9.0, 40.0)))
+    def time_passes(self, wait_s: float) -> None:
+        self.now += wait_s
+        self.do(m.Tick())
+
+    # -- the laws -------------------------------------------------------------------------------------------------
+
+    @invariant()
+    def shows_what_the_model_shows(self) -> None:
+        self.state.invariants()
+        shown = {
+            session_id: (entry.is_live, entry.status, frozenset(entry.channels))
+            for session_id, entry in self.state.roster.sessions.items()
+        }
+        assert shown == {
+            session_id: (s.ended_at is None, s.status, frozenset(s.channels))
+            for session_id, s in self.model.items()
+            if self.phase(session_id) in {"live", "lingering"}
+        }
+
+    @invariant()
+    def the_replica_shows_the_same_and_told_it(self) -> None:
+        assert self.replica.digest() == self.state.digest()
+        self.shown.matches(self.replica)
+
+    @invariant()
+    def a_snapshot_is_the_state(self) -> None:
+        copy = MembershipState(1)
+        copy.restore(self.state.snapshot())
+        assert copy.digest() == self.state.digest()
+        copy.roster.invariants()
+
+
+StateAgainstModel.TestCase.settings = settings(max_examples=600, stateful_step_count=25, deadline=None)
+TestStateAgainstModel = StateAgainstModel.TestCase
+
+
+@settings(max_examples=1_000, deadline=None)
+@given(st.binary(min_size=60, max_size=240), st.integers(0, 2**32))
+def test_in_whatever_order_batches_come_the_replica_ends_where_the_state_is(program: bytes, seed: int) -> None:
+    world, batches = World(), list[m.Batch]()
+    for at in range(0, len(program), 30):
+        world.run(program[at : at + 30])
+        world.flow()
+    # One life only, told anew as one stream: batches of the state's changes, cut anywhere, shuffled and repeated.
+    state, chance = world.state, random.Random(seed)
+    follower, straight = Replica(WorkerId(0, 1)), Replica(WorkerId(0, 1))
+    for replica in (follower, straight):
+        replica.restore(m.Snapshot(m.Position(state.epoch, 0)), 0.0)
+    first = 1
+    changes = world.state.stream
+    while first <= len(changes):
+        size = chance.randint(1, 4)
+        batches.append(m.Batch(state.epoch, first, tuple(changes[first - 1 : first - 1 + size])))
+        first += size
+    shown = Shown()
+    for batch in batches:
+        assert straight.offer(batch, 0.0).kind is OfferKind.APPLIED
+    mixed = batches + [batch for batch in batches if chance.random() < 0.3]
+    chance.shuffle(mixed)
+    for batch in mixed:
+        shown.fold(follower.offer(batch, 0.0).transitions)
+    assert follower.is_in_step
+    assert follower.digest() == straight.digest() == state.digest()
+    shown.matches(follower)

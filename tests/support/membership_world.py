@@ -1,0 +1,329 @@
+"""A whole cluster's membership in one thread, over lines that lose, repeat and reorder: driven by a program of bytes.
+
+The authority's pure half and real replicas; around them the least follower that keeps the protocol. Three bytes are
+one step, so hypothesis draws programs cheaply and shrinks them to few and small steps. After every step the state's
+own invariants hold; settle() stops losing and must bring everybody in step.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from chat.domain.ids import ChannelKey, SessionId, UserId, WorkerId
+from chat.membership.decisions import Decisions
+from chat.membership.messages import (
+    Batch,
+    Block,
+    Change,
+    Command,
+    Connect,
+    Disconnect,
+    DropWorker,
+    Grace,
+    Join,
+    Leave,
+    Remove,
+    Revoke,
+    SessionInfo,
+    SetStatus,
+    Status,
+    Transport,
+    Unblock,
+)
+from chat.membership.state import MembershipState, Result
+from chat.membership.wire import Beat, SnapshotAnswer, SyncRequest
+from tests.support.membership import LINGERS, NO_GRACE
+from tests.support.simulated_worker import Line, SimulatedWorker
+
+USERS = [UserId(name) for name in ("ann", "bob", "eve")]
+CHANNELS = [ChannelKey(name) for name in ("lobby", "news", "den")]
+STATUSES = list(Status)
+
+
+class CountingState(MembershipState):
+    """Counts how often each command object was accepted: commands travel as themselves here."""
+
+    def __init__(self, epoch: int, **limits: int) -> None:
+        super().__init__(epoch, **limits)
+        self.accepted: Counter[int] = Counter()
+        self.commands: list[Command] = []
+        self.stream: list[Change] = []
+
+    def apply(self, command: Command, now: float, sender: WorkerId | None = None) -> Result:
+        result = super().apply(command, now, sender)
+        self.stream.extend(result.changes)
+        if result.refusal is None and sender is not None:
+            self.accepted[id(command)] += 1
+            self.commands.append(command)
+            # A Disconnect is sent for longer than any window lasts: it may be decided again, but not do anything.
+            is_first = self.accepted[id(command)] == 1
+            assert is_first or (isinstance(command, Disconnect) and not result.changes), "a command took effect twice"
+        return result
+
+
+class World:
+    """One authority, two slots, three users, three channels."""
+
+    def __init__(self, *, max_sessions: int = 3, slots: int = 2) -> None:
+        self.now = 1_000.0
+        self.limits = {"max_sessions_per_user": max_sessions, "max_channels_per_session": 3}
+        self.up = Line()
+        self.blocks: dict[tuple[UserId, ChannelKey | None], Block] = {}
+        self.state = CountingState(1, **self.limits)
+        self.decisions = Decisions(self.state)
+        self.workers = [SimulatedWorker(WorkerId(slot, 1), self.up) for slot in range(slots)]
+        self.deaths: dict[WorkerId, float] = {}
+        self.sessions = 0
+        self._last_seq = 0
+        self.log: list[str] = []
+
+    # -- the program ----------------------------------------------------------------------------------------------
+
+    def run(self, program: bytes) -> None:
+        for at in range(0, len(program) - 2, 3):
+            step = STEPS[program[at] % len(STEPS)]
+            self.log.append(f"{step.__name__} {program[at + 1]} {program[at + 2]}")
+            step(self, program[at + 1], program[at + 2])
+            self.check()
+
+    def check(self) -> None:
+        state = self.state
+        state.invariants()
+        for worker, at in self.deaths.items():
+            for entry in state.roster.workers.get(worker, {}).values():
+                assert entry.lingering_until is not None, "a session of a dead worker lives"
+                assert entry.lingering_until <= at + entry.info.grace.quit_s, "a session outlives its grace"
+
+    def worker(self, a: int) -> SimulatedWorker:
+        return self.workers[a % len(self.workers)]
+
+    def _session(self, worker: SimulatedWorker, b: int) -> SessionId:
+        live = list(worker.live)
+        return live[b % len(live)] if live else SessionId("nobody")
+
+    def connect(self, a: int, b: int) -> None:
+        worker = self.worker(a)
+        self.sessions += 1
+        grace = (NO_GRACE, LINGERS, Grace(0, 30))[b % 3]
+        transport = Transport.SOCKETIO if b % 3 else Transport.NATIVE
+        user = USERS[(b // 3) % 3]
+        info = SessionInfo(SessionId(f"s{self.sessions}"), user, str(user), worker.worker, transport, self.now, grace)
+        resume = SessionId(f"s{b // 16}") if b & 8 else None
+        worker.submit(Connect(info, resume), self.now)
+
+    def disconnect(self, a: int, b: int) -> None:
+        worker = self.worker(a)
+        session_id = self._session(worker, b // 2)
+        worker.live.pop(session_id, None)
+        worker.submit(Disconnect(session_id, bool(b & 1), {CHANNELS[0]: b}), self.now)
+
+    def join(self, a: int, b: int) -> None:
+        worker = self.worker(a)
+        worker.submit(Join(self._session(worker, b // 3), CHANNELS[b % 3]), self.now)
+
+    def leave(self, a: int, b: int) -> None:
+        worker = self.worker(a)
+        worker.submit(Leave(self._session(worker, b // 3), CHANNELS[b % 3]), self.now)
+
+    def set_status(self, a: int, b: int) -> None:
+        worker = self.worker(a)
+        worker.submit(SetStatus(self._session(worker, b // 2), STATUSES[b % 2]), self.now)
+
+    def block(self, a: int, b: int) -> None:
+        until = None if b > 240 else self.now + b / 8
+        block = Block(USERS[a % 3], (None, *CHANNELS)[b % 4], until)
+        self.blocks[block.user_id, block.channel] = block
+        self.decisions.order(block, self.now)
+
+    def unblock(self, a: int, b: int) -> None:
+        key = USERS[a % 3], (None, *CHANNELS)[b % 4]
+        self.blocks.pop(key, None)
+        self.decisions.order(Unblock(*key), self.now)
+
+    def remove(self, a: int, b: int) -> None:
+        self.decisions.order(Remove(USERS[a % 3], CHANNELS[b % 3], "kicked"), self.now)
+
+    def revoke(self, a: int, b: int) -> None:
+        if not b % 4:
+            self.decisions.order(Revoke(USERS[a % 3], 4503, "logged out"), self.now)
+
+    def wait(self, a: int, b: int) -> None:
+        wait_s = (0.3, 1.1, 3.0, 9.0)[b % 4] if a % 8 else 61.0
+        # Ticks come four times a second; more than these two would change nothing but the tests' time.
+        for part_s in (min(wait_s, 1.1), wait_s - min(wait_s, 1.1)):
+            self.now += part_s
+            self.decisions.tick(self.now)
+
+    def publish(self, a: int, b: int) -> None:
+        if (batch := self.decisions.collect()) is not None:
+            self._broadcast(batch)
+
+    def heartbeat(self, a: int, b: int) -> None:
+        if not a % 4:
+            self._broadcast(self.decisions.heartbeat())
+
+    def _broadcast(self, batch: Batch) -> None:
+        for worker in self.workers:
+            worker.down.send(batch, self.now)
+
+    def deliver_up(self, a: int, b: int) -> None:
+        for _ in range(1 + a % 4):
+            self._decide(self.up.take(b, self.now))
+
+    def repeat_up(self, a: int, b: int) -> None:
+        self._decide(self.up.take(b, self.now, keep=True))
+
+    def lose_up(self, a: int, b: int) -> None:
+        if not a % 3:
+            self.up.take(b, self.now)
+
+    def _decide(self, message: Any) -> None:
+        if isinstance(message, SyncRequest):
+            self.decisions.sync(message, self.now)
+            # The answer may overtake the batch, which is published later.
+            answer = SnapshotAnswer(self.state.snapshot(), self.decisions.is_greeted(message.worker))
+            for worker in self.workers:
+                if worker.worker == message.worker:
+                    worker.down.send(answer, self.now)
+        elif message is not None:
+            self.decisions.take(*message, self.now)
+
+    def deliver_down(self, a: int, b: int) -> None:
+        worker = self.worker(a)
+        for _ in range(1 + a % 3):
+            if (message := worker.down.take(b, self.now)) is not None:
+                worker.on_message(message, self.now)
+
+    def repeat_down(self, a: int, b: int) -> None:
+        worker = self.worker(a)
+        if (message := worker.down.take(b, self.now, keep=True)) is not None:
+            worker.on_message(message, self.now)
+
+    def lose_down(self, a: int, b: int) -> None:
+        self.worker(a).down.take(b, self.now)
+
+    def resend(self, a: int, b: int) -> None:
+        self.worker(a).resend(self.now)
+
+    def ask(self, a: int, b: int) -> None:
+        self.worker(a).ask(self.now)
+
+    def give_up(self, a: int, b: int) -> None:
+        if not b % 4:
+            self.worker(a).give_up(self.now)
+
+    def beat(self, a: int, b: int) -> None:
+        worker = self.worker(a)
+        heads = {CHANNELS[b % 3]: b}
+        self.decisions.beat(Beat(worker.worker, worker.replica.position, worker.replica.digest(), heads, bool(b & 1)))
+
+    def kill(self, a: int, b: int) -> None:
+        if b % 3:
+            return
+        old = self.worker(a)
+        self.deaths[old.worker] = self.now
+        self.decisions.order(DropWorker(old.worker), self.now)
+        reborn = SimulatedWorker(WorkerId(old.worker.slot, old.worker.incarnation + 1), self.up)
+        self.workers[self.workers.index(old)] = reborn
+        reborn.ask(self.now)
+
+    def restart_authority(self, a: int, b: int) -> None:
+        if b % 8:
+            return
+        self.state = CountingState(self.state.epoch + 1, **self.limits)
+        self.decisions = Decisions(self.state)
+        # What was on its way to the old one reaches the new one as well.
+        for worker in self.deaths:
+            self.decisions.order(DropWorker(worker), self.now)
+        for block in self.blocks.values():
+            self.decisions.order(block, self.now)
+
+    def calm(self, a: int, b: int) -> None:
+        if not a % 2:
+            self.flow()
+
+    # -- the end --------------------------------------------------------------------------------------------------
+
+    def flow(self) -> None:
+        """One round in which nothing is lost: a tick, everything delivered in order, a heartbeat."""
+        self.now += 0.5
+        for worker in self.workers:
+            if not worker.replica.is_in_step or worker.greeted_epoch != worker.replica.newest_epoch:
+                worker.replica.give_up_waiting()
+                worker.ask(self.now)
+            elif not worker.pending:
+                worker.look_for_ghosts(self.now)
+            worker.resend(self.now)
+        while self.up.messages:
+            self._decide(self.up.take(0, self.now))
+        self.decisions.tick(self.now)
+        self.publish(0, 0)
+        self.heartbeat(0, 0)
+        for worker in self.workers:
+            while worker.down.messages:
+                if (message := worker.down.take(0, self.now)) is not None:
+                    worker.on_message(message, self.now)
+        self.check()
+
+    def settle(self) -> None:
+        """Nothing is lost any more: everybody comes in step, and nothing is left open."""
+        for _ in range(12):
+            self.flow()
+            if self._is_settled():
+                break
+        state = self.state
+        for worker in self.workers:
+            assert worker.replica.is_in_step, f"{worker.worker} is not in step"
+            assert worker.replica.digest() == state.digest(), f"{worker.worker} shows something else"
+            assert not worker.pending, f"{worker.worker} still waits for an outcome"
+            worker.shown.matches(worker.replica)
+            worker.replica.invariants()
+            alive = {e.info.session_id for e in state.roster.workers.get(worker.worker, {}).values() if e.is_live}
+            assert alive == worker.live.keys(), "a ghost: worker and authority disagree who is live"
+        self.now += 70.0
+        self.decisions.tick(self.now)
+        self.check()
+        for worker_id in self.deaths:
+            assert worker_id not in state.roster.workers, "a session of a dead worker outlived its grace"
+
+    def _is_settled(self) -> bool:
+        digest = self.state.digest()
+        return all(
+            worker.replica.is_in_step
+            and worker.replica.digest() == digest
+            and not worker.pending
+            and worker.live.keys() == set(worker.replica.own_sessions())
+            for worker in self.workers
+        )
+
+
+_WEIGHTS: list[tuple[Callable[[World, int, int], None], int]] = [
+    (World.calm, 2),
+    (World.connect, 4),
+    (World.disconnect, 2),
+    (World.join, 8),
+    (World.leave, 2),
+    (World.set_status, 1),
+    (World.block, 1),
+    (World.unblock, 1),
+    (World.remove, 1),
+    (World.revoke, 1),
+    (World.wait, 3),
+    (World.publish, 8),
+    (World.heartbeat, 1),
+    (World.deliver_up, 8),
+    (World.repeat_up, 2),
+    (World.lose_up, 1),
+    (World.deliver_down, 10),
+    (World.repeat_down, 2),
+    (World.lose_down, 2),
+    (World.resend, 2),
+    (World.ask, 3),
+    (World.give_up, 1),
+    (World.beat, 1),
+    (World.kill, 2),
+    (World.restart_authority, 1),
+]
+STEPS = [step for step, weight in _WEIGHTS for _ in range(weight)]

@@ -1,0 +1,134 @@
+"""A worker in one thread: a real replica and the least follower that keeps the protocol, on lines a test holds.
+
+Used by membership_world, which decides what is lost, repeated or reordered on the lines.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from chat.domain.ids import CommandId, SessionId, WorkerId
+from chat.membership.messages import (
+    AnnouncedSession,
+    Batch,
+    Command,
+    Connect,
+    Disconnect,
+    Hello,
+    Outcome,
+    SessionEnded,
+    SessionInfo,
+    Status,
+)
+from chat.membership.replica import Offer, Replica
+from chat.membership.wire import Envelope, SnapshotAnswer, SyncRequest
+from tests.support.membership import Shown
+
+# No bus holds a message for longer; the authority's window for answers is longer than that.
+LINE_MEMORY_S = 20.0
+PATIENCE_S = 5.0
+
+
+@dataclass
+class Line:
+    """What is on its way in one direction."""
+
+    messages: list[tuple[float, Any]] = field(default_factory=list)
+
+    def send(self, message: Any, now: float) -> None:
+        self.messages.append((now, message))
+
+    def take(self, index: int, now: float, *, keep: bool = False) -> Any | None:
+        self.messages = [item for item in self.messages if item[0] + LINE_MEMORY_S > now]
+        if not self.messages:
+            return None
+        index %= len(self.messages)
+        return self.messages[index][1] if keep else self.messages.pop(index)[1]
+
+
+class SimulatedWorker:
+    """One incarnation: a real replica, and the follower's duties without their clocks."""
+
+    def __init__(self, worker: WorkerId, up: Line) -> None:
+        self.worker = worker
+        self.up, self.down = up, Line()
+        self.replica = Replica(worker)
+        self.shown = Shown()
+        self.pending: dict[CommandId, tuple[float, Envelope]] = {}
+        self.live: dict[SessionId, SessionInfo] = {}
+        self.greeted_epoch = 0
+        self.count = 0
+
+    def submit(self, command: Command, now: float) -> None:
+        self.count += 1
+        envelope = Envelope(CommandId(f"{self.worker}.{self.count}"), command)
+        self.pending[envelope.command_id] = (now, envelope)
+        self.up.send((self.worker, envelope), now)
+
+    def resend(self, now: float) -> None:
+        self.give_up(now, PATIENCE_S)
+        for _, envelope in self.pending.values():
+            self.up.send((self.worker, envelope), now)
+
+    def ask(self, now: float) -> None:
+        hello = None
+        if self.greeted_epoch == 0 or self.greeted_epoch != self.replica.newest_epoch:
+            sessions = [
+                AnnouncedSession(info, Status.ONLINE, self.replica.channels_of(session_id))
+                for session_id, info in self.live.items()
+            ]
+            hello = Envelope(CommandId(f"{self.worker}.hello"), Hello(self.worker, tuple(sessions)))
+        self.up.send(SyncRequest(self.worker, hello), now)
+
+    def on_message(self, message: Batch | SnapshotAnswer, now: float) -> None:
+        if isinstance(message, Batch):
+            self._carry_out(self.replica.offer(message, now))
+            return
+        epoch = message.snapshot.position.epoch
+        if epoch < self.replica.newest_epoch:
+            return
+        if not message.is_greeted:
+            self.greeted_epoch = 0
+            return
+        is_first = self.replica.position.epoch == 0
+        offer = self.replica.restore(message.snapshot, now)
+        self.greeted_epoch = epoch
+        if is_first:
+            first = Replica(self.worker)
+            first.restore(message.snapshot, now)
+            self.shown.adopt(first)
+        self._carry_out(offer)
+
+    def _carry_out(self, offer: Offer) -> None:
+        for step in offer.steps:
+            self.shown.fold(step.transitions)
+            for transition in step.transitions:
+                if isinstance(transition, SessionEnded):
+                    self.live.pop(transition.session_id, None)
+            for outcome in step.outcomes:
+                self._resolve(outcome)
+
+    def _resolve(self, outcome: Outcome) -> None:
+        _, envelope = self.pending.pop(outcome.command_id, (0.0, None))
+        if envelope is None or not isinstance(envelope.command, Connect) or not outcome.is_accepted:
+            return
+        info = envelope.command.session
+        if self.replica.is_live(info.session_id):
+            self.live[info.session_id] = info
+
+    def give_up(self, now: float, after_s: float = 0.0) -> None:
+        """Callers lose patience: what they wanted is not sent again, and no Connect may leave a ghost."""
+        for command_id, (at, envelope) in list(self.pending.items()):
+            if now - at < after_s or isinstance(envelope.command, Disconnect):
+                continue
+            del self.pending[command_id]
+            if isinstance(envelope.command, Connect):
+                self.submit(Disconnect(envelope.command.session.session_id), now)
+
+    def look_for_ghosts(self, now: float) -> None:
+        """A session that the membership has as ours and nobody here knows is over."""
+        wanted = {e.command.session.session_id for _, e in self.pending.values() if isinstance(e.command, Connect)}
+        for session_id in self.replica.own_sessions():
+            if session_id not in self.live and session_id not in wanted:
+                self.submit(Disconnect(session_id), now)
