@@ -173,6 +173,7 @@ class Reader:
             hang_timeout_s=self.seconds("HANG_TIMEOUT", default.hang_timeout_s),
             drain_s=self.seconds("DRAIN", default.drain_s),
             hold_s=self.seconds("HOLD", default.hold_s),
+            term_timeout_s=self.seconds("TERM_TIMEOUT", default.term_timeout_s),
             boot_failures=self.number("BOOT_FAILURES", default.boot_failures, maximum=1_000),
         )
 

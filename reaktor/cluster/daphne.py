@@ -7,6 +7,7 @@ module installs Twisted's reactor, so the supervisor never does.
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
 import time
@@ -136,18 +137,23 @@ class Server(daphne_server.Server):
         self.http_factory.sweep(time.monotonic())
         reactor.callLater(SWEEP_S, self._sweep)
 
-    def adopt(self, descriptor: int, family: int) -> None:
+    def adopt(self, descriptor: int, family: int) -> bool:
         """Serve a connection that was accepted elsewhere. Takes the descriptor over; never raises.
 
-        A client that is gone already (its address can't be read: ENOTCONN) is closed and forgotten.
+        False: this process has no room for it. A client that is gone already (its address can't be read: ENOTCONN)
+        is closed and forgotten.
         """
         try:
             os.set_blocking(descriptor, False)
             reactor.adoptStreamConnection(descriptor, family, self.http_factory)
         except OSError as error:
-            logger.debug("a passed connection is gone already: %s", error)
+            logger.debug("a passed connection can't be adopted: %s", error)
+            return error.errno not in (errno.EMFILE, errno.ENFILE)
+        except Exception:
+            logger.exception("a passed connection can't be adopted")
         finally:
             os.close(descriptor)  # Twisted has a duplicate
+        return True
 
     # Draining
 

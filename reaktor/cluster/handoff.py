@@ -13,6 +13,7 @@ import errno
 import json
 import logging
 import socket
+import time
 from collections import deque
 from collections.abc import Callable
 from enum import Enum
@@ -25,6 +26,7 @@ VERSION = 1
 MAX_IN_FLIGHT = 256
 MAX_PACKET_BYTES = 64 * 1024
 READS_PER_TURN = 64
+COMPLAIN_S = 5.0
 _ID_BYTES = 8
 _FULL = {errno.EAGAIN, errno.ENOBUFS, errno.ETOOMANYREFS, errno.EMFILE}
 
@@ -195,18 +197,22 @@ class SupervisorEnd(Link):
 
 
 class WorkerEnd(Link):
-    """Takes connections; says READY once and BEAT each second."""
+    """Takes connections; says READY once and BEAT each second.
+
+    `on_socket(descriptor, family)` owns the descriptor from then on, and says whether there was room for it.
+    """
 
     def __init__(
         self,
         sock: socket.socket,
         *,
-        on_socket: Callable[[int, int], None],
+        on_socket: Callable[[int, int], bool],
         on_drain: Callable[[float], None],
         on_closed: Callable[[], None],
     ) -> None:
         super().__init__(sock, on_closed)
         self._on_socket, self._on_drain = on_socket, on_drain
+        self._complained_at = -COMPLAIN_S
 
     def ready(self) -> None:
         """Say that connections are welcome from now on."""
@@ -220,16 +226,20 @@ class WorkerEnd(Link):
     def _on_packet(self, packet: bytes, descriptors: list[int]) -> None:
         tag, body = packet[1:2], packet[2:]
         if tag == Tag.SOCKET.value:
-            answer = Tag.REFUSED
-            if descriptors:
-                self._on_socket(descriptors[0], int.from_bytes(body[_ID_BYTES : _ID_BYTES + 2], "big"))
-                answer = Tag.ADOPTED
-            else:
-                # The kernel drops a descriptor for which this process has no room left.
-                logger.error("handoff: no descriptor left for a connection; raise the limit of open files")
-            self._send(bytes((VERSION,)) + answer.value + body[:_ID_BYTES])
+            # The kernel drops a descriptor for which this process has no room left: then there is none.
+            family = int.from_bytes(body[_ID_BYTES : _ID_BYTES + 2], "big")
+            has_room = bool(descriptors) and self._on_socket(descriptors[0], family)
+            if not has_room:
+                self._complain()
+            self._send(bytes((VERSION,)) + (Tag.ADOPTED if has_room else Tag.REFUSED).value + body[:_ID_BYTES])
         elif tag == Tag.DRAIN.value:
             self._on_drain(float(json.loads(body)["seconds"]))
+
+    def _complain(self) -> None:
+        now = time.monotonic()
+        if now - self._complained_at >= COMPLAIN_S:
+            self._complained_at = now
+            logger.error("handoff: no descriptor left for a connection; raise the limit of open files")
 
 
 def _descriptors(ancillary: list[tuple[int, int, bytes]]) -> list[int]:

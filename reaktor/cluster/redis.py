@@ -27,6 +27,7 @@ REACH_S = 30.0
 PING_S = 2.0
 RETRY_S = 0.05
 RESTART_S = 0.2
+NO_ANSWER = "no answer"
 
 
 def find_executable() -> str:
@@ -47,7 +48,7 @@ def find_executable() -> str:
 
 async def wait_for_redis(url: str, seconds: float) -> None:
     """Return when the server answers PING. Raises RedisUnavailableError after `seconds`, with the last reason."""
-    reason = "no answer"
+    reason = NO_ANSWER
     try:
         async with asyncio.timeout(seconds):
             while True:
@@ -55,6 +56,8 @@ async def wait_for_redis(url: str, seconds: float) -> None:
                 try:
                     await client.ping()
                 except (RedisError, OSError) as error:
+                    if reason == NO_ANSWER:
+                        logger.info("waiting for Redis (%s)", error)
                     reason = str(error) or type(error).__name__
                 else:
                     return

@@ -29,8 +29,8 @@ def gather(supervisor: Supervisor, authority: Mapping[str, Any], connections: Ma
 def _worker(worker: WorkerProcess, authority: Mapping[str, Any]) -> dict[str, Any]:
     said = worker.status
     lag = None
-    if authority and said.get("epoch") == authority.get("epoch"):
-        lag = int(authority["revision"]) - int(said.get("revision", 0))
+    if "revision" in authority and "revision" in said and said.get("epoch") == authority.get("epoch"):
+        lag = int(authority["revision"]) - int(said["revision"])
     return {
         "slot": worker.slot,
         "incarnation": worker.incarnation,

@@ -171,9 +171,8 @@ def test_more_connections_than_an_address_may_hold_get_429_and_room_comes_back(n
 
 def test_a_reset_connection_gives_its_place_back(narrow):
     for _ in range(50):
-        connection = raw(narrow, source="127.0.0.79")
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        connection.close()
+        with contextlib.suppress(ConnectionResetError), raw(narrow, source="127.0.0.79") as connection:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     wait_for(lambda: is_served(narrow, "127.0.0.79"), what="room for the address")
 
 

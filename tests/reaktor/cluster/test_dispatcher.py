@@ -43,6 +43,7 @@ class PlayedWorker:
             with contextlib.suppress(BlockingIOError):
                 connection.recv(65_536)  # closing with unread bytes would reset the connection
             connection.send(self.name.encode())
+        return True
 
     def close(self):
         self.supervisor.close()

@@ -30,7 +30,7 @@ class Pair:
     def start_worker(self):
         self.worker = WorkerEnd(
             self.worker_socket,
-            on_socket=lambda descriptor, family: self.adopted.append((descriptor, family)),
+            on_socket=lambda descriptor, family: self.adopted.append((descriptor, family)) is None,
             on_drain=lambda seconds: self.heard.append(f"drain {seconds:g}"),
             on_closed=lambda: self.heard.append("supervisor closed"),
         )
@@ -86,8 +86,8 @@ async def test_room_is_told_when_a_worker_that_was_behind_catches_up(pair):
     connections = [socket.socketpair()[0] for _ in range(MAX_IN_FLIGHT)]
     assert all(pair.supervisor.pass_socket(connection) for connection in connections)
     pair.start_worker()
-    await until(lambda: len(pair.adopted) == MAX_IN_FLIGHT and "room" in pair.heard)
-    assert pair.supervisor.in_flight == 0
+    await until(lambda: len(pair.adopted) == MAX_IN_FLIGHT and pair.supervisor.in_flight == 0)
+    assert "room" in pair.heard
     assert all(connection.fileno() == -1 for connection in connections)
 
 

@@ -1,0 +1,48 @@
+"""The table of clusterctl: a replica is equal, behind or different, and never called equal for want of a figure."""
+
+import pytest
+
+from reaktor.cluster.process import Listener, WorkerProcess, WorkerState
+from reaktor.cluster.status import as_table, gather
+from reaktor.cluster.supervisor import Supervisor
+from reaktor.config import Cluster
+
+AUTHORITY = {"phase": "serving", "epoch": 5, "revision": 40, "digest": "abc", "sessions": 3}
+
+
+def shown(worker_says, authority=AUTHORITY):
+    supervisor = Supervisor(Cluster(), dispatcher=None, environment={})
+    worker = WorkerProcess(1, 3, Listener(print, print, print, print), state=WorkerState.READY, status=worker_says)
+    supervisor.slots.ensure(1, is_routed=True)
+    supervisor.slots.workers.add(worker)
+    return gather(supervisor, authority, {"accepted": 7, "waiting": 0})
+
+
+@pytest.mark.parametrize(
+    ("says", "lag", "equal"),
+    [
+        ({"epoch": 5, "revision": 40, "digest": "abc", "sessions": 3}, 0, True),
+        ({"epoch": 5, "revision": 40, "digest": "xyz"}, 0, False),
+        ({"epoch": 5, "revision": 38, "digest": "old"}, 2, None),
+        ({"epoch": 4, "revision": 40, "digest": "abc"}, None, None),
+        ({}, None, None),
+    ],
+)
+def test_a_replica_is_compared_at_the_same_position_only(says, lag, equal):
+    worker = shown(says)["workers"][0]
+    assert (worker["revision_lag"], worker["equals_authority"]) == (lag, equal)
+
+
+def test_the_table_names_slots_and_what_the_authority_holds():
+    table = as_table(shown({"epoch": 5, "revision": 40, "digest": "xyz", "sessions": 12}))
+    header, row = table.splitlines()[:2]
+    assert header.split()[:3] == ["slot", "pid", "inc"]
+    assert row.split()[-2:] == ["DIFFERS", "ready"]
+    assert "authority: phase serving, epoch 5, revision 40, sessions 3, digest abc" in table
+    assert "connections: 7 accepted, 0 waiting" in table
+
+
+def test_without_an_authority_nothing_is_called_equal():
+    status = shown({"digest": None}, authority={})
+    assert status["workers"][0]["equals_authority"] is None
+    assert "authority: none" in as_table(status)
