@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TypedDict
 
 from accounts.models import User
+from reaktor.times import timestamp
 
 
 class UserData(TypedDict):
@@ -15,11 +15,6 @@ class UserData(TypedDict):
     username: str
     is_staff: bool
     created_at: str
-
-
-def timestamp(at: datetime) -> str:
-    """`2026-11-23T10:00:00.123Z`: ISO 8601, UTC, milliseconds."""
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def user_data(user: User) -> UserData:

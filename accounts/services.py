@@ -18,7 +18,7 @@ from django.db.models import F
 
 from accounts import tokens
 from accounts.models import RESERVED_USERNAMES, User
-from accounts.selectors import UserData, timestamp, user_data, user_named
+from accounts.selectors import UserData, user_data, user_named
 from accounts.signals import user_registered
 from reaktor.announce import announce
 from reaktor.errors import (
@@ -29,6 +29,7 @@ from reaktor.errors import (
     NameTakenError,
     NotAuthenticatedError,
 )
+from reaktor.times import timestamp
 
 if TYPE_CHECKING:
     from accounts.apps import AccountsConfig

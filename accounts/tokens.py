@@ -7,21 +7,24 @@ accounts.authentication only.
 
 from __future__ import annotations
 
-import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
+from django.db import connection
 from rest_framework_simplejwt.exceptions import TokenError
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 from rest_framework_simplejwt.tokens import AccessToken, RefreshToken, Token, UntypedToken
 
 from accounts.models import User
+from reaktor.columns import time_from_column, uuid_from_column, uuid_to_column
 from reaktor.errors import BannedError, NotAuthenticatedError
 
 MAX_TOKEN_CHARS = 4_096
 """Ours have about 330; nothing longer is worth a look."""
 
 T = TypeVar("T", bound=Token)
+_FIELDS = ("is_superuser", "id", "username", "is_active", "is_staff", "token_version", "created_at")
+"""In the model's order, as from_db() wants them."""
 
 
 ACCESS: type[Token] = AccessToken
@@ -69,10 +72,7 @@ def user_of(claims: dict[str, Any]) -> User:
 
     Raises BannedError (the account is off) and NotAuthenticatedError (it is gone, or the token was revoked).
     """
-    try:
-        user = User.objects.filter(pk=uuid.UUID(claims["sub"])).first()
-    except ValueError:
-        user = None
+    user = _user_find(claims["sub"])
     if user is None:
         raise NotAuthenticatedError("The token is not valid.")
     if not user.is_active:
@@ -80,6 +80,22 @@ def user_of(claims: dict[str, Any]) -> User:
     if user.token_version != claims["ver"]:
         raise NotAuthenticatedError("The token was revoked.")
     return user
+
+
+def _user_find(user_id: str) -> User | None:
+    """By a statement of our own: every request asks, and the ORM would take four times as long. The rest loads late."""
+    try:
+        wanted = uuid_to_column(user_id)
+    except ValueError:
+        return None
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {', '.join(_FIELDS)} FROM accounts_user WHERE id = %s", [wanted])  # noqa: S608  ours
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    is_superuser, pk, *others, created_at = row
+    values = [is_superuser, uuid_from_column(pk), *others, time_from_column(created_at)]
+    return User.from_db(connection.alias, _FIELDS, values)
 
 
 def refresh_end(claims: dict[str, Any], user: User) -> bool:

@@ -3,6 +3,7 @@
 Called in database threads: by actions through reaktor.database, by REST views in their own.
 """
 
+from accounts.selectors import user_data
 from chat.selectors.channels import (
     ChannelAccess,
     ChannelRow,
@@ -10,6 +11,7 @@ from chat.selectors.channels import (
     channel_data,
     channel_heads,
     channel_list,
+    channel_readable,
     channel_row,
     channels_access,
     public_channels,
@@ -30,15 +32,12 @@ from chat.selectors.messages import (
     newest_messages,
     parse_message_id,
 )
-from chat.selectors.times import (
-    timestamp,
-)
 from chat.selectors.users import (
     history_epoch,
-    user_data,
     user_ref,
     users_named,
 )
+from reaktor.times import timestamp
 
 __all__ = [
     "ChannelAccess",
@@ -53,6 +52,7 @@ __all__ = [
     "channel_data",
     "channel_heads",
     "channel_list",
+    "channel_readable",
     "channel_row",
     "channels_access",
     "history_epoch",

@@ -6,7 +6,7 @@ Each answers with a fixed number of queries, whatever it finds.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.db.models import Count, Q
@@ -15,8 +15,9 @@ from chat.domain.events import ChannelData
 from chat.domain.ids import ChannelKey, UserId, UserRef
 from chat.domain.rules import Access, ChannelKind, Role
 from chat.models import Channel, ChannelMembership, Mention
-from chat.selectors.times import timestamp
+from chat.selectors import rows
 from reaktor.errors import InvalidError, NotFoundError
+from reaktor.times import timestamp
 
 LISTED_CHANNELS = 5_000
 """More than anybody looks through; a list without pages needs an end."""
@@ -75,16 +76,42 @@ def _with_access(
     return ChannelAccess(channel_row(channel), access, membership.read_number if membership else 0, mentions)
 
 
-def channel_access(*, user: UserRef, key: ChannelKey) -> ChannelAccess:
-    """The channel, if this user may read it. Raises NotFoundError, also for a private one that is not theirs."""
-    found = Channel.objects.filter(key=key).first()
+def channel_readable(*, user: UserRef, key: ChannelKey) -> ChannelAccess:
+    """The channel, if this user may read it, without its mentions counted. One query.
+
+    Raises NotFoundError, also for a private one that is not theirs.
+    """
+    found = rows.channel_find(key=key, user_id=user.id)
     if found is None:
         raise NotFoundError("There is no such channel.")
-    membership = ChannelMembership.objects.filter(channel=found, user_id=user.id).first()
-    mentions = unread_mentions(user.id, {found.id: membership.read_number if membership else 0}).get(found.id, 0)
-    result = _with_access(found, membership, user, mentions)
-    result.access.check_read()
-    return result
+    kind = ChannelKind(found.kind)
+    access = Access(
+        kind=kind,
+        role=Role(found.role) if found.role else None,
+        is_staff=user.is_staff,
+        is_archived=found.archived_at is not None,
+    )
+    access.check_read()
+    row = ChannelRow(
+        id=found.id,
+        key=ChannelKey(found.key),
+        name=found.name,
+        topic=found.topic,
+        kind=kind,
+        seq=found.seq,
+        number=found.number,
+        floor_seq=found.floor_seq,
+        created_at=found.created_at,
+        archived_at=found.archived_at,
+    )
+    return ChannelAccess(row, access, found.read_number or 0)
+
+
+def channel_access(*, user: UserRef, key: ChannelKey) -> ChannelAccess:
+    """The same with the unread mentions counted: for who shows the channel."""
+    found = channel_readable(user=user, key=key)
+    mentions = rows.mentions_count(channel_id=found.channel.id, user_id=user.id, above=found.read_number)
+    return replace(found, mentions=mentions)
 
 
 def channels_access(*, user: UserRef, keys: Sequence[ChannelKey] = ()) -> list[ChannelAccess]:

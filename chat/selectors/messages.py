@@ -6,18 +6,23 @@ Each answers with a fixed number of queries; every range runs along one index (n
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import orjson
 
 from chat.domain.events import ChangesData, MessageData
 from chat.domain.ids import ChannelKey
-from chat.models import Channel, Mention, Message, Reaction
+from chat.models import Channel
+from chat.selectors import rows
 from chat.selectors.channels import ChannelRow, channel_row
-from chat.selectors.times import timestamp
+from chat.selectors.rows import MessageColumns
+from reaktor.columns import uuid_to_column
 from reaktor.errors import InvalidError, NotFoundError
+from reaktor.times import timestamp
+
+MAX_NUMBER = 2**62
+"""Above every number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,54 +33,45 @@ class MessagePage:
     has_more: bool
 
 
-_COLUMNS = (
-    "id", "channel__key", "number", "seq", "changed_seq", "author__username", "text", "reply_to_id", "nonce",
-    "created_at", "edited_at", "deleted_at",
-)  # fmt: skip
-
-
-def message_data(rows: Iterable[Mapping[str, Any]]) -> list[MessageData]:
-    """The `message` shape of rows with _COLUMNS, their reactions and mentions fetched in two more queries."""
-    rows = list(rows)
-    ids = [row["id"] for row in rows]
+def message_data(found: Sequence[MessageColumns]) -> list[MessageData]:
+    """The `message` shape, reactions and mentions fetched in one more query."""
     reactions: dict[uuid.UUID, dict[str, list[str]]] = {}
     mentions: dict[uuid.UUID, list[str]] = {}
-    if ids:
-        reacted = Reaction.objects.filter(message_id__in=ids).order_by("id")
-        for message_id, emoji, username in reacted.values_list("message_id", "emoji", "user__username"):
-            reactions.setdefault(message_id, {}).setdefault(emoji, []).append(username)
-        named = Mention.objects.filter(message_id__in=ids).order_by("id")
-        for message_id, username in named.values_list("message_id", "user__username"):
+    for message_id, emoji, username in rows.attached_to([row.id for row in found]):
+        if emoji is None:
             mentions.setdefault(message_id, []).append(username)
-    return [_message(row, reactions.get(row["id"], {}), mentions.get(row["id"], [])) for row in rows]
+        else:
+            reactions.setdefault(message_id, {}).setdefault(emoji, []).append(username)
+    return [_message(row, reactions.get(row.id, {}), mentions.get(row.id, [])) for row in found]
 
 
-def _message(row: Mapping[str, Any], reactions: dict[str, list[str]], mentions: list[str]) -> MessageData:
-    is_deleted = row["deleted_at"] is not None
+def _message(row: MessageColumns, reactions: dict[str, list[str]], mentions: list[str]) -> MessageData:
+    is_deleted = row.deleted_at is not None
     return {
-        "id": str(row["id"]),
-        "channel": row["channel__key"],
-        "number": row["number"],
-        "seq": row["seq"],
-        "changed_seq": row["changed_seq"],
-        "author": row["author__username"],
-        "text": None if is_deleted else row["text"],
-        "reply_to": str(row["reply_to_id"]) if row["reply_to_id"] else None,
-        "nonce": row["nonce"],
+        "id": str(row.id),
+        "channel": row.channel,
+        "number": row.number,
+        "seq": row.seq,
+        "changed_seq": row.changed_seq,
+        "author": row.author,
+        "text": None if is_deleted else row.text,
+        "reply_to": str(row.reply_to) if row.reply_to else None,
+        "nonce": row.nonce,
         "reactions": {} if is_deleted else reactions,
         "mentions": [] if is_deleted else mentions,
-        "created_at": timestamp(row["created_at"]),
-        "edited_at": timestamp(row["edited_at"]) if row["edited_at"] else None,
-        "deleted_at": timestamp(row["deleted_at"]) if row["deleted_at"] else None,
+        "created_at": timestamp(row.created_at),
+        "edited_at": timestamp(row.edited_at) if row.edited_at else None,
+        "deleted_at": timestamp(row.deleted_at) if row.deleted_at else None,
     }
 
 
 def message_by_id(channel_id: int, message_id: str) -> MessageData:
     """One message of a channel in its present state. Raises NotFoundError."""
-    row = Message.objects.filter(channel_id=channel_id, pk=parse_message_id(message_id)).values(*_COLUMNS).first()
-    if row is None:
+    wanted = uuid_to_column(parse_message_id(message_id))
+    found = rows.messages_select("m.channel_id = %s AND m.id = %s", [channel_id, wanted], order="m.id", limit=1)
+    if not found:
         raise NotFoundError("There is no such message in this channel.")
-    return message_data([row])[0]
+    return message_data(found)[0]
 
 
 def parse_message_id(message_id: object) -> uuid.UUID:
@@ -95,27 +91,34 @@ def messages_page(
     """
     if sum(mark is not None for mark in (before, after, around)) > 1:
         raise InvalidError("Give one of before, after and around.", fields={"before": "only one of the three"})
-    query = Message.objects.filter(channel_id=channel_id).values(*_COLUMNS)
     if around is not None:
-        older = list(query.filter(number__lte=around).order_by("-number")[: limit // 2 + 2])
-        newer = list(query.filter(number__gt=around).order_by("number")[: limit - limit // 2])
-        more = len(older) > limit // 2 + 1 or len(newer) > limit - limit // 2 - 1
-        rows = [*reversed(older[: limit // 2 + 1]), *newer[: limit - limit // 2 - 1]]
+        half = limit // 2
+        older = _by_number(channel_id, "m.number <= %s", around, limit=half + 2, is_newest_first=True)
+        newer = _by_number(channel_id, "m.number > %s", around, limit=limit - half)
+        has_more = len(older) > half + 1 or len(newer) > limit - half - 1
+        found = [*reversed(older[: half + 1]), *newer[: limit - half - 1]]
     elif after is not None:
-        rows = list(query.filter(number__gt=after).order_by("number")[: limit + 1])
-        rows, more = rows[:limit], len(rows) > limit
+        found = _by_number(channel_id, "m.number > %s", after, limit=limit + 1)
+        found, has_more = found[:limit], len(found) > limit
     else:
-        if before is not None:
-            query = query.filter(number__lt=before)
-        rows = list(query.order_by("-number")[: limit + 1])
-        rows, more = rows[:limit][::-1], len(rows) > limit
-    return MessagePage(message_data(rows), more)
+        top = before if before is not None else MAX_NUMBER
+        found = _by_number(channel_id, "m.number < %s", top, limit=limit + 1, is_newest_first=True)
+        found, has_more = found[:limit][::-1], len(found) > limit
+    return MessagePage(message_data(found), has_more)
+
+
+def _by_number(
+    channel_id: int, condition: str, *values: int, limit: int, is_newest_first: bool = False
+) -> list[MessageColumns]:
+    """Messages of a channel along the index of their numbers; `condition` is our own text."""
+    order = "m.number DESC" if is_newest_first else "m.number"
+    return rows.messages_select(f"m.channel_id = %s AND {condition}", [channel_id, *values], order=order, limit=limit)
 
 
 def messages_between(channel_id: int, first: int, last: int) -> list[MessageData]:
     """The messages numbered first to last, oldest first."""
-    query = Message.objects.filter(channel_id=channel_id, number__gte=first, number__lte=last)
-    return message_data(query.values(*_COLUMNS).order_by("number"))
+    limit = max(last - first + 1, 0)
+    return message_data(_by_number(channel_id, "m.number >= %s AND m.number <= %s", first, last, limit=limit))
 
 
 def messages_changed(channel: ChannelRow, *, after: int, limit: int) -> ChangesData:
@@ -125,12 +128,12 @@ def messages_changed(channel: ChannelRow, *, after: int, limit: int) -> ChangesD
     """
     if after > channel.seq or after < channel.floor_seq:
         return {"reset": True, "seq": channel.seq}
-    query = Message.objects.filter(channel_id=channel.id, changed_seq__gt=after).values(*_COLUMNS)
-    rows = list(query.order_by("changed_seq")[: limit + 1])
-    if len(rows) > limit:
+    where = "m.channel_id = %s AND m.changed_seq > %s"
+    found = rows.messages_select(where, [channel.id, after], order="m.changed_seq", limit=limit + 1)
+    if len(found) > limit:
         return {"reset": True, "seq": channel.seq}
     # Read after the head was: a change in between is in the rows, so the cursor must not stay behind them.
-    return {"messages": message_data(rows), "seq": max(channel.seq, rows[-1]["changed_seq"]) if rows else channel.seq}
+    return {"messages": message_data(found), "seq": max(channel.seq, found[-1].changed_seq) if found else channel.seq}
 
 
 def channel_changes(key: ChannelKey, *, after: int, limit: int) -> ChangesData:
@@ -188,12 +191,17 @@ def newest_messages(key: ChannelKey, *, changes: int, numbers: int) -> NewestMes
     if found is None:
         raise NotFoundError("There is no such channel.")
     row = channel_row(found)
-    query = Message.objects.filter(channel_id=row.id, changed_seq__lte=row.seq).values(*_COLUMNS)
-    changed = list(query.order_by("-changed_seq")[:changes])[::-1]
+    settled = "m.channel_id = %s AND m.changed_seq <= %s"
+    changed = rows.messages_select(settled, [row.id, row.seq], order="m.changed_seq DESC", limit=changes)[::-1]
     # An edit that moved a message above the head after it was read comes live, so nothing is missing from this list.
-    newest = list(query.filter(number__gt=row.number - numbers, number__lte=row.number).order_by("number"))
-    by_id = {data["id"]: data for data in message_data([*changed, *newest])}
-    floor = changed[0]["changed_seq"] - 1 if len(changed) == changes else row.floor_seq
+    newest = rows.messages_select(
+        f"{settled} AND m.number > %s AND m.number <= %s",
+        [row.id, row.seq, row.number - numbers, row.number],
+        order="m.number",
+        limit=numbers,
+    )
+    by_id = {data["id"]: data for data in message_data(list({each.id: each for each in [*changed, *newest]}.values()))}
+    floor = changed[0].changed_seq - 1 if len(changed) == changes else row.floor_seq
     return NewestMessages(
-        row, [by_id[str(each["id"])] for each in changed], [by_id[str(each["id"])] for each in newest], floor
+        row, [by_id[str(each.id)] for each in changed], [by_id[str(each.id)] for each in newest], floor
     )

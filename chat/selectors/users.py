@@ -7,10 +7,8 @@ from collections.abc import Iterable
 from django.db.models.functions import Lower
 
 from accounts.models import User
-from chat.domain.events import UserData
 from chat.domain.ids import UserId, UserRef
 from chat.models import History
-from chat.selectors.times import timestamp
 
 
 def users_named(names: Iterable[str]) -> dict[str, UserRef]:
@@ -25,16 +23,6 @@ def users_named(names: Iterable[str]) -> dict[str, UserRef]:
     }
 
 
-def user_data(user: User) -> UserData:
-    """The `user` shape."""
-    return {
-        "id": str(user.id),
-        "username": user.username,
-        "is_staff": user.is_staff,
-        "created_at": timestamp(user.created_at),
-    }
-
-
 def user_ref(user: User) -> UserRef:
     return UserRef(UserId(str(user.id)), user.username, user.is_staff)
 
@@ -42,6 +30,3 @@ def user_ref(user: User) -> UserRef:
 def history_epoch() -> str:
     """The epoch of this database's history."""
     return str(History.objects.values_list("epoch", flat=True).get(pk=1))
-
-
-# -- Channels -----------------------------------------------------------------------------------------------------

@@ -170,5 +170,5 @@ def test_a_page_asks_the_same_number_of_questions_however_long(
 ) -> None:
     for index in range(30):
         post(ada, f"hello @ada {index}")
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(4):
         numbers(rest, "?limit=25")

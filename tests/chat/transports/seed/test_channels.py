@@ -207,5 +207,5 @@ def test_the_list_and_a_join_ask_a_fixed_number_of_questions(
         post(bob, f"m{index} @bob")
     with django_assert_max_num_queries(2):
         rest.get("/channels")
-    with django_assert_max_num_queries(7):
+    with django_assert_max_num_queries(4):
         rest.post("/channels/general/join")

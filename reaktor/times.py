@@ -7,4 +7,6 @@ from datetime import UTC, datetime
 
 def timestamp(at: datetime) -> str:
     """`2026-11-23T10:00:00.123Z`: ISO 8601, UTC, milliseconds."""
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    if at.tzinfo is not UTC:
+        at = at.astimezone(UTC)
+    return at.isoformat(timespec="milliseconds")[:-6] + "Z"

@@ -1,0 +1,27 @@
+"""Values between Python and a hand-written statement, where SQLite and PostgreSQL differ.
+
+Used by the few modules that write SQL out; the ORM does the same for everybody else.
+"""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+from typing import Any
+
+from django.db import connection
+
+
+def uuid_to_column(value: uuid.UUID | str) -> Any:
+    """A UUID as the database's driver wants it: itself, or its hexadecimal digits where there is no such type."""
+    found = value if isinstance(value, uuid.UUID) else uuid.UUID(value)
+    return found if connection.features.has_native_uuid_field else found.hex
+
+
+def uuid_from_column(value: Any) -> uuid.UUID:
+    return value if isinstance(value, uuid.UUID) else uuid.UUID(value)
+
+
+def time_from_column(value: Any) -> Any:
+    """A time as a driver gives it (None stays None), with its zone: SQLite's have none, and are in UTC."""
+    return value.replace(tzinfo=UTC) if isinstance(value, datetime) and value.tzinfo is None else value
