@@ -11,11 +11,9 @@ from chat.selectors.channels import (
     channel_data,
     channel_heads,
     channel_list,
-    channel_readable,
     channel_row,
     channels_access,
     public_channels,
-    unread_mentions,
 )
 from chat.selectors.messages import (
     MessagePage,
@@ -52,7 +50,6 @@ __all__ = [
     "channel_data",
     "channel_heads",
     "channel_list",
-    "channel_readable",
     "channel_row",
     "channels_access",
     "history_epoch",
@@ -65,7 +62,6 @@ __all__ = [
     "parse_message_id",
     "public_channels",
     "timestamp",
-    "unread_mentions",
     "user_data",
     "user_ref",
     "users_named",

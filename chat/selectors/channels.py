@@ -5,22 +5,24 @@ Each answers with a fixed number of queries, whatever it finds.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Count, Q
-
 from chat.domain.events import ChannelData
-from chat.domain.ids import ChannelKey, UserId, UserRef
+from chat.domain.ids import ChannelKey, UserRef
 from chat.domain.rules import Access, ChannelKind, Role
-from chat.models import Channel, ChannelMembership, Mention
+from chat.models import Channel
 from chat.selectors import rows
+from chat.selectors.rows import ChannelColumns
 from reaktor.errors import InvalidError, NotFoundError
 from reaktor.times import timestamp
 
 LISTED_CHANNELS = 5_000
 """More than anybody looks through; a list without pages needs an end."""
+_LIKE = re.compile("[!%_]")
+"""What LIKE would take for more than itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,26 +66,7 @@ def channel_row(channel: Channel) -> ChannelRow:
     )
 
 
-def _with_access(
-    channel: Channel, membership: ChannelMembership | None, user: UserRef, mentions: int = 0
-) -> ChannelAccess:
-    access = Access(
-        kind=ChannelKind(channel.kind),
-        role=Role(membership.role) if membership else None,
-        is_staff=user.is_staff,
-        is_archived=channel.archived_at is not None,
-    )
-    return ChannelAccess(channel_row(channel), access, membership.read_number if membership else 0, mentions)
-
-
-def channel_readable(*, user: UserRef, key: ChannelKey) -> ChannelAccess:
-    """The channel, if this user may read it, without its mentions counted. One query.
-
-    Raises NotFoundError, also for a private one that is not theirs.
-    """
-    found = rows.channel_find(key=key, user_id=user.id)
-    if found is None:
-        raise NotFoundError("There is no such channel.")
+def _as_seen(found: ChannelColumns, user: UserRef) -> ChannelAccess:
     kind = ChannelKind(found.kind)
     access = Access(
         kind=kind,
@@ -91,7 +74,6 @@ def channel_readable(*, user: UserRef, key: ChannelKey) -> ChannelAccess:
         is_staff=user.is_staff,
         is_archived=found.archived_at is not None,
     )
-    access.check_read()
     row = ChannelRow(
         id=found.id,
         key=ChannelKey(found.key),
@@ -104,60 +86,47 @@ def channel_readable(*, user: UserRef, key: ChannelKey) -> ChannelAccess:
         created_at=found.created_at,
         archived_at=found.archived_at,
     )
-    return ChannelAccess(row, access, found.read_number or 0)
+    return ChannelAccess(row, access, found.read_number, found.mentions if found.role else 0)
 
 
 def channel_access(*, user: UserRef, key: ChannelKey) -> ChannelAccess:
-    """The same with the unread mentions counted: for who shows the channel."""
-    found = channel_readable(user=user, key=key)
-    mentions = rows.mentions_count(channel_id=found.channel.id, user_id=user.id, above=found.read_number)
-    return replace(found, mentions=mentions)
+    """The channel, if this user may read it. Raises NotFoundError, also for a private one that is not theirs."""
+    found = rows.channels_select(user.id, "c.key = %s", [key], limit=1)
+    if not found:
+        raise NotFoundError("There is no such channel.")
+    result = _as_seen(found[0], user)
+    result.access.check_read()
+    return result
 
 
 def channels_access(*, user: UserRef, keys: Sequence[ChannelKey] = ()) -> list[ChannelAccess]:
     """The user's durable memberships, and those of `keys` that they may read; oldest channel first."""
-    memberships = {row.channel_id: row for row in ChannelMembership.objects.filter(user_id=user.id)}
-    rows = list(Channel.objects.filter(Q(pk__in=list(memberships)) | Q(key__in=list(keys))).order_by("id"))
-    marks = {row.id: memberships[row.id].read_number for row in rows if row.id in memberships}
-    mentions = unread_mentions(user.id, marks)
-    found = [_with_access(row, memberships.get(row.id), user, mentions.get(row.id, 0)) for row in rows]
+    found = [_as_seen(row, user) for row in rows.channels_select_mine(user.id, keys)]
     return [each for each in found if each.access.can_read]
-
-
-def unread_mentions(user_id: UserId, marks: Mapping[int, int]) -> dict[int, int]:
-    """How many messages above the read marker name the user, per channel id of `marks` (id → read_number)."""
-    if not marks:
-        return {}
-    above = Q()
-    for channel_id, read_number in marks.items():
-        above |= Q(channel_id=channel_id, number__gt=read_number)
-    counted = Mention.objects.filter(above, user_id=user_id).values("channel_id").annotate(count=Count("id"))
-    return {row["channel_id"]: row["count"] for row in counted}
 
 
 def channel_list(
     *, user: UserRef, search: str | None = None, cursor: str | None = None, limit: int = 100
 ) -> tuple[list[ChannelAccess], str | None]:
     """Public channels, oldest first, whose name contains `search`; and the cursor of the next page (None: the last)."""
-    query = Channel.objects.filter(kind=ChannelKind.PUBLIC, archived_at=None)
+    where = "c.kind = 'public' AND c.archived_at IS NULL"
+    parameters: list[str | int] = []
     if search:
-        query = query.filter(name__icontains=search)
+        where += " AND lower(c.name) LIKE lower(%s) ESCAPE '!'"
+        parameters.append("%" + _LIKE.sub(r"!\g<0>", search) + "%")
     if cursor:
-        if not cursor.isdigit() or len(cursor) > 18:
+        if not (cursor.isascii() and cursor.isdigit()) or len(cursor) > 18:
             raise InvalidError("That is not a cursor of this list.", fields={"cursor": "unknown"})
-        query = query.filter(id__gt=int(cursor))
-    rows = list(query.order_by("id")[: limit + 1])
-    shown = rows[:limit]
-    memberships = {row.channel_id: row for row in ChannelMembership.objects.filter(user_id=user.id, channel__in=shown)}
-    mentions = unread_mentions(user.id, {row.channel_id: row.read_number for row in memberships.values()})
-    found = [_with_access(row, memberships.get(row.id), user, mentions.get(row.id, 0)) for row in shown]
-    return found, str(shown[-1].id) if len(rows) > limit else None
+        where += " AND c.id > %s"
+        parameters.append(int(cursor))
+    found = rows.channels_select(user.id, where, parameters, limit=limit + 1)
+    shown = [_as_seen(row, user) for row in found[:limit]]
+    return shown, str(shown[-1].channel.id) if len(found) > limit else None
 
 
 def public_channels() -> list[tuple[ChannelKey, str]]:
     """(key, name) of the public channels, oldest first: the seed contract's list, which knows no pages. One query."""
-    query = Channel.objects.filter(kind=ChannelKind.PUBLIC, archived_at=None).order_by("id")
-    return [(ChannelKey(key), name) for key, name in query.values_list("key", "name")[:LISTED_CHANNELS]]
+    return [(ChannelKey(key), name) for key, name in rows.public_select(LISTED_CHANNELS)]
 
 
 def channel_data(found: ChannelAccess, *, online: int) -> ChannelData:

@@ -17,10 +17,12 @@ from reaktor.columns import time_from_column, uuid_from_column, uuid_to_column
 
 PARAMETERS_PER_QUERY = 400
 """Each id stands twice in a statement, and SQLite takes 999 parameters in its smallest builds."""
+MAX_CHANNELS = 10_000
+"""Of one answer; nobody belongs to so many."""
 
 
-class ChannelAndMembership(NamedTuple):
-    """A channel row, and the asking user's membership in it (role None: none)."""
+class ChannelColumns(NamedTuple):
+    """A channel row, the asking user's membership in it (role None: none) and their unread mentions."""
 
     id: int
     key: str
@@ -33,7 +35,8 @@ class ChannelAndMembership(NamedTuple):
     created_at: datetime
     archived_at: datetime | None
     role: str | None
-    read_number: int | None
+    read_number: int
+    mentions: int
 
 
 class MessageColumns(NamedTuple):
@@ -61,30 +64,44 @@ class Attached(NamedTuple):
     username: str
 
 
-def channel_find(*, key: str, user_id: str) -> ChannelAndMembership | None:
+_CHANNELS = (
+    "SELECT c.id, c.key, c.name, c.topic, c.kind, c.seq, c.number, c.floor_seq, c.created_at, c.archived_at, "
+    "m.role, coalesce(m.read_number, 0), (SELECT count(*) FROM chat_mention n WHERE n.user_id = %s "
+    "AND n.channel_id = c.id AND n.number > coalesce(m.read_number, 0)) FROM chat_channel c "
+    "LEFT JOIN chat_channelmembership m ON m.channel_id = c.id AND m.user_id = %s "
+)
+
+
+def channels_select(user_id: str, where: str, parameters: Sequence[Any], *, limit: int) -> list[ChannelColumns]:
+    """Channels as the user sees them, oldest first. `where` is this package's own text."""
+    me = uuid_to_column(user_id)
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT c.id, c.key, c.name, c.topic, c.kind, c.seq, c.number, c.floor_seq, c.created_at, c.archived_at, "
-            "m.role, m.read_number FROM chat_channel c "
-            "LEFT JOIN chat_channelmembership m ON m.channel_id = c.id AND m.user_id = %s WHERE c.key = %s",
-            [uuid_to_column(user_id), key],
-        )
-        row = cursor.fetchone()
-    if row is None:
-        return None
-    found = ChannelAndMembership(*row)
-    return found._replace(
-        created_at=time_from_column(found.created_at), archived_at=time_from_column(found.archived_at)
+        cursor.execute(f"{_CHANNELS} WHERE {where} ORDER BY c.id LIMIT %s", [me, me, *parameters, limit])
+        return [
+            ChannelColumns._make((*row[:8], time_from_column(row[8]), time_from_column(row[9]), *row[10:]))
+            for row in cursor.fetchall()
+        ]
+
+
+def channels_select_mine(user_id: str, keys: Sequence[str]) -> list[ChannelColumns]:
+    """The channels that the user durably belongs to, and those with these keys."""
+    # A union of ids, since an OR across two tables would read every channel.
+    places = ", ".join(["%s"] * len(keys)) or "NULL"
+    where = (
+        "c.id IN (SELECT channel_id FROM chat_channelmembership WHERE user_id = %s "  # noqa: S608  placeholders only
+        f"UNION SELECT id FROM chat_channel WHERE key IN ({places}))"
     )
+    return channels_select(user_id, where, [uuid_to_column(user_id), *keys], limit=MAX_CHANNELS)
 
 
-def mentions_count(*, channel_id: int, user_id: str, above: int) -> int:
+def public_select(limit: int) -> list[tuple[str, str]]:
+    """(key, name) of the public channels, oldest first."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT count(*) FROM chat_mention WHERE user_id = %s AND channel_id = %s AND number > %s",
-            [uuid_to_column(user_id), channel_id, above],
+            "SELECT key, name FROM chat_channel WHERE kind = 'public' AND archived_at IS NULL ORDER BY id LIMIT %s",
+            [limit],
         )
-        return int(cursor.fetchone()[0])
+        return list(cursor.fetchall())
 
 
 def messages_select(where: str, parameters: Sequence[Any], *, order: str, limit: int) -> list[MessageColumns]:

@@ -12,6 +12,7 @@ import jwt
 import pytest
 from django.conf import settings
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from accounts import services
@@ -113,6 +114,7 @@ def test_the_unbent_token_is_accepted() -> None:
     assert abs(found.expires_at - time.time() - 900) < 5
 
 
+@hypothesis_settings(deadline=None)
 @given(st.text(max_size=200) | st.text(alphabet="eyJ.-_09aAZ=", max_size=400))
 def test_whatever_is_no_token_is_refused_without_another_error(text: str) -> None:
     with pytest.raises(NotAuthenticatedError):

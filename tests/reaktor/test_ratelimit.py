@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reaktor.config import Rate
@@ -13,6 +13,7 @@ from reaktor.ratelimit import RateLimiter
 steps = st.lists(st.tuples(st.sampled_from("ab"), st.floats(0, 4)), max_size=80)
 
 
+@settings(deadline=None)
 @given(steps, st.integers(1, 5), st.sampled_from([1.0, 3.0, 10.0]))
 def test_it_accepts_exactly_what_the_window_allows(taken: list[tuple[str, float]], count: int, period_s: float) -> None:
     limiter = RateLimiter(Rate(count, period_s))
@@ -29,6 +30,7 @@ def test_it_accepts_exactly_what_the_window_allows(taken: list[tuple[str, float]
             assert 0 < wait_s <= period_s
 
 
+@settings(deadline=None)
 @given(st.integers(1, 5), st.floats(0.1, 100))
 def test_who_waits_as_long_as_told_is_accepted(count: int, period_s: float) -> None:
     limiter = RateLimiter(Rate(count, period_s))

@@ -81,7 +81,7 @@ class MembersView(ChatView):
     )
     def get(self, request: Request, key: str) -> Response:
         """Who is in the channel now, online first."""
-        found = selectors.channel_readable(user=self.me(request), key=rules.parse_channel_key(key))
+        found = selectors.channel_access(user=self.me(request), key=rules.parse_channel_key(key))
         live = self.live()
         return Response({"results": live.members(found.channel.key) if live else [], "next": None})
 

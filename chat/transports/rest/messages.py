@@ -23,7 +23,7 @@ class MessagesView(ChatView):
     def get(self, request: Request, key: str) -> Response:
         """A page of the history by message number, oldest first; without a mark the newest."""
         wanted = self.validated(shapes.PageQuery, request.query_params.dict())
-        found = selectors.channel_readable(user=self.me(request), key=rules.parse_channel_key(key))
+        found = selectors.channel_access(user=self.me(request), key=rules.parse_channel_key(key))
         page = selectors.messages_page(found.channel.id, **wanted)
         return Response({"messages": page.messages, "has_more": page.has_more})
 
@@ -54,7 +54,7 @@ class ChangesView(ChatView):
     def get(self, request: Request, key: str) -> Response:
         """What changed since a cursor, in its present state; or a reset when that is too much to tell."""
         wanted = self.validated(shapes.ChangesQuery, request.query_params.dict())
-        found = selectors.channel_readable(user=self.me(request), key=rules.parse_channel_key(key))
+        found = selectors.channel_access(user=self.me(request), key=rules.parse_channel_key(key))
         bounds = self.app().config.delivery
         changes = selectors.messages_changed(found.channel, after=wanted["after"], limit=bounds.sync_messages)
         return Response(selectors.bounded_changes(changes, max_bytes=bounds.sync_channel_bytes))

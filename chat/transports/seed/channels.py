@@ -70,7 +70,7 @@ class JoinView(SeedView):
     def _channel(self, me: UserRef, key: str) -> ChannelAccess:
         """The channel to enter. Raises InvalidError for a key that is none, or that nobody may choose."""
         try:
-            return selectors.channel_readable(user=me, key=rules.parse_channel_key(key))
+            return selectors.channel_access(user=me, key=rules.parse_channel_key(key))
         except NotFoundError:
             chosen = rules.check_channel_key(key)
         # A private channel that is not theirs has a reserved key, so check_channel_key() refused it above.
@@ -87,7 +87,7 @@ class MessagesView(SeedView):
         start, end = (self._position(request, name) for name in ("start", "end"))
         end = min(end, start + MAX_MESSAGES)
         try:
-            found = selectors.channel_readable(user=self.me(request), key=rules.parse_channel_key(key))
+            found = selectors.channel_access(user=self.me(request), key=rules.parse_channel_key(key))
         except NotFoundError:
             rules.check_channel_key(key)
             return Response({"messages": []})
