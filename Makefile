@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8000
 
-.PHONY: help install install-dev run dev test test-fast lint format bench clean
+.PHONY: help install install-dev run dev test test-fast lint format bench conformance-server clean
 
 help:  ## say what there is
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 22
@@ -51,6 +51,14 @@ format: install-dev  ## rewrite in the project's style
 
 bench: install-dev  ## measure, print a table of ratios
 	$(BIN)/python -m benchmarks
+
+# The timings that the published Engine.IO and Socket.IO suites expect; each can be set from outside.
+conformance-server: export ENGINEIO_PING_INTERVAL ?= 300ms
+conformance-server: export ENGINEIO_PING_TIMEOUT ?= 200ms
+conformance-server: export ENGINEIO_CONNECT_TIMEOUT ?= 1s
+conformance-server: export ENGINEIO_MAX_PAYLOAD ?= 1000000
+conformance-server: install  ## Engine.IO echo and Socket.IO test server for the published suites (PORT)
+	@exec $(BIN)/python -m tests.support.conformance $(PORT)
 
 clean:  ## remove what install and tests left
 	rm -rf $(VENV) node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -194,8 +194,12 @@ class LiveSession:
         """The WebSocket that opened this session is accepted: send what is queued, and go on with it."""
         self._pipe = pipe
         pipe.source = self.machine.take_frames
+        if self.is_closed:
+            # It ended while its socket was being accepted.
+            pipe.close(self._close_code)
+            return
         pipe.wake()
-        self._sink = None if self.is_closed else pipe.sink
+        self._sink = pipe.sink
 
     def open_probe(self, pipe: Pipe) -> bool:
         """As EngineSession.open_probe(), with the socket that probes."""

@@ -6,9 +6,9 @@ expect. Timings come from the environment by reaktor.config.
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import contextlib
-import dataclasses
 import os
 import sys
 from collections.abc import AsyncIterator
@@ -17,6 +17,7 @@ from typing import Any
 
 from reaktor.config import Config, EngineIO
 from reaktor.engineio.engine import Receive, Relay, Send
+from reaktor.engineio.relay import UnixRelay
 from reaktor.engineio.request import Scope
 from reaktor.engineio.server import EngineServer
 from reaktor.socketio.server import SocketIOServer
@@ -63,23 +64,55 @@ class ConformanceApplication:
             await asyncio.gather(*self._running, return_exceptions=True)
 
 
-def serve(port: int, options: EngineIO, *, unix: Path | None = None, **arguments: Any) -> None:
-    """Run Daphne until it is told to stop; says `ready` on standard output once it listens."""
-    from daphne.server import Server
-
+def serve(port: int, options: EngineIO, *, unix: Path | None = None, plain: bool = False, **arguments: Any) -> None:
+    """Run our Daphne, or the stock one, until told to stop; says `ready` on standard output before it listens."""
     endpoints = [f"tcp:port={port}:interface=127.0.0.1"]
     if unix is not None:
-        endpoints.append(f"unix:{unix}")
-    Server(
-        ConformanceApplication(options, **arguments),
-        endpoints=endpoints,
-        websocket_timeout=-1,
-        websocket_max_message_size=options.max_payload_bytes,
-        ready_callable=lambda: print("ready", flush=True),
-        server_name="",
-    ).run()
+        endpoints.append(f"unix:{unix}:mode=600:lockfile=0")
+    application = ConformanceApplication(options, **arguments)
+    daphne: dict[str, Any] = {"endpoints": endpoints, "ready_callable": lambda: print("ready", flush=True)}
+    # Imported here: this installs Twisted's reactor, and tests import this module for its application alone.
+    if plain:
+        from daphne.server import Server as PlainServer
+
+        daphne |= {"websocket_timeout": -1, "websocket_max_message_size": 2 * options.max_payload_bytes}
+        PlainServer(application, **daphne).run()
+        return
+    from reaktor.cluster.daphne import Server
+
+    # Above the engine's own limit, so that the engine is what is tested.
+    room = 2 * options.max_payload_bytes
+    Server(application, body_bytes=room, message_bytes=room, **daphne).run()
+
+
+def main(arguments: list[str]) -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("port", type=int)
+    parser.add_argument("--plain", action="store_true", help="serve with the stock Daphne instead of ours")
+    parser.add_argument("--unix", type=Path, help="listen on this Unix socket, too")
+    parser.add_argument("--worker", default="0.0", help="slot.incarnation in the sids")
+    parser.add_argument("--relay", help="where other workers listen, with {slot} and {incarnation} in it")
+    parser.add_argument("--jsonp", action="store_true", help="allow JSONP polling")
+    given = parser.parse_args(arguments)
+    options = Config.from_mapping(os.environ).engineio
+    slot, incarnation = map(int, given.worker.split("."))
+    relay = None
+    if given.relay:
+        relay = UnixRelay(
+            lambda slot, incarnation: Path(given.relay.format(slot=slot, incarnation=incarnation)),
+            patience_s=options.ping_interval_s + options.ping_timeout_s + 5,
+            max_body_bytes=options.max_payload_bytes,
+        )
+    serve(
+        given.port,
+        options,
+        unix=given.unix,
+        plain=given.plain,
+        worker=(slot, incarnation),
+        relay=relay,
+        jsonp=given.jsonp,
+    )
 
 
 if __name__ == "__main__":
-    config = Config.from_mapping(os.environ)
-    serve(int(sys.argv[1]), dataclasses.replace(config.engineio))
+    main(sys.argv[1:])

@@ -1,4 +1,4 @@
-"""Real JavaScript clients from Python: a wrapper of tests/interop/driver.cjs, one node process for any number of them."""
+"""Real JavaScript clients from Python: a wrapper of tests/interop/driver.cjs, one node process for many of them."""
 
 from __future__ import annotations
 

@@ -1,0 +1,95 @@
+"""Sessions by sid, and their deadlines over a real clock."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+from reaktor.config import EngineIO
+from reaktor.engineio.packets import CloseReason
+from reaktor.engineio.server import EngineServer
+from reaktor.engineio.sid import Worker, new_sid, worker_of
+from tests.support.asgi import HttpClient, Socket
+from tests.support.engineio_echo import Echo
+from tests.support.waiting import until
+
+FAST = EngineIO(ping_interval_s=0.1, ping_timeout_s=0.1)
+
+
+def test_sids_name_their_worker_and_never_repeat() -> None:
+    sids = {new_sid(Worker(3, 17)) for _ in range(10_000)}
+    assert len(sids) == 10_000
+    assert {worker_of(sid) for sid in sids} == {Worker(3, 17)}
+    assert all(len(sid.rpartition(".")[2]) * 6 >= 128 for sid in sids)
+
+
+def test_only_what_we_made_names_a_worker() -> None:
+    random = "A" * 24
+    wrong = ["", "nosuch", "__proto__", random, f"1.{random}", f"-1.2.{random}", f"1.2.{random}x", f"1.2.{random}\n"]
+    for text in (*wrong, f"٣.2.{random}", f"1.2.{'.' * 24}", f"99999.1.{random}"):
+        assert worker_of(text) is None
+    assert worker_of(f"0.0.{random}") == Worker(0, 0)
+
+
+async def test_sessions_without_heartbeat_end_on_both_transports_and_revisions() -> None:
+    echo = Echo()
+    server = EngineServer(FAST, echo)
+    running = asyncio.ensure_future(server.run())
+    for revision in (3, 4):
+        await HttpClient(server).get(f"EIO={revision}&transport=polling")
+        await Socket(server, f"/?EIO={revision}&transport=websocket").accepted()
+    assert len(server) == 4
+    await until(lambda: len(server) == 0)
+    assert echo.reasons == [CloseReason.PING_TIMEOUT] * 4
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_sessions_with_a_heartbeat_live_on() -> None:
+    echo = Echo()
+    server = EngineServer(FAST, echo)
+    running = asyncio.ensure_future(server.run())
+    socket = Socket(server, "/?EIO=4&transport=websocket")
+    await socket.accepted()
+    await socket.text()
+    http = HttpClient(server)
+    answer = await http.get("EIO=3&transport=polling")
+    query = f"EIO=3&transport=polling&sid={json.loads(answer.text.partition(':')[2][1:])['sid']}"
+    for _ in range(4):
+        assert await socket.text() == "2"
+        socket.say("3")
+        assert (await http.post(query, "1:2")).body == b"ok"
+        assert (await http.get(query)).body == b"1:3"
+    assert echo.reasons == []
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_stopping_closes_every_session_so_that_clients_come_back() -> None:
+    echo = Echo()
+    server = EngineServer(EngineIO(), echo)
+    running = asyncio.ensure_future(server.run())
+    http = HttpClient(server)
+    answer = await http.get("EIO=4&transport=polling")
+    waiting = http.start("GET", f"EIO=4&transport=polling&sid={json.loads(answer.text[1:])['sid']}")
+    socket = Socket(server, "/?EIO=4&transport=websocket")
+    await socket.accepted()
+    await socket.text()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert (await waiting.done()).body == b"1"
+    assert await socket.closed() == 4001
+    assert echo.reasons == [CloseReason.SERVER] * 2
+
+
+async def test_draining_refuses_new_sessions_and_spreads_the_ends() -> None:
+    echo = Echo()
+    server = EngineServer(EngineIO(), echo)
+    for _ in range(5):
+        await HttpClient(server).get("EIO=4&transport=polling")
+    draining = asyncio.ensure_future(server.drain(0.1))
+    await until(lambda: echo.reasons)
+    assert len(echo.reasons) < 5
+    assert (await HttpClient(server).get("EIO=4&transport=polling")).status == 503
+    await draining
+    assert echo.reasons == [CloseReason.SERVER] * 5
