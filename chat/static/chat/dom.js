@@ -66,9 +66,13 @@ const kept = new WeakMap();
 export function keyed(container, items, { key, create, update = () => {}, same = (one, other) => one === other }) {
   const before = kept.get(container) ?? new Map();
   const after = new Map();
+  const names = items.map(key);
+  // First those that go: then hardly any of the others has to be moved, and moving takes the focus away.
+  const staying = new Set(names);
+  for (const [name, { element }] of before) if (!staying.has(name)) element.remove();
   let place = container.firstChild;
-  for (const item of items) {
-    const name = key(item);
+  for (const [index, item] of items.entries()) {
+    const name = names[index];
     const known = before.get(name);
     const element = known?.element ?? create(item);
     if (!known || !same(known.item, item)) update(element, item);
@@ -76,7 +80,6 @@ export function keyed(container, items, { key, create, update = () => {}, same =
     if (element === place) place = place.nextSibling;
     else container.insertBefore(element, place);
   }
-  for (const [name, { element }] of before) if (!after.has(name)) element.remove();
   kept.set(container, after);
 }
 

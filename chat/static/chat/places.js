@@ -21,6 +21,15 @@ export class Places {
     return kept?.username === this.username ? kept.keys : [];
   }
 
+  /** Whether this tab's person chose to be away. @returns {import("./types.js").Status} */
+  get status() {
+    return this.own.get("status", "online");
+  }
+
+  set status(status) {
+    this.own.set("status", status);
+  }
+
   /** @returns {{key: string, name: string, read: number}[]} oldest first */
   visited() {
     return this.shared.get(this.#name, []);
@@ -50,6 +59,7 @@ export class Places {
   /** Log-out: this tab is nowhere. What was visited is kept for the next login. */
   clear() {
     this.own.remove("entered");
+    this.own.remove("status");
   }
 
   get #name() {

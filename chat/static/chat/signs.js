@@ -31,9 +31,10 @@ export class Signs {
     return this.chosen === "away" || this.#isIdle ? "away" : "online";
   }
 
-  /** The person's own switch. @param {import("./types.js").Status} status */
+  /** The person's own switch; this tab remembers it. @param {import("./types.js").Status} status */
   choose(status) {
     this.chosen = status;
+    this.places.status = status;
     this.#tell();
   }
 
@@ -46,23 +47,31 @@ export class Signs {
 
   /** A new session starts as online; say so if that is not true. */
   hello() {
+    this.chosen = this.places.status;
     this.#said = "online";
     this.#tell();
   }
 
-  /** The person is typing (on), or emptied the field. Said at most every 3 s. @param {string} key */
+  /** The person is typing (on), or emptied the field. Said at most every 3 s, and at the end of those if it still is so. */
   typing(key, on) {
-    const now = Date.now();
-    const last = this.#typed.get(key);
-    if (on ? now - (last ?? -Infinity) < TYPING_EVERY_MS : last === undefined) return;
-    if (on) this.#typed.set(key, now);
-    else this.#typed.delete(key);
-    this.#say("typing", { channel: key, data: { on } });
+    const typed = this.#typed.get(key) ?? { at: -Infinity, timer: 0, isOn: false };
+    this.#typed.set(key, typed);
+    clearTimeout(typed.timer);
+    const wait = typed.at + TYPING_EVERY_MS - Date.now();
+    if (on && wait > 0) {
+      typed.timer = setTimeout(() => this.typing(key, true), wait);
+    } else if (on || typed.isOn) {
+      // The server forgets its own interval with an "off": the next "on" may follow at once.
+      Object.assign(typed, { at: on ? Date.now() : -Infinity, isOn: on });
+      this.#say("typing", { channel: key, data: { on } });
+    }
   }
 
   /** A message went out: others see it, and need no other sign that the typing is over. @param {string} key */
   sent(key) {
-    this.#typed.delete(key);
+    const typed = this.#typed.get(key);
+    clearTimeout(typed?.timer);
+    if (typed) typed.isOn = false;
   }
 
   /** Everything in the channel has been seen. @param {string} key */
@@ -84,6 +93,7 @@ export class Signs {
   clear() {
     clearTimeout(this.#hidden);
     for (const timer of this.#reads.values()) clearTimeout(timer);
+    for (const { timer } of this.#typed.values()) clearTimeout(timer);
     this.#reads.clear();
     this.#typed.clear();
     this.#isIdle = false;

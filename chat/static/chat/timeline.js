@@ -23,7 +23,7 @@ const GROUP_MS = 5 * 60_000;
  * @param {import("./types.js").Message[]} what.messages
  * @param {import("./types.js").Unsent[]} what.unsent
  * @param {string} what.me
- * @param {number} what.readNumber  the mark of what is new stands below this number; Infinity for none
+ * @param {number} what.readNumber  messages above it are new; Infinity for none
  * @param {Date} what.now
  * @returns {Row[]}
  */

@@ -79,6 +79,18 @@ export class FakeClock {
   };
   clear = (id) => this.#timers.delete(id);
 
+  /** Stand in for the page's own timers; returns what puts those back. */
+  install() {
+    const { setTimeout, clearTimeout } = globalThis;
+    const { now } = Date;
+    Object.assign(globalThis, { setTimeout: this.set, clearTimeout: this.clear });
+    Date.now = this.now;
+    return () => {
+      Object.assign(globalThis, { setTimeout, clearTimeout });
+      Date.now = now;
+    };
+  }
+
   async pass(seconds) {
     const end = this.time + seconds * 1000;
     await settled();

@@ -4,6 +4,8 @@ import { h } from "../dom.js";
 import { explain } from "../errors.js";
 
 const HINTS = { username: "3 to 32 letters or digits.", password: "At least 8 characters." };
+const GOOD_NAME = /^[A-Za-z0-9]{3,32}$/;
+const SHORTEST_PASSWORD = 8;
 
 export class AuthView {
   /**
@@ -83,22 +85,32 @@ export class AuthView {
     }
   }
 
+  /** What can be said without asking the server. */
+  #problems(username, password) {
+    const problems = {};
+    if (username === "") problems.username = "Please enter a name.";
+    else if (this.isNew && !GOOD_NAME.test(username)) problems.username = `A name has ${HINTS.username}`;
+    if (password === "") problems.password = "Please enter a password.";
+    else if (this.isNew && password.length < SHORTEST_PASSWORD) problems.password = `It needs ${HINTS.password.toLowerCase()}`;
+    return problems;
+  }
+
   async #onSubmit(event) {
     event.preventDefault();
     const username = this.username.input.value.trim();
     const password = this.password.input.value;
-    this.error.textContent = "";
-    this.#complain({
-      ...(username === "" ? { username: "Please enter a name." } : {}),
-      ...(password === "" ? { password: "Please enter a password." } : {}),
-    });
-    if (username === "" || password === "") return;
+    const problems = this.#problems(username, password);
+    this.#complain(problems);
+    this.error.textContent = Object.keys(problems).length > 0 ? "Please look at what is marked." : "";
+    if (this.error.textContent) return;
     this.submit.disabled = true;
     try {
       const how = this.isNew ? "register" : "logIn";
       this.onLogin(await this.credentials[how](username, password));
     } catch (error) {
-      this.#complain(error.fields ?? {});
+      // The server marks fields with a word or two; its sentence says it better.
+      const marked = Object.keys(error.fields ?? {}).filter((name) => name in HINTS);
+      this.#complain(Object.fromEntries(marked.map((name) => [name, HINTS[name]])));
       this.error.textContent = explain(error);
     } finally {
       this.submit.disabled = false;

@@ -113,7 +113,7 @@ export class ChannelView {
   #send(text) {
     drafts.delete(this.key);
     this.chat.send(this.key, text);
-    this.messages.toEnd();
+    this.messages.wrote();
   }
 
   async #leave() {
@@ -144,7 +144,7 @@ export class ChannelView {
   /** The page is in sight again, or no longer. @param {boolean} isHidden */
   sight(isHidden) {
     if (isHidden) this.messages.away();
-    else this.messages.redraw();
+    else this.messages.back();
   }
 
   destroy() {

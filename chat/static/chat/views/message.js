@@ -34,7 +34,7 @@ function drawMessage(item, { message, isGrouped, isOwn }, actions) {
     ...head(message.author, time, isGrouped),
     message.text === null
       ? h("p", { class: "text is-gone" }, "This message was deleted.")
-      : textOf(message.text, actions.me, message.edited_at !== null),
+      : textOf(message.text, actions.me, message.edited_at === null ? "" : " edited"),
     ...reactions(message, actions),
   );
 }
@@ -43,12 +43,11 @@ function drawUnsent(item, { unsent, isGrouped }, actions) {
   const hasFailed = unsent.state === "failed";
   item.className = classes("message is-own is-unsent", { "is-grouped": isGrouped, "has-failed": hasFailed });
   delete item.dataset.id;
-  const state = hasFailed ? "not sent" : "sending…";
   const button = (words, handler) =>
     h("button", { class: "link", type: "button", on: { click: () => handler(unsent.nonce) } }, words);
   item.replaceChildren(
-    ...head(actions.me, h("span", { class: "time" }, state), isGrouped),
-    textOf(unsent.text, actions.me, false),
+    ...head(actions.me, h("span"), isGrouped),
+    textOf(unsent.text, actions.me, hasFailed ? " not sent" : " sending…"),
     ...(hasFailed
       ? [h("p", { class: "problem", role: "alert" }, unsent.problem ?? "It could not be sent.", " ", button("Try again", actions.onRetry), " ", button("Discard", actions.onDiscard))]
       : []),
@@ -63,7 +62,7 @@ function head(author, time, isGrouped) {
   ];
 }
 
-function textOf(text, me, isEdited) {
+function textOf(text, me, remark) {
   const paragraph = h("p", { class: "text", dir: "auto" });
   for (const part of partsOf(text)) {
     if (part.kind === "link") {
@@ -75,7 +74,7 @@ function textOf(text, me, isEdited) {
       paragraph.append(part.text);
     }
   }
-  if (isEdited) paragraph.append(h("span", { class: "edited" }, " edited"));
+  if (remark) paragraph.append(h("span", { class: "remark" }, remark));
   return paragraph;
 }
 

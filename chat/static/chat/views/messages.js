@@ -20,7 +20,8 @@ export class Messages {
     this.chat = chat;
     this.key = key;
     this.isAtEnd = true;
-    this.readAtOpen = null;
+    /** The number above which messages are marked as new; Infinity: none are. null: not decided yet. */
+    this.mark = null;
     this.below = 0;
     this.newest = 0;
     const attempt = (promise) => promise.then(() => true, (error) => (onProblem(error), false));
@@ -73,7 +74,9 @@ export class Messages {
     const { channel } = this;
     if (!channel?.isLoaded) return;
     this.actions.me = this.chat.store.me.username;
-    this.readAtOpen ??= channel.info.read_number;
+    this.mark ??= channel.unread > 0 ? channel.info.read_number : Infinity;
+    // A reset put another window in the place of the one that was being read.
+    if (channel.oldest > this.newest) this.isAtEnd = true;
     if (this.isAtEnd) channel.trim();
     const anchor = this.isAtEnd ? null : this.#anchor();
     this.#draw(channel);
@@ -89,7 +92,7 @@ export class Messages {
       messages: channel.messages,
       unsent: this.chat.outbox.entries(this.key),
       me: this.actions.me,
-      readNumber: this.readAtOpen,
+      readNumber: this.mark,
       now: new Date(),
     });
     keyed(this.list, rows, {
@@ -134,9 +137,21 @@ export class Messages {
     if (this.isAtEnd && !document.hidden) this.chat.signs.read(this.key);
   }
 
-  /** From now on what comes is new to somebody who looks again. */
+  /** Nobody looks: from now on what comes will be new to whoever looks again. */
   away() {
-    if (this.isAtEnd && this.channel) this.readAtOpen = this.channel.newest;
+    if (this.isAtEnd && this.channel?.isLoaded) this.mark = this.channel.newest;
+  }
+
+  /** Somebody looks again. If nothing came meanwhile, what comes next is not new but live. */
+  back() {
+    if (this.mark !== null && this.channel && this.mark >= this.channel.newest) this.mark = Infinity;
+    this.redraw();
+  }
+
+  /** Whoever writes has seen what was there. */
+  wrote() {
+    this.mark = Infinity;
+    this.toEnd();
   }
 
   toEnd() {

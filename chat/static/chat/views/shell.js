@@ -7,6 +7,8 @@ import { Lobby } from "./lobby.js";
 import { Sidebar } from "./sidebar.js";
 import { Toasts } from "./toasts.js";
 
+const REFRESH_MS = 60_000;
+
 export class Shell {
   /** @param {{chat: import("../chat.js").Chat, onLogOut: () => void}} parts */
   constructor({ chat, onLogOut }) {
@@ -35,6 +37,7 @@ export class Shell {
       chat.onNews((news) => this.#onNews(news)),
     ];
     this.banner.update(chat.session.state);
+    this.ticker = setInterval(() => this.#refresh(), REFRESH_MS);
   }
 
   /** Show the lobby (null) or a channel. @param {string|null} key */
@@ -82,6 +85,8 @@ export class Shell {
 
   #onState(state) {
     this.banner.update(state);
+    // Who was here when the line broke is only what was true then.
+    this.element.classList.toggle("is-offline", state.name !== "live");
     this.draw();
   }
 
@@ -103,7 +108,13 @@ export class Shell {
     this.page?.sight?.(isHidden);
   }
 
+  /** Channels that one belongs to and is not in say nothing by themselves. */
+  #refresh() {
+    if (this.chat.session.isLive && !document.hidden && this.shown !== null) this.chat.list({}).catch(() => {});
+  }
+
   destroy() {
+    clearInterval(this.ticker);
     for (const stop of this.stops) stop();
     this.banner.destroy();
     this.page?.destroy();

@@ -39,7 +39,7 @@ export class Sidebar {
     const username = chat.store.me?.username ?? "";
     setText(this.name, username);
     setText(this.avatar, username.slice(0, 1).toUpperCase());
-    this.avatar.className = `avatar ${tint(username)} is-${chat.signs.status}`;
+    this.avatar.className = `avatar ${tint(username)} is-${chat.session.isLive ? chat.signs.status : "offline"}`;
     this.away.checked = chat.signs.chosen === "away";
     current(this.lobby, active === null);
     keyed(this.list, places(chat, active), {

@@ -1,0 +1,79 @@
+// What is shown: rows of a channel, parts of a text, words for times and counts.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { partsOf } from "../../../chat/static/chat/richtext.js";
+import { isSameRow, timeline } from "../../../chat/static/chat/timeline.js";
+import { dayOf, typingLine } from "../../../chat/static/chat/words.js";
+import { message } from "./support.mjs";
+
+const now = new Date("2026-01-03T12:00:00");
+const at = (text) => new Date(text).toISOString();
+const rows = (parts) => timeline({ messages: [], unsent: [], me: "ada", readNumber: Infinity, now, ...parts });
+
+test("days stand between messages, and a new day begins a new group", () => {
+  const found = rows({
+    messages: [
+      message(1, { created_at: at("2026-01-02T23:59:00") }),
+      message(2, { created_at: at("2026-01-02T23:59:30") }),
+      message(3, { created_at: at("2026-01-03T00:00:10") }),
+    ],
+  });
+  assert.deepEqual(found.map(({ kind, words, isGrouped }) => words ?? `${kind} ${isGrouped}`), [
+    "Yesterday", "message false", "message true", "Today", "message false",
+  ]);
+});
+
+test("a group ends with another author, and after five minutes", () => {
+  const found = rows({
+    messages: [
+      message(1, { created_at: at("2026-01-03T10:00:00") }),
+      message(2, { created_at: at("2026-01-03T10:04:59") }),
+      message(3, { created_at: at("2026-01-03T10:10:00") }),
+      message(4, { created_at: at("2026-01-03T10:10:01"), author: "eve" }),
+    ],
+  });
+  assert.deepEqual(found.slice(1).map(({ isGrouped }) => isGrouped), [false, true, false, false]);
+});
+
+test("the mark of what is new stands once, above the first message of somebody else", () => {
+  const found = rows({ messages: [message(1), message(2, { author: "ada" }), message(3), message(4)], readNumber: 1 });
+  assert.deepEqual(found.map(({ kind }) => kind), ["day", "message", "message", "new", "message", "message"]);
+});
+
+test("one's own message keeps its row when it is acknowledged", () => {
+  const unsent = { nonce: "n1", text: "hi", created_at: at("2026-01-03T10:00:00"), state: "sending" };
+  const [before] = rows({ unsent: [unsent] });
+  const after = rows({ messages: [message(1, { author: "ada", nonce: "n1" })] }).at(-1);
+  assert.equal(before.key, after.key);
+  assert.equal(isSameRow(before, after), false);
+});
+
+test("law: the parts of a text, put together, are the text", () => {
+  const texts = [
+    "", "plain", "see https://example.org/a(b)?c=d&e=f#g. Then", "(https://example.org)", "@ada and @bob, mail a@bcd.de",
+    "javascript:alert(1) data:text/html,x file:///etc/passwd", "https://", "<a href=https://x.y>z</a>", "@ab @@abc",
+  ];
+  for (const text of texts) assert.equal(partsOf(text).map((part) => part.text).join(""), text);
+});
+
+test("only http and https become links, without the full stop of the sentence", () => {
+  const links = (text) => partsOf(text).filter(({ kind }) => kind === "link").map((part) => part.text);
+  assert.deepEqual(links("see https://example.org/a, (http://b.org/c)."), ["https://example.org/a", "http://b.org/c"]);
+  assert.deepEqual(links("javascript:alert(1) ftp://x.org data:text/html,hi //x.org"), []);
+});
+
+test("names are what the server takes for a mention", () => {
+  const names = (text) => partsOf(text).filter(({ kind }) => kind === "name").map((part) => part.text);
+  assert.deepEqual(names("@ada, (@bob2) mail@example.org @ab @toolongtoolongtoolongtoolongtoolong"), ["@ada", "@bob2"]);
+});
+
+test("days and typists are said in words", () => {
+  assert.equal(dayOf(new Date("2026-01-03T00:00:01"), now), "Today");
+  assert.equal(dayOf(new Date("2025-12-24T10:00:00"), now), "December 24, 2025");
+  assert.equal(typingLine([]), "");
+  assert.equal(typingLine(["ada"]), "ada is typing…");
+  assert.equal(typingLine(["ada", "bob", "eve"]), "ada, bob and eve are typing…");
+  assert.equal(typingLine(["a", "b", "c", "d"]), "Several people are typing…");
+});
