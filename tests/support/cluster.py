@@ -17,6 +17,7 @@ from reaktor.cluster.failures import ClusterError
 from reaktor.cluster.rundir import RunDir
 from tests.support.ports import free_port, is_listening, wait_for
 
+SOURCES = [f"127.0.0.{number}" for number in range(1, 9)]
 MACHINERY = (sys.executable, "-m", "tests.support.run_cluster")
 
 
