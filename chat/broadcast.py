@@ -43,14 +43,22 @@ class Broadcast:
     # -- Out --------------------------------------------------------------------------------------------------
 
     def stored(self, committed: Sequence[Committed]) -> None:
-        """New messages of one commit: acknowledged and delivered in seq order; the mentioned are told."""
+        """New messages of one commit: acknowledged and delivered in seq order; the mentioned are told.
+
+        Repeats among them are acknowledged once the members here have been sent what lies below their seq.
+        """
         by_channel: dict[ChannelKey, list[Delivery]] = {}
+        repeated = [each for each in committed if each.stored.is_duplicate]
+        committed = [each for each in committed if not each.stored.is_duplicate]
         for each in committed:
             event = wire.message_new(each.stored.message)
             delivery = Delivery(event, each.post.session_id, partial(each.on_result, each.stored))
             by_channel.setdefault(each.post.channel, []).append(delivery)
         for key, deliveries in by_channel.items():
             self._offer(key, deliveries)
+        for each in repeated:
+            acknowledge = partial(each.on_result, each.stored)
+            self._feeds.when_reached(each.post.channel, each.stored.message["seq"], acknowledge)
         for each in committed:
             for user_id in each.stored.mentioned:
                 if user_id != each.post.author.id:

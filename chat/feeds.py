@@ -11,8 +11,9 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from chat import selectors
 from chat.delivery.feed import Delivery, Feed
@@ -30,6 +31,9 @@ logger = logging.getLogger(__name__)
 
 REPAIR_MESSAGES = 1_000
 """More than that missed at once: members are told to sync, which is cheaper for everybody."""
+
+REACH_S = 2.0
+"""How long an answer waits for the events below it; a hole is repaired in far less."""
 
 
 @dataclass(slots=True)
@@ -175,23 +179,30 @@ class Feeds:
             for seq, future in entry.reached:
                 if seq > entry.feed.head:
                     still.append((seq, future))
-                elif not future.done():
-                    future.set_result(None)
+                else:
+                    _resolve(future)
             entry.reached = still
 
-    async def reached(self, key: ChannelKey, seq: int, *, timeout_s: float = 2.0) -> None:
+    async def reached(self, key: ChannelKey, seq: int) -> None:
         """Wait until the members here have been sent everything up to seq, so that an answer can't overtake it.
 
-        A client's cursor is the greatest seq it saw, from answers too. Gives up after the timeout, in silence.
+        A client's cursor is the greatest seq it saw, from answers too. Gives up after REACH_S, in silence.
         """
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.when_reached(key, seq, partial(_resolve, future))
+        await future
+
+    def when_reached(self, key: ChannelKey, seq: int, call: Callable[[], object]) -> None:
+        """reached() for those who can't wait: `call` is called once, now or in the loop turn after that."""
         entry = self._open.get(key)
         if entry is None or entry.feed.head >= seq:
+            call()
             return
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[None] = loop.create_future()
+        future.add_done_callback(lambda _: call())
         entry.reached.append((seq, future))
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(timeout_s):
-                await future
+        loop.call_later(REACH_S, _resolve, future)
 
     # -- Upkeep -----------------------------------------------------------------------------------------------
 
@@ -284,6 +295,11 @@ class Feeds:
                 del self._open[key]
                 with contextlib.suppress(BusError):
                     await self._bus.unsubscribe(channel_group(key), self._mailbox)
+
+
+def _resolve(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 def _acknowledge(deliveries: Sequence[Delivery]) -> None:

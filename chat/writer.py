@@ -25,7 +25,7 @@ OnResult = Callable[[Result], None]
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """One stored post, and whom to tell when its place in the channel's order has come."""
+    """One stored post (now or before), and whom to tell when its place in the channel's order has come."""
 
     post: Post
     stored: Stored
@@ -98,10 +98,10 @@ class Writer:
         self.batches_total += 1
         committed = []
         for (post, on_result), result in zip(batch, results, strict=True):
-            if isinstance(result, Stored) and not result.is_duplicate:
+            if isinstance(result, Stored):
                 committed.append(Committed(post, result, on_result))
+                self.stored_total += not result.is_duplicate
             else:
                 on_result(result)
-        self.stored_total += len(committed)
         if committed:
             self._on_stored(committed)
