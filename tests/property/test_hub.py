@@ -1,4 +1,4 @@
-"""Any sequence of comings, goings and events: the hub writes each session what a model says, encoded once per format."""
+"""Comings, goings and events in any order: the hub writes each session what a model says, encoded once per format."""
 
 from __future__ import annotations
 

@@ -37,11 +37,11 @@ def outcome(text: str | bytes) -> Request | BadFrameError:
     """What parse() makes of it; anything but these two fails the test."""
     try:
         return protocol.parse(text)
-    except BadFrameError as bad:
-        assert bad.error.code in {ErrorCode.INVALID, ErrorCode.UNKNOWN_OPERATION}
-        frame = json.loads(b"".join(_payloads(protocol.refusal(bad.request_id, bad.error))))
-        assert frame["ok"] is False
-        return bad
+    except BadFrameError as error:
+        bad = error
+    assert bad.error.code in {ErrorCode.INVALID, ErrorCode.UNKNOWN_OPERATION}
+    assert json.loads(b"".join(_payloads(protocol.refusal(bad.request_id, bad.error))))["ok"] is False
+    return bad
 
 
 @given(st.one_of(st.binary(max_size=200), st.text(max_size=200)))

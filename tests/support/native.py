@@ -31,15 +31,17 @@ class Refused(Exception):  # noqa: N818  reads as what happened
 
 
 class NativeClient:
-    """One connection. `events` holds every event not yet taken; `greeting` is hello's answer."""
+    """One connection. `events` holds every event not yet taken, `log` every frame; `greeting` is hello's answer."""
 
     def __init__(self, socket: ClientConnection) -> None:
         self.socket = socket
         self.greeting: dict[str, Any] = {}
         self.events: list[dict[str, Any]] = []
         self.all_events: list[dict[str, Any]] = []
+        self.log: list[dict[str, Any]] = []
         self.cursors: dict[str, int] = {}
         self.bye: dict[str, Any] | None = None
+        self.answers_pings = True
         self._ids = itertools.count(1)
         self._waiting: dict[Any, asyncio.Future[dict[str, Any]]] = {}
         self._news = asyncio.Condition()
@@ -47,11 +49,13 @@ class NativeClient:
         self._reader = asyncio.create_task(self._read())
 
     @classmethod
-    async def open(cls, url: str, *, subprotocols: list[str] | None = None, **options: Any) -> NativeClient:
+    async def open(
+        cls, url: str, *, subprotocols: list[str] | None = None, path: str = "/ws/v1", **options: Any
+    ) -> NativeClient:
         """A connection without a hello."""
         offered = ["reaktor.v1"] if subprotocols is None else subprotocols
         socket = await websockets.connect(
-            url.replace("http", "ws", 1) + "/ws/v1", subprotocols=offered or None, max_size=None, **options
+            url.replace("http", "ws", 1) + path, subprotocols=offered or None, max_size=None, **options
         )
         return cls(socket)
 
@@ -68,11 +72,14 @@ class NativeClient:
         except BaseException:
             await client.close()
             raise
+        client.cursors = {key: found["seq"] for key, found in client.greeting["resume"].items()}
         return client
 
     async def request(self, op: str, channel: str | None = None, **fields: Any) -> Any:
         """The answer's data. Raises Refused. Fields go under `data` (or pass data= as a whole)."""
-        return await asyncio.wait_for(await self.send(op, channel, **fields), DEADLINE_S)
+        # Not wait_for(): in Python 3.11 it swallows a cancellation that comes together with the answer.
+        async with asyncio.timeout(DEADLINE_S):
+            return await (await self.send(op, channel, **fields))
 
     async def send(self, op: str, channel: str | None = None, **fields: Any) -> asyncio.Future[Any]:
         """Send a request and return its answer's future."""
@@ -103,6 +110,7 @@ class NativeClient:
         with contextlib.suppress(websockets.ConnectionClosed):
             async for text in self.socket:
                 frame = json.loads(text)
+                self.log.append(frame)
                 operation = self._operations.pop(frame.get("re"), None) if "re" in frame else None
                 check_frame(frame, operation)
                 if "re" in frame and frame["re"] is not None:
@@ -111,8 +119,9 @@ class NativeClient:
                 async with self._news:
                     if frame.get("event") == "bye":
                         self.bye = frame["data"]
-                    if frame.get("event") == "ping":
+                    if frame.get("event") == "ping" and self.answers_pings:
                         await self.send_raw({"op": "pong"})
+                    self._advance(frame)
                     self.events.append(frame)
                     self.all_events.append(frame)
                     self._news.notify_all()
@@ -121,6 +130,12 @@ class NativeClient:
                 future.set_exception(ConnectionError(f"closed with {self.socket.close_code}"))
         async with self._news:
             self._news.notify_all()
+
+    def _advance(self, frame: dict[str, Any]) -> None:
+        """Durable events keep the cursor, and must come in order, each once."""
+        if "seq" in frame and (key := frame.get("channel")) in self.cursors:
+            assert frame["seq"] > self.cursors[key], f"{frame} is a repeat"
+            self.cursors[key] = frame["seq"]
 
     def _answer(self, frame: dict[str, Any]) -> None:
         future = self._waiting.pop(frame["re"], None)
@@ -160,7 +175,8 @@ class NativeClient:
 
     async def closed(self, deadline_s: float = DEADLINE_S) -> int:
         """Wait until the server closed the connection; the close code."""
-        await asyncio.wait_for(asyncio.shield(self._reader), deadline_s)
+        async with asyncio.timeout(deadline_s):
+            await asyncio.shield(self._reader)
         return self.socket.close_code or 1006
 
     async def close(self) -> None:

@@ -1,17 +1,20 @@
 """A real server of one process for end-to-end tests: `manage.py runserver`, on a free port, with its own data.
 
-LiveServer starts, kills and restarts it by its pid; data survives a restart. account() registers users over REST.
+LiveServer starts, kills and restarts it by its pid; data survives a restart. account() hands out accounts that
+prepare() made, or registers them over REST. Servers of one test run start from copies of one prepared directory.
 """
 
 from __future__ import annotations
 
 import itertools
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import httpx
@@ -19,15 +22,36 @@ import httpx
 from tests.support.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
-START_S = 30.0
-PASSWORD = "correct horse battery"  # noqa: S105
+START_S = 60.0
+PASSWORD = "correct horse battery"
 _names = itertools.count(1)
+_MAKE_ACCOUNTS = """
+from datetime import timedelta
+from django.db import transaction
+from accounts import tokens
+from accounts.models import User
+from accounts.signals import user_registered
+with transaction.atomic():
+    for number in range({count}):
+        user = User(username=f"{prefix}{{number}}", password="!")
+        user.save(force_insert=True)
+        user_registered.send(User, user=user)
+        token = tokens.new(tokens.ACCESS, user)
+        token.set_exp(lifetime=timedelta(days=1))
+        print("account", user.username, token)
+"""
 
 
 class LiveServer:
-    """One server process; `url` is where it listens."""
+    """One server process; `url` is where it listens. `command`: what to run instead of runserver, `{port}` filled in."""
 
-    def __init__(self, data_dir: Path | None = None, **environment: str) -> None:
+    def __init__(
+        self, data_dir: Path | None = None, *, command: Sequence[str] | None = None, **environment: str
+    ) -> None:
+        self._command = command or [
+            sys.executable, "manage.py", "runserver", "--noreload", "127.0.0.1:{port}",
+        ]  # fmt: skip
+        self.pool: list[tuple[str, str]] = []
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.data_dir = data_dir or Path(tempfile.mkdtemp(prefix="reaktor-live-"))
@@ -62,7 +86,7 @@ class LiveServer:
         """Start and wait until it is ready."""
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "manage.py", "runserver", "--noreload", f"127.0.0.1:{self.port}"],
+                [word.format(port=self.port) for word in self._command],
                 cwd=ROOT,
                 env=self._environment,
                 stdout=log,
@@ -104,8 +128,24 @@ class LiveServer:
     def log(self) -> str:
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
 
+    def prepare(self, accounts: int = 400) -> None:
+        """Migrate, and make accounts without passwords whose tokens last for the whole test run."""
+        self.migrate()
+        made = self.manage("shell", "-c", _MAKE_ACCOUNTS.format(count=accounts, prefix="pool"))
+        words = [line.split() for line in made.splitlines() if line.startswith("account ")]
+        self.pool = [(name, token) for _, name, token in words]
+
+    def copy(self, data_dir: Path, *, command: Sequence[str] | None = None, **environment: str) -> LiveServer:
+        """Another server, not yet started, whose data begin as a copy of this one's."""
+        shutil.copytree(self.data_dir, data_dir)
+        other = LiveServer(data_dir, command=command, **environment)
+        other.pool = self.pool.copy()
+        return other
+
     def account(self, username: str | None = None) -> tuple[str, str]:
-        """(username, access token) of a new account."""
+        """(username, access token) of an account that no other test has; with a name, a new one with PASSWORD."""
+        if username is None and self.pool:
+            return self.pool.pop()
         name = username or f"user{next(_names)}{os.getpid()}"
         answer = httpx.post(f"{self.url}/api/v1/accounts", json={"username": name, "password": PASSWORD}, timeout=30)
         if answer.status_code != 201:

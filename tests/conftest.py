@@ -1,0 +1,48 @@
+"""Fixtures that every test may use: real servers, started once per run and shared.
+
+Tests that share a server keep to accounts and channels of their own. make_server(**environment) starts another one.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.server import LiveServer
+
+MakeServer = Callable[..., LiveServer]
+
+
+@pytest.fixture(scope="session")
+def prepared_server(tmp_path_factory: pytest.TempPathFactory) -> LiveServer:
+    """Never started: a migrated database with accounts, which all the others begin with."""
+    server = LiveServer(tmp_path_factory.mktemp("prepared"))
+    server.prepare()
+    return server
+
+
+@pytest.fixture(scope="session")
+def make_server(prepared_server: LiveServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeServer]:
+    """make_server(**environment) → a running LiveServer; all of them end with the test run."""
+    made: list[LiveServer] = []
+    numbers = itertools.count(1)
+
+    def make(**options: str) -> LiveServer:
+        data_dir: Path = tmp_path_factory.mktemp("servers") / str(next(numbers))
+        server = prepared_server.copy(data_dir, **options)
+        made.append(server)
+        server.start()
+        return server
+
+    yield make
+    for server in made:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def server(make_server: MakeServer) -> LiveServer:
+    """A server with the defaults that everybody gets."""
+    return make_server()
