@@ -30,7 +30,9 @@ from chat.runtime import Runtime  # noqa: E402
 from chat.transports.native.consumer import NativeConsumer  # noqa: E402
 from chat.transports.socketio.application import ChatApplication  # noqa: E402
 from reaktor import node  # noqa: E402
+from reaktor.cluster.rundir import RunDir  # noqa: E402
 from reaktor.config import Config  # noqa: E402
+from reaktor.engineio.relay import UnixRelay  # noqa: E402
 from reaktor.health import HealthApplication  # noqa: E402
 from reaktor.socketio.server import SocketIOServer  # noqa: E402
 from reaktor.threads import ThreadedDjango  # noqa: E402
@@ -48,7 +50,9 @@ class NodeRuntime(Runtime):
         self, config: Config, layer: Any, worker: WorkerId, *, limits: ChatLimits, with_authority: bool
     ) -> None:
         super().__init__(config, layer, worker, limits=limits, with_authority=with_authority)
-        self.socketio = SocketIOServer(config.engineio, ChatApplication(), worker=worker)
+        # A worker has siblings; a lone process has nobody to hand a request to.
+        relay = None if with_authority else _relay(config)
+        self.socketio = SocketIOServer(config.engineio, ChatApplication(), worker=worker, relay=relay)
 
     async def run(self) -> None:
         node.install(node.Node(asyncio.get_running_loop(), self.bus, self))
@@ -62,6 +66,16 @@ class NodeRuntime(Runtime):
     async def drain(self, seconds: float) -> None:
         self.socketio.stop_accepting()
         await super().drain(seconds)
+
+
+def _relay(config: Config) -> UnixRelay:
+    """To the private sockets of the other workers of this run directory."""
+    patience_s = config.engineio.ping_interval_s + config.engineio.ping_timeout_s
+    return UnixRelay(
+        RunDir(config.run_dir).worker_socket,
+        patience_s=patience_s,
+        max_body_bytes=config.engineio.max_payload_bytes,
+    )
 
 
 def create_runtime(slot: int, incarnation: int, *, with_authority: bool = False) -> NodeRuntime:

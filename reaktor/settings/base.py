@@ -205,6 +205,8 @@ LOGGING: dict[str, Any] = {
     "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
     "loggers": {
         "daphne": {"level": "WARNING"},
+        # Long tracebacks for each lost connection; reaktor.bus says it in a line.
+        "channels_redis": {"level": "CRITICAL"},
         "django.request": {"level": "ERROR"},
         "asyncio": {"level": "WARNING"},
     },

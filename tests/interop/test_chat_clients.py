@@ -1,0 +1,244 @@
+"""Clients of every generation chat here unmodified: each library over each transport, with each other and with native.
+
+Real JavaScript clients (tests/interop/driver.cjs) and a real server of one process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.support.js_client import LIBRARIES, JsClient, JsDriver, js_driver
+from tests.support.native import NativeClient
+from tests.support.server import LiveServer
+
+pytestmark = pytest.mark.interop
+
+TRANSPORTS = {"websocket": ["websocket"], "polling": ["polling"], "upgrade": ["polling", "websocket"]}
+PASSWORD = "secret1"
+TEXT = "Žluťoučký kůň 😀\n"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[LiveServer]:
+    """With short graces, so that quits are told soon."""
+    live = LiveServer(
+        LIMITS="off",
+        MAX_SESSIONS_PER_USER="10",
+        SOCKETIO_QUIT_GRACE="1s",
+        SOCKETIO_KEEP_GRACE="20s",
+        LOG_LEVEL="WARNING",
+    )
+    live.migrate()
+    live.start()
+    yield live
+    live.stop()
+
+
+@pytest.fixture
+async def driver() -> AsyncIterator[JsDriver]:
+    async with js_driver() as running:
+        yield running
+
+
+class Seed:
+    """A user of the seed contract, over its REST."""
+
+    def __init__(self, server: LiveServer, name: str) -> None:
+        self.url, self.name = server.url, name
+        self.token = ""
+
+    async def register(self) -> Seed:
+        self.token = (await self._post("/auth/register", {"name": self.name, "password": PASSWORD}))["token"]
+        return self
+
+    async def join(self, key: str) -> dict[str, Any]:
+        return await self._post(f"/channels/{key}/join", {})
+
+    async def _post(self, path: str, body: dict[str, str]) -> dict[str, Any]:
+        # The colon after Bearer is what these clients write.
+        headers = {"Authorization": f"Bearer: {self.token}"} if self.token else {}
+        async with httpx.AsyncClient(base_url=self.url, headers=headers, timeout=20) as client:
+            answer = await client.post(path, json=body)
+        answer.raise_for_status()
+        return dict(answer.json())
+
+    def open(self, driver: JsDriver, library: str, transports: list[str], token: str | None = None) -> JsClient:
+        given = self.token if token is None else token
+        query: Any = f"token={given}" if library in {"sio17", "sio25"} else {"token": given}
+        return driver.open(library, self.url, query=query, transports=transports, forceNew=True, reconnectionDelay=50)
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize("library", LIBRARIES)
+async def test_a_client_joins_talks_and_leaves(
+    server: LiveServer, driver: JsDriver, library: str, transport: str
+) -> None:
+    name, key = f"{library}{transport}", f"room-{library}-{transport}"
+    user = await Seed(server, name).register()
+    other = f"n{library}{transport}"
+    client = user.open(driver, library, TRANSPORTS[transport])
+    await client.expect("connect")
+    assert await client.expect_event("logged_in") == [{}]
+    joined = await user.join(key)
+    assert joined["onlineUsers"] == [{"username": name, "status": "online"}]
+    assert await client.expect_event("user : joined") == [{"username": name, "channel": key}]
+    async with await NativeClient.connect(server.url, server.account(other)[1]) as native:
+        await native.join(key)
+        assert await client.expect_event("user : joined") == [{"username": other, "channel": key}]
+
+        [answer] = await client.call("message:post", {"channel": key, "message": TEXT})
+        heard = await native.message(TEXT)
+        assert (heard["id"], heard["seq"], heard["author"]) == (answer["id"], answer["seq"], name)
+
+        await native.post(key, TEXT)
+        [posted] = await client.expect_event("message:post")
+        assert (posted["message"], posted["user"], posted["channel"]) == (TEXT, other, key)
+
+        client.emit("user : status_changed", {"channel": key, "status": "away"})
+        await native.event("presence.changed", key, username=name, status="away")
+        await native.request("status", status="away")
+        [status] = await client.expect_event("user : status_changed")
+        assert status == {"channel": key, "user": other, "status": "away"}
+
+        client.emit("user : left", {"channel": key})
+        await native.event("member.left", key, username=name, reason="left")
+        await user.join(key)
+        await native.event("member.joined", key, username=name)
+        await native.request("channel.leave", key)
+        [left] = await client.expect_event("user : left")
+        assert (left["channel"], left["user"]) == (key, other)
+        await native.join(key)
+        client.do("close")
+        await native.event("member.left", key, username=name, reason="quit")
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+async def test_a_bad_token_is_refused_in_words(server: LiveServer, driver: JsDriver, library: str) -> None:
+    user = Seed(server, "nobody")
+    refused = user.open(driver, library, ["websocket"], token="junk")
+    line = await refused.expect("error")
+    assert "Token is not valid" in line["message"]
+    polling = user.open(driver, library, ["polling"], token="junk")
+    line = await polling.expect("error")
+    assert line["description"] == 401
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+async def test_malformed_events_hurt_nobody(server: LiveServer, driver: JsDriver, library: str) -> None:
+    user = await Seed(server, f"odd{library}").register()
+    client = user.open(driver, library, ["websocket"])
+    await client.expect_event("logged_in")
+    await user.join("oddities")
+    for args in ([], [None], ["text"], [[]], [{"channel": 5}], [{"channel": "oddities", "message": {"a": 1}}], [{}]):
+        client.emit("message:post", *args)
+        [error] = await client.expect_event("error")
+        assert error["code"] in {"invalid", "not_found", "not_a_member"}
+    for name in ("constructor", "__proto__", "unheard of"):
+        client.emit(name, {"channel": "oddities"})
+    [refused] = await client.call("message:post", {"channel": "elsewhere", "message": "x"})
+    assert refused["error"]["code"] == "not_a_member"
+    [answer] = await client.call("message:post", {"channel": "oddities", "message": "still here"})
+    assert answer["seq"] > 0
+
+
+async def test_generations_talk_to_each_other(server: LiveServer, driver: JsDriver) -> None:
+    users = {library: await Seed(server, f"gen{library}").register() for library in LIBRARIES}
+    clients = {library: user.open(driver, library, ["polling", "websocket"]) for library, user in users.items()}
+    for library, client in clients.items():
+        await client.expect_event("logged_in")
+        await users[library].join("generations")
+    for library, client in clients.items():
+        await client.call("message:post", {"channel": "generations", "message": f"{TEXT}{library}"})
+    for library, client in clients.items():
+        for sender in LIBRARIES:
+            if sender != library:
+                [heard] = await client.expect_event("message:post")
+                assert (heard["message"], heard["user"]) == (f"{TEXT}{sender}", f"gen{sender}")
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+async def test_a_lost_client_is_put_back_and_sent_what_it_missed(
+    server: LiveServer, driver: JsDriver, library: str
+) -> None:
+    key = f"lost-{library}"
+    user = await Seed(server, f"lost{library}").register()
+    client = user.open(driver, library, ["websocket"])
+    await client.expect_event("logged_in")
+    await user.join(key)
+    async with await NativeClient.connect(server.url, server.account(f"lostnative{library}")[1]) as native:
+        await native.join(key)
+        await native.post(key, "before")
+        await client.expect_event("message:post")
+        client.do("cut")
+        await client.expect("disconnect")
+        await native.post(key, "missed 1")
+        await native.post(key, "missed 2")
+        back = await client.expect("connect")
+        heard = [(await client.expect_event("message:post"))[0]["message"] for _ in range(2)]
+        assert heard == ["missed 1", "missed 2"]
+        assert (back["recovered"] is True) == (library == "sio48")
+        await native.post(key, "after")
+        assert (await client.expect_event("message:post"))[0]["message"] == "after"
+        # Shorter than the grace: the others were told nothing.
+        assert not [frame for frame in native.all_events if frame["event"] == "member.left"]
+
+
+async def test_a_lost_client_that_stays_away_has_quit(server: LiveServer, driver: JsDriver) -> None:
+    user = await Seed(server, "goesaway").register()
+    client = user.open(driver, "sio25", ["websocket"])
+    await client.expect_event("logged_in")
+    await user.join("quitting")
+    witness = await Seed(server, "witness").register()
+    watching = witness.open(driver, "sio17", ["polling"])
+    await watching.expect_event("logged_in")
+    await witness.join("quitting")
+    client.do("close")
+    [quit_] = await watching.expect_event("user : quit")
+    assert quit_ == {"username": "goesaway", "channels": ["quitting"]}
+
+
+async def test_new_public_channels_are_told_to_everybody(server: LiveServer, driver: JsDriver) -> None:
+    user = await Seed(server, "lobbyist").register()
+    client = user.open(driver, "sio17", ["websocket"])
+    await client.expect_event("logged_in")
+    made = await user._post("/channels", {"name": "Brand new"})
+    assert await client.expect_event("channel : created") == [{"name": "Brand new", "key": made["key"]}]
+
+
+async def test_one_session_per_user_gives_the_originals_rule(driver: JsDriver) -> None:
+    live = LiveServer(MAX_SESSIONS_PER_USER="1", LOG_LEVEL="WARNING")
+    live.migrate()
+    live.start()
+    try:
+        user = await Seed(live, "single").register()
+        first = user.open(driver, "sio17", ["websocket"])
+        await first.expect_event("logged_in")
+        second = user.open(driver, "sio48", ["websocket"])
+        await second.expect_event("name_taken")
+        await second.expect("disconnect")
+        assert (await first.state())["connected"] is True
+    finally:
+        live.stop()
+
+
+@pytest.mark.parametrize("library", ["sio17", "sio48"])
+async def test_logging_out_everywhere_ends_the_session_for_good(
+    server: LiveServer, driver: JsDriver, library: str
+) -> None:
+    user = await Seed(server, f"out{library}").register()
+    client = user.open(driver, library, ["websocket"])
+    await client.expect_event("logged_in")
+    async with httpx.AsyncClient(base_url=server.url) as http:
+        tokens = await http.post("/api/v1/tokens", json={"username": user.name, "password": PASSWORD})
+        access = tokens.json()["access"]
+        answer = await http.post("/api/v1/tokens/revoke-all", headers={"Authorization": f"Bearer {access}"})
+    assert answer.status_code == 204
+    [error] = await client.expect_event("error")
+    assert error["code"] == "not_authenticated"
+    ended = await client.expect("disconnect")
+    # "io server disconnect" is what keeps these clients from coming back.
+    assert ended["reason"] == "io server disconnect"
