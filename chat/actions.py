@@ -18,7 +18,8 @@ from chat.domain import rules
 from chat.domain.errors import NotAMemberError
 from chat.domain.events import ChangesData, ChannelData, Event, EventType, MemberData, MessageData
 from chat.domain.ids import ChannelKey, UserRef
-from chat.membership.messages import Outcome, Status
+from chat.domain.sessions import Status
+from chat.membership.messages import Outcome
 from chat.runtime import Runtime
 from chat.selectors import ChannelAccess
 from reaktor.errors import NotFoundError, TooLargeError

@@ -15,9 +15,9 @@ from chat.delivery.hub import Hub
 from chat.delivery.session import LiveSession
 from chat.domain.events import Event, EventType, MessageData, event_from_message
 from chat.domain.ids import ChannelKey, UserId
+from chat.domain.sessions import LeftReason
 from chat.feeds import Feeds
 from chat.membership.messages import (
-    LeftReason,
     MemberJoined,
     MemberLeft,
     PresenceChanged,

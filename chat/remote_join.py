@@ -14,9 +14,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from chat.domain.ids import ChannelKey, UserId, WorkerId
+from chat.domain.sessions import Transport
 from chat.feeds import Feeds
 from chat.membership.follower import Follower
-from chat.membership.messages import Join, Transport
+from chat.membership.messages import Join
 from chat.membership.replica import Replica
 from chat.membership.wire import worker_mailbox
 from reaktor.bus import Bus, BusError

@@ -21,19 +21,12 @@ from chat.delivery.hub import Hub
 from chat.delivery.session import LiveSession
 from chat.domain.events import Event, MemberData
 from chat.domain.ids import ChannelKey, SessionId, UserId, WorkerId
+from chat.domain.sessions import Status
 from chat.feeds import Feeds
 from chat.limits import ChatLimits
 from chat.membership.authority import Authority
 from chat.membership.follower import Follower
-from chat.membership.messages import (
-    AnnouncedSession,
-    Connect,
-    Join,
-    Leave,
-    Outcome,
-    SetStatus,
-    Status,
-)
+from chat.membership.messages import AnnouncedSession, Connect, Join, Leave, Outcome, SetStatus
 from chat.membership.messages import (
     Disconnect as DisconnectCommand,
 )

@@ -11,9 +11,8 @@ from typing import Any, Protocol
 
 from chat.domain.events import Event
 from chat.domain.ids import ChannelKey, UserRef
-from chat.membership.messages import SessionInfo, Status
+from chat.domain.sessions import SessionInfo, Status
 from reaktor.errors import Disconnect
-
 
 Frame = Any
 """What a wire format makes of an event: anything with a length in bytes; only sessions of that format look inside."""

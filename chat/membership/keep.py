@@ -12,7 +12,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from chat.domain.ids import ChannelKey, SessionId, UserId, WorkerId
-from chat.membership.messages import SessionInfo, Status, Transport
+from chat.domain.sessions import SessionInfo, Status, Transport
 
 # A command is re-sent for at most 5 s and may wait in a bus for as long; a minute is far beyond both.
 ENDED_MEMORY_S = 60.0

@@ -7,28 +7,10 @@ this worker's runtime must do (index, tell). wire.py makes JSON of them. Source:
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import NamedTuple
 
 from chat.domain.ids import ChannelKey, CommandId, SessionId, UserId, WorkerId
-
-
-class Status(StrEnum):
-    ONLINE = "online"
-    AWAY = "away"
-
-
-class Transport(StrEnum):
-    NATIVE = "native"
-    SOCKETIO = "socketio"
-
-
-class LeftReason(StrEnum):
-    """Why a user is no longer in a channel: asked to leave, has no session left, was taken out."""
-
-    LEFT = "left"
-    QUIT = "quit"
-    REMOVED = "removed"
+from chat.domain.sessions import LeftReason, SessionInfo, Status
 
 
 class Position(NamedTuple):
@@ -36,28 +18,6 @@ class Position(NamedTuple):
 
     epoch: int
     revision: int
-
-
-@dataclass(frozen=True, slots=True)
-class Grace:
-    """How long a session that ended without a goodbye lingers as a member, and how long its channels are kept."""
-
-    quit_s: float = 0.0
-    keep_s: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class SessionInfo:
-    """One live session, as everybody knows it. `since` is Unix seconds."""
-
-    session_id: SessionId
-    user_id: UserId
-    username: str
-    worker: WorkerId
-    transport: Transport
-    since: float
-    grace: Grace = Grace()
-    address: str = ""
 
 
 # -- Commands -----------------------------------------------------------------------------------------------------

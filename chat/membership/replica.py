@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from chat.domain.ids import ChannelKey, SessionId, UserId, WorkerId
-from chat.membership.messages import Batch, Outcome, Position, Snapshot, Status, Transition
+from chat.domain.sessions import Status
+from chat.membership.messages import Batch, Outcome, Position, Snapshot, Transition
 from chat.membership.roster import Roster, SessionEntry
 from chat.membership.transitions import carry_out, difference, entered
 

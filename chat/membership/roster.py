@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 
 from chat.domain.ids import ChannelKey, SessionId, UserId, WorkerId
+from chat.domain.sessions import SessionInfo, Status
 from chat.membership.messages import (
     Change,
     Connected,
@@ -19,9 +20,7 @@ from chat.membership.messages import (
     Left,
     Lingering,
     Position,
-    SessionInfo,
     SnapshotSession,
-    Status,
     StatusChanged,
 )
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chat.domain.ids import ChannelKey, SessionId, UserId, WorkerId
+from chat.domain.sessions import LeftReason
 from chat.membership.blocks import BlockList, holds
 from chat.membership.endings import Endings
 from chat.membership.keep import DeadWorkers
@@ -28,7 +29,6 @@ from chat.membership.messages import (
     Joined,
     Leave,
     Left,
-    LeftReason,
     Position,
     Remove,
     Revoke,

@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from chat.domain.ids import ChannelKey, SessionId, WorkerId
+from chat.domain.sessions import LeftReason, Status
 from chat.membership.messages import (
     Change,
     Connected,
     Disconnected,
     Joined,
     Left,
-    LeftReason,
     Lingering,
     MemberJoined,
     MemberLeft,
@@ -24,7 +24,6 @@ from chat.membership.messages import (
     SessionEnded,
     SessionEntered,
     SessionExited,
-    Status,
     StatusChanged,
     Transition,
 )

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from chat.domain.ids import ChannelKey, SessionId, UserId, WorkerId
+from chat.domain.sessions import Grace, LeftReason, SessionInfo, Status, Transport
 from chat.membership.messages import (
     AnnouncedSession,
     Block,
@@ -20,22 +21,17 @@ from chat.membership.messages import (
     Disconnect,
     Disconnected,
     DropWorker,
-    Grace,
     Hello,
     Join,
     Joined,
     Leave,
     Left,
-    LeftReason,
     Lingering,
     Remove,
     Revoke,
-    SessionInfo,
     SetStatus,
-    Status,
     StatusChanged,
     Tick,
-    Transport,
     Unblock,
 )
 

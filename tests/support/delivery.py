@@ -14,7 +14,7 @@ from typing import Any
 from chat.delivery.session import LiveSession
 from chat.domain.events import Event, EventType, MessageData
 from chat.domain.ids import ChannelKey, SessionId, UserId, UserRef, WorkerId
-from chat.membership.messages import SessionInfo, Transport
+from chat.domain.sessions import SessionInfo, Transport
 from reaktor.errors import Disconnect
 
 CHANNEL = ChannelKey("lobby")

@@ -9,18 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chat.domain.ids import CommandId, SessionId, WorkerId
-from chat.membership.messages import (
-    AnnouncedSession,
-    Batch,
-    Command,
-    Connect,
-    Disconnect,
-    Hello,
-    Outcome,
-    SessionEnded,
-    SessionInfo,
-    Status,
-)
+from chat.domain.sessions import SessionInfo, Status
+from chat.membership.messages import AnnouncedSession, Batch, Command, Connect, Disconnect, Hello, Outcome, SessionEnded
 from chat.membership.replica import Offer, Replica
 from chat.membership.wire import Envelope, SnapshotAnswer, SyncRequest
 from tests.support.membership import Shown

@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 from chat.domain.ids import ChannelKey, SessionId, UserId, WorkerId
-from chat.membership.messages import (
-    Change,
-    Command,
-    Connect,
-    Grace,
-    Tick,
-)
+from chat.domain.sessions import Grace
+from chat.membership.messages import Change, Command, Connect, Tick
 from chat.membership.state import MembershipState
 from tests.support.membership import FIRST, NO_GRACE, session_info
 

@@ -21,7 +21,7 @@ from accounts.authentication import Claims, user_for_claims, verify_token
 from chat import actions, selectors
 from chat.batches import Stored
 from chat.domain.ids import SessionId
-from chat.membership.messages import SessionInfo, Transport
+from chat.domain.sessions import SessionInfo, Transport
 from chat.runtime import Runtime, current
 from chat.transports.native import protocol
 from chat.transports.native.handlers import HANDLERS

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from chat import actions, services
 from chat.domain import rules
-from chat.membership.messages import Status
+from chat.domain.sessions import Status
 from chat.transports.native.protocol import Request
 from chat.transports.native.session import NativeSession
 from reaktor.errors import ConflictError
@@ -138,7 +138,8 @@ async def on_read(consumer: NativeConsumer, session: NativeSession, request: Req
 @_handles("typing")
 async def on_typing(consumer: NativeConsumer, session: NativeSession, request: Request) -> None:
     is_on = request.data["on"]
-    if session.may_tell_typing(request.channel, is_on=is_on):
+    # Who is not in the channel is refused each time, and takes no place in the session's memory of typing.
+    if request.channel not in session.channels or session.may_tell_typing(request.channel, is_on=is_on):
         actions.tell_typing(consumer.runtime, session, request.channel, is_on=is_on)
     consumer.answer(request, {})
 

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from chat.delivery.session import LiveSession
 from chat.domain.events import Event, EventType
 from chat.domain.ids import UserRef
-from chat.membership.messages import SessionInfo
+from chat.domain.sessions import SessionInfo
 from chat.transports.native import protocol
 from reaktor.config import Limits, NativeTimings
 from reaktor.errors import CloseCode, Disconnect, RateLimitedError

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -90,9 +90,19 @@ class MessageView(ChatView):
         return Response(message)
 
 
+EMOJI = OpenApiParameter(
+    "emoji",
+    str,
+    OpenApiParameter.PATH,
+    pattern=r"^[^\s/\x00-\x1f\x7f-\xad]{1,32}$",
+    description="An emoji, or a short word.",
+)
+
+
 class ReactionView(ChatView):
     @extend_schema(
         operation_id="reactions_add",
+        parameters=[EMOJI],
         request=None,
         responses=answers({200: shapes.MessageShape}, 403, 404, 409),
         tags=["messages"],
@@ -106,6 +116,7 @@ class ReactionView(ChatView):
 
     @extend_schema(
         operation_id="reactions_remove",
+        parameters=[EMOJI],
         responses=answers({200: shapes.MessageShape}, 403, 404, 409),
         tags=["messages"],
     )

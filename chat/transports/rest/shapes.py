@@ -11,9 +11,10 @@ from rest_framework import serializers
 
 from chat.domain import rules
 from chat.domain.rules import ChannelKind, Role
-from chat.membership.messages import Status
-from reaktor.api import Text, Whole, WholeInBody
+from chat.domain.sessions import Status
+from reaktor.api import NOT_BLANK, Text, Whole, WholeInBody
 
+UUID = r"^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}\Z"
 PAGE_MESSAGES = 50
 MAX_PAGE_MESSAGES = 100
 PAGE_CHANNELS = 100
@@ -94,17 +95,19 @@ class ReadShape(serializers.Serializer[Any]):
 
 class ChannelQuery(serializers.Serializer[Any]):
     search = Text(required=False, allow_blank=True, max_length=rules.NAME_CHARS)
-    cursor = Text(required=False, allow_blank=True, max_length=64, help_text="`next` of the page before.")
+    cursor = Text(required=False, allow_blank=True, pattern=r"^[0-9]{0,18}\Z", help_text="`next` of the page before.")
 
 
 class ChannelInput(serializers.Serializer[Any]):
-    name = Text(max_length=rules.NAME_CHARS, help_text="1 to 80 characters; blanks around it are cut off.")
+    name = Text(
+        max_length=rules.NAME_CHARS, pattern=NOT_BLANK, help_text="1 to 80 characters; blanks around it are cut off."
+    )
     kind = serializers.ChoiceField(["public", "unlisted"], required=False)
     topic = Text(required=False, allow_blank=True, max_length=rules.TOPIC_CHARS)
 
 
 class ChannelChange(serializers.Serializer[Any]):
-    name = Text(required=False, max_length=rules.NAME_CHARS)
+    name = Text(required=False, max_length=rules.NAME_CHARS, pattern=NOT_BLANK)
     topic = Text(required=False, allow_blank=True, max_length=rules.TOPIC_CHARS)
 
 
@@ -120,13 +123,13 @@ class ChangesQuery(serializers.Serializer[Any]):
 
 
 class MessageInput(serializers.Serializer[Any]):
-    text = Text(help_text="Kept as sent; not blank.")
+    text = Text(pattern=NOT_BLANK, help_text="Kept as sent; not blank; at most 4,000 characters unless configured.")
     nonce = Text(max_length=rules.NONCE_CHARS, help_text="The sender's own name for this sending: makes retries safe.")
-    reply_to = Text(required=False, allow_null=True, max_length=36, help_text="The id of a message of this channel.")
+    reply_to = Text(required=False, allow_null=True, pattern=UUID, help_text="The id of a message of this channel.")
 
 
 class MessageChange(serializers.Serializer[Any]):
-    text = Text()
+    text = Text(pattern=NOT_BLANK)
 
 
 class ReadInput(serializers.Serializer[Any]):

@@ -18,7 +18,7 @@ from accounts.authentication import Claims, user_for_claims, verify_token
 from chat import actions
 from chat.batches import Stored
 from chat.domain.ids import SessionId, UserRef
-from chat.membership.messages import Grace, SessionInfo, Transport
+from chat.domain.sessions import Grace, SessionInfo, Transport
 from chat.runtime import Runtime, current
 from chat.selectors import user_ref
 from chat.transports.socketio import events

@@ -14,7 +14,7 @@ import orjson
 from chat.domain.events import Event, EventType, MessageData
 from chat.domain.ids import ChannelKey
 from chat.domain.rules import parse_channel_key
-from chat.membership.messages import Status
+from chat.domain.sessions import Status
 from reaktor.engineio.packets import ReadyPacket
 from reaktor.errors import InvalidError, ReaktorError
 

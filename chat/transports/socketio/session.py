@@ -13,8 +13,8 @@ import orjson
 
 from chat.delivery.session import LiveSession
 from chat.domain.ids import ChannelKey, UserRef
+from chat.domain.sessions import SessionInfo
 from chat.feeds import Feeds
-from chat.membership.messages import SessionInfo
 from chat.selectors import timestamp
 from chat.transports.socketio import events
 from chat.transports.socketio.events import ReadyFrame, SocketIOFormat

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chat.domain.ids import SessionId
+from chat.domain.sessions import LeftReason, Status, Transport
 from chat.membership.messages import (
     Block,
     Connect,
@@ -13,13 +14,10 @@ from chat.membership.messages import (
     Join,
     Joined,
     Left,
-    LeftReason,
     Lingering,
     Remove,
     Revoke,
     SetStatus,
-    Status,
-    Transport,
 )
 from tests.support.membership import FIRST, LINGERS, SECOND, session_info
 from tests.support.told import ANN, LOBBY, NEWS, S1, S2, Told

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from chat.domain.ids import WorkerId
+from chat.domain.sessions import LeftReason, Status
 from chat.membership.keep import DEAD_PER_SLOT, DeadWorkers
 from chat.membership.messages import (
     AnnouncedSession,
@@ -19,9 +20,7 @@ from chat.membership.messages import (
     Joined,
     Leave,
     Left,
-    LeftReason,
     Lingering,
-    Status,
     Tick,
 )
 from tests.support.membership import FIRST, LINGERS, SECOND, session_info

@@ -1,0 +1,51 @@
+"""A live session as everybody knows it: who, from where, by which transport, online or away.
+
+Shared by the membership (who is where) and the delivery (whom to write to). Plain values; pure.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from chat.domain.ids import SessionId, UserId, WorkerId
+
+
+class Status(StrEnum):
+    ONLINE = "online"
+    AWAY = "away"
+
+
+class Transport(StrEnum):
+    NATIVE = "native"
+    SOCKETIO = "socketio"
+
+
+class LeftReason(StrEnum):
+    """Why a user is no longer in a channel: asked to leave, has no session left, was taken out."""
+
+    LEFT = "left"
+    QUIT = "quit"
+    REMOVED = "removed"
+
+
+@dataclass(frozen=True, slots=True)
+class Grace:
+    """How long a session that ended without a goodbye lingers as a member, and how long its channels are kept."""
+
+    quit_s: float = 0.0
+    keep_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class SessionInfo:
+    """One live session, as everybody knows it. `since` is Unix seconds."""
+
+    session_id: SessionId
+    user_id: UserId
+    username: str
+    worker: WorkerId
+    transport: Transport
+    since: float
+    grace: Grace = Grace()
+    address: str = ""
