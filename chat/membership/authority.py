@@ -222,8 +222,9 @@ class Authority:
     async def _publish(self, batch: Batch) -> None:
         try:
             await self._bus.broadcast(wire.CHANGES_GROUP, wire.BATCH, wire.batch_body(batch))
-        except BusError as error:
-            # The changes are made; replicas learn of them by the next heartbeat, and then by a snapshot.
+        except (BusError, TypeError) as error:
+            # The changes are made; replicas learn of them by the next heartbeat, and then by a snapshot. (TypeError: a
+            # text that JSON can't carry, out of an order of this process.)
             self.unpublished += 1
             logger.warning("authority: could not publish up to %d: %s", batch.last_revision, error)
 

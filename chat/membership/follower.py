@@ -136,9 +136,10 @@ class Follower:
         """Have a command decided; returns when the replica shows its effect.
 
         `on_applied` is called in the very loop turn in which it does, right after the transitions of that batch and
-        before anything else can be delivered; its value is returned. Raises the error of the refusal, and
-        UnavailableError after command_timeout_s: the command may have been decided then, or be so later. A Connect
-        whose caller does not get its outcome is followed by a Disconnect, so that no ghost stays.
+        before anything else can be delivered; its value is returned. Raises the error of the refusal, InvalidError
+        for texts that can't be sent, and UnavailableError after command_timeout_s: the command may have been decided
+        then, or be so later. A Connect whose caller does not get its outcome is followed by a Disconnect, so that no
+        ghost stays.
         """
         if len(self._pending) >= MAX_PENDING:
             raise UnavailableError
@@ -282,10 +283,10 @@ class Follower:
     async def _send(self) -> None:
         while True:
             await self._pending.to_send.wait()
-            while envelopes := self._pending.take(SEND_TOGETHER, self._clock()):
+            while packed := self._pending.take(SEND_TOGETHER, self._clock()):
                 # What the bus does not take is sent again with the rest that has no outcome.
                 with contextlib.suppress(BusError):
-                    body = wire.commands_body(self._worker, envelopes)
+                    body = wire.commands_body(self._worker, packed)
                     await self._bus.send(wire.AUTHORITY_MAILBOX, wire.COMMANDS, body)
 
     async def _watch(self) -> None:

@@ -12,14 +12,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
+
 from chat.domain.ids import CommandId, SessionId
 from chat.membership.messages import Command, Connect, Outcome
-from chat.membership.wire import Envelope
+from chat.membership.wire import Envelope, pack_envelope
 from reaktor.errors import (
     BannedError,
     ConflictError,
     ErrorCode,
     ForbiddenError,
+    InvalidError,
     NotFoundError,
     ReaktorError,
     TooManySessionsError,
@@ -46,6 +49,7 @@ class PendingCommand:
     """One command without an outcome. No future: nobody waits, and it is sent until it has been decided."""
 
     envelope: Envelope
+    packed: orjson.Fragment
     future: asyncio.Future[Any] | None
     on_applied: Callable[[Outcome], Any] | None
     sent_at: float = 0.0
@@ -72,10 +76,15 @@ class Pending:
     def add(
         self, command: Command, future: asyncio.Future[Any] | None, on_applied: Callable[[Outcome], Any] | None
     ) -> PendingCommand:
-        """Queue a command under a new id."""
+        """Queue a command under a new id. Raises InvalidError for texts that can't be sent."""
         self._count += 1
         command_id = CommandId(f"{self._prefix}.{self._count}")
-        pending = self._by_id[command_id] = PendingCommand(Envelope(command_id, command), future, on_applied)
+        envelope = Envelope(command_id, command)
+        try:
+            packed = pack_envelope(envelope)
+        except TypeError as error:
+            raise InvalidError from error
+        pending = self._by_id[command_id] = PendingCommand(envelope, packed, future, on_applied)
         self._outbox.append(pending)
         self.to_send.set()
         return pending
@@ -89,15 +98,15 @@ class Pending:
         commands = [pending.envelope.command for pending in self._by_id.values()]
         return {command.session.session_id for command in commands if isinstance(command, Connect)}
 
-    def take(self, count: int, now: float) -> list[Envelope]:
+    def take(self, count: int, now: float) -> list[orjson.Fragment]:
         """The next commands to send, in the order they were given; none: to_send is clear."""
-        taken: list[Envelope] = []
+        taken: list[orjson.Fragment] = []
         while self._outbox and len(taken) < count:
             pending = self._outbox.popleft()
             pending.is_queued = False
             if pending.envelope.command_id in self._by_id:
                 pending.sent_at = now
-                taken.append(pending.envelope)
+                taken.append(pending.packed)
         if not self._outbox:
             self.to_send.clear()
         return taken

@@ -142,9 +142,17 @@ def _envelope_from(value: Any) -> Envelope:
 # -- worker → authority -------------------------------------------------------------------------------------------
 
 
-def commands_body(worker: WorkerId | None, envelopes: Iterable[Envelope]) -> Body:
-    sender = None if worker is None else [*worker]
-    return {"v": VERSION, "w": sender, "c": [[e.command_id, command_to(e.command)] for e in envelopes]}
+def pack_envelope(envelope: Envelope) -> orjson.Fragment:
+    """A command as it stands in commands_body, encoded once however often it is sent.
+
+    Raises TypeError for what JSON can't carry (half a surrogate pair in a text).
+    """
+    return orjson.Fragment(orjson.dumps([envelope.command_id, command_to(envelope.command)]))
+
+
+def commands_body(worker: WorkerId | None, packed: Iterable[orjson.Fragment]) -> Body:
+    """`worker` None: said where no worker runs, such as in a management command."""
+    return {"v": VERSION, "w": None if worker is None else [*worker], "c": list(packed)}
 
 
 @_reads

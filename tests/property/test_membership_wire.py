@@ -10,6 +10,7 @@ import orjson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chat.domain import sessions
 from chat.domain.ids import ChannelKey, CommandId, SessionId, UserId, WorkerId
 from chat.membership import messages as m
 from chat.membership import wire
@@ -20,12 +21,20 @@ texts = st.text(max_size=8)
 session_ids, user_ids, channels = texts.map(SessionId), texts.map(UserId), texts.map(ChannelKey)
 seconds = st.floats(0, 1e10, allow_nan=False)
 workers = st.builds(WorkerId, st.integers(0, 300), st.integers(0, 2**53))
-graces = st.builds(m.Grace, seconds, seconds)
+graces = st.builds(sessions.Grace, seconds, seconds)
 infos = st.builds(
-    m.SessionInfo, session_ids, user_ids, texts, workers, st.sampled_from(m.Transport), seconds, graces, texts
+    sessions.SessionInfo,
+    session_ids,
+    user_ids,
+    texts,
+    workers,
+    st.sampled_from(sessions.Transport),
+    seconds,
+    graces,
+    texts,
 )
-statuses = st.sampled_from(m.Status)
-reasons = st.sampled_from(m.LeftReason)
+statuses = st.sampled_from(sessions.Status)
+reasons = st.sampled_from(sessions.LeftReason)
 keys = st.frozensets(channels, max_size=4)
 heads = st.dictionaries(channels, st.integers(0, 2**53), max_size=4)
 codes = st.integers(1000, 4999)
@@ -89,7 +98,10 @@ def travelled(body: dict[str, Any]) -> dict[str, Any]:
 @MANY
 @given(st.none() | workers, st.lists(envelopes, max_size=3))
 def test_commands_come_out_as_they_went_in(worker: WorkerId | None, sent: list[wire.Envelope]) -> None:
-    assert wire.read_commands(travelled(wire.commands_body(worker, sent))) == (worker, tuple(sent))
+    assert wire.read_commands(travelled(wire.commands_body(worker, map(wire.pack_envelope, sent)))) == (
+        worker,
+        tuple(sent),
+    )
 
 
 @MANY
@@ -141,7 +153,11 @@ def test_junk_is_a_wire_error_and_nothing_else(body: dict[str, Any]) -> None:
 @MANY
 @given(envelopes | batches, st.data())
 def test_a_damaged_message_is_a_wire_error_or_another_message(sent: Any, data: st.DataObject) -> None:
-    body = wire.batch_body(sent) if isinstance(sent, m.Batch) else wire.commands_body(WorkerId(0, 1), [sent])
+    body = (
+        wire.batch_body(sent)
+        if isinstance(sent, m.Batch)
+        else wire.commands_body(WorkerId(0, 1), [wire.pack_envelope(sent)])
+    )
     damage(body := travelled(body), data)
     read_all(body)
 

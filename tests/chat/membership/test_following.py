@@ -12,7 +12,7 @@ from chat.domain.ids import ChannelKey, CommandId, SessionId, UserId
 from chat.membership import wire
 from chat.membership.messages import Block, Disconnect, Join, Leave, MemberJoined, Outcome, Revoke
 from reaktor.bus import Bus
-from reaktor.errors import BannedError, NotFoundError, TooManySessionsError, UnavailableError
+from reaktor.errors import BannedError, InvalidError, NotFoundError, TooManySessionsError, UnavailableError
 from tests.support.membership import FIRST, LINGERS, QUICK, SECOND, Node, authority_on, eventually, running
 
 LOBBY = ChannelKey("lobby")
@@ -206,7 +206,7 @@ async def test_a_command_without_a_worker_is_taken(bus: Bus) -> None:
     async with running(authority, node):
         await node.connect("s1")
         order = wire.Envelope(CommandId("outside"), Revoke(UserId("ann"), 4503))
-        await bus.send(wire.AUTHORITY_MAILBOX, wire.COMMANDS, wire.commands_body(None, [order]))
+        await bus.send(wire.AUTHORITY_MAILBOX, wire.COMMANDS, wire.commands_body(None, [wire.pack_envelope(order)]))
         await eventually(lambda: not node.live, "the session is told and closed")
 
 
@@ -228,3 +228,12 @@ async def test_a_disconnect_that_is_told_arrives(bus: Bus) -> None:
         await node.connect("s1")
         node.follower.tell(Disconnect(SessionId("s1"), goodbye=True))
         await eventually(lambda: authority.status()["sessions"] == 0, "the session is gone")
+
+
+async def test_a_text_that_cannot_be_sent_is_refused_before_it_harms_the_others(bus: Bus) -> None:
+    node = Node(bus)
+    async with running(authority_on(bus), node):
+        await node.connect("s1")
+        with pytest.raises(InvalidError):
+            await node.join("s1", "half a pair \ud800")
+        await node.join("s1", "lobby")

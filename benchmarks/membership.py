@@ -1,0 +1,183 @@
+"""How fast the membership decides, replicates and travels; run as `python -m benchmarks.membership`.
+
+State and snapshot in this process; commands through a real Redis, with the authority in a process of its own, as in
+the server. Prints one line per figure.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import random
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from channels_redis.pubsub import RedisPubSubChannelLayer
+
+from chat.domain.ids import ChannelKey, SessionId, UserId, WorkerId
+from chat.domain.sessions import Grace, SessionInfo, Transport
+from chat.membership import wire
+from chat.membership.authority import Authority
+from chat.membership.collection import collection_paused
+from chat.membership.follower import Follower
+from chat.membership.messages import Block, Connect, DropWorker, Join, Leave, Outcome, Tick
+from chat.membership.replica import Replica
+from chat.membership.state import MembershipState
+from reaktor.bus import Bus
+from reaktor.cluster.redis import find_executable, wait_for_redis
+from reaktor.config import MembershipTimings
+
+CHANNELS_PER_SESSION = 5
+
+
+def info(number: int, worker: WorkerId) -> SessionInfo:
+    chance = random.Random(number)
+    return SessionInfo(
+        SessionId(f"{chance.getrandbits(128):032x}"),
+        UserId(str(uuid.UUID(int=chance.getrandbits(128)))),
+        f"user{number}",
+        worker,
+        Transport.SOCKETIO,
+        time.time(),
+        Grace(8, 60),
+        "203.0.113.7",
+    )
+
+
+def say(what: str, figure: str) -> None:
+    print(f"{what:<58} {figure:>22}")
+
+
+def timed(what: str, count: int, work: Callable[[], object]) -> object:
+    started = time.perf_counter()
+    result = work()
+    took = time.perf_counter() - started
+    say(what, f"{took * 1000:,.0f} ms" + (f" ({count / took:,.0f}/s)" if count > 1 else ""))
+    return result
+
+
+def measure_state(sessions: int) -> None:
+    """The pure parts, at so many sessions in CHANNELS_PER_SESSION channels each."""
+    state = MembershipState(1)
+    infos = [info(number, WorkerId(number % 4, 1)) for number in range(sessions)]
+    chance = random.Random(1)
+    joins = [
+        Join(each.session_id, ChannelKey(f"channel-{chance.randrange(5_000)}"))
+        for each in infos
+        for _ in range(CHANNELS_PER_SESSION)
+    ]
+    timed(f"state: connect {sessions:,}", sessions, lambda: [state.apply(Connect(each), 1.0) for each in infos])
+    timed(f"state: join {len(joins):,}", len(joins), lambda: [state.apply(join, 1.0) for join in joins])
+    timed("state: tick with nothing to do", 1, lambda: state.apply(Tick(), 2.0))
+    with collection_paused():
+        snapshot = state.snapshot()
+        packed = timed("snapshot: to JSON", 1, lambda: wire.pack_snapshot(snapshot))
+        assert isinstance(packed, bytes)
+        blob = timed("snapshot: compress (in a thread)", 1, lambda: zlib.compress(packed, 1))
+        assert isinstance(blob, bytes)
+        say("snapshot: size", f"{len(packed) / 1e6:.1f} → {len(blob) / 1e6:.1f} MB")
+        body = wire.snapshot_body(is_greeted=True) | {"blob": blob}
+        answer = timed("snapshot: read", 1, lambda: wire.read_snapshot(body))
+        assert isinstance(answer, wire.SnapshotAnswer)
+        replica = Replica(WorkerId(0, 1))
+        timed("replica: install the first one", 1, lambda: replica.restore(answer.snapshot, 0.0))
+    assert replica.digest() == state.digest()
+    quarter = sessions // 4
+    timed(f"state: a worker with {quarter:,} sessions dies", 1, lambda: state.apply(DropWorker(WorkerId(0, 1)), 3.0))
+    timed("state: its graces end at once", 1, lambda: state.apply(Tick(), 12.0))
+
+
+@contextlib.contextmanager
+def redis_url() -> Iterator[str]:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "redis.sock"
+        command = [find_executable(), "--port", "0", "--unixsocket", str(path), "--save", "", "--dir", folder]
+        server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        try:
+            asyncio.run(wait_for_redis(f"unix://{path}", 10))
+            yield f"unix://{path}"
+        finally:
+            server.terminate()
+            server.wait(10)
+
+
+def new_bus(url: str) -> Bus:
+    return Bus(RedisPubSubChannelLayer(hosts=[{"address": url, "socket_timeout": None}], prefix="reaktor"))
+
+
+async def serve(url: str) -> None:
+    """The authority's process."""
+
+    async def no_blocks() -> list[Block]:
+        return []
+
+    epoch = int(time.time() * 1000)
+    await Authority(new_bus(url), MembershipTimings(), epoch=epoch, load_blocks=no_blocks).run()
+
+
+async def measure_commands(url: str, callers: int, seconds: float) -> None:
+    """Callers that join and leave, each waiting for its own write before the next."""
+    worker = WorkerId(0, int(time.time() * 1000))
+    bus, replica = new_bus(url), Replica(worker)
+    follower = Follower(
+        bus, MembershipTimings(), replica, worker=worker, announce=list, on_transitions=lambda transitions: None
+    )
+
+    async def read() -> None:
+        async for kind, body in bus.listen(wire.worker_mailbox(worker)):
+            follower.on_message(kind, body)
+
+    tasks = [asyncio.create_task(read()), asyncio.create_task(follower.run())]
+    await follower.wait_ready()
+    took: list[float] = []
+
+    async def call(number: int) -> None:
+        mine = info(number, worker)
+        await follower.submit(Connect(mine))
+        channel = ChannelKey(f"channel-{number % 20}")
+        until = time.perf_counter() + seconds
+        while (started := time.perf_counter()) < until:
+            command = Leave if channel in replica.channels_of(mine.session_id) else Join
+            outcome: Outcome = await follower.submit(command(mine.session_id, channel))
+            assert outcome.is_accepted
+            took.append(time.perf_counter() - started)
+
+    await asyncio.gather(*(call(number) for number in range(callers)))
+    took.sort()
+    middle, late = took[len(took) // 2] * 1000, took[int(len(took) * 0.99)] * 1000
+    say(f"over Redis: {callers:,} caller(s)", f"{len(took) / seconds:,.0f} commands/s")
+    say("            command to own replica, p50 / p99", f"{middle:.2f} / {late:.2f} ms")
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sessions", type=int, default=100_000)
+    parser.add_argument("--seconds", type=float, default=3.0)
+    parser.add_argument("--serve", metavar="URL", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.serve:
+        asyncio.run(serve(options.serve))
+        return
+    measure_state(options.sessions)
+    with redis_url() as url:
+        authority = subprocess.Popen([sys.executable, "-m", "benchmarks.membership", "--serve", url])
+        try:
+            for callers in (1, 200, 2_000):
+                asyncio.run(measure_commands(url, callers, options.seconds))
+        finally:
+            authority.terminate()
+            authority.wait(10)
+
+
+if __name__ == "__main__":
+    main()
