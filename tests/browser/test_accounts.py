@@ -74,6 +74,20 @@ def test_logging_out_ends_it_in_every_tab_and_on_the_server(people: People, room
     ada.expect_texts(["a secret draft is left"])
 
 
+def test_when_somebody_else_logs_in_in_another_tab_every_tab_is_theirs(people: People, room: Room) -> None:
+    ada = people("ada").register(room.path)
+    ada.say("hello")
+    second = ada.tab()
+    second.goto(ada.url)
+    second.get_by_role("button", name="Log out").click()
+    second.get_by_role("button", name="Register").click()
+    second.get_by_label("Name").fill(f"{ada.name}b")
+    second.get_by_label("Password").fill(PASSWORD)
+    second.get_by_role("button", name="Register").click()
+    for page in (second, ada.page):
+        expect(page.get_by_role("navigation")).to_contain_text(f"{ada.name}b")
+
+
 def test_all_sessions_end_when_the_user_ends_them_and_the_page_says_so(people: People, room: Room) -> None:
     ada = people("ada").register(room.path)
     ada.expect_channel(room.name)

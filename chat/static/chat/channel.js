@@ -181,7 +181,11 @@ export class ChannelState {
   mention({ number }) {
     if (!(number > this.info.read_number) || this.#mentioned.has(number)) return;
     this.#mentioned.add(number);
-    this.info = { ...this.info, mentions: this.info.mentions + 1, number: Math.max(number, this.info.number) };
+    this.info = {
+      ...this.info,
+      mentions: this.info.mentions + 1,
+      number: Math.max(number, this.info.number),
+    };
   }
 
   /** Another name or topic, or archived; nothing else of what is told to everybody alike is about this user. */
@@ -193,7 +197,11 @@ export class ChannelState {
   read(number) {
     if (number <= this.info.read_number) return;
     for (const mentioned of this.#mentioned) if (mentioned <= number) this.#mentioned.delete(mentioned);
-    this.info = { ...this.info, read_number: number, mentions: number >= this.info.number ? 0 : this.info.mentions };
+    this.info = {
+      ...this.info,
+      read_number: number,
+      mentions: number >= this.info.number ? 0 : this.info.mentions,
+    };
   }
 
   /** The own session is no longer in it. */
@@ -248,7 +256,11 @@ export class ChannelState {
   #count(message) {
     const { seq, number } = this.info;
     if (message.changed_seq <= seq && message.number <= number) return;
-    this.info = { ...this.info, seq: Math.max(seq, message.changed_seq), number: Math.max(number, message.number) };
+    this.info = {
+      ...this.info,
+      seq: Math.max(seq, message.changed_seq),
+      number: Math.max(number, message.number),
+    };
   }
 
   #reach(seq) {

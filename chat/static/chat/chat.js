@@ -42,7 +42,7 @@ export class Chat {
     this.signs = new Signs(this);
     this.outbox = new Outbox({
       send: (key, message) => this.#post(key, message),
-      onStored: (key, unsent, reply) => this.#onStored(key, unsent, reply),
+      onStored: (key, unsent, reply) => this.store.acknowledge(key, unsent, reply),
       onChange: (key) => this.store.touch(key),
       memory: own,
       nonce: randomNonce,
@@ -92,7 +92,11 @@ export class Chat {
   enter(key) {
     const channel = this.store.channel(key);
     if (channel?.isEntered && channel.isLoaded && !channel.isStale) return Promise.resolve(channel);
-    if (!this.#joins.has(key)) this.#joins.set(key, this.#join(key).finally(() => this.#joins.delete(key)));
+    if (!this.#joins.has(key))
+      this.#joins.set(
+        key,
+        this.#join(key).finally(() => this.#joins.delete(key)),
+      );
     return this.#joins.get(key);
   }
 
@@ -122,7 +126,10 @@ export class Chat {
     const known = this.store.channel(key);
     const after = known?.isLoaded ? known.cursor : null;
     try {
-      const reply = await this.session.request("channel.join", { channel: key, data: after === null ? {} : { after } });
+      const reply = await this.session.request("channel.join", {
+        channel: key,
+        data: after === null ? {} : { after },
+      });
       this.problems.delete(key);
       const channel = this.store.join(reply, after);
       this.places.enter(channel.info);
@@ -149,13 +156,20 @@ export class Chat {
   loadOlder(key) {
     const channel = this.store.channel(key);
     if (!channel?.isLoaded || !channel.hasOlder) return Promise.resolve();
-    if (!this.#pages.has(key)) this.#pages.set(key, this.#page(channel).finally(() => this.#pages.delete(key)));
+    if (!this.#pages.has(key))
+      this.#pages.set(
+        key,
+        this.#page(channel).finally(() => this.#pages.delete(key)),
+      );
     return this.#pages.get(key);
   }
 
   async #page(channel) {
     const before = channel.oldest;
-    const page = await this.session.request("message.list", { channel: channel.key, data: { before, limit: PAGE } });
+    const page = await this.session.request("message.list", {
+      channel: channel.key,
+      data: { before, limit: PAGE },
+    });
     // A reset in the meantime put another window in its place: the page may not touch it.
     if (channel.oldest !== before) return;
     channel.prepend(page);
@@ -200,28 +214,6 @@ export class Chat {
       await this.enter(key);
       return this.session.request("message.send", { channel: key, data: message });
     }
-  }
-
-  #onStored(key, unsent, reply) {
-    const channel = this.store.channel(key);
-    // Sent before and stored then: it may have changed since, so what the channel tells counts, not what we wrote.
-    if (!channel || reply.duplicate) return;
-    channel.take({
-      id: reply.id,
-      channel: key,
-      number: reply.number,
-      seq: reply.seq,
-      changed_seq: reply.seq,
-      author: this.store.me.username,
-      text: unsent.text,
-      reply_to: null,
-      nonce: unsent.nonce,
-      reactions: {},
-      mentions: [],
-      created_at: reply.created_at,
-      edited_at: null,
-      deleted_at: null,
-    }, reply.seq);
   }
 
   // -- What the server tells -----------------------------------------------------------------------------------

@@ -32,7 +32,8 @@ export function h(tag, attributes = {}, ...children) {
 
 const ICONS = {
   menu: "M3 5h14M3 10h14M3 15h14",
-  people: "M7 9.5a3 3 0 1 0 0-6 3 3 0 0 0 0 6M1.5 16.5c0-3 2.4-5 5.5-5s5.5 2 5.5 5M13 4a2.8 2.8 0 0 1 0 5.3M15 12c2.2.6 3.5 2.2 3.5 4.5",
+  people:
+    "M7 9.5a3 3 0 1 0 0-6 3 3 0 0 0 0 6M1.5 16.5c0-3 2.4-5 5.5-5s5.5 2 5.5 5M13 4a2.8 2.8 0 0 1 0 5.3M15 12c2.2.6 3.5 2.2 3.5 4.5",
   link: "M8.5 11.5a3.3 3.3 0 0 0 4.7 0l3-3a3.3 3.3 0 0 0-4.7-4.7l-1 1M11.5 8.5a3.3 3.3 0 0 0-4.7 0l-3 3a3.3 3.3 0 0 0 4.7 4.7l1-1",
   send: "M3 10h13M10.5 4.5 16 10l-5.5 5.5",
   plus: "M10 4v12M4 10h12",
@@ -63,7 +64,11 @@ const kept = new WeakMap();
  * @param {{key: (item: T) => string, create: (item: T) => Element, update?: (element: any, item: T) => void,
  *   same?: (one: T, other: T) => boolean}} how  `update` is called for new items too, and when `same` says no
  */
-export function keyed(container, items, { key, create, update = () => {}, same = (one, other) => one === other }) {
+export function keyed(
+  container,
+  items,
+  { key, create, update = () => {}, same = (one, other) => one === other },
+) {
   const before = kept.get(container) ?? new Map();
   const after = new Map();
   const names = items.map(key);

@@ -66,7 +66,14 @@ const SENTENCES = {
 
 // Where the server's own sentence is more precise than ours.
 const SERVER_KNOWS_BETTER = new Set([
-  "invalid", "conflict", "too_large", "forbidden", "muted", "banned", "not_authenticated", "name_taken",
+  "invalid",
+  "conflict",
+  "too_large",
+  "forbidden",
+  "muted",
+  "banned",
+  "not_authenticated",
+  "name_taken",
 ]);
 
 /**
@@ -79,7 +86,8 @@ export function explain(error) {
   const details = Object.values(error.fields).filter((text) => typeof text === "string");
   let sentence = SENTENCES[error.code] ?? "That did not work.";
   if (SERVER_KNOWS_BETTER.has(error.code) && error.message !== error.code) sentence = error.message;
-  if (error.code === "invalid" && details.length > 0 && /not valid/.test(sentence)) sentence = capital(details.join(" "));
+  if (error.code === "invalid" && details.length > 0 && /not valid/.test(sentence))
+    sentence = capital(details.join(" "));
   if (error.isPatience) {
     const wait = Math.ceil(error.retryAfterS ?? 0);
     sentence += wait > 1 ? ` Try again in ${inWords(wait)}.` : " Try again in a moment.";

@@ -26,7 +26,9 @@ class App {
   }
 
   start() {
-    this.chat.onState((state) => state.name === "ended" && needsLogin(state.code) && this.#out(explainClose(state.code)));
+    this.chat.onState(
+      (state) => state.name === "ended" && needsLogin(state.code) && this.#out(explainClose(state.code)),
+    );
     this.credentials.onOtherTab(() => this.#onOtherTab());
     addEventListener("hashchange", () => this.#route());
     addEventListener("online", () => this.chat.probe());
@@ -49,10 +51,11 @@ class App {
   /** No longer logged in here, for a reason that the log-in page shows. @param {string} notice */
   #out(notice = "") {
     if (!this.shell) return;
+    // What is remembered may by now be somebody else's login, from another tab.
+    if (this.credentials.login?.user.id === this.chat.store.me?.id) this.credentials.forget();
     this.shell.destroy();
     this.shell = null;
     this.chat.stop();
-    this.credentials.forget();
     forgetDrafts();
     this.#showLogin(notice);
   }

@@ -46,7 +46,9 @@ export class Outbox {
     if (kept?.username !== username) return;
     for (const [key, entries] of kept.channels) {
       const known = new Set(this.entries(key).map(({ nonce }) => nonce));
-      const waiting = entries.filter(({ nonce }) => !known.has(nonce)).map((entry) => ({ ...entry, state: "waiting" }));
+      const waiting = entries
+        .filter(({ nonce }) => !known.has(nonce))
+        .map((entry) => ({ ...entry, state: "waiting" }));
       this.#queues.set(key, [...waiting, ...this.entries(key)]);
     }
   }
@@ -54,7 +56,10 @@ export class Outbox {
   /** Write a message; it is sent as soon as that is possible. @param {string} key  @param {string} text */
   add(key, text) {
     const created = new Date(this.now()).toISOString();
-    this.#set(key, [...this.entries(key), { nonce: this.nonce(), text, created_at: created, state: "waiting" }]);
+    this.#set(key, [
+      ...this.entries(key),
+      { nonce: this.nonce(), text, created_at: created, state: "waiting" },
+    ]);
     this.#work(key);
   }
 
@@ -128,7 +133,10 @@ export class Outbox {
   }
 
   #update(key, nonce, changes) {
-    this.#set(key, this.entries(key).map((entry) => (entry.nonce === nonce ? { ...entry, ...changes } : entry)));
+    this.#set(
+      key,
+      this.entries(key).map((entry) => (entry.nonce === nonce ? { ...entry, ...changes } : entry)),
+    );
   }
 
   #set(key, entries) {

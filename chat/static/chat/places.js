@@ -53,7 +53,10 @@ export class Places {
   /** @param {string} key */
   leave(key) {
     this.#setEntered(this.entered().filter((entered) => entered !== key));
-    this.shared.set(this.#name, this.visited().filter((place) => place.key !== key));
+    this.shared.set(
+      this.#name,
+      this.visited().filter((place) => place.key !== key),
+    );
   }
 
   /** Log-out: this tab is nowhere. What was visited is kept for the next login. */

@@ -101,7 +101,10 @@ export class Session {
    */
   request(op, { channel, data, timeoutS = REQUEST_TIMEOUT_S } = {}) {
     if (!this.isLive) return Promise.reject(new RequestError("offline"));
-    return this.#ask({ op, ...(channel === undefined ? {} : { channel }), ...(data === undefined ? {} : { data }) }, timeoutS);
+    return this.#ask(
+      { op, ...(channel === undefined ? {} : { channel }), ...(data === undefined ? {} : { data }) },
+      timeoutS,
+    );
   }
 
   /**

@@ -16,5 +16,9 @@ export function planReturn({ code, attempt, retryAfterS = 0, random }) {
   if (code >= 4500 && code <= 4999) return { comesBack: false, delayS: 0, refreshFirst: false };
   const ceiling = Math.min(LAST_CEILING_S, FIRST_CEILING_S * 2 ** Math.min(attempt, 10));
   // Full jitter on top of what the server asked for: if many are told the same time, they still spread out.
-  return { comesBack: true, delayS: Math.max(0, retryAfterS) + random() * ceiling, refreshFirst: code === 4005 };
+  return {
+    comesBack: true,
+    delayS: Math.max(0, retryAfterS) + random() * ceiling,
+    refreshFirst: code === 4005,
+  };
 }

@@ -3,7 +3,8 @@
  */
 
 // http(s) only: nothing that runs, nothing local. A full stop or bracket at the end belongs to the sentence.
-const PART = /(https?:\/\/[^\s<>"'`]+[^\s<>"'`.,;:!?)\]}])|(?<![A-Za-z0-9@])@([A-Za-z0-9]{3,32})(?![A-Za-z0-9])/g;
+const PART =
+  /(https?:\/\/[^\s<>"'`]+[^\s<>"'`.,;:!?)\]}])|(?<![A-Za-z0-9@])@([A-Za-z0-9]{3,32})(?![A-Za-z0-9])/g;
 
 /**
  * @param {string} text

@@ -170,6 +170,24 @@ export class Store {
     return null;
   }
 
+  /**
+   * Take the acknowledgement of one's own message: it stands in the place of the event that one is not sent.
+   * @param {string} key
+   * @param {import("./types.js").Unsent} unsent
+   * @param {{id: string, number: number, seq: number, created_at: string, duplicate?: boolean}} reply
+   */
+  acknowledge(key, unsent, reply) {
+    const channel = this.channels.get(key);
+    // Stored by an earlier try: it may have changed since, so what the channel tells counts, not what was written.
+    if (!channel || reply.duplicate) return;
+    const { id, number, seq, created_at } = reply;
+    const { text, nonce } = unsent;
+    const rest = { reply_to: null, reactions: {}, mentions: [], edited_at: null, deleted_at: null };
+    const author = this.me.username;
+    channel.take({ id, channel: key, number, seq, changed_seq: seq, author, text, nonce, created_at, ...rest }, seq);
+    this.touch(key);
+  }
+
   /** Forget everything: another user, or none. */
   clear() {
     this.me = null;

@@ -57,7 +57,10 @@ test("the answer to an edit changes the message but not the cursor: its event do
 test("a page of history is put before what is known, without repeating any of it", () => {
   const channel = joined(messages(26, 50));
   channel.prepend({ messages: messages(10, 27), has_more: true });
-  assert.deepEqual(numbers(channel), messages(10, 50).map(({ number }) => number));
+  assert.deepEqual(
+    numbers(channel),
+    messages(10, 50).map(({ number }) => number),
+  );
   assert.equal(channel.hasOlder, true);
 });
 
@@ -84,7 +87,10 @@ test("a reset forgets the window; the next join sets another one", () => {
 test("a join that answers with a reset replaces the window instead of joining two ends with a gap between", () => {
   const channel = joined(messages(1, 5));
   channel.join(joinReply(messages(500, 524), { reset: true }), 5);
-  assert.deepEqual(numbers(channel), messages(500, 524).map(({ number }) => number));
+  assert.deepEqual(
+    numbers(channel),
+    messages(500, 524).map(({ number }) => number),
+  );
   assert.equal(channel.hasOlder, true);
 });
 
@@ -116,7 +122,13 @@ test("members come and go by name, and their count with them", () => {
   channel.setMember("bob", "online");
   channel.setPresence("bob", "away");
   channel.setPresence("nobody", "away");
-  assert.deepEqual([...channel.members], [["ada", "online"], ["bob", "away"]]);
+  assert.deepEqual(
+    [...channel.members],
+    [
+      ["ada", "online"],
+      ["bob", "away"],
+    ],
+  );
   assert.equal(channel.memberCount, 2);
   channel.removeMember("bob");
   assert.equal(channel.memberCount, 1);
@@ -156,7 +168,9 @@ test("law: a snapshot and the rest of the stream, with repeats and a cut line, e
       if (random() < 0.1) {
         // The line breaks: some events are missed, then a resume answers with what changed since the cursor.
         at = Math.min(stream.length - 1, at + Math.floor(random() * 10));
-        const missed = present(stream.slice(0, at + 1)).filter(({ changed_seq }) => changed_seq > other.cursor);
+        const missed = present(stream.slice(0, at + 1)).filter(
+          ({ changed_seq }) => changed_seq > other.cursor,
+        );
         missed.sort((one, two) => one.changed_seq - two.changed_seq);
         other.change({ messages: missed, seq: stream[at].changed_seq });
       }
@@ -186,7 +200,15 @@ function present(stream) {
 }
 
 const ME = { id: "u1", username: "ada", is_staff: false, created_at: "" };
-const hello = (changes) => ({ session: "s", user: ME, epoch: "e1", limits: {}, channels: [], resume: {}, ...changes });
+const hello = (changes) => ({
+  session: "s",
+  user: ME,
+  epoch: "e1",
+  limits: {},
+  channels: [],
+  resume: {},
+  ...changes,
+});
 
 test("a store resumes exactly the channels it is in", () => {
   const store = new Store();
@@ -234,7 +256,10 @@ test("unknown events, and events of unknown channels, change nothing", () => {
   store.hello(hello());
   assert.equal(store.fold({ event: "weather.changed", channel: "general", data: {} }, 0), null);
   assert.equal(store.fold({ event: "message.new", channel: "nowhere", seq: 1, data: message(1) }, 0), null);
-  assert.equal(store.fold({ event: "typing", channel: "nowhere", data: { username: "bob", on: true } }, 0), null);
+  assert.equal(
+    store.fold({ event: "typing", channel: "nowhere", data: { username: "bob", on: true } }, 0),
+    null,
+  );
 });
 
 test("listeners are told which channel changed", () => {

@@ -8,7 +8,15 @@ import { Memory } from "../../../chat/static/chat/memory.js";
 import { FakeClock, fakeSockets, info, joinReply, message, messages, settled } from "./support.mjs";
 
 const ME = { id: "u1", username: "ada", is_staff: false, created_at: "" };
-const hello = (changes) => ({ session: "s", user: ME, epoch: "e1", limits: {}, channels: [info()], resume: {}, ...changes });
+const hello = (changes) => ({
+  session: "s",
+  user: ME,
+  epoch: "e1",
+  limits: {},
+  channels: [info()],
+  resume: {},
+  ...changes,
+});
 
 async function live() {
   const { FakeSocket, opened } = fakeSockets();
@@ -178,7 +186,10 @@ test("what is read is said a little later, and once", async () => {
   line.chat.signs.read("general");
   line.chat.signs.read("general");
   await line.clock.pass(1);
-  assert.deepEqual(line.asked("read").map(({ data }) => data.number), [3]);
+  assert.deepEqual(
+    line.asked("read").map(({ data }) => data.number),
+    [3],
+  );
   assert.equal(line.chat.store.channel("general").unread, 0);
 });
 
@@ -189,7 +200,10 @@ test("a page that is out of sight for five minutes is away, and online again whe
   assert.equal(line.asked("status").length, 0);
   await line.idle(2);
   line.chat.signs.hidden(false);
-  assert.deepEqual(line.asked("status").map(({ data }) => data.status), ["away", "online"]);
+  assert.deepEqual(
+    line.asked("status").map(({ data }) => data.status),
+    ["away", "online"],
+  );
 });
 
 test("who chose to be away stays away, in sight or not, and over a reconnect", async () => {
@@ -197,11 +211,17 @@ test("who chose to be away stays away, in sight or not, and over a reconnect", a
   line.chat.signs.choose("away");
   line.chat.signs.hidden(true);
   line.chat.signs.hidden(false);
-  assert.deepEqual(line.asked("status").map(({ data }) => data.status), ["away"]);
+  assert.deepEqual(
+    line.asked("status").map(({ data }) => data.status),
+    ["away"],
+  );
   line.socket.end(1006);
   await line.clock.pass(1);
   await line.greet();
-  assert.deepEqual(line.asked("status").map(({ data }) => data.status), ["away"]);
+  assert.deepEqual(
+    line.asked("status").map(({ data }) => data.status),
+    ["away"],
+  );
 });
 
 test("a probe that is not answered gives the line up", async () => {

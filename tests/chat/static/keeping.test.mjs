@@ -50,14 +50,26 @@ test("without a connection messages wait, and go out later in order with the non
   box.add("general", "two");
   await settled();
   assert.deepEqual(texts(sent), ["one"]);
-  assert.deepEqual(box.entries("general").map(({ state }) => state), ["waiting", "waiting"]);
+  assert.deepEqual(
+    box.entries("general").map(({ state }) => state),
+    ["waiting", "waiting"],
+  );
   box.resume();
   await settled();
-  assert.deepEqual(sent.map(({ nonce, text }) => [nonce, text]), [["n1", "one"], ["n1", "one"], ["n2", "two"]]);
+  assert.deepEqual(
+    sent.map(({ nonce, text }) => [nonce, text]),
+    [
+      ["n1", "one"],
+      ["n1", "one"],
+      ["n2", "two"],
+    ],
+  );
 });
 
 test("when the server asks for patience, the same message is sent again, before the next", async () => {
-  const { box, sent } = outbox({ results: [new RequestError("rate_limited", { retryAfterS: 1 }), new RequestError("timeout")] });
+  const { box, sent } = outbox({
+    results: [new RequestError("rate_limited", { retryAfterS: 1 }), new RequestError("timeout")],
+  });
   box.add("general", "one");
   box.add("general", "two");
   await settled();
@@ -65,7 +77,9 @@ test("when the server asks for patience, the same message is sent again, before 
 });
 
 test("a message that can't be stored says why, waits for its author, and holds nothing up", async () => {
-  const { box, stored } = outbox({ results: [new RequestError("muted", { message: "You are muted here." })] });
+  const { box, stored } = outbox({
+    results: [new RequestError("muted", { message: "You are muted here." })],
+  });
   box.add("general", "one");
   box.add("general", "two");
   await settled();
@@ -90,7 +104,10 @@ test("unsent messages outlive a reload, for their author only", async () => {
   after.box.restore("ada");
   after.box.resume();
   await settled();
-  assert.deepEqual(after.sent.map(({ nonce }) => nonce), ["n1"]);
+  assert.deepEqual(
+    after.sent.map(({ nonce }) => nonce),
+    ["n1"],
+  );
   assert.equal(memory.get("unsent"), null);
 });
 
@@ -115,7 +132,14 @@ function credentials({ refresh, login, now = () => 0, locks } = {}) {
     },
   };
   const kept = new Credentials({ api, memory, now, locks, sleep: async () => {} });
-  if (login !== null) memory.set("login", { user: { username: "ada" }, access: "a1", refresh: "r1", deadline: 900_000, ...login });
+  if (login !== null)
+    memory.set("login", {
+      user: { username: "ada" },
+      access: "a1",
+      refresh: "r1",
+      deadline: 900_000,
+      ...login,
+    });
   return { kept, asked, memory };
 }
 
@@ -182,7 +206,10 @@ test("visited unlisted channels are remembered with how far they were read; list
 });
 
 test("every error is said in a sentence, with the seconds to wait where there are some", () => {
-  assert.equal(explain(new RequestError("rate_limited", { retryAfterS: 2.4 })), "That was a lot at once. Try again in 3 seconds.");
+  assert.equal(
+    explain(new RequestError("rate_limited", { retryAfterS: 2.4 })),
+    "That was a lot at once. Try again in 3 seconds.",
+  );
   assert.equal(explain(new RequestError("unheard_of")), "That did not work.");
   assert.match(explain(new TypeError("x")), /^Something went wrong/);
   assert.equal(explain(RequestError.from(undefined, 500)), "Something went wrong on the server.");

@@ -51,7 +51,11 @@ test("replies go to whom they belong, whatever their order; errors carry code an
   const first = session.request("channel.join", { channel: "general", data: {} });
   const second = session.request("typing", { channel: "general", data: { on: true } });
   const [, one, two] = opened[0].sent;
-  opened[0].say({ re: two.id, ok: false, error: { code: "rate_limited", message: "Slow.", retry_after: 1.5 } });
+  opened[0].say({
+    re: two.id,
+    ok: false,
+    error: { code: "rate_limited", message: "Slow.", retry_after: 1.5 },
+  });
   opened[0].say({ re: one.id, ok: true, data: { seq: 4 } });
   assert.deepEqual(await first, { seq: 4 });
   await assert.rejects(second, (error) => error.code === "rate_limited" && error.retryAfterS === 1.5);
@@ -220,7 +224,9 @@ test("law: the time to come back is never before retry_after, never more than ha
     for (const random of [() => 0, () => 0.5, () => 0.999]) {
       for (const retryAfterS of [undefined, 0, 3.2, 60]) {
         const plan = planReturn({ code: 4001, attempt, retryAfterS, random });
-        assert.ok(plan.comesBack && plan.delayS >= (retryAfterS ?? 0) && plan.delayS <= (retryAfterS ?? 0) + 30);
+        assert.ok(
+          plan.comesBack && plan.delayS >= (retryAfterS ?? 0) && plan.delayS <= (retryAfterS ?? 0) + 30,
+        );
       }
     }
   }

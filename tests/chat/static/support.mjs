@@ -95,7 +95,9 @@ export class FakeClock {
     const end = this.time + seconds * 1000;
     await settled();
     for (;;) {
-      const next = [...this.#timers].filter(([, { due }]) => due <= end).sort((a, b) => a[1].due - b[1].due)[0];
+      const next = [...this.#timers]
+        .filter(([, { due }]) => due <= end)
+        .sort((a, b) => a[1].due - b[1].due)[0];
       if (!next) break;
       this.#timers.delete(next[0]);
       this.time = Math.max(this.time, next[1].due);

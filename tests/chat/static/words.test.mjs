@@ -10,7 +10,8 @@ import { message } from "./support.mjs";
 
 const now = new Date("2026-01-03T12:00:00");
 const at = (text) => new Date(text).toISOString();
-const rows = (parts) => timeline({ messages: [], unsent: [], me: "ada", readNumber: Infinity, now, ...parts });
+const rows = (parts) =>
+  timeline({ messages: [], unsent: [], me: "ada", readNumber: Infinity, now, ...parts });
 
 test("days stand between messages, and a new day begins a new group", () => {
   const found = rows({
@@ -20,9 +21,10 @@ test("days stand between messages, and a new day begins a new group", () => {
       message(3, { created_at: at("2026-01-03T00:00:10") }),
     ],
   });
-  assert.deepEqual(found.map(({ kind, words, isGrouped }) => words ?? `${kind} ${isGrouped}`), [
-    "Yesterday", "message false", "message true", "Today", "message false",
-  ]);
+  assert.deepEqual(
+    found.map(({ kind, words, isGrouped }) => words ?? `${kind} ${isGrouped}`),
+    ["Yesterday", "message false", "message true", "Today", "message false"],
+  );
 });
 
 test("a group ends with another author, and after five minutes", () => {
@@ -34,12 +36,21 @@ test("a group ends with another author, and after five minutes", () => {
       message(4, { created_at: at("2026-01-03T10:10:01"), author: "eve" }),
     ],
   });
-  assert.deepEqual(found.slice(1).map(({ isGrouped }) => isGrouped), [false, true, false, false]);
+  assert.deepEqual(
+    found.slice(1).map(({ isGrouped }) => isGrouped),
+    [false, true, false, false],
+  );
 });
 
 test("the mark of what is new stands once, above the first message of somebody else", () => {
-  const found = rows({ messages: [message(1), message(2, { author: "ada" }), message(3), message(4)], readNumber: 1 });
-  assert.deepEqual(found.map(({ kind }) => kind), ["day", "message", "message", "new", "message", "message"]);
+  const found = rows({
+    messages: [message(1), message(2, { author: "ada" }), message(3), message(4)],
+    readNumber: 1,
+  });
+  assert.deepEqual(
+    found.map(({ kind }) => kind),
+    ["day", "message", "message", "new", "message", "message"],
+  );
 });
 
 test("one's own message keeps its row when it is acknowledged", () => {
@@ -52,21 +63,46 @@ test("one's own message keeps its row when it is acknowledged", () => {
 
 test("law: the parts of a text, put together, are the text", () => {
   const texts = [
-    "", "plain", "see https://example.org/a(b)?c=d&e=f#g. Then", "(https://example.org)", "@ada and @bob, mail a@bcd.de",
-    "javascript:alert(1) data:text/html,x file:///etc/passwd", "https://", "<a href=https://x.y>z</a>", "@ab @@abc",
+    "",
+    "plain",
+    "see https://example.org/a(b)?c=d&e=f#g. Then",
+    "(https://example.org)",
+    "@ada and @bob, mail a@bcd.de",
+    "javascript:alert(1) data:text/html,x file:///etc/passwd",
+    "https://",
+    "<a href=https://x.y>z</a>",
+    "@ab @@abc",
   ];
-  for (const text of texts) assert.equal(partsOf(text).map((part) => part.text).join(""), text);
+  for (const text of texts)
+    assert.equal(
+      partsOf(text)
+        .map((part) => part.text)
+        .join(""),
+      text,
+    );
 });
 
 test("only http and https become links, without the full stop of the sentence", () => {
-  const links = (text) => partsOf(text).filter(({ kind }) => kind === "link").map((part) => part.text);
-  assert.deepEqual(links("see https://example.org/a, (http://b.org/c)."), ["https://example.org/a", "http://b.org/c"]);
+  const links = (text) =>
+    partsOf(text)
+      .filter(({ kind }) => kind === "link")
+      .map((part) => part.text);
+  assert.deepEqual(links("see https://example.org/a, (http://b.org/c)."), [
+    "https://example.org/a",
+    "http://b.org/c",
+  ]);
   assert.deepEqual(links("javascript:alert(1) ftp://x.org data:text/html,hi //x.org"), []);
 });
 
 test("names are what the server takes for a mention", () => {
-  const names = (text) => partsOf(text).filter(({ kind }) => kind === "name").map((part) => part.text);
-  assert.deepEqual(names("@ada, (@bob2) mail@example.org @ab @toolongtoolongtoolongtoolongtoolong"), ["@ada", "@bob2"]);
+  const names = (text) =>
+    partsOf(text)
+      .filter(({ kind }) => kind === "name")
+      .map((part) => part.text);
+  assert.deepEqual(names("@ada, (@bob2) mail@example.org @ab @toolongtoolongtoolongtoolongtoolong"), [
+    "@ada",
+    "@bob2",
+  ]);
 });
 
 test("days and typists are said in words", () => {

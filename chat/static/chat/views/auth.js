@@ -18,7 +18,11 @@ export class AuthView {
     this.isNew = false;
     this.title = h("h1", { class: "auth-title" });
     this.lead = h("p", { class: "auth-lead" });
-    this.username = this.#field("username", "Name", { autocomplete: "username", autocapitalize: "none", maxlength: 32 });
+    this.username = this.#field("username", "Name", {
+      autocomplete: "username",
+      autocapitalize: "none",
+      maxlength: 32,
+    });
     this.password = this.#field("password", "Password", { type: "password" });
     this.error = h("p", { class: "form-error", role: "alert" }, notice);
     this.submit = h("button", { class: "button is-primary is-wide", type: "submit" });
@@ -50,7 +54,13 @@ export class AuthView {
   #field(name, label, attributes) {
     const hint = h("span", { class: "field-hint", id: `${name}-hint` });
     const input = h("input", {
-      class: "input", id: name, name, required: true, spellcheck: "false", "aria-describedby": hint.id, ...attributes,
+      class: "input",
+      id: name,
+      name,
+      required: true,
+      spellcheck: "false",
+      "aria-describedby": hint.id,
+      ...attributes,
     });
     return { input, hint, row: h("div", { class: "field" }, h("label", { for: name }, label), input, hint) };
   }
@@ -91,7 +101,8 @@ export class AuthView {
     if (username === "") problems.username = "Please enter a name.";
     else if (this.isNew && !GOOD_NAME.test(username)) problems.username = `A name has ${HINTS.username}`;
     if (password === "") problems.password = "Please enter a password.";
-    else if (this.isNew && password.length < SHORTEST_PASSWORD) problems.password = `It needs ${HINTS.password.toLowerCase()}`;
+    else if (this.isNew && password.length < SHORTEST_PASSWORD)
+      problems.password = `It needs ${HINTS.password.toLowerCase()}`;
     return problems;
   }
 

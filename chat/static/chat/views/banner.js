@@ -12,8 +12,17 @@ export class Banner {
     this.session = session;
     this.text = h("span", { role: "status" });
     this.countdown = h("span", { class: "banner-count", "aria-hidden": "true" });
-    this.button = h("button", { class: "button is-small", type: "button", on: { click: () => this.#again() } });
-    this.element = h("div", { class: "banner", hidden: true }, h("p", {}, this.text, " ", this.countdown), this.button);
+    this.button = h("button", {
+      class: "button is-small",
+      type: "button",
+      on: { click: () => this.#again() },
+    });
+    this.element = h(
+      "div",
+      { class: "banner", hidden: true },
+      h("p", {}, this.text, " ", this.countdown),
+      this.button,
+    );
     this.since = 0;
     this.ticker = 0;
   }

@@ -34,7 +34,14 @@ export class ChannelView {
       "main",
       { class: "channel", id: "main", tabindex: "-1" },
       this.#head(menuButton),
-      h("div", { class: "conversation" }, this.notice, this.messages.element, this.typing, this.composer.element),
+      h(
+        "div",
+        { class: "conversation" },
+        this.notice,
+        this.messages.element,
+        this.typing,
+        this.composer.element,
+      ),
       this.members.element,
     );
     this.ticker = setInterval(() => this.#drawTyping(), 1_000);
@@ -49,11 +56,23 @@ export class ChannelView {
     this.title = h("h1");
     this.topic = h("p", { class: "topic" });
     this.people = h("button", {
-      class: "button is-quiet people-button", type: "button", "aria-controls": "members", "aria-expanded": "false",
+      class: "button is-quiet people-button",
+      type: "button",
+      "aria-controls": "members",
+      "aria-expanded": "false",
       on: { click: () => this.#togglePeople() },
     });
-    this.copy = h("button", { class: "button is-quiet", type: "button", hidden: true, on: { click: () => this.#copyLink() } }, icon("link"), "Copy link");
-    this.leave = h("button", { class: "button is-quiet", type: "button", hidden: true, on: { click: () => this.#leave() } }, "Leave");
+    this.copy = h(
+      "button",
+      { class: "button is-quiet", type: "button", hidden: true, on: { click: () => this.#copyLink() } },
+      icon("link"),
+      "Copy link",
+    );
+    this.leave = h(
+      "button",
+      { class: "button is-quiet", type: "button", hidden: true, on: { click: () => this.#leave() } },
+      "Leave",
+    );
     return h(
       "header",
       { class: "page-head" },
@@ -90,7 +109,11 @@ export class ChannelView {
     if (problem) this.#drawProblem(problem);
     else if (!isThere) setText(this.notice, this.chat.session.isLive ? "Loading…" : "");
     if (!isThere) return;
-    this.people.replaceChildren(icon("people"), `${channel.memberCount}`, h("span", { class: "only-heard" }, " people here"));
+    this.people.replaceChildren(
+      icon("people"),
+      `${channel.memberCount}`,
+      h("span", { class: "only-heard" }, " people here"),
+    );
     this.composer.update(channel.info);
     this.members.update(channel, this.chat.store.me.username);
     this.#drawTyping();
@@ -99,7 +122,9 @@ export class ChannelView {
 
   #drawProblem(problem) {
     const isGone = problem.code === "not_found";
-    const text = isGone ? "There is no channel under this address. Perhaps the link is incomplete." : explain(problem);
+    const text = isGone
+      ? "There is no channel under this address. Perhaps the link is incomplete."
+      : explain(problem);
     if (this.shownProblem === problem) return;
     this.shownProblem = problem;
     this.notice.replaceChildren(h("p", {}, text), h("a", { class: "button", href: "#/" }, "All channels"));

@@ -16,7 +16,11 @@ export class Composer {
     this.onEditLast = onEditLast;
     this.limit = limit;
     this.field = h("textarea", {
-      class: "composer-field", rows: 1, "aria-label": "Message", autocomplete: "off", value: draft,
+      class: "composer-field",
+      rows: 1,
+      "aria-label": "Message",
+      autocomplete: "off",
+      value: draft,
       on: { input: () => this.#onInput(), keydown: (event) => this.#onKey(event) },
     });
     this.counter = h("span", { class: "composer-count", role: "status" });
@@ -46,7 +50,10 @@ export class Composer {
     const isArchived = info.archived_at !== null;
     this.form.hidden = isArchived;
     this.note.hidden = !isArchived;
-    setText(this.note, isArchived ? "This channel is archived. It can be read, but nothing new can be posted." : "");
+    setText(
+      this.note,
+      isArchived ? "This channel is archived. It can be read, but nothing new can be posted." : "",
+    );
     this.field.placeholder = `Write to ${info.name}`;
   }
 
@@ -82,7 +89,10 @@ export class Composer {
     const used = length(this.field.value);
     const limit = this.limit();
     const isOver = used > limit;
-    setText(this.counter, used > limit * COUNT_FROM ? (isOver ? `${used - limit} too many` : `${limit - used} left`) : "");
+    setText(
+      this.counter,
+      used > limit * COUNT_FROM ? (isOver ? `${used - limit} too many` : `${limit - used} left`) : "",
+    );
     this.counter.classList.toggle("is-over", isOver);
     this.button.disabled = isOver || this.field.value.trim() === "";
   }

@@ -20,12 +20,21 @@ export class Lobby {
     this.asked = 0;
     this.dialog = new NewChannel({ chat, onCreated: (key) => (location.hash = `#/c/${key}`) });
     this.search = h("input", {
-      class: "input", type: "search", id: "lobby-search", placeholder: "Search channels", autocomplete: "off",
-      "aria-label": "Search channels", on: { input: () => this.#searchSoon() },
+      class: "input",
+      type: "search",
+      id: "lobby-search",
+      placeholder: "Search channels",
+      autocomplete: "off",
+      "aria-label": "Search channels",
+      on: { input: () => this.#searchSoon() },
     });
     this.list = h("ul", { class: "channel-list" });
     this.note = h("p", { class: "lobby-note", role: "status" });
-    this.more = h("button", { class: "button", type: "button", hidden: true, on: { click: () => this.#load(this.next) } }, "Show more");
+    this.more = h(
+      "button",
+      { class: "button", type: "button", hidden: true, on: { click: () => this.#load(this.next) } },
+      "Show more",
+    );
     this.element = h(
       "main",
       { class: "lobby", id: "main", tabindex: "-1" },
@@ -51,27 +60,40 @@ export class Lobby {
 
   #button(drawing, words, kind, look = "") {
     const open = () => this.dialog.open(kind);
-    return h("button", { class: `button ${look}`, type: "button", on: { click: open } }, icon(drawing), words);
+    return h(
+      "button",
+      { class: `button ${look}`, type: "button", on: { click: open } },
+      icon(drawing),
+      words,
+    );
   }
 
   update() {
     const { store } = this.chat;
     const wanted = this.search.value.trim().toLowerCase();
     const created = [...store.channels.values()].filter(
-      ({ key, info }) => info.kind === "public" && info.archived_at === null && this.next === null && !this.keys.includes(key),
+      ({ key, info }) =>
+        info.kind === "public" && info.archived_at === null && this.next === null && !this.keys.includes(key),
     );
     const shown = [...this.keys.map((key) => store.channel(key)).filter(Boolean), ...created]
       .filter(({ info }) => info.name.toLowerCase().includes(wanted))
-      .map((channel) => ({ key: channel.key, info: channel.info, online: channel.memberCount, unread: channel.unread }));
+      .map((channel) => ({
+        key: channel.key,
+        info: channel.info,
+        online: channel.memberCount,
+        unread: channel.unread,
+      }));
     keyed(this.list, shown, {
       key: (row) => row.key,
       create: (row) => h("li", {}, h("a", { class: "channel-row", href: `#/c/${row.key}` })),
       update: (item, row) => drawRow(item.firstChild, row),
-      same: (one, other) => one.info === other.info && one.online === other.online && one.unread === other.unread,
+      same: (one, other) =>
+        one.info === other.info && one.online === other.online && one.unread === other.unread,
     });
     this.more.hidden = this.next === null;
     if (shown.length > 0) setText(this.note, "");
-    else if (!this.chat.session.isLive) setText(this.note, "The list comes as soon as there is a connection.");
+    else if (!this.chat.session.isLive)
+      setText(this.note, "The list comes as soon as there is a connection.");
     else setText(this.note, wanted ? "No channel has a name like that." : "");
   }
 
@@ -111,16 +133,26 @@ export class Lobby {
 
 function drawRow(link, { info, online, unread }) {
   const marks = [];
-  if (info.mentions > 0) marks.push(badge(`@${info.mentions}`, count(info.mentions, "mention"), "is-mention"));
+  if (info.mentions > 0)
+    marks.push(badge(`@${info.mentions}`, count(info.mentions, "mention"), "is-mention"));
   if (unread > 0) marks.push(badge(`${unread} new`, ""));
   link.replaceChildren(
     h(
       "span",
       { class: "channel-words" },
-      h("span", { class: "channel-name" }, h("span", { class: "place-mark", "aria-hidden": "true" }, "#"), info.name),
+      h(
+        "span",
+        { class: "channel-name" },
+        h("span", { class: "place-mark", "aria-hidden": "true" }, "#"),
+        info.name,
+      ),
       info.topic ? h("span", { class: "channel-topic" }, info.topic) : null,
     ),
     h("span", { class: "channel-marks" }, ...marks),
-    h("span", { class: online > 0 ? "presence is-online" : "presence" }, online > 0 ? `${online} online` : "nobody here"),
+    h(
+      "span",
+      { class: online > 0 ? "presence is-online" : "presence" },
+      online > 0 ? `${online} online` : "nobody here",
+    ),
   );
 }

@@ -7,12 +7,22 @@ export class Members {
     this.heading = h("h2", { class: "members-heading" });
     this.list = h("ul", { class: "member-list" });
     this.rest = h("p", { class: "members-rest" });
-    this.element = h("aside", { class: "members", id: "members", "aria-label": "People in this channel" }, this.heading, this.list, this.rest);
+    this.element = h(
+      "aside",
+      { class: "members", id: "members", "aria-label": "People in this channel" },
+      this.heading,
+      this.list,
+      this.rest,
+    );
   }
 
   /** @param {import("../channel.js").ChannelState} channel  @param {string} me */
   update(channel, me) {
-    const members = [...channel.members].map(([username, status]) => ({ username, status, isMe: username === me }));
+    const members = [...channel.members].map(([username, status]) => ({
+      username,
+      status,
+      isMe: username === me,
+    }));
     const rank = ({ status, username }) => (status === "online" ? "0" : "1") + username.toLowerCase();
     members.sort((one, other) => (rank(one) < rank(other) ? -1 : 1));
     setText(this.heading, `Here now (${channel.memberCount})`);
@@ -30,9 +40,15 @@ export class Members {
 function draw(item, { username, status, isMe }) {
   item.className = `member is-${status}`;
   item.replaceChildren(
-    h("span", { class: `avatar is-small is-${status} ${tint(username)}`, "aria-hidden": "true" }, username.slice(0, 1).toUpperCase()),
+    h(
+      "span",
+      { class: `avatar is-small is-${status} ${tint(username)}`, "aria-hidden": "true" },
+      username.slice(0, 1).toUpperCase(),
+    ),
     h("span", { class: "member-name" }, username),
     ...(isMe ? [h("span", { class: "member-note" }, "you")] : []),
-    ...(status === "away" ? [h("span", { class: "member-note" }, "away")] : [h("span", { class: "only-heard" }, "online")]),
+    ...(status === "away"
+      ? [h("span", { class: "member-note" }, "away")]
+      : [h("span", { class: "only-heard" }, "online")]),
   );
 }

@@ -29,7 +29,11 @@ function drawMessage(item, { message, isGrouped, isOwn }, actions) {
   item.dataset.id = message.id;
   item.tabIndex = -1;
   const date = new Date(message.created_at);
-  const time = h("time", { class: "time", datetime: message.created_at, title: momentOf(date) }, timeOf(date));
+  const time = h(
+    "time",
+    { class: "time", datetime: message.created_at, title: momentOf(date) },
+    timeOf(date),
+  );
   item.replaceChildren(
     ...head(message.author, time, isGrouped),
     message.text === null
@@ -49,7 +53,17 @@ function drawUnsent(item, { unsent, isGrouped }, actions) {
     ...head(actions.me, h("span"), isGrouped),
     textOf(unsent.text, actions.me, hasFailed ? " not sent" : " sending…"),
     ...(hasFailed
-      ? [h("p", { class: "problem", role: "alert" }, unsent.problem ?? "It could not be sent.", " ", button("Try again", actions.onRetry), " ", button("Discard", actions.onDiscard))]
+      ? [
+          h(
+            "p",
+            { class: "problem", role: "alert" },
+            unsent.problem ?? "It could not be sent.",
+            " ",
+            button("Try again", actions.onRetry),
+            " ",
+            button("Discard", actions.onDiscard),
+          ),
+        ]
       : []),
   );
 }
@@ -66,7 +80,9 @@ function textOf(text, me, remark) {
   const paragraph = h("p", { class: "text", dir: "auto" });
   for (const part of partsOf(text)) {
     if (part.kind === "link") {
-      paragraph.append(h("a", { href: part.text, target: "_blank", rel: "noopener noreferrer nofollow" }, part.text));
+      paragraph.append(
+        h("a", { href: part.text, target: "_blank", rel: "noopener noreferrer nofollow" }, part.text),
+      );
     } else if (part.kind === "name") {
       const isMe = part.text.slice(1).toLowerCase() === me.toLowerCase();
       paragraph.append(h("span", { class: isMe ? "name is-me" : "name" }, part.text));
@@ -85,8 +101,12 @@ function reactions(message, { me, onReact }) {
     h(
       "button",
       {
-        class: "reaction", type: "button", "aria-pressed": String(names.includes(me)), title: names.join(", "),
-        "aria-label": `${emoji}, ${names.length}: ${names.join(", ")}`, on: { click: () => onReact(message, emoji) },
+        class: "reaction",
+        type: "button",
+        "aria-pressed": String(names.includes(me)),
+        title: names.join(", "),
+        "aria-label": `${emoji}, ${names.length}: ${names.join(", ")}`,
+        on: { click: () => onReact(message, emoji) },
       },
       emoji,
       " ",

@@ -24,7 +24,11 @@ export class Messages {
     this.mark = null;
     this.below = 0;
     this.newest = 0;
-    const attempt = (promise) => promise.then(() => true, (error) => (onProblem(error), false));
+    const attempt = (promise) =>
+      promise.then(
+        () => true,
+        (error) => (onProblem(error), false),
+      );
     const find = (id) => this.channel?.find(id);
     this.actions = {
       me: "",
@@ -42,7 +46,12 @@ export class Messages {
     });
     this.top = h("p", { class: "list-top", role: "status" });
     this.list = h("ol", { class: "rows" });
-    this.pill = h("button", { class: "pill", type: "button", hidden: true, on: { click: () => this.toEnd() } });
+    this.pill = h("button", {
+      class: "pill",
+      type: "button",
+      hidden: true,
+      on: { click: () => this.toEnd() },
+    });
     this.scroller = h(
       "div",
       { class: "scroller", role: "log", "aria-live": "off", "aria-label": "Messages", tabindex: "0" },
@@ -62,9 +71,15 @@ export class Messages {
     this.scroller.addEventListener("scroll", () => this.#onScroll(), { passive: true });
     const toRow = (event) => this.toolbar.attach(event.target.closest?.(".message") ?? null);
     this.list.addEventListener("pointerover", (event) => event.pointerType === "mouse" && toRow(event));
-    this.list.addEventListener("pointerleave", () => this.list.contains(document.activeElement) || this.toolbar.detach());
+    this.list.addEventListener(
+      "pointerleave",
+      () => this.list.contains(document.activeElement) || this.toolbar.detach(),
+    );
     this.list.addEventListener("focusin", toRow);
-    this.list.addEventListener("click", (event) => event.target.closest("button, a, textarea") || toRow(event));
+    this.list.addEventListener(
+      "click",
+      (event) => event.target.closest("button, a, textarea") || toRow(event),
+    );
     this.scroller.addEventListener("keydown", (event) => this.#onKey(event));
     this.observer = new ResizeObserver(() => this.isAtEnd && this.toEnd());
     this.observer.observe(this.scroller);
@@ -126,7 +141,10 @@ export class Messages {
 
   #count(channel) {
     if (this.isAtEnd || this.newest === 0) this.below = 0;
-    else this.below += channel.messages.filter(({ number, author }) => number > this.newest && author !== this.actions.me).length;
+    else
+      this.below += channel.messages.filter(
+        ({ number, author }) => number > this.newest && author !== this.actions.me,
+      ).length;
     this.newest = channel.newest;
     this.pill.hidden = this.isAtEnd;
     this.pill.replaceChildren(icon("down"), this.below > 0 ? count(this.below, "new message") : "Newest");
@@ -190,7 +208,9 @@ export class Messages {
   }
 
   editLast() {
-    const own = this.channel?.messages.findLast(({ author, text }) => author === this.actions.me && text !== null);
+    const own = this.channel?.messages.findLast(
+      ({ author, text }) => author === this.actions.me && text !== null,
+    );
     if (own) this.toolbar.edit(own.id);
   }
 

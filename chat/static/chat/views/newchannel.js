@@ -10,8 +10,20 @@ export class NewChannel {
     this.onCreated = onCreated;
     this.heading = h("h2", { id: "new-channel-heading" });
     this.lead = h("p", { class: "dialog-lead" });
-    this.name = h("input", { class: "input", id: "new-channel-name", name: "name", maxlength: 80, autocomplete: "off" });
-    this.topic = h("input", { class: "input", id: "new-channel-topic", name: "topic", maxlength: 400, autocomplete: "off" });
+    this.name = h("input", {
+      class: "input",
+      id: "new-channel-name",
+      name: "name",
+      maxlength: 80,
+      autocomplete: "off",
+    });
+    this.topic = h("input", {
+      class: "input",
+      id: "new-channel-topic",
+      name: "topic",
+      maxlength: 400,
+      autocomplete: "off",
+    });
     this.error = h("p", { class: "form-error", role: "alert" });
     this.submit = h("button", { class: "button is-primary", type: "submit" }, "Create");
     this.element = h(
@@ -26,14 +38,23 @@ export class NewChannel {
         h(
           "div",
           { class: "field" },
-          h("label", { for: "new-channel-topic" }, "Topic ", h("span", { class: "field-aside" }, "(if there is one)")),
+          h(
+            "label",
+            { for: "new-channel-topic" },
+            "Topic ",
+            h("span", { class: "field-aside" }, "(if there is one)"),
+          ),
           this.topic,
         ),
         this.error,
         h(
           "div",
           { class: "dialog-buttons" },
-          h("button", { class: "button", type: "button", on: { click: () => this.element.close() } }, "Cancel"),
+          h(
+            "button",
+            { class: "button", type: "button", on: { click: () => this.element.close() } },
+            "Cancel",
+          ),
           this.submit,
         ),
       ),

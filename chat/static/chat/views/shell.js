@@ -22,7 +22,11 @@ export class Shell {
     this.element = h(
       "div",
       { class: "shell" },
-      h("a", { class: "skip", href: "#main", on: { click: (event) => this.#skip(event) } }, "Skip to the page"),
+      h(
+        "a",
+        { class: "skip", href: "#main", on: { click: (event) => this.#skip(event) } },
+        "Skip to the page",
+      ),
       this.sidebar.element,
       this.veil,
       h("div", { class: "page" }, this.banner.element, this.outlet),
@@ -47,12 +51,20 @@ export class Shell {
     this.page?.destroy();
     const menuButton = h(
       "button",
-      { class: "icon-button menu-button", type: "button", "aria-label": "Your channels", "aria-controls": "sidebar", "aria-expanded": "false", on: { click: () => this.#menu(true) } },
+      {
+        class: "icon-button menu-button",
+        type: "button",
+        "aria-label": "Your channels",
+        "aria-controls": "sidebar",
+        "aria-expanded": "false",
+        on: { click: () => this.#menu(true) },
+      },
       icon("menu"),
     );
     this.menuButton = menuButton;
     const { chat, toasts } = this;
-    this.page = key === null ? new Lobby({ chat, menuButton }) : new ChannelView({ chat, key, menuButton, toasts });
+    this.page =
+      key === null ? new Lobby({ chat, menuButton }) : new ChannelView({ chat, key, menuButton, toasts });
     this.outlet.replaceChildren(this.page.element);
     this.update();
     this.page.focus?.();
@@ -98,8 +110,14 @@ export class Shell {
     } else if (kind === "mention" && key !== this.shown) {
       this.toasts.announce(`You are mentioned in ${name}`);
     } else if (kind === "sanction") {
-      const what = { kick: `You were removed from ${name}`, mute: `You were muted in ${name}`, ban: "This account was banned" };
-      this.toasts.show(`${what[data.kind] ?? "A moderator acted on your account"}${data.reason ? `: ${data.reason}` : "."}`);
+      const what = {
+        kick: `You were removed from ${name}`,
+        mute: `You were muted in ${name}`,
+        ban: "This account was banned",
+      };
+      this.toasts.show(
+        `${what[data.kind] ?? "A moderator acted on your account"}${data.reason ? `: ${data.reason}` : "."}`,
+      );
     }
   }
 
@@ -110,7 +128,8 @@ export class Shell {
 
   /** Channels that one belongs to and is not in say nothing by themselves. */
   #refresh() {
-    if (this.chat.session.isLive && !document.hidden && this.shown !== null) this.chat.list({}).catch(() => {});
+    if (this.chat.session.isLive && !document.hidden && this.shown !== null)
+      this.chat.list({}).catch(() => {});
   }
 
   destroy() {

@@ -18,7 +18,12 @@ export class Sidebar {
     this.lobby = h("a", { class: "place is-lobby", href: "#/" }, "All channels");
     this.element = h(
       "nav",
-      { class: "sidebar", id: "sidebar", "aria-label": "Channels", on: { click: (event) => event.target.closest("a") && onNavigate() } },
+      {
+        class: "sidebar",
+        id: "sidebar",
+        "aria-label": "Channels",
+        on: { click: (event) => event.target.closest("a") && onNavigate() },
+      },
       h("p", { class: "brand" }, h("span", { class: "brand-mark", "aria-hidden": "true" }), "Reaktor"),
       this.lobby,
       h("h2", { class: "sidebar-heading" }, "Your channels"),
@@ -28,7 +33,11 @@ export class Sidebar {
         { class: "me" },
         this.avatar,
         h("div", { class: "me-words" }, this.name, h("label", { class: "switch" }, this.away, "Away")),
-        h("button", { class: "button is-small is-quiet", type: "button", on: { click: onLogOut } }, "Log out"),
+        h(
+          "button",
+          { class: "button is-small is-quiet", type: "button", on: { click: onLogOut } },
+          "Log out",
+        ),
       ),
     );
   }
@@ -71,7 +80,15 @@ function places(chat, active) {
   const visited = chat.places
     .visited()
     .filter(({ key }) => !shown.has(key))
-    .map(({ key, name }) => ({ key, name, isListed: false, isEntered: false, unread: 0, mentions: 0, isActive: false }));
+    .map(({ key, name }) => ({
+      key,
+      name,
+      isListed: false,
+      isEntered: false,
+      unread: 0,
+      mentions: 0,
+      isActive: false,
+    }));
   return [...known, ...visited];
 }
 
@@ -83,14 +100,21 @@ function drawPlace(link, place) {
     place.isListed ? h("span", { class: "place-mark", "aria-hidden": "true" }, "#") : icon("lock"),
     h("span", { class: "place-name" }, place.name),
   ];
-  if (place.mentions > 0) parts.push(badge(`@${place.mentions}`, count(place.mentions, "mention"), "is-mention"));
-  else if (place.unread > 0) parts.push(badge(place.unread > 99 ? "99+" : `${place.unread}`, `${place.unread} unread`));
+  if (place.mentions > 0)
+    parts.push(badge(`@${place.mentions}`, count(place.mentions, "mention"), "is-mention"));
+  else if (place.unread > 0)
+    parts.push(badge(place.unread > 99 ? "99+" : `${place.unread}`, `${place.unread} unread`));
   link.replaceChildren(...parts);
 }
 
 /** A figure for those who look, words for those who listen. */
 export function badge(figure, words, kind = "") {
-  return h("span", { class: `badge ${kind}` }, h("span", { "aria-hidden": "true" }, figure), h("span", { class: "only-heard" }, words));
+  return h(
+    "span",
+    { class: `badge ${kind}` },
+    h("span", { "aria-hidden": "true" }, figure),
+    h("span", { class: "only-heard" }, words),
+  );
 }
 
 function current(link, isCurrent) {

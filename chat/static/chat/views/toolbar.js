@@ -42,7 +42,10 @@ export class Toolbar {
     this.element.replaceChildren(
       this.#button("React", () => this.#drawReactions(message)),
       ...(isOwn
-        ? [this.#button("Edit", () => this.edit(message.id)), this.#button("Delete", () => this.#drawDelete(message))]
+        ? [
+            this.#button("Edit", () => this.edit(message.id)),
+            this.#button("Delete", () => this.#drawDelete(message)),
+          ]
         : []),
     );
   }
@@ -83,13 +86,23 @@ export class Toolbar {
     this.detach();
     this.editing = id;
     const field = h("textarea", {
-      class: "input edit-field", "aria-label": "Edit message", rows: Math.min(8, message.text.split("\n").length), value: message.text,
+      class: "input edit-field",
+      "aria-label": "Edit message",
+      rows: Math.min(8, message.text.split("\n").length),
+      value: message.text,
     });
     const save = h("button", { class: "button is-small is-primary", type: "submit" }, "Save");
-    const cancel = h("button", { class: "button is-small", type: "button", on: { click: () => this.#finish() } }, "Cancel");
+    const cancel = h(
+      "button",
+      { class: "button is-small", type: "button", on: { click: () => this.#finish() } },
+      "Cancel",
+    );
     const form = h(
       "form",
-      { class: "edit", on: { submit: (event) => (event.preventDefault(), this.#save(message, field.value)) } },
+      {
+        class: "edit",
+        on: { submit: (event) => (event.preventDefault(), this.#save(message, field.value)) },
+      },
       field,
       h("div", { class: "edit-buttons" }, save, cancel),
     );
