@@ -40,6 +40,7 @@ def make_server(prepared_server: LiveServer, tmp_path_factory: pytest.TempPathFa
     yield make
     for server in made:
         server.stop()
+        assert "Traceback" not in server.log(), f"something went wrong unseen:\n{server.log()}"
 
 
 @pytest.fixture(scope="session")

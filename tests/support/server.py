@@ -43,7 +43,7 @@ with transaction.atomic():
 
 
 class LiveServer:
-    """One server process; `url` is where it listens. `command`: what to run instead of runserver, `{port}` filled in."""
+    """One server process; `url` is where it listens. `command`: what to run for runserver, with `{port}` in it."""
 
     def __init__(
         self, data_dir: Path | None = None, *, command: Sequence[str] | None = None, **environment: str

@@ -162,11 +162,12 @@ class NativeConsumer(AsyncConsumer):
         if isinstance(self.sink, AsgiSink):
             await self.sink.flushed()
         await self._send_asgi({"type": "websocket.close", "code": int(code)})
-        with contextlib.suppress(TimeoutError, _GoneError):
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_TIMEOUT_S):
                 if self._session is None:
-                    while True:
-                        await self._next_text()
+                    while (await self._receive())["type"] != "websocket.disconnect":
+                        pass
+                    return
                 await asyncio.Event().wait()
         self.sink.abort()
 

@@ -1,0 +1,160 @@
+"""Junk, floods and clients that do not read: each harms its own session alone."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import os
+import socket
+import time
+
+import pytest
+import websockets
+
+from tests.integration.conftest import Connect
+from tests.support.native import NativeClient, Refused
+from tests.support.server import LiveServer
+
+JUNK: list[str | bytes] = [
+    "junk",
+    "[]",
+    "null",
+    '{"op": 5}',
+    '{"id": {"a": 1}, "op": "pong"}',
+    '{"op": "no.such.operation"}',
+    '{"op": "message.send", "channel": "general", "data": []}',
+    "[" * 60_000,
+    b"\x00\x01binary",
+]
+
+
+@pytest.mark.parametrize("is_greeted", [False, True])
+@pytest.mark.parametrize("frame", JUNK, ids=lambda frame: repr(frame[:12]))
+async def test_ten_bad_frames_of_a_kind_are_answered_and_then_end_the_session_with_4504(
+    server: LiveServer, frame: str | bytes, is_greeted: bool
+) -> None:
+    client = await NativeClient.open(server.url)
+    if is_greeted:
+        await client.request("hello", token=server.account()[1])
+    for _ in range(15):
+        try:
+            await client.send_raw(frame)
+        except websockets.ConnectionClosed:
+            break
+    assert await client.closed() == 4504
+    refusals = [each for each in client.log if each.get("ok") is False]
+    assert len(refusals) == 10
+    assert {each["error"]["code"] for each in refusals} <= {"invalid", "unknown_operation"}
+
+
+async def test_junk_of_one_session_disturbs_no_other(connect: Connect, channel: str, server: LiveServer) -> None:
+    first, second = await connect(), await connect()
+    await first.join(channel)
+    await second.join(channel)
+
+    async def vandal() -> None:
+        client = await NativeClient.connect(server.url, server.account()[1])
+        await client.join(channel)
+        for frame in JUNK * 3:
+            try:
+                await client.send_raw(frame)
+            except websockets.ConnectionClosed:
+                break
+        assert await client.closed() == 4504
+
+    vandals = [asyncio.create_task(vandal()) for _ in range(5)]
+    for number in range(10):
+        started = time.monotonic()
+        await first.post(channel, f"text {number}")
+        await second.message(f"text {number}")
+        assert time.monotonic() - started < 5
+    await asyncio.gather(*vandals)
+
+
+async def test_a_frame_of_over_64_kib_is_too_large_to_anybody_and_ends_no_other_session(
+    connect: Connect, server: LiveServer
+) -> None:
+    bystander = await connect()
+    for size in (70_000, 3_000_000):
+        client = await NativeClient.connect(server.url, server.account()[1])
+        answer = await client.send("status", status="x" * size)
+        with pytest.raises((Refused, ConnectionError, websockets.ConnectionClosed)):
+            await answer
+        if client.socket.close_code is None:
+            refusal = client.log[-1]
+            assert (refusal["re"], refusal["error"]["code"]) == (None, "too_large")
+            await client.request("status", status="online")
+        else:
+            assert client.socket.close_code == 1009
+        await client.close()
+    await bystander.request("status", status="online")
+
+
+async def test_a_client_that_does_not_read_is_told_4002_and_the_others_notice_nothing(
+    hasty_server: LiveServer,
+) -> None:
+    async with (
+        await NativeClient.connect(hasty_server.url, hasty_server.account()[1]) as writer,
+        await NativeClient.connect(hasty_server.url, hasty_server.account()[1]) as reader,
+    ):
+        channel = (await writer.request("channel.create", name="flood", kind="unlisted"))["key"]
+        await writer.join(channel)
+        await reader.join(channel)
+        name, token = hasty_server.account()
+        slow = await asyncio.to_thread(sleeper, hasty_server.port, token, channel)
+        try:
+            await writer.event("member.joined", channel, username=name)
+            text = "🐢" * 4_000
+            posts, started = 0, time.monotonic()
+            while not any(
+                frame["event"] == "member.left" and frame["data"]["username"] == name for frame in writer.all_events
+            ):
+                assert time.monotonic() - started < 30, "the slow one was never let go"
+                before = time.monotonic()
+                await writer.post(channel, text)
+                posts += 1
+                assert time.monotonic() - before < 5
+            last = await writer.post(channel, "the end")
+            assert (await reader.message("the end"))["number"] == last["number"] == posts + 1
+            assert (writer.bye, reader.bye) == (None, None)
+            assert b'"code":4002' in await asyncio.to_thread(everything_from, slow)
+        finally:
+            slow.close()
+
+
+def sleeper(port: int, token: str, channel: str) -> socket.socket:
+    """A raw WebSocket that says hello, joins, and then reads no more."""
+    slow = socket.socket()
+    slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+    slow.settimeout(10)
+    slow.connect(("127.0.0.1", port))
+    key = base64.b64encode(os.urandom(16)).decode()
+    slow.sendall(
+        (
+            f"GET /ws/v1 HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: reaktor.v1\r\n\r\n"
+        ).encode()
+    )
+    answer = b""
+    while not answer.endswith(b"\r\n\r\n"):
+        answer += slow.recv(1)
+    slow.sendall(masked({"op": "hello", "data": {"token": token}}) + masked({"op": "channel.join", "channel": channel}))
+    return slow
+
+
+def masked(frame: dict[str, object]) -> bytes:
+    payload = json.dumps(frame).encode()
+    length = bytes([0x80 | len(payload)]) if len(payload) < 126 else b"\xfe" + len(payload).to_bytes(2, "big")
+    return b"\x81" + length + b"\0\0\0\0" + payload
+
+
+def everything_from(slow: socket.socket) -> bytes:
+    """What was owed, up to the end of the connection."""
+    found = b""
+    try:
+        while part := slow.recv(65_536):
+            found += part
+    except OSError:
+        pass
+    return found
