@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chat.domain import sessions
 from chat.domain.ids import ChannelKey, CommandId, SessionId, UserId, WorkerId
 from chat.membership import messages as m
 from chat.membership.replica import HOLD_LIMIT, OfferKind, Replica
@@ -30,11 +31,11 @@ def apply(replica: Replica, *changes: m.Change) -> tuple[m.Transition, ...]:
     return replica.offer(m.Batch(5, replica.position.revision + 1, changes), 0.0).transitions
 
 
-def joined(user: str, channel: ChannelKey = LOBBY, status: m.Status = m.Status.ONLINE) -> m.MemberJoined:
+def joined(user: str, channel: ChannelKey = LOBBY, status: sessions.Status = sessions.Status.ONLINE) -> m.MemberJoined:
     return m.MemberJoined(channel, UserId(user), user, status)
 
 
-def left(user: str, reason: m.LeftReason, channel: ChannelKey = LOBBY) -> m.MemberLeft:
+def left(user: str, reason: sessions.LeftReason, channel: ChannelKey = LOBBY) -> m.MemberLeft:
     return m.MemberLeft(channel, UserId(user), user, reason)
 
 
@@ -48,8 +49,8 @@ def test_a_session_is_told_of_its_own_joining_and_not_of_its_own_going() -> None
     replica = replica_at(connected("s1"))
     assert apply(replica, m.Joined(S1, LOBBY)) == (m.SessionEntered(S1, LOBBY), joined("ann"))
     assert apply(replica, m.Left(S1, LOBBY)) == (
-        m.SessionExited(S1, LOBBY, m.LeftReason.LEFT),
-        left("ann", m.LeftReason.LEFT),
+        m.SessionExited(S1, LOBBY, sessions.LeftReason.LEFT),
+        left("ann", sessions.LeftReason.LEFT),
     )
 
 
@@ -57,7 +58,7 @@ def test_a_second_session_of_a_member_is_told_to_nobody() -> None:
     replica = replica_at(connected("s1"), m.Joined(S1, LOBBY), connected("s2", worker=SECOND))
     assert apply(replica, m.Joined(S2, LOBBY)) == ()
     assert apply(replica, m.Disconnected(S2)) == ()
-    assert apply(replica, m.Disconnected(S1)) == (m.SessionEnded(S1), left("ann", m.LeftReason.QUIT))
+    assert apply(replica, m.Disconnected(S1)) == (m.SessionEnded(S1), left("ann", sessions.LeftReason.QUIT))
 
 
 def test_sessions_of_other_workers_make_member_transitions_only() -> None:
@@ -69,7 +70,7 @@ def test_a_lingering_session_has_ended_for_its_worker_and_for_nobody_else() -> N
     replica = replica_at(connected("s1"), m.Joined(S1, LOBBY))
     assert apply(replica, m.Lingering(S1, 99.0)) == (m.SessionEnded(S1),)
     assert replica.is_member(ANN, LOBBY)
-    assert apply(replica, m.Disconnected(S1)) == (left("ann", m.LeftReason.QUIT),)
+    assert apply(replica, m.Disconnected(S1)) == (left("ann", sessions.LeftReason.QUIT),)
 
 
 def test_who_is_taken_over_was_never_away() -> None:
@@ -91,23 +92,23 @@ def test_who_comes_back_after_the_quit_has_joined_again() -> None:
 
 def test_the_status_of_a_user_is_the_best_of_the_sessions() -> None:
     replica = replica_at(connected("s1"), m.Joined(S1, LOBBY), connected("s2", worker=SECOND))
-    assert apply(replica, m.StatusChanged(S1, m.Status.AWAY)) == ()
-    told = apply(replica, m.StatusChanged(S2, m.Status.AWAY))
-    assert told == (m.PresenceChanged(ANN, "ann", m.Status.AWAY, frozenset({LOBBY})),)
-    assert replica.status_of(ANN) is m.Status.AWAY
+    assert apply(replica, m.StatusChanged(S1, sessions.Status.AWAY)) == ()
+    told = apply(replica, m.StatusChanged(S2, sessions.Status.AWAY))
+    assert told == (m.PresenceChanged(ANN, "ann", sessions.Status.AWAY, frozenset({LOBBY})),)
+    assert replica.status_of(ANN) is sessions.Status.AWAY
     assert replica.status_of(UserId("nobody")) is None
 
 
 def test_the_end_of_the_only_online_session_is_a_change_of_presence() -> None:
-    replica = replica_at(connected("s1"), connected("s2"), m.StatusChanged(S1, m.Status.AWAY))
+    replica = replica_at(connected("s1"), connected("s2"), m.StatusChanged(S1, sessions.Status.AWAY))
     told = apply(replica, m.Disconnected(S2))
-    assert told == (m.SessionEnded(S2), m.PresenceChanged(ANN, "ann", m.Status.AWAY, frozenset()))
+    assert told == (m.SessionEnded(S2), m.PresenceChanged(ANN, "ann", sessions.Status.AWAY, frozenset()))
 
 
 def test_an_order_to_close_reaches_the_sessions_worker() -> None:
     replica = replica_at(connected("s1", "ann", FIRST, LOBBY))
-    told = apply(replica, m.Disconnected(S1, m.LeftReason.REMOVED, 4502, "spam"))
-    assert told == (m.SessionEnded(S1, 4502, "spam"), left("ann", m.LeftReason.REMOVED))
+    told = apply(replica, m.Disconnected(S1, sessions.LeftReason.REMOVED, 4502, "spam"))
+    assert told == (m.SessionEnded(S1, 4502, "spam"), left("ann", sessions.LeftReason.REMOVED))
 
 
 def test_a_later_batch_waits_for_the_one_before_it() -> None:
@@ -150,7 +151,7 @@ def test_a_snapshot_tells_the_difference_then_what_was_held_and_is_newer() -> No
     replica = replica_at(connected("s1"), m.Joined(S1, LOBBY))
     replica.offer(m.Batch(5, 6, (m.Joined(S2, NEWS),)), 0.0)
     both = tuple(
-        m.SnapshotSession(session_info(session, user), m.Status.ONLINE, frozenset({LOBBY}))
+        m.SnapshotSession(session_info(session, user), sessions.Status.ONLINE, frozenset({LOBBY}))
         for session, user in (("s1", "ann"), ("s2", "bob"))
     )
     offer = replica.restore(m.Snapshot(m.Position(5, 5), both), 0.0)
@@ -163,27 +164,27 @@ def test_a_snapshot_tells_the_difference_then_what_was_held_and_is_newer() -> No
 
 def test_a_snapshot_says_who_is_gone_before_who_is_new() -> None:
     replica = replica_at(connected("s1", "ann", FIRST, LOBBY, NEWS), connected("s2", "bob", FIRST, LOBBY))
-    here = m.SnapshotSession(session_info("s1"), m.Status.AWAY, frozenset({NEWS}))
+    here = m.SnapshotSession(session_info("s1"), sessions.Status.AWAY, frozenset({NEWS}))
     offer = replica.restore(m.Snapshot(m.Position(6, 1), (here,)), 0.0)
     assert offer.transitions == (
-        m.SessionExited(S1, LOBBY, m.LeftReason.LEFT),
+        m.SessionExited(S1, LOBBY, sessions.LeftReason.LEFT),
         m.SessionEnded(S2),
-        left("ann", m.LeftReason.LEFT),
-        left("bob", m.LeftReason.QUIT),
-        m.PresenceChanged(ANN, "ann", m.Status.AWAY, frozenset({NEWS})),
+        left("ann", sessions.LeftReason.LEFT),
+        left("bob", sessions.LeftReason.QUIT),
+        m.PresenceChanged(ANN, "ann", sessions.Status.AWAY, frozenset({NEWS})),
     )
 
 
 def test_a_snapshot_that_overtook_its_batch_still_says_from_where_to_catch_up() -> None:
     replica = replica_at()
-    item = m.SnapshotSession(session_info("s2"), m.Status.ONLINE, frozenset({LOBBY}), None, S1, {LOBBY: 7})
+    item = m.SnapshotSession(session_info("s2"), sessions.Status.ONLINE, frozenset({LOBBY}), None, S1, {LOBBY: 7})
     assert m.SessionEntered(S2, LOBBY, 7) in replica.restore(m.Snapshot(m.Position(5, 9), (item,)), 0.0).transitions
 
 
 def test_the_first_snapshot_tells_of_own_sessions_only() -> None:
     replica = Replica(FIRST)
     items = tuple(
-        m.SnapshotSession(session_info(session, user, worker), m.Status.ONLINE, frozenset({LOBBY}))
+        m.SnapshotSession(session_info(session, user, worker), sessions.Status.ONLINE, frozenset({LOBBY}))
         for session, user, worker in (("s1", "ann", FIRST), ("s2", "bob", SECOND))
     )
     offer = replica.restore(m.Snapshot(m.Position(5, 9), items), 0.0)
@@ -223,7 +224,7 @@ def test_the_read_api_answers_for_users_channels_and_sessions() -> None:
         connected("s2", "ann", SECOND, NEWS),
         connected("s3", "bob", SECOND, LOBBY),
     )
-    assert replica.members(LOBBY) == [("ann", "ann", m.Status.ONLINE), ("bob", "bob", m.Status.ONLINE)]
+    assert replica.members(LOBBY) == [("ann", "ann", sessions.Status.ONLINE), ("bob", "bob", sessions.Status.ONLINE)]
     assert replica.counts() == {LOBBY: 2, NEWS: 1}
     assert replica.users_channels(ANN) == {LOBBY, NEWS}
     assert [entry.info.session_id for entry in replica.sessions_of(ANN)] == [S1, S2]
