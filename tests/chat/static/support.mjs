@@ -1,6 +1,11 @@
 // What the unit tests of the web client stand on: messages by the dozen, a clock that is told the time, a socket
 // whose other end is the test.
 
+import { webcrypto } from "node:crypto";
+
+// Browsers have it; Node as a global only from version 19 on, and Debian's may be older.
+globalThis.crypto ??= webcrypto;
+
 export function message(number, changes = {}) {
   return {
     id: `m${number}`,
