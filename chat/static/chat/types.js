@@ -1,6 +1,6 @@
 /**
  * The shapes that travel between the server and this client, for readers and editors. No code.
- * Source: docs/protocol.md, "Shapes". This file must stay free of other modules: everybody names it.
+ * Source: docs/protocol.md, "Operations", "Events" and "A message". This file must stay free of other modules: everybody names it.
  */
 
 /**
