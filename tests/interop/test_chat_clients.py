@@ -5,71 +5,18 @@ Real JavaScript clients (tests/interop/driver.cjs) and a real server of one proc
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from typing import Any
-
 import httpx
 import pytest
 
-from tests.support.js_client import LIBRARIES, JsClient, JsDriver, js_driver
+from tests.conftest import MakeServer
+from tests.support.js_client import LIBRARIES, JsDriver
 from tests.support.native import NativeClient
+from tests.support.seed import PASSWORD, TEXT, Seed
 from tests.support.server import LiveServer
 
 pytestmark = pytest.mark.interop
 
 TRANSPORTS = {"websocket": ["websocket"], "polling": ["polling"], "upgrade": ["polling", "websocket"]}
-PASSWORD = "secret1"
-TEXT = "Žluťoučký kůň 😀\n"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[LiveServer]:
-    """With short graces, so that quits are told soon."""
-    live = LiveServer(
-        LIMITS="off",
-        MAX_SESSIONS_PER_USER="10",
-        SOCKETIO_QUIT_GRACE="1s",
-        SOCKETIO_KEEP_GRACE="20s",
-        LOG_LEVEL="WARNING",
-    )
-    live.migrate()
-    live.start()
-    yield live
-    live.stop()
-
-
-@pytest.fixture
-async def driver() -> AsyncIterator[JsDriver]:
-    async with js_driver() as running:
-        yield running
-
-
-class Seed:
-    """A user of the seed contract, over its REST."""
-
-    def __init__(self, server: LiveServer, name: str) -> None:
-        self.url, self.name = server.url, name
-        self.token = ""
-
-    async def register(self) -> Seed:
-        self.token = (await self._post("/auth/register", {"name": self.name, "password": PASSWORD}))["token"]
-        return self
-
-    async def join(self, key: str) -> dict[str, Any]:
-        return await self._post(f"/channels/{key}/join", {})
-
-    async def _post(self, path: str, body: dict[str, str]) -> dict[str, Any]:
-        # The colon after Bearer is what these clients write.
-        headers = {"Authorization": f"Bearer: {self.token}"} if self.token else {}
-        async with httpx.AsyncClient(base_url=self.url, headers=headers, timeout=20) as client:
-            answer = await client.post(path, json=body)
-        answer.raise_for_status()
-        return dict(answer.json())
-
-    def open(self, driver: JsDriver, library: str, transports: list[str], token: str | None = None) -> JsClient:
-        given = self.token if token is None else token
-        query: Any = f"token={given}" if library in {"sio17", "sio25"} else {"token": given}
-        return driver.open(library, self.url, query=query, transports=transports, forceNew=True, reconnectionDelay=50)
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
@@ -205,24 +152,19 @@ async def test_new_public_channels_are_told_to_everybody(server: LiveServer, dri
     user = await Seed(server, "lobbyist").register()
     client = user.open(driver, "sio17", ["websocket"])
     await client.expect_event("logged_in")
-    made = await user._post("/channels", {"name": "Brand new"})
+    made = await user.create_channel("Brand new")
     assert await client.expect_event("channel : created") == [{"name": "Brand new", "key": made["key"]}]
 
 
-async def test_one_session_per_user_gives_the_originals_rule(driver: JsDriver) -> None:
-    live = LiveServer(MAX_SESSIONS_PER_USER="1", LOG_LEVEL="WARNING")
-    live.migrate()
-    live.start()
-    try:
-        user = await Seed(live, "single").register()
-        first = user.open(driver, "sio17", ["websocket"])
-        await first.expect_event("logged_in")
-        second = user.open(driver, "sio48", ["websocket"])
-        await second.expect_event("name_taken")
-        await second.expect("disconnect")
-        assert (await first.state())["connected"] is True
-    finally:
-        live.stop()
+async def test_one_session_per_user_gives_the_originals_rule(make_server: MakeServer, driver: JsDriver) -> None:
+    live = make_server(MAX_SESSIONS_PER_USER="1", LOG_LEVEL="WARNING")
+    user = await Seed(live, "single").register()
+    first = user.open(driver, "sio17", ["websocket"])
+    await first.expect_event("logged_in")
+    second = user.open(driver, "sio48", ["websocket"])
+    await second.expect_event("name_taken")
+    await second.expect("disconnect")
+    assert (await first.state())["connected"] is True
 
 
 @pytest.mark.parametrize("library", ["sio17", "sio48"])
