@@ -15,14 +15,15 @@ from accounts.models import User
 from accounts.selectors import user_data
 from reaktor.api import ApiView, Text, answers, client_address
 
-USERNAME_PATTERN = r"^[A-Za-z0-9]{3,32}$"
+USERNAME = r"^[A-Za-z0-9]{3,32}\Z"
+NOT_ONLY_DIGITS = r"^[^\x00]*[^\d\x00][^\x00]*\Z"
 
 
 class UserShape(serializers.Serializer[Any]):
     """An account."""
 
     id = serializers.UUIDField()
-    username = serializers.RegexField(USERNAME_PATTERN)
+    username = serializers.RegexField(USERNAME)
     is_staff = serializers.BooleanField()
     created_at = serializers.DateTimeField()
 
@@ -37,8 +38,13 @@ class TokensShape(serializers.Serializer[Any]):
 
 
 class Registration(serializers.Serializer[Any]):
-    username = Text(max_length=32, min_length=3, help_text="3 to 32 letters or digits; case does not tell two apart.")
-    password = Text(max_length=services.MAX_PASSWORD_CHARS, help_text="At least 8 characters, and no common one.")
+    username = Text(pattern=USERNAME, help_text="3 to 32 letters or digits; case does not tell two apart.")
+    password = Text(
+        min_length=8,
+        max_length=services.MAX_PASSWORD_CHARS,
+        pattern=NOT_ONLY_DIGITS,
+        help_text="Neither a common one nor like the name.",
+    )
 
 
 class Credentials(serializers.Serializer[Any]):
@@ -51,12 +57,12 @@ class RefreshInput(serializers.Serializer[Any]):
 
 
 class ProfileInput(serializers.Serializer[Any]):
-    username = Text(max_length=32, min_length=3, required=False)
+    username = Text(pattern=USERNAME, required=False)
 
 
 class PasswordInput(serializers.Serializer[Any]):
     old = Text(max_length=services.MAX_PASSWORD_CHARS)
-    new = Text(max_length=services.MAX_PASSWORD_CHARS)
+    new = Text(min_length=8, max_length=services.MAX_PASSWORD_CHARS, pattern=NOT_ONLY_DIGITS)
 
 
 class OpenView(ApiView):

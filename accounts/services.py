@@ -25,6 +25,7 @@ from reaktor.errors import (
     BannedError,
     CloseCode,
     ConflictError,
+    ForbiddenError,
     InvalidError,
     NameTakenError,
     NotAuthenticatedError,
@@ -131,12 +132,12 @@ def user_authenticate(*, username: str, password: str, address: str) -> User:
 
 
 def password_change(user: User, old: str, new: str) -> None:
-    """A new password; every token and live session ends. Raises InvalidError (the old one is wrong, the new one weak),
-    ConflictError (changed by somebody else meanwhile), RateLimitedError.
+    """A new password; every token and live session ends. Raises ForbiddenError (the old one is wrong), InvalidError
+    (the new one is weak), ConflictError (changed by somebody else meanwhile), RateLimitedError.
     """
     app().limits.check_login(user.username, "password")
     if not app().hashing.verify(old[:MAX_PASSWORD_CHARS], user.password).is_correct:
-        raise InvalidError("The old password is wrong.", fields={"old": "wrong"})
+        raise ForbiddenError("The old password is wrong.", fields={"old": "wrong"})
     check_password(new, user, strict=True, field="new")
     password_set(user, new)
 

@@ -10,6 +10,7 @@ import re
 from http import HTTPStatus
 from typing import Any, TypeVar
 
+from django.core.validators import RegexValidator
 from django.http import HttpRequest
 from drf_spectacular.utils import OpenApiResponse
 from rest_framework import serializers
@@ -71,11 +72,24 @@ def client_address(request: HttpRequest | Request) -> str:
     return str(request.META.get("REMOTE_ADDR") or "")
 
 
-class Text(serializers.CharField):
-    """A string as sent: no number becomes one, nothing is trimmed."""
+STORABLE = r"^[^\x00]*\Z"
+"""Any text but NUL, which no database keeps."""
+NOT_BLANK = r"^[^\x00]*[^\s\x00][^\x00]*\Z"
 
-    def __init__(self, **options: Any) -> None:
+
+class Text(serializers.CharField):
+    """A string as sent: no number becomes one, nothing is trimmed. `pattern` is checked, and stands in the document."""
+
+    def __init__(self, *, pattern: str = STORABLE, may_be_blank: bool = False, **options: Any) -> None:
+        # Not DRF's allow_blank: drf-spectacular takes that and a pattern for two kinds of text.
+        self.may_be_blank = may_be_blank
+        if not may_be_blank:
+            options.setdefault("min_length", 1)
         super().__init__(**{"trim_whitespace": False, **options})
+        self.validators.append(RegexValidator(pattern, "This has characters that are not allowed here."))
+
+    def run_validation(self, data: Any = empty) -> Any:
+        return "" if data == "" and self.may_be_blank else super().run_validation(data)
 
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):

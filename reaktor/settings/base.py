@@ -180,7 +180,8 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "SCHEMA_COERCE_PATH_PK_SUFFIX": False,
-    "ENUM_NAME_OVERRIDES": {},
+    # A PATCH's required fields are required.
+    "COMPONENT_SPLIT_PATCH": False,
     "SORT_OPERATIONS": False,
 }
 

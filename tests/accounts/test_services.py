@@ -20,6 +20,7 @@ from reaktor.errors import (
     BannedError,
     CloseCode,
     ConflictError,
+    ForbiddenError,
     InvalidError,
     NameTakenError,
     NotAuthenticatedError,
@@ -208,7 +209,7 @@ def test_a_password_that_was_changed_meanwhile_is_not_changed_again(said: list[A
 
 def test_a_new_password_replaces_the_old_one() -> None:
     user = register("ada")
-    with pytest.raises(InvalidError) as wrong:
+    with pytest.raises(ForbiddenError) as wrong:
         services.password_change(user, "wrong", "another fine 9")
     assert wrong.value.fields == {"old": "wrong"}
     with pytest.raises(InvalidError) as weak:

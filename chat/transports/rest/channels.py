@@ -16,7 +16,7 @@ from reaktor.api import answers
 class ChannelsView(ChatView):
     @extend_schema(
         operation_id="channels_list",
-        parameters=[shapes.ChannelQuery],
+        parameters=shapes.CHANNEL_QUERY,
         responses=answers({200: shapes.ChannelListShape}, 403),
         tags=["channels"],
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -11,6 +11,7 @@ from chat.domain import rules
 from chat.transports.rest import shapes
 from chat.transports.rest.views import ChatView
 from reaktor.api import answers
+from reaktor.errors import InvalidError, NotFoundError
 
 
 class MessagesView(ChatView):
@@ -23,6 +24,10 @@ class MessagesView(ChatView):
     def get(self, request: Request, key: str) -> Response:
         """A page of the history by message number, oldest first; without a mark the newest."""
         wanted = self.validated(shapes.PageQuery, request.query_params.dict())
+        marks = [mark for mark in ("around", "after", "before") if mark in wanted]
+        for ignored in marks[1:]:
+            # Unlike the native protocol, which refuses several: no OpenAPI document could say so of parameters.
+            del wanted[ignored]
         found = selectors.channel_access(user=self.me(request), key=rules.parse_channel_key(key))
         page = selectors.messages_page(found.channel.id, **wanted)
         return Response({"messages": page.messages, "has_more": page.has_more})
@@ -90,19 +95,17 @@ class MessageView(ChatView):
         return Response(message)
 
 
-EMOJI = OpenApiParameter(
-    "emoji",
-    str,
-    OpenApiParameter.PATH,
-    pattern=r"^[^\s/\x00-\x1f\x7f-\xad]{1,32}$",
-    description="An emoji, or a short word.",
-)
+def emoji_named(emoji: str) -> str:
+    """The emoji of a path. One that cannot be leads nowhere, as any impossible name in a path: NotFoundError."""
+    try:
+        return rules.check_emoji(emoji)
+    except InvalidError as error:
+        raise NotFoundError(error.message) from error
 
 
 class ReactionView(ChatView):
     @extend_schema(
         operation_id="reactions_add",
-        parameters=[EMOJI],
         request=None,
         responses=answers({200: shapes.MessageShape}, 403, 404, 409),
         tags=["messages"],
@@ -110,19 +113,18 @@ class ReactionView(ChatView):
     def put(self, request: Request, key: str, message_id: str, emoji: str) -> Response:
         """One's emoji on a message; the same again changes nothing."""
         message = services.reaction_add(
-            user=self.me(request), key=rules.parse_channel_key(key), message_id=message_id, emoji=emoji
+            user=self.me(request), key=rules.parse_channel_key(key), message_id=message_id, emoji=emoji_named(emoji)
         )
         return Response(message)
 
     @extend_schema(
         operation_id="reactions_remove",
-        parameters=[EMOJI],
         responses=answers({200: shapes.MessageShape}, 403, 404, 409),
         tags=["messages"],
     )
     def delete(self, request: Request, key: str, message_id: str, emoji: str) -> Response:
         """Take one's emoji back."""
         message = services.reaction_remove(
-            user=self.me(request), key=rules.parse_channel_key(key), message_id=message_id, emoji=emoji
+            user=self.me(request), key=rules.parse_channel_key(key), message_id=message_id, emoji=emoji_named(emoji)
         )
         return Response(message)

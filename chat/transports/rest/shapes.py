@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 
 from chat.domain import rules
@@ -94,27 +95,38 @@ class ReadShape(serializers.Serializer[Any]):
 
 
 class ChannelQuery(serializers.Serializer[Any]):
-    search = Text(required=False, allow_blank=True, max_length=rules.NAME_CHARS)
-    cursor = Text(required=False, allow_blank=True, pattern=r"^[0-9]{0,18}\Z", help_text="`next` of the page before.")
+    search = Text(required=False, may_be_blank=True, max_length=rules.NAME_CHARS)
+    cursor = Text(required=False, may_be_blank=True, pattern=r"^[0-9]{0,18}\Z")
+
+
+# Described by hand: drf-spectacular has no word for a parameter that may be empty and has a pattern.
+CHANNEL_QUERY = [
+    OpenApiParameter(
+        "search",
+        {"type": "string", "maxLength": rules.NAME_CHARS, "pattern": r"^[^\u0000]*$"},
+        description="A part of the name, in any case.",
+    ),
+    OpenApiParameter(
+        "cursor", {"type": "string", "pattern": "^[0-9]{0,18}$"}, description="`next` of the page before."
+    ),
+]
 
 
 class ChannelInput(serializers.Serializer[Any]):
-    name = Text(
-        max_length=rules.NAME_CHARS, pattern=NOT_BLANK, help_text="1 to 80 characters; blanks around it are cut off."
-    )
+    name = Text(max_length=rules.NAME_CHARS, pattern=NOT_BLANK, help_text="Blanks around it are cut off.")
     kind = serializers.ChoiceField(["public", "unlisted"], required=False)
-    topic = Text(required=False, allow_blank=True, max_length=rules.TOPIC_CHARS)
+    topic = Text(required=False, may_be_blank=True, max_length=rules.TOPIC_CHARS)
 
 
 class ChannelChange(serializers.Serializer[Any]):
     name = Text(required=False, max_length=rules.NAME_CHARS, pattern=NOT_BLANK)
-    topic = Text(required=False, allow_blank=True, max_length=rules.TOPIC_CHARS)
+    topic = Text(required=False, may_be_blank=True, max_length=rules.TOPIC_CHARS)
 
 
 class PageQuery(serializers.Serializer[Any]):
-    before = Whole(required=False, help_text="Messages with a smaller number; at most one of the three.")
-    after = Whole(required=False, help_text="Messages with a greater number.")
-    around = Whole(required=False, help_text="Messages on both sides of this number, and it.")
+    before = Whole(required=False, help_text="Messages with a smaller number.")
+    after = Whole(required=False, help_text="Messages with a greater number; counts before `before`.")
+    around = Whole(required=False, help_text="This message and those on both sides; counts before the other two.")
     limit = Whole(required=False, min_value=1, max_value=MAX_PAGE_MESSAGES, default=PAGE_MESSAGES)
 
 
