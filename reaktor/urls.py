@@ -9,6 +9,7 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views import defaults
 
+from chat.transports.native.views import asyncapi
 from chat.views import index
 from reaktor.errors import ForbiddenError, InvalidError, NotFoundError, ReaktorError
 from reaktor.rest import JsonHandlers
@@ -16,6 +17,7 @@ from reaktor.rest import JsonHandlers
 urlpatterns = [
     path("", index),
     path("admin/", admin.site.urls),
+    path("api/v1/asyncapi.json", asyncapi),
     path("api/v1/", include("accounts.urls")),
     path("api/v1/", include("chat.transports.rest.urls")),
     path("", include("chat.transports.seed.urls")),
