@@ -6,14 +6,24 @@ Tests that share a server keep to accounts and channels of their own. make_serve
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.support.databases import postgresql_url
 from tests.support.server import LiveServer
 
 MakeServer = Callable[..., LiveServer]
+
+
+def pytest_report_header() -> str:
+    """On what the tests marked `database` run."""
+    if url := os.environ.get("TEST_DATABASE_URL"):
+        return f"database tests: on {url.split(':', 1)[0]} (TEST_DATABASE_URL)"
+    other = "and on PostgreSQL" if postgresql_url() else "only; no PostgreSQL on 127.0.0.1:5432 lets us in"
+    return f"database tests: on SQLite {other}"
 
 
 @pytest.fixture(scope="session")

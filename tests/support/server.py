@@ -24,6 +24,7 @@ from tests.support.ports import free_port
 ROOT = Path(__file__).resolve().parents[2]
 START_S = 60.0
 PASSWORD = "correct horse battery"
+_NOT_OURS = {"DJANGO_SETTINGS_MODULE", "DATABASE_URL", "TEST_DATABASE_URL", "REDIS_URL", "SECRET_KEY", "JWT_SECRET"}
 _names = itertools.count(1)
 _MAKE_ACCOUNTS = """
 from datetime import timedelta
@@ -56,7 +57,7 @@ class LiveServer:
         self.url = f"http://127.0.0.1:{self.port}"
         self.data_dir = data_dir or Path(tempfile.mkdtemp(prefix="reaktor-live-"))
         self._environment = {
-            **{name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"},
+            **{name: value for name, value in os.environ.items() if name not in _NOT_OURS},
             "DATA_DIR": str(self.data_dir),
             "DJANGO_SETTINGS_MODULE": "reaktor.settings.local",
             "PYTHONUNBUFFERED": "1",

@@ -1,0 +1,180 @@
+"""Reads at the size where it matters: every range runs along an index, a fixed number of queries whatever is found."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from chat import selectors, services
+from chat.batches import Post, store_batch
+from chat.domain.ids import ChannelKey, UserRef
+from chat.models import Channel, ChannelMembership
+from reaktor.errors import InvalidError, NotFoundError
+from tests.support.databases import channel_of, is_sqlite, user_ref
+
+pytestmark = [pytest.mark.django_db, pytest.mark.database]
+
+
+@pytest.fixture
+def ann() -> UserRef:
+    return user_ref("ann")
+
+
+@pytest.fixture
+def large(ann: UserRef) -> ChannelKey:
+    """A channel of 1,500 messages beside another.
+
+    Whether an index can serve is asked, not what a planner prefers at this size: PostgreSQL is told to avoid what
+    is right for small tables only; SQLite has no statistics, as in a server nobody analyzed.
+    """
+    keys = [channel_of(ann, key) for key in ("large", "other")]
+    for start in range(0, 1_500, 500):
+        for key in keys:
+            store_batch([Post(ann, key, "@ann", f"n{number}") for number in range(start, start + 500)])
+    if not is_sqlite():
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE")
+            for preference in ("enable_seqscan", "enable_hashjoin", "enable_mergejoin", "enable_bitmapscan"):
+                cursor.execute(f"SET LOCAL {preference} = off")
+    return keys[0]
+
+
+def plans_of(call: Callable[[], object]) -> list[tuple[str, str]]:
+    """(SQL, plan) of every SELECT that the call makes."""
+    with CaptureQueriesContext(connection) as captured:
+        call()
+    found = []
+    for query in captured.captured_queries:
+        sql = query["sql"]
+        if sql.lstrip().upper().startswith(("SELECT", "WITH")):
+            with connection.cursor() as cursor:
+                cursor.execute(("EXPLAIN QUERY PLAN " if is_sqlite() else "EXPLAIN ") + sql)
+                plan = "\n".join(str(row[-1]).strip() for row in cursor.fetchall())
+            found.append((sql, plan))
+    assert found
+    return found
+
+
+def assert_indexed(call: Callable[[], object]) -> None:
+    """No OFFSET, no table read from its beginning, and no range of messages sorted after it was read."""
+    for sql, plan in plans_of(call):
+        assert "OFFSET" not in sql.upper()
+        if is_sqlite():
+            scanned = [line.split()[1] for line in plan.splitlines() if line.startswith("SCAN ")]
+            is_whole = any(not table.isdigit() and table != "wanted" for table in scanned)
+            is_sorted = "B-TREE FOR ORDER BY" in plan and "channel_id=? AND" in plan and "chat_message m" in sql
+        else:
+            is_whole = "Seq Scan on chat_" in plan or plan.count(" on chat_message") > plan.count("Index Cond")
+            is_sorted = "Sort Key: m.number" in plan or "Sort Key: m.changed_seq" in plan
+        assert not is_whole, f"{sql}\n{plan}"
+        assert not is_sorted, f"{sql}\n{plan}"
+
+
+def test_every_page_of_history_runs_along_the_index_of_numbers(large: ChannelKey) -> None:
+    channel_id = Channel.objects.get(key=large).id
+    for marks in ({}, {"before": 700}, {"after": 700}, {"around": 700}, {"after": 1_490}, {"before": 5}):
+        assert_indexed(lambda marks=marks: selectors.messages_page(channel_id, **marks, limit=50))
+    assert_indexed(lambda: selectors.messages_between(channel_id, 100, 150))
+
+
+def test_changes_since_a_cursor_run_along_the_index_of_changes(large: ChannelKey) -> None:
+    for after in (0, 700, 1_499, 1_500):
+        assert_indexed(lambda after=after: selectors.channel_changes(large, after=after, limit=200))
+    assert_indexed(lambda: selectors.newest_messages(large, changes=200, numbers=25))
+
+
+def test_a_nonce_is_found_by_its_index_before_anything_is_stored(ann: UserRef, large: ChannelKey) -> None:
+    posts = [Post(ann, large, "hi", f"n{number}") for number in range(0, 1_500, 30)]
+    assert_indexed(lambda: store_batch(posts))
+
+
+def test_unread_mentions_are_counted_along_their_index(ann: UserRef, large: ChannelKey) -> None:
+    services.read_mark(user=ann, key=large, number=1_400)
+    assert selectors.channel_access(user=ann, key=large).mentions == 100
+    assert_indexed(lambda: selectors.channel_access(user=ann, key=large))
+    assert_indexed(lambda: selectors.channels_access(user=ann))
+
+
+def test_reads_cost_the_same_whatever_they_find(ann: UserRef, large: ChannelKey) -> None:
+    channel_id = Channel.objects.get(key=large).id
+    for number in range(30):
+        channel_of(ann, f"more-{number}")
+    for call, most in (
+        (lambda: selectors.messages_page(channel_id, limit=100), 2),
+        (lambda: selectors.channel_changes(large, after=1_300, limit=200), 3),
+        (lambda: selectors.channels_access(user=ann), 3),
+        (lambda: selectors.channel_list(user=ann), 3),
+        (lambda: selectors.channel_access(user=ann, key=large), 3),
+        (lambda: selectors.newest_messages(large, changes=200, numbers=25), 4),
+    ):
+        with CaptureQueriesContext(connection) as captured:
+            call()
+        assert len(captured) <= most, [query["sql"][:80] for query in captured.captured_queries]
+
+
+def test_a_channel_is_shown_to_those_who_may_read_it_with_what_is_theirs(ann: UserRef) -> None:
+    bob = user_ref("bob")
+    channel_of(ann, "open")
+    hidden = channel_of(ann, "hidden", kind="unlisted")
+    secret = channel_of(ann, "prv-x", kind="private")
+    keys = [ChannelKey(key) for key in ("open", "hidden", "prv-x", "nowhere")]
+    seen = {found.channel.key: found.access.role for found in selectors.channels_access(user=bob, keys=keys)}
+    assert {key: role for key, role in seen.items() if key in keys} == {"open": None, "hidden": None}
+    own = {found.channel.key for found in selectors.channels_access(user=ann)}
+    assert {"open", hidden, secret} <= own
+    with pytest.raises(NotFoundError):
+        selectors.channel_access(user=bob, key=secret)
+    ChannelMembership.objects.create(channel=Channel.objects.get(key=secret), user_id=bob.id)
+    assert selectors.channel_access(user=bob, key=secret).access.role == "member"
+    listed = {found.channel.key for found in selectors.channel_list(user=bob)[0]}
+    assert "open" in listed
+    assert not listed & {hidden, secret}
+
+
+def test_a_list_of_channels_goes_on_where_its_cursor_says(ann: UserRef) -> None:
+    wanted = [channel_of(ann, f"page-{number}") for number in range(7)]
+    found, cursor = [], None
+    while True:
+        page, cursor = selectors.channel_list(user=ann, search="page-", cursor=cursor, limit=3)
+        assert len(page) <= 3
+        found += [each.channel.key for each in page]
+        if cursor is None:
+            break
+    assert found == wanted
+    for junk in ("x", "-1", "1.0", "9" * 30, "²"):
+        with pytest.raises(InvalidError):
+            selectors.channel_list(user=ann, cursor=junk)
+
+
+def test_an_answer_larger_than_allowed_is_a_reset_and_a_page_stops_earlier(ann: UserRef) -> None:
+    key = channel_of(ann, "big")
+    store_batch([Post(ann, key, "x" * 1_000, uuid.uuid4().hex) for _ in range(10)])
+    channel_id = Channel.objects.get(key=key).id
+    changes = selectors.channel_changes(key, after=0, limit=100)
+    assert selectors.bounded_changes(changes, max_bytes=5_000) == {"reset": True, "seq": 10}
+    assert selectors.bounded_changes(changes, max_bytes=50_000) == changes
+    page = selectors.messages_page(channel_id, limit=10)
+    oldest = selectors.bounded_page(page, max_bytes=5_000, keep_oldest=True)
+    newest = selectors.bounded_page(page, max_bytes=5_000, keep_oldest=False)
+    assert [message["number"] for message in oldest.messages] == [1, 2, 3]
+    assert [message["number"] for message in newest.messages] == [8, 9, 10]
+    assert oldest.has_more
+    assert newest.has_more
+    alone = selectors.bounded_page(page, max_bytes=10, keep_oldest=False)
+    assert len(alone.messages) == 1, "a page always gets somewhere"
+
+
+def test_a_cursor_below_the_floor_above_the_head_or_too_far_behind_is_a_reset(ann: UserRef) -> None:
+    key = channel_of(ann, "floor")
+    store_batch([Post(ann, key, "hi", uuid.uuid4().hex) for _ in range(10)])
+    Channel.objects.filter(key=key).update(floor_seq=4)
+    reset = {"reset": True, "seq": 10}
+    assert selectors.channel_changes(key, after=3, limit=100) == reset
+    assert selectors.channel_changes(key, after=11, limit=100) == reset
+    assert selectors.channel_changes(key, after=4, limit=5) == reset
+    assert len(selectors.channel_changes(key, after=4, limit=6)["messages"]) == 6
+    assert selectors.channel_changes(key, after=10, limit=1) == {"messages": [], "seq": 10}

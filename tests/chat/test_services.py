@@ -1,0 +1,310 @@
+"""Edits, deletions, reactions, read marks and channels: who may, what is told, and that events add up to the state."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import uuid
+from collections.abc import Iterator
+from random import Random
+from typing import Any
+
+import pytest
+from channels.layers import InMemoryChannelLayer
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from chat import selectors, services
+from chat.batches import Post, Stored, store_batch
+from chat.delivery import wire
+from chat.delivery.wire import Audience
+from chat.domain.errors import ArchivedError
+from chat.domain.events import Event, EventType, MessageData
+from chat.domain.ids import ChannelKey, SessionId, UserRef
+from chat.models import Channel, ChannelMembership, Mention
+from reaktor import node
+from reaktor.bus import Bus
+from reaktor.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError, ReaktorError
+from tests.support.databases import channel_of, user_ref
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.database]
+_serial = itertools.count(1)
+
+
+class Told:
+    """What left this process after its commits, in order; stands where a runtime does."""
+
+    def __init__(self) -> None:
+        self.durable: list[Event] = []
+        self.ephemeral: list[tuple[Event, Audience]] = []
+
+    def publish_durable(self, events: list[Event]) -> None:
+        self.durable += events
+
+    def publish_ephemeral(self, event: Event, audience: Audience) -> None:
+        self.ephemeral.append((event, audience))
+
+    @property
+    def kinds(self) -> list[EventType]:
+        return [event.type for event in self.durable] + [event.type for event, _ in self.ephemeral]
+
+
+class Loop(asyncio.SelectorEventLoop):
+    """Calls at once what is meant for the loop's thread: here there is none."""
+
+    def call_soon_threadsafe(self, callback: Any, *args: Any, context: Any = None) -> Any:
+        callback(*args)
+
+
+@pytest.fixture
+def told() -> Iterator[Told]:
+    found = Told()
+    loop = Loop()
+    node.install(node.Node(loop, Bus(InMemoryChannelLayer()), found))
+    yield found
+    node.clear()
+    loop.close()
+
+
+@pytest.fixture
+def ann() -> UserRef:
+    return user_ref("ann")
+
+
+@pytest.fixture
+def bob() -> UserRef:
+    return user_ref("bob")
+
+
+@pytest.fixture
+def tea(ann: UserRef) -> ChannelKey:
+    return channel_of(ann, "tea")
+
+
+def posted(author: UserRef, channel: ChannelKey, text: str = "hi") -> MessageData:
+    (result,) = store_batch([Post(author, channel, text, uuid.uuid4().hex)])
+    assert isinstance(result, Stored)
+    return result.message
+
+
+def edit(user: UserRef, key: str, message: MessageData, text: str) -> MessageData:
+    return services.message_edit(user=user, key=key, message_id=message["id"], text=text, max_chars=4_000)
+
+
+def state(channel: ChannelKey) -> dict[str, MessageData]:
+    found = selectors.messages_between(Channel.objects.get(key=channel).id, 1, 10_000)
+    return {message["id"]: message for message in found}
+
+
+def test_an_edit_takes_the_next_seq_and_is_told_as_it_is_stored(told: Told, ann: UserRef, tea: ChannelKey) -> None:
+    message = posted(ann, tea)
+    changed = edit(ann, tea, message, "hello")
+    assert (changed["text"], changed["seq"], changed["changed_seq"]) == ("hello", 1, 2)
+    assert changed["edited_at"]
+    assert told.durable == [Event(EventType.MESSAGE_UPDATED, tea, changed, 2)]
+    assert state(tea) == {message["id"]: changed}
+
+
+def test_what_changes_nothing_takes_no_seq_and_is_told_to_nobody(told: Told, ann: UserRef, tea: ChannelKey) -> None:
+    message = posted(ann, tea)
+    assert edit(ann, tea, message, "hi") == message
+    services.reaction_remove(user=ann, key=tea, message_id=message["id"], emoji="👍")
+    services.reaction_add(user=ann, key=tea, message_id=message["id"], emoji="👍")
+    services.reaction_add(user=ann, key=tea, message_id=message["id"], emoji="👍")
+    services.message_delete(user=ann, key=tea, message_id=message["id"])
+    services.message_delete(user=ann, key=tea, message_id=message["id"])
+    assert [event.seq for event in told.durable] == [2, 3]
+    assert Channel.objects.get(key=tea).seq == 3
+
+
+def test_only_its_author_edits_and_only_its_author_or_a_moderator_deletes(
+    told: Told, ann: UserRef, bob: UserRef, tea: ChannelKey
+) -> None:
+    staff, moderator = user_ref("staff", is_staff=True), user_ref("moderator")
+    ChannelMembership.objects.create(channel=Channel.objects.get(key=tea), user_id=moderator.id, role="moderator")
+    messages = [posted(bob, tea) for _ in range(4)]
+    for user in (ann, staff, moderator):
+        with pytest.raises(ForbiddenError):
+            edit(user, tea, messages[0], "not mine")
+    stranger = user_ref("stranger")
+    with pytest.raises(ForbiddenError):
+        services.message_delete(user=stranger, key=tea, message_id=messages[0]["id"])
+    for user, message in zip((ann, staff, moderator, bob), messages, strict=True):
+        assert services.message_delete(user=user, key=tea, message_id=message["id"])["text"] is None
+    assert told.kinds == [EventType.MESSAGE_DELETED] * 4
+
+
+def test_a_deleted_message_keeps_its_place_and_nothing_else(ann: UserRef, bob: UserRef, tea: ChannelKey) -> None:
+    message = posted(ann, tea, "@bob hi")
+    services.reaction_add(user=bob, key=tea, message_id=message["id"], emoji="👍")
+    deleted = services.message_delete(user=ann, key=tea, message_id=message["id"])
+    assert (deleted["text"], deleted["reactions"], deleted["mentions"], deleted["number"]) == (None, {}, [], 1)
+    assert not Mention.objects.exists()
+    for change in (
+        lambda: edit(ann, tea, message, "back"),
+        lambda: services.reaction_add(user=bob, key=tea, message_id=message["id"], emoji="👍"),
+    ):
+        with pytest.raises(ConflictError):
+            change()
+
+
+def test_an_edit_names_other_people(ann: UserRef, bob: UserRef, tea: ChannelKey) -> None:
+    message = posted(ann, tea, "@bob hi")
+    changed = edit(ann, tea, message, "@Ann and @nobody")
+    assert changed["mentions"] == ["ann"]
+
+
+@pytest.mark.parametrize("wrong", ["nonsense", "", str(uuid.uuid4())])
+def test_a_message_that_is_not_in_the_channel_is_not_found(ann: UserRef, tea: ChannelKey, wrong: str) -> None:
+    with pytest.raises(NotFoundError):
+        services.message_edit(user=ann, key=tea, message_id=wrong, text="x", max_chars=10)
+    elsewhere = posted(ann, channel_of(ann, "coffee"))
+    with pytest.raises(NotFoundError):
+        services.message_delete(user=ann, key=tea, message_id=elsewhere["id"])
+
+
+def test_a_private_channel_does_not_exist_for_strangers(told: Told, ann: UserRef, bob: UserRef) -> None:
+    secret = channel_of(ann, "prv-secret", kind="private")
+    message = posted(ann, secret)
+    for attempt in (
+        lambda: edit(bob, secret, message, "x"),
+        lambda: services.message_delete(user=bob, key=secret, message_id=message["id"]),
+        lambda: services.reaction_add(user=bob, key=secret, message_id=message["id"], emoji="👍"),
+        lambda: services.read_mark(user=bob, key=secret, number=1),
+        lambda: services.channel_update(user=bob, key=secret, name="mine"),
+        lambda: services.channel_archive(user=bob, key=secret),
+        lambda: selectors.channel_access(user=bob, key=secret),
+    ):
+        with pytest.raises(NotFoundError):
+            attempt()
+    assert told.kinds == []
+
+
+def test_an_archived_channel_takes_no_change_but_can_be_read(told: Told, ann: UserRef, tea: ChannelKey) -> None:
+    message = posted(ann, tea)
+    services.channel_archive(user=ann, key=tea)
+    assert services.channel_archive(user=ann, key=tea).channel.archived_at is not None
+    assert told.kinds == [EventType.CHANNEL_ARCHIVED]
+    for attempt in (
+        lambda: edit(ann, tea, message, "x"),
+        lambda: services.message_delete(user=ann, key=tea, message_id=message["id"]),
+        lambda: services.reaction_add(user=ann, key=tea, message_id=message["id"], emoji="👍"),
+    ):
+        with pytest.raises(ArchivedError):
+            attempt()
+    assert services.read_mark(user=ann, key=tea, number=1) == {"read_number": 1, "unread": 0}
+    assert list(state(tea).values()) == [message]
+
+
+def test_public_channels_are_told_to_everybody_and_unlisted_ones_to_their_members(told: Told, ann: UserRef) -> None:
+    services.channel_create(user=ann, name="Open", key="open")
+    services.channel_create(user=ann, name="Hidden", key="hidden", kind="unlisted")
+    services.channel_update(user=ann, key="hidden", topic="psst")
+    assert [(event.type, audience.channel) for event, audience in told.ephemeral] == [
+        (EventType.CHANNEL_CREATED, None),
+        (EventType.CHANNEL_UPDATED, "hidden"),
+    ]
+    assert told.ephemeral[0][0].data["role"] is None, "what everybody is told says nothing of one user"
+
+
+def test_a_key_that_is_taken_is_a_conflict_and_one_nobody_may_choose_is_invalid(ann: UserRef, bob: UserRef) -> None:
+    services.channel_create(user=ann, name="Tea", key="tea")
+    with pytest.raises(ConflictError):
+        services.channel_create(user=bob, name="Mine", key="tea")
+    for key in ("dm-tea", "prv-tea", "a b", ""):
+        with pytest.raises(InvalidError):
+            services.channel_create(user=bob, name="Mine", key=key)
+    for kind in ("private", "direct", "nonsense"):
+        with pytest.raises(InvalidError):
+            services.channel_create(user=bob, name="Mine", kind=kind)
+    assert services.channel_ensure(user=bob, key="tea")[1] is False
+    assert services.channel_ensure(user=bob, key="new")[1] is True
+
+
+def test_only_owners_and_staff_manage_a_channel(ann: UserRef, bob: UserRef, tea: ChannelKey) -> None:
+    with pytest.raises(ForbiddenError):
+        services.channel_update(user=bob, key=tea, name="Mine")
+    with pytest.raises(ForbiddenError):
+        services.channel_archive(user=bob, key=tea)
+    staff = user_ref("staff", is_staff=True)
+    assert services.channel_update(user=staff, key=tea, name="Renamed").channel.name == "Renamed"
+
+
+def test_a_read_marker_moves_forward_only_and_tells_the_other_sessions(
+    told: Told, ann: UserRef, bob: UserRef, tea: ChannelKey
+) -> None:
+    for _ in range(5):
+        posted(bob, tea, "@ann")
+    mine = SessionId("mine")
+    assert services.read_mark(user=ann, key=tea, number=3, session_id=mine) == {"read_number": 3, "unread": 2}
+    assert services.read_mark(user=ann, key=tea, number=1) == {"read_number": 3, "unread": 2}
+    assert services.read_mark(user=ann, key=tea, number=99) == {"read_number": 5, "unread": 0}
+    assert [(event.data["read_number"], audience) for event, audience in told.ephemeral] == [
+        (3, Audience(user_id=ann.id, exclude=mine)),
+        (5, Audience(user_id=ann.id)),
+    ]
+    assert services.read_mark(user=bob, key=tea, number=3) == {"read_number": 0, "unread": 0}, "no durable member"
+    assert selectors.channel_access(user=ann, key=tea).mentions == 0
+
+
+def test_reactions_of_one_message_are_bounded(ann: UserRef, tea: ChannelKey, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(services, "REACTIONS_PER_MESSAGE", 3)
+    message = posted(ann, tea)
+    for emoji in "abc":
+        services.reaction_add(user=ann, key=tea, message_id=message["id"], emoji=emoji)
+    with pytest.raises(ConflictError):
+        services.reaction_add(user=ann, key=tea, message_id=message["id"], emoji="d")
+
+
+class Random_:  # noqa: N801  a random user of the services
+    """Does random things to one channel and remembers every event of it."""
+
+    def __init__(self, seed: int, told: Told) -> None:
+        self.random, self.told = Random(seed), told
+        serial = next(_serial)
+        self.users = [user_ref(f"user{letter}{serial}") for letter in "ab"]
+        self.key = channel_of(self.users[0], f"law-{serial}")
+        self.ids: list[str] = []
+
+    def act(self) -> None:
+        user, kind = self.random.choice(self.users), self.random.choice(["post", "edit", "delete", "add", "remove"])
+        if kind == "post" or not self.ids:
+            message = posted(user, self.key, f"@{self.random.choice(self.users).username} hi")
+            self.told.publish_durable([wire.message_new(message)])
+            self.ids.append(message["id"])
+            return
+        target: dict[str, Any] = {"user": user, "key": self.key, "message_id": self.random.choice(self.ids)}
+        emoji = self.random.choice(["👍", "👎"])
+        try:
+            if kind == "edit":
+                services.message_edit(**target, text=f"text {self.random.random()}", max_chars=100)
+            elif kind == "delete":
+                services.message_delete(**target)
+            elif kind == "add":
+                services.reaction_add(**target, emoji=emoji)
+            else:
+                services.reaction_remove(**target, emoji=emoji)
+        except ReaktorError:
+            return
+
+
+@given(st.integers(0, 2**32), st.integers(3, 25))
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_the_state_at_the_start_and_the_events_are_the_state_fetched_afterwards(told: Told, seed, length) -> None:
+    told.durable.clear()
+    actor = Random_(seed, told)
+    middle = actor.random.randrange(length)
+    for step in range(length):
+        if step == middle:
+            start, cursor = state(actor.key), Channel.objects.get(key=actor.key).seq
+        actor.act()
+    assert [event.seq for event in told.durable] == list(range(1, len(told.durable) + 1))
+    assert all(event.seq == event.data["changed_seq"] for event in told.durable)
+    end = state(actor.key)
+    from_events = {**start, **{event.data["id"]: event.data for event in told.durable if (event.seq or 0) > cursor}}
+    assert from_events == end
+    changes = selectors.channel_changes(actor.key, after=cursor, limit=1_000)
+    assert {**start, **{message["id"]: message for message in changes["messages"]}} == end
+    assert changes["seq"] == len(told.durable)
+    page = selectors.messages_page(Channel.objects.get(key=actor.key).id, limit=100)
+    assert page.messages == list(end.values())
