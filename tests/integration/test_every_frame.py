@@ -1,0 +1,105 @@
+"""Every operation, answer and event that the AsyncAPI document promises is seen once, and is as it promises."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+
+from chat.domain.events import EventType
+from chat.transports.native.operations import OPERATIONS
+from chat.transports.native.schemas import EVENTS
+from tests.support import frames
+from tests.support.native import NativeClient, Refused
+from tests.support.server import LiveServer
+from tests.support.tokens import reissued
+
+LATER = {EventType.SANCTION}
+"""Said by moderators, whose operations come with moderation."""
+
+STORE_BEHIND_ITS_BACK = """
+from accounts.models import User
+from chat.batches import Post, store_batch
+from chat.selectors import user_ref
+author = user_ref(User.objects.get(username="{author}"))
+for start in range(0, {count}, 500):
+    store_batch([Post(author, "{channel}", "unheard", None) for _ in range(min(500, {count} - start))])
+"""
+
+
+async def store_unheard(server: LiveServer, channel: str, author: str, count: int) -> None:
+    """Messages of a process that dies between its commit and its publishing."""
+    script = STORE_BEHIND_ITS_BACK.format(author=author, channel=channel, count=count)
+    await asyncio.to_thread(server.manage, "shell", "-c", script)
+
+
+async def test_each_documented_frame_is_seen_and_fits_its_schema(hasty_server: LiveServer) -> None:
+    frames.SEEN.clear()
+    server = hasty_server
+    name, token = server.account()
+    ann = await NativeClient.connect(server.url, reissued(server, token, expires_in_s=3))
+    await ann.event("auth.expiring")
+    await ann.request("auth.refresh", token=token)
+    second = await NativeClient.connect(server.url, token)
+    bob = await NativeClient.connect(server.url, server.account()[1])
+
+    made = await ann.request("channel.create", name="Everything", topic="all of it")
+    key = made["key"]
+    await bob.event("channel.created", key)
+    await bob.request("channel.list", search="everything")
+    await ann.join(key)
+    await bob.join(key)
+    await ann.event("member.joined", key)
+    sent = await ann.post(key, f"hi @{bob.greeting['user']['username']}")
+    await bob.event("message.new", key)
+    await bob.event("mention", key)
+    await ann.request("message.edit", key, id=sent["id"], text="hello")
+    await bob.event("message.updated", key)
+    await bob.request("reaction.add", key, id=sent["id"], emoji="👍")
+    await ann.event("reaction.changed", key)
+    await bob.request("reaction.remove", key, id=sent["id"], emoji="👍")
+    await bob.request("typing", key)
+    await ann.event("typing", key)
+    await bob.request("status", status="away")
+    await ann.event("presence.changed", key)
+    await ann.request("message.list", key)
+    await ann.request("read", key, number=1)
+    await second.event("read.updated", key)
+    await ann.request("sync", channels={key: 0})
+    await ann.request("message.delete", key, id=sent["id"])
+    await bob.event("message.deleted", key)
+    await ann.request("channel.update", key, name="Nearly everything")
+    await bob.event("channel.updated", key)
+    with pytest.raises(Refused):
+        await bob.request("channel.archive", key)
+    await bob.request("channel.leave", key)
+    await ann.event("member.left", key)
+    await store_unheard(server, key, name, 1_001)
+    await ann.event("sync.required", key)
+    await ann.request("channel.archive", key)
+    await second.event("channel.archived", key)
+    await ann.event("ping")
+    for _ in range(10):
+        await ann.send_raw("junk")
+    assert await ann.closed() == 4504
+    await second.close()
+    await bob.close()
+
+    answers = {f"{operation.name} answer" for operation in OPERATIONS.values() if operation.reply is not None}
+    events = {kind.value for kind in {*EVENTS, EventType.PING} - LATER}
+    documented = answers | events | {"refusal"}
+    assert documented == frames.SEEN, frames.SEEN ^ documented
+
+
+async def test_messages_of_a_process_that_died_before_publishing_arrive_within_seconds(
+    hasty_server: LiveServer,
+) -> None:
+    async with await NativeClient.connect(hasty_server.url, hasty_server.account()[1]) as reader:
+        key = (await reader.request("channel.create", name="Unheard", kind="unlisted"))["key"]
+        await reader.join(key)
+        await store_unheard(hasty_server, key, reader.greeting["user"]["username"], 3)
+        started = time.monotonic()
+        assert [(await reader.event("message.new", key))["seq"] for _ in range(3)] == [1, 2, 3]
+        assert time.monotonic() - started < 5
+        assert (await reader.join(key))["seq"] == 3
