@@ -8,6 +8,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import orjson
 
@@ -35,27 +36,27 @@ class MessagePage:
 
 def message_data(found: Sequence[MessageColumns]) -> list[MessageData]:
     """The `message` shape, reactions and mentions fetched in one more query."""
-    reactions: dict[uuid.UUID, dict[str, list[str]]] = {}
-    mentions: dict[uuid.UUID, list[str]] = {}
-    for message_id, emoji, username in rows.attached_to([row.id for row in found]):
+    reactions: dict[Any, dict[str, list[str]]] = {}
+    mentions: dict[Any, list[str]] = {}
+    for column_id, emoji, username in rows.attached_to([row.column_id for row in found]):
         if emoji is None:
-            mentions.setdefault(message_id, []).append(username)
+            mentions.setdefault(column_id, []).append(username)
         else:
-            reactions.setdefault(message_id, {}).setdefault(emoji, []).append(username)
-    return [_message(row, reactions.get(row.id, {}), mentions.get(row.id, [])) for row in found]
+            reactions.setdefault(column_id, {}).setdefault(emoji, []).append(username)
+    return [_message(row, reactions.get(row.column_id, {}), mentions.get(row.column_id, [])) for row in found]
 
 
 def _message(row: MessageColumns, reactions: dict[str, list[str]], mentions: list[str]) -> MessageData:
     is_deleted = row.deleted_at is not None
     return {
-        "id": str(row.id),
+        "id": row.id,
         "channel": row.channel,
         "number": row.number,
         "seq": row.seq,
         "changed_seq": row.changed_seq,
         "author": row.author,
         "text": None if is_deleted else row.text,
-        "reply_to": str(row.reply_to) if row.reply_to else None,
+        "reply_to": row.reply_to,
         "nonce": row.nonce,
         "reactions": {} if is_deleted else reactions,
         "mentions": [] if is_deleted else mentions,
@@ -202,6 +203,4 @@ def newest_messages(key: ChannelKey, *, changes: int, numbers: int) -> NewestMes
     )
     by_id = {data["id"]: data for data in message_data(list({each.id: each for each in [*changed, *newest]}.values()))}
     floor = changed[0].changed_seq - 1 if len(changed) == changes else row.floor_seq
-    return NewestMessages(
-        row, [by_id[str(each.id)] for each in changed], [by_id[str(each.id)] for each in newest], floor
-    )
+    return NewestMessages(row, [by_id[each.id] for each in changed], [by_id[each.id] for each in newest], floor)

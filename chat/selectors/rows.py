@@ -6,14 +6,13 @@ millisecond to make each of them anew, which is five times what the database tak
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.db import connection
 
-from reaktor.columns import time_from_column, uuid_from_column, uuid_to_column
+from reaktor.columns import time_from_column, uuid_text, uuid_to_column
 
 PARAMETERS_PER_QUERY = 400
 """Each id stands twice in a statement, and SQLite takes 999 parameters in its smallest builds."""
@@ -42,24 +41,26 @@ class ChannelColumns(NamedTuple):
 class MessageColumns(NamedTuple):
     """A message row with its author's name."""
 
-    id: uuid.UUID
+    id: str
     number: int
     seq: int
     changed_seq: int
     author: str
     text: str
-    reply_to: uuid.UUID | None
+    reply_to: str | None
     nonce: str | None
     created_at: datetime
     edited_at: datetime | None
     deleted_at: datetime | None
     channel: str
+    column_id: Any
+    """The id as the driver gave it, and attached_to() wants it."""
 
 
 class Attached(NamedTuple):
     """A reaction (emoji), or a mention (None), of a message by a user's name."""
 
-    message_id: uuid.UUID
+    column_id: Any
     emoji: str | None
     username: str
 
@@ -115,19 +116,17 @@ def messages_select(where: str, parameters: Sequence[Any], *, order: str, limit:
             [*parameters, limit],
         )
         rows = cursor.fetchall()
-    if connection.features.has_native_uuid_field:
-        return [MessageColumns(*row) for row in rows]
-    return [_from_sqlite(*row) for row in rows]
+    return [_message_columns(*row) for row in rows]
 
 
-def _from_sqlite(
-    message_id: str,
+def _message_columns(
+    column_id: Any,
     number: int,
     seq: int,
     changed_seq: int,
     author: str,
     text: str,
-    reply_to: str | None,
+    reply_to: Any,
     nonce: str | None,
     created_at: datetime,
     edited_at: datetime | None,
@@ -135,25 +134,26 @@ def _from_sqlite(
     channel: str,
 ) -> MessageColumns:
     return MessageColumns(
-        uuid.UUID(message_id),
+        uuid_text(column_id),
         number,
         seq,
         changed_seq,
         author,
         text,
-        uuid.UUID(reply_to) if reply_to else None,
+        uuid_text(reply_to) if reply_to else None,
         nonce,
         time_from_column(created_at),
         time_from_column(edited_at),
         time_from_column(deleted_at),
         channel,
+        column_id,
     )
 
 
-def attached_to(message_ids: Sequence[uuid.UUID]) -> Iterable[Attached]:
+def attached_to(column_ids: Sequence[Any]) -> Iterable[Attached]:
     """The reactions and mentions of these messages, each kind in the order in which they were made."""
-    for start in range(0, len(message_ids), PARAMETERS_PER_QUERY):
-        ids = [uuid_to_column(message_id) for message_id in message_ids[start : start + PARAMETERS_PER_QUERY]]
+    for start in range(0, len(column_ids), PARAMETERS_PER_QUERY):
+        ids = column_ids[start : start + PARAMETERS_PER_QUERY]
         places = ", ".join(["%s"] * len(ids))
         with connection.cursor() as cursor:
             cursor.execute(
@@ -163,5 +163,5 @@ def attached_to(message_ids: Sequence[uuid.UUID]) -> Iterable[Attached]:
                 f"JOIN accounts_user u ON u.id = n.user_id WHERE n.message_id IN ({places}) ORDER BY 4",
                 [*ids, *ids],
             )
-            for message_id, emoji, username, _ in cursor.fetchall():
-                yield Attached(uuid_from_column(message_id), emoji, username)
+            for column_id, emoji, username, _ in cursor.fetchall():
+                yield Attached(column_id, emoji, username)
