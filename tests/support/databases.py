@@ -64,18 +64,42 @@ def taken_away() -> Iterator[None]:
             other.rollback()
             other.close()
         return
-    import psycopg
-
-    settings = connection.settings_dict
     connections.close_all()
-    login = {"host": settings["HOST"], "port": settings["PORT"], "user": settings["USER"]}
-    with psycopg.connect(**login, password=settings["PASSWORD"], dbname="postgres", autocommit=True) as other:
+    with database_closed(database_url(), name):
+        yield
+
+
+@contextlib.contextmanager
+def database_closed(server_url: str, name: str) -> Iterator[None]:
+    """Inside, PostgreSQL lets nobody into this database; whoever was in it is cut off."""
+    with _maintenance(server_url) as other:
         other.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
         try:
             other.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
             yield
         finally:
             other.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
+
+
+@contextlib.contextmanager
+def own_database(server_url: str, name: str) -> Iterator[str]:
+    """The URL of a new PostgreSQL database on the same server, dropped at the end."""
+    with _maintenance(server_url) as other:
+        other.execute(f'CREATE DATABASE "{name}"')
+        try:
+            yield f"{server_url.rsplit('/', 1)[0]}/{name}"
+        finally:
+            other.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@contextlib.contextmanager
+def _maintenance(server_url: str) -> Iterator[Any]:
+    """A connection to the server's maintenance database, each statement its own transaction."""
+    import psycopg
+
+    url = f"{server_url.rsplit('/', 1)[0]}/postgres".replace("postgres://", "postgresql://", 1)
+    with psycopg.connect(url, autocommit=True) as other:
+        yield other
 
 
 def postgresql_url() -> str | None:
