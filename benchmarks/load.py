@@ -1,0 +1,152 @@
+"""The load generator: many WebSocket clients in one thread, cheap enough to outrun the server it measures.
+
+Raw sockets on one epoll; received frames are counted by a marker in the bytes, not parsed. recv() takes 64 KiB: larger
+buffers are mapped anew on each call, which halves what can be measured.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import selectors
+import socket
+import struct
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+RECV_BYTES = 64 * 1024
+
+
+def mask_frame(payload: bytes) -> bytes:
+    """One masked text frame, as clients must send it."""
+    length = len(payload)
+    if length < 126:
+        header = struct.pack("!BB", 0x81, 0x80 | length)
+    elif length < 65536:
+        header = struct.pack("!BBH", 0x81, 0x80 | 126, length)
+    else:
+        header = struct.pack("!BBQ", 0x81, 0x80 | 127, length)
+    # A mask of zeros is valid and costs nothing.
+    return header + b"\0\0\0\0" + payload
+
+
+@dataclass(slots=True)
+class Client:
+    """One connection: counts `marker` in what it receives, keeps the latencies of texts that carry a time."""
+
+    sock: socket.socket
+    marker: bytes
+    seen: int = 0
+    received_bytes: int = 0
+    tail: bytes = b""
+    crowd: Crowd | None = None
+    latencies: list[float] = field(default_factory=list)
+    wants_latency: bool = False
+
+    def send(self, payload: bytes) -> None:
+        self.sock.setblocking(True)
+        self.sock.sendall(mask_frame(payload))
+        self.sock.setblocking(False)
+
+    def request(self, op: str, channel: str | None = None, **data: object) -> None:
+        frame: dict[str, object] = {"id": 1, "op": op, "data": data}
+        if channel is not None:
+            frame["channel"] = channel
+        self.send(json.dumps(frame).encode())
+
+    def take(self, data: bytes) -> None:
+        self.received_bytes += len(data)
+        window = self.tail + data
+        found = window.count(self.marker)
+        self.seen += found
+        if self.crowd is not None:
+            self.crowd.counted += found
+        # A marker that ends inside the tail was counted already; keep one byte less than its length.
+        self.tail = window[-(len(self.marker) - 1) :]
+        if self.wants_latency:
+            now = time.monotonic()
+            self.latencies.extend(now - float(each) for each in TIMES.findall(data))
+
+
+TIMES = re.compile(rb"@(\d+\.\d{6})@")
+
+
+def open_websocket(
+    host: str, port: int, path: str, *, subprotocol: str | None = None, source: str | None = None
+) -> tuple[socket.socket, bytes]:
+    """A connected WebSocket, blocking, and what came behind the handshake. Raises ConnectionError when refused."""
+    sock = socket.create_connection((host, port), source_address=(source, 0) if source else None, timeout=30)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    key = base64.b64encode(os.urandom(16)).decode()
+    protocol = f"Sec-WebSocket-Protocol: {subprotocol}\r\n" if subprotocol else ""
+    sock.sendall(
+        f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n{protocol}\r\n".encode()
+    )
+    answer = b""
+    while b"\r\n\r\n" not in answer:
+        data = sock.recv(4096)
+        if not data:
+            raise ConnectionError(f"closed during the handshake: {answer[:200]!r}")
+        answer += data
+    head, _, rest = answer.partition(b"\r\n\r\n")
+    if b" 101 " not in head.split(b"\r\n", 1)[0]:
+        raise ConnectionError(head.split(b"\r\n", 1)[0].decode())
+    return sock, rest
+
+
+class Crowd:
+    """Clients on one selector; pump() reads until a condition holds or the deadline passes."""
+
+    def __init__(self) -> None:
+        self.selector = selectors.DefaultSelector()
+        self.clients: list[Client] = []
+        self.counted = 0
+
+    def add(self, opened: tuple[socket.socket, bytes], marker: bytes) -> Client:
+        """A client on what open_websocket() returned."""
+        sock, rest = opened
+        client = Client(sock, marker)
+        client.take(rest)
+        sock.setblocking(False)
+        self.selector.register(sock, selectors.EVENT_READ, client)
+        self.clients.append(client)
+        return client
+
+    def pump(self, until: Callable[[], bool], deadline_s: float) -> bool:
+        """Read what comes; True when `until` held, False at the deadline or when a client was cut off."""
+        deadline = time.monotonic() + deadline_s
+        while not until():
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return False
+            for key, _ in self.selector.select(min(left, 0.1)):
+                try:
+                    data = key.fileobj.recv(RECV_BYTES)  # type: ignore[union-attr]
+                except BlockingIOError:
+                    continue
+                if not data:
+                    raise ConnectionError("a client was cut off")
+                key.data.take(data)
+        return True
+
+    def count(self, clients: list[Client], marker: bytes) -> None:
+        """From now on `counted` adds up how often the marker comes to these clients."""
+        self.counted = 0
+        for client in clients:
+            client.marker, client.tail, client.seen, client.crowd = marker, b"", 0, self
+
+    def close(self) -> None:
+        for client in self.clients:
+            self.selector.unregister(client.sock)
+            client.sock.close()
+        self.clients.clear()
+
+
+def percentile(values: list[float], share: float) -> float:
+    """The value below which that share of the values lies; 0 for none."""
+    ordered = sorted(values)
+    return ordered[min(int(len(ordered) * share), len(ordered) - 1)] if ordered else 0.0
