@@ -11,6 +11,10 @@ from typing import Protocol
 
 from reaktor.engineio.packets import V3, PacketType
 
+# How late a ping may be at our cost alone, and at most half of the timeout: within it, the pong is due when it would
+# have been due.
+MAX_LATENESS_S = 1.0
+
 
 class Beat(Enum):
     """What is to be done now."""
@@ -77,7 +81,8 @@ class ServerPings:
             return Beat.NOTHING
         if self._pong_due <= now:
             return Beat.DEAD
-        self._pong_due = self.deadline = now + self._timeout_s
+        lateness_s = min(now - self.deadline, MAX_LATENESS_S, self._timeout_s / 2)
+        self._pong_due = self.deadline = now - lateness_s + self._timeout_s
         return Beat.SEND_PING
 
 

@@ -116,6 +116,9 @@ class HttpTransport:
         return Response(HTTPStatus.OK, OCTETS_TYPE if payload.is_binary else TEXT_TYPE, payload.body)
 
     async def _post(self, session: LiveSession, request: Request, scope: Scope, receive: Receive) -> Response:
+        if session.machine.is_lingering:
+            # It can't know yet; what it says is too late, but no error of its.
+            return POSTED
         if not session.begin_post():
             # The session was upgraded or has just ended over this; closed long ago, it is unknown.
             is_unknown = session.is_closed and session.machine.reason is not CloseReason.OVERLAP

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from reaktor.engineio.application import EngineApplication
+from reaktor.engineio.heartbeat import MAX_LATENESS_S
 from reaktor.engineio.packets import CloseReason, Codec, Outgoing, Packet, PacketType, ReadyPacket
 from reaktor.engineio.pipe import NORMAL_CLOSE, Pipe
 from reaktor.engineio.request import Request
@@ -39,6 +40,7 @@ class LiveSession:
         "_sink",
         "attachment",
         "codec",
+        "is_postponed",
         "label",
         "machine",
         "request",
@@ -64,7 +66,9 @@ class LiveSession:
         self.codec = codec
         self.machine = machine
         self.attachment: Any = None
+        # For the registry: when it will call on_deadline(), and whether that was put off.
         self.scheduled_at = float("inf")
+        self.is_postponed = False
         self.waiter: asyncio.Future[None] | None = None
         self._application = application
         self._registry = registry
@@ -162,7 +166,7 @@ class LiveSession:
 
     def begin_poll(self) -> Poll:
         """A GET arrived. WAIT: await `waiter`, then call take_poll() or poll_lost()."""
-        verdict, actions = self.machine.poll(self._clock())
+        verdict, actions = self.machine.poll(self._now())
         if verdict is Poll.WAIT:
             self.waiter = asyncio.get_running_loop().create_future()
         self._run(actions)
@@ -182,6 +186,7 @@ class LiveSession:
 
     def begin_post(self) -> bool:
         """As EngineSession.begin_post()."""
+        self._now()
         may_go_on, actions = self.machine.begin_post()
         self._run(actions)
         return may_go_on
@@ -212,9 +217,9 @@ class LiveSession:
     def on_socket_packet(self, packet: Packet, pipe: Pipe) -> None:
         """A packet on one of the session's sockets."""
         if pipe is self._probe:
-            self._run(self.machine.on_probe(packet, self._clock()))
+            self._run(self.machine.on_probe(packet, self._now()))
         elif pipe is self._pipe:
-            self._run(self.machine.on_frame(packet, self._clock()))
+            self._run(self.machine.on_frame(packet, self._now()))
 
     def on_socket_junk(self, pipe: Pipe, reason: CloseReason) -> None:
         """Something that is no packet: the end of the session, but of the socket alone while that still probes."""
@@ -238,6 +243,13 @@ class LiveSession:
         self._check_unsent()
 
     # Inside
+
+    def _now(self) -> float:
+        """The time, after what was due just before it: a busy loop may serve a request before a timer."""
+        now, due = self._clock(), self.machine.deadline
+        if due <= now < due + MAX_LATENESS_S:
+            self._run(self.machine.on_deadline(now))
+        return now
 
     def _run(self, actions: Iterable[Action]) -> None:
         for action in actions:

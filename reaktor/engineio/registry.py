@@ -11,6 +11,9 @@ from reaktor.engineio.live import LiveSession
 
 # After so many deadlines in a row the loop gets its turn: ten thousand sessions may have begun in the same second.
 SWEEP_BATCH = 200
+# A deadline that comes up later than this was not missed by the client: this process stood still (stopped, swapped),
+# and what clients sent meanwhile is still unread. They get as long again for it to be read.
+PAUSE_S = 1.0
 
 
 class Registry:
@@ -49,6 +52,8 @@ class Registry:
     def schedule(self, session: LiveSession) -> None:
         """Its deadline may have moved. A later one costs nothing now: the old entry finds out when it comes up."""
         at = session.machine.deadline
+        if session.is_postponed:
+            return
         if at < session.scheduled_at and session.sid in self._sessions:
             session.scheduled_at = at
             heapq.heappush(self._deadlines, (at, session.sid))
@@ -78,7 +83,12 @@ class Registry:
             at, sid = heapq.heappop(self._deadlines)
             session = self._sessions.get(sid)
             # An entry that a sooner one has replaced says nothing any more.
-            if session is not None and session.scheduled_at == at:
-                session.scheduled_at = inf
+            if session is None or session.scheduled_at != at:
+                continue
+            session.is_postponed = now - at > PAUSE_S and not session.is_postponed
+            session.scheduled_at = now + PAUSE_S if session.is_postponed else inf
+            if session.is_postponed:
+                heapq.heappush(self._deadlines, (session.scheduled_at, sid))
+            else:
                 session.on_deadline()
         return None

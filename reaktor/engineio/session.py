@@ -111,6 +111,11 @@ class EngineSession:
         return self.state is State.CLOSED and not self._polling and self._linger_until == inf
 
     @property
+    def is_lingering(self) -> bool:
+        """Closed by us, and its client has not heard of it yet."""
+        return self.state is State.CLOSED and self._linger_until < inf
+
+    @property
     def is_writable(self) -> bool:
         """Whether a packet sent now would leave at once, with nothing before it."""
         return not self._outbox and (
@@ -142,7 +147,7 @@ class EngineSession:
             return []
         if discard:
             self._clear()
-        if self.state is not State.WEBSOCKET and not self._polling:
+        if self.state is not State.WEBSOCKET and (self._outbox or not self._polling):
             self._linger_until = now + self._options.linger_s
         return self._end(CloseReason.SERVER)
 
@@ -158,8 +163,7 @@ class EngineSession:
     def poll(self, now: float) -> tuple[Poll, list[Action]]:
         """A GET arrived."""
         if self.state is State.CLOSED:
-            # An unfetched farewell is for one GET only; a second one beside it is too late.
-            return (Poll.READY if self._linger_until < inf else Poll.UNKNOWN), []
+            return (Poll.READY if self.is_lingering else Poll.UNKNOWN), []
         if self.state is State.WEBSOCKET:
             return Poll.REFUSED, []
         if self._polling:
@@ -178,9 +182,11 @@ class EngineSession:
         if self.state is State.WEBSOCKET or self._parting_noop:
             return [NOOP]
         packets = self._drain()
-        if self.state is State.CLOSED:
+        if self.state is State.CLOSED and not packets:
+            # Never behind something else: clients of 4.x act on a close packet before the messages it came with, so
+            # a `41` in the same payload would be a lost connection to them, and they would come back.
             self._linger_until = inf
-            packets.append(CLOSE)
+            return [CLOSE]
         return packets or [NOOP]
 
     def poll_lost(self) -> list[Action]:

@@ -1,0 +1,134 @@
+"""Hands requests whose sid names another worker to that worker, over its private Unix socket.
+
+So nothing depends on a client always reaching the same worker. What is relayed is marked, and a marked request is never
+relayed again; the mark counts only on the private socket. Serves the flow "Polling → WebSocket".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import quote
+
+from reaktor.engineio.engine import RELAYED_HEADER, Receive, Send, WorkerGoneError
+from reaktor.engineio.http import BodyTooLargeError, ClientGoneError, read_body
+from reaktor.engineio.relay_websocket import relay_websocket
+from reaktor.engineio.request import Scope
+
+CONNECT_TIMEOUT_S = 2.0
+MAX_HEAD_BYTES = 64 * 1024
+# Said anew by each hop. Forwarded addresses too: the handshake, which is never relayed, has recorded the client's.
+_NOT_PASSED_ON = frozenset(
+    {b"connection", b"keep-alive", b"upgrade", b"transfer-encoding", b"content-length", b"te", b"trailer", b"host"}
+    | {b"forwarded", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-port", b"daphne-root-path"}
+    | {b"sec-websocket-key", b"sec-websocket-version", b"sec-websocket-extensions", RELAYED_HEADER}
+)
+
+Headers = list[tuple[bytes, bytes]]
+
+
+class UnixRelay:
+    """See engine.Relay. `socket_path` says where a worker listens; `patience_s`: how long a poll may wait there."""
+
+    def __init__(self, socket_path: Callable[[int, int], Path], *, patience_s: float, max_body_bytes: int) -> None:
+        self._socket_path = socket_path
+        self._patience_s = patience_s
+        self._max_body_bytes = max_body_bytes
+
+    async def __call__(self, slot: int, incarnation: int, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer with what that worker answers. Raises WorkerGoneError as long as nothing was sent."""
+        path = self._socket_path(slot, incarnation)
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                reader, writer = await asyncio.open_unix_connection(str(path), limit=MAX_HEAD_BYTES)
+        except (OSError, TimeoutError) as error:
+            raise WorkerGoneError from error
+        try:
+            head = request_head(scope)
+            if scope["type"] == "websocket":
+                await relay_websocket(head, reader, writer, receive, send, self._patience_s)
+            else:
+                await self._relay_http(head, reader, writer, scope, receive, send)
+        finally:
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+
+    async def _relay_http(
+        self,
+        head: bytes,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+    ) -> None:
+        try:
+            body = await read_body(scope, receive, self._max_body_bytes)
+        except BodyTooLargeError:
+            # Something as large, for the other worker to say 413 and end the session.
+            body = bytes(self._max_body_bytes + 1)
+        except ClientGoneError:
+            return
+        writer.write(head + b"connection: close\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
+        answer = asyncio.ensure_future(self._read_answer(reader, writer))
+        gone = asyncio.ensure_future(_disconnected(receive))
+        try:
+            await asyncio.wait((answer, gone), return_when=asyncio.FIRST_COMPLETED)
+            if not answer.done():
+                # Closing our side tells that worker that its client went away.
+                return
+            status, headers, content = answer.result()
+        finally:
+            answer.cancel()
+            gone.cancel()
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": content})
+
+    async def _read_answer(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> tuple[int, Headers, bytes]:
+        try:
+            async with asyncio.timeout(self._patience_s):
+                await writer.drain()
+                status, headers = parse_head(await reader.readuntil(b"\r\n\r\n"))
+                length = next((value for name, value in headers if name == b"content-length"), None)
+                if length is None:
+                    # Engine.IO always announces it; whatever answered was not Engine.IO.
+                    raise WorkerGoneError
+                content = await reader.readexactly(int(length))
+        except (OSError, TimeoutError, ValueError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
+            raise WorkerGoneError from error
+        kept = [(name, value) for name, value in headers if name not in (b"connection", b"date", b"server")]
+        return status, kept, content
+
+
+def request_head(scope: Scope) -> bytes:
+    """Request line and headers for the other worker, marked as relayed, without the empty line at the end."""
+    path = scope.get("raw_path") or quote(scope["path"]).encode("ascii")
+    query = scope["query_string"]
+    target = path + b"?" + query if query else path
+    method = scope.get("method", "GET").encode("ascii")
+    lines = [method + b" " + target + b" HTTP/1.1", b"host: reaktor", RELAYED_HEADER + b": 1"]
+    lines += [name + b": " + value for name, value in scope["headers"] if name.lower() not in _NOT_PASSED_ON]
+    return b"\r\n".join(lines) + b"\r\n"
+
+
+def parse_head(head: bytes) -> tuple[int, Headers]:
+    """Status and headers (lower-case names) of an answer. Raises ValueError."""
+    first, *lines = head.removesuffix(b"\r\n\r\n").split(b"\r\n")
+    version, _, rest = first.partition(b" ")
+    if not version.startswith(b"HTTP/1."):
+        raise ValueError("not an HTTP answer")
+    headers: Headers = []
+    for line in lines:
+        name, _, value = line.partition(b":")
+        headers.append((name.strip().lower(), value.strip()))
+    return int(rest[:3]), headers
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
