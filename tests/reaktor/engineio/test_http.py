@@ -255,9 +255,11 @@ async def test_a_closed_session_can_be_fetched_once_and_for_a_while(served: Serv
     session = served.echo.sessions[0]
     session.send("last words")
     session.close()
-    assert (await served.http.post(query, "4a")).body == ERRORS[1]
-    assert (await served.http.get(query)).body == b"4last words\x1e1"
+    assert (await served.http.post(query, "4too late")).body == b"ok"
+    assert (await served.http.get(query)).body == b"4last words"
+    assert (await served.http.get(query)).body == b"1"
     assert (await served.http.get(query)).body == ERRORS[1]
+    assert (await served.http.post(query, "4a")).body == ERRORS[1]
     await served.open()
     served.echo.sessions[-1].close()
     assert len(served.server) == 1

@@ -10,6 +10,7 @@ from reaktor.engineio.packets import CloseReason
 from reaktor.engineio.server import EngineServer
 from reaktor.engineio.sid import Worker, new_sid, worker_of
 from tests.support.asgi import HttpClient, Socket
+from tests.support.conformance_server import sid_of
 from tests.support.engineio_echo import Echo
 from tests.support.waiting import until
 
@@ -93,3 +94,52 @@ async def test_draining_refuses_new_sessions_and_spreads_the_ends() -> None:
     assert (await HttpClient(server).get("EIO=4&transport=polling")).status == 503
     await draining
     assert echo.reasons == [CloseReason.SERVER] * 5
+
+
+class Clock:
+    """Time that a test moves."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def test_a_request_that_comes_after_its_deadline_finds_the_session_gone_whatever_the_timers_do() -> None:
+    clock = Clock()
+    server = EngineServer(EngineIO(), Echo(), clock=clock)
+    http = HttpClient(server)
+    for revision, body in ((3, "1:2"), (4, "3")):
+        answer = await http.get(f"EIO={revision}&transport=polling")
+        query = f"EIO={revision}&transport=polling&sid={sid_of(answer.text)}"
+        if revision == 4:
+            clock.now += 25.2
+            assert (await http.get(query)).body == b"2"
+            clock.now += 19.8
+        else:
+            clock.now += 45
+        assert json.loads((await http.post(query, body)).body)["code"] == 1
+
+
+async def test_a_process_that_stood_still_reads_what_came_meanwhile_before_it_ends_anybody() -> None:
+    clock, echo = Clock(), Echo()
+    server = EngineServer(EngineIO(), echo, clock=clock)
+    http = HttpClient(server)
+    queries = []
+    for _ in range(2):
+        answer = await http.get("EIO=3&transport=polling")
+        queries.append(f"EIO=3&transport=polling&sid={sid_of(answer.text)}")
+    registry = server.engine.registry
+    clock.now += 60
+    registry._sweep()
+    assert (await http.post(queries[0], "1:2")).body == b"ok"
+    registry._sweep()
+    assert echo.reasons == []
+    clock.now += 1
+    registry._sweep()
+    assert echo.reasons == [CloseReason.PING_TIMEOUT]
+    assert (await http.get(queries[0])).body == b"1:3"
+    clock.now += 45
+    registry._sweep()
+    assert echo.reasons == [CloseReason.PING_TIMEOUT] * 2

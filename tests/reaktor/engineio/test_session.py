@@ -116,9 +116,11 @@ def test_a_closed_session_lingers_until_its_farewell_is_fetched() -> None:
     assert not session.is_finished
     assert session.deadline == 130
     assert session.poll(110) == (Poll.READY, [])
-    assert session.take_poll() == [message("a"), CLOSE]
+    assert session.take_poll() == [message("a")]
+    assert session.poll(111) == (Poll.READY, [])
+    assert session.take_poll() == [CLOSE]
     assert session.is_finished
-    assert session.poll(111) == (Poll.UNKNOWN, [])
+    assert session.poll(112) == (Poll.UNKNOWN, [])
 
 
 def test_a_farewell_that_nobody_fetches_is_forgotten() -> None:
@@ -135,6 +137,18 @@ def test_a_waiting_get_gets_the_farewell_at_once() -> None:
     assert session.close(2) == [Signal.WAKE, Ended(CloseReason.SERVER)]
     assert session.take_poll() == [CLOSE]
     assert session.is_finished
+
+
+def test_a_close_never_comes_in_one_payload_with_what_was_sent_before_it() -> None:
+    """Clients of 4.x act on the close first: what a `41` says would be lost, and they would come back."""
+    session = polling()
+    session.poll(1)
+    session.send(message("1"))
+    session.close(1)
+    assert session.take_poll() == [message("1")]
+    assert not session.is_finished
+    assert session.poll(2) == (Poll.READY, [])
+    assert session.take_poll() == [CLOSE]
 
 
 def test_close_may_discard_what_is_queued() -> None:
