@@ -226,7 +226,8 @@ class Follower:
             case Connect(session):
                 return self._replica.is_live(session.session_id)
             case Join(session_id, channel):
-                return channel in self._replica.channels_of(session_id)
+                entry = self._replica.session(session_id)
+                return entry is not None and channel in entry.channels
         return True
 
     def _on_hole(self) -> None:

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chat.domain.ids import ChannelKey, SessionId, UserId, WorkerId
+from chat.domain.sessions import Status
 from chat.membership.authority import Authority
-from chat.membership.messages import Block, Disconnect, Join, Leave, SetStatus, Status
+from chat.membership.messages import Block, Disconnect, Join, Leave, SetStatus
 from reaktor.bus import Bus
 from reaktor.config import MembershipTimings
 from reaktor.errors import ReaktorError

@@ -158,6 +158,16 @@ class StateAgainstModel(RuleBasedStateMachine):
         else:
             assert refusal == "not_found"
 
+    @rule(user=users, slot=st.sampled_from(SLOTS), channel=channels)
+    def settles_in(self, user: UserId, slot: int, channel: ChannelKey) -> None:
+        self.connect(user, slot, lingers=True, resume=None)
+        self.join(0, channel)
+
+    @rule(index=indexes)
+    def walks_away(self, index: int) -> None:
+        self.disconnect(index, goodbye=False)
+        self.time_passes(9.0)
+
     @rule(index=indexes, status=st.sampled_from(sessions.Status))
     def set_status(self, index: int, status: sessions.Status) -> None:
         session_id = self.any_session(index)
@@ -166,9 +176,7 @@ class StateAgainstModel(RuleBasedStateMachine):
         if refusal is None:
             self.model[session_id].status = status
 
-    @rule(
-        user=st.sampled_from(USERS), channel=st.none() | channels, for_s=st.sampled_from((1.0, 20.0))
-    )
+    @rule(user=st.sampled_from(USERS), channel=st.none() | channels, for_s=st.sampled_from((1.0, 20.0)))
     def block(self, user: UserId, channel: ChannelKey | None, for_s: float) -> None:
         self.do(m.Block(user, channel, self.now + for_s))
         self.blocks[user, channel] = self.now + for_s

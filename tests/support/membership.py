@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from chat.domain.ids import ChannelKey, SessionId, UserId, WorkerId
+from chat.domain.sessions import Grace, SessionInfo, Status, Transport
 from chat.membership import wire
 from chat.membership.authority import Authority
 from chat.membership.follower import Follower
@@ -18,7 +19,6 @@ from chat.membership.messages import (
     AnnouncedSession,
     Block,
     Connect,
-    Grace,
     Join,
     MemberJoined,
     MemberLeft,
@@ -27,10 +27,7 @@ from chat.membership.messages import (
     SessionEnded,
     SessionEntered,
     SessionExited,
-    SessionInfo,
-    Status,
     Transition,
-    Transport,
 )
 from chat.membership.replica import Replica
 from reaktor.bus import Bus

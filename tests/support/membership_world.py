@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from chat.domain.ids import ChannelKey, SessionId, UserId, WorkerId
+from chat.domain.sessions import Grace, SessionInfo, Status, Transport
 from chat.membership.decisions import Decisions
 from chat.membership.messages import (
     Batch,
@@ -21,15 +22,11 @@ from chat.membership.messages import (
     Connect,
     Disconnect,
     DropWorker,
-    Grace,
     Join,
     Leave,
     Remove,
     Revoke,
-    SessionInfo,
     SetStatus,
-    Status,
-    Transport,
     Unblock,
 )
 from chat.membership.state import MembershipState, Result

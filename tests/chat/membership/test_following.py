@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import zlib
 from dataclasses import replace
 
 import pytest
@@ -10,9 +11,10 @@ from channels.layers import InMemoryChannelLayer
 
 from chat.domain.ids import ChannelKey, CommandId, SessionId, UserId
 from chat.membership import wire
-from chat.membership.messages import Block, Disconnect, Join, Leave, MemberJoined, Outcome, Revoke
+from chat.membership.messages import Block, Disconnect, Join, Leave, MemberJoined, Outcome, Position, Revoke, Snapshot
 from reaktor.bus import Bus
 from reaktor.errors import BannedError, InvalidError, NotFoundError, TooManySessionsError, UnavailableError
+from tests.support.faulty_layer import FaultyLayer
 from tests.support.membership import FIRST, LINGERS, QUICK, SECOND, Node, authority_on, eventually, running
 
 LOBBY = ChannelKey("lobby")
@@ -99,7 +101,8 @@ async def test_a_command_about_nobody_is_not_found(bus: Bus) -> None:
 
 
 async def test_a_command_without_an_answer_is_unavailable_and_leaves_no_ghost(bus: Bus) -> None:
-    node = Node(bus, timings=replace(QUICK, command_timeout_s=0.5))
+    # Without beats, and so without looks for ghosts: the Disconnect that follows a given-up Connect must do it.
+    node = Node(bus, timings=replace(QUICK, command_timeout_s=0.5, heartbeat_s=60.0))
     authority = authority_on(bus)
     async with running(authority, node):
         node.deaf = True
@@ -119,6 +122,27 @@ async def test_a_cancelled_connect_leaves_no_ghost(bus: Bus) -> None:
         await asyncio.gather(connecting, return_exceptions=True)
         await node.connect("s2", "bob")
         await eventually(lambda: authority.status()["sessions"] == 1, "only bob is here")
+
+
+async def test_a_session_that_nobody_here_knows_is_ended(bus: Bus) -> None:
+    authority, node = authority_on(bus), Node(bus)
+    async with running(authority, node):
+        await node.connect("s1")
+        await node.connect("s2", "bob")
+        node.live.pop(SessionId("s1"))
+        await eventually(lambda: authority.status()["sessions"] == 1, "only bob is here")
+        assert node.replica.is_live(SessionId("s2"))
+
+
+async def test_a_snapshot_of_an_authority_that_does_not_know_us_is_not_installed(bus: Bus) -> None:
+    node = Node(bus)
+    async with running(authority_on(bus), node):
+        await node.connect("s1")
+        later = Snapshot(Position(node.replica.position.epoch + 1, 0))
+        for is_greeted in (False, True):
+            body = wire.snapshot_body(is_greeted=is_greeted) | {"blob": zlib.compress(wire.pack_snapshot(later))}
+            assert node.follower.on_message(wire.SNAPSHOT, body)
+            assert node.replica.is_live(SessionId("s1")) is not is_greeted
 
 
 async def test_a_dead_worker_takes_its_sessions_with_it_and_speaks_no_more(bus: Bus) -> None:
@@ -237,3 +261,33 @@ async def test_a_text_that_cannot_be_sent_is_refused_before_it_harms_the_others(
         with pytest.raises(InvalidError):
             await node.join("s1", "half a pair \ud800")
         await node.join("s1", "lobby")
+
+
+async def test_a_command_that_was_lost_is_sent_again() -> None:
+    layer = FaultyLayer(seed=1)
+    bus = Bus(layer)
+    node = Node(bus)
+    async with running(authority_on(bus), node):
+        await node.connect("s1")
+        layer.loss = 1.0
+        joining = asyncio.create_task(node.join("s1", "lobby"))
+        await asyncio.sleep(0.05)
+        layer.heal()
+        assert (await joining).is_accepted
+
+
+async def test_a_command_whose_answer_was_lost_is_answered_again_and_done_once() -> None:
+    layer = FaultyLayer(seed=1)
+    bus = Bus(layer)
+    node = Node(bus)
+    authority = authority_on(bus)
+    async with running(authority, node):
+        await node.connect("s1")
+        revision = authority.status()["revision"]
+        node.deaf = True
+        joining = asyncio.create_task(node.join("s1", "lobby"))
+        await eventually(lambda: authority.status()["revision"] > revision, "the join is decided")
+        node.deaf = False
+        await joining
+        assert authority.status()["revision"] == revision + 1
+        assert sum(isinstance(transition, MemberJoined) for transition in node.told) == 1
