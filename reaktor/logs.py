@@ -8,13 +8,14 @@ import os
 import re
 from datetime import UTC, datetime
 
-_TOKEN = re.compile(r"(token=)[^&\s\"']+")
+# Both open a session to whoever has them; the second is the only credential of a Socket.IO client that polls.
+_SECRETS = re.compile(r"\b((?:token|sid)=)[^&\s\"']+")
 _WORKER = os.environ.get("REAKTOR_WORKER", "")
 
 
 def mask(text: str) -> str:
-    """The text with the value of every `token=` parameter hidden."""
-    return _TOKEN.sub(r"\1***", text)
+    """The text with the value of every `token=` and `sid=` parameter hidden."""
+    return _SECRETS.sub(r"\1***", text)
 
 
 class HumanFormatter(logging.Formatter):

@@ -28,9 +28,9 @@ OLD = ("sio17", "sio25")
 FAST = {**CALM, "ENGINEIO_PING_INTERVAL": "400ms", "ENGINEIO_PING_TIMEOUT": "2s"}
 
 
-@pytest.fixture(scope="module", params=["ours", "stock"])
-def server(request: pytest.FixtureRequest) -> Iterator[ConformanceServer]:
-    with conformance_server(*(["--plain"] if request.param == "stock" else []), timings=FAST) as server:
+@pytest.fixture(scope="module")
+def server() -> Iterator[ConformanceServer]:
+    with conformance_server(timings=FAST) as server:
         yield server
 
 
@@ -59,6 +59,15 @@ async def test_a_javascript_client_does_everything(
     client.emit("kick")
     # "io server disconnect" is what keeps a client from coming back by itself.
     assert (await client.expect("disconnect"))["reason"] == "io server disconnect"
+
+
+async def test_the_stock_daphne_serves_them_too(driver: JsDriver) -> None:
+    with conformance_server("--plain", timings=FAST) as server:
+        for library in LIBRARIES:
+            client = driver.open(library, server.http)
+            await client.expect("connect")
+            await talk(client)
+            assert (await client.state())["transport"] == "websocket"
 
 
 async def talk(client: JsClient) -> None:
