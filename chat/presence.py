@@ -52,8 +52,10 @@ class Presence:
                         self._exit(session, channel, reason, text)
                 case SessionEnded(session_id, code, reason_text):
                     session = self._hub.get(session_id)
-                    if session is not None and code is not None:
-                        session.close(Disconnect(CloseCode(code), reason_text or None))
+                    if session is not None:
+                        # Without a code the membership has simply lost it (a resync); its client comes back to sync.
+                        ended = CloseCode(code) if code is not None else CloseCode.RESYNC_NEEDED
+                        session.close(Disconnect(ended, reason_text or None))
                 case MemberJoined(channel, _, username, status):
                     data = {"username": username, "status": status.value}
                     self._hub.to_channel(Event(EventType.MEMBER_JOINED, channel, data))
