@@ -52,17 +52,24 @@ class Slot:
 
 @dataclass
 class Slots:
-    """All slots by number, and every worker that still lives, the draining ones included."""
+    """All slots by number, and every worker that still lives, the draining ones included.
+
+    A slot that was scaled away goes on counting where it left off when it comes again: to the rest of the cluster a
+    (slot, incarnation) that has died once is dead for good.
+    """
 
     by_number: dict[int, Slot] = field(default_factory=dict)
     workers: set[WorkerProcess] = field(default_factory=set)
+    _forgotten: dict[int, int] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[Slot]:
         return iter(sorted(self.by_number.values(), key=lambda slot: slot.number))
 
     def ensure(self, number: int, is_routed: bool) -> Slot:
         """The slot of that number, made when it isn't there; a retiring one is kept after all."""
-        slot = self.by_number.setdefault(number, Slot(number, is_routed))
+        slot = self.by_number.get(number)
+        if slot is None:
+            slot = self.by_number[number] = Slot(number, is_routed, self._forgotten.pop(number, 0))
         slot.is_retiring = False
         return slot
 
@@ -88,4 +95,5 @@ class Slots:
         alive = {worker.slot for worker in self.workers}
         for slot in list(self):
             if slot.is_retiring and slot.number not in alive:
+                self._forgotten[slot.number] = slot.incarnation
                 del self.by_number[slot.number]
