@@ -69,7 +69,7 @@ async def test_what_was_acknowledged_before_a_kill_is_in_the_history_once_and_in
         return sum(len(sender.acknowledged) for sender in senders)
 
     for _ in range(2):
-        enough = acknowledged() + 300
+        enough = acknowledged() + 200
         await until(lambda enough=enough: acknowledged() >= enough, 30)
         before = {text: answer for sender in senders for text, answer in sender.acknowledged.items()}
         server.kill()
