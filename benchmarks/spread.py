@@ -1,0 +1,109 @@
+"""Two comparisons that need a crowd of their own: `python -m benchmarks.spread`.
+
+Two workers beside one, with the load spread over client addresses; and 200 Socket.IO sessions beside 200 native ones
+in one channel. Deliveries per second of wall clock, and per second of the workers' processor time: where the load
+generator shares the cores with the workers, the second is what more cores would give.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.fanout import TEXT, settle
+from benchmarks.load import Client, Crowd
+from benchmarks.servers import Reaktor
+
+MEMBERS = 400
+POSTS = 1_500
+IN_FLIGHT = 50
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass
+class Spread:
+    """What a crowd was delivered."""
+
+    name: str
+    per_s: float
+    per_cpu_s: float
+
+
+def cpu_s(pids: list[int]) -> float:
+    """Processor time that these processes have used, in seconds."""
+    total = 0
+    for pid in pids:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        total += int(fields[11]) + int(fields[12])
+    return total / TICKS
+
+
+def flood(name: str, server: Reaktor, crowd: Crowd, senders: list[Client], receivers: int, delivered: bytes) -> Spread:
+    """POSTS posts, IN_FLIGHT of them not yet delivered to all; every client counts what it is delivered."""
+    crowd.count(crowd.clients, delivered)
+    goal = receivers * POSTS
+    before, started, sent = cpu_s(server.worker_pids), time.monotonic(), 0
+    while crowd.counted < goal:
+        while sent < POSTS and sent - crowd.counted // receivers < IN_FLIGHT:
+            server.post(senders[sent % len(senders)], TEXT, sent)
+            sent += 1
+        wanted = min(crowd.counted + receivers, goal)
+        if not crowd.pump(lambda wanted=wanted: crowd.counted >= wanted, 30):  # type: ignore[misc]
+            raise RuntimeError(f"{name}: delivered {crowd.counted} of {goal}, then nothing")
+    took = time.monotonic() - started
+    return Spread(name, goal / took, goal / (cpu_s(server.worker_pids) - before))
+
+
+def workers_beside(workers: int) -> Spread:
+    """MEMBERS native clients of one channel, from many addresses."""
+    with Reaktor(workers=workers) as server:
+        for pid in server.worker_pids:
+            os.sched_setaffinity(pid, range(os.cpu_count() or 1))
+        crowd = Crowd()
+        try:
+            for number in range(MEMBERS):
+                server.connect(crowd, source=f"127.0.0.{number % 100 + 2}")
+            settle(crowd)
+            return flood(f"{workers} workers", server, crowd, crowd.clients[:8], MEMBERS - 1, server.marker)
+        finally:
+            crowd.close()
+
+
+def transports_beside() -> list[Spread]:
+    """The same channel with MEMBERS / 2 sessions of each kind, each kind alone and both together."""
+    found = []
+    for kinds in (("native",), ("eio4",), ("eio3",), ("native", "eio4")):
+        with Reaktor("native") as server:
+            crowd = Crowd()
+            try:
+                for kind in kinds:
+                    server.use(kind)
+                    for _ in range(MEMBERS // 2):
+                        server.connect(crowd)
+                    server.join_all()
+                settle(crowd)
+                # The text is in each delivery of either kind, and in no answer.
+                delivered = server.marker if len(kinds) == 1 else TEXT.encode()
+                found.append(
+                    flood(" + ".join(kinds), server, crowd, crowd.clients[-1:], len(crowd.clients) - 1, delivered)
+                )
+            finally:
+                crowd.close()
+    return found
+
+
+def main() -> None:
+    os.sched_setaffinity(0, {(os.cpu_count() or 1) - 1})
+    one, two = workers_beside(1), workers_beside(2)
+    print("| what | deliveries/s | per CPU second |\n| --- | --- | --- |")
+    for each in (one, two, *transports_beside()):
+        print(f"| {each.name} | {each.per_s:,.0f} | {each.per_cpu_s:,.0f} |")
+    print(
+        f"\ntwo workers beside one: {two.per_s / one.per_s:.2f} times, per CPU second {two.per_cpu_s / one.per_cpu_s:.2f}"
+    )
+
+
+if __name__ == "__main__":
+    main()
