@@ -30,14 +30,13 @@ QUEUE = 10_000
 
 
 class Broadcast:
-    """durable(), ephemeral(), stored(); run() is owned by the runtime. `is_bus_up` is what the last publish met."""
+    """durable(), ephemeral(), stored(); run() is owned by the runtime."""
 
     def __init__(self, bus: Bus, hub: Hub, feeds: Feeds) -> None:
         self._bus = bus
         self._hub = hub
         self._feeds = feeds
         self._outgoing: asyncio.Queue[tuple[str, str, dict[str, Any]]] = asyncio.Queue(QUEUE)
-        self.is_bus_up = True
         self.dropped_total = 0
 
     # -- Out --------------------------------------------------------------------------------------------------
@@ -90,13 +89,12 @@ class Broadcast:
         """Publish until cancelled; one task, so that what this process says stays in order."""
         while True:
             group, kind, body = await self._outgoing.get()
+            was_up = self._bus.is_up
             try:
                 await self._bus.broadcast(group, kind, body, to_self=False)
-                self.is_bus_up = True
             except BusError as error:
-                if self.is_bus_up:
+                if was_up:
                     logger.warning("broadcast: the bus does not take %s (%s)", kind, error)
-                self.is_bus_up = False
 
     # -- In ---------------------------------------------------------------------------------------------------
 

@@ -124,7 +124,7 @@ class Runtime:
         deadline = time.monotonic() + seconds
         sessions = self.hub.sessions()
         for index, session in enumerate(sessions):
-            session.close(Disconnect(CloseCode.RESTARTING, retry_after_s=round(random.uniform(0.2, 3.0), 2)))  # noqa: S311
+            session.close(Disconnect(CloseCode.RESTARTING, retry_after_s=_spread_s()))
             if index % 50 == 49:
                 await asyncio.sleep(seconds / 2 / max(len(sessions) / 50, 1))
         while len(self.hub) and time.monotonic() < deadline:  # noqa: ASYNC110  a deadline, and many ways to go
@@ -139,7 +139,7 @@ class Runtime:
             "revision": position.revision if position else 0,
             "digest": self.replica.digest(),
             "in_step": self.follower.is_in_step,
-            "bus": self.broadcast.is_bus_up,
+            "bus": self.bus.is_up,
             "messages_in": self.writer.stored_total,
             "messages_out": self.hub.deliveries_total,
             "batches": self.writer.batches_total,
@@ -187,8 +187,13 @@ class Runtime:
         while True:
             await asyncio.sleep(1.0)
             now = time.monotonic()
+            is_bus_lost = self.follower.silent_s > self.config.membership.bus_lost_s
             for session in self.hub.sessions():
-                session.tick(now)
+                if is_bus_lost:
+                    # Joins, presence and other workers' messages have been missing for too long to call this a chat.
+                    session.close(Disconnect(CloseCode.BUS_LOST, retry_after_s=_spread_s()))
+                else:
+                    session.tick(now)
 
     # -- Sessions ---------------------------------------------------------------------------------------------
 
@@ -272,6 +277,11 @@ class Runtime:
         found = self.replica.members(ChannelKey(key))
         shown = sorted(found, key=lambda member: (member[2] != Status.ONLINE, member[1].lower()))
         return [{"username": username, "status": status.value} for _, username, status in shown]
+
+
+def _spread_s() -> float:
+    """When one of many sessions that end together should come back, so that not all of them do at once."""
+    return round(random.uniform(0.2, 3.0), 2)  # noqa: S311
 
 
 async def _no_blocks() -> list[Any]:

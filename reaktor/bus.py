@@ -63,13 +63,17 @@ def unpack(message: Mapping[str, Any]) -> tuple[str, dict[str, Any]] | None:
 
 
 class Bus:
-    """send, broadcast, subscribe and listen, with timeouts; one instance per process and loop."""
+    """send, broadcast, subscribe and listen, with timeouts; one instance per process and loop.
+
+    `is_up`: whether it took what it was last given. A process that beats on it each second need not ask otherwise.
+    """
 
     def __init__(self, layer: Layer, *, timeout_s: float = 2.0) -> None:
         self._layer = layer
         self._timeout_s = timeout_s
         self._identity = uuid.uuid4().hex
         self.dropped = 0
+        self.is_up = True
 
     async def send(self, mailbox: str, kind: str, body: Mapping[str, Any], *, blob: bytes | None = None) -> None:
         """Put one message into a mailbox; `blob` arrives as body["blob"]. Raises BusError."""
@@ -95,7 +99,9 @@ class Bus:
         except asyncio.CancelledError:
             raise
         except Exception as error:
+            self.is_up = False
             raise BusError(f"{type(error).__name__}: {error}") from error
+        self.is_up = True
 
     async def listen(self, mailbox: str) -> AsyncIterator[tuple[str, dict[str, Any]]]:
         """(kind, body) of everything that comes to the mailbox, for as long as it is iterated.

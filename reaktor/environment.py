@@ -158,6 +158,7 @@ class Reader:
             quit_grace_s=self.seconds("SOCKETIO_QUIT_GRACE", default.quit_grace_s),
             keep_grace_s=self.seconds("SOCKETIO_KEEP_GRACE", default.keep_grace_s),
             recovery_keep_s=self.seconds("SOCKETIO_RECOVERY", default.recovery_keep_s),
+            bus_lost_s=self.seconds("BUS_LOST", default.bus_lost_s),
         )
         if not timings.quit_grace_s <= timings.keep_grace_s <= timings.recovery_keep_s:
             self.problems.append("SOCKETIO_QUIT_GRACE <= SOCKETIO_KEEP_GRACE <= SOCKETIO_RECOVERY does not hold")

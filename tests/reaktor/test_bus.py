@@ -13,6 +13,7 @@ from channels.layers import InMemoryChannelLayer
 
 from reaktor import bus as bus_module
 from reaktor.bus import OVERFLOW, Bus, BusError, pack, unpack
+from tests.support.faulty_layer import FaultyLayer
 from tests.support.waiting import until
 
 
@@ -131,3 +132,17 @@ async def test_a_layer_that_fails_to_read_is_read_again_after_the_reader_is_told
         await bus.send("one", "after", {})
         await until(lambda: len(heard) == 2)
         assert heard == [(OVERFLOW, {}), ("after", {})]
+
+
+async def test_it_says_whether_it_took_what_it_was_last_given() -> None:
+    """Only what the writer published used to count: after Redis came back, a quiet worker stayed not ready for ever."""
+    layer = FaultyLayer(1)
+    bus = Bus(layer)
+    assert bus.is_up
+    layer.is_cut = True
+    with pytest.raises(BusError):
+        await bus.send("somebody", "letter", {})
+    assert not bus.is_up
+    layer.mend()
+    await bus.broadcast("all", "beat", {})
+    assert bus.is_up
