@@ -100,9 +100,8 @@ def main() -> None:
     print("| what | deliveries/s | per CPU second |\n| --- | --- | --- |")
     for each in (one, two, *transports_beside()):
         print(f"| {each.name} | {each.per_s:,.0f} | {each.per_cpu_s:,.0f} |")
-    print(
-        f"\ntwo workers beside one: {two.per_s / one.per_s:.2f} times, per CPU second {two.per_cpu_s / one.per_cpu_s:.2f}"
-    )
+    wall, cpu = two.per_s / one.per_s, two.per_cpu_s / one.per_cpu_s
+    print(f"\ntwo workers beside one: {wall:.2f} times, per CPU second {cpu:.2f}")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Socket.IO packets as text."""
 
+import contextlib
 from typing import Any
 
 import pytest
@@ -95,10 +96,8 @@ def test_the_payload_may_be_64_levels_deep() -> None:
 )
 def test_bombs_are_packets_or_packet_errors_and_nothing_else(text: str) -> None:
     """What takes more than its length in steps would not end here: each is half a megabyte or more."""
-    try:
+    with contextlib.suppress(PacketError):
         assert parse(text, 5).type is PacketType.EVENT
-    except PacketError:
-        pass
 
 
 def test_lone_surrogates_become_replacement_characters() -> None:
