@@ -1,18 +1,20 @@
 """Clusters for the tests of this folder: own() starts one that ends with its test.
 
-`chat` is the whole chat server, shared: each test leaves two healthy workers behind. make_chat() starts another one.
+`chat` is the whole chat server, shared: each test leaves two healthy workers behind. make_chat() makes another one.
 """
 
 import itertools
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from typing import Any
 
 import pytest
 
-from tests.support.chat_cluster import ChatCluster, start_chat_cluster
+from tests.support.chat_cluster import ChatCluster, chat_cluster
 from tests.support.cluster import RunningCluster
 from tests.support.server import LiveServer
 
-MakeChat = Callable[..., ChatCluster]
+MakeChat = Callable[..., AbstractContextManager[ChatCluster]]
 
 
 @pytest.fixture
@@ -30,23 +32,26 @@ def own(tmp_path):
 
 
 @pytest.fixture(scope="session")
-def make_chat(prepared_server: LiveServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeChat]:
-    """make_chat(command?, **environment) → a chat cluster that serves; all of them end with the run."""
-    made: list[ChatCluster] = []
+def make_chat(prepared_server: LiveServer, tmp_path_factory: pytest.TempPathFactory) -> MakeChat:
+    """`with make_chat(command=…, **environment) as chat:` is a chat cluster of two workers on data of its own.
+
+    `{data}` in a value becomes its data directory.
+    """
     numbers = itertools.count(1)
 
-    def make(**options: str) -> ChatCluster:
+    def make(**options: Any) -> AbstractContextManager[ChatCluster]:
         directory = tmp_path_factory.mktemp("chat") / str(next(numbers))
-        made.append(start_chat_cluster(prepared_server, directory, **{"WORKERS": "2", **options}))
-        made[-1].wait_serving(60)
-        return made[-1]
+        given = {
+            name: value.replace("{data}", str(directory)) if isinstance(value, str) else value
+            for name, value in options.items()
+        }
+        return chat_cluster(prepared_server, directory, **{"WORKERS": "2", **given})
 
-    yield make
-    for cluster in made:
-        cluster.destroy()
+    return make
 
 
-@pytest.fixture(scope="session")
-def chat(make_chat: MakeChat) -> ChatCluster:
+@pytest.fixture(scope="package")
+def chat(make_chat: MakeChat) -> Iterator[ChatCluster]:
     """Two workers, an embedded Redis, SQLite: what `make run` gives."""
-    return make_chat()
+    with make_chat() as found:
+        yield found

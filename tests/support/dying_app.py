@@ -1,0 +1,49 @@
+"""The chat server's workers, with one bad habit: they die at the worst moment of a message that asks for it.
+
+`die before the acknowledgement`: committed, nobody told. `die after the acknowledgement`: the author and the sessions
+of this worker have it, the bus does not. For tests.support.run_chat_cluster; the server itself has no such hook.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from chat.delivery.wire import DURABLE_KIND
+from chat.writer import Committed
+from reaktor.asgi import NodeRuntime, application
+from reaktor.asgi import create_runtime as create_healthy_runtime
+
+__all__ = ["application", "create_runtime"]
+
+BEFORE = "die before the acknowledgement"
+AFTER = "die after the acknowledgement"
+LAST_FRAMES_S = 0.2
+
+
+def _die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def create_runtime(slot: int, incarnation: int) -> NodeRuntime:
+    """The real runtime; what it does after a commit, and what it says on the bus, pass by here."""
+    runtime = create_healthy_runtime(slot, incarnation)
+    on_stored, broadcast = runtime.writer._on_stored, runtime.bus.broadcast
+
+    def dying_on_stored(committed: Sequence[Committed]) -> None:
+        if any(each.post.text == BEFORE and not each.stored.is_duplicate for each in committed):
+            _die()
+        on_stored(committed)
+
+    async def dying_broadcast(group: str, kind: str, body: Mapping[str, Any], *, to_self: bool = True) -> None:
+        if kind == DURABLE_KIND and AFTER in str(body):
+            await asyncio.sleep(LAST_FRAMES_S)
+            _die()
+        await broadcast(group, kind, body, to_self=to_self)
+
+    runtime.writer._on_stored = dying_on_stored
+    runtime.bus.broadcast = dying_broadcast  # type: ignore[method-assign]
+    return runtime

@@ -1,0 +1,28 @@
+"""`python -m tests.support.run_chat_cluster`: runcluster, with workers that serve tests.support.dying_app."""
+
+from __future__ import annotations
+
+import asyncio
+
+import django
+
+
+def main() -> None:
+    django.setup()
+    from django.conf import settings
+
+    from chat.management.commands.runcluster import ClusterAuthority
+    from reaktor.cluster.composition import Cluster
+
+    config = settings.REAKTOR
+    cluster = Cluster(
+        config,
+        lambda redis_url: ClusterAuthority(config, redis_url),
+        say=lambda line: print(line, flush=True),
+        app="tests.support.dying_app",
+    )
+    asyncio.run(cluster.run())
+
+
+if __name__ == "__main__":
+    main()
