@@ -225,8 +225,8 @@ class Runtime:
         await self.follower.submit(Leave(session.info.session_id, key))
 
     async def set_status(self, session: LiveSession, status: Status) -> None:
-        session.status = status
         await self.follower.submit(SetStatus(session.info.session_id, status))
+        session.status = status
 
     def took_over(self, session_id: SessionId, pid: str) -> bool:
         """Whether this live session goes on where an earlier one of that private id ended."""
