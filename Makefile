@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8000
 
-.PHONY: help install install-dev run dev test test-fast lint format bench conformance-server clean
+.PHONY: help install install-dev run dev test test-fast lint format bench chaos conformance-server clean
 
 help:  ## say what there is
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 22
@@ -51,6 +51,9 @@ format: install-dev  ## rewrite in the project's style
 
 bench: install-dev  ## measure, print a table of ratios
 	$(BIN)/python -m benchmarks
+
+chaos: install-dev  ## kill 50 workers under load, hold everybody to the guarantees, print what it cost
+	$(BIN)/python -m tests.cluster.chaos
 
 # The timings that the published Engine.IO and Socket.IO suites expect; each can be set from outside.
 conformance-server: export ENGINEIO_PING_INTERVAL ?= 300ms

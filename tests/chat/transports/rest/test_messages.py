@@ -155,7 +155,7 @@ def test_a_reaction_counts_once_per_user_and_emoji(rest: Rest, ada: User) -> Non
     assert rest.put(f"{PATH}/{made['id']}/reactions/a%20b")[0] == 404
 
 
-@pytest.mark.parametrize("message_id", ["x", str(uuid.uuid4()), "%00", "0" * 32, "..%2F.."])
+@pytest.mark.parametrize("message_id", ["x", "271d893b-d816-4ddd-b9b2-6676f193f35a", "%00", "0" * 32, "..%2F.."])
 def test_a_message_that_is_not_there_is_not_found(rest: Rest, message_id: str) -> None:
     assert rest.patch(f"{PATH}/{message_id}", {"text": "x"})[0] == 404
     assert rest.delete(f"{PATH}/{message_id}")[0] == 404
