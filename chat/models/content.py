@@ -33,6 +33,22 @@ class Channel(models.Model):
     seq = models.BigIntegerField(default=0, editable=False, help_text="Position of the newest durable event.")
     number = models.BigIntegerField(default=0, editable=False, help_text="Number of the newest message.")
     floor_seq = models.BigIntegerField(default=0, editable=False, help_text="Cursors below it must read anew.")
+    slow_mode_s = models.PositiveIntegerField(
+        "slow mode",
+        default=0,
+        db_default=0,
+        help_text="Seconds between two messages of one member; 0: off. Moderators are exempt.",
+    )
+    frozen_at = models.DateTimeField("frozen", null=True, blank=True, help_text="Only moderators write since then.")
+    pair = models.CharField(
+        max_length=73, null=True, unique=True, editable=False, help_text="A direct channel's two user ids, sorted."
+    )
+    retention_days = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Older messages are deleted for good. Empty: as the server's setting."
+    )
+    retention_messages = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Only so many of the newest are kept. Empty: as the server's setting."
+    )
     is_default = models.BooleanField(default=False, help_text="Every account is a member of it from its start.")
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", editable=False

@@ -1,0 +1,39 @@
+"""What is stored. `content`: channels, messages and what hangs on them; `moderation`: what keeps them habitable."""
+
+from chat.models.content import (
+    Channel,
+    ChannelMembership,
+    History,
+    Mention,
+    Message,
+    Reaction,
+    random_channel_key,
+)
+from chat.models.moderation import (
+    AuditAction,
+    AuditEntry,
+    Invite,
+    Removal,
+    Report,
+    Sanction,
+    UserBlock,
+    WordRule,
+)
+
+__all__ = [
+    "AuditAction",
+    "AuditEntry",
+    "Channel",
+    "ChannelMembership",
+    "History",
+    "Invite",
+    "Mention",
+    "Message",
+    "Reaction",
+    "Removal",
+    "Report",
+    "Sanction",
+    "UserBlock",
+    "WordRule",
+    "random_channel_key",
+]
