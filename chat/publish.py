@@ -14,7 +14,7 @@ from chat.delivery import wire
 from chat.delivery.wire import Audience
 from chat.domain.events import Event
 from chat.domain.ids import SessionId, UserId
-from chat.membership.wire import channel_group
+from chat.membership.wire import BLOCKS_CHANGED, REVOKED_GROUP, channel_group
 from reaktor import node
 from reaktor.announce import announce
 
@@ -37,6 +37,11 @@ def to_everybody(event: Event) -> None:
 def to_user(user_id: UserId, event: Event, *, exclude: SessionId | None = None) -> None:
     """An ephemeral event, to one user's sessions (but `exclude`) after the commit."""
     transaction.on_commit(partial(_ephemeral, event, Audience(user_id=user_id, exclude=exclude)))
+
+
+def blocks_changed() -> None:
+    """The authority reads the blocks anew at once after the commit; it does so each second in any case."""
+    announce(REVOKED_GROUP, BLOCKS_CHANGED, {})
 
 
 def _durable(event: Event) -> None:

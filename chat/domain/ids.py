@@ -34,3 +34,4 @@ class UserRef:
     id: UserId
     username: str
     is_staff: bool = False
+    is_superuser: bool = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -97,12 +98,11 @@ def test_a_text_is_taken_away_and_its_place_is_kept(staff: Client, ada: User) ->
 
 
 def test_what_is_refused_is_said_and_not_done(staff: Client, ada: User) -> None:
-    secret = Channel.objects.create(key="prv-x", name="Secret", kind="private")
-    answer = staff.post(CHANNELS, {"action": "archive", "_selected_action": [secret.pk]}, follow=True)
-    assert b"There is no such channel." in answer.content
-    made = post(ada, "psst", "prv-x")
-    staff.post(MESSAGES, {"action": "take_away", "_selected_action": [made["id"]]}, follow=True)
-    assert Message.objects.get(pk=made["id"]).text == "psst"
+    made = post(ada, "kept")
+    Channel.objects.filter(key="general").update(archived_at=datetime.now(UTC))
+    answer = staff.post(MESSAGES, {"action": "take_away", "_selected_action": [made["id"]]}, follow=True)
+    assert b"This channel is archived." in answer.content
+    assert Message.objects.get(pk=made["id"]).text == "kept"
 
 
 def test_lists_ask_a_fixed_number_of_questions_and_none_that_counts_the_whole_table(

@@ -12,6 +12,7 @@ import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -20,12 +21,13 @@ from django.utils.module_loading import import_string
 
 from chat.domain.ids import WorkerId
 from chat.membership.authority import Authority
-from chat.membership.messages import Block
+from chat.selectors import BlockReader
 from reaktor.bus import Bus
 from reaktor.cluster import supervisor
 from reaktor.cluster.composition import Cluster
 from reaktor.cluster.failures import ClusterError
 from reaktor.config import Config
+from reaktor.database import Database
 from reaktor.settings.base import redis_layer
 
 MAX_PORT = 65_535
@@ -40,19 +42,21 @@ class ClusterAuthority:
         limits = config.limits
         layer = redis_layer(redis_url)
         self._layer = import_string(layer["BACKEND"])(**layer["CONFIG"])
+        self._database = Database(config.database)
         self._authority = Authority(
             Bus(self._layer, timeout_s=config.membership.publish_timeout_s),
             config.membership,
             epoch=int(time.time() * 1000),
             max_sessions_per_user=limits.sessions_per_user if limits.enabled else UNLIMITED,
             max_channels_per_session=limits.channels_per_session,
-            load_blocks=load_blocks,
+            load_blocks=partial(self._database.read, BlockReader()),
         )
 
     async def run(self) -> None:
         try:
             await self._authority.run()
         finally:
+            await asyncio.to_thread(self._database.close)
             # Its receiving task would report the end of Redis, which is the next thing to come, as an error.
             with contextlib.suppress(Exception):
                 async with asyncio.timeout(FLUSH_S):
@@ -63,11 +67,6 @@ class ClusterAuthority:
 
     def status(self) -> dict[str, Any]:
         return self._authority.status()
-
-
-async def load_blocks() -> list[Block]:
-    """The blocks in force, as the authority wants them: none, since nothing stores sanctions yet."""
-    return []
 
 
 def whole_number(name: str, maximum: int) -> Callable[[str], int]:
