@@ -74,11 +74,22 @@ class Writing:
         if gone is not None:
             return gone
         author = self._author(channel, user_id)
-        return posting_refusal(_state(channel), author, self._now) or text_refusal(author, text, rules)
+        refusal = posting_refusal(_state(channel), author, self._now)
+        return refusal or self._text_refusal(channel, user_id, text, rules)
 
     def edit_refusal(self, channel: LockedChannel, user_id: UserId, text: str, rules: TextRules) -> ReaktorError | None:
         """Why the user may not make this text of a message in the channel now."""
-        return self.refusal(channel, user_id) or text_refusal(self._author(channel, user_id), text, rules)
+        return self.refusal(channel, user_id) or self._text_refusal(channel, user_id, text, rules)
+
+    def _text_refusal(
+        self, channel: LockedChannel, user_id: UserId, text: str, rules: TextRules
+    ) -> ReaktorError | None:
+        """Moderators may write what they like, but who is one is asked only where it matters."""
+        refusal = text_refusal(self._author(channel, user_id), text, rules)
+        if refusal is None or (channel.id, user_id) in self._roles:
+            return refusal
+        self._roles |= _roles_find([(channel.id, user_id)])
+        return text_refusal(self._author(channel, user_id), text, rules)
 
     def posted(self, channel: LockedChannel, user_id: UserId) -> None:
         """The user's post is taken: in slow mode the next one of the same commit comes too early."""

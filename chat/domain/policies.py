@@ -41,6 +41,7 @@ class Rank(IntEnum):
     OWNER = 3
     STAFF = 4
     SUPERUSER = 5
+    SYSTEM = 6
 
 
 _RANKS = {None: Rank.NOBODY, Role.MEMBER: Rank.MEMBER, Role.MODERATOR: Rank.MODERATOR, Role.OWNER: Rank.OWNER}

@@ -57,10 +57,12 @@ def invite_accept(*, user: UserRef, code: str) -> ChannelAccess:
     """Become a member of the invite's channel; who is one uses nothing up. Raises NotFoundError, BannedError."""
     with transaction.atomic():
         invite = Invite.objects.select_for_update(of=("self",)).select_related("channel").filter(code=code).first()
-        if invite is None or not _is_good(invite):
+        if invite is None:
             raise NotFoundError(NO_GOOD)
         channel = invite.channel
         if not ChannelMembership.objects.filter(channel=channel, user_id=user.id).exists():
+            if not _is_good(invite):
+                raise NotFoundError(NO_GOOD)
             _refuse_banned(user, channel.pk)
             member_add(channel.pk, user.id, read_number=channel.number)
             if invite.uses_left is not None:

@@ -18,7 +18,7 @@ from accounts.models import User
 from accounts.selectors import user_named
 from chat import publish
 from chat.domain.events import Event, EventType
-from chat.domain.ids import ChannelKey, UserRef
+from chat.domain.ids import SYSTEM, ChannelKey, UserId, UserRef
 from chat.domain.moderation import SanctionData
 from chat.domain.policies import KICK_S, Rank, SanctionKind, check_outranks, check_reason, check_until, rank_of
 from chat.domain.rules import ChannelKind, Role
@@ -60,17 +60,23 @@ def target_find(actor: UserRef, username: str, key: str | None, *, needed: Rank 
     found = channel_access(user=actor, key=ChannelKey(key), to_moderate=True) if key is not None else None
     if found is not None and found.channel.kind is ChannelKind.DIRECT:
         raise InvalidError("Nobody moderates a direct channel; block the other one, or report them.")
-    me = User.objects.filter(pk=actor.id, is_active=True).first()
-    if me is None:
-        raise NotFoundError("The account is gone.")
     user = user_named(username)
-    actor_rank = rank_of(_role(found, me), is_staff=me.is_staff, is_superuser=me.is_superuser)
+    actor_rank = _rank_now(actor, found)
     if user is None:
         check_outranks(actor_rank, Rank.NOBODY, needed=needed if found else Rank.STAFF)
         raise NotFoundError("There is no such user.")
     rank = rank_of(_role(found, user), is_staff=user.is_staff, is_superuser=user.is_superuser)
     check_outranks(actor_rank, rank, needed=needed if found else Rank.STAFF)
     return Target(user, found, actor_rank, rank)
+
+
+def _rank_now(actor: UserRef, found: ChannelAccess | None) -> Rank:
+    if actor is SYSTEM:
+        return Rank.SYSTEM
+    me = User.objects.filter(pk=actor.id, is_active=True).first()
+    if me is None:
+        raise NotFoundError("The account is gone.")
+    return rank_of(_role(found, me), is_staff=me.is_staff, is_superuser=me.is_superuser)
 
 
 def _role(found: ChannelAccess | None, user: User) -> Role | None:
@@ -103,13 +109,13 @@ def sanction_issue(
         target = target_find(user, username, channel)
         _lock(target)
         earlier = _in_force(target, now).filter(kind=chosen.value)
-        earlier.update(lifted_at=now, lifted_by_id=user.id)
+        earlier.update(lifted_at=now, lifted_by_id=issuer_id(user))
         sanction = Sanction.objects.create(
             kind=chosen.value,
             user=target.user,
             channel_id=target.found.channel.id if target.found else None,
             reason=why,
-            issued_by_id=user.id,
+            issued_by_id=issuer_id(user),
             created_at=now,
             until=ends,
         )
@@ -130,7 +136,9 @@ def sanction_lift(*, user: UserRef, sanction_id: int, reason: str = "") -> Sanct
         target = target_find(user, sanction.user.username, key)
         _lock(target)
         now = datetime.now(UTC)
-        if not Sanction.objects.filter(pk=sanction_id, lifted_at=None).update(lifted_at=now, lifted_by_id=user.id):
+        if not Sanction.objects.filter(pk=sanction_id, lifted_at=None).update(
+            lifted_at=now, lifted_by_id=issuer_id(user)
+        ):
             sanction.refresh_from_db()
             return sanction_data(sanction)
         if sanction.kind == SanctionKind.BAN and sanction.channel is None:
@@ -151,6 +159,11 @@ def sanction_lift_all(*, user: UserRef, username: str, channel: str | None = Non
     for sanction_id in found:
         sanction_lift(user=user, sanction_id=sanction_id, reason=reason)
     return len(found)
+
+
+def issuer_id(user: UserRef) -> UserId | None:
+    """Who stands in a row as its issuer; nobody for the command line."""
+    return None if user is SYSTEM else user.id
 
 
 def _kind(kind: str, channel: str | None) -> SanctionKind:
