@@ -13,6 +13,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from chat import services
 from chat.domain.ids import SYSTEM
+from chat.management.commands.clusterctl import NO_LIVE_SERVER
 from chat.membership.wire import BLOCKS_CHANGED, REVOKED_GROUP
 from reaktor.announce import say
 from reaktor.config import ConfigError
