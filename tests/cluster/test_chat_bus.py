@@ -12,9 +12,11 @@ import pytest
 
 from tests.cluster.conftest import MakeChat
 from tests.support.chat_cluster import ChatCluster
+from tests.support.js_client import js_driver
 from tests.support.native import Refused
 from tests.support.ports import wait_for
 from tests.support.redis import RedisServer, running_redis
+from tests.support.seed import Seed
 from tests.support.verdict import Crowd, crowd, new_channels
 
 pytestmark = pytest.mark.cluster
@@ -60,7 +62,7 @@ async def test_a_killed_embedded_redis_is_back_before_anybody_loses_anything(cha
 
 async def test_redis_is_away_for_five_seconds(chat_on_redis: ChatCluster, redis_server: RedisServer):
     chat = chat_on_redis
-    async with crowd(chat, per_slot=4) as people:
+    async with crowd(chat, per_slot=4) as people, js_driver() as driver:
         key, (other,) = people.channels[0], await new_channels(chat, 1)
         sources = [people.on[slot][0].source for slot in (1, 2)]
         speaker, neighbour = people.on[1][:2]
@@ -69,6 +71,7 @@ async def test_redis_is_away_for_five_seconds(chat_on_redis: ChatCluster, redis_
             redis_server.kill()
             at = time.monotonic()
             joining = asyncio.create_task(people.on[2][0].request("channel.join", other))
+            latecomer = Seed(chat, *chat.account()).open(driver, "sio48", ["websocket"])
             said = await speaker.post(key, "is anybody here?", 1.0)
             place = neighbour.places[key]
             # What the other worker committed in between is read from the store within the 2 s of comparing heads.
@@ -86,6 +89,10 @@ async def test_redis_is_away_for_five_seconds(chat_on_redis: ChatCluster, redis_
         back = time.monotonic()
         await asyncio.to_thread(wait_for, lambda: is_ready(chat, sources), 10, "readiness")
         healthy_s = time.monotonic() - back
+        # It could not be let in, and must not have been told anything that keeps it away.
+        await latecomer.expect_event("logged_in", 20)
+        latecomer.do("close")
+        await latecomer.expect("disconnect")
         await people.verdict()
         assert healthy_s < HEALTHY_S
         assert acked > 100
