@@ -1,4 +1,4 @@
-"""Real Socket.IO clients of every generation, over each transport, lose their worker: it is killed, or it is drained."""
+"""Real Socket.IO clients of every generation, over each transport, lose their worker: it is killed, or drained."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import socketio
 from tests.support.chat_cluster import ChatCluster
 from tests.support.js_client import LIBRARIES, JsClient, js_driver
 from tests.support.native import NativeClient
+from tests.support.ports import wait_for
 from tests.support.seed import TEXT, Seed
 from tests.support.verdict import new_channels
 
@@ -61,9 +62,7 @@ async def test_clients_of_a_worker_that_goes_come_back_to_their_channels_and_to_
             await fan.client.expect_event("logged_in")
         python, heard = await python_client(chat, users[6])
         for user in users:
-            answer = await asyncio.to_thread(
-                chat.request, "POST", f"/channels/{key}/join", user.token, chat.source(2)
-            )
+            answer = await asyncio.to_thread(chat.request, "POST", f"/channels/{key}/join", user.token, chat.source(2))
             assert answer.status_code == 200
         await speaker.post(key, "before")
         await asyncio.gather(*(fan.hear_until("before") for fan in fans))
@@ -90,9 +89,7 @@ async def test_clients_of_a_worker_that_goes_come_back_to_their_channels_and_to_
         for fan, back in zip(fans, backs, strict=True):
             assert [text for text in await fan.hear_until("after") if text != "before"] == [*missed, "after"]
             assert (back["recovered"] is True) == (fan.library == "sio48")
-        async with asyncio.timeout(BACK_S):
-            while heard[-1:] != ["after"]:
-                await asyncio.sleep(0.02)
+        await asyncio.to_thread(wait_for, lambda: heard[-1:] == ["after"], BACK_S, "Python's client to hear it all")
         assert [text for text in dict.fromkeys(heard) if text != "before"] == [*missed, "after"]
         for fan in fans:
             (answer,) = await fan.client.call("message:post", {"channel": key, "message": "here"})
