@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -97,6 +98,27 @@ async def test_redis_is_away_for_five_seconds(chat_on_redis: ChatCluster, redis_
         assert healthy_s < HEALTHY_S
         assert acked > 100
         assert {person.connects for person in people.people} == {1}
+
+
+def test_a_second_cluster_on_the_same_redis_is_refused_in_a_sentence(
+    chat_on_redis: ChatCluster, redis_server: RedisServer, tmp_path: Path
+) -> None:
+    """Whatever database number it names: messages have none. So said before it has hurt the first."""
+    before = chat_on_redis.workers()
+    second = ChatCluster(tmp_path, REDIS_URL=f"{redis_server.url}?db=1", DATABASE_URL=database_of(chat_on_redis))
+    try:
+        assert second.process.wait(20) == 1
+        assert "Another cluster serves on this Redis. Each cluster needs a Redis of its own." in second.said()
+    finally:
+        second.destroy()
+    assert {slot: worker["pid"] for slot, worker in chat_on_redis.workers().items()} == {
+        slot: worker["pid"] for slot, worker in before.items()
+    }
+    chat_on_redis.wait_agreed(0)
+
+
+def database_of(chat: ChatCluster) -> str:
+    return f"sqlite:///{chat.directory / 'reaktor.sqlite3'}"
 
 
 @pytest.fixture(scope="module")
