@@ -6,6 +6,7 @@ it once over Redis, if a live server is there. Nothing here waits.
 
 from __future__ import annotations
 
+import time
 from functools import partial
 
 from django.db import transaction
@@ -45,7 +46,7 @@ def _durable(event: Event) -> None:
     if here is not None:
         here.call_soon(here.runtime.publish_durable, [event])
     else:
-        announce(channel_group(event.channel), wire.DURABLE_KIND, wire.durable_body([event]))
+        announce(channel_group(event.channel), wire.DURABLE_KIND, wire.durable_body([event], time.time()))
 
 
 def _ephemeral(event: Event, audience: Audience) -> None:
