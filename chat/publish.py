@@ -14,7 +14,7 @@ from django.db import transaction
 from chat.delivery import wire
 from chat.delivery.wire import Audience
 from chat.domain.events import Event
-from chat.domain.ids import SessionId, UserId
+from chat.domain.ids import ChannelKey, SessionId, UserId
 from chat.membership.wire import channel_group
 from reaktor import node
 from reaktor.announce import announce
@@ -38,6 +38,11 @@ def to_everybody(event: Event) -> None:
 def to_user(user_id: UserId, event: Event, *, exclude: SessionId | None = None) -> None:
     """An ephemeral event, to one user's sessions (but `exclude`) after the commit."""
     transaction.on_commit(partial(_ephemeral, event, Audience(user_id=user_id, exclude=exclude)))
+
+
+def trimmed(key: ChannelKey) -> None:
+    """Messages of the channel were deleted for good: every process forgets them after the commit."""
+    announce(channel_group(key), wire.TRIMMED_KIND, {"channel": key})
 
 
 def _durable(event: Event) -> None:

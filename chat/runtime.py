@@ -206,6 +206,8 @@ class Runtime:
             self._spawn(self.remote_join.open(body), "open feed for another worker")
         elif kind == remote_join.OPENED:
             self.remote_join.on_opened(body)
+        elif kind == wire.TRIMMED_KIND:
+            self._spawn(self.feeds.trim(ChannelKey(body["channel"])), "forget what retention deleted")
         elif kind == OVERFLOW:
             self._spawn(self.feeds.compare_heads(), "runtime: heads after overflow")
 

@@ -16,6 +16,8 @@ EVERYBODY_GROUP = "events.everybody"
 """Every worker reads it: events for all live sessions, and for one user's wherever they are."""
 DURABLE_KIND = "events.durable"
 EPHEMERAL_KIND = "events.ephemeral"
+TRIMMED_KIND = "channel.trimmed"
+"""Retention deleted messages of a channel; body {"channel": key}."""
 
 
 @dataclass(frozen=True, slots=True)
