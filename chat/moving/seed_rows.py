@@ -102,7 +102,8 @@ def parse_message(raw: bytes, max_chars: int) -> SeedMessage:
     if not isinstance(text, str):
         text = json.dumps(text, ensure_ascii=False)
         notes.append(NO_STRING)
-    if has_unstorable(text):
+    # Nearly all of them are plain, and a look at every character costs most of the reading.
+    if not (text.isascii() and "\x00" not in text) and has_unstorable(text):
         text = storable(text)
         notes.append(UNSTORABLE)
     if len(text) > max_chars:

@@ -59,3 +59,19 @@ class SeedRedis:
 
     def close(self) -> None:
         self.client.close()
+
+
+def texts(key: str) -> list[str]:
+    """What was said in a channel, by number."""
+    from chat.models import Message
+
+    return list(Message.objects.filter(channel__key=key).order_by("number").values_list("text", flat=True))
+
+
+def is_whole(key: str) -> bool:
+    """Whether numbers and seqs are dense, and the heads are where they end."""
+    from chat.models import Channel, Message
+
+    channel = Channel.objects.get(key=key)
+    rows = Message.objects.filter(channel=channel).order_by("number").values_list("number", "seq", "changed_seq")
+    return list(rows) == [(n, n, n) for n in range(1, channel.number + 1)] and channel.seq == channel.number

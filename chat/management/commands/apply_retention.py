@@ -15,7 +15,7 @@ from chat.models import Channel
 from chat.retention import Expired, retention_apply, retention_find
 from reaktor.config import Config
 from reaktor.exclusive import exclusive
-from reaktor.progress import Progress
+from reaktor.progress import for_command
 
 
 class Command(BaseCommand):
@@ -39,7 +39,7 @@ class Command(BaseCommand):
         with exclusive("retention", config.data_dir) as is_ours:
             if not is_ours:
                 raise CommandError("Another run is at it.")
-            progress = Progress(self.stdout, "Deleted", None)
+            progress = for_command(self.stdout, "Deleted", None)
             trimmed = retention_apply(found, on_progress=progress.advance)
         for each in trimmed:
             longest_ms = each.longest_lock_s * 1000

@@ -16,7 +16,7 @@ from chat.moving.seed_import import SeedImport
 from chat.moving.seed_source import SeedSource
 from reaktor.config import Config
 from reaktor.exclusive import exclusive
-from reaktor.progress import Progress
+from reaktor.progress import for_command
 
 
 class Command(BaseCommand):
@@ -50,12 +50,12 @@ class Command(BaseCommand):
             self.stdout.write("A dry run: nothing was changed.")
 
     def _run(self, source: SeedSource, found: SeedImport) -> None:
-        users = Progress(self.stdout, "Users", source.count_users())
+        users = for_command(self.stdout, "Users", source.count_users())
         found.users(users.advance)
         users.done()
         found.channels()
         lists = found.message_lists()
-        messages = Progress(self.stdout, "Messages", sum(each.length for each in lists))
+        messages = for_command(self.stdout, "Messages", sum(each.length for each in lists))
         for each in lists:
             found.messages(each, messages.advance)
         messages.done()

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from io import StringIO
 from typing import Any
 
 import pytest
@@ -17,48 +14,10 @@ from chat import selectors
 from chat.batches import Post, store_batch
 from chat.domain.ids import ChannelKey
 from chat.models import Channel, Message
-from chat.moving.seed_import import SeedImport
 from tests.support.databases import channel_of, user_ref
-from tests.support.redis import running_redis
-from tests.support.seed_redis import SeedRedis, message
+from tests.support.seed_redis import SeedRedis, is_whole, message, texts
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.database]
-
-
-@pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    with running_redis() as server:
-        yield server.url
-
-
-@pytest.fixture
-def old(url: str) -> Iterator[SeedRedis]:
-    found = SeedRedis(url)
-    yield found
-    found.close()
-
-
-@pytest.fixture
-def run(url: str) -> Any:
-    """run(*options) → what the command said."""
-
-    def run(*options: str) -> str:
-        out = StringIO()
-        call_command("import_reaktor", "--redis", url, *options, stdout=out, skip_checks=True)
-        return out.getvalue()
-
-    return run
-
-
-def texts(key: str) -> list[str]:
-    return list(Message.objects.filter(channel__key=key).order_by("number").values_list("text", flat=True))
-
-
-def is_whole(key: str) -> bool:
-    """Numbers and seqs are dense, and the heads are where they end."""
-    channel = Channel.objects.get(key=key)
-    rows = Message.objects.filter(channel=channel).order_by("number").values_list("number", "seq", "changed_seq")
-    return list(rows) == [(n, n, n) for n in range(1, channel.number + 1)] and channel.seq == channel.number
 
 
 def test_people_log_in_with_their_passwords_and_find_what_they_said(old: SeedRedis, run: Any) -> None:
@@ -181,38 +140,3 @@ def test_what_can_not_be_reached_is_said_in_a_sentence(tmp_path: Any) -> None:
     with pytest.raises(CommandError, match="not the URL of a Redis") as caught:
         call_command("import_reaktor", "--redis", "nonsense", skip_checks=True)
     assert caught.value.returncode == 2
-
-
-USERS, MESSAGES, CHANNELS = 10_000, 100_000, 8
-
-
-class PowerCut(BaseException):
-    """Not an Exception, so that nobody on the way takes it for an error of a row."""
-
-
-def test_ten_thousand_users_and_a_hundred_thousand_messages_interrupted_on_the_way(
-    old: SeedRedis, run: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    old.years(USERS, MESSAGES, CHANNELS)
-    original = SeedImport._store
-    batches = 0
-
-    def store(*arguments: Any) -> None:
-        nonlocal batches
-        batches += 1
-        original(*arguments)
-        if batches == 40:
-            raise PowerCut  # before the commit
-
-    monkeypatch.setattr(SeedImport, "_store", staticmethod(store))
-    started = time.monotonic()
-    with pytest.raises(PowerCut):
-        run()
-    said = run()
-    print(f"{(USERS + MESSAGES) / (time.monotonic() - started):,.0f} rows/s")
-    assert Message.objects.count() == MESSAGES
-    assert User.objects.count() == USERS
-    for channel in Channel.objects.filter(number__gt=0):
-        assert is_whole(channel.key)
-        assert texts(channel.key) == [f"message {n} of {channel.key}" for n in range(1, channel.number + 1)]
-    assert "Not taken as it was" not in said
