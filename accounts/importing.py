@@ -7,6 +7,7 @@ case, and has 3 to 32 letters and digits; who can't keep the name gets another o
 from __future__ import annotations
 
 import re
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -43,7 +44,7 @@ class Arrival(StrEnum):
 class NewAccount:
     """What a name became. `arrival`: made now, or there before (by an earlier run, or registered here)."""
 
-    id: str
+    id: uuid.UUID
     username: str
     arrival: Arrival
 
@@ -71,7 +72,7 @@ def _import(accounts: Sequence[OldAccount], dry_run: bool) -> dict[str, NewAccou
     wanted = {account.name: _wanted(account.name) for account in accounts}
     folded = {name.lower() for pair in wanted.items() for name in (pair[1], substitute(pair[0]))}
     known = User.objects.annotate(folded=Lower("username")).filter(folded__in=folded)
-    holders = {username.lower(): (str(pk), username) for pk, username in known.values_list("pk", "username")}
+    holders = {username.lower(): (pk, username) for pk, username in known.values_list("pk", "username")}
     made: list[User] = []
     found: dict[str, NewAccount] = {}
     for account in accounts:
@@ -88,8 +89,8 @@ def _import(accounts: Sequence[OldAccount], dry_run: bool) -> dict[str, NewAccou
             continue
         user = _user(account, username)
         made.append(user)
-        holders[username.lower()] = (str(user.pk), username)
-        found[account.name] = NewAccount(str(user.pk), username, Arrival.CREATED)
+        holders[username.lower()] = (user.pk, username)
+        found[account.name] = NewAccount(user.pk, username, Arrival.CREATED)
     if made and not dry_run:
         User.objects.bulk_create(made, batch_size=500)
     return found

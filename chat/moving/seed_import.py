@@ -6,6 +6,7 @@ anywhere and started again, nothing is doubled and nothing is missing. Beside a 
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -42,7 +43,7 @@ class SeedImport:
         self._report = report
         self._max_chars = max_chars
         self._dry_run = dry_run
-        self._authors: dict[str, str] = {}
+        self._authors: dict[str, uuid.UUID] = {}
         self._pretended: set[str] = set()
 
     # -- Users ----------------------------------------------------------------------------------------------------
@@ -146,7 +147,7 @@ class SeedImport:
                 self._report.note(note, where)
         return parsed
 
-    def _author_ids(self, names: set[str]) -> dict[str, str]:
+    def _author_ids(self, names: set[str]) -> dict[str, uuid.UUID]:
         missing = [name for name in names if name not in self._authors]
         if len(self._authors) > KNOWN_AUTHORS:
             self._authors = {name: self._authors[name] for name in names if name in self._authors}
@@ -160,7 +161,7 @@ class SeedImport:
         return {name: self._authors[name] for name in names}
 
     @staticmethod
-    def _store(key: str, messages: Sequence[tuple[str, str, datetime]]) -> None:
+    def _store(key: str, messages: Sequence[tuple[uuid.UUID, str, datetime]]) -> None:
         """Behind what the channel has: numbers and seqs go on from its heads, under its lock."""
         (channel,) = statements.channels_lock([key])
         statements.messages_insert(
