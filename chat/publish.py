@@ -15,7 +15,7 @@ from chat.delivery import wire
 from chat.delivery.wire import Audience
 from chat.domain.events import Event
 from chat.domain.ids import ChannelKey, SessionId, UserId
-from chat.membership.wire import channel_group
+from chat.membership.wire import BLOCKS_CHANGED, REVOKED_GROUP, channel_group
 from reaktor import node
 from reaktor.announce import announce
 
@@ -43,6 +43,11 @@ def to_user(user_id: UserId, event: Event, *, exclude: SessionId | None = None) 
 def trimmed(key: ChannelKey) -> None:
     """Messages of the channel were deleted for good: every process forgets them after the commit."""
     announce(channel_group(key), wire.TRIMMED_KIND, {"channel": key})
+
+
+def blocks_changed() -> None:
+    """The authority reads the blocks anew at once after the commit; it does so each second in any case."""
+    announce(REVOKED_GROUP, BLOCKS_CHANGED, {})
 
 
 def _durable(event: Event) -> None:

@@ -15,12 +15,11 @@ from datetime import datetime, timedelta
 from django.db import transaction
 
 from chat import publish
-from chat.domain.ids import ChannelKey
-from chat.models import AuditAction, AuditEntry, Channel, ChannelMembership, Message
+from chat.domain.ids import SYSTEM, ChannelKey, UserRef
+from chat.models import AuditAction, Channel, ChannelMembership, Message
+from chat.services.audit import audit_add
 
 BATCH_ROWS = 500
-SYSTEM = "system"
-"""Who acts where nobody does, in the audit log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +40,15 @@ class Trimmed:
     deleted: int = 0
     floor_seq: int = 0
     longest_lock_s: float = 0.0
+
+
+def retention_set(*, user: UserRef, key: str, days: int | None, messages: int | None) -> None:
+    """A channel's own rules, from the next run on; None: as the server's. By site staff (the admin asks for it)."""
+    with transaction.atomic():
+        changed = Channel.objects.filter(key=key).update(retention_days=days, retention_messages=messages)
+        if changed:
+            details = {"retention_days": days, "retention_messages": messages}
+            audit_add(user, AuditAction.CHANNEL_UPDATE, channel=key, details=details)
 
 
 def retention_find(*, days: int, messages: int, now: datetime, key: str | None = None) -> Iterator[Expired]:
@@ -127,10 +135,6 @@ def _channel_finish(expired: Expired, trimmed: Trimmed) -> None:
         last = min(expired.last, first - 1) if first is not None else expired.last
         behind = ChannelMembership.objects.filter(channel_id=expired.channel_id, read_number__lt=last)
         behind.update(read_number=last)
-        AuditEntry.objects.create(
-            actor=SYSTEM,
-            action=AuditAction.RETENTION,
-            channel=expired.key,
-            details={"deleted": trimmed.deleted, "up_to_number": last, "floor_seq": trimmed.floor_seq},
-        )
+        details = {"deleted": trimmed.deleted, "up_to_number": last, "floor_seq": trimmed.floor_seq}
+        audit_add(SYSTEM, AuditAction.RETENTION, channel=expired.key, details=details)
         publish.trimmed(expired.key)

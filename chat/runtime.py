@@ -13,9 +13,10 @@ import logging
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
-from chat import remote_join
+from chat import remote_join, selectors
 from chat.broadcast import Broadcast
 from chat.delivery import wire
 from chat.delivery.hub import Hub
@@ -35,6 +36,7 @@ from chat.membership.replica import Replica
 from chat.membership.wire import REVOKED, REVOKED_GROUP, worker_mailbox
 from chat.presence import Presence
 from chat.remote_join import RemoteJoin
+from chat.textrules import CurrentTextRules
 from chat.writer import Writer
 from reaktor import node
 from reaktor.bus import OVERFLOW, Bus, BusError, Layer
@@ -59,10 +61,18 @@ class Runtime:
     """Everything live in this process. run() owns all of its tasks."""
 
     def __init__(
-        self, config: Config, layer: Layer, worker: WorkerId, *, limits: ChatLimits, with_authority: bool
+        self,
+        config: Config,
+        layer: Layer,
+        worker: WorkerId,
+        *,
+        limits: ChatLimits,
+        text_rules: CurrentTextRules,
+        with_authority: bool,
     ) -> None:
         self.config = config
         self.limits = limits
+        self.text_rules = text_rules
         self.worker = worker
         self.bus = Bus(layer, timeout_s=config.membership.publish_timeout_s)
         self.mailbox = worker_mailbox(worker)
@@ -70,7 +80,7 @@ class Runtime:
         self.hub = Hub(unsent_bytes=config.limits.unsent_bytes, on_dirty=self._schedule_flush)
         self.feeds = Feeds(self.bus, self.mailbox, self.database, self.hub, config.delivery)
         self.broadcast = Broadcast(self.bus, self.hub, self.feeds)
-        self.writer = Writer(self.database, config.database, self.broadcast.stored)
+        self.writer = Writer(self.database, config.database, self.broadcast.stored, text_rules)
         self.replica = Replica(worker)
         self.presence = Presence(self.hub, self.feeds, self._spawn)
         self.follower = Follower(
@@ -95,7 +105,7 @@ class Runtime:
             epoch=int(time.time() * 1000),
             max_sessions_per_user=limits.sessions_per_user if limits.enabled else 1_000_000,
             max_channels_per_session=limits.channels_per_session,
-            load_blocks=_no_blocks,
+            load_blocks=partial(self.database.read, selectors.BlockReader()),
         )
 
     # -- Life -------------------------------------------------------------------------------------------------
@@ -331,7 +341,3 @@ class Runtime:
 def _spread_s() -> float:
     """When one of many sessions that end together should come back, so that not all of them do at once."""
     return round(random.uniform(0.2, 3.0), 2)  # noqa: S311
-
-
-async def _no_blocks() -> list[Any]:
-    return []

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from chat.batches import Post, Result, Stored, store_batch
+from chat.textrules import CurrentTextRules
 from reaktor.config import Database as DatabaseConfig
 from reaktor.database import Database
 from reaktor.errors import ReaktorError, UnavailableError
@@ -38,9 +39,14 @@ class Writer:
     """The one path by which messages are stored in this process. run() is owned by the runtime."""
 
     def __init__(
-        self, database: Database, config: DatabaseConfig, on_stored: Callable[[Sequence[Committed]], None]
+        self,
+        database: Database,
+        config: DatabaseConfig,
+        on_stored: Callable[[Sequence[Committed]], None],
+        text_rules: CurrentTextRules,
     ) -> None:
         self._database = database
+        self._text_rules = text_rules
         self._batch_messages = config.batch_messages
         self._bound = config.write_queue
         self._on_stored = on_stored
@@ -89,10 +95,13 @@ class Writer:
             while self._queue:
                 self._queue.popleft()[1](UnavailableError("The server is stopping."))
 
+    def _stored(self, posts: Sequence[Post]) -> list[Result]:
+        return store_batch(posts, self._text_rules.current())
+
     async def _store(self, batch: list[tuple[Post, OnResult]]) -> None:
         started = time.perf_counter()
         try:
-            results = await self._database.write(store_batch, [post for post, _ in batch])
+            results = await self._database.write(self._stored, [post for post, _ in batch])
         except asyncio.CancelledError:
             for _, on_result in batch:
                 on_result(UnavailableError("The server is stopping."))

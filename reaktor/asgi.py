@@ -28,6 +28,7 @@ from chat.apps import ChatConfig  # noqa: E402
 from chat.domain.ids import WorkerId  # noqa: E402
 from chat.limits import ChatLimits  # noqa: E402
 from chat.runtime import Runtime  # noqa: E402
+from chat.textrules import CurrentTextRules  # noqa: E402
 from chat.transports.native.consumer import NativeConsumer  # noqa: E402
 from chat.transports.socketio.application import ChatApplication  # noqa: E402
 from reaktor import node  # noqa: E402
@@ -51,9 +52,16 @@ class NodeRuntime(Runtime):
     """A runtime that is this process's node for as long as it runs, and its Socket.IO server with it."""
 
     def __init__(
-        self, config: Config, layer: Any, worker: WorkerId, *, limits: ChatLimits, with_authority: bool
+        self,
+        config: Config,
+        layer: Any,
+        worker: WorkerId,
+        *,
+        limits: ChatLimits,
+        text_rules: CurrentTextRules,
+        with_authority: bool,
     ) -> None:
-        super().__init__(config, layer, worker, limits=limits, with_authority=with_authority)
+        super().__init__(config, layer, worker, limits=limits, text_rules=text_rules, with_authority=with_authority)
         # A worker has siblings; a lone process has nobody to hand a request to.
         relay = None if with_authority else _relay(config)
         self.socketio = SocketIOServer(config.engineio, ChatApplication(), worker=worker, relay=relay)
@@ -100,9 +108,14 @@ def _relay(config: Config) -> UnixRelay:
 def create_runtime(slot: int, incarnation: int, *, with_authority: bool = False) -> NodeRuntime:
     """The runtime of one worker, not yet running."""
     layer = get_channel_layer()
-    limits = cast(ChatConfig, apps.get_app_config("chat")).limits
+    chat = cast(ChatConfig, apps.get_app_config("chat"))
     return NodeRuntime(
-        settings.REAKTOR, layer, WorkerId(slot, incarnation), limits=limits, with_authority=with_authority
+        settings.REAKTOR,
+        layer,
+        WorkerId(slot, incarnation),
+        limits=chat.limits,
+        text_rules=chat.text_rules,
+        with_authority=with_authority,
     )
 
 

@@ -46,6 +46,8 @@ class Limits:
     create_channel: Rate = Rate(20, 3600)
     login: Rate = Rate(10, 60)
     register: Rate = Rate(60, 600)
+    new_account_s: float = 86_400.0
+    new_account_links: int = 2
 
 
 @dataclass(frozen=True, slots=True)

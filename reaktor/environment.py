@@ -120,6 +120,8 @@ class Reader:
             create_channel=self.rate("LIMIT_CREATE_CHANNEL", default.create_channel),
             login=self.rate("LIMIT_LOGIN", default.login),
             register=self.rate("LIMIT_REGISTER", default.register),
+            new_account_s=self.seconds("NEW_ACCOUNT", default.new_account_s),
+            new_account_links=self.number("LIMIT_LINKS", default.new_account_links, minimum=0),
         )
 
     def http(self) -> HttpTimings:

@@ -31,6 +31,17 @@ from chat.selectors.messages import (
     newest_messages,
     parse_message_id,
 )
+from chat.selectors.moderation import (
+    BlockReader,
+    audit_list,
+    blocked_users,
+    invite_data,
+    invites_list,
+    report_data,
+    reports_list,
+    sanction_data,
+    sanctions_list,
+)
 from chat.selectors.users import (
     history_epoch,
     user_ref,
@@ -39,10 +50,13 @@ from chat.selectors.users import (
 from reaktor.times import timestamp
 
 __all__ = [
+    "BlockReader",
     "ChannelAccess",
     "ChannelRow",
     "MessagePage",
     "NewestMessages",
+    "audit_list",
+    "blocked_users",
     "bounded_changes",
     "bounded_page",
     "changes_bytes",
@@ -54,6 +68,8 @@ __all__ = [
     "channel_row",
     "channels_access",
     "history_epoch",
+    "invite_data",
+    "invites_list",
     "message_by_id",
     "message_data",
     "messages_between",
@@ -63,6 +79,10 @@ __all__ = [
     "newest_messages",
     "parse_message_id",
     "public_channels",
+    "report_data",
+    "reports_list",
+    "sanction_data",
+    "sanctions_list",
     "timestamp",
     "user_data",
     "user_ref",

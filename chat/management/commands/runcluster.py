@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -22,13 +23,14 @@ from django.utils.module_loading import import_string
 
 from chat.domain.ids import WorkerId
 from chat.membership.authority import Authority
-from chat.membership.messages import Block
+from chat.selectors import BlockReader
 from reaktor.bus import Bus
 from reaktor.cluster import supervisor
 from reaktor.cluster.chores import Chore
 from reaktor.cluster.composition import Cluster, worker_environment
 from reaktor.cluster.failures import ClusterError
 from reaktor.config import Config
+from reaktor.database import Database
 from reaktor.settings.base import redis_layer
 
 MAX_PORT = 65_535
@@ -45,13 +47,14 @@ class ClusterAuthority:
         limits = config.limits
         layer = redis_layer(redis_url)
         self._layer = import_string(layer["BACKEND"])(**layer["CONFIG"])
+        self._database = Database(config.database)
         self._authority = Authority(
             Bus(self._layer, timeout_s=config.membership.publish_timeout_s),
             config.membership,
             epoch=int(time.time() * 1000),
             max_sessions_per_user=limits.sessions_per_user if limits.enabled else UNLIMITED,
             max_channels_per_session=limits.channels_per_session,
-            load_blocks=load_blocks,
+            load_blocks=partial(self._database.read, BlockReader()),
         )
 
         self._retention = retention(config, redis_url) if config.retention.interval_s else None
@@ -63,6 +66,7 @@ class ClusterAuthority:
                 if self._retention is not None:
                     tasks.create_task(self._retention.run(), name="retention")
         finally:
+            await asyncio.to_thread(self._database.close)
             # Its receiving task would report the end of Redis, which is the next thing to come, as an error.
             with contextlib.suppress(Exception):
                 async with asyncio.timeout(FLUSH_S):
@@ -86,11 +90,6 @@ def retention(config: Config, redis_url: str) -> Chore:
         first_s=min(interval_s, RETENTION_FIRST_S),
         limit_s=max(interval_s, RETENTION_LIMIT_S),
     )
-
-
-async def load_blocks() -> list[Block]:
-    """The blocks in force, as the authority wants them: none, since nothing stores sanctions yet."""
-    return []
 
 
 def whole_number(name: str, maximum: int) -> Callable[[str], int]:
