@@ -52,7 +52,8 @@ class SeedRedis:
             self.messages(
                 key,
                 [
-                    message(f"message {number} of {key}", names[number * 7 % users], f"{at:%Y-%m-%dT%H:%M:%S.000Z}")
+                    f'{{"message":"message {number} of {key}","user":"{names[number * 7 % users]}",'
+                    f'"date":"{at.isoformat()[:19]}.000Z"}}'
                     for number, at in enumerate(dates, 1)
                 ],
             )
