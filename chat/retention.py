@@ -20,6 +20,9 @@ from chat.models import AuditAction, Channel, ChannelMembership, Message
 from chat.services.audit import audit_add
 
 BATCH_ROWS = 500
+MIN_ROWS = 50
+LOCK_S = 0.1
+"""How long a transaction should hold the channel's lock: on a slow or busy machine batches become smaller."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +97,11 @@ def _channel_trim(
     expired: Expired, batch_rows: int, rest: Callable[[float], None], on_progress: Callable[[int], None]
 ) -> Trimmed:
     trimmed = Trimmed(expired.key)
+    wanted = batch_rows
     try:
         while True:
             started = time.monotonic()
-            rows, floor_seq = _batch_delete(expired, batch_rows)
+            rows, floor_seq = _batch_delete(expired, wanted)
             took_s = time.monotonic() - started
             if not rows:
                 return trimmed
@@ -106,6 +110,7 @@ def _channel_trim(
             trimmed.longest_lock_s = max(trimmed.longest_lock_s, took_s)
             on_progress(rows)
             rest(took_s)
+            wanted = min(batch_rows, max(MIN_ROWS, int(wanted * LOCK_S / took_s)))
     finally:
         if trimmed.deleted:
             _channel_finish(expired, trimmed)
@@ -121,7 +126,7 @@ def _batch_delete(expired: Expired, batch_rows: int) -> tuple[int, int]:
         found = list(oldest.values_list("id", "changed_seq")[:batch_rows])
         if found:
             # With what hangs on them; replies to them stay, as replies to nothing.
-            Message.objects.filter(pk__in=[pk for pk, _ in found]).delete()
+            Message.objects.filter(pk__in=[pk for pk, _ in found]).only("pk").delete()
             channel.floor_seq = max(channel.floor_seq, *(changed_seq for _, changed_seq in found))
             channel.save(update_fields=["floor_seq"])
         return len(found), channel.floor_seq
