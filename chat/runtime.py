@@ -8,6 +8,7 @@ Installed as reaktor.node's runtime by reaktor.asgi; actions and (through call_s
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
 import time
@@ -40,11 +41,14 @@ from chat.writer import Writer
 from reaktor import node
 from reaktor.bus import OVERFLOW, Bus, BusError, Layer
 from reaktor.config import Config
-from reaktor.database import Database
-from reaktor.errors import CloseCode, Disconnect, UnavailableError
+from reaktor.database import Database, probe
+from reaktor.errors import CloseCode, Disconnect, ReaktorError, UnavailableError
+from reaktor.measures import Measures
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
+
+PROBE_S = 5.0
 
 
 def current() -> Runtime | None:
@@ -118,6 +122,7 @@ class Runtime:
                 tasks.create_task(self.writer.run(), name="runtime: writer")
                 tasks.create_task(self.feeds.run(), name="runtime: feeds")
                 tasks.create_task(self.follower.run(), name="runtime: follower")
+                tasks.create_task(self._watch_database(), name="runtime: database")
                 if self.authority is not None:
                     tasks.create_task(self.authority.run(), name="runtime: authority")
         finally:
@@ -155,6 +160,37 @@ class Runtime:
             "batches": self.writer.batches_total,
             "repairs": self.feeds.repairs_total,
             "slow_closed": self.hub.slow_total,
+            "measures": self.measures(),
+        }
+
+    def measures(self) -> Measures:
+        """What this process counts, for /metrics. The names are explained in reaktor.metrics."""
+        waiting = self.database.waiting
+        return {
+            "counters": {
+                "joins": self.hub.joins_total,
+                "messages_in": self.writer.stored_total,
+                "messages_out": self.hub.deliveries_total,
+                "resyncs": self.follower.resyncs,
+                "feed_repairs": self.feeds.repairs_total,
+                "slow_sessions_closed": self.hub.slow_total,
+                "bus_dropped": self.bus.dropped,
+                "broadcast_dropped": self.broadcast.dropped_total,
+                **{f"rate_limited:{name}": count for name, count in self.limits.refused().items()},
+            },
+            "gauges": {
+                **{f"sessions:{transport.value}": count for transport, count in self.hub.by_transport.items()},
+                "queue:writer": len(self.writer),
+                "queue:broadcast": len(self.broadcast),
+                "queue:database_read": waiting["read"],
+                "queue:database_write": waiting["write"],
+            },
+            "flags": {"bus_up": self.bus.is_up, "database_up": self.database.is_up},
+            "histograms": {
+                "fanout_seconds": self.broadcast.fanout_seconds.as_data(),
+                "commit_seconds": self.writer.commit_seconds.as_data(),
+                "commit_messages": self.writer.commit_messages.as_data(),
+            },
         }
 
     def _spawn(self, coroutine: Any, name: str) -> None:
@@ -180,6 +216,8 @@ class Runtime:
             self._spawn(self.remote_join.open(body), "open feed for another worker")
         elif kind == remote_join.OPENED:
             self.remote_join.on_opened(body)
+        elif kind == wire.TRIMMED_KIND:
+            self._spawn(self.feeds.trim(ChannelKey(body["channel"])), "forget what retention deleted")
         elif kind == OVERFLOW:
             self._spawn(self.feeds.compare_heads(), "runtime: heads after overflow")
 
@@ -204,6 +242,13 @@ class Runtime:
                     session.close(Disconnect(CloseCode.BUS_LOST, retry_after_s=_spread_s()))
                 else:
                     session.tick(now)
+
+    async def _watch_database(self) -> None:
+        """Ask it something now and then, so that `database.is_up` is true of a process where nobody says anything."""
+        while True:
+            with contextlib.suppress(ReaktorError):
+                await self.database.read(probe)
+            await asyncio.sleep(PROBE_S)
 
     # -- Sessions ---------------------------------------------------------------------------------------------
 
@@ -272,7 +317,11 @@ class Runtime:
         self.broadcast.ephemeral(event, audience)
 
     def _schedule_flush(self) -> None:
-        asyncio.get_running_loop().call_soon(self.hub.flush)
+        asyncio.get_running_loop().call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self.hub.flush()
+        self.broadcast.written()
 
     # -- Who is there, for views (any thread) -----------------------------------------------------------------
 

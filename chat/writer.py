@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from chat.textrules import CurrentTextRules
 from reaktor.config import Database as DatabaseConfig
 from reaktor.database import Database
 from reaktor.errors import ReaktorError, UnavailableError
+from reaktor.measures import MESSAGES, SECONDS, Histogram
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +54,12 @@ class Writer:
         self._wake = asyncio.Event()
         self.stored_total = 0
         self.batches_total = 0
+        self.commit_seconds = Histogram(SECONDS)
+        self.commit_messages = Histogram(MESSAGES)
+
+    def __len__(self) -> int:
+        """Posts that wait for the next transaction."""
+        return len(self._queue)
 
     def submit(self, post: Post, on_result: OnResult) -> None:
         """Queue a post. `on_result` is called once, in the loop, with Stored or an error. Raises UnavailableError."""
@@ -91,6 +99,7 @@ class Writer:
         return store_batch(posts, self._text_rules.current())
 
     async def _store(self, batch: list[tuple[Post, OnResult]]) -> None:
+        started = time.perf_counter()
         try:
             results = await self._database.write(self._stored, [post for post, _ in batch])
         except asyncio.CancelledError:
@@ -105,6 +114,8 @@ class Writer:
                 on_result(refusal)
             return
         self.batches_total += 1
+        self.commit_seconds.observe(time.perf_counter() - started)
+        self.commit_messages.observe(len(batch))
         committed = []
         for (post, on_result), result in zip(batch, results, strict=True):
             if isinstance(result, Stored):
