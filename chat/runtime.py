@@ -8,6 +8,7 @@ Installed as reaktor.node's runtime by reaktor.asgi; actions and (through call_s
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 import random
 import time
@@ -81,6 +82,8 @@ class Runtime:
         self.remote_join = RemoteJoin(self.bus, worker, self.feeds, self.replica, self.follower)
         self.authority = self._new_authority() if with_authority else None
         self._tasks: asyncio.TaskGroup | None = None
+        # A flush serves many sessions, so it logs under the id of none (reaktor.logcontext).
+        self._nobodys = contextvars.Context()
         self.is_draining = False
 
     def _new_authority(self) -> Authority:
@@ -262,7 +265,7 @@ class Runtime:
         self.broadcast.ephemeral(event, audience)
 
     def _schedule_flush(self) -> None:
-        asyncio.get_running_loop().call_soon(self.hub.flush)
+        asyncio.get_running_loop().call_soon(self.hub.flush, context=self._nobodys)
 
     # -- Who is there, for views (any thread) -----------------------------------------------------------------
 

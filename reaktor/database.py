@@ -17,6 +17,7 @@ from django.db import InterfaceError, OperationalError, connections
 
 from reaktor.config import Database as DatabaseConfig
 from reaktor.errors import UnavailableError
+from reaktor.logcontext import run_in_context
 
 logger = logging.getLogger(__name__)
 P = ParamSpec("P")
@@ -58,7 +59,7 @@ class Database:
         if lane.waiting >= lane.bound:
             raise UnavailableError("The database has too much to do.")
         lane.waiting += 1
-        future = asyncio.get_running_loop().run_in_executor(lane.executor, call)
+        future = asyncio.get_running_loop().run_in_executor(lane.executor, run_in_context(call))
         future.add_done_callback(lambda _: self._done(lane))
         try:
             async with asyncio.timeout(self._timeout_s):
