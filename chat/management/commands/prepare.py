@@ -27,6 +27,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         config: Config = settings.REAKTOR
         try:
+            config.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
             wait_for_database(config.start.wait_s, self._say)
             if config.redis_url:
                 asyncio.run(wait_for_redis(config.redis_url, config.start.wait_s))
@@ -35,6 +36,8 @@ class Command(BaseCommand):
             self._make_administrator(config.start)
         except (StartupError, RedisUnavailableError) as error:
             raise CommandError(str(error)) from error
+        except OSError as error:
+            raise CommandError(f"DATA_DIR: {error}") from error
         except ReaktorError as error:
             raise CommandError(f"DJANGO_SUPERUSER_USERNAME, _PASSWORD: {error.message}") from error
         self._say("Ready to serve.")
