@@ -223,6 +223,8 @@ LOGGING: dict[str, Any] = {
         # Long tracebacks for each lost connection; reaktor.bus says it in a line.
         "channels_redis": {"level": "CRITICAL"},
         "django.request": {"level": "ERROR"},
+        # A traceback for every request with a foreign Host header; the access log has the answer, 400.
+        "django.security": {"level": "CRITICAL"},
         "asyncio": {"level": "WARNING"},
     },
 }
