@@ -18,6 +18,8 @@ _WORKER = os.environ.get("REAKTOR_WORKER", "")
 _MASKS = (
     # Both open a session to whoever has them; the second is the only credential of a Socket.IO client that polls.
     (re.compile(r"\b((?:token|sid)=)[^&\s\"']+"), r"\1***"),
+    # An invite's code opens a channel to whoever reads it.
+    (re.compile(r"(?<=/invites/)[^/\s\"']+"), "***"),
     (re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]+"), "***"),
     (re.compile(r"(?<=://)([^:/@\s]*):[^@/\s]+(?=@)"), r"\1:***"),
     (re.compile(r"(?<=\bDETAIL:).*?(?=\n\n(?:The above exception|During handling)|\Z)", re.DOTALL), " ***"),

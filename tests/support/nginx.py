@@ -47,10 +47,11 @@ class Nginx:
         ):
             assert shipped in text, shipped
             text = text.replace(shipped, here)
-        # Beside the shipped directives only where it keeps what it buffers.
+        # Beside what is shipped: where it keeps what it buffers, and that root's workers may go there.
         kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
         paths = "".join(f"    {kind}_temp_path {self._folder}/{kind};\n" for kind in kinds)
-        return text.replace("http {\n", f"http {{\n{paths}", 1)
+        user = "user root;\n" if os.geteuid() == 0 else ""
+        return user + text.replace("http {\n", f"http {{\n{paths}", 1)
 
     def _make_certificate(self) -> None:
         key = ec.generate_private_key(ec.SECP256R1())
