@@ -153,10 +153,10 @@ class Delivery:
 class Database:
     """Threads that talk to the database, and how much may wait for them before `unavailable`.
 
-    `pool`: PostgreSQL connections at most. The loop's own threads keep theirs; REST's threads share the rest.
+    `pool`: PostgreSQL connections that REST's threads share. The loop's own threads have one each beside it.
     """
 
-    pool: int = 16
+    pool: int = 12
     read_threads: int = 4
     read_queue: int = 2_000
     write_queue: int = 10_000
@@ -167,7 +167,7 @@ class Database:
 
     @property
     def own_connections(self) -> int:
-        """Those that the loop's threads never give back: the readers' and the one writer's."""
+        """Those of the loop's threads: the readers' and the one writer's."""
         return self.read_threads + 1
 
 

@@ -201,10 +201,9 @@ class Environment(ClientSections):
             pool=self.number(
                 "DATABASE_POOL",
                 default.pool,
-                "PostgreSQL connections that one worker holds at most, those of its own "
-                f"{default.own_connections} threads included.",
+                f"PostgreSQL connections that one worker's REST requests share; {default.own_connections} more are its "
+                "live sessions'.",
                 unit="connections",
-                minimum=default.own_connections + 1,
                 maximum=1_000,
             ),
         )

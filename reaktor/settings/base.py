@@ -95,6 +95,11 @@ SQLITE_OPTIONS: dict[str, Any] = {
 }
 
 
+POOL_WAIT_S = 2.0
+"""How long a REST request waits for a connection before it is refused with 503."""
+POOL_RETRY_S = 0.5
+
+
 def database(url: str, *, pool: int = 0) -> dict[str, Any]:
     """Django's database settings for a URL, with what each engine needs for many short transactions.
 
@@ -112,7 +117,8 @@ def database(url: str, *, pool: int = 0) -> dict[str, Any]:
     if pool:
         # A connection goes back to the pool with each answer; docs/deployment.md has what that costs, and saves.
         found["CONN_MAX_AGE"] = 0
-        options["pool"] = {"min_size": 1, "max_size": pool, "timeout": REAKTOR.database.timeout_s}
+        # Retrying by itself the pool would wait longer each time, and miss that the database is back.
+        options["pool"] = {"min_size": 1, "max_size": pool, "timeout": POOL_WAIT_S, "reconnect_timeout": POOL_RETRY_S}
     return found
 
 
@@ -226,5 +232,7 @@ LOGGING: dict[str, Any] = {
         # A traceback for every request with a foreign Host header; the access log has the answer, 400.
         "django.security": {"level": "CRITICAL"},
         "asyncio": {"level": "WARNING"},
+        # A line for each attempt; whoever needed the connection says that the database is away.
+        "psycopg.pool": {"level": "ERROR"},
     },
 }
