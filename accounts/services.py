@@ -98,6 +98,21 @@ def user_store(user: User) -> None:
         raise NameTakenError from None
 
 
+def administrator_ensure(*, username: str, password: str) -> tuple[User, bool]:
+    """(the account of that name, whether it is new). A new one may do everything; an old one is left as it is.
+
+    May be repeated. Raises InvalidError.
+    """
+    if (known := user_named(username)) is not None:
+        return known, False
+    check_username(username)
+    user = User(username=username, is_staff=True, is_superuser=True)
+    check_password(password, user, strict=True)
+    user.password = app().hashing.hash(password)
+    user_store(user)
+    return user, True
+
+
 def user_rename(user: User, *, username: str) -> User:
     """Another name for the account. Live sessions end with a code that makes them come back under it."""
     check_username(username)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import logging
 import random
 import time
@@ -95,6 +96,8 @@ class Runtime:
         self.remote_join = RemoteJoin(self.bus, worker, self.feeds, self.replica, self.follower)
         self.authority = self._new_authority() if with_authority else None
         self._tasks: asyncio.TaskGroup | None = None
+        # A flush serves many sessions, so it logs under the id of none (reaktor.logcontext).
+        self._nobodys = contextvars.Context()
         self.is_draining = False
 
     def _new_authority(self) -> Authority:
@@ -317,7 +320,7 @@ class Runtime:
         self.broadcast.ephemeral(event, audience)
 
     def _schedule_flush(self) -> None:
-        asyncio.get_running_loop().call_soon(self._flush)
+        asyncio.get_running_loop().call_soon(self._flush, context=self._nobodys)
 
     def _flush(self) -> None:
         self.hub.flush()

@@ -16,12 +16,15 @@ django.setup()
 
 import asyncio  # noqa: E402
 import contextlib  # noqa: E402
+import contextvars  # noqa: E402
 import logging  # noqa: E402
 from typing import Any, cast  # noqa: E402
 
 from channels.layers import get_channel_layer  # noqa: E402
 from django.apps import apps  # noqa: E402
 from django.conf import settings  # noqa: E402
+from django.core import checks  # noqa: E402
+from django.core.exceptions import ImproperlyConfigured  # noqa: E402
 
 from accounts.apps import AccountsConfig  # noqa: E402
 from chat.apps import ChatConfig  # noqa: E402
@@ -31,7 +34,7 @@ from chat.runtime import Runtime  # noqa: E402
 from chat.textrules import CurrentTextRules  # noqa: E402
 from chat.transports.native.consumer import NativeConsumer  # noqa: E402
 from chat.transports.socketio.application import ChatApplication  # noqa: E402
-from reaktor import node  # noqa: E402
+from reaktor import node, reports  # noqa: E402
 from reaktor.cluster.rundir import RunDir  # noqa: E402
 from reaktor.config import Config  # noqa: E402
 from reaktor.engineio.relay import UnixRelay  # noqa: E402
@@ -39,6 +42,7 @@ from reaktor.errors import UnavailableError  # noqa: E402
 from reaktor.health import HealthApplication  # noqa: E402
 from reaktor.measures import Measures, added  # noqa: E402
 from reaktor.monitoring import MetricsApplication, of_cluster, of_process  # noqa: E402
+from reaktor.requests import Requests  # noqa: E402
 from reaktor.socketio.server import SocketIOServer  # noqa: E402
 from reaktor.threads import ThreadedDjango  # noqa: E402
 
@@ -168,7 +172,9 @@ class Application:
             if node.current() is not None:
                 return
             runtime = create_runtime(*LONE_WORKER, with_authority=True)
-            self._lone = asyncio.create_task(runtime.run(), name="runtime")
+            # It outlives the request that happened to start it, and must not log under its id.
+            nobodys = contextvars.Context()
+            self._lone = asyncio.create_task(runtime.run(), name="runtime", context=nobodys)
             self._lone.add_done_callback(_report)
             async with asyncio.timeout(START_TIMEOUT_S):
                 await runtime.wait_ready()
@@ -182,9 +188,22 @@ class Application:
             self._lone = None
 
 
+def refuse_unsafe_settings() -> None:
+    """Whatever the server is (Daphne runs no checks, a worker none of its own), production serves only when it is safe.
+
+    Raises ImproperlyConfigured with every problem.
+    """
+    found = checks.run_checks(tags=[checks.Tags.security]) if settings.PRODUCTION else []
+    serious = [problem.msg for problem in found if problem.is_serious() and not problem.is_silenced()]
+    if serious:
+        raise ImproperlyConfigured(" ".join(serious))
+
+
 def _report(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and (error := task.exception()) is not None:
         logger.error("the runtime ended; the next request starts another", exc_info=error)
 
 
-application = Application()
+refuse_unsafe_settings()
+reports.start(settings.REAKTOR.sentry_dsn)
+application = Requests(Application(), access_log=settings.REAKTOR.access_log)

@@ -121,8 +121,10 @@ class Cluster:
 
 def worker_environment(config: Config, redis_url: str, base: Mapping[str, str]) -> dict[str, str]:
     """The supervisor's own environment with what its options and the embedded Redis change."""
+    # It may have come from a file; a worker that is told twice would refuse to start.
+    told = {name: value for name, value in base.items() if name != "REDIS_URL_FILE"}
     return {
-        **base,
+        **told,
         "REDIS_URL": redis_url,
         "PORT": str(config.cluster.port),
         "BIND": config.cluster.bind,

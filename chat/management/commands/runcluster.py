@@ -25,6 +25,7 @@ from chat.domain.ids import WorkerId
 from chat.membership.authority import Authority
 from chat.membership.rival import is_anyone_serving
 from chat.selectors import BlockReader
+from reaktor import reports
 from reaktor.bus import Bus
 from reaktor.cluster import supervisor
 from reaktor.cluster.chores import Chore
@@ -123,6 +124,7 @@ class Command(BaseCommand):
         config: Config = settings.REAKTOR
         given = {name: options[name] for name in ("workers", "bind", "port") if options[name] is not None}
         config = replace(config, cluster=replace(config.cluster, **given))
+        reports.start(config.sentry_dsn)
         cluster = Cluster(config, lambda redis_url: ClusterAuthority(config, redis_url), self._say)
         try:
             asyncio.run(cluster.run())
