@@ -74,13 +74,12 @@ def user_register(*, username: str, password: str, strict: bool, address: str | 
     """
     check_username(username)
     check_password(password, User(username=username), strict=strict)
-    if address is not None:
-        app().limits.check_register(address)
-    # Asked before the costly part; the constraint decides between two who ask at once.
-    if user_named(username) is not None:
-        raise NameTakenError
-    user = User(username=username, password=app().hashing.hash(password))
-    user_store(user)
+    with app().limits.register(address):
+        # Asked before the costly part; the constraint decides between two who ask at once.
+        if user_named(username) is not None:
+            raise NameTakenError
+        user = User(username=username, password=app().hashing.hash(password))
+        user_store(user)
     return user
 
 
@@ -118,12 +117,14 @@ def user_authenticate(*, username: str, password: str, address: str) -> User:
     An unknown name takes as long as a wrong password. Raises NotAuthenticatedError (the same for both), BannedError
     (only to who knows the password), RateLimitedError, UnavailableError.
     """
-    app().limits.check_login(username, address)
+    limits = app().limits
     could_fit = _USERNAME.fullmatch(username) is not None and len(password) <= MAX_PASSWORD_CHARS
-    user = user_named(username) if could_fit else None
-    verdict = app().hashing.verify(password[:MAX_PASSWORD_CHARS], user.password if user else None)
-    if user is None or not verdict.is_correct:
-        raise NotAuthenticatedError(WRONG)
+    with limits.login(username, address):
+        user = user_named(username) if could_fit else None
+        verdict = app().hashing.verify(password[:MAX_PASSWORD_CHARS], user.password if user else None)
+        if user is None or not verdict.is_correct:
+            raise NotAuthenticatedError(WRONG)
+    limits.note_login(username, address)
     if not user.is_active:
         raise BannedError
     if verdict.upgraded is not None:
@@ -135,11 +136,16 @@ def password_change(user: User, old: str, new: str) -> None:
     """A new password; every token and live session ends. Raises ForbiddenError (the old one is wrong), InvalidError
     (the new one is weak), ConflictError (changed by somebody else meanwhile), RateLimitedError.
     """
-    app().limits.check_login(user.username, "password")
-    if not app().hashing.verify(old[:MAX_PASSWORD_CHARS], user.password).is_correct:
-        raise ForbiddenError("The old password is wrong.", fields={"old": "wrong"})
+    password_confirm(user, old, field="old")
     check_password(new, user, strict=True, field="new")
     password_set(user, new)
+
+
+def password_confirm(user: User, password: str, *, field: str = "password") -> None:
+    """Whoever is logged in shows that they know the password, too. Raises ForbiddenError, RateLimitedError."""
+    with app().limits.password(str(user.pk)):
+        if not app().hashing.verify(password[:MAX_PASSWORD_CHARS], user.password).is_correct:
+            raise ForbiddenError("The password is wrong.", fields={field: "wrong"})
 
 
 def password_set(user: User, new: str) -> None:

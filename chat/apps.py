@@ -22,9 +22,14 @@ class ChatConfig(AppConfig):
         from accounts.signals import user_registered
         from chat import checks  # noqa: F401  registers the system checks
         from chat.limits import ChatLimits
+        from reaktor.sharedlimits import SharedCounts
 
         self.config = settings.REAKTOR
-        self.limits = ChatLimits(self.config.limits)
+        # Only a worker of a cluster has others beside it, and a Redis that is surely theirs.
+        url = self.config.redis_url if settings.IS_WORKER else None
+        shared = SharedCounts(url) if url else None
+        is_alone = self.config.cluster.workers == 1
+        self.limits = ChatLimits(self.config.limits, shared, None if is_alone else shared)
         user_registered.connect(_start_account, dispatch_uid="chat.start_account")
 
 

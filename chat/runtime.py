@@ -66,7 +66,7 @@ class Runtime:
         self.hub = Hub(unsent_bytes=config.limits.unsent_bytes, on_dirty=self._schedule_flush)
         self.feeds = Feeds(self.bus, self.mailbox, self.database, self.hub, config.delivery)
         self.broadcast = Broadcast(self.bus, self.hub, self.feeds)
-        self.writer = Writer(self.database, config.database, self.broadcast.stored)
+        self.writer = Writer(self.database, config.database, limits, self.broadcast.stored)
         self.replica = Replica(worker)
         self.presence = Presence(self.hub, self.feeds, self._spawn)
         self.follower = Follower(

@@ -1,8 +1,8 @@
 """Group commit: posts of all sessions of this process gather while the previous transaction runs.
 
 submit() queues a post and returns; after the commit the whole batch is handed to `on_stored`, which acknowledges
-and delivers in seq order. When the database is away every post of the batch is refused with `unavailable`, and
-nothing is acknowledged. A full queue refuses at once.
+and delivers in seq order. Posts that are too many in all processes together are refused. When the database is away
+every post of the batch is refused with `unavailable`, and nothing is acknowledged. A full queue refuses at once.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from chat.batches import Post, Result, Stored, store_batch
+from chat.limits import ChatLimits
 from reaktor.config import Database as DatabaseConfig
 from reaktor.database import Database
 from reaktor.errors import ReaktorError, UnavailableError
@@ -36,11 +37,16 @@ class Writer:
     """The one path by which messages are stored in this process. run() is owned by the runtime."""
 
     def __init__(
-        self, database: Database, config: DatabaseConfig, on_stored: Callable[[Sequence[Committed]], None]
+        self,
+        database: Database,
+        config: DatabaseConfig,
+        limits: ChatLimits,
+        on_stored: Callable[[Sequence[Committed]], None],
     ) -> None:
         self._database = database
         self._batch_messages = config.batch_messages
         self._bound = config.write_queue
+        self._limits = limits
         self._on_stored = on_stored
         self._queue: deque[tuple[Post, OnResult]] = deque()
         self._wake = asyncio.Event()
@@ -83,7 +89,7 @@ class Writer:
 
     async def _store(self, batch: list[tuple[Post, OnResult]]) -> None:
         try:
-            results = await self._database.write(store_batch, [post for post, _ in batch])
+            results = await self._database.write(self._store_allowed, [post for post, _ in batch])
         except asyncio.CancelledError:
             for _, on_result in batch:
                 on_result(UnavailableError("The server is stopping."))
@@ -105,3 +111,12 @@ class Writer:
                 on_result(result)
         if committed:
             self._on_stored(committed)
+
+    def _store_allowed(self, posts: Sequence[Post]) -> list[Result]:
+        """store_batch() without the posts that are too much; those are answered with their refusal. In a thread."""
+        if not self._limits.asks_for_sends:
+            return store_batch(posts)
+        refusals = self._limits.sends_everywhere([post.author.id for post in posts])
+        allowed = [post for post, refusal in zip(posts, refusals, strict=True) if refusal is None]
+        stored = iter(store_batch(allowed) if allowed else ())
+        return [next(stored) if refusal is None else refusal for refusal in refusals]

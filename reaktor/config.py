@@ -43,6 +43,7 @@ class Limits:
     connections_per_address: int = 100
     send: Rate = Rate(20, 10)
     operations: Rate = Rate(600, 60)
+    join: Rate = Rate(300, 60)
     create_channel: Rate = Rate(20, 3600)
     login: Rate = Rate(10, 60)
     register: Rate = Rate(60, 600)

@@ -116,6 +116,7 @@ class Reader:
             connections_per_address=self.number("LIMIT_CONNECTIONS", default.connections_per_address),
             send=self.rate("LIMIT_SEND", default.send),
             operations=self.rate("LIMIT_OPERATIONS", default.operations),
+            join=self.rate("LIMIT_JOIN", default.join),
             create_channel=self.rate("LIMIT_CREATE_CHANNEL", default.create_channel),
             login=self.rate("LIMIT_LOGIN", default.login),
             register=self.rate("LIMIT_REGISTER", default.register),
