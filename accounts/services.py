@@ -7,6 +7,7 @@ so that the live sessions of the user end too, on every worker.
 from __future__ import annotations
 
 import re
+import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
@@ -105,7 +106,7 @@ def user_rename(user: User, *, username: str) -> User:
     try:
         with transaction.atomic():
             user.save(update_fields=["username"])
-            _announce_revoked(user, CloseCode.RESYNC_NEEDED, "renamed")
+            announce_revoked(user, CloseCode.RESYNC_NEEDED, "renamed")
     except IntegrityError:
         raise NameTakenError from None
     return user
@@ -155,7 +156,7 @@ def password_set(user: User, new: str) -> None:
         unchanged = User.objects.filter(pk=user.pk, password=user.password)
         if not unchanged.update(password=encoded, token_version=F("token_version") + 1):
             raise ConflictError("The password was changed meanwhile.")
-        _announce_revoked(user, CloseCode.LOGGED_OUT, "password changed")
+        announce_revoked(user, CloseCode.LOGGED_OUT, "password changed")
 
 
 def check_username(username: str) -> None:
@@ -185,20 +186,21 @@ def check_password(password: str, user: User, *, strict: bool, field: str = "pas
 # -- Tokens -------------------------------------------------------------------------------------------------------
 
 
-def tokens_issue(user: User) -> TokenPair:
-    """A new access and refresh token."""
-    access = tokens.new(tokens.ACCESS, user)
+def tokens_issue(user: User, login: uuid.UUID | None = None) -> TokenPair:
+    """A new access and refresh token; `login` None: of a new log-in."""
+    login = login or uuid.uuid4()
+    access = tokens.new(tokens.ACCESS, user, login)
     return TokenPair(
         user=user_data(user),
         access=str(access),
-        refresh=str(tokens.new(tokens.REFRESH, user)),
+        refresh=str(tokens.new(tokens.REFRESH, user, login)),
         expires_at=timestamp(access.current_time + access.lifetime),
     )
 
 
 def seed_token_issue(user: User) -> tuple[str, int]:
     """The seed contract's token, and when it ends in Unix milliseconds."""
-    token = tokens.new(tokens.SeedToken, user)
+    token = tokens.new(tokens.SeedToken, user, uuid.uuid4())
     return str(token), int(token["exp"]) * 1000
 
 
@@ -211,7 +213,7 @@ def tokens_refresh(refresh: str) -> TokenPair:
         user = tokens.user_of(claims)
         if not tokens.refresh_end(claims, user):
             raise NotAuthenticatedError("The token was used already.")
-    return tokens_issue(user)
+    return tokens_issue(user, claims["login"])
 
 
 def tokens_revoke(refresh: str) -> None:
@@ -224,18 +226,24 @@ def tokens_revoke(refresh: str) -> None:
     tokens.refresh_end(claims, user)
 
 
+def login_end(user: User, *, login: uuid.UUID) -> None:
+    """Log-out on one device from another: every token of that log-in is dead. Its live sessions are the caller's."""
+    with transaction.atomic():
+        tokens.login_end(user, login)
+
+
 def tokens_revoke_all(user: User) -> None:
     """Log-out everywhere: every token and live session of the user ends."""
     with transaction.atomic():
         User.objects.filter(pk=user.pk).update(token_version=F("token_version") + 1)
-        _announce_revoked(user, CloseCode.LOGGED_OUT, "logged out everywhere")
+        announce_revoked(user, CloseCode.LOGGED_OUT, "logged out everywhere")
 
 
 def user_disable(user: User) -> None:
     """Switch the account off: no log-in, no token, no live session. Who, why and until when is chat's to keep."""
     with transaction.atomic():
         User.objects.filter(pk=user.pk).update(is_active=False, token_version=F("token_version") + 1)
-        _announce_revoked(user, CloseCode.BANNED, "banned")
+        announce_revoked(user, CloseCode.BANNED, "banned")
 
 
 def user_enable(user: User) -> None:
@@ -243,5 +251,6 @@ def user_enable(user: User) -> None:
     User.objects.filter(pk=user.pk).update(is_active=True)
 
 
-def _announce_revoked(user: User, code: CloseCode, reason: str) -> None:
+def announce_revoked(user: User, code: CloseCode, reason: str) -> None:
+    """After the commit: every live session of the user ends so. The caller has seen to their tokens."""
     announce(REVOKED, REVOKED, {"user_id": str(user.pk), "code": int(code), "reason": reason})

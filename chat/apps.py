@@ -19,7 +19,7 @@ class ChatConfig(AppConfig):
     def ready(self) -> None:
         from django.conf import settings
 
-        from accounts.signals import user_registered
+        from accounts.signals import user_deleted, user_registered
         from chat import checks  # noqa: F401  registers the system checks
         from chat.limits import ChatLimits
         from reaktor.sharedlimits import SharedCounts
@@ -31,6 +31,14 @@ class ChatConfig(AppConfig):
         is_alone = self.config.cluster.workers == 1
         self.limits = ChatLimits(self.config.limits, shared, None if is_alone else shared)
         user_registered.connect(_start_account, dispatch_uid="chat.start_account")
+        user_deleted.connect(self._end_account, dispatch_uid="chat.end_account")
+
+    def _end_account(self, sender: Any, user: User, **kwargs: Any) -> None:
+        """In the transaction that deletes the account."""
+        from chat.domain.ids import UserId
+        from chat.services_account import account_leave
+
+        account_leave(user_id=UserId(str(user.pk)), removes_messages=self.config.account_deletion == "remove")
 
 
 def _start_account(sender: Any, user: User, **kwargs: Any) -> None:

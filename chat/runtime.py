@@ -8,6 +8,7 @@ Installed as reaktor.node's runtime by reaktor.asgi; actions and (through call_s
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
 import time
@@ -16,6 +17,7 @@ from typing import Any, TypeVar
 
 from chat import remote_join
 from chat.broadcast import Broadcast
+from chat.deletions import Deletions
 from chat.delivery import wire
 from chat.delivery.hub import Hub
 from chat.delivery.session import LiveSession
@@ -26,11 +28,12 @@ from chat.feeds import Feeds
 from chat.limits import ChatLimits
 from chat.membership.authority import Authority
 from chat.membership.follower import Follower
-from chat.membership.messages import AnnouncedSession, Connect, Join, Leave, Outcome, SetStatus
+from chat.membership.messages import AnnouncedSession, Connect, End, Join, Leave, Outcome, SetStatus
 from chat.membership.messages import (
     Disconnect as DisconnectCommand,
 )
 from chat.membership.replica import Replica
+from chat.membership.roster import SessionEntry
 from chat.membership.wire import REVOKED, REVOKED_GROUP, worker_mailbox
 from chat.presence import Presence
 from chat.remote_join import RemoteJoin
@@ -39,7 +42,7 @@ from reaktor import node
 from reaktor.bus import OVERFLOW, Bus, BusError, Layer
 from reaktor.config import Config
 from reaktor.database import Database
-from reaktor.errors import CloseCode, Disconnect, UnavailableError
+from reaktor.errors import CloseCode, Disconnect, NotFoundError, UnavailableError
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -106,6 +109,7 @@ class Runtime:
                 tasks.create_task(self._tick(), name="runtime: tick")
                 tasks.create_task(self._subscribe(), name="runtime: subscribe")
                 tasks.create_task(self.writer.run(), name="runtime: writer")
+                tasks.create_task(Deletions(self.database).run(), name="runtime: deletions")
                 tasks.create_task(self.feeds.run(), name="runtime: feeds")
                 tasks.create_task(self.follower.run(), name="runtime: follower")
                 if self.authority is not None:
@@ -243,6 +247,21 @@ class Runtime:
         except TimeoutError:
             raise UnavailableError from None
 
+    def end_sessions(self, user_id: UserId, session_ids: Sequence[SessionId], timeout_s: float) -> None:
+        """End sessions of one user, whatever their worker, for a view's thread. Raises UnavailableError."""
+        running = node.current()
+        if running is None:
+            return
+        try:
+            running.call(self._end_sessions(user_id, session_ids), timeout_s)
+        except TimeoutError:
+            raise UnavailableError from None
+
+    async def _end_sessions(self, user_id: UserId, session_ids: Sequence[SessionId]) -> None:
+        for session_id in session_ids:
+            with contextlib.suppress(NotFoundError):  # it ended by itself meanwhile
+                await self.follower.submit(End(user_id, session_id, CloseCode.LOGGED_OUT, "logged out from elsewhere"))
+
     def _announce(self) -> list[AnnouncedSession]:
         return [
             AnnouncedSession(session.info, session.status, frozenset(session.channels) | frozenset(session.waiting))
@@ -271,6 +290,10 @@ class Runtime:
 
     def online_counts(self) -> Mapping[ChannelKey, int]:
         return self.replica.counts()
+
+    def sessions_of(self, user_id: UserId) -> list[SessionEntry]:
+        """The user's sessions on all workers, oldest first; lingering ones are not among them."""
+        return [entry for entry in self.replica.sessions_of(user_id) if entry.is_live]
 
     def members(self, key: str) -> list[MemberData]:
         """The members of a channel, online first, then by name."""

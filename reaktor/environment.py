@@ -186,6 +186,7 @@ class Reader:
             jwt_secret=self.text("JWT_SECRET") or None,
             allowed_origins=self.words("ALLOWED_ORIGINS"),
             log_format=self.text("LOG_FORMAT", "human"),
+            account_deletion=self.text("ACCOUNT_DELETION", "keep"),
             limits=self.limits(),
             http=self.http(),
             native=self.native(),
@@ -195,6 +196,8 @@ class Reader:
         )
         if config.log_format not in {"human", "json"}:
             self.problems.append(f"LOG_FORMAT={config.log_format!r} is neither human nor json")
+        if config.account_deletion not in {"keep", "remove"}:
+            self.problems.append(f"ACCOUNT_DELETION={config.account_deletion!r} is neither keep nor remove")
         if config.cluster.hang_timeout_s <= 2 * config.cluster.beat_interval_s:
             self.problems.append("HANG_TIMEOUT must be more than two beats (2s), else healthy workers are ended")
         if self.problems:

@@ -1,4 +1,6 @@
-"""What is stored. `content`: channels, messages and what hangs on them; `moderation`: what keeps them habitable."""
+"""What is stored. `content`: channels, messages and what hangs on them; `moderation`: what keeps them habitable;
+`deletion`: accounts whose messages are on their way out.
+"""
 
 from chat.models.content import (
     Channel,
@@ -9,6 +11,7 @@ from chat.models.content import (
     Reaction,
     random_channel_key,
 )
+from chat.models.deletion import Deletion
 from chat.models.moderation import (
     AuditAction,
     AuditEntry,
@@ -25,6 +28,7 @@ __all__ = [
     "AuditEntry",
     "Channel",
     "ChannelMembership",
+    "Deletion",
     "History",
     "Invite",
     "Mention",

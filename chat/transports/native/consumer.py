@@ -208,6 +208,7 @@ class NativeConsumer(AsyncConsumer):
             transport=Transport.NATIVE,
             since=time.time(),
             address=(self.scope.get("client") or [""])[0],
+            login=str(claims.login),
         )
         session = NativeSession(
             info,
