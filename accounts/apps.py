@@ -19,6 +19,7 @@ class AccountsConfig(AppConfig):
         from reaktor.sharedlimits import SharedCounts
 
         self.hashing = Hashing()
+        self.requires_second_factor: bool = settings.REAKTOR.staff_totp == "required"
         # Only a worker of a cluster has others beside it, and a Redis that is surely theirs.
         url = settings.REAKTOR.redis_url if settings.IS_WORKER else None
         self.limits = AccountLimits(settings.REAKTOR.limits, SharedCounts(url) if url else None)

@@ -24,6 +24,8 @@ FROM_ADDRESS = Delay(free=50, first_s=1, longest_s=60, memory_s=HOUR_S)
 FOR_NAME = Delay(free=100, first_s=1, longest_s=10, memory_s=HOUR_S)
 # A registration that finds its name taken tells that there is such an account; asking for many of them takes long.
 NAMES_TAKEN = Delay(free=20, first_s=1, longest_s=60, memory_s=HOUR_S)
+# A million codes, three of which are good at any time: a hundred guesses a day would take ten years.
+CODE = Delay(free=5, first_s=2, longest_s=HOUR_S / 4, memory_s=24 * HOUR_S)
 FAILURES = (NotAuthenticatedError, ForbiddenError, NameTakenError)
 
 
@@ -107,6 +109,11 @@ class AccountLimits:
         """Around the look at the password of somebody who is logged in already."""
         own = f"password:{user_id}"
         return Attempt(self._backoff, [(own, self._own)], own=own) if self._is_enabled else NOT_COUNTED
+
+    def code(self, device: str) -> Attempt:
+        """Around the look at a code of somebody who knew the password."""
+        own = f"code:{device}"
+        return Attempt(self._backoff, [(own, CODE)], own=own) if self._is_enabled else NOT_COUNTED
 
     def register(self, address: str | None) -> Attempt:
         """Around the making of an account; one whose name is taken has failed. None: whoever asks is not limited."""

@@ -251,6 +251,11 @@ def user_enable(user: User) -> None:
     User.objects.filter(pk=user.pk).update(is_active=True)
 
 
+def rights_announce(user: User) -> None:
+    """Rights of the account were changed: its live sessions come back, with those that it has now."""
+    announce_revoked(user, CloseCode.RESYNC_NEEDED, "rights changed")
+
+
 def announce_revoked(user: User, code: CloseCode, reason: str) -> None:
     """After the commit: every live session of the user ends so. The caller has seen to their tokens."""
     announce(REVOKED, REVOKED, {"user_id": str(user.pk), "code": int(code), "reason": reason})

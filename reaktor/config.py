@@ -167,6 +167,8 @@ class Config:
     jwt_secret: str | None = None
     allowed_origins: tuple[str, ...] = ()
     log_format: str = "human"
+    staff_totp: str = "optional"
+    """Whether staff must have a second factor in the admin: `required` or `optional` (whoever has one shows it)."""
     account_deletion: str = "keep"
     """What becomes of the messages of a deleted account: `keep` (under a neutral name) or `remove`."""
     limits: Limits = field(default_factory=Limits)

@@ -186,6 +186,7 @@ class Reader:
             jwt_secret=self.text("JWT_SECRET") or None,
             allowed_origins=self.words("ALLOWED_ORIGINS"),
             log_format=self.text("LOG_FORMAT", "human"),
+            staff_totp=self.text("STAFF_TOTP", "optional"),
             account_deletion=self.text("ACCOUNT_DELETION", "keep"),
             limits=self.limits(),
             http=self.http(),
@@ -196,6 +197,8 @@ class Reader:
         )
         if config.log_format not in {"human", "json"}:
             self.problems.append(f"LOG_FORMAT={config.log_format!r} is neither human nor json")
+        if config.staff_totp not in {"required", "optional"}:
+            self.problems.append(f"STAFF_TOTP={config.staff_totp!r} is neither required nor optional")
         if config.account_deletion not in {"keep", "remove"}:
             self.problems.append(f"ACCOUNT_DELETION={config.account_deletion!r} is neither keep nor remove")
         if config.cluster.hang_timeout_s <= 2 * config.cluster.beat_interval_s:

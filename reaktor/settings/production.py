@@ -3,7 +3,12 @@
 chat/checks.py says what is given and still unsafe.
 """
 
+import os
+
 from django.core.exceptions import ImproperlyConfigured
+
+# A password alone, however good, is not enough for who can ban everybody. STAFF_TOTP=optional says otherwise.
+os.environ.setdefault("STAFF_TOTP", "required")
 
 from reaktor.settings.base import *  # noqa: F403
 from reaktor.settings.base import BASE_DIR, env
