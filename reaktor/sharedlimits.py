@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from hashlib import blake2b
 from typing import Any
 
@@ -152,16 +153,25 @@ class SharedRate:
     """At most `rate.count` accepted hits of a key within any `rate.period_s` seconds, in all processes together.
 
     The two steps of check() may be taken apart: here() at once on the loop, everywhere() for many in a thread.
+    `unasked`: so many hits of a key are accepted in each process without a question, which makes the rest cheap;
+    processes together may then exceed the rate by so many for each process but one.
     """
 
     def __init__(
-        self, name: str, rate: Rate, shared: SharedCounts | None, clock: Callable[[], float] = time.monotonic
+        self,
+        name: str,
+        rate: Rate,
+        shared: SharedCounts | None,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        unasked: int = 0,
     ) -> None:
         self._name = name
-        self._rate = rate
         self._shared = shared
         self._clock = clock
         self._here = RateLimiter(rate)
+        self._unasked = RateLimiter(replace(rate, count=unasked)) if unasked else None
+        self._asked = replace(rate, count=rate.count - unasked)
 
     def check(self, key: str) -> None:
         """Count one hit. Raises RateLimitedError with the seconds to wait; then it is not counted anywhere."""
@@ -176,13 +186,17 @@ class SharedRate:
 
     def everywhere(self, keys: Sequence[str]) -> list[RateLimitedError | None]:
         """Count hits that here() accepted in all processes, in order; those refused are taken back here."""
-        waits = self._shared.hits([f"{self._name}:{key}" for key in keys], self._rate) if self._shared else None
-        if waits is None:
-            return [None] * len(keys)
-        for key, wait_s in zip(keys, waits, strict=True):
+        verdicts: list[RateLimitedError | None] = [None] * len(keys)
+        if self._shared is None:
+            return verdicts
+        unasked, now = self._unasked, self._clock()
+        places = [at for at, key in enumerate(keys) if unasked is None or unasked.hit(key, now) is not None]
+        waits = self._shared.hits([f"{self._name}:{keys[at]}" for at in places], self._asked) if places else None
+        for at, wait_s in zip(places, waits or (), strict=False):
             if wait_s:
-                self._here.undo(key)
-        return [RateLimitedError(retry_after_s=wait_s) if wait_s else None for wait_s in waits]
+                self._here.undo(keys[at])
+                verdicts[at] = RateLimitedError(retry_after_s=wait_s)
+        return verdicts
 
 
 class SharedBackoff:

@@ -69,6 +69,15 @@ def test_a_batch_is_answered_one_by_one(redis: RedisServer) -> None:
     assert [verdict is None for verdict in verdicts] == [True, True, False, False, True]
 
 
+def test_with_some_unasked_one_process_keeps_to_the_rate_and_several_exceed_it_by_those(redis: RedisServer) -> None:
+    def process() -> SharedRate:
+        return SharedRate("unasked", Rate(20, 60), SharedCounts(redis.url), unasked=2)
+
+    assert accepted([process()], "ann", 60) == 20
+    processes = [process() for _ in range(3)]
+    assert accepted(processes, "ben", 90) == 20 + 2 * 2
+
+
 def test_failures_at_one_process_delay_the_attempt_at_another_and_success_forgets_them(redis: RedisServer) -> None:
     one, other = (SharedBackoff(SharedCounts(redis.url)) for _ in range(2))
     counted = [("own", DELAY), ("place", Delay(free=100, first_s=1, longest_s=1, memory_s=300))]
