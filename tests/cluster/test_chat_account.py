@@ -43,7 +43,7 @@ async def test_a_session_on_another_worker_is_ended_with_its_log_in_and_the_othe
 
 
 async def test_workers_count_in_the_redis_of_their_server(chat: ChatCluster) -> None:
-    name, token = chat.account()
+    _, token = chat.account()
     one = await NativeClient.connect(chat.url, token, local_addr=(chat.source(1), 0))
     two = await NativeClient.connect(chat.url, token, local_addr=(chat.source(2), 0))
     for client in (one, two, one):
