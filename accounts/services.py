@@ -200,7 +200,7 @@ def tokens_issue(user: User, login: uuid.UUID | None = None) -> TokenPair:
 
 def seed_token_issue(user: User) -> tuple[str, int]:
     """The seed contract's token, and when it ends in Unix milliseconds."""
-    token = tokens.new(tokens.SeedToken, user, uuid.uuid4())
+    token = tokens.new(tokens.SeedToken, user)
     return str(token), int(token["exp"]) * 1000
 
 

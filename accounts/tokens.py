@@ -44,10 +44,10 @@ class SeedToken(Token):  # type: ignore[misc]  # simplejwt carries no types
     lifetime = timedelta(days=7)
 
 
-def new(kind: type[T], user: User, login: uuid.UUID) -> T:
-    """A fresh token of a kind for the user, out of that log-in; str() signs it."""
+def new(kind: type[T], user: User, login: uuid.UUID | None = None) -> T:
+    """A fresh token of a kind for the user, out of that log-in (None: a new one); str() signs it."""
     token: T = kind()
-    token["login"] = str(login)
+    token["login"] = str(login or uuid.uuid4())
     token["sub"] = str(user.pk)
     token["name"] = user.username
     token["ver"] = user.token_version

@@ -15,16 +15,16 @@ from tests.support.server import PASSWORD
 pytestmark = pytest.mark.cluster
 
 
-def log_in(chat: ChatCluster, name: str) -> str:
-    """The access token of one more log-in of that user."""
-    answer = httpx.post(f"{chat.url}/api/v1/tokens", json={"username": name, "password": PASSWORD}, timeout=30)
-    answer.raise_for_status()
-    return str(answer.json()["access"])
+def log_in_twice(chat: ChatCluster) -> tuple[str, str]:
+    """Access tokens of two log-ins of a new user."""
+    given = {"username": "twohomes", "password": PASSWORD}
+    found = [httpx.post(f"{chat.url}/api/v1/{path}", json=given, timeout=30) for path in ("accounts", "tokens")]
+    here, there = [str(answer.raise_for_status().json()["access"]) for answer in found]
+    return here, there
 
 
 async def test_a_session_on_another_worker_is_ended_with_its_log_in_and_the_others_stay(chat: ChatCluster) -> None:
-    name, here = chat.account()
-    there = await asyncio.to_thread(log_in, chat, name)
+    here, there = await asyncio.to_thread(log_in_twice, chat)
     one = await NativeClient.connect(chat.url, here, local_addr=(chat.source(1), 0))
     source = chat.source(2)
     two = await NativeClient.connect(chat.url, there, local_addr=(source, 0))
