@@ -55,15 +55,14 @@ def test_joins_and_new_channels_count_in_all_processes(redis: RedisServer) -> No
 async def test_what_was_sent_through_another_process_counts_here_and_refusals_come_in_their_place(
     redis: RedisServer,
 ) -> None:
-    ann = await asyncio.to_thread(user_ref, "ann")
-    ben = await asyncio.to_thread(user_ref, "ben")
-    tea: ChannelKey = await asyncio.to_thread(channel_of, ann, "tea")
+    config = DatabaseConfig()
+    database = Database(config)
+    ann, ben = await database.read(user_ref, "ann"), await database.read(user_ref, "ben")
+    tea: ChannelKey = await database.read(channel_of, ann, "tea")
     here, elsewhere = process(redis), process(redis)
     for _ in range(3):
         elsewhere.check_send(ann.id)
     assert await asyncio.to_thread(elsewhere.sends_everywhere, [ann.id] * 3) == [None] * 3
-    config = DatabaseConfig()
-    database = Database(config)
     writer = Writer(database, config, here, lambda committed: [each.on_result(each.stored) for each in committed])
     task = asyncio.create_task(writer.run())
     results: list[Result] = []
@@ -77,7 +76,7 @@ async def test_what_was_sent_through_another_process_counts_here_and_refusals_co
         assert stored == ["1", "2", "4"]
         assert len(refused) == 2
         assert all(0 < (each.retry_after_s or 0) <= 60 for each in refused)
-        assert await asyncio.to_thread(Message.objects.filter(channel__key=tea).count) == 3
+        assert await database.read(Message.objects.filter(channel__key=tea).count) == 3
     finally:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):

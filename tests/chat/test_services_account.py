@@ -26,7 +26,7 @@ from chat.models import (
 from chat.selectors import user_ref
 from tests.support.rest import PASSWORD, post, register
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.database]
 
 
 @pytest.fixture
