@@ -104,6 +104,7 @@ class SharedCounts:
         )
         self._clock = clock
         self._away_until = 0.0
+        self._is_away = False
         self._windows = self._client.register_script(_WINDOWS)
         self._begin = self._client.register_script(_BEGIN)
         self._undo = self._client.register_script(_UNDO)
@@ -142,11 +143,17 @@ class SharedCounts:
         if self._clock() < self._away_until:
             return None
         try:
-            return question()
+            answer = question()
         except redis.RedisError as error:
             self._away_until = self._clock() + PAUSE_S
-            logger.warning("limits: Redis does not answer (%s); each process counts alone", type(error).__name__)
+            if not self._is_away:
+                logger.warning("limits: Redis does not answer (%s); each process counts alone", type(error).__name__)
+            self._is_away = True
             return None
+        if self._is_away:
+            logger.info("limits: Redis answers again; all processes count together")
+        self._is_away = False
+        return answer
 
 
 class SharedRate:
