@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 from chat import remote_join, selectors
 from chat.broadcast import Broadcast
+from chat.deletions import Deletions
 from chat.delivery import wire
 from chat.delivery.hub import Hub
 from chat.delivery.session import LiveSession
@@ -29,11 +30,12 @@ from chat.feeds import Feeds
 from chat.limits import ChatLimits
 from chat.membership.authority import Authority
 from chat.membership.follower import Follower
-from chat.membership.messages import AnnouncedSession, Connect, Join, Leave, Outcome, SetStatus
+from chat.membership.messages import AnnouncedSession, Connect, End, Join, Leave, Outcome, SetStatus
 from chat.membership.messages import (
     Disconnect as DisconnectCommand,
 )
 from chat.membership.replica import Replica
+from chat.membership.roster import SessionEntry
 from chat.membership.wire import REVOKED, REVOKED_GROUP, worker_mailbox
 from chat.presence import Presence
 from chat.remote_join import RemoteJoin
@@ -43,7 +45,7 @@ from reaktor import node
 from reaktor.bus import OVERFLOW, Bus, BusError, Layer
 from reaktor.config import Config
 from reaktor.database import Database, probe
-from reaktor.errors import CloseCode, Disconnect, ReaktorError, UnavailableError
+from reaktor.errors import CloseCode, Disconnect, NotFoundError, ReaktorError, UnavailableError
 from reaktor.measures import Measures
 
 logger = logging.getLogger(__name__)
@@ -81,7 +83,7 @@ class Runtime:
         self.hub = Hub(unsent_bytes=config.limits.unsent_bytes, on_dirty=self._schedule_flush)
         self.feeds = Feeds(self.bus, self.mailbox, self.database, self.hub, config.delivery)
         self.broadcast = Broadcast(self.bus, self.hub, self.feeds)
-        self.writer = Writer(self.database, config.database, self.broadcast.stored, text_rules)
+        self.writer = Writer(self.database, config.database, limits, text_rules, self.broadcast.stored)
         self.replica = Replica(worker)
         self.presence = Presence(self.hub, self.feeds, self._spawn)
         self.follower = Follower(
@@ -123,6 +125,7 @@ class Runtime:
                 tasks.create_task(self._tick(), name="runtime: tick")
                 tasks.create_task(self._subscribe(), name="runtime: subscribe")
                 tasks.create_task(self.writer.run(), name="runtime: writer")
+                tasks.create_task(Deletions(self.database).run(), name="runtime: deletions")
                 tasks.create_task(self.feeds.run(), name="runtime: feeds")
                 tasks.create_task(self.follower.run(), name="runtime: follower")
                 tasks.create_task(self._watch_database(), name="runtime: database")
@@ -301,6 +304,21 @@ class Runtime:
         except TimeoutError:
             raise UnavailableError from None
 
+    def end_sessions(self, user_id: UserId, session_ids: Sequence[SessionId], timeout_s: float) -> None:
+        """End sessions of one user, whatever their worker, for a view's thread. Raises UnavailableError."""
+        running = node.current()
+        if running is None:
+            return
+        try:
+            running.call(self._end_sessions(user_id, session_ids), timeout_s)
+        except TimeoutError:
+            raise UnavailableError from None
+
+    async def _end_sessions(self, user_id: UserId, session_ids: Sequence[SessionId]) -> None:
+        for session_id in session_ids:
+            with contextlib.suppress(NotFoundError):  # it ended by itself meanwhile
+                await self.follower.submit(End(user_id, session_id, CloseCode.LOGGED_OUT, "logged out from elsewhere"))
+
     def _announce(self) -> list[AnnouncedSession]:
         return [
             AnnouncedSession(session.info, session.status, frozenset(session.channels) | frozenset(session.waiting))
@@ -333,6 +351,10 @@ class Runtime:
 
     def online_counts(self) -> Mapping[ChannelKey, int]:
         return self.replica.counts()
+
+    def sessions_of(self, user_id: UserId) -> list[SessionEntry]:
+        """The user's sessions on all workers, oldest first; lingering ones are not among them."""
+        return [entry for entry in self.replica.sessions_of(user_id) if entry.is_live]
 
     def members(self, key: str) -> list[MemberData]:
         """The members of a channel, online first, then by name."""

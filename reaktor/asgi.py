@@ -35,6 +35,8 @@ from chat.textrules import CurrentTextRules  # noqa: E402
 from chat.transports.native.consumer import NativeConsumer  # noqa: E402
 from chat.transports.socketio.application import ChatApplication  # noqa: E402
 from reaktor import node, reports  # noqa: E402
+from reaktor.cluster.lease_exchange import LeaseExchange  # noqa: E402
+from reaktor.cluster.leases import LeaseBook  # noqa: E402
 from reaktor.cluster.rundir import RunDir  # noqa: E402
 from reaktor.config import Config  # noqa: E402
 from reaktor.engineio.relay import UnixRelay  # noqa: E402
@@ -69,6 +71,10 @@ class NodeRuntime(Runtime):
         # A worker has siblings; a lone process has nobody to hand a request to.
         relay = None if with_authority else _relay(config)
         self.socketio = SocketIOServer(config.engineio, ChatApplication(), worker=worker, relay=relay)
+        self._leases = LeaseExchange(self.bus, self.mailbox)
+
+    def share_leases(self, book: LeaseBook) -> None:
+        self._leases.share(book)
 
     async def run(self) -> None:
         node.install(node.Node(asyncio.get_running_loop(), self.bus, self))
@@ -76,6 +82,7 @@ class NodeRuntime(Runtime):
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(super().run(), name="runtime")
                 tasks.create_task(self.socketio.run(), name="socketio")
+                tasks.create_task(self._leases.run(), name="leases")
         finally:
             node.clear()
 
@@ -83,6 +90,10 @@ class NodeRuntime(Runtime):
         limits = cast(AccountsConfig, apps.get_app_config("accounts")).limits
         refused = {f"rate_limited:{name}": count for name, count in limits.refused().items()}
         return added([super().measures(), {"counters": refused}])
+
+    def _on_message(self, kind: str, body: dict[str, Any]) -> None:
+        if not self._leases.on_message(kind, body):
+            super()._on_message(kind, body)
 
     async def drain(self, seconds: float) -> None:
         self.socketio.stop_accepting()

@@ -72,6 +72,7 @@ class Limits:
     connections_per_address: int = 100
     send: Rate = Rate(20, 10)
     operations: Rate = Rate(600, 60)
+    join: Rate = Rate(300, 60)
     create_channel: Rate = Rate(20, 3600)
     login: Rate = Rate(10, 60)
     register: Rate = Rate(60, 600)
@@ -226,6 +227,10 @@ class Config:
     debug: bool = False
     web: Web = field(default_factory=Web)
     start: Start = field(default_factory=Start)
+    staff_totp: str = "optional"
+    """Whether staff must have a second factor in the admin: `required` or `optional` (whoever has one shows it)."""
+    account_deletion: str = "keep"
+    """What becomes of the messages of a deleted account: `keep` (under a neutral name) or `remove`."""
     limits: Limits = field(default_factory=Limits)
     http: HttpTimings = field(default_factory=HttpTimings)
     native: NativeTimings = field(default_factory=NativeTimings)

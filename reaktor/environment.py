@@ -56,6 +56,7 @@ class Environment(ClientSections):
             engineio=self.engineio(),
             membership=self.membership(),
             retention=self.retention(),
+            **self.accounts(),
         )
         if self.problems:
             raise ConfigError("; ".join(self.problems))
@@ -250,6 +251,24 @@ class Environment(ClientSections):
         if cluster.hang_timeout_s <= 2 * cluster.beat_interval_s:
             self.problems.append("HANG_TIMEOUT must be more than two beats (2s), else healthy workers are ended")
         return cluster
+
+    def accounts(self) -> dict[str, Any]:
+        self.section = "Accounts"
+        return {
+            "staff_totp": self.choice(
+                "STAFF_TOTP",
+                "optional",
+                "Whether staff needs a second factor in the admin; who has one shows it in any case. Production's own "
+                "default is `required`.",
+                among=("optional", "required"),
+            ),
+            "account_deletion": self.choice(
+                "ACCOUNT_DELETION",
+                "keep",
+                "What becomes of a deleted account's messages: kept under a neutral name, or removed.",
+                among=("keep", "remove"),
+            ),
+        }
 
     def retention(self) -> Retention:
         self.section = "Retention"

@@ -42,6 +42,7 @@ class ClientSections(Reader):
             ),
             send=self.rate("LIMIT_SEND", default.send, "Messages of one user."),
             operations=self.rate("LIMIT_OPERATIONS", default.operations, "Operations of one native session."),
+            join=self.rate("LIMIT_JOIN", default.join, "Channels that one user enters, or looks at anew."),
             create_channel=self.rate("LIMIT_CREATE_CHANNEL", default.create_channel, "New channels of one user."),
             login=self.rate("LIMIT_LOGIN", default.login, "Log-ins with one name from one address."),
             register=self.rate("LIMIT_REGISTER", default.register, "New accounts from one address."),

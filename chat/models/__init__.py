@@ -1,5 +1,5 @@
-"""What is stored. `content`: channels, messages and what hangs on them; `moderation`: what keeps them habitable.
-`moving`: how far an import has come.
+"""What is stored. `content`: channels, messages and what hangs on them; `moderation`: what keeps them habitable;
+`moving`: how far an import has come; `deletion`: accounts whose messages are on their way out.
 """
 
 from chat.models.content import (
@@ -11,6 +11,7 @@ from chat.models.content import (
     Reaction,
     random_channel_key,
 )
+from chat.models.deletion import Deletion
 from chat.models.moderation import (
     AuditAction,
     AuditEntry,
@@ -28,6 +29,7 @@ __all__ = [
     "AuditEntry",
     "Channel",
     "ChannelMembership",
+    "Deletion",
     "History",
     "ImportMark",
     "Invite",

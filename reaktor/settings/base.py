@@ -39,7 +39,7 @@ INSTALLED_APPS = [
     "chat",  # before daphne: our runserver is Daphne's with the limits and direct frames of a worker
     "accounts",
     "daphne",
-    "django.contrib.admin",
+    "accounts.staff.StaffAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -49,6 +49,9 @@ INSTALLED_APPS = [
     "channels",
     "rest_framework",
     "rest_framework_simplejwt.token_blacklist",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
+    "django_otp.plugins.otp_static",
     "drf_spectacular",
     "drf_spectacular_sidecar",
 ]
@@ -62,6 +65,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_otp.middleware.OTPMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -160,6 +164,9 @@ PASSWORD_HASHERS = [
     "accounts.hashers.ImportedBcryptHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
 ]
+OTP_TOTP_ISSUER = "Reaktor"
+# accounts.limits slows down guesses in all processes, and never for more than minutes; django-otp's own way has no end.
+OTP_TOTP_THROTTLE_FACTOR = OTP_STATIC_THROTTLE_FACTOR = 0
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 8}},

@@ -4,6 +4,11 @@ chat/checks.py refuses to serve, in words, what is missing or unsafe (manage.py 
 reaktor.asgi in every process that serves).
 """
 
+import os
+
+# A password alone, however good, is not enough for who can ban everybody. STAFF_TOTP=optional says otherwise.
+os.environ.setdefault("STAFF_TOTP", "required")
+
 from reaktor.secrets import STORED, stand_in_secret, stored_secret
 from reaktor.settings.base import *  # noqa: F403
 from reaktor.settings.base import BASE_DIR, DATA_DIR, REAKTOR, SIMPLE_JWT

@@ -197,6 +197,14 @@ class StateAgainstModel(RuleBasedStateMachine):
         self.do(m.Revoke(user, 4503))
         self._take_out(user, None)
 
+    @rule(index=indexes, user=users)
+    def end(self, index: int, user: UserId) -> None:
+        session_id = self.any_session(index)
+        is_theirs = self.phase(session_id) in ("live", "lingering") and self.model[session_id].user == user
+        assert (self.do(m.End(user, session_id, 4503)) is None) == is_theirs
+        if is_theirs:
+            del self.model[session_id]
+
     def _take_out(self, user: UserId, channel: ChannelKey | None) -> None:
         if channel is None:
             self.model = {key: s for key, s in self.model.items() if s.user != user}

@@ -209,6 +209,7 @@ class NativeConsumer(AsyncConsumer):
             transport=Transport.NATIVE,
             since=time.time(),
             address=(self.scope.get("client") or [""])[0],
+            login=str(claims.login),
         )
         SESSION.set(info.session_id[:SESSION_CHARS])
         session = NativeSession(

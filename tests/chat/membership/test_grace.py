@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chat.domain.ids import SessionId
+from chat.domain.ids import SessionId, UserId
 from chat.domain.sessions import LeftReason, Status, Transport
 from chat.membership.messages import (
     Block,
@@ -11,6 +11,7 @@ from chat.membership.messages import (
     Disconnect,
     Disconnected,
     DropWorker,
+    End,
     Join,
     Joined,
     Left,
@@ -158,6 +159,18 @@ def test_dead_tokens_end_every_session_of_the_user_lingering_ones_too() -> None:
         Disconnected(S2, LeftReason.QUIT, 4503, "logged out"),
     )
     assert told.connect("s3", grace=LINGERS)[0].took_over is None  # type: ignore[union-attr]
+
+
+def test_one_session_can_be_ended_by_its_user_and_by_nobody_else() -> None:
+    told = Told()
+    told.connect("s1")
+    told.connect("s2", grace=LINGERS)
+    told.accept(Disconnect(S2))
+    assert told.refuse(End(UserId("ben"), S1, 4503)) == "not_found"
+    assert told.accept(End(ANN, S2, 4503, "ended")) == (Disconnected(S2, LeftReason.QUIT, 4503, "ended"),)
+    assert told.refuse(End(ANN, S2, 4503)) == "not_found"
+    assert told.connect("s3", grace=LINGERS)[0].took_over is None  # type: ignore[union-attr]
+    assert told.state.roster.sessions[S1].is_live
 
 
 def test_the_heads_of_a_dead_workers_sessions_are_those_of_its_last_beat() -> None:
