@@ -23,8 +23,8 @@ VERSION = 1
 HEADER = "reaktor_export"
 END = "end"
 ROWS_TOGETHER = 2_000
-APPS = ("accounts", "chat", "token_blacklist")
-"""Ended tokens are among it: a restored server must not take them again."""
+APPS = ("accounts", "chat", "token_blacklist", "otp_totp", "otp_static")
+"""Ended tokens are among it, since a restored server must not take them again; and the second factors of staff."""
 LEFT_OUT = {History}
 """Its epoch stands in the header; a database that was imported into has one of its own."""
 

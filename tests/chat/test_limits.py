@@ -12,6 +12,7 @@ from chat.batches import Post, Result, Stored
 from chat.domain.ids import ChannelKey, UserId
 from chat.limits import ChatLimits
 from chat.models import Message
+from chat.textrules import CurrentTextRules
 from chat.writer import Writer
 from reaktor.config import Database as DatabaseConfig
 from reaktor.config import Limits, Rate
@@ -63,7 +64,8 @@ async def test_what_was_sent_through_another_process_counts_here_and_refusals_co
     for _ in range(3):
         elsewhere.check_send(ann.id)
     assert await asyncio.to_thread(elsewhere.sends_everywhere, [ann.id] * 3) == [None] * 3
-    writer = Writer(database, config, here, lambda committed: [each.on_result(each.stored) for each in committed])
+    rules = CurrentTextRules(Limits())
+    writer = Writer(database, config, here, rules, lambda done: [each.on_result(each.stored) for each in done])
     task = asyncio.create_task(writer.run())
     results: list[Result] = []
     try:

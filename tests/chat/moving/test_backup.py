@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 import threading
+import uuid
 from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
@@ -18,6 +19,8 @@ from django.apps import apps
 from django.contrib.admin.models import LogEntry
 from django.core.management import CommandError, call_command
 from django.db import connection, connections
+from django_otp.plugins.otp_static.models import StaticDevice
+from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts import tokens
 from accounts.models import User
@@ -29,6 +32,7 @@ from chat.models import (
     AuditAction,
     AuditEntry,
     Channel,
+    Deletion,
     History,
     ImportMark,
     Invite,
@@ -72,7 +76,12 @@ def everything() -> None:
     AuditEntry.objects.create(actor="ann", action=AuditAction.MUTE, details={"until": None, "ünï": [1]})
     ImportMark.objects.create(source="0" * 64, position=3)
     claims = tokens.new(tokens.REFRESH, User.objects.get(username="ann")).payload
-    tokens.refresh_end(claims, User.objects.get(username="ann"))
+    staff = User.objects.get(username="ann")
+    tokens.refresh_end(claims, staff)
+    tokens.login_end(staff, uuid.uuid4())
+    TOTPDevice.objects.create(user=staff, name="phone")
+    StaticDevice.objects.create(user=staff, name="paper").token_set.create(token="abcdefg2")
+    Deletion.objects.create(user=User.objects.get(username="carol"))
 
 
 def exported(path: Path) -> list[dict[str, Any]]:
