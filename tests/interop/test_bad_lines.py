@@ -57,5 +57,8 @@ async def test_clients_talk_over_a_bad_line_and_come_back_when_it_was_cut(server
         missed = [f"missed {number} {TEXT}" for number in range(5)]
         for text in missed:
             await speaker.post(KEY, text)
-        # A client that polls, and is between two polls at that moment, is missed by its heartbeat only: not asked here.
-        assert await asyncio.gather(*(texts(client, 5) for client in on_websocket)) == [missed] * len(on_websocket)
+        # Clients before 4.6 that poll, and are between two polls at that moment, are missed by their heartbeat only:
+        # they are back before, and nothing says that they are not another client of their user.
+        named = [client for client, (library, _) in zip(clients, kinds, strict=True) if library == "sio48"]
+        back = [client for client in clients if client in on_websocket or client in named]
+        assert await asyncio.gather(*(texts(client, 5) for client in back)) == [missed] * len(back)
