@@ -18,6 +18,10 @@ class AccountLimits:
         self._login = RateLimiter(limits.login)
         self._register = RateLimiter(limits.register)
 
+    def refused(self) -> dict[str, int]:
+        """How often each limit said no in this process."""
+        return {"login": self._login.refused_total, "register": self._register.refused_total}
+
     def check_login(self, username: str, address: str) -> None:
         """Per name and address together: guessing ends soon, and nobody can lock another one out from elsewhere."""
         if self._is_enabled:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, cast
 
 from django.apps import apps
@@ -124,8 +125,7 @@ def user_authenticate(*, username: str, password: str, address: str) -> User:
     verdict = app().hashing.verify(password[:MAX_PASSWORD_CHARS], user.password if user else None)
     if user is None or not verdict.is_correct:
         raise NotAuthenticatedError(WRONG)
-    if not user.is_active:
-        raise BannedError
+    tokens.check_may_log_in(user)
     if verdict.upgraded is not None:
         User.objects.filter(pk=user.pk, password=user.password).update(password=verdict.upgraded)
     return user
@@ -235,6 +235,30 @@ def user_disable(user: User) -> None:
 def user_enable(user: User) -> None:
     """Switch it on again; it logs in anew."""
     User.objects.filter(pk=user.pk).update(is_active=True)
+
+
+def user_ban(user: User, *, until: datetime | None, reason: str = "") -> None:
+    """No log-in, no token, no live session until then (None: for good). The ban's own row is chat's."""
+    with transaction.atomic():
+        User.objects.filter(pk=user.pk).update(
+            banned_until=until or tokens.FOR_GOOD, ban_reason=reason, token_version=F("token_version") + 1
+        )
+        _announce_revoked(user, CloseCode.BANNED, reason or "banned")
+
+
+def user_unban(user: User) -> None:
+    """The ban is over before its time; the user logs in anew."""
+    User.objects.filter(pk=user.pk).update(banned_until=None, ban_reason="")
+
+
+def user_mute(user: User, *, until: datetime | None) -> None:
+    """Whoever stores messages refuses this user's until then (None: for good). The mute's own row is chat's."""
+    User.objects.filter(pk=user.pk).update(muted_until=until or tokens.FOR_GOOD)
+
+
+def user_unmute(user: User) -> None:
+    """The mute is over before its time."""
+    User.objects.filter(pk=user.pk).update(muted_until=None)
 
 
 def _announce_revoked(user: User, code: CloseCode, reason: str) -> None:

@@ -19,11 +19,16 @@ from accounts.models import User
 from reaktor.columns import time_from_column, uuid_from_column, uuid_to_column
 from reaktor.errors import BannedError, NotAuthenticatedError
 
+FOR_GOOD = datetime(9999, 12, 31, tzinfo=UTC)
+"""What banned_until says of a ban without an end."""
 MAX_TOKEN_CHARS = 4_096
 """Ours have about 330; nothing longer is worth a look."""
 
 T = TypeVar("T", bound=Token)
-_FIELDS = ("is_superuser", "id", "username", "is_active", "is_staff", "token_version", "created_at")
+_FIELDS = (
+    "is_superuser", "id", "username", "is_active", "is_staff", "banned_until", "ban_reason", "token_version",
+    "created_at",
+)  # fmt: skip
 """In the model's order, as from_db() wants them."""
 
 
@@ -75,11 +80,21 @@ def user_of(claims: dict[str, Any]) -> User:
     user = _user_find(claims["sub"])
     if user is None:
         raise NotAuthenticatedError("The token is not valid.")
-    if not user.is_active:
-        raise BannedError
+    check_may_log_in(user)
     if user.token_version != claims["ver"]:
         raise NotAuthenticatedError("The token was revoked.")
     return user
+
+
+def check_may_log_in(user: User) -> None:
+    """Raises BannedError, with why and until when, for an account that is off or banned now."""
+    now = datetime.now(UTC)
+    if user.banned_until is not None and user.banned_until > now:
+        ends = "" if user.banned_until == FOR_GOOD else f" until {user.banned_until:%Y-%m-%d %H:%M} UTC"
+        why = f": {user.ban_reason}" if user.ban_reason else "."
+        raise BannedError(f"This account is banned{ends}{why}")
+    if not user.is_active:
+        raise BannedError
 
 
 def _user_find(user_id: str) -> User | None:
@@ -93,8 +108,9 @@ def _user_find(user_id: str) -> User | None:
         row = cursor.fetchone()
     if row is None:
         return None
-    is_superuser, pk, *others, created_at = row
-    values = [is_superuser, uuid_from_column(pk), *others, time_from_column(created_at)]
+    is_superuser, pk, name, is_active, is_staff, banned_until, *others, created_at = row
+    times = time_from_column(banned_until), time_from_column(created_at)
+    values = [is_superuser, uuid_from_column(pk), name, is_active, is_staff, times[0], *others, times[1]]
     return User.from_db(connection.alias, _FIELDS, values)
 
 

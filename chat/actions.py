@@ -223,6 +223,7 @@ async def edit_message(runtime: Runtime, session: LiveSession, key: str, message
         message_id=message_id,
         text=rules.check_text(text, max_chars=max_chars),
         max_chars=max_chars,
+        text_rules=runtime.text_rules,
     )
 
 

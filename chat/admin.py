@@ -27,6 +27,7 @@ from chat import services
 from chat.domain import rules
 from chat.domain.rules import ChannelKind
 from chat.models import Channel, ChannelMembership, Message
+from chat.retention import retention_set
 from chat.selectors import user_ref
 from reaktor.errors import ReaktorError
 
@@ -106,7 +107,7 @@ class ChannelAdmin(StaffAdmin):
     ordering = ("-id",)
     fields = (
         "name", "topic", "kind", "key", "number", "seq", "floor_seq", "is_default", "created_by", "created_at",
-        "archived_at",
+        "archived_at", "retention_days", "retention_messages",
     )  # fmt: skip
     actions = ("archive",)
 
@@ -131,6 +132,8 @@ class ChannelAdmin(StaffAdmin):
         else:
             made = services.channel_create(user=me, name=obj.name, topic=obj.topic, kind=obj.kind).channel
             obj.pk, obj.key = made.id, made.key
+        if {"retention_days", "retention_messages"} & set(form.changed_data):
+            retention_set(user=me, key=obj.key, days=obj.retention_days, messages=obj.retention_messages)
 
     @admin.action(description="Archive (nobody may write any more)")
     def archive(self, request: HttpRequest, queryset: QuerySet[Channel]) -> None:

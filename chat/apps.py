@@ -22,9 +22,11 @@ class ChatConfig(AppConfig):
         from accounts.signals import user_registered
         from chat import checks  # noqa: F401  registers the system checks
         from chat.limits import ChatLimits
+        from chat.textrules import CurrentTextRules
 
         self.config = settings.REAKTOR
         self.limits = ChatLimits(self.config.limits)
+        self.text_rules = CurrentTextRules(self.config.limits)
         user_registered.connect(_start_account, dispatch_uid="chat.start_account")
 
 

@@ -16,10 +16,11 @@ from django.db import DatabaseError, IntegrityError, transaction
 
 from chat import statements
 from chat.domain import rules
-from chat.domain.errors import ArchivedError
 from chat.domain.events import MessageData
 from chat.domain.ids import ChannelKey, SessionId, UserId, UserRef
-from chat.models import Mention, Message
+from chat.domain.policies import TextRules
+from chat.models import Mention, Message, Report, UserBlock
+from chat.permissions import Writing
 from chat.selectors import message_by_id, parse_message_id, timestamp, users_named
 from chat.statements import LockedChannel, MessageRow, NonceKey
 from reaktor.database import LOST
@@ -29,7 +30,7 @@ from reaktor.ids import uuid7
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """A message somebody wants stored; text and nonce are checked, permission is given."""
+    """A message somebody wants stored; text and nonce are checked."""
 
     author: UserRef
     channel: ChannelKey
@@ -51,14 +52,14 @@ class Stored:
 Result = Stored | ReaktorError
 
 
-def store_batch(posts: Sequence[Post]) -> list[Result]:
-    """Store all of them, each at most once; one bad row never fails the others.
+def store_batch(posts: Sequence[Post], text_rules: TextRules | None = None) -> list[Result]:
+    """Store all of them that their authors may post now, each at most once; one bad row never fails the others.
 
     Raises only what loses the database itself (OperationalError, InterfaceError): then nothing is acknowledged.
     """
     try:
         with transaction.atomic():
-            return _Batch(posts).store()
+            return _Batch(posts, text_rules or TextRules()).store()
     except LOST:
         raise
     except DatabaseError as error:
@@ -66,26 +67,31 @@ def store_batch(posts: Sequence[Post]) -> list[Result]:
             is_gone = isinstance(error, IntegrityError)
             return [NotFoundError("The account is gone.") if is_gone else InvalidError("That can't be stored.")]
         # A row that the checks let through and the database refuses: find it by storing each alone.
-        return [result for post in posts for result in store_batch([post])]
+        return [result for post in posts for result in store_batch([post], text_rules)]
 
 
 class _Batch:
     """One transaction's posts: what must be known about them is read first, for all at once."""
 
-    def __init__(self, posts: Sequence[Post]) -> None:
+    def __init__(self, posts: Sequence[Post], text_rules: TextRules) -> None:
         self.posts = posts
+        self.text_rules = text_rules
         self.now = datetime.now(UTC)
         self.created_at = timestamp(self.now)
         self.rows: list[MessageRow] = []
         self.mentions: list[Mention] = []
+        self.reports: list[Report] = []
         self.first_of: dict[NonceKey, Result] = {}
 
     def store(self) -> list[Result]:
         channels = statements.channels_lock({post.channel for post in self.posts})
         self.channels: dict[str, LockedChannel] = {channel.key: channel for channel in channels}
+        pairs = [(self.channels[post.channel], post.author.id) for post in self.posts if post.channel in self.channels]
+        self.writing = Writing(pairs, self.now)
         self.known = statements.nonces_find([key for post in self.posts if (key := self._nonce_key(post)) is not None])
         self.reply_channels = self._reply_channels()
         self.named = users_named({name for post in self.posts for name in rules.mentioned_names(post.text)})
+        self.unheard = self._unheard()
         results = [self._result(post) for post in self.posts]
         if self.rows:
             statements.messages_insert(self.rows)
@@ -95,6 +101,8 @@ class _Batch:
             )
         if self.mentions:
             Mention.objects.bulk_create(self.mentions)
+        if self.reports:
+            Report.objects.bulk_create(self.reports)
         return results
 
     def _nonce_key(self, post: Post) -> NonceKey | None:
@@ -117,8 +125,9 @@ class _Batch:
         channel = self.channels.get(post.channel)
         if channel is None:
             return NotFoundError("There is no such channel.")
-        if channel.is_archived:
-            return ArchivedError()
+        refusal = self.writing.posting_refusal(channel, post.author.id, post.text, self.text_rules)
+        if refusal is not None:
+            return refusal
         if post.reply_to is not None and self.reply_channels.get(post.reply_to) != channel.id:
             return NotFoundError("The message replied to is not in this channel.")
         moved = channel._replace(seq=channel.seq + 1, number=channel.number + 1)
@@ -135,14 +144,35 @@ class _Batch:
             created_at=self.now,
         )
         self.rows.append(row)
-        users = (
-            [self.named[name] for name in rules.mentioned_names(post.text) if name in self.named] if self.named else []
-        )
+        self.writing.posted(channel, post.author.id)
+        self._flag(row)
+        users = self._mentioned(post) if self.named else []
         self.mentions += [
             Mention(message_id=row.id, channel_id=row.channel_id, user_id=user.id, number=row.number) for user in users
         ]
         message = self._data(post, row, [user.username for user in users])
         return Stored(message, mentioned=tuple(user.id for user in users))
+
+    def _mentioned(self, post: Post) -> list[UserRef]:
+        """Who is named and wants to hear the author."""
+        named = [self.named[name] for name in rules.mentioned_names(post.text) if name in self.named]
+        return [user for user in named if (user.id, post.author.id) not in self.unheard]
+
+    def _unheard(self) -> set[tuple[str, str]]:
+        """(user, whom they block) among the named and the authors."""
+        if not self.named:
+            return set()
+        named, authors = [user.id for user in self.named.values()], {uuid.UUID(post.author.id) for post in self.posts}
+        blocks = UserBlock.objects.filter(user_id__in=named, blocked_id__in=authors)
+        return {(str(user), str(blocked)) for user, blocked in blocks.values_list("user_id", "blocked_id")}
+
+    def _flag(self, row: MessageRow) -> None:
+        """Put a message with such a word into the queue of reports; nobody reported it."""
+        word = self.text_rules.words.flagged_word(row.text)
+        if word is not None:
+            report = Report(message_id=row.id, channel_id=row.channel_id, author_id=row.author_id, text=row.text)
+            report.reason = f"The word filter found: {word}"
+            self.reports.append(report)
 
     def _data(self, post: Post, row: MessageRow, mentions: list[str]) -> MessageData:
         return {

@@ -19,6 +19,10 @@ class ChatLimits:
         self._send = RateLimiter(limits.send)
         self._create_channel = RateLimiter(limits.create_channel)
 
+    def refused(self) -> dict[str, int]:
+        """How often each limit said no in this process."""
+        return {"send": self._send.refused_total, "create_channel": self._create_channel.refused_total}
+
     def check_send(self, user_id: UserId) -> None:
         """One more message of this user, whichever transport it comes by."""
         if self._is_enabled:

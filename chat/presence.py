@@ -47,9 +47,10 @@ class Presence:
                 case SessionEntered(session_id, channel, after):
                     if (session := self._hub.get(session_id)) is not None:
                         self._enter(session, channel, after)
-                case SessionExited(session_id, channel, reason, text):
+                case SessionExited(session_id, channel):
                     if (session := self._hub.get(session_id)) is not None:
-                        self._exit(session, channel, reason, text)
+                        session.waiting.pop(channel, None)
+                        self._hub.exit(session, channel)
                 case SessionEnded(session_id, code, reason_text):
                     session = self._hub.get(session_id)
                     if session is not None:
@@ -111,13 +112,6 @@ class Presence:
         except ReaktorError as error:
             logger.warning("presence: can't open %s for a session (%s)", channel, error.message)
             session.close(Disconnect(CloseCode.RESYNC_NEEDED))
-
-    def _exit(self, session: LiveSession, channel: ChannelKey, reason: LeftReason, text: str) -> None:
-        session.waiting.pop(channel, None)
-        self._hub.exit(session, channel)
-        if reason is LeftReason.REMOVED:
-            data = {"kind": "kick", "channel": channel, "reason": text}
-            self._hub.to_sessions(Event(EventType.SANCTION, channel, data), [session])
 
     def _tell_quit(self, left: Sequence[MemberLeft]) -> None:
         """`user : quit`, for the transports that have such a word: once per session that shared a channel."""

@@ -8,13 +8,15 @@ Installed as reaktor.node's runtime by reaktor.asgi; actions and (through call_s
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
-from chat import remote_join
+from chat import remote_join, selectors
 from chat.broadcast import Broadcast
 from chat.delivery import wire
 from chat.delivery.hub import Hub
@@ -34,15 +36,19 @@ from chat.membership.replica import Replica
 from chat.membership.wire import REVOKED, REVOKED_GROUP, worker_mailbox
 from chat.presence import Presence
 from chat.remote_join import RemoteJoin
+from chat.textrules import CurrentTextRules
 from chat.writer import Writer
 from reaktor import node
 from reaktor.bus import OVERFLOW, Bus, BusError, Layer
 from reaktor.config import Config
-from reaktor.database import Database
-from reaktor.errors import CloseCode, Disconnect, UnavailableError
+from reaktor.database import Database, probe
+from reaktor.errors import CloseCode, Disconnect, ReaktorError, UnavailableError
+from reaktor.measures import Measures
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
+
+PROBE_S = 5.0
 
 
 def current() -> Runtime | None:
@@ -55,10 +61,18 @@ class Runtime:
     """Everything live in this process. run() owns all of its tasks."""
 
     def __init__(
-        self, config: Config, layer: Layer, worker: WorkerId, *, limits: ChatLimits, with_authority: bool
+        self,
+        config: Config,
+        layer: Layer,
+        worker: WorkerId,
+        *,
+        limits: ChatLimits,
+        text_rules: CurrentTextRules,
+        with_authority: bool,
     ) -> None:
         self.config = config
         self.limits = limits
+        self.text_rules = text_rules
         self.worker = worker
         self.bus = Bus(layer, timeout_s=config.membership.publish_timeout_s)
         self.mailbox = worker_mailbox(worker)
@@ -66,7 +80,7 @@ class Runtime:
         self.hub = Hub(unsent_bytes=config.limits.unsent_bytes, on_dirty=self._schedule_flush)
         self.feeds = Feeds(self.bus, self.mailbox, self.database, self.hub, config.delivery)
         self.broadcast = Broadcast(self.bus, self.hub, self.feeds)
-        self.writer = Writer(self.database, config.database, self.broadcast.stored)
+        self.writer = Writer(self.database, config.database, self.broadcast.stored, text_rules)
         self.replica = Replica(worker)
         self.presence = Presence(self.hub, self.feeds, self._spawn)
         self.follower = Follower(
@@ -91,7 +105,7 @@ class Runtime:
             epoch=int(time.time() * 1000),
             max_sessions_per_user=limits.sessions_per_user if limits.enabled else 1_000_000,
             max_channels_per_session=limits.channels_per_session,
-            load_blocks=_no_blocks,
+            load_blocks=partial(self.database.read, selectors.BlockReader()),
         )
 
     # -- Life -------------------------------------------------------------------------------------------------
@@ -108,6 +122,7 @@ class Runtime:
                 tasks.create_task(self.writer.run(), name="runtime: writer")
                 tasks.create_task(self.feeds.run(), name="runtime: feeds")
                 tasks.create_task(self.follower.run(), name="runtime: follower")
+                tasks.create_task(self._watch_database(), name="runtime: database")
                 if self.authority is not None:
                     tasks.create_task(self.authority.run(), name="runtime: authority")
         finally:
@@ -145,6 +160,37 @@ class Runtime:
             "batches": self.writer.batches_total,
             "repairs": self.feeds.repairs_total,
             "slow_closed": self.hub.slow_total,
+            "measures": self.measures(),
+        }
+
+    def measures(self) -> Measures:
+        """What this process counts, for /metrics. The names are explained in reaktor.metrics."""
+        waiting = self.database.waiting
+        return {
+            "counters": {
+                "joins": self.hub.joins_total,
+                "messages_in": self.writer.stored_total,
+                "messages_out": self.hub.deliveries_total,
+                "resyncs": self.follower.resyncs,
+                "feed_repairs": self.feeds.repairs_total,
+                "slow_sessions_closed": self.hub.slow_total,
+                "bus_dropped": self.bus.dropped,
+                "broadcast_dropped": self.broadcast.dropped_total,
+                **{f"rate_limited:{name}": count for name, count in self.limits.refused().items()},
+            },
+            "gauges": {
+                **{f"sessions:{transport.value}": count for transport, count in self.hub.by_transport.items()},
+                "queue:writer": len(self.writer),
+                "queue:broadcast": len(self.broadcast),
+                "queue:database_read": waiting["read"],
+                "queue:database_write": waiting["write"],
+            },
+            "flags": {"bus_up": self.bus.is_up, "database_up": self.database.is_up},
+            "histograms": {
+                "fanout_seconds": self.broadcast.fanout_seconds.as_data(),
+                "commit_seconds": self.writer.commit_seconds.as_data(),
+                "commit_messages": self.writer.commit_messages.as_data(),
+            },
         }
 
     def _spawn(self, coroutine: Any, name: str) -> None:
@@ -170,6 +216,8 @@ class Runtime:
             self._spawn(self.remote_join.open(body), "open feed for another worker")
         elif kind == remote_join.OPENED:
             self.remote_join.on_opened(body)
+        elif kind == wire.TRIMMED_KIND:
+            self._spawn(self.feeds.trim(ChannelKey(body["channel"])), "forget what retention deleted")
         elif kind == OVERFLOW:
             self._spawn(self.feeds.compare_heads(), "runtime: heads after overflow")
 
@@ -194,6 +242,13 @@ class Runtime:
                     session.close(Disconnect(CloseCode.BUS_LOST, retry_after_s=_spread_s()))
                 else:
                     session.tick(now)
+
+    async def _watch_database(self) -> None:
+        """Ask it something now and then, so that `database.is_up` is true of a process where nobody says anything."""
+        while True:
+            with contextlib.suppress(ReaktorError):
+                await self.database.read(probe)
+            await asyncio.sleep(PROBE_S)
 
     # -- Sessions ---------------------------------------------------------------------------------------------
 
@@ -262,7 +317,11 @@ class Runtime:
         self.broadcast.ephemeral(event, audience)
 
     def _schedule_flush(self) -> None:
-        asyncio.get_running_loop().call_soon(self.hub.flush)
+        asyncio.get_running_loop().call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self.hub.flush()
+        self.broadcast.written()
 
     # -- Who is there, for views (any thread) -----------------------------------------------------------------
 
@@ -282,7 +341,3 @@ class Runtime:
 def _spread_s() -> float:
     """When one of many sessions that end together should come back, so that not all of them do at once."""
     return round(random.uniform(0.2, 3.0), 2)  # noqa: S311
-
-
-async def _no_blocks() -> list[Any]:
-    return []

@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 
 from django.db import connection
 
+from reaktor.columns import uuid_to_column
+
 PARAMETERS_PER_QUERY = 900
 """SQLite takes 999 in its smallest builds."""
 
@@ -25,6 +27,9 @@ class LockedChannel(NamedTuple):
     seq: int
     number: int
     is_archived: bool
+    kind: str
+    is_frozen: bool
+    slow_mode_s: int
 
 
 class MessageRow(NamedTuple):
@@ -32,7 +37,7 @@ class MessageRow(NamedTuple):
 
     id: uuid.UUID
     channel_id: int
-    author_id: str
+    author_id: str | uuid.UUID
     number: int
     seq: int
     text: str
@@ -53,11 +58,14 @@ def channels_lock(keys: Iterable[str]) -> list[LockedChannel]:
     with connection.cursor() as cursor:
         places = ", ".join(["%s"] * len(wanted))
         cursor.execute(
-            "SELECT id, key, seq, number, archived_at IS NOT NULL FROM chat_channel "  # noqa: S608  placeholders only
-            f"WHERE key IN ({places}) ORDER BY id{lock}",
+            "SELECT id, key, seq, number, archived_at IS NOT NULL, kind, frozen_at IS NOT NULL, "  # noqa: S608
+            f"slow_mode_s FROM chat_channel WHERE key IN ({places}) ORDER BY id{lock}",
             wanted,
         )
-        found += [LockedChannel(pk, key, seq, number, bool(gone)) for pk, key, seq, number, gone in cursor.fetchall()]
+        found += [
+            LockedChannel(pk, key, seq, number, bool(gone), kind, bool(frozen), slow)
+            for pk, key, seq, number, gone, kind, frozen, slow in cursor.fetchall()
+        ]
     return found
 
 
@@ -77,7 +85,7 @@ def nonces_find(wanted: Sequence[NonceKey]) -> dict[NonceKey, uuid.UUID]:
                 "SELECT m.channel_id, m.author_id, m.nonce, m.id FROM wanted JOIN chat_message m "
                 "ON m.channel_id = wanted.channel_id AND m.author_id = wanted.author_id AND m.nonce = wanted.nonce "
                 "AND m.nonce IS NOT NULL",
-                [value for channel_id, author, nonce in part for value in (channel_id, to_column(author), nonce)],
+                [value for channel_id, author, nonce in part for value in (channel_id, uuid_to_column(author), nonce)],
             )
             for channel_id, author, nonce, message_id in cursor.fetchall():
                 found[channel_id, str(uuid.UUID(str(author))), nonce] = uuid.UUID(str(message_id))
@@ -93,15 +101,15 @@ def messages_insert(rows: Sequence[MessageRow]) -> None:
             created_at[row.created_at] = connection.ops.adapt_datetimefield_value(row.created_at)
         parameters.append(
             (
-                to_column(row.id),
+                uuid_to_column(row.id),
                 row.channel_id,
-                to_column(row.author_id),
+                uuid_to_column(row.author_id),
                 row.number,
                 row.seq,
                 row.seq,
                 row.text,
                 row.nonce,
-                to_column(row.reply_to) if row.reply_to else None,
+                uuid_to_column(row.reply_to) if row.reply_to else None,
                 created_at[row.created_at],
             )
         )
@@ -117,9 +125,3 @@ def heads_store(heads: Iterable[tuple[int, int, int]]) -> None:
     """(seq, number, channel id) of each locked channel whose heads moved."""
     with connection.cursor() as cursor:
         cursor.executemany("UPDATE chat_channel SET seq = %s, number = %s WHERE id = %s", list(heads))
-
-
-def to_column(value: uuid.UUID | str) -> Any:
-    """A UUID as the database's driver wants it: itself, or its hexadecimal digits where there is no such type."""
-    found = value if isinstance(value, uuid.UUID) else uuid.UUID(value)
-    return found if connection.features.has_native_uuid_field else found.hex

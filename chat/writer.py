@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from chat.batches import Post, Result, Stored, store_batch
+from chat.textrules import CurrentTextRules
 from reaktor.config import Database as DatabaseConfig
 from reaktor.database import Database
 from reaktor.errors import ReaktorError, UnavailableError
+from reaktor.measures import MESSAGES, SECONDS, Histogram
 
 logger = logging.getLogger(__name__)
 
@@ -36,9 +39,14 @@ class Writer:
     """The one path by which messages are stored in this process. run() is owned by the runtime."""
 
     def __init__(
-        self, database: Database, config: DatabaseConfig, on_stored: Callable[[Sequence[Committed]], None]
+        self,
+        database: Database,
+        config: DatabaseConfig,
+        on_stored: Callable[[Sequence[Committed]], None],
+        text_rules: CurrentTextRules,
     ) -> None:
         self._database = database
+        self._text_rules = text_rules
         self._batch_messages = config.batch_messages
         self._bound = config.write_queue
         self._on_stored = on_stored
@@ -46,6 +54,12 @@ class Writer:
         self._wake = asyncio.Event()
         self.stored_total = 0
         self.batches_total = 0
+        self.commit_seconds = Histogram(SECONDS)
+        self.commit_messages = Histogram(MESSAGES)
+
+    def __len__(self) -> int:
+        """Posts that wait for the next transaction."""
+        return len(self._queue)
 
     def submit(self, post: Post, on_result: OnResult) -> None:
         """Queue a post. `on_result` is called once, in the loop, with Stored or an error. Raises UnavailableError."""
@@ -81,9 +95,13 @@ class Writer:
             while self._queue:
                 self._queue.popleft()[1](UnavailableError("The server is stopping."))
 
+    def _stored(self, posts: Sequence[Post]) -> list[Result]:
+        return store_batch(posts, self._text_rules.current())
+
     async def _store(self, batch: list[tuple[Post, OnResult]]) -> None:
+        started = time.perf_counter()
         try:
-            results = await self._database.write(store_batch, [post for post, _ in batch])
+            results = await self._database.write(self._stored, [post for post, _ in batch])
         except asyncio.CancelledError:
             for _, on_result in batch:
                 on_result(UnavailableError("The server is stopping."))
@@ -96,6 +114,8 @@ class Writer:
                 on_result(refusal)
             return
         self.batches_total += 1
+        self.commit_seconds.observe(time.perf_counter() - started)
+        self.commit_messages.observe(len(batch))
         committed = []
         for (post, on_result), result in zip(batch, results, strict=True):
             if isinstance(result, Stored):

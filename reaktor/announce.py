@@ -35,7 +35,7 @@ def announce(group: str, kind: str, body: Mapping[str, Any]) -> None:
 
 
 def say(group: str, kind: str, body: Mapping[str, Any]) -> bool:
-    """The same now. True when it was handed to a live server (this process's node, or a Redis that took it)."""
+    """The same now. True when a live server got it (this process's node, or one that listens on its Redis)."""
     running = node.current()
     if running is not None:
         try:
@@ -70,14 +70,13 @@ def live_redis_url() -> str | None:
 
 
 def publish_once(url: str, group: str, kind: str, body: Mapping[str, Any]) -> bool:
-    """One PUBLISH as the pub/sub layer would send it. False, and a log line, when Redis does not take it."""
+    """One PUBLISH as the pub/sub layer would send it; whether anybody heard it. A log line when Redis is not there."""
     data = RedisPubSubChannelLayer().serialize(pack(kind, body))
     try:
         with redis.Redis.from_url(
             url, socket_timeout=PUBLISH_TIMEOUT_S, socket_connect_timeout=PUBLISH_TIMEOUT_S
         ) as client:
-            client.publish(f"{LAYER_PREFIX}__group__{group}", data)
+            return int(client.publish(f"{LAYER_PREFIX}__group__{group}", data)) > 0
     except redis.RedisError as error:
         logger.warning("announce: %s was not said (%s)", kind, error)
         return False
-    return True

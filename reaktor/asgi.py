@@ -23,17 +23,22 @@ from channels.layers import get_channel_layer  # noqa: E402
 from django.apps import apps  # noqa: E402
 from django.conf import settings  # noqa: E402
 
+from accounts.apps import AccountsConfig  # noqa: E402
 from chat.apps import ChatConfig  # noqa: E402
 from chat.domain.ids import WorkerId  # noqa: E402
 from chat.limits import ChatLimits  # noqa: E402
 from chat.runtime import Runtime  # noqa: E402
+from chat.textrules import CurrentTextRules  # noqa: E402
 from chat.transports.native.consumer import NativeConsumer  # noqa: E402
 from chat.transports.socketio.application import ChatApplication  # noqa: E402
 from reaktor import node  # noqa: E402
 from reaktor.cluster.rundir import RunDir  # noqa: E402
 from reaktor.config import Config  # noqa: E402
 from reaktor.engineio.relay import UnixRelay  # noqa: E402
+from reaktor.errors import UnavailableError  # noqa: E402
 from reaktor.health import HealthApplication  # noqa: E402
+from reaktor.measures import Measures, added  # noqa: E402
+from reaktor.monitoring import MetricsApplication, of_cluster, of_process  # noqa: E402
 from reaktor.socketio.server import SocketIOServer  # noqa: E402
 from reaktor.threads import ThreadedDjango  # noqa: E402
 
@@ -47,9 +52,16 @@ class NodeRuntime(Runtime):
     """A runtime that is this process's node for as long as it runs, and its Socket.IO server with it."""
 
     def __init__(
-        self, config: Config, layer: Any, worker: WorkerId, *, limits: ChatLimits, with_authority: bool
+        self,
+        config: Config,
+        layer: Any,
+        worker: WorkerId,
+        *,
+        limits: ChatLimits,
+        text_rules: CurrentTextRules,
+        with_authority: bool,
     ) -> None:
-        super().__init__(config, layer, worker, limits=limits, with_authority=with_authority)
+        super().__init__(config, layer, worker, limits=limits, text_rules=text_rules, with_authority=with_authority)
         # A worker has siblings; a lone process has nobody to hand a request to.
         relay = None if with_authority else _relay(config)
         self.socketio = SocketIOServer(config.engineio, ChatApplication(), worker=worker, relay=relay)
@@ -63,9 +75,24 @@ class NodeRuntime(Runtime):
         finally:
             node.clear()
 
+    def measures(self) -> Measures:
+        limits = cast(AccountsConfig, apps.get_app_config("accounts")).limits
+        refused = {f"rate_limited:{name}": count for name, count in limits.refused().items()}
+        return added([super().measures(), {"counters": refused}])
+
     async def drain(self, seconds: float) -> None:
         self.socketio.stop_accepting()
         await super().drain(seconds)
+
+
+async def _picture() -> dict[str, Any]:
+    """What /metrics writes out: a worker has it from its supervisor, any other process is the whole server."""
+    if settings.IS_WORKER:
+        return await of_cluster(settings.REAKTOR)
+    running = node.current()
+    if running is None:
+        raise UnavailableError("The server is starting.")
+    return of_process(running.runtime)
 
 
 def _relay(config: Config) -> UnixRelay:
@@ -81,14 +108,19 @@ def _relay(config: Config) -> UnixRelay:
 def create_runtime(slot: int, incarnation: int, *, with_authority: bool = False) -> NodeRuntime:
     """The runtime of one worker, not yet running."""
     layer = get_channel_layer()
-    limits = cast(ChatConfig, apps.get_app_config("chat")).limits
+    chat = cast(ChatConfig, apps.get_app_config("chat"))
     return NodeRuntime(
-        settings.REAKTOR, layer, WorkerId(slot, incarnation), limits=limits, with_authority=with_authority
+        settings.REAKTOR,
+        layer,
+        WorkerId(slot, incarnation),
+        limits=chat.limits,
+        text_rules=chat.text_rules,
+        with_authority=with_authority,
     )
 
 
 class Application:
-    """Routes scopes: health and REST for HTTP, the native transport for WebSocket."""
+    """Routes scopes: health, metrics and REST for HTTP, the native transport for WebSocket."""
 
     def __init__(self) -> None:
         database = settings.REAKTOR.database
@@ -97,7 +129,9 @@ class Application:
             waiting=database.rest_waiting,
             max_body_bytes=settings.REAKTOR.limits.body_bytes,
         )
-        self._health = HealthApplication()
+        allow = settings.REAKTOR.metrics_allow
+        self._health = HealthApplication(allow)
+        self._metrics = MetricsApplication(_picture, allow)
         self._native = NativeConsumer.as_asgi()
         self._lone: asyncio.Task[None] | None = None
         self._starting: asyncio.Lock | None = None
@@ -121,6 +155,8 @@ class Application:
                 await send({"type": "websocket.close", "code": 4404})
         elif path in {"/healthz", "/readyz"}:
             await self._health(scope, receive, send)
+        elif path == "/metrics":
+            await self._metrics(scope, receive, send)
         else:
             await self._rest(scope, receive, send)
 

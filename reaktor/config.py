@@ -46,6 +46,8 @@ class Limits:
     create_channel: Rate = Rate(20, 3600)
     login: Rate = Rate(10, 60)
     register: Rate = Rate(60, 600)
+    new_account_s: float = 86_400.0
+    new_account_links: int = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +136,18 @@ class Database:
 
 
 @dataclass(frozen=True, slots=True)
+class Retention:
+    """How long messages are kept where their channel does not say otherwise (0: for ever); how often that is seen to.
+
+    `interval_s` 0: only by hand.
+    """
+
+    days: int = 0
+    messages: int = 0
+    interval_s: float = 3_600.0
+
+
+@dataclass(frozen=True, slots=True)
 class Cluster:
     """The supervisor's figures: what it listens on, how many workers, how long it waits for whom."""
 
@@ -165,6 +179,7 @@ class Config:
     redis_url: str | None = None
     jwt_secret: str | None = None
     allowed_origins: tuple[str, ...] = ()
+    metrics_allow: tuple[IpNetwork, ...] = ()
     log_format: str = "human"
     limits: Limits = field(default_factory=Limits)
     http: HttpTimings = field(default_factory=HttpTimings)
@@ -173,6 +188,7 @@ class Config:
     membership: MembershipTimings = field(default_factory=MembershipTimings)
     delivery: Delivery = field(default_factory=Delivery)
     database: Database = field(default_factory=Database)
+    retention: Retention = field(default_factory=Retention)
     cluster: Cluster = field(default_factory=Cluster)
 
     @classmethod

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
-from django.db import InterfaceError, OperationalError, connections
+from django.db import InterfaceError, OperationalError, connection, connections
 
 from reaktor.config import Database as DatabaseConfig
 from reaktor.errors import UnavailableError
@@ -36,12 +36,21 @@ class _Lane:
 
 
 class Database:
-    """read() and write() run a function in a database thread; one instance per process, closed with it."""
+    """read() and write() run a function in a database thread; one instance per process, closed with it.
+
+    `is_up`: whether the last call was answered.
+    """
 
     def __init__(self, config: DatabaseConfig) -> None:
         self._timeout_s = config.timeout_s
         self._reads = _Lane("db-read", config.read_threads, config.read_queue)
         self._writes = _Lane("db-write", 1, config.write_queue)
+        self.is_up = True
+
+    @property
+    def waiting(self) -> dict[str, int]:
+        """How many calls run or wait, by lane."""
+        return {"read": self._reads.waiting, "write": self._writes.waiting}
 
     async def read(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """The function's result. A connection that was lost since its last use is replaced once.
@@ -62,11 +71,21 @@ class Database:
         future.add_done_callback(lambda _: self._done(lane))
         try:
             async with asyncio.timeout(self._timeout_s):
-                return await asyncio.shield(future)
+                return await self._noted(future)
         except TimeoutError:
+            self.is_up = False
             # The thread goes on; its place in the lane stays taken until it ends.
             future.add_done_callback(_ignore_result)
             raise UnavailableError("The database does not answer.") from None
+
+    async def _noted(self, future: asyncio.Future[T]) -> T:
+        try:
+            found = await asyncio.shield(future)
+        except UnavailableError:
+            self.is_up = False
+            raise
+        self.is_up = True
+        return found
 
     @staticmethod
     def _done(lane: _Lane) -> None:
@@ -78,6 +97,12 @@ class Database:
             for _ in range(lane.threads):
                 lane.executor.submit(connections.close_all)
             lane.executor.shutdown(wait=True)
+
+
+def probe() -> None:
+    """The shortest question there is: does it answer?"""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
 
 
 def _ignore_result(future: asyncio.Future[Any]) -> None:

@@ -22,6 +22,7 @@ from reaktor.config import (
     MembershipTimings,
     NativeTimings,
     Rate,
+    Retention,
 )
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)?")
@@ -119,6 +120,8 @@ class Reader:
             create_channel=self.rate("LIMIT_CREATE_CHANNEL", default.create_channel),
             login=self.rate("LIMIT_LOGIN", default.login),
             register=self.rate("LIMIT_REGISTER", default.register),
+            new_account_s=self.seconds("NEW_ACCOUNT", default.new_account_s),
+            new_account_links=self.number("LIMIT_LINKS", default.new_account_links, minimum=0),
         )
 
     def http(self) -> HttpTimings:
@@ -164,6 +167,14 @@ class Reader:
             self.problems.append("SOCKETIO_QUIT_GRACE <= SOCKETIO_KEEP_GRACE <= SOCKETIO_RECOVERY does not hold")
         return timings
 
+    def retention(self) -> Retention:
+        default = Retention()
+        return Retention(
+            days=self.number("RETENTION_DAYS", default.days, minimum=0, maximum=36_500),
+            messages=self.number("RETENTION_MESSAGES", default.messages, minimum=0),
+            interval_s=self.seconds("RETENTION_INTERVAL", default.interval_s),
+        )
+
     def cluster(self) -> Cluster:
         default = Cluster()
         return Cluster(
@@ -184,12 +195,14 @@ class Reader:
             redis_url=self.redis_url(),
             jwt_secret=self.text("JWT_SECRET") or None,
             allowed_origins=self.words("ALLOWED_ORIGINS"),
+            metrics_allow=self.networks("METRICS_ALLOW"),
             log_format=self.text("LOG_FORMAT", "human"),
             limits=self.limits(),
             http=self.http(),
             native=self.native(),
             engineio=self.engineio(),
             membership=self.membership(),
+            retention=self.retention(),
             cluster=self.cluster(),
         )
         if config.log_format not in {"human", "json"}:

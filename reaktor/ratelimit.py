@@ -37,6 +37,7 @@ class RateLimiter:
         self._max_keys = max_keys
         self._windows: OrderedDict[str, _Window] = OrderedDict()
         self._lock = threading.Lock()
+        self.refused_total = 0
 
     def __len__(self) -> int:
         return len(self._windows)
@@ -57,6 +58,7 @@ class RateLimiter:
             else:
                 wait_s = window.times[window.oldest] + self._rate.period_s - now
                 if wait_s > 0:
+                    self.refused_total += 1
                     return wait_s
                 window.times[window.oldest] = now
                 window.oldest = (window.oldest + 1) % self._rate.count

@@ -62,6 +62,8 @@ class ChannelData(TypedDict):
     read_number: int
     unread: int
     mentions: int
+    slow_mode_s: int
+    frozen_at: str | None
     archived_at: str | None
     created_at: str
 

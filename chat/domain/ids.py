@@ -34,3 +34,8 @@ class UserRef:
     id: UserId
     username: str
     is_staff: bool = False
+    is_superuser: bool = False
+
+
+SYSTEM = UserRef(UserId("00000000-0000-0000-0000-000000000000"), "system", is_staff=True, is_superuser=True)
+"""Who acts from the command line, and when things happen by themselves. Nobody can take the name."""

@@ -1,14 +1,27 @@
-"""Who may do what to whom, and what may be posted now: decisions on plain values, the same for every transport.
+"""Who may act on whom, and what may be written now: decisions on plain values, the same for every transport.
 
 Services read the facts (roles, sanctions, the channel's state) inside their transaction and ask here; a refusal is a
-ReaktorError. Pure: `now` is an argument.
+ReaktorError that says why and until when. Pure: `now` is an argument.
 """
 
 from __future__ import annotations
 
-from enum import StrEnum
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import IntEnum, StrEnum
+
+from chat.domain.errors import ArchivedError, MutedError, NotAMemberError
+from chat.domain.rules import ChannelKind, Role, has_unstorable
+from chat.domain.words import NO_WORDS, WordFilter
+from reaktor.errors import BannedError, ForbiddenError, InvalidError, RateLimitedError, ReaktorError
 
 REASON_CHARS = 400
+MAX_SLOW_MODE_S = 6 * 3600
+KICK_S = 10.0
+"""How long a kick keeps a user out: longer than any join that was allowed a moment before takes to arrive."""
+MAX_PURGE_HOURS = 24 * 7
+_LINK = re.compile(r"https?://", re.IGNORECASE)
 
 
 class SanctionKind(StrEnum):
@@ -17,3 +30,145 @@ class SanctionKind(StrEnum):
     KICK = "kick"
     MUTE = "mute"
     BAN = "ban"
+
+
+class Rank(IntEnum):
+    """What somebody is in a channel, or (staff and above) everywhere. The higher one acts on the lower one."""
+
+    NOBODY = 0
+    MEMBER = 1
+    MODERATOR = 2
+    OWNER = 3
+    STAFF = 4
+    SUPERUSER = 5
+    SYSTEM = 6
+
+
+_RANKS = {None: Rank.NOBODY, Role.MEMBER: Rank.MEMBER, Role.MODERATOR: Rank.MODERATOR, Role.OWNER: Rank.OWNER}
+
+
+def rank_of(role: Role | None, *, is_staff: bool, is_superuser: bool) -> Rank:
+    """The greater one of the site's rank and the channel's."""
+    if is_superuser:
+        return Rank.SUPERUSER
+    return Rank.STAFF if is_staff else _RANKS[role]
+
+
+def check_outranks(actor: Rank, target: Rank, *, needed: Rank = Rank.MODERATOR) -> None:
+    """The actor has the rank that is needed, and the target a lower one than the actor. Raises ForbiddenError."""
+    if actor < needed:
+        raise ForbiddenError("Only moderators may do that." if needed <= Rank.OWNER else "Only staff may do that.")
+    if actor <= target:
+        raise ForbiddenError("That is only for somebody of a higher rank than theirs.")
+
+
+def check_reason(reason: object) -> str:
+    """Why, in at most 400 characters, trimmed; may be empty. Raises InvalidError."""
+    if not isinstance(reason, str) or len(reason.strip()) > REASON_CHARS or has_unstorable(reason):
+        wrong = f"at most {REASON_CHARS} characters"
+        raise InvalidError(f"A reason has {wrong}.", fields={"reason": wrong})
+    return reason.strip()
+
+
+def check_until(until: datetime | None, now: datetime) -> datetime | None:
+    """An end that is still to come; None: for good. Raises InvalidError."""
+    if until is not None and until <= now:
+        raise InvalidError("That time is over already.", fields={"until": "must be in the future"})
+    return until
+
+
+@dataclass(frozen=True, slots=True)
+class Restriction:
+    """A mute or ban in force. `until` None: for good; `is_everywhere`: not for one channel alone."""
+
+    kind: SanctionKind
+    until: datetime | None
+    reason: str
+    is_everywhere: bool
+
+    def refusal(self, now: datetime) -> ReaktorError:
+        """What its user is told: what, where, until when and why."""
+        what = "muted" if self.kind is SanctionKind.MUTE else "banned"
+        where = "everywhere" if self.is_everywhere else "here"
+        ends = "" if self.until is None else f" until {self.until:%Y-%m-%d %H:%M} UTC"
+        why = f": {self.reason}" if self.reason else "."
+        error = MutedError if self.kind is SanctionKind.MUTE else BannedError
+        wait_s = None if self.until is None else max((self.until - now).total_seconds(), 0.0)
+        return error(f"You are {what} {where}{ends}{why}", retry_after_s=wait_s)
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelState:
+    """What a channel's state says about writing in it."""
+
+    kind: ChannelKind
+    is_archived: bool = False
+    is_frozen: bool = False
+    slow_mode_s: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """What is known of who wants to write: `role` in that channel, restrictions in force there, `age` of the account.
+
+    `last_post_at`: the newest message in that channel, asked only in slow mode. `is_unwanted`: one of the two in a
+    direct channel blocks the other.
+    """
+
+    role: Role | None = None
+    is_staff: bool = False
+    age: timedelta = timedelta.max
+    restrictions: tuple[Restriction, ...] = ()
+    last_post_at: datetime | None = None
+    is_unwanted: bool = False
+
+    @property
+    def is_moderator(self) -> bool:
+        return self.is_staff or self.role in {Role.OWNER, Role.MODERATOR}
+
+
+@dataclass(frozen=True, slots=True)
+class TextRules:
+    """What texts must not have: rejected words; more than `max_links` links of an account younger than `new_for`."""
+
+    words: WordFilter = NO_WORDS
+    max_links: int = 2
+    new_for: timedelta = timedelta(days=1)
+
+
+def writing_refusal(channel: ChannelState, author: Author, now: datetime) -> ReaktorError | None:
+    """Why this author may not write (post, edit, react) in this channel now; None: they may."""
+    if channel.is_archived:
+        return ArchivedError()
+    if channel.kind in {ChannelKind.PRIVATE, ChannelKind.DIRECT} and author.role is None:
+        return NotAMemberError("Only members write in this channel.")
+    if author.restrictions:
+        # A ban says more than a mute, and the longer one more than the shorter.
+        worst = max(author.restrictions, key=lambda each: (each.kind is SanctionKind.BAN, each.until is None))
+        return worst.refusal(now)
+    if author.is_unwanted:
+        return ForbiddenError("One of you does not want to hear from the other.")
+    if channel.is_frozen and not author.is_moderator:
+        return ForbiddenError("This channel is frozen: only moderators write in it now.")
+    return None
+
+
+def posting_refusal(channel: ChannelState, author: Author, now: datetime) -> ReaktorError | None:
+    """Why this author may not post a new message in this channel now: writing_refusal(), and slow mode."""
+    refusal = writing_refusal(channel, author, now)
+    if refusal is None and channel.slow_mode_s and author.last_post_at is not None and not author.is_moderator:
+        wait_s = channel.slow_mode_s - (now - author.last_post_at).total_seconds()
+        if wait_s > 0:
+            return RateLimitedError(f"Slow mode: one message in {channel.slow_mode_s} s.", retry_after_s=wait_s)
+    return refusal
+
+
+def text_refusal(author: Author, text: str, rules: TextRules) -> ReaktorError | None:
+    """Why this text may not stand: its words, its links. Moderators may write what they like."""
+    if author.is_moderator:
+        return None
+    if rules.words.rejects(text):
+        return ForbiddenError("That has words that are not allowed here.")
+    if author.age < rules.new_for and len(_LINK.findall(text)) > rules.max_links:
+        return ForbiddenError(f"New accounts may post {rules.max_links} links in a message at most.")
+    return None

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from chat.domain.ids import ChannelKey
-from reaktor.errors import ForbiddenError, InvalidError, NotFoundError, TooLargeError
+from reaktor.errors import BannedError, ForbiddenError, InvalidError, NotFoundError, TooLargeError
 
 _KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _MENTION = re.compile(r"(?<![A-Za-z0-9@])@([A-Za-z0-9]{3,32})(?![A-Za-z0-9])")
@@ -45,30 +45,43 @@ class Access:
     role: Role | None
     is_staff: bool = False
     is_archived: bool = False
+    is_banned: bool = False
 
     @property
-    def can_read(self) -> bool:
+    def can_see(self) -> bool:
         """Public with a token, unlisted with its key (which the asker just named), the rest by membership."""
         return self.kind in {ChannelKind.PUBLIC, ChannelKind.UNLISTED} or self.role is not None
 
     @property
+    def can_read(self) -> bool:
+        """Who may see it and is not banned from it."""
+        return self.can_see and not self.is_banned
+
+    @property
     def can_moderate(self) -> bool:
-        return self.is_staff or self.role in {Role.OWNER, Role.MODERATOR}
+        return self.is_staff or (self.role in {Role.OWNER, Role.MODERATOR} and not self.is_banned)
 
     @property
     def can_manage(self) -> bool:
         """Rename, archive, give roles."""
-        return self.is_staff or self.role is Role.OWNER
+        return self.is_staff or (self.role is Role.OWNER and not self.is_banned)
 
     def check_read(self) -> None:
-        """Raises NotFoundError: that a private channel exists is told to nobody outside it."""
-        if not self.can_read:
+        """Raises NotFoundError (that a private channel exists is told to nobody outside it), BannedError."""
+        if not self.can_see:
             raise NotFoundError("There is no such channel.")
+        if self.is_banned:
+            raise BannedError("You are banned from this channel.")
 
     def check_manage(self) -> None:
-        self.check_read()
         if not self.can_manage:
+            self.check_read()
             raise ForbiddenError("Only an owner of the channel may do that.")
+
+    def check_moderate(self) -> None:
+        if not self.can_moderate:
+            self.check_read()
+            raise ForbiddenError("Only moderators of the channel may do that.")
 
 
 def check_text(text: object, *, max_chars: int) -> str:
@@ -115,6 +128,11 @@ def check_channel_key(key: object) -> ChannelKey:
     if key.startswith(RESERVED_KEY_PREFIXES):
         raise InvalidError("Keys beginning with dm- and prv- are given by the server.", fields={"channel": "reserved"})
     return ChannelKey(key)
+
+
+def reserved_channel_key(kind: ChannelKind, random_key: str) -> ChannelKey:
+    """The key of a private or direct channel: its prefix, and as much of the random key as fits beside it."""
+    return ChannelKey(f"{'dm-' if kind is ChannelKind.DIRECT else 'prv-'}{random_key}")
 
 
 def parse_channel_key(key: object) -> ChannelKey:

@@ -1,4 +1,6 @@
-"""What is stored. `content`: channels, messages and what hangs on them; `moderation`: what keeps them habitable."""
+"""What is stored. `content`: channels, messages and what hangs on them; `moderation`: what keeps them habitable.
+`moving`: how far an import has come.
+"""
 
 from chat.models.content import (
     Channel,
@@ -19,6 +21,7 @@ from chat.models.moderation import (
     UserBlock,
     WordRule,
 )
+from chat.models.moving import ImportMark
 
 __all__ = [
     "AuditAction",
@@ -26,6 +29,7 @@ __all__ = [
     "Channel",
     "ChannelMembership",
     "History",
+    "ImportMark",
     "Invite",
     "Mention",
     "Message",

@@ -186,7 +186,6 @@ class AuditAction(StrEnum):
     KICK = "kick"
     LIFT = "lift"
     ROLE = "role"
-    CHANNEL_CREATE = "channel.create"
     CHANNEL_UPDATE = "channel.update"
     CHANNEL_ARCHIVE = "channel.archive"
     MESSAGE_DELETE = "message.delete"

@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from chat.domain.events import ChannelData
 from chat.domain.ids import ChannelKey, UserRef
@@ -39,6 +40,8 @@ class ChannelRow:
     floor_seq: int
     created_at: datetime
     archived_at: datetime | None
+    frozen_at: datetime | None = None
+    slow_mode_s: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,8 @@ def channel_row(channel: Channel) -> ChannelRow:
         floor_seq=channel.floor_seq,
         created_at=channel.created_at,
         archived_at=channel.archived_at,
+        frozen_at=channel.frozen_at,
+        slow_mode_s=channel.slow_mode_s,
     )
 
 
@@ -73,11 +78,13 @@ def _as_seen(found: ChannelColumns, user: UserRef) -> ChannelAccess:
         role=Role(found.role) if found.role else None,
         is_staff=user.is_staff,
         is_archived=found.archived_at is not None,
+        is_banned=found.is_banned,
     )
     row = ChannelRow(
         id=found.id,
         key=ChannelKey(found.key),
-        name=found.name,
+        # A direct channel is called as the other one is, whoever looks.
+        name=found.partner or found.name,
         topic=found.topic,
         kind=kind,
         seq=found.seq,
@@ -85,17 +92,23 @@ def _as_seen(found: ChannelColumns, user: UserRef) -> ChannelAccess:
         floor_seq=found.floor_seq,
         created_at=found.created_at,
         archived_at=found.archived_at,
+        frozen_at=found.frozen_at,
+        slow_mode_s=found.slow_mode_s,
     )
     return ChannelAccess(row, access, found.read_number, found.mentions if found.role else 0)
 
 
-def channel_access(*, user: UserRef, key: ChannelKey) -> ChannelAccess:
-    """The channel, if this user may read it. Raises NotFoundError, also for a private one that is not theirs."""
+def channel_access(*, user: UserRef, key: ChannelKey, to_moderate: bool = False) -> ChannelAccess:
+    """The channel, if this user may read it; `to_moderate`: or is staff, who act where they are no member, too.
+
+    Raises NotFoundError, also for a private one that is not theirs, and BannedError.
+    """
     found = rows.channels_select(user.id, "c.key = %s", [key], limit=1)
     if not found:
         raise NotFoundError("There is no such channel.")
     result = _as_seen(found[0], user)
-    result.access.check_read()
+    if not (to_moderate and user.is_staff):
+        result.access.check_read()
     return result
 
 
@@ -144,11 +157,21 @@ def channel_data(found: ChannelAccess, *, online: int) -> ChannelData:
         "read_number": found.read_number,
         "unread": max(row.number - found.read_number, 0) if role else 0,
         "mentions": found.mentions,
+        "slow_mode_s": row.slow_mode_s,
+        "frozen_at": timestamp(row.frozen_at) if row.frozen_at else None,
         "archived_at": timestamp(row.archived_at) if row.archived_at else None,
         "created_at": timestamp(row.created_at),
     }
 
 
-def channel_heads(keys: Sequence[ChannelKey]) -> dict[ChannelKey, int]:
-    """The newest seq of each of these channels; unknown keys are absent. One query."""
-    return {ChannelKey(key): seq for key, seq in Channel.objects.filter(key__in=keys).values_list("key", "seq")}
+class ChannelHead(NamedTuple):
+    """The newest seq of a channel, and the one below which retention may have deleted messages."""
+
+    seq: int
+    floor_seq: int
+
+
+def channel_heads(keys: Sequence[ChannelKey]) -> dict[ChannelKey, ChannelHead]:
+    """The heads of these channels; unknown keys are absent. One query."""
+    found = Channel.objects.filter(key__in=keys).values_list("key", "seq", "floor_seq")
+    return {ChannelKey(key): ChannelHead(seq, floor_seq) for key, seq, floor_seq in found}

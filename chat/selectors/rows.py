@@ -7,7 +7,7 @@ millisecond to make each of them anew, which is five times what the database tak
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from django.db import connection
@@ -33,9 +33,14 @@ class ChannelColumns(NamedTuple):
     floor_seq: int
     created_at: datetime
     archived_at: datetime | None
+    frozen_at: datetime | None
+    slow_mode_s: int
     role: str | None
     read_number: int
     mentions: int
+    is_banned: bool
+    partner: str | None
+    """The other one's name, of a direct channel."""
 
 
 class MessageColumns(NamedTuple):
@@ -67,19 +72,24 @@ class Attached(NamedTuple):
 
 _CHANNELS = (
     "SELECT c.id, c.key, c.name, c.topic, c.kind, c.seq, c.number, c.floor_seq, c.created_at, c.archived_at, "
-    "m.role, coalesce(m.read_number, 0), (SELECT count(*) FROM chat_mention n WHERE n.user_id = %s "
-    "AND n.channel_id = c.id AND n.number > coalesce(m.read_number, 0)) FROM chat_channel c "
-    "LEFT JOIN chat_channelmembership m ON m.channel_id = c.id AND m.user_id = %s "
+    "c.frozen_at, c.slow_mode_s, m.role, coalesce(m.read_number, 0), "
+    "(SELECT count(*) FROM chat_mention n WHERE n.user_id = %s "
+    "AND n.channel_id = c.id AND n.number > coalesce(m.read_number, 0)), "
+    "EXISTS (SELECT 1 FROM chat_sanction s WHERE s.user_id = %s AND s.channel_id = c.id AND s.lifted_at IS NULL "
+    "AND s.kind = 'ban' AND (s.until IS NULL OR s.until > %s)), "
+    "CASE WHEN c.kind = 'direct' THEN (SELECT u.username FROM chat_channelmembership o "
+    "JOIN accounts_user u ON u.id = o.user_id WHERE o.channel_id = c.id AND o.user_id <> %s LIMIT 1) END "
+    "FROM chat_channel c LEFT JOIN chat_channelmembership m ON m.channel_id = c.id AND m.user_id = %s "
 )
 
 
 def channels_select(user_id: str, where: str, parameters: Sequence[Any], *, limit: int) -> list[ChannelColumns]:
     """Channels as the user sees them, oldest first. `where` is this package's own text."""
-    me = uuid_to_column(user_id)
+    me, now = uuid_to_column(user_id), connection.ops.adapt_datetimefield_value(datetime.now(UTC))
     with connection.cursor() as cursor:
-        cursor.execute(f"{_CHANNELS} WHERE {where} ORDER BY c.id LIMIT %s", [me, me, *parameters, limit])
+        cursor.execute(f"{_CHANNELS} WHERE {where} ORDER BY c.id LIMIT %s", [me, me, now, me, me, *parameters, limit])
         return [
-            ChannelColumns._make((*row[:8], time_from_column(row[8]), time_from_column(row[9]), *row[10:]))
+            ChannelColumns._make((*row[:8], *map(time_from_column, row[8:11]), *row[11:15], bool(row[15]), row[16]))
             for row in cursor.fetchall()
         ]
 

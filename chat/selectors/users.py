@@ -18,13 +18,15 @@ def users_named(names: Iterable[str]) -> dict[str, UserRef]:
         return {}
     query = User.objects.annotate(folded=Lower("username")).filter(folded__in=wanted, is_active=True)
     return {
-        folded: UserRef(UserId(str(pk)), username, is_staff)
-        for folded, pk, username, is_staff in query.values_list("folded", "id", "username", "is_staff")
+        folded: UserRef(UserId(str(pk)), username, is_staff, is_superuser)
+        for folded, pk, username, is_staff, is_superuser in query.values_list(
+            "folded", "id", "username", "is_staff", "is_superuser"
+        )
     }
 
 
 def user_ref(user: User) -> UserRef:
-    return UserRef(UserId(str(user.id)), user.username, user.is_staff)
+    return UserRef(UserId(str(user.id)), user.username, user.is_staff, user.is_superuser)
 
 
 def history_epoch() -> str:

@@ -43,7 +43,7 @@ class Companion(Protocol):
         """The process of that worker is gone; called in the loop."""
 
     def status(self) -> dict[str, Any]:
-        """What clusterctl shows of it: epoch, revision, digest, sessions …"""
+        """What clusterctl shows of it: epoch, revision, digest, sessions …; and its `measures` (reaktor.measures)."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,12 @@ class Cluster:
             embedded = None if redis is None else {"pid": redis.pid, "restarts": redis.restarts}
             return {"pid": os.getpid(), "port": cluster.port, **found, "redis": {"embedded": embedded}}
 
-        control = Control(run_dir, supervisor, status, cluster.boot_timeout_s)
+        def picture() -> dict[str, Any]:
+            slots = supervisor.slots
+            incarnations = {slot.number: slot.incarnation for slot in slots}
+            return supervisor.totals.picture(slots.workers, incarnations, companion.status(), dispatcher.status())
+
+        control = Control(run_dir, supervisor, {"status": status, "measures": picture}, cluster.boot_timeout_s)
         helpers = [asyncio.create_task(control.run(), name="control")]
         if redis is not None:
             helpers.append(asyncio.create_task(redis.run(), name="redis"))

@@ -26,7 +26,8 @@ class WorkerRuntime(Protocol):
     def status(self) -> dict[str, Any]:
         """What goes into each beat, JSON-ready and quick to make.
 
-        Known keys: sessions, epoch, revision, digest, messages_in, messages_out (counters since the start).
+        Known keys: sessions, epoch, revision, digest, messages_in, messages_out (counters since the start), and
+        measures (reaktor.measures), which the supervisor adds up without knowing what they mean.
         """
 
 

@@ -183,6 +183,11 @@ SPECTACULAR_SETTINGS = {
     # A PATCH's required fields are required.
     "COMPONENT_SPLIT_PATCH": False,
     "SORT_OPERATIONS": False,
+    "ENUM_NAME_OVERRIDES": {
+        "ChannelKind": ["public", "unlisted", "private", "direct"],
+        "NewChannelKind": ["public", "unlisted", "private"],
+        "SanctionKind": ["kick", "mute", "ban"],
+    },
 }
 
 LANGUAGE_CODE = "en-us"

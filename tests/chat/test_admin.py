@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from django.test import Client
 
 from accounts.models import User
-from chat.models import Channel, Message
+from chat.models import AuditEntry, Channel, Message
 from tests.support.rest import PASSWORD, _fresh_limits, post, register  # noqa: F401
 
 pytestmark = pytest.mark.django_db
@@ -61,6 +62,17 @@ def test_a_channel_is_made_and_renamed_by_the_rules(staff: Client) -> None:
     assert staff.post(f"{CHANNELS}add/", {**form, "kind": "direct"}).status_code == 200
 
 
+def test_a_channel_gets_rules_of_its_own_for_retention(staff: Client) -> None:
+    general = Channel.objects.get(key="general")
+    form = {"name": general.name, "topic": "", "kind": "public"}
+    staff.post(f"{CHANNELS}{general.pk}/change/", {**form, "retention_days": "30", "retention_messages": ""})
+    general.refresh_from_db()
+    assert (general.retention_days, general.retention_messages) == (30, None)
+    entry = AuditEntry.objects.latest("id")
+    assert (entry.action, entry.channel, entry.details["retention_days"]) == ("channel.update", "general", 30)
+    assert staff.post(f"{CHANNELS}{general.pk}/change/", {**form, "retention_days": "-1"}).status_code == 200
+
+
 def test_a_channel_is_archived_and_never_deleted(staff: Client) -> None:
     general = Channel.objects.get(key="general")
     staff.post(CHANNELS, {"action": "archive", "_selected_action": [general.pk]})
@@ -97,12 +109,11 @@ def test_a_text_is_taken_away_and_its_place_is_kept(staff: Client, ada: User) ->
 
 
 def test_what_is_refused_is_said_and_not_done(staff: Client, ada: User) -> None:
-    secret = Channel.objects.create(key="prv-x", name="Secret", kind="private")
-    answer = staff.post(CHANNELS, {"action": "archive", "_selected_action": [secret.pk]}, follow=True)
-    assert b"There is no such channel." in answer.content
-    made = post(ada, "psst", "prv-x")
-    staff.post(MESSAGES, {"action": "take_away", "_selected_action": [made["id"]]}, follow=True)
-    assert Message.objects.get(pk=made["id"]).text == "psst"
+    made = post(ada, "kept")
+    Channel.objects.filter(key="general").update(archived_at=datetime.now(UTC))
+    answer = staff.post(MESSAGES, {"action": "take_away", "_selected_action": [made["id"]]}, follow=True)
+    assert b"This channel is archived." in answer.content
+    assert Message.objects.get(pk=made["id"]).text == "kept"
 
 
 def test_lists_ask_a_fixed_number_of_questions_and_none_that_counts_the_whole_table(

@@ -12,6 +12,7 @@ import pytest
 from chat.domain.ids import WorkerId
 from chat.limits import ChatLimits
 from chat.runtime import Runtime
+from chat.textrules import CurrentTextRules
 from reaktor.config import Config, MembershipTimings
 from reaktor.errors import CloseCode
 from tests.support.delivery import FakeFormat, FakeSession
@@ -26,7 +27,8 @@ QUICK = MembershipTimings(heartbeat_s=0.1, silence_s=0.3, bus_lost_s=1.5)
 async def test_sessions_are_told_4007_when_the_bus_stays_away_and_not_before(tmp_path: Path) -> None:
     config = replace(Config(tmp_path), membership=QUICK)
     layer = FaultyLayer(1)
-    runtime = Runtime(config, layer, WorkerId(0, 1), limits=ChatLimits(config.limits), with_authority=True)
+    limits, text_rules = ChatLimits(config.limits), CurrentTextRules(config.limits)
+    runtime = Runtime(config, layer, WorkerId(0, 1), limits=limits, text_rules=text_rules, with_authority=True)
     life = asyncio.create_task(runtime.run())
     try:
         await asyncio.wait_for(runtime.wait_ready(), 5)

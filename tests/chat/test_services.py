@@ -204,7 +204,7 @@ def test_a_key_that_is_taken_is_a_conflict_and_one_nobody_may_choose_is_invalid(
     for key in ("dm-tea", "prv-tea", "a b", ""):
         with pytest.raises(InvalidError):
             services.channel_create(user=bob, name="Mine", key=key)
-    for kind in ("private", "direct", "nonsense"):
+    for kind in ("direct", "nonsense"):
         with pytest.raises(InvalidError):
             services.channel_create(user=bob, name="Mine", kind=kind)
     assert services.channel_ensure(user=bob, key="tea")[1] is False
@@ -238,7 +238,7 @@ def test_a_read_marker_moves_forward_only_and_tells_the_other_sessions(
 
 
 def test_reactions_of_one_message_are_bounded(ann: UserRef, tea: ChannelKey, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(services, "REACTIONS_PER_MESSAGE", 3)
+    monkeypatch.setattr(services.messages, "REACTIONS_PER_MESSAGE", 3)
     message = posted(ann, tea)
     for emoji in "abc":
         services.reaction_add(user=ann, key=tea, message_id=message["id"], emoji=emoji)

@@ -13,8 +13,10 @@ from django.db import connections
 from chat.batches import Post, Stored
 from chat.domain.ids import ChannelKey, UserRef
 from chat.models import Message
+from chat.textrules import CurrentTextRules
 from chat.writer import Committed, Writer
 from reaktor.config import Database as DatabaseConfig
+from reaktor.config import Limits
 from reaktor.database import Database
 from reaktor.errors import NotFoundError, UnavailableError
 from tests.support.databases import is_sqlite, taken_away
@@ -39,7 +41,7 @@ class Told:
 async def writing(told: Told, **figures: float) -> AsyncIterator[Writer]:
     config = DatabaseConfig(**figures)  # type: ignore[arg-type]
     database = Database(config)
-    writer = Writer(database, config, told)
+    writer = Writer(database, config, told, CurrentTextRules(Limits()))
     task = asyncio.create_task(writer.run())
     await asyncio.sleep(0)  # a task that is cancelled before its first step never runs at all
     try:

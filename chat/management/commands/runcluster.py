@@ -9,9 +9,12 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import os
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -20,27 +23,32 @@ from django.utils.module_loading import import_string
 
 from chat.domain.ids import WorkerId
 from chat.membership.authority import Authority
-from chat.membership.messages import Block
 from chat.membership.rival import is_anyone_serving
+from chat.selectors import BlockReader
 from reaktor.bus import Bus
 from reaktor.cluster import supervisor
-from reaktor.cluster.composition import Cluster
+from reaktor.cluster.chores import Chore
+from reaktor.cluster.composition import Cluster, worker_environment
 from reaktor.cluster.failures import ClusterError, SupervisorError
 from reaktor.config import Config
+from reaktor.database import Database
 from reaktor.settings.base import redis_layer
 
 MAX_PORT = 65_535
 UNLIMITED = 1_000_000
 FLUSH_S = 1.0
+RETENTION_FIRST_S = 60.0
+RETENTION_LIMIT_S = 3_600.0
 
 
 class ClusterAuthority:
-    """The authority as the cluster's companion."""
+    """The authority as the cluster's companion; beside it, what is to be done now and then."""
 
     def __init__(self, config: Config, redis_url: str) -> None:
         limits = config.limits
         layer = redis_layer(redis_url)
         self._layer = import_string(layer["BACKEND"])(**layer["CONFIG"])
+        self._database = Database(config.database)
         self._bus = Bus(self._layer, timeout_s=config.membership.publish_timeout_s)
         self._heartbeat_s = config.membership.heartbeat_s
         self._authority = Authority(
@@ -49,8 +57,9 @@ class ClusterAuthority:
             epoch=int(time.time() * 1000),
             max_sessions_per_user=limits.sessions_per_user if limits.enabled else UNLIMITED,
             max_channels_per_session=limits.channels_per_session,
-            load_blocks=load_blocks,
+            load_blocks=partial(self._database.read, BlockReader()),
         )
+        self._retention = retention(config, redis_url) if config.retention.interval_s else None
 
     async def claim(self) -> None:
         if await is_anyone_serving(self._bus, self._heartbeat_s):
@@ -58,8 +67,12 @@ class ClusterAuthority:
 
     async def run(self) -> None:
         try:
-            await self._authority.run()
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._authority.run(), name="authority")
+                if self._retention is not None:
+                    tasks.create_task(self._retention.run(), name="retention")
         finally:
+            await asyncio.to_thread(self._database.close)
             # Its receiving task would report the end of Redis, which is the next thing to come, as an error.
             with contextlib.suppress(Exception):
                 async with asyncio.timeout(FLUSH_S):
@@ -72,9 +85,17 @@ class ClusterAuthority:
         return self._authority.status()
 
 
-async def load_blocks() -> list[Block]:
-    """The blocks in force, as the authority wants them: none, since nothing stores sanctions yet."""
-    return []
+def retention(config: Config, redis_url: str) -> Chore:
+    """`apply_retention`, in a process of its own; two hosts with one database do not get into each other's way."""
+    interval_s = config.retention.interval_s
+    return Chore(
+        name="retention",
+        command=(sys.executable, "-m", "django", "apply_retention"),
+        environment=worker_environment(config, redis_url, os.environ),
+        interval_s=interval_s,
+        first_s=min(interval_s, RETENTION_FIRST_S),
+        limit_s=max(interval_s, RETENTION_LIMIT_S),
+    )
 
 
 def whole_number(name: str, maximum: int) -> Callable[[str], int]:

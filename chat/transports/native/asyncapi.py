@@ -25,8 +25,9 @@ def request_schema(operation: Operation) -> Schema:
     }
     properties: Schema = {"op": {"const": operation.name}, "id": REQUEST_ID, "data": data}
     needed = ["op"]
-    if operation.needs_channel:
+    if operation.needs_channel or operation.may_name_channel:
         properties["channel"] = {"type": "string"}
+    if operation.needs_channel:
         needed.append("channel")
     if required:
         needed.append("data")

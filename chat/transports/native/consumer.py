@@ -23,9 +23,9 @@ from chat.batches import Stored
 from chat.domain.ids import SessionId
 from chat.domain.sessions import SessionInfo, Transport
 from chat.runtime import Runtime, current
-from chat.transports.native import protocol
-from chat.transports.native.handlers import HANDLERS
+from chat.transports.native import handlers, moderation, protocol  # noqa: F401  handlers register themselves
 from chat.transports.native.protocol import BadFrameError, Request
+from chat.transports.native.registry import HANDLERS
 from chat.transports.native.session import NativeSession
 from chat.transports.native.sink import AsgiSink
 from reaktor.errors import (

@@ -1,11 +1,10 @@
 """One function per operation: a checked Request in, an action called, the answer written.
 
-Registered by name in HANDLERS; a test holds it equal to the registry of operations. Errors are the consumer's.
+Registered by name; a test holds the names equal to those of the operations. Errors are the consumer's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -13,76 +12,66 @@ from chat import actions, services
 from chat.domain import rules
 from chat.domain.sessions import Status
 from chat.transports.native.protocol import Request
+from chat.transports.native.registry import handles
 from chat.transports.native.session import NativeSession
 from reaktor.errors import ConflictError
 
 if TYPE_CHECKING:
     from chat.transports.native.consumer import NativeConsumer
 
-Handler = Callable[["NativeConsumer", NativeSession, Request], Awaitable[None]]
-HANDLERS: dict[str, Handler] = {}
 
-
-def _handles(name: str) -> Callable[[Handler], Handler]:
-    def register(handler: Handler) -> Handler:
-        HANDLERS[name] = handler
-        return handler
-
-    return register
-
-
-@_handles("hello")
+@handles("hello")
 async def on_hello(consumer: NativeConsumer, session: NativeSession, request: Request) -> None:
     raise ConflictError("This session was greeted already.")
 
 
-@_handles("auth.refresh")
+@handles("auth.refresh")
 async def on_auth_refresh(consumer: NativeConsumer, session: NativeSession, request: Request) -> None:
     claims = await consumer.claims_of_same_user(request.data["token"], session)
     session.renew(claims.expires_at)
     consumer.answer(request, {"expires_at": session.expires_at})
 
 
-@_handles("channel.list")
+@handles("channel.list")
 async def on_channel_list(consumer: NativeConsumer, session: NativeSession, request: Request) -> None:
     page = await actions.list_channels(consumer.runtime, session, request.data["search"], request.data["cursor"])
     consumer.answer(request, page)
 
 
-@_handles("channel.create")
+@handles("channel.create")
 async def on_channel_create(consumer: NativeConsumer, session: NativeSession, request: Request) -> None:
     consumer.runtime.limits.check_create_channel(session.user.id)
     data = await actions.change_channel(consumer.runtime, session, services.channel_create, **request.data)
     consumer.answer(request, data)
 
 
-@_handles("channel.update")
+@handles("channel.update")
 async def on_channel_update(consumer: NativeConsumer, session: NativeSession, request: Request) -> None:
     key = rules.parse_channel_key(request.channel)
     data = await actions.change_channel(consumer.runtime, session, services.channel_update, key=key, **request.data)
     consumer.answer(request, data)
 
 
-@_handles("channel.archive")
+@handles("channel.archive")
 async def on_channel_archive(consumer: NativeConsumer, session: NativeSession, request: Request) -> None:
     key = rules.parse_channel_key(request.channel)
     data = await actions.change_channel(consumer.runtime, session, services.channel_archive, key=key)
     consumer.answer(request, data)
 
 
-@_handles("channel.join")
+@handles("channel.join")
 async def on_channel_join(consumer: NativeConsumer, session: NativeSession, request: Request) -> None:
     respond = partial(consumer.answer, request)
     await actions.join_channel(consumer.runtime, session, request.channel, request.data["after"], respond)
 
 
-@_handles("channel.leave")
+@handles("channel.leave")
 async def on_channel_leave(consumer: NativeConsumer, session: NativeSession, request: Request) -> None:
     await actions.leave_channel(consumer.runtime, session, request.channel)
     consumer.answer(request, {})
 
 
-@_handles("message.send")
+@handles("message.send")
 async def on_message_send(consumer: NativeConsumer, session: NativeSession, request: Request) -> None:
     consumer.runtime.limits.check_send(session.user.id)
     actions.post_message(
@@ -96,46 +85,46 @@ async def on_message_send(consumer: NativeConsumer, session: NativeSession, requ
     )
 
 
-@_handles("message.edit")
+@handles("message.edit")
 async def on_message_edit(consumer: NativeConsumer, session: NativeSession, request: Request) -> None:
     data = request.data
     message = await actions.edit_message(consumer.runtime, session, request.channel, data["id"], data["text"])
     consumer.answer(request, message)
 
 
-@_handles("message.delete")
+@handles("message.delete")
 async def on_message_delete(consumer: NativeConsumer, session: NativeSession, request: Request) -> None:
     message = await actions.delete_message(consumer.runtime, session, request.channel, request.data["id"])
     consumer.answer(request, message)
 
 
-@_handles("message.list")
+@handles("message.list")
 async def on_message_list(consumer: NativeConsumer, session: NativeSession, request: Request) -> None:
     marks = {name: value for name, value in request.data.items() if value is not None}
     consumer.answer(request, await actions.list_messages(consumer.runtime, session, request.channel, marks))
 
 
-@_handles("reaction.add")
+@handles("reaction.add")
 async def on_reaction_add(consumer: NativeConsumer, session: NativeSession, request: Request) -> None:
     data = request.data
     message = await actions.add_reaction(consumer.runtime, session, request.channel, data["id"], data["emoji"])
     consumer.answer(request, message)
 
 
-@_handles("reaction.remove")
+@handles("reaction.remove")
 async def on_reaction_remove(consumer: NativeConsumer, session: NativeSession, request: Request) -> None:
     data = request.data
     message = await actions.remove_reaction(consumer.runtime, session, request.channel, data["id"], data["emoji"])
     consumer.answer(request, message)
 
 
-@_handles("read")
+@handles("read")
 async def on_read(consumer: NativeConsumer, session: NativeSession, request: Request) -> None:
     mark = await actions.mark_read(consumer.runtime, session, request.channel, request.data["number"])
     consumer.answer(request, mark)
 
 
-@_handles("typing")
+@handles("typing")
 async def on_typing(consumer: NativeConsumer, session: NativeSession, request: Request) -> None:
     is_on = request.data["on"]
     # Who is not in the channel is refused each time, and takes no place in the session's memory of typing.
@@ -144,13 +133,13 @@ async def on_typing(consumer: NativeConsumer, session: NativeSession, request: R
     consumer.answer(request, {})
 
 
-@_handles("status")
+@handles("status")
 async def on_status(consumer: NativeConsumer, session: NativeSession, request: Request) -> None:
     await actions.set_status(consumer.runtime, session, Status(request.data["status"]))
     consumer.answer(request, {})
 
 
-@_handles("sync")
+@handles("sync")
 async def on_sync(consumer: NativeConsumer, session: NativeSession, request: Request) -> None:
     await actions.sync(
         consumer.runtime,

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from chat.domain.policies import MAX_PURGE_HOURS, MAX_SLOW_MODE_S
 from reaktor.errors import InvalidError
 
 MAX_INTEGER = 2**53 - 1
@@ -73,13 +74,15 @@ class Operation:
     summary: str
     fields: Mapping[str, Field] = field(default_factory=dict)
     needs_channel: bool = False
+    may_name_channel: bool = False
     reply: str | None = "empty"
     is_counted: bool = True
 
     def check(self, channel: object, data: object) -> tuple[str, dict[str, Any]]:
         """(channel, fields with defaults) of a frame; unknown fields are ignored. Raises InvalidError."""
         wrong: dict[str, str] = {}
-        if self.needs_channel and not isinstance(channel, str):
+        may_be_missing = self.may_name_channel and channel is None
+        if (self.needs_channel or self.may_name_channel) and not isinstance(channel, str) and not may_be_missing:
             wrong["channel"] = "must be a string"
         if data is None:
             data = {}
@@ -104,6 +107,9 @@ class Operation:
 STRING = Field("string")
 OPTIONAL_STRING = Field("string", required=False)
 NUMBER = Field("integer", required=False)
+REASON = Field("string", required=False, default="")
+SANCTION = {"user": STRING, "until": OPTIONAL_STRING, "reason": REASON}
+"""Of the frame's channel; without one, everywhere (staff). `until`: a time as in every shape; missing: for good."""
 
 OPERATIONS: dict[str, Operation] = {
     operation.name: operation
@@ -127,15 +133,20 @@ OPERATIONS: dict[str, Operation] = {
             "A new channel; its creator is the owner.",
             {
                 "name": STRING,
-                "kind": Field("string", required=False, choices=("public", "unlisted"), default="public"),
+                "kind": Field("string", required=False, choices=("public", "unlisted", "private"), default="public"),
                 "topic": Field("string", required=False, default=""),
             },
             reply="channel",
         ),
         Operation(
             "channel.update",
-            "Another name or topic (owners).",
-            {"name": OPTIONAL_STRING, "topic": OPTIONAL_STRING},
+            "Another name or topic (owners); slow mode, frozen or not (moderators).",
+            {
+                "name": OPTIONAL_STRING,
+                "topic": OPTIONAL_STRING,
+                "slow_mode_s": Field("integer", required=False, maximum=MAX_SLOW_MODE_S),
+                "is_frozen": Field("boolean", required=False),
+            },
             needs_channel=True,
             reply="channel",
         ),
@@ -214,6 +225,35 @@ OPERATIONS: dict[str, Operation] = {
             "status", "Online or away, for this session.", {"status": Field("string", choices=("online", "away"))}
         ),
         Operation("sync", "What changed in these channels since.", {"channels": Field("cursors")}, reply="sync"),
+        Operation(
+            "report",
+            "Have somebody else's message looked at.",
+            {"id": STRING, "reason": STRING},
+            needs_channel=True,
+        ),
+        Operation(
+            "moderation.kick",
+            "Out of the channel now.",
+            {"user": STRING, "reason": REASON},
+            needs_channel=True,
+            reply="sanction",
+        ),
+        Operation("moderation.mute", "May not write, until then.", SANCTION, may_name_channel=True, reply="sanction"),
+        Operation("moderation.ban", "May not be there, until then.", SANCTION, may_name_channel=True, reply="sanction"),
+        Operation(
+            "moderation.lift",
+            "End the mutes and bans of a user there.",
+            {"user": STRING, "reason": REASON},
+            may_name_channel=True,
+            reply="lifted",
+        ),
+        Operation(
+            "moderation.purge",
+            "Delete what a user wrote in the last hours.",
+            {"user": STRING, "hours": Field("integer", minimum=1, maximum=MAX_PURGE_HOURS), "reason": REASON},
+            may_name_channel=True,
+            reply="purged",
+        ),
         Operation("pong", "The answer to a ping.", reply=None, is_counted=False),
     )
 }

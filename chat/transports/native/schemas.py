@@ -57,6 +57,8 @@ CHANNEL = _object(
         "read_number": INTEGER,
         "unread": INTEGER,
         "mentions": INTEGER,
+        "slow_mode_s": INTEGER,
+        "frozen_at": _nullable(TIME),
         "archived_at": _nullable(TIME),
         "created_at": TIME,
     }
@@ -80,6 +82,19 @@ MESSAGE = _object(
         "deleted_at": _nullable(TIME),
     }
 )
+SANCTION = _object(
+    {
+        "id": INTEGER,
+        "kind": {"enum": ["kick", "mute", "ban"]},
+        "username": STRING,
+        "channel": _nullable(STRING),
+        "reason": STRING,
+        "issued_by": _nullable(STRING),
+        "created_at": TIME,
+        "until": _nullable(TIME),
+        "lifted_at": _nullable(TIME),
+    }
+)
 CHANGES: Schema = {
     "oneOf": [
         _object({"messages": _list(_ref("message")), "seq": INTEGER}),
@@ -97,6 +112,7 @@ SHAPES: dict[str, Schema] = {
     "member": MEMBER,
     "message": MESSAGE,
     "changes": CHANGES,
+    "sanction": SANCTION,
     "error": ERROR,
 }
 
@@ -131,6 +147,9 @@ REPLIES: dict[str, Schema] = {
     "list": _object({"messages": _list(_ref("message")), "has_more": BOOLEAN}),
     "read": _object({"read_number": INTEGER, "unread": INTEGER}),
     "sync": _object({"channels": _map(_ref("changes"))}),
+    "sanction": _ref("sanction"),
+    "lifted": _object({"lifted": INTEGER}),
+    "purged": _object({"deleted": INTEGER}),
 }
 """By the `reply` of an operation: what stands under `data` of its answer."""
 
@@ -163,7 +182,14 @@ EVENTS: dict[EventType, tuple[str, Schema]] = {
     EventType.AUTH_EXPIRING: ("The token expires within a minute.", _object({"expires_at": TIME})),
     EventType.SANCTION: (
         "A moderator acted on this user.",
-        _object({"kind": STRING, "channel": _nullable(STRING), "reason": STRING}, {"until": _nullable(TIME)}),
+        _object(
+            {
+                "kind": {"enum": ["kick", "mute", "ban", "lift"]},
+                "channel": _nullable(STRING),
+                "reason": STRING,
+                "until": _nullable(TIME),
+            }
+        ),
     ),
     EventType.SYNC_REQUIRED: ("Too much was missed to replay: use sync.", _object({"seq": INTEGER})),
     EventType.BYE: (

@@ -56,7 +56,7 @@ class ChannelView(ChatView):
         tags=["channels"],
     )
     def patch(self, request: Request, key: str) -> Response:
-        """Another name or topic, by an owner."""
+        """Another name or topic, by an owner; slow mode, frozen or not, by a moderator."""
         wanted = self.validated(shapes.ChannelChange, request.data)
         changed = services.channel_update(user=self.me(request), key=rules.parse_channel_key(key), **wanted)
         return Response(self.shown(changed))

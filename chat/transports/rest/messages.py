@@ -44,7 +44,11 @@ class MessagesView(ChatView):
         me = self.me(request)
         self.app().limits.check_send(me.id)
         stored = services.message_post(
-            user=me, key=rules.parse_channel_key(key), **wanted, max_chars=self.app().config.limits.text_chars
+            user=me,
+            key=rules.parse_channel_key(key),
+            **wanted,
+            max_chars=self.app().config.limits.text_chars,
+            text_rules=self.app().text_rules,
         )
         return Response(stored.message, status=200 if stored.is_duplicate else 201)
 
@@ -81,6 +85,7 @@ class MessageView(ChatView):
             message_id=message_id,
             text=wanted["text"],
             max_chars=self.app().config.limits.text_chars,
+            text_rules=self.app().text_rules,
         )
         return Response(message)
 

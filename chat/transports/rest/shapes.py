@@ -11,6 +11,7 @@ from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 
 from chat.domain import rules
+from chat.domain.policies import MAX_SLOW_MODE_S
 from chat.domain.rules import ChannelKind, Role
 from chat.domain.sessions import Status
 from reaktor.api import NOT_BLANK, Text, Whole, WholeInBody
@@ -35,6 +36,8 @@ class ChannelShape(serializers.Serializer[Any]):
     read_number = serializers.IntegerField()
     unread = serializers.IntegerField()
     mentions = serializers.IntegerField(help_text="Unread messages that name the user.")
+    slow_mode_s = serializers.IntegerField(help_text="Seconds between two messages of one member; 0: off.")
+    frozen_at = serializers.DateTimeField(allow_null=True, help_text="Since when only moderators write.")
     archived_at = serializers.DateTimeField(allow_null=True)
     created_at = serializers.DateTimeField()
 
@@ -114,13 +117,15 @@ CHANNEL_QUERY = [
 
 class ChannelInput(serializers.Serializer[Any]):
     name = Text(max_length=rules.NAME_CHARS, pattern=NOT_BLANK, help_text="Blanks around it are cut off.")
-    kind = serializers.ChoiceField(["public", "unlisted"], required=False)
+    kind = serializers.ChoiceField(["public", "unlisted", "private"], required=False)
     topic = Text(required=False, may_be_blank=True, max_length=rules.TOPIC_CHARS)
 
 
 class ChannelChange(serializers.Serializer[Any]):
     name = Text(required=False, max_length=rules.NAME_CHARS, pattern=NOT_BLANK)
     topic = Text(required=False, may_be_blank=True, max_length=rules.TOPIC_CHARS)
+    slow_mode_s = WholeInBody(required=False, max_value=MAX_SLOW_MODE_S, help_text="By a moderator; 0: off.")
+    is_frozen = serializers.BooleanField(required=False, help_text="By a moderator: nobody else writes.")
 
 
 class PageQuery(serializers.Serializer[Any]):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from chat.transports.rest import channels, docs, messages
+from chat.transports.rest import belonging, channels, docs, messages, moderation
 
 urlpatterns = [
     path("channels", channels.ChannelsView.as_view()),
@@ -16,6 +16,24 @@ urlpatterns = [
     path("channels/<str:key>/messages", messages.MessagesView.as_view()),
     path("channels/<str:key>/messages/<str:message_id>", messages.MessageView.as_view()),
     path("channels/<str:key>/messages/<str:message_id>/reactions/<str:emoji>", messages.ReactionView.as_view()),
+    path(
+        "channels/<str:key>/messages/<str:message_id>/reports",
+        moderation.MessageReportsView.as_view(),
+    ),
+    path("channels/<str:key>/membership", belonging.MembershipView.as_view()),
+    path("channels/<str:key>/roles/<str:username>", belonging.RoleView.as_view()),
+    path("channels/<str:key>/invites", belonging.InvitesView.as_view()),
+    path("invites/<str:code>", belonging.InviteView.as_view()),
+    path("invites/<str:code>/accept", belonging.InviteAcceptView.as_view()),
+    path("direct", belonging.DirectView.as_view()),
+    path("me/blocks", belonging.BlocksView.as_view()),
+    path("me/blocks/<str:username>", belonging.BlockView.as_view()),
+    path("sanctions", moderation.SanctionsView.as_view()),
+    path("sanctions/<str:sanction_id>", moderation.SanctionView.as_view()),
+    path("reports", moderation.ReportsView.as_view()),
+    path("reports/<str:report_id>/resolve", moderation.ReportResolveView.as_view()),
+    path("purge", moderation.PurgeView.as_view()),
+    path("audit", moderation.AuditView.as_view()),
     path("schema", docs.schema),
     path("docs", docs.page),
 ]

@@ -16,7 +16,7 @@ from chat.domain.ids import ChannelKey
 from chat.domain.rules import parse_channel_key
 from chat.domain.sessions import Status
 from reaktor.engineio.packets import ReadyPacket
-from reaktor.errors import InvalidError, ReaktorError
+from reaktor.errors import ErrorCode, InvalidError, ReaktorError
 
 LOGGED_IN = "logged_in"
 NAME_TAKEN = "name_taken"
@@ -29,6 +29,14 @@ CHANNEL_CREATED = "channel : created"
 ERROR = "error"
 OFFSET = "offset"
 """To clients that can recover their state: what they have been sent so far (docs/socketio-deviations.md)."""
+
+
+SANCTIONS = {
+    "kick": (ErrorCode.FORBIDDEN.value, "kicked out"),
+    "mute": (ErrorCode.MUTED.value, "muted"),
+    "ban": (ErrorCode.BANNED.value, "banned"),
+}
+"""By kind: the code and the word of the `error` that these clients are told by; they have no word for a lift."""
 
 
 class ReadyFrame(ReadyPacket):
@@ -89,8 +97,13 @@ class SocketIOFormat:
                 return ReadyFrame(USER_STATUS_CHANGED, changed)
             case EventType.CHANNEL_CREATED:
                 return ReadyFrame(CHANNEL_CREATED, {"name": data["name"], "key": data["key"]})
-            case EventType.SANCTION:
-                return ReadyFrame(ERROR, {"code": "forbidden", "message": data["reason"], "channel": event.channel})
+            case EventType.SANCTION if data["kind"] in SANCTIONS:
+                code, done = SANCTIONS[data["kind"]]
+                where = "here" if event.channel else "everywhere"
+                why = f": {data['reason']}" if data["reason"] else "."
+                until = {"until": data["until"]} if data["until"] else {}
+                message = f"You were {done} {where}{why}"
+                return ReadyFrame(ERROR, {"code": code, "message": message, "channel": event.channel, **until})
             case _:
                 return None
 

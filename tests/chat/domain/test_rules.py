@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from chat.domain import rules
 from chat.domain.rules import Access, ChannelKind, Role
-from reaktor.errors import ForbiddenError, InvalidError, NotFoundError, ReaktorError, TooLargeError
+from reaktor.errors import BannedError, ForbiddenError, InvalidError, NotFoundError, ReaktorError, TooLargeError
 
 UNSTORABLE = ["\x00", "half \ud83d", "\udfff"]
 
@@ -123,6 +123,17 @@ OPEN = [ChannelKind.PUBLIC, ChannelKind.UNLISTED]
 
 @pytest.mark.parametrize("kind", list(ChannelKind))
 @pytest.mark.parametrize("role", [None, *Role])
+def test_who_is_banned_neither_reads_nor_moderates(kind: ChannelKind, role: Role | None) -> None:
+    access = Access(kind, role, is_banned=True)
+    assert not access.can_read
+    assert not access.can_moderate
+    assert not access.can_manage
+    with pytest.raises(BannedError if kind in OPEN or role is not None else NotFoundError):
+        access.check_read()
+
+
+@pytest.mark.parametrize("kind", list(ChannelKind))
+@pytest.mark.parametrize("role", [None, *Role])
 @pytest.mark.parametrize("is_staff", [False, True])
 def test_who_may_read_moderate_and_manage(kind: ChannelKind, role: Role | None, is_staff: bool) -> None:
     access = Access(kind, role, is_staff)
@@ -130,10 +141,8 @@ def test_who_may_read_moderate_and_manage(kind: ChannelKind, role: Role | None, 
     assert access.can_moderate == (is_staff or role in {Role.OWNER, Role.MODERATOR})
     assert access.can_manage == (is_staff or role is Role.OWNER)
     expected: type[ReaktorError] | None = None
-    if not access.can_read:
-        expected = NotFoundError
-    elif not access.can_manage:
-        expected = ForbiddenError
+    if not access.can_manage:
+        expected = ForbiddenError if access.can_read else NotFoundError
     if expected is None:
         access.check_manage()
     else:

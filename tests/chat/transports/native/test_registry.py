@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from chat.domain.events import DURABLE, EventType
+from chat.transports.native import handlers, moderation  # noqa: F401  they register themselves
 from chat.transports.native.asyncapi import document
-from chat.transports.native.handlers import HANDLERS
 from chat.transports.native.operations import MAX_CURSORS, OPERATIONS
+from chat.transports.native.registry import HANDLERS
 from chat.transports.native.schemas import EVENTS, REPLIES
 from reaktor.config import Limits
 

@@ -84,7 +84,7 @@ def test_a_private_channel_does_not_exist_for_others(rest: Rest) -> None:
     [
         ({}, "name"), ({"name": 42}, "name"), ({"name": ""}, "name"), ({"name": "   "}, "name"),
         ({"name": "n" * 81}, "name"), ({"name": "a\x00b"}, "name"), ({"name": None}, "name"),
-        ({"name": "x", "kind": "private"}, "kind"), ({"name": "x", "kind": "direct"}, "kind"),
+        ({"name": "x", "kind": "direct"}, "kind"),
         ({"name": "x", "kind": 1}, "kind"), ({"name": "x", "topic": "t" * 401}, "topic"),
         ({"name": "x", "topic": ["t"]}, "topic"),
     ],

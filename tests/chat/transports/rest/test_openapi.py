@@ -13,6 +13,7 @@ from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.validation import validate_schema
 
 from chat.domain.events import ChannelData, MemberData, MessageData
+from chat.domain.moderation import AuditData, InviteData, ReportData, SanctionData
 from chat.transports.rest import docs
 from tests.support.rest import Rest, live, logged_in, post, register
 
@@ -56,7 +57,7 @@ def test_the_document_is_valid_and_made_without_a_warning() -> None:
 
 def test_it_holds_the_paths_of_this_interface_and_no_others() -> None:
     assert all(path.startswith("/api/v1/") for path in DOCUMENT["paths"])
-    assert len(list(operations())) == 22
+    assert len(list(operations())) == 42
 
 
 def test_every_operation_names_its_errors_and_who_may_ask() -> None:
@@ -71,7 +72,16 @@ def test_every_operation_names_its_errors_and_who_may_ask() -> None:
 
 
 @pytest.mark.parametrize(
-    ("shape", "data"), [("ChannelShape", ChannelData), ("MemberShape", MemberData), ("MessageShape", MessageData)]
+    ("shape", "data"),
+    [
+        ("ChannelShape", ChannelData),
+        ("MemberShape", MemberData),
+        ("MessageShape", MessageData),
+        ("SanctionShape", SanctionData),
+        ("ReportShape", ReportData),
+        ("InviteShape", InviteData),
+        ("AuditShape", AuditData),
+    ],
 )
 def test_the_shapes_are_those_of_the_domain(shape: str, data: Any) -> None:
     described = DOCUMENT["components"]["schemas"][shape]

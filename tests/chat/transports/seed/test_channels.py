@@ -109,7 +109,9 @@ def test_odd_but_well_formed_keys_are_keys(rest: Rest, key: str) -> None:
 
 def test_a_private_channel_is_joined_by_its_members_and_does_not_exist_for_others(rest: Rest, bob: User) -> None:
     secret = Channel.objects.create(key="prv-x", name="Secret", kind="private")
-    post(register("ada"), "psst", "prv-x")
+    ada = register("ada")
+    ChannelMembership.objects.create(channel=secret, user=ada)
+    post(ada, "psst", "prv-x")
     unknown = rest.post("/channels/prv-nothing/join")
     assert rest.post("/channels/prv-x/join") == unknown
     assert rest.get("/channels/prv-x/messages?start=0&end=9")[1] == unknown[1]

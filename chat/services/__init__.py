@@ -1,0 +1,48 @@
+"""Writes: one atomic each, events through chat.publish after the commit. New messages are handed to the writer.
+
+Called in database threads by REST views, by admin, by commands, and by actions through reaktor.database. Rows are
+locked in this order: report or invite, channel, account, message.
+"""
+
+from chat.services.audit import audit_add
+from chat.services.channels import channel_archive, channel_create, channel_ensure, channel_update
+from chat.services.direct import direct_open, user_block, user_unblock
+from chat.services.invites import invite_accept, invite_create, invite_revoke
+from chat.services.memberships import ReadMark, membership_join, membership_leave, memberships_ensure, read_mark
+from chat.services.messages import message_delete, message_edit, message_post, reaction_add, reaction_remove
+from chat.services.purge import messages_purge
+from chat.services.reports import report_create, report_resolve
+from chat.services.roles import role_remove, role_set
+from chat.services.sanctions import sanction_issue, sanction_lift, sanction_lift_all
+
+__all__ = [
+    "ReadMark",
+    "audit_add",
+    "channel_archive",
+    "channel_create",
+    "channel_ensure",
+    "channel_update",
+    "direct_open",
+    "invite_accept",
+    "invite_create",
+    "invite_revoke",
+    "membership_join",
+    "membership_leave",
+    "memberships_ensure",
+    "message_delete",
+    "message_edit",
+    "message_post",
+    "messages_purge",
+    "reaction_add",
+    "reaction_remove",
+    "read_mark",
+    "report_create",
+    "report_resolve",
+    "role_remove",
+    "role_set",
+    "sanction_issue",
+    "sanction_lift",
+    "sanction_lift_all",
+    "user_block",
+    "user_unblock",
+]

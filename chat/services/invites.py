@@ -1,0 +1,82 @@
+"""Writes of invites: links into private and unlisted channels, with uses, an end, and revocation."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from django.db import transaction
+from django.db.models import F
+
+from chat.domain.ids import ChannelKey, UserRef
+from chat.domain.moderation import InviteData
+from chat.domain.policies import check_until
+from chat.domain.rules import ChannelKind
+from chat.models import AuditAction, ChannelMembership, Invite, Sanction
+from chat.selectors import ChannelAccess, channel_access, invite_data
+from chat.services.audit import audit_add
+from chat.services.memberships import member_add, tell_membership
+from reaktor.errors import BannedError, InvalidError, NotFoundError
+
+NO_GOOD = "That invite is not good (any more)."
+MAX_USES = 100_000
+
+
+def invite_create(
+    *, user: UserRef, key: str, uses: int | None = None, expires_at: datetime | None = None
+) -> InviteData:
+    """A link that lets so many people in (None: any number) until then (None: for good). By a moderator."""
+    if uses is not None and not 1 <= uses <= MAX_USES:
+        raise InvalidError("An invite has 1 to 100,000 uses.", fields={"uses": f"1 to {MAX_USES}"})
+    ends = check_until(expires_at, datetime.now(UTC))
+    found = channel_access(user=user, key=ChannelKey(key), to_moderate=True)
+    found.access.check_moderate()
+    if found.channel.kind not in {ChannelKind.PRIVATE, ChannelKind.UNLISTED}:
+        raise InvalidError("Only private and unlisted channels have invites.")
+    with transaction.atomic():
+        invite = Invite.objects.create(
+            channel_id=found.channel.id, created_by_id=user.id, expires_at=ends, uses_left=uses
+        )
+        audit_add(user, AuditAction.INVITE_CREATE, channel=found.channel.key, details={"id": invite.pk, "uses": uses})
+    return invite_data(invite)
+
+
+def invite_revoke(*, user: UserRef, code: str) -> None:
+    """The link lets nobody in any more. By a moderator, or who made it. Repeating it changes nothing."""
+    invite = Invite.objects.select_related("channel").filter(code=code).first()
+    if invite is None:
+        raise NotFoundError(NO_GOOD)
+    found = channel_access(user=user, key=ChannelKey(invite.channel.key), to_moderate=True)
+    if str(invite.created_by_id) != user.id:
+        found.access.check_moderate()
+    with transaction.atomic():
+        if Invite.objects.filter(pk=invite.pk, revoked_at=None).update(revoked_at=datetime.now(UTC)):
+            audit_add(user, AuditAction.INVITE_REVOKE, channel=found.channel.key, details={"id": invite.pk})
+
+
+def invite_accept(*, user: UserRef, code: str) -> ChannelAccess:
+    """Become a member of the invite's channel; who is one uses nothing up. Raises NotFoundError, BannedError."""
+    with transaction.atomic():
+        invite = Invite.objects.select_for_update(of=("self",)).select_related("channel").filter(code=code).first()
+        if invite is None:
+            raise NotFoundError(NO_GOOD)
+        channel = invite.channel
+        if not ChannelMembership.objects.filter(channel=channel, user_id=user.id).exists():
+            if not _is_good(invite):
+                raise NotFoundError(NO_GOOD)
+            _refuse_banned(user, channel.pk)
+            member_add(channel.pk, user.id, read_number=channel.number)
+            if invite.uses_left is not None:
+                Invite.objects.filter(pk=invite.pk).update(uses_left=F("uses_left") - 1)
+            tell_membership(user, ChannelKey(channel.key))
+    return channel_access(user=user, key=ChannelKey(channel.key))
+
+
+def _is_good(invite: Invite) -> bool:
+    is_over = invite.expires_at is not None and invite.expires_at <= datetime.now(UTC)
+    return invite.revoked_at is None and invite.uses_left != 0 and not is_over and invite.channel.archived_at is None
+
+
+def _refuse_banned(user: UserRef, channel_id: int) -> None:
+    bans = Sanction.objects.filter(user_id=user.id, channel_id=channel_id, kind="ban", lifted_at=None)
+    if bans.exclude(until__lte=datetime.now(UTC)).exists():
+        raise BannedError("You are banned from this channel.")

@@ -1,0 +1,209 @@
+"""Writes of messages: posting where no writer runs, editing, deleting, reacting. Deletions of many are purge's.
+
+Rows are locked in this order: channel, then account, then message. Each durable event takes the channel's next seq
+under the channel row's lock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from django.db import transaction
+
+from chat import publish
+from chat.batches import Post, Stored, store_batch
+from chat.delivery.wire import message_new
+from chat.domain import rules
+from chat.domain.errors import ArchivedError
+from chat.domain.events import Event, EventType, MessageData
+from chat.domain.ids import ChannelKey, UserId, UserRef
+from chat.domain.policies import TextRules
+from chat.models import AuditAction, Channel, Mention, Message, Reaction
+from chat.permissions import Writing
+from chat.selectors import ChannelAccess, channel_access, message_by_id, parse_message_id, users_named
+from chat.services.audit import audit_add
+from chat.statements import LockedChannel, channels_lock
+from chat.textrules import CurrentTextRules
+from reaktor import node
+from reaktor.errors import ConflictError, ForbiddenError, NotFoundError, ReaktorError, UnavailableError
+
+REACTIONS_PER_MESSAGE = 200
+POST_TIMEOUT_S = 15.0
+"""More than the writer's own: it answers first, so that a time-out here is its loop's."""
+
+
+def message_post(
+    *,
+    user: UserRef,
+    key: ChannelKey,
+    text: str,
+    nonce: str | None,
+    reply_to: str | None = None,
+    max_chars: int,
+    text_rules: CurrentTextRules | None = None,
+) -> Stored:
+    """Store a message; permission is enough, no live session is needed. The same nonce again: the same message.
+
+    Where a runtime runs its writer takes it into the next batch. Raises NotFoundError, InvalidError, TooLargeError,
+    whatever chat.permissions refuses, and UnavailableError (then it may be stored all the same: repeat it with its
+    nonce).
+    """
+    checked = rules.check_text(text, max_chars=max_chars)
+    if nonce is not None:
+        rules.check_nonce(nonce)
+    found = channel_access(user=user, key=key)
+    post = Post(user, found.channel.key, checked, nonce, reply_to)
+    here = node.current()
+    if here is not None:
+        try:
+            stored: Stored = here.call(here.runtime.writer.post(post), POST_TIMEOUT_S)
+        except TimeoutError:
+            raise UnavailableError from None
+        return stored
+    result = store_batch([post], text_rules.current() if text_rules is not None else None)[0]
+    if not isinstance(result, Stored):
+        raise result
+    if not result.is_duplicate:
+        publish.durable(message_new(result.message))
+    return result
+
+
+# -- Changes of stored messages -----------------------------------------------------------------------------------
+
+
+def message_edit(
+    *,
+    user: UserRef,
+    key: str,
+    message_id: str,
+    text: str,
+    max_chars: int,
+    text_rules: CurrentTextRules | None = None,
+) -> MessageData:
+    """Another text for one's own message. Raises ForbiddenError, NotFoundError, ConflictError (deleted), and whatever
+    keeps its author from writing it anew.
+    """
+    wanted = rules.check_text(text, max_chars=max_chars)
+    allowed = text_rules.current() if text_rules is not None else TextRules()
+
+    def change(message: Message, found: ChannelAccess) -> bool:
+        if str(message.author_id) != user.id:
+            raise ForbiddenError("Only its author may edit a message.")
+        if message.text == wanted:
+            return False
+        message.text = wanted
+        message.edited_at = datetime.now(UTC)
+        _mentions_replace(message, wanted)
+        return True
+
+    def refusal(writing: Writing, channel: LockedChannel) -> ReaktorError | None:
+        return writing.edit_refusal(channel, user.id, wanted, allowed)
+
+    return _message_change(user, key, message_id, EventType.MESSAGE_UPDATED, change, refusal)
+
+
+def message_delete(*, user: UserRef, key: str, message_id: str, reason: str = "") -> MessageData:
+    """The text goes, the place stays. By its author or a moderator; repeating it changes nothing."""
+
+    def change(message: Message, found: ChannelAccess) -> bool:
+        is_own = str(message.author_id) == user.id
+        if not is_own and not found.access.can_moderate:
+            raise ForbiddenError("Only its author or a moderator may delete a message.")
+        if message.deleted_at is not None:
+            return False
+        text_remove(message)
+        if not is_own:
+            target = UserRef(UserId(str(message.author_id)), message.author.username)
+            details = {"message": str(message.pk), "number": message.number}
+            audit_add(user, AuditAction.MESSAGE_DELETE, target, found.channel.key, reason, details)
+        return True
+
+    return _message_change(user, key, message_id, EventType.MESSAGE_DELETED, change)
+
+
+def text_remove(message: Message) -> None:
+    """Make a locked message a deleted one, with what hangs on it; the caller saves it under a new seq."""
+    message.text = ""
+    message.deleted_at = datetime.now(UTC)
+    Reaction.objects.filter(message=message).delete()
+    Mention.objects.filter(message=message).delete()
+
+
+def reaction_add(*, user: UserRef, key: str, message_id: str, emoji: str) -> MessageData:
+    """One's emoji on a message; the same again changes nothing."""
+    wanted = rules.check_emoji(emoji)
+
+    def change(message: Message, found: ChannelAccess) -> bool:
+        if Reaction.objects.filter(message=message).count() >= REACTIONS_PER_MESSAGE:
+            raise ConflictError("That message has as many reactions as it can bear.")
+        return Reaction.objects.get_or_create(message=message, user_id=user.id, emoji=wanted)[1]
+
+    return _message_change(user, key, message_id, EventType.REACTION_CHANGED, change, may_write(user))
+
+
+def reaction_remove(*, user: UserRef, key: str, message_id: str, emoji: str) -> MessageData:
+    """Take one's emoji back; one that is not there changes nothing."""
+    wanted = rules.check_emoji(emoji)
+
+    def change(message: Message, found: ChannelAccess) -> bool:
+        return bool(Reaction.objects.filter(message=message, user_id=user.id, emoji=wanted).delete()[0])
+
+    return _message_change(user, key, message_id, EventType.REACTION_CHANGED, change, may_write(user))
+
+
+Refusal = Callable[[Writing, LockedChannel], ReaktorError | None]
+
+
+def may_write(user: UserRef) -> Refusal:
+    """What keeps the user from writing in the channel at all."""
+    return lambda writing, channel: writing.refusal(channel, user.id)
+
+
+def _message_change(
+    user: UserRef,
+    key: str,
+    message_id: str,
+    kind: EventType,
+    change: Callable[[Message, ChannelAccess], bool],
+    refusal: Refusal | None = None,
+) -> MessageData:
+    """Lock channel and message, ask whether `refusal` stands against it, let `change` change the message (False:
+    nothing to do), take a seq, store, publish. Without a `refusal` it is a deletion, which goes on where nobody writes.
+    """
+    wanted = parse_message_id(message_id)
+    with transaction.atomic():
+        found = channel_access(user=user, key=ChannelKey(key), to_moderate=refusal is None)
+        if found.access.is_archived:
+            raise ArchivedError
+        channel = channels_lock([found.channel.key])[0]
+        if refusal is not None:
+            refused = refusal(Writing([(channel, user.id)], datetime.now(UTC)), channel)
+            if refused is not None:
+                raise refused
+        message = Message.objects.select_for_update(of=("self",)).filter(channel_id=channel.id, pk=wanted).first()
+        if message is None:
+            raise NotFoundError("There is no such message in this channel.")
+        if message.deleted_at is not None and refusal is not None:
+            raise ConflictError("That message is deleted.")
+        if not change(message, found):
+            return message_by_id(channel.id, message_id)
+        return message_store(message, channel.seq + 1, kind, found.channel.key)
+
+
+def message_store(message: Message, seq: int, kind: EventType, key: ChannelKey) -> MessageData:
+    """Store a changed message of a locked channel under the channel's next seq, and publish it."""
+    Channel.objects.filter(pk=message.channel_id).update(seq=seq)
+    message.changed_seq = seq
+    message.save(update_fields=["text", "edited_at", "deleted_at", "changed_seq"])
+    data = message_by_id(message.channel_id, str(message.pk))
+    publish.durable(Event(kind, key, data, seq))
+    return data
+
+
+def _mentions_replace(message: Message, text: str) -> None:
+    Mention.objects.filter(message=message).delete()
+    Mention.objects.bulk_create(
+        Mention(message=message, channel_id=message.channel_id, user_id=user.id, number=message.number)
+        for user in users_named(rules.mentioned_names(text)).values()
+    )

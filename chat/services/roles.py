@@ -1,0 +1,68 @@
+"""Writes of roles in a channel: owners and staff give and take them."""
+
+from __future__ import annotations
+
+from django.db import transaction
+
+from chat.domain.ids import ChannelKey, UserRef
+from chat.domain.policies import Rank, rank_of
+from chat.domain.rules import Role
+from chat.models import AuditAction, Channel, ChannelMembership
+from chat.selectors import ChannelAccess, channel_access
+from chat.services.audit import audit_add
+from chat.services.memberships import member_add, tell_membership
+from chat.services.sanctions import target_find
+from reaktor.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
+
+
+def role_set(*, user: UserRef, key: str, username: str, role: str) -> Role:
+    """Make somebody an owner, a moderator or a member (also of a private channel); oneself only less than before.
+
+    Raises InvalidError, ForbiddenError, NotFoundError, ConflictError (the last owner stays one).
+    """
+    try:
+        wanted = Role(role)
+    except ValueError:
+        words = ", ".join(each.value for each in Role)
+        raise InvalidError(f"A role is one of {words}.", fields={"role": words}) from None
+    with transaction.atomic():
+        if username.lower() == user.username.lower():
+            return _step_down(user, key, wanted)
+        target = target_find(user, username, key, needed=Rank.OWNER)
+        assert target.found is not None  # noqa: S101  a key was given
+        if rank_of(wanted, is_staff=False, is_superuser=False) > target.actor_rank:
+            raise ForbiddenError("Nobody gives a role above their own.")
+        channel_id = target.found.channel.id
+        Channel.objects.select_for_update().get(pk=channel_id)
+        member_add(channel_id, target.ref.id, read_number=target.found.channel.number)
+        _store(user, target.found, target.ref, wanted)
+    return wanted
+
+
+def role_remove(*, user: UserRef, key: str, username: str) -> Role:
+    """Back to a mere member. Raises as role_set(), and NotFoundError for who is no member."""
+    found = channel_access(user=user, key=ChannelKey(key), to_moderate=True)
+    members = ChannelMembership.objects.filter(channel_id=found.channel.id, user__username__iexact=username)
+    if not members.exists():
+        raise NotFoundError("There is no such member.")
+    return role_set(user=user, key=key, username=username, role=Role.MEMBER.value)
+
+
+def _step_down(user: UserRef, key: str, wanted: Role) -> Role:
+    found = channel_access(user=user, key=ChannelKey(key))
+    owners = ChannelMembership.objects.filter(channel_id=found.channel.id, role=Role.OWNER.value)
+    Channel.objects.select_for_update().get(pk=found.channel.id)
+    own_rank = rank_of(found.access.role, is_staff=False, is_superuser=False)
+    if rank_of(wanted, is_staff=False, is_superuser=False) > own_rank:
+        raise ForbiddenError("Nobody gives themselves a higher role.")
+    if found.access.role is Role.OWNER and wanted is not Role.OWNER and not owners.exclude(user_id=user.id).exists():
+        raise ConflictError("Give the channel another owner first.")
+    _store(user, found, user, wanted)
+    return wanted
+
+
+def _store(user: UserRef, found: ChannelAccess, whose: UserRef, wanted: Role) -> None:
+    mine = ChannelMembership.objects.filter(channel_id=found.channel.id, user_id=whose.id)
+    mine.update(role=wanted.value)
+    audit_add(user, AuditAction.ROLE, whose, found.channel.key, details={"role": wanted.value})
+    tell_membership(whose, found.channel.key)

@@ -1,0 +1,87 @@
+"""The handlers of moderation: reports, and what moderators do. Registered beside the others.
+
+A frame's channel says where; without one it is everywhere, which takes staff.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from chat import services
+from chat.domain import rules
+from chat.domain.ids import ChannelKey
+from chat.transports.native.protocol import Request
+from chat.transports.native.registry import handles
+from chat.transports.native.session import NativeSession
+from reaktor.errors import InvalidError
+from reaktor.times import parse_timestamp
+
+if TYPE_CHECKING:
+    from chat.transports.native.consumer import NativeConsumer
+
+
+@handles("report")
+async def on_report(consumer: NativeConsumer, session: NativeSession, request: Request) -> None:
+    key = rules.parse_channel_key(request.channel)
+    message_id, reason = request.data["id"], request.data["reason"]
+    report = partial(services.report_create, user=session.user, key=key, message_id=message_id, reason=reason)
+    await consumer.runtime.database.write(report)
+    consumer.answer(request, {})
+
+
+async def _sanction(consumer: NativeConsumer, session: NativeSession, request: Request, kind: str) -> None:
+    data = request.data
+    issue = partial(
+        services.sanction_issue,
+        user=session.user,
+        kind=kind,
+        username=data["user"],
+        channel=_place(request),
+        until=_time(data.get("until")),
+        reason=data["reason"],
+    )
+    consumer.answer(request, await consumer.runtime.database.write(issue))
+
+
+@handles("moderation.kick")
+async def on_kick(consumer: NativeConsumer, session: NativeSession, request: Request) -> None:
+    await _sanction(consumer, session, request, "kick")
+
+
+@handles("moderation.mute")
+async def on_mute(consumer: NativeConsumer, session: NativeSession, request: Request) -> None:
+    await _sanction(consumer, session, request, "mute")
+
+
+@handles("moderation.ban")
+async def on_ban(consumer: NativeConsumer, session: NativeSession, request: Request) -> None:
+    await _sanction(consumer, session, request, "ban")
+
+
+@handles("moderation.lift")
+async def on_lift(consumer: NativeConsumer, session: NativeSession, request: Request) -> None:
+    lift = partial(services.sanction_lift_all, user=session.user, username=request.data["user"])
+    count = await consumer.runtime.database.write(lift, channel=_place(request), reason=request.data["reason"])
+    consumer.answer(request, {"lifted": count})
+
+
+@handles("moderation.purge")
+async def on_purge(consumer: NativeConsumer, session: NativeSession, request: Request) -> None:
+    data: dict[str, Any] = request.data
+    # Many short transactions, in a reading thread: the one that writes has everybody's posts to store between them.
+    purge = partial(services.messages_purge, user=session.user, username=data["user"], hours=data["hours"])
+    count = await consumer.runtime.database.read(partial(purge, channel=_place(request), reason=data["reason"]))
+    consumer.answer(request, {"deleted": count})
+
+
+def _place(request: Request) -> ChannelKey | None:
+    return rules.parse_channel_key(request.channel) if request.channel else None
+
+
+def _time(text: str | None) -> datetime | None:
+    try:
+        return None if text is None else parse_timestamp(text)
+    except (ValueError, OverflowError):
+        raise InvalidError("until is not a time.", fields={"until": "such as 2026-11-23T10:00:00Z"}) from None

@@ -1,0 +1,144 @@
+"""/api/v1 memberships, roles, invites, direct channels and personal blocks: who belongs where, and with whom."""
+
+from __future__ import annotations
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from chat import selectors, services
+from chat.domain import rules
+from chat.transports.rest import moderation_shapes
+from chat.transports.rest import shapes as chat_shapes
+from chat.transports.rest.views import ChatView
+from reaktor.api import answers
+
+
+class MembershipView(ChatView):
+    @extend_schema(
+        operation_id="memberships_join",
+        request=None,
+        responses=answers({200: chat_shapes.ChannelShape}, 403, 404),
+        tags=["memberships"],
+    )
+    def put(self, request: Request, key: str) -> Response:
+        """Belong to a channel for good: it is in one's list, with what is unread. Repeating it changes nothing."""
+        return Response(self.shown(services.membership_join(user=self.me(request), key=rules.parse_channel_key(key))))
+
+    @extend_schema(
+        operation_id="memberships_leave", responses=answers({204: None}, 403, 404, 409), tags=["memberships"]
+    )
+    def delete(self, request: Request, key: str) -> Response:
+        """Belong to it no longer; out of a private one at once, with every session."""
+        services.membership_leave(user=self.me(request), key=rules.parse_channel_key(key))
+        return Response(status=204)
+
+
+class RoleView(ChatView):
+    @extend_schema(
+        operation_id="roles_set",
+        request=moderation_shapes.RoleInput,
+        responses=answers({200: moderation_shapes.RoleShape}, 403, 404, 409),
+        tags=["memberships"],
+    )
+    def put(self, request: Request, key: str, username: str) -> Response:
+        """Make somebody an owner, moderator or member, by an owner. `member` lets somebody into a private channel."""
+        wanted = self.validated(moderation_shapes.RoleInput, request.data)
+        channel = rules.parse_channel_key(key)
+        role = services.role_set(user=self.me(request), key=channel, username=username, role=wanted["role"])
+        return Response({"role": role.value})
+
+    @extend_schema(
+        operation_id="roles_remove",
+        responses=answers({200: moderation_shapes.RoleShape}, 403, 404, 409),
+        tags=["memberships"],
+    )
+    def delete(self, request: Request, key: str, username: str) -> Response:
+        """Make somebody a mere member again, by an owner; or oneself."""
+        role = services.role_remove(user=self.me(request), key=rules.parse_channel_key(key), username=username)
+        return Response({"role": role.value})
+
+
+class InvitesView(ChatView):
+    @extend_schema(
+        operation_id="invites_list",
+        responses=answers({200: moderation_shapes.InviteListShape}, 403, 404),
+        tags=["memberships"],
+    )
+    def get(self, request: Request, key: str) -> Response:
+        """The invites that still let somebody in, for moderators."""
+        me = self.me(request)
+        found = selectors.channel_access(user=me, key=rules.parse_channel_key(key), to_moderate=True)
+        found.access.check_moderate()
+        return Response({"results": selectors.invites_list(found.channel.id), "next": None})
+
+    @extend_schema(
+        operation_id="invites_create",
+        request=moderation_shapes.InviteInput,
+        responses=answers({201: moderation_shapes.InviteShape}, 403, 404),
+        tags=["memberships"],
+    )
+    def post(self, request: Request, key: str) -> Response:
+        """A link into a private or unlisted channel, by a moderator."""
+        wanted = self.validated(moderation_shapes.InviteInput, request.data)
+        invite = services.invite_create(user=self.me(request), key=rules.parse_channel_key(key), **wanted)
+        return Response(invite, status=201)
+
+
+class InviteView(ChatView):
+    @extend_schema(operation_id="invites_revoke", responses=answers({204: None}, 403, 404), tags=["memberships"])
+    def delete(self, request: Request, code: str) -> Response:
+        """The link lets nobody in any more, by a moderator or who made it."""
+        services.invite_revoke(user=self.me(request), code=code)
+        return Response(status=204)
+
+
+class InviteAcceptView(ChatView):
+    @extend_schema(
+        operation_id="invites_accept",
+        request=None,
+        responses=answers({200: chat_shapes.ChannelShape}, 403, 404),
+        tags=["memberships"],
+    )
+    def post(self, request: Request, code: str) -> Response:
+        """Become a member of the invite's channel. Who is one already uses nothing up."""
+        return Response(self.shown(services.invite_accept(user=self.me(request), code=code)))
+
+
+class DirectView(ChatView):
+    @extend_schema(
+        operation_id="direct_open",
+        request=moderation_shapes.DirectInput,
+        responses=answers({200: chat_shapes.ChannelShape, 201: chat_shapes.ChannelShape}, 403, 404),
+        tags=["memberships"],
+    )
+    def post(self, request: Request) -> Response:
+        """The direct channel with somebody: 201, made; 200, there was one."""
+        wanted = self.validated(moderation_shapes.DirectInput, request.data)
+        me = self.me(request)
+        self.app().limits.check_create_channel(me.id)
+        found, is_new = services.direct_open(user=me, username=wanted["username"])
+        return Response(self.shown(found), status=201 if is_new else 200)
+
+
+class BlocksView(ChatView):
+    @extend_schema(
+        operation_id="blocks_list", responses=answers({200: moderation_shapes.BlockedListShape}, 403), tags=["me"]
+    )
+    def get(self, request: Request) -> Response:
+        """Whom one does not want to hear, by name."""
+        return Response({"results": selectors.blocked_users(self.me(request).id), "next": None})
+
+
+class BlockView(ChatView):
+    @extend_schema(operation_id="blocks_add", request=None, responses=answers({204: None}, 403, 404, 409), tags=["me"])
+    def put(self, request: Request, username: str) -> Response:
+        """Not hear somebody: no direct channel with them, no mention by them."""
+        services.user_block(user=self.me(request), username=username)
+        return Response(status=204)
+
+    @extend_schema(operation_id="blocks_remove", responses=answers({204: None}, 403, 404), tags=["me"])
+    def delete(self, request: Request, username: str) -> Response:
+        """Hear them again."""
+        services.user_unblock(user=self.me(request), username=username)
+        return Response(status=204)

@@ -1,0 +1,159 @@
+"""Reports and what follows, bulk deletion, the word filter and links, as they are stored."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from accounts.models import User
+from chat import selectors, services
+from chat.batches import Post, Result, Stored, store_batch
+from chat.domain.events import MessageData
+from chat.domain.ids import ChannelKey, UserRef
+from chat.domain.policies import TextRules
+from chat.domain.words import WordFilter
+from chat.models import AuditEntry, Channel, Message, Report, Sanction, WordRule
+from chat.services import purge
+from chat.textrules import REFRESH_S, CurrentTextRules
+from reaktor.config import Limits
+from reaktor.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
+from tests.support.databases import channel_of, user_ref
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.database]
+
+
+def post(user: UserRef, key: str, text: str, rules: TextRules | None = None) -> Result:
+    return store_batch([Post(user, ChannelKey(key), text, None)], rules)[0]
+
+
+@pytest.fixture
+def message(bob: UserRef, tea: ChannelKey) -> MessageData:
+    stored = post(bob, tea, "buy my pills")
+    assert isinstance(stored, Stored)
+    return stored.message
+
+
+def report(user: UserRef, message: MessageData, reason: str = "spam") -> Any:
+    return services.report_create(user=user, key="tea", message_id=message["id"], reason=reason)
+
+
+def test_a_report_keeps_the_text_of_then_and_is_made_once(message: MessageData, mod: UserRef, bob: UserRef) -> None:
+    eve = user_ref("eve")
+    made = report(eve, message)
+    services.message_edit(user=bob, key="tea", message_id=message["id"], text="hello", max_chars=99)
+    assert report(eve, message, "again") == made
+    assert (made["text"], made["author"], made["reporter"]) == ("buy my pills", "bob", "eve")
+    assert selectors.reports_list(user=mod)[0] == [made]
+    assert selectors.reports_list(user=eve)[0] == []
+
+
+def test_what_can_t_be_reported(message: MessageData, bob: UserRef, mod: UserRef) -> None:
+    with pytest.raises(InvalidError):
+        report(bob, message)
+    with pytest.raises(InvalidError):
+        report(mod, message, "  ")
+    services.message_delete(user=mod, key="tea", message_id=message["id"])
+    with pytest.raises(ConflictError):
+        report(mod, message)
+
+
+@pytest.mark.parametrize("resolution", ["dismissed", "deleted", "sanctioned"])
+def test_a_decision_ends_every_report_of_that_message(
+    message: MessageData, mod: UserRef, ann: UserRef, resolution: str
+) -> None:
+    first, _ = report(user_ref("eve"), message), report(ann, message)
+    decided = services.report_resolve(user=mod, report_id=first["id"], resolution=resolution, kind="mute")
+    assert (decided["resolution"], decided["resolved_by"]) == (resolution, "mod")
+    assert not Report.objects.filter(resolved_at=None).exists()
+    stored = Message.objects.get(pk=message["id"])
+    assert (stored.deleted_at is None) == (resolution == "dismissed")
+    assert Sanction.objects.filter(kind="mute", channel__key="tea").exists() == (resolution == "sanctioned")
+    assert AuditEntry.objects.filter(action="report.resolve").count() == 1
+    with pytest.raises(ConflictError):
+        services.report_resolve(user=mod, report_id=first["id"], resolution="dismissed")
+
+
+def test_only_moderators_of_the_channel_and_staff_decide(
+    message: MessageData, mod: UserRef, bob: UserRef, staff: UserRef
+) -> None:
+    made = report(mod, message)
+    other = user_ref("other")
+    channel_of(other, "elsewhere")
+    for user in (bob, other):
+        with pytest.raises(ForbiddenError):
+            services.report_resolve(user=user, report_id=made["id"], resolution="dismissed")
+    with pytest.raises(ForbiddenError):
+        services.report_resolve(user=mod, report_id=made["id"], resolution="sanctioned", kind="ban", is_everywhere=True)
+    assert Message.objects.get(pk=message["id"]).deleted_at is None
+    services.report_resolve(user=staff, report_id=made["id"], resolution="sanctioned", is_everywhere=True)
+    assert User.objects.get(username="bob").banned_until is not None
+    with pytest.raises(NotFoundError):
+        services.report_resolve(user=staff, report_id=10**9, resolution="dismissed")
+    with pytest.raises(InvalidError):
+        services.report_resolve(user=staff, report_id=made["id"], resolution="forgotten")
+
+
+def test_a_purge_takes_the_last_hours_of_one_user_in_one_channel_or_everywhere(
+    bob: UserRef, ann: UserRef, mod: UserRef, staff: UserRef, tea: ChannelKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(purge, "BATCH", 3)
+    channel_of(None, "other")
+    for number in range(7):
+        post(bob, tea, f"m{number}")
+    post(bob, "other", "elsewhere")
+    post(ann, tea, "mine")
+    Message.objects.filter(channel__key=tea, number=1).update(created_at=datetime.now(UTC) - timedelta(hours=3))
+    assert services.messages_purge(user=mod, username="bob", hours=2, channel=tea) == 6
+    left = Message.objects.filter(deleted_at=None).order_by("number").values_list("text", flat=True)
+    assert sorted(left) == ["elsewhere", "m0", "mine"]
+    channel = Channel.objects.get(key=tea)
+    assert (channel.number, channel.seq) == (8, 14)
+    assert Message.objects.filter(channel=channel).count() == 8
+    assert len(set(Message.objects.filter(channel=channel).values_list("changed_seq", flat=True))) == 8
+    with pytest.raises(ForbiddenError):
+        services.messages_purge(user=mod, username="bob", hours=2)
+    with pytest.raises(ForbiddenError):
+        services.messages_purge(user=mod, username="ann", hours=2, channel=tea)
+    assert services.messages_purge(user=staff, username="bob", hours=168) == 2
+    assert services.messages_purge(user=staff, username="bob", hours=168) == 0
+    for hours in (0, 169):
+        with pytest.raises(InvalidError):
+            services.messages_purge(user=staff, username="bob", hours=hours)
+
+
+def test_words_are_rejected_or_put_into_the_queue(bob: UserRef, mod: UserRef, tea: ChannelKey) -> None:
+    rules = TextRules(WordFilter.of(reject=["darn"], flag=["pills"]))
+    assert isinstance(post(bob, tea, "darn", rules), ForbiddenError)
+    assert isinstance(post(mod, tea, "darn", rules), Stored)
+    assert isinstance(post(bob, tea, "cheap PILLS", rules), Stored)
+    (made,) = selectors.reports_list(user=mod)[0]
+    assert (made["reporter"], made["author"], made["reason"]) == (None, "bob", "The word filter found: PILLS")
+
+
+def test_links_of_new_accounts_are_bounded_and_edits_are_held_to_the_same(bob: UserRef, tea: ChannelKey) -> None:
+    rules = TextRules(max_links=1, new_for=timedelta(days=1))
+    many = "http://a.example http://b.example"
+    assert isinstance(post(bob, tea, many, rules), ForbiddenError)
+    stored = post(bob, tea, "hi", rules)
+    assert isinstance(stored, Stored)
+    current = CurrentTextRules(Limits(new_account_links=1))
+    edit = {"user": bob, "key": tea, "message_id": stored.message["id"], "max_chars": 99, "text_rules": current}
+    with pytest.raises(ForbiddenError):
+        services.message_edit(**edit, text=many)
+    User.objects.filter(pk=bob.id).update(created_at=datetime.now(UTC) - timedelta(days=2))
+    assert services.message_edit(**edit, text=many)["text"] == many
+
+
+def test_a_change_of_the_words_holds_within_a_second(django_assert_num_queries: Any) -> None:
+    now = [0.0]
+    rules = CurrentTextRules(Limits(enabled=False), clock=lambda: now[0])
+    assert rules.current().new_for == timedelta(0)
+    WordRule.objects.create(word="darn", action="reject")
+    with django_assert_num_queries(0):
+        assert not rules.current().words.rejects("darn")
+    now[0] += REFRESH_S
+    with django_assert_num_queries(1):
+        assert rules.current().words.rejects("darn")
+        assert rules.current().words.rejects("darn")
