@@ -25,7 +25,7 @@ class Position(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Connect:
-    """A session wants to be live. `resume`: the kept session to take over (or its id's part before a dot), else any."""
+    """A session wants to be live. `resume`: whose place it takes, live or kept (or its id before a dot), else any."""
 
     session: SessionInfo
     resume: SessionId | None = None

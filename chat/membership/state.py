@@ -167,8 +167,12 @@ class MembershipState:
             raise RefusedError("conflict")
         self._refuse_blocked(info.user_id, None)
         user = self.roster.users.get(info.user_id)
-        if user is not None and user.live_count >= self._max_sessions:
+        displaced = [] if user is None or command.resume is None else user.live_named(command.resume)
+        if user is not None and user.live_count - len(displaced) >= self._max_sessions:
             raise RefusedError("too_many_sessions")
+        for entry in displaced:
+            # Its client is here, so its connection is gone, and its worker has not noticed yet.
+            self._endings.lose(entry, {}, now)
         old = self._endings.take_over(info, command.resume, now)
         if old is None:
             self._make(Connected(info))

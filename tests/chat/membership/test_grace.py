@@ -100,11 +100,24 @@ def test_resume_may_name_the_part_of_an_id_before_the_dot() -> None:
     assert told.connect("new.2", grace=LINGERS, resume="none")[0].took_over == "other.1"  # type: ignore[union-attr]
 
 
+def test_a_client_that_is_back_before_its_end_was_noticed_takes_over_its_own_live_session() -> None:
+    told = Told(max_sessions_per_user=1)
+    told.connect("private.1", grace=LINGERS)
+    told.accept(Join(SessionId("private.1"), LOBBY))
+    lingering, connected = told.connect("private.2", grace=LINGERS, resume="private")
+    assert isinstance(lingering, Lingering)
+    assert (connected.took_over, connected.channels) == ("private.1", {LOBBY})  # type: ignore[union-attr]
+    # The old connection's end, when it is noticed at last, is nobody's.
+    assert told.accept(Disconnect(SessionId("private.1"))) == ()
+    assert told.wait(LINGERS.keep_s) == ()
+
+
 def test_nobody_takes_over_the_session_of_another_user() -> None:
     told = Told()
     told.connect("s1", grace=LINGERS)
     told.accept(Disconnect(S1))
     assert told.connect("s2", "eve", grace=LINGERS, resume="s1")[0].took_over is None  # type: ignore[union-attr]
+    assert told.connect("s3", "bob", grace=LINGERS, resume="s2")[0].took_over is None  # type: ignore[union-attr]
 
 
 def test_a_browser_tab_does_not_walk_into_the_channels_of_a_lost_socketio_client() -> None:
