@@ -104,7 +104,8 @@ def info_to(info: SessionInfo) -> list[Any]:
 
 
 def info_from(value: Any) -> SessionInfo:
-    session_id, user_id, username, worker, transport, since, quit_s, keep_s, address, login = value
+    # A newer version may say more of a session, an older one less: both run beside this one while it is upgraded.
+    session_id, user_id, username, worker, transport, since, quit_s, keep_s, address, *more = value
     return SessionInfo(
         SessionId(text_from(session_id)),
         UserId(text_from(user_id)),
@@ -114,7 +115,7 @@ def info_from(value: Any) -> SessionInfo:
         number_from(since),
         Grace(number_from(quit_s), number_from(keep_s)),
         text_from(address),
-        text_from(login),
+        text_from(more[0]) if more else "",
     )
 
 
