@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
-from chat import remote_join, selectors
+from chat import figures, remote_join, selectors
 from chat.broadcast import Broadcast
 from chat.deletions import Deletions
 from chat.delivery import wire
@@ -153,51 +153,11 @@ class Runtime:
 
     def status(self) -> dict[str, Any]:
         """Counters and positions for the heartbeat, /readyz and clusterctl."""
-        position = self.replica.position
-        return {
-            "sessions": len(self.hub),
-            "epoch": position.epoch if position else 0,
-            "revision": position.revision if position else 0,
-            "digest": self.replica.digest(),
-            "in_step": self.follower.is_in_step,
-            "bus": self.bus.is_up,
-            "messages_in": self.writer.stored_total,
-            "messages_out": self.hub.deliveries_total,
-            "batches": self.writer.batches_total,
-            "repairs": self.feeds.repairs_total,
-            "slow_closed": self.hub.slow_total,
-            "measures": self.measures(),
-        }
+        return figures.status_of(self)
 
     def measures(self) -> Measures:
-        """What this process counts, for /metrics. The names are explained in reaktor.metrics."""
-        waiting = self.database.waiting
-        return {
-            "counters": {
-                "joins": self.hub.joins_total,
-                "messages_in": self.writer.stored_total,
-                "messages_out": self.hub.deliveries_total,
-                "resyncs": self.follower.resyncs,
-                "feed_repairs": self.feeds.repairs_total,
-                "slow_sessions_closed": self.hub.slow_total,
-                "bus_dropped": self.bus.dropped,
-                "broadcast_dropped": self.broadcast.dropped_total,
-                **{f"rate_limited:{name}": count for name, count in self.limits.refused().items()},
-            },
-            "gauges": {
-                **{f"sessions:{transport.value}": count for transport, count in self.hub.by_transport.items()},
-                "queue:writer": len(self.writer),
-                "queue:broadcast": len(self.broadcast),
-                "queue:database_read": waiting["read"],
-                "queue:database_write": waiting["write"],
-            },
-            "flags": {"bus_up": self.bus.is_up, "database_up": self.database.is_up},
-            "histograms": {
-                "fanout_seconds": self.broadcast.fanout_seconds.as_data(),
-                "commit_seconds": self.writer.commit_seconds.as_data(),
-                "commit_messages": self.writer.commit_messages.as_data(),
-            },
-        }
+        """What this process counts, for /metrics; whoever runs beside the runtime adds its own."""
+        return figures.measures_of(self)
 
     def _spawn(self, coroutine: Any, name: str) -> None:
         """A task that this runtime owns; when it stops they all stop. Refused while it is not running."""
