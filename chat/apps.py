@@ -25,6 +25,7 @@ class ChatConfig(AppConfig):
         from chat.textrules import CurrentTextRules
 
         self.config = settings.REAKTOR
+        self.is_worker = settings.IS_WORKER
         self.limits = ChatLimits(self.config.limits)
         self.text_rules = CurrentTextRules(self.config.limits)
         user_registered.connect(_start_account, dispatch_uid="chat.start_account")
