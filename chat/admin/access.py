@@ -8,6 +8,7 @@ may act on is still the services' to say: staff on members, superusers on staff.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from functools import cached_property
 from typing import Any, cast
 
@@ -30,6 +31,11 @@ COUNTED_ROWS = 10_000
 def acting(request: HttpRequest) -> UserRef:
     """Who pressed the button."""
     return user_ref(cast(User, request.user))
+
+
+def shown_time(at: datetime | None, never: str = "") -> str:
+    """A time as lists show it: short, and the same everywhere. UTC."""
+    return f"{at:%Y-%m-%d %H:%M}" if at is not None else never
 
 
 def sees_direct(request: HttpRequest) -> bool:

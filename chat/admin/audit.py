@@ -15,7 +15,7 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponseBase, StreamingHttpResponse
 from django.urls import URLPattern, path
 
-from chat.admin.access import ModerationAdmin
+from chat.admin.access import ModerationAdmin, shown_time
 from chat.models import AuditAction, AuditEntry
 from chat.selectors.moderation import audit_data
 
@@ -56,7 +56,7 @@ class DaysFilter(admin.SimpleListFilter):
 @admin.register(AuditEntry)
 class AuditAdmin(ModerationAdmin):
     change_list_template = "admin/chat/audit.html"
-    list_display = ("at", "actor", "action", "target", "channel", "reason", "shown_details")
+    list_display = ("when", "actor", "action", "target", "channel", "reason", "shown_details")
     list_filter = (ActionFilter, DaysFilter)
     search_fields = ("reason",)
     search_help_text = (
@@ -90,6 +90,10 @@ class AuditAdmin(ModerationAdmin):
                 case _:
                     queryset = queryset.filter(reason__icontains=term)
         return queryset, False
+
+    @admin.display(description="when", ordering="id")
+    def when(self, entry: AuditEntry) -> str:
+        return shown_time(entry.at)
 
     @admin.display(description="details")
     def shown_details(self, entry: AuditEntry) -> str:

@@ -47,7 +47,7 @@ def cluster_json(request: HttpRequest) -> HttpResponse:
         body, status = cluster_status(), 200
     except ClusterError as error:
         body, status = {"error": str(error)}, UNAVAILABLE
-    return JsonResponse(body, status=status, headers={"Cache-Control": "no-store"})
+    return JsonResponse(body, status=status)
 
 
 def _check(request: HttpRequest) -> None:

@@ -14,7 +14,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from chat import services
-from chat.admin.access import ModerationAdmin, acting
+from chat.admin.access import ModerationAdmin, acting, shown_time
 from chat.admin.messages import named_account
 from chat.models import Sanction, WordRule
 from chat.selectors.workplace import sanctions_in_force
@@ -58,7 +58,7 @@ class PlaceFilter(admin.SimpleListFilter):
 
 @admin.register(Sanction)
 class SanctionAdmin(ModerationAdmin):
-    list_display = ("kind", "whose", "where", "reason", "issued_by", "created_at", "until", "state")
+    list_display = ("kind", "whose", "where", "state", "since", "ends", "reason", "issued_by")
     list_display_links = None
     list_filter = (ForceFilter, "kind", PlaceFilter)
     list_select_related = ("user", "channel", "issued_by", "lifted_by")
@@ -87,6 +87,14 @@ class SanctionAdmin(ModerationAdmin):
     @admin.display(description="where")
     def where(self, sanction: Sanction) -> str:
         return sanction.channel.name if sanction.channel else "everywhere"
+
+    @admin.display(description="since", ordering="created_at")
+    def since(self, sanction: Sanction) -> str:
+        return shown_time(sanction.created_at)
+
+    @admin.display(description="until", ordering="until")
+    def ends(self, sanction: Sanction) -> str:
+        return shown_time(sanction.until, "for good")
 
     @admin.display(description="state")
     def state(self, sanction: Sanction) -> str:
