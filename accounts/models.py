@@ -48,6 +48,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     is_staff = models.BooleanField("staff", default=False, help_text="May use this admin, and moderates everywhere.")
     banned_until = models.DateTimeField(null=True, blank=True, editable=False, help_text="No log-in until then.")
     ban_reason = models.CharField(max_length=400, blank=True, default="", db_default="", editable=False)
+    muted_until = models.DateTimeField(null=True, blank=True, editable=False, help_text="Writes nowhere until then.")
     deleted_at = models.DateTimeField(null=True, blank=True, editable=False, help_text="Deleted by its owner.")
     token_version = models.PositiveIntegerField(default=1, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)

@@ -251,5 +251,15 @@ def user_unban(user: User) -> None:
     User.objects.filter(pk=user.pk).update(banned_until=None, ban_reason="")
 
 
+def user_mute(user: User, *, until: datetime | None) -> None:
+    """Whoever stores messages refuses this user's until then (None: for good). The mute's own row is chat's."""
+    User.objects.filter(pk=user.pk).update(muted_until=until or tokens.FOR_GOOD)
+
+
+def user_unmute(user: User) -> None:
+    """The mute is over before its time."""
+    User.objects.filter(pk=user.pk).update(muted_until=None)
+
+
 def _announce_revoked(user: User, code: CloseCode, reason: str) -> None:
     announce(REVOKED, REVOKED, {"user_id": str(user.pk), "code": int(code), "reason": reason})

@@ -1,7 +1,8 @@
 """How fast the membership decides, replicates and travels; run as `python -m benchmarks.membership`.
 
-State and snapshot in this process; commands through a real Redis, with the authority in a process of its own, as in
-the server. Prints one line per figure.
+State and snapshot in this process, in processor time, so that nothing else on the machine counts; commands through a
+real Redis, with the authority in a process of its own, as in the server: what callers get, and what the authority's
+processor time is worth, which is its limit. Prints one line per figure.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from pathlib import Path
 
 from channels_redis.pubsub import RedisPubSubChannelLayer
 
+from benchmarks.servers import cpu_s
 from chat.domain.ids import ChannelKey, SessionId, UserId, WorkerId
 from chat.domain.sessions import Grace, SessionInfo, Transport
 from chat.membership import wire
@@ -56,9 +58,9 @@ def say(what: str, figure: str) -> None:
 
 
 def timed(what: str, count: int, work: Callable[[], object]) -> object:
-    started = time.perf_counter()
+    started = time.process_time()
     result = work()
-    took = time.perf_counter() - started
+    took = time.process_time() - started
     say(what, f"{took * 1000:,.0f} ms" + (f" ({count / took:,.0f}/s)" if count > 1 else ""))
     return result
 
@@ -122,7 +124,7 @@ async def serve(url: str) -> None:
     await Authority(new_bus(url), MembershipTimings(), epoch=epoch, load_blocks=no_blocks).run()
 
 
-async def measure_commands(url: str, callers: int, seconds: float) -> None:
+async def measure_commands(url: str, callers: int, seconds: float, authority_pid: int) -> None:
     """Callers that join and leave, each waiting for its own write before the next."""
     worker = WorkerId(0, int(time.time() * 1000))
     bus, replica = new_bus(url), Replica(worker)
@@ -149,8 +151,11 @@ async def measure_commands(url: str, callers: int, seconds: float) -> None:
             assert outcome.is_accepted
             took.append(time.perf_counter() - started)
 
+    before = cpu_s([authority_pid])
     await asyncio.gather(*(call(number) for number in range(callers)))
+    spent_s = cpu_s([authority_pid]) - before
     took.sort()
+    say("            per second of the authority's processor", f"{(len(took) + callers) / spent_s:,.0f} commands")
     middle, late = took[len(took) // 2] * 1000, took[int(len(took) * 0.99)] * 1000
     say(f"over Redis: {callers:,} caller(s)", f"{len(took) / seconds:,.0f} commands/s")
     say("            command to own replica, p50 / p99", f"{middle:.2f} / {late:.2f} ms")
@@ -173,7 +178,7 @@ def main() -> None:
         authority = subprocess.Popen([sys.executable, "-m", "benchmarks.membership", "--serve", url])
         try:
             for callers in (1, 200, 2_000):
-                asyncio.run(measure_commands(url, callers, options.seconds))
+                asyncio.run(measure_commands(url, callers, options.seconds, authority.pid))
         finally:
             authority.terminate()
             authority.wait(10)

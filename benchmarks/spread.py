@@ -10,16 +10,14 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 from benchmarks.fanout import TEXT, settle
 from benchmarks.load import Client, Crowd
-from benchmarks.servers import Reaktor
+from benchmarks.servers import Reaktor, cpu_s
 
 MEMBERS = 400
 POSTS = 1_500
 IN_FLIGHT = 50
-TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass
@@ -29,15 +27,6 @@ class Spread:
     name: str
     per_s: float
     per_cpu_s: float
-
-
-def cpu_s(pids: list[int]) -> float:
-    """Processor time that these processes have used, in seconds."""
-    total = 0
-    for pid in pids:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        total += int(fields[11]) + int(fields[12])
-    return total / TICKS
 
 
 def flood(name: str, server: Reaktor, crowd: Crowd, senders: list[Client], receivers: int, delivered: bytes) -> Spread:

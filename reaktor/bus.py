@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import logging
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any, Protocol
 
 import orjson
@@ -103,7 +103,7 @@ class Bus:
             raise BusError(f"{type(error).__name__}: {error}") from error
         self.is_up = True
 
-    async def listen(self, mailbox: str) -> AsyncIterator[tuple[str, dict[str, Any]]]:
+    async def listen(self, mailbox: str) -> AsyncGenerator[tuple[str, dict[str, Any]], None]:
         """(kind, body) of everything that comes to the mailbox, for as long as it is iterated.
 
         One task drains the layer into a bounded inbox (a receive() that is cancelled loses the mailbox's

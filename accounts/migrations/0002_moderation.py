@@ -22,6 +22,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name='user',
+            name='muted_until',
+            field=models.DateTimeField(blank=True, editable=False, help_text='Writes nowhere until then.', null=True),
+        ),
+        migrations.AddField(
+            model_name='user',
             name='deleted_at',
             field=models.DateTimeField(blank=True, editable=False, help_text='Deleted by its owner.', null=True),
         ),

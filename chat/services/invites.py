@@ -14,7 +14,7 @@ from chat.domain.rules import ChannelKind
 from chat.models import AuditAction, ChannelMembership, Invite, Sanction
 from chat.selectors import ChannelAccess, channel_access, invite_data
 from chat.services.audit import audit_add
-from chat.services.memberships import member_add
+from chat.services.memberships import member_add, tell_membership
 from reaktor.errors import BannedError, InvalidError, NotFoundError
 
 NO_GOOD = "That invite is not good (any more)."
@@ -67,6 +67,7 @@ def invite_accept(*, user: UserRef, code: str) -> ChannelAccess:
             member_add(channel.pk, user.id, read_number=channel.number)
             if invite.uses_left is not None:
                 Invite.objects.filter(pk=invite.pk).update(uses_left=F("uses_left") - 1)
+            tell_membership(user, ChannelKey(channel.key))
     return channel_access(user=user, key=ChannelKey(channel.key))
 
 

@@ -59,7 +59,9 @@ def membership_join(*, user: UserRef, key: str) -> ChannelAccess:
     """Belong to a channel that one may read, for good. Repeating it changes nothing."""
     found = channel_access(user=user, key=ChannelKey(key))
     if found.access.role is None:
-        member_add(found.channel.id, user.id, read_number=found.channel.number)
+        with transaction.atomic():
+            member_add(found.channel.id, user.id, read_number=found.channel.number)
+            tell_membership(user, found.channel.key)
         found = channel_access(user=user, key=found.channel.key)
     return found
 

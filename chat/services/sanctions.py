@@ -141,8 +141,9 @@ def sanction_lift(*, user: UserRef, sanction_id: int, reason: str = "") -> Sanct
         ):
             sanction.refresh_from_db()
             return sanction_data(sanction)
-        if sanction.kind == SanctionKind.BAN and sanction.channel is None:
-            accounts.user_unban(sanction.user)
+        if sanction.channel is None:
+            undo = accounts.user_unban if sanction.kind == SanctionKind.BAN else accounts.user_unmute
+            undo(sanction.user)
         publish.blocks_changed()
         audit_add(user, AuditAction.LIFT, target.ref, target.key, why, {"kind": sanction.kind, "id": sanction.pk})
         _tell(target, "lift", why, None)
@@ -191,6 +192,8 @@ def _in_force(target: Target, now: datetime) -> QuerySet[Sanction]:
 
 def _carry_out(sanction: Sanction, kind: SanctionKind, target: Target) -> None:
     if kind is SanctionKind.MUTE:
+        if target.found is None:
+            accounts.user_mute(target.user, until=sanction.until)
         return
     if target.found is None:
         accounts.user_ban(target.user, until=sanction.until, reason=sanction.reason)

@@ -33,6 +33,9 @@ MAX_DESCRIPTORS = 1_048_576
 class Companion(Protocol):
     """What lives in the supervisor's process beside the machinery."""
 
+    async def claim(self) -> None:
+        """Before anything starts on a Redis that others may use. Raises ClusterError where one runs there already."""
+
     async def run(self) -> None:
         """Live until cancelled. Ending earlier, in whatever way, stops the cluster."""
 
@@ -73,6 +76,8 @@ class Cluster:
         url = str(self.config.redis_url) if redis is None else redis.url
         cluster = self.config.cluster
         companion = self.create_companion(url)
+        if redis is None:
+            await companion.claim()
         dispatcher = Dispatcher(cluster)
         supervisor = Supervisor(
             cluster,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 import shutil
 import sys
@@ -26,6 +27,8 @@ START_S = 10.0
 REACH_S = 30.0
 PING_S = 2.0
 RETRY_S = 0.05
+# A Redis of our own takes a moment to start, which is nothing to tell an operator of.
+WORTH_SAYING_S = 1.0
 RESTART_S = 0.2
 NO_ANSWER = "no answer"
 
@@ -49,6 +52,7 @@ def find_executable() -> str:
 async def wait_for_redis(url: str, seconds: float) -> None:
     """Return when the server answers PING. Raises RedisUnavailableError after `seconds`, with the last reason."""
     reason = NO_ANSWER
+    say_at = asyncio.get_running_loop().time() + WORTH_SAYING_S
     try:
         async with asyncio.timeout(seconds):
             while True:
@@ -56,8 +60,9 @@ async def wait_for_redis(url: str, seconds: float) -> None:
                 try:
                     await client.ping()
                 except (RedisError, OSError) as error:
-                    if reason == NO_ANSWER:
+                    if asyncio.get_running_loop().time() > say_at:
                         logger.info("waiting for Redis (%s)", error)
+                        say_at = math.inf
                     reason = str(error) or type(error).__name__
                 else:
                     return

@@ -53,6 +53,12 @@ class Refused:
     close: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class NotNow:
+    """The client may come back, and will: the transport is closed without a word. Clients from 3.x on that are told
+    `44` never try again by themselves."""
+
+
 class DisconnectReason(StrEnum):
     """Why a socket ended."""
 
@@ -84,7 +90,7 @@ class Application(Protocol):
     async def admit(self, handshake: Handshake) -> Refusal | None:
         """A polling handshake, before there is a session: a Refusal answers it with that status and JSON object."""
 
-    async def connect(self, socket: Socket, request: ConnectRequested) -> Accepted | Refused:
+    async def connect(self, socket: Socket, request: ConnectRequested) -> Accepted | Refused | NotNow:
         """A client wants to join `request.namespace`. What is emitted here follows the answer."""
 
     async def connected(self, socket: Socket) -> None:

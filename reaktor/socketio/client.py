@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl
 from reaktor.engineio.live import LiveSession
 from reaktor.engineio.packets import V3, CloseReason
 from reaktor.engineio.tasks import Tasks
-from reaktor.socketio.application import Accepted, Application, DisconnectReason, Handshake, Refused
+from reaktor.socketio.application import Accepted, Application, DisconnectReason, Handshake, NotNow, Refused
 from reaktor.socketio.connection import AckReceived, Connection, ConnectRequested, EventReceived, Left, Message, Reply
 from reaktor.socketio.packet import ROOT, PacketError
 from reaktor.socketio.socket import Ack, Socket
@@ -162,6 +162,9 @@ class Client:
         except Exception:
             logger.exception("connect failed for %s", socket.label)
             answer = Refused("Internal error", close=True)
+        if isinstance(answer, NotNow):
+            self.session.close()
+            return
         if isinstance(answer, Refused):
             self.say(self.connection.refuse(namespace, answer.message, answer.data))
             if answer.close:

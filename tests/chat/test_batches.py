@@ -28,16 +28,6 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.database]
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.fixture
-def ann() -> UserRef:
-    return user_ref("ann")
-
-
-@pytest.fixture
-def tea(ann: UserRef) -> ChannelKey:
-    return channel_of(ann, "tea")
-
-
 def post(author: UserRef, channel: ChannelKey, text: str = "hi", nonce: str | None = None, **more: str) -> Post:
     return Post(author, channel, text, nonce or uuid.uuid4().hex, **more)
 

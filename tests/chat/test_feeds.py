@@ -24,22 +24,12 @@ from reaktor.config import Database as DatabaseConfig
 from reaktor.config import Delivery as DeliveryConfig
 from reaktor.database import Database
 from reaktor.errors import NotFoundError
-from tests.support.databases import channel_of, user_ref
+from tests.support.databases import channel_of
 from tests.support.delivery import FakeFormat, FakeSession
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 QUICK = DeliveryConfig(hold_gap_s=0.02, heads_interval_s=0.1, idle_feed_s=0.15)
-
-
-@pytest.fixture
-def ann() -> UserRef:
-    return user_ref("ann")
-
-
-@pytest.fixture
-def tea(ann: UserRef) -> ChannelKey:
-    return channel_of(ann, "tea")
 
 
 class Process:

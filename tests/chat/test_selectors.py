@@ -20,11 +20,6 @@ pytestmark = [pytest.mark.django_db, pytest.mark.database]
 
 
 @pytest.fixture
-def ann() -> UserRef:
-    return user_ref("ann")
-
-
-@pytest.fixture
 def large(ann: UserRef) -> ChannelKey:
     """A channel of 1,500 messages beside another.
 

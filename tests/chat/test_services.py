@@ -67,18 +67,8 @@ def told() -> Iterator[Told]:
 
 
 @pytest.fixture
-def ann() -> UserRef:
-    return user_ref("ann")
-
-
-@pytest.fixture
 def bob() -> UserRef:
     return user_ref("bob")
-
-
-@pytest.fixture
-def tea(ann: UserRef) -> ChannelKey:
-    return channel_of(ann, "tea")
 
 
 def posted(author: UserRef, channel: ChannelKey, text: str = "hi") -> MessageData:

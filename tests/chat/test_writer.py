@@ -19,20 +19,10 @@ from reaktor.config import Database as DatabaseConfig
 from reaktor.config import Limits
 from reaktor.database import Database
 from reaktor.errors import NotFoundError, UnavailableError
-from tests.support.databases import channel_of, is_sqlite, taken_away, user_ref
+from tests.support.databases import is_sqlite, taken_away
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.database]
-
-
-@pytest.fixture
-def ann() -> UserRef:
-    return user_ref("ann")
-
-
-@pytest.fixture
-def tea(ann: UserRef) -> ChannelKey:
-    return channel_of(ann, "tea")
 
 
 class Told:

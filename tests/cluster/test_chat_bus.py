@@ -7,14 +7,17 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.cluster.conftest import MakeChat
 from tests.support.chat_cluster import ChatCluster
+from tests.support.js_client import js_driver
 from tests.support.native import Refused
 from tests.support.ports import wait_for
 from tests.support.redis import RedisServer, running_redis
+from tests.support.seed import Seed
 from tests.support.verdict import Crowd, crowd, new_channels
 
 pytestmark = pytest.mark.cluster
@@ -60,7 +63,7 @@ async def test_a_killed_embedded_redis_is_back_before_anybody_loses_anything(cha
 
 async def test_redis_is_away_for_five_seconds(chat_on_redis: ChatCluster, redis_server: RedisServer):
     chat = chat_on_redis
-    async with crowd(chat, per_slot=4) as people:
+    async with crowd(chat, per_slot=4) as people, js_driver() as driver:
         key, (other,) = people.channels[0], await new_channels(chat, 1)
         sources = [people.on[slot][0].source for slot in (1, 2)]
         speaker, neighbour = people.on[1][:2]
@@ -69,6 +72,7 @@ async def test_redis_is_away_for_five_seconds(chat_on_redis: ChatCluster, redis_
             redis_server.kill()
             at = time.monotonic()
             joining = asyncio.create_task(people.on[2][0].request("channel.join", other))
+            latecomer = Seed(chat, *chat.account()).open(driver, "sio48", ["websocket"])
             said = await speaker.post(key, "is anybody here?", 1.0)
             place = neighbour.places[key]
             # What the other worker committed in between is read from the store within the 2 s of comparing heads.
@@ -86,10 +90,35 @@ async def test_redis_is_away_for_five_seconds(chat_on_redis: ChatCluster, redis_
         back = time.monotonic()
         await asyncio.to_thread(wait_for, lambda: is_ready(chat, sources), 10, "readiness")
         healthy_s = time.monotonic() - back
+        # It could not be let in, and must not have been told anything that keeps it away.
+        await latecomer.expect_event("logged_in", 20)
+        latecomer.do("close")
+        await latecomer.expect("disconnect")
         await people.verdict()
         assert healthy_s < HEALTHY_S
         assert acked > 100
         assert {person.connects for person in people.people} == {1}
+
+
+def test_a_second_cluster_on_the_same_redis_is_refused_in_a_sentence(
+    chat_on_redis: ChatCluster, redis_server: RedisServer, tmp_path: Path
+) -> None:
+    """Whatever database number it names: messages have none. So said before it has hurt the first."""
+    before = chat_on_redis.workers()
+    second = ChatCluster(tmp_path, REDIS_URL=f"{redis_server.url}?db=1", DATABASE_URL=database_of(chat_on_redis))
+    try:
+        assert second.process.wait(20) == 1
+        assert "Another cluster serves on this Redis. Each cluster needs a Redis of its own." in second.said()
+    finally:
+        second.destroy()
+    assert {slot: worker["pid"] for slot, worker in chat_on_redis.workers().items()} == {
+        slot: worker["pid"] for slot, worker in before.items()
+    }
+    chat_on_redis.wait_agreed(0)
+
+
+def database_of(chat: ChatCluster) -> str:
+    return f"sqlite:///{chat.directory / 'reaktor.sqlite3'}"
 
 
 @pytest.fixture(scope="module")

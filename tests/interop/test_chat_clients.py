@@ -161,10 +161,15 @@ async def test_one_session_per_user_gives_the_originals_rule(make_server: MakeSe
     user = await Seed(live, "single").register()
     first = user.open(driver, "sio17", ["websocket"])
     await first.expect_event("logged_in")
-    second = user.open(driver, "sio48", ["websocket"])
-    await second.expect_event("name_taken")
-    await second.expect("disconnect")
+    others = [user.open(driver, library, mode) for library in LIBRARIES for mode in TRANSPORTS.values()]
+    for other in others:
+        assert await other.expect_event("name_taken") == [{}]
+        assert (await other.expect("disconnect"))["reason"] == "io server disconnect"
     assert (await first.state())["connected"] is True
+    first.do("close")
+    await first.expect("disconnect")
+    again = user.open(driver, "sio48", ["polling", "websocket"])
+    await again.expect_event("logged_in")
 
 
 @pytest.mark.parametrize("library", ["sio17", "sio48"])

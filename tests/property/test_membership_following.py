@@ -124,7 +124,7 @@ class Cluster:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     st.integers(0, 2**32),
     st.sampled_from((0.0, 0.1, 0.4)),

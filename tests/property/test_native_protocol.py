@@ -106,7 +106,7 @@ def is_whole(value: object) -> bool:
 
 
 @given(frames())
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=600, deadline=None)
 def test_what_the_document_describes_is_accepted_and_nothing_else(frame) -> None:
     frame_id = frame.get("id")
     try:

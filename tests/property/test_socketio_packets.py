@@ -21,7 +21,7 @@ from reaktor.socketio.packet import (
     serialize,
 )
 
-cheap = settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+cheap = settings(max_examples=350, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 texts = st.text(max_size=30)
 scalars = (
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False) | texts

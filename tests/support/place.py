@@ -68,10 +68,14 @@ class Place:
         self.seen.append(Said(seq, message["id"], message["text"]))
 
     def acknowledged(self, data: dict[str, Any], text: str) -> None:
-        """An acknowledgement takes the message's place in the order, unless it tells of one that was seen before."""
+        """An acknowledgement takes the message's place in the order, unless the message itself came before it.
+
+        So it does for one that is sent again, and where a hole was filled from the store between the commit and the
+        acknowledgement.
+        """
         if data["seq"] > self.cursor:
             self.see({**data, "changed_seq": data["seq"], "text": text}, "acknowledged")
-        elif not data.get("duplicate"):
+        elif not data.get("duplicate") and Said(data["seq"], data["id"], text) not in self.seen:
             self.breaches.append(f"{self.label}: {data['seq']} acknowledged below {self.cursor}")
 
     def resumed(self, changes: dict[str, Any]) -> None:

@@ -16,6 +16,9 @@ class Companion:
     def __init__(self, redis_url):
         self.exited = []
 
+    async def claim(self):
+        pass
+
     async def run(self):
         await asyncio.Event().wait()
 

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 
 from tests.support.js_client import JsClient, JsDriver
-from tests.support.server import LiveServer
 
 PASSWORD = "secret1"
 TEXT = "Žluťoučký kůň 😀\n"
 
 
-class Seed:
-    """A user of the seed contract, over its REST."""
+class Server(Protocol):
+    """Whatever serves the seed contract at `url`."""
 
-    def __init__(self, server: LiveServer, name: str) -> None:
+    @property
+    def url(self) -> str: ...
+
+
+class Seed:
+    """A user of the seed contract, over its REST; registered by register(), or there already, with a token."""
+
+    def __init__(self, server: Server, name: str, token: str = "") -> None:
         self.url, self.name = server.url, name
-        self.token = ""
+        self.token = token
 
     async def register(self) -> Seed:
         self.token = (await self._post("/auth/register", {"name": self.name, "password": PASSWORD}))["token"]

@@ -92,7 +92,7 @@ class Crowd:
         for key in self.channels:
             await self._hold(key)
         breaches = [breach for person in self.people for breach in person.breaches]
-        assert breaches == []
+        assert not breaches, breaches
         if not may_reset:
             assert sum(place.resets for person in self.people for place in person.places.values()) == 0
 

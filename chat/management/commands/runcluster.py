@@ -21,11 +21,12 @@ from django.utils.module_loading import import_string
 
 from chat.domain.ids import WorkerId
 from chat.membership.authority import Authority
+from chat.membership.rival import is_anyone_serving
 from chat.selectors import BlockReader
 from reaktor.bus import Bus
 from reaktor.cluster import supervisor
 from reaktor.cluster.composition import Cluster
-from reaktor.cluster.failures import ClusterError
+from reaktor.cluster.failures import ClusterError, SupervisorError
 from reaktor.config import Config
 from reaktor.database import Database
 from reaktor.settings.base import redis_layer
@@ -43,14 +44,20 @@ class ClusterAuthority:
         layer = redis_layer(redis_url)
         self._layer = import_string(layer["BACKEND"])(**layer["CONFIG"])
         self._database = Database(config.database)
+        self._bus = Bus(self._layer, timeout_s=config.membership.publish_timeout_s)
+        self._heartbeat_s = config.membership.heartbeat_s
         self._authority = Authority(
-            Bus(self._layer, timeout_s=config.membership.publish_timeout_s),
+            self._bus,
             config.membership,
             epoch=int(time.time() * 1000),
             max_sessions_per_user=limits.sessions_per_user if limits.enabled else UNLIMITED,
             max_channels_per_session=limits.channels_per_session,
             load_blocks=partial(self._database.read, BlockReader()),
         )
+
+    async def claim(self) -> None:
+        if await is_anyone_serving(self._bus, self._heartbeat_s):
+            raise SupervisorError("Another cluster serves on this Redis. Each cluster needs a Redis of its own.")
 
     async def run(self) -> None:
         try:

@@ -26,7 +26,7 @@ from chat.transports.socketio.session import Offsets, SocketIOSession
 from reaktor.engineio.application import Refusal
 from reaktor.engineio.packets import V3
 from reaktor.errors import NotAuthenticatedError, ReaktorError, TooManySessionsError, UnavailableError
-from reaktor.socketio.application import Accepted, DisconnectReason, Handshake, Refused
+from reaktor.socketio.application import Accepted, DisconnectReason, Handshake, NotNow, Refused
 from reaktor.socketio.connection import ConnectRequested
 from reaktor.socketio.socket import Ack, Socket
 
@@ -66,7 +66,7 @@ class ChatApplication:
             return Refusal(int(error.status), {"error": error.message, "code": error.code.value})
         return None
 
-    async def connect(self, socket: Socket, request: ConnectRequested) -> Accepted | Refused:
+    async def connect(self, socket: Socket, request: ConnectRequested) -> Accepted | Refused | NotNow:
         try:
             runtime = _runtime()
             token = (request.auth or {}).get("token", socket.handshake.query.get("token"))
@@ -75,6 +75,8 @@ class ChatApplication:
             return await self._start(runtime, socket, request, claims, user)
         except TooManySessionsError:
             return Accepted()
+        except UnavailableError:
+            return NotNow()
         except ReaktorError as error:
             return Refused(error.message, error.as_data(), close=True)
 

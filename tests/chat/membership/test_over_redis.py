@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 
 from chat.domain.ids import ChannelKey
+from chat.membership.rival import is_anyone_serving
 from reaktor.bus import Bus
 from reaktor.errors import UnavailableError
 from tests.support.membership import FIRST, QUICK, SECOND, Node, authority_on, eventually, running
@@ -106,3 +107,10 @@ async def test_everything_may_be_started_before_redis_is(redis: RedisServer, bus
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_who_starts_hears_whether_an_authority_serves_there_already(buses: list[Bus]) -> None:
+    assert not await is_anyone_serving(buses[1], QUICK.heartbeat_s)
+    async with running(authority_on(buses[0])):
+        assert await is_anyone_serving(buses[1], 1.0)
+    assert not await is_anyone_serving(buses[1], QUICK.heartbeat_s)

@@ -5,7 +5,7 @@ import { test } from "node:test";
 
 import { ChannelState } from "../../../chat/static/chat/channel.js";
 import { Store } from "../../../chat/static/chat/store.js";
-import { info, joinReply, message, messages, seeded } from "./support.mjs";
+import { hello, info, joinReply, message, messages, seeded } from "./support.mjs";
 
 function joined(list) {
   const channel = new ChannelState(info());
@@ -198,17 +198,6 @@ function present(stream) {
   for (const event of stream) latest.set(event.number, event);
   return [...latest.values()].sort((one, two) => one.number - two.number);
 }
-
-const ME = { id: "u1", username: "ada", is_staff: false, created_at: "" };
-const hello = (changes) => ({
-  session: "s",
-  user: ME,
-  epoch: "e1",
-  limits: {},
-  channels: [],
-  resume: {},
-  ...changes,
-});
 
 test("a store resumes exactly the channels it is in", () => {
   const store = new Store();

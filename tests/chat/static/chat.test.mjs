@@ -5,18 +5,7 @@ import { afterEach, test } from "node:test";
 
 import { Chat } from "../../../chat/static/chat/chat.js";
 import { Memory } from "../../../chat/static/chat/memory.js";
-import { FakeClock, fakeSockets, info, joinReply, message, messages, settled } from "./support.mjs";
-
-const ME = { id: "u1", username: "ada", is_staff: false, created_at: "" };
-const hello = (changes) => ({
-  session: "s",
-  user: ME,
-  epoch: "e1",
-  limits: {},
-  channels: [info()],
-  resume: {},
-  ...changes,
-});
+import { FakeClock, ME, fakeSockets, hello, info, joinReply, message, messages, settled } from "./support.mjs";
 
 async function live() {
   const { FakeSocket, opened } = fakeSockets();
@@ -35,7 +24,7 @@ async function live() {
   line.greet = async (changes) => {
     await settled();
     line.socket.accept();
-    line.socket.answer(hello(changes), "hello");
+    line.socket.answer(hello({ channels: [info()], ...changes }), "hello");
     await settled();
   };
   line.asked = (op) => line.socket.sent.filter((frame) => frame.op === op);

@@ -62,6 +62,12 @@ export function joinReply(list, changes = {}) {
   };
 }
 
+export const ME = { id: "u1", username: "ada", is_staff: false, created_at: "" };
+
+export function hello(changes = {}) {
+  return { session: "s", user: ME, epoch: "e1", limits: {}, channels: [], resume: {}, ...changes };
+}
+
 /** Deterministic pseudo-random numbers in [0, 1): the same seed, the same story. */
 export function seeded(seed) {
   let state = seed >>> 0;

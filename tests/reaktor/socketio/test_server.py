@@ -15,7 +15,7 @@ from reaktor.config import EngineIO
 from reaktor.engineio.application import Refusal
 from reaktor.engineio.packets import ReadyPacket
 from reaktor.socketio import client
-from reaktor.socketio.application import Accepted, DisconnectReason, Handshake, Refused
+from reaktor.socketio.application import Accepted, DisconnectReason, Handshake, NotNow, Refused
 from reaktor.socketio.client import INBOX_HIGH
 from reaktor.socketio.connection import ConnectRequested
 from reaktor.socketio.packet import ready_event
@@ -37,7 +37,7 @@ class Recorder:
         self.events: list[tuple[Any, ...]] = []
         self.ends: list[tuple[str, DisconnectReason]] = []
         self.sockets: list[Socket] = []
-        self.answer: Accepted | Refused | Exception = Accepted()
+        self.answer: Accepted | Refused | NotNow | Exception = Accepted()
         self.refusal: Refusal | None = None
         self.may_go_on = asyncio.Event()
         self.may_go_on.set()
@@ -46,7 +46,7 @@ class Recorder:
         handshake.notes["user"] = "from admit"
         return self.refusal
 
-    async def connect(self, socket: Socket, request: ConnectRequested) -> Accepted | Refused:
+    async def connect(self, socket: Socket, request: ConnectRequested) -> Accepted | Refused | NotNow:
         self.requests.append(request)
         self.sockets.append(socket)
         socket.emit("early", "held until the answer")
@@ -179,6 +179,18 @@ async def test_a_refused_client_may_stay_and_ask_again(served: Served) -> None:
     served.application.answer = Accepted()
     socket.say("40")
     assert (await socket.text()).startswith('40{"sid"')
+
+
+@pytest.mark.parametrize(("query", "hello"), [(V4, "40"), (V3, None)])
+async def test_who_cannot_join_right_now_is_closed_without_a_word_since_a_refused_client_stays_away(
+    served: Served, query: str, hello: str | None
+) -> None:
+    served.application.answer = NotNow()
+    socket = await served.socket(query)
+    if hello is not None:
+        socket.say(hello)
+    await socket.closed()
+    assert served.application.joined == 0
 
 
 async def test_who_joins_nothing_in_time_is_closed(served: Served) -> None:

@@ -1,0 +1,112 @@
+"""Real Socket.IO clients of every generation, over each transport, lose their worker: it is killed, or drained."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from dataclasses import dataclass
+
+import pytest
+import socketio
+
+from tests.support.chat_cluster import ChatCluster
+from tests.support.js_client import LIBRARIES, JsClient, js_driver
+from tests.support.native import NativeClient
+from tests.support.ports import wait_for
+from tests.support.seed import TEXT, Seed
+from tests.support.verdict import new_channels
+
+pytestmark = [pytest.mark.cluster, pytest.mark.interop]
+
+MODES = (["websocket"], ["polling"], ["polling", "websocket"])
+BACK_S = 30.0
+
+
+@dataclass
+class Fan:
+    """One client, and what it has heard: (id, text) of each message in the order in which they came."""
+
+    library: str
+    client: JsClient
+
+    async def hear_until(self, text: str) -> list[str]:
+        """The texts up to this one. What came twice counts once: after a crash a beat's worth may, and its id tells."""
+        heard: dict[str, str] = {}
+        while text not in heard.values():
+            (message,) = await self.client.expect_event("message:post", BACK_S)
+            heard.setdefault(message["id"], message["message"])
+        return list(heard.values())
+
+
+@pytest.mark.parametrize("how", ["killed", "drained"])
+async def test_clients_of_a_worker_that_goes_come_back_to_their_channels_and_to_what_they_missed(
+    chat: ChatCluster, how: str
+) -> None:
+    """Twelve JavaScript clients of six users and Python's, each user with as many sessions as allowed (2).
+
+    So nobody may be refused for the ghost of an own session. They come from 127.0.0.1, which is slot 1's; what joins
+    them, and who speaks to them, is on worker 2.
+    """
+    (key,) = await new_channels(chat, 1)
+    speaker = await NativeClient.connect(chat.url, chat.account()[1], local_addr=(chat.source(2), 0))
+    async with js_driver() as driver, speaker:
+        await speaker.join(key)
+        users = [Seed(chat, *chat.account()) for _ in range(7)]
+        kinds = [(library, mode) for mode in MODES for library in LIBRARIES]
+        fans = [
+            Fan(library, users[number // 2].open(driver, library, mode)) for number, (library, mode) in enumerate(kinds)
+        ]
+        for fan in fans:
+            await fan.client.expect("connect")
+            await fan.client.expect_event("logged_in")
+        python, heard = await python_client(chat, users[6])
+        for user in users:
+            answer = await asyncio.to_thread(chat.request, "POST", f"/channels/{key}/join", user.token, chat.source(2))
+            assert answer.status_code == 200
+        await speaker.post(key, "before")
+        await asyncio.gather(*(fan.hear_until("before") for fan in fans))
+
+        before = chat.pid(1)
+        if how == "killed":
+            chat.kill(1)
+        else:
+            os.kill(chat.process.pid, signal.SIGHUP)
+        for fan in fans:
+            # On "io server disconnect", which `41` says, clients stay away for good.
+            assert (await fan.client.expect("disconnect", BACK_S))["reason"] != "io server disconnect"
+        if how == "drained":
+            # The speaker's worker is replaced as well.
+            await speaker.closed()
+            speaker = await NativeClient.connect(chat.url, chat.account()[1], local_addr=(chat.source(2), 0))
+            await speaker.join(key)
+        missed = [f"missed {number} {TEXT}" for number in range(3)]
+        for text in missed:
+            await speaker.post(key, text)
+        backs = [await fan.client.expect("connect", BACK_S) for fan in fans]
+        await asyncio.to_thread(chat.wait_replaced, 1, before)
+        await speaker.post(key, "after")
+        for fan, back in zip(fans, backs, strict=True):
+            assert [text for text in await fan.hear_until("after") if text != "before"] == [*missed, "after"]
+            assert (back["recovered"] is True) == (fan.library == "sio48")
+        await asyncio.to_thread(wait_for, lambda: heard[-1:] == ["after"], BACK_S, "Python's client to hear it all")
+        assert [text for text in dict.fromkeys(heard) if text != "before"] == [*missed, "after"]
+        for fan in fans:
+            (answer,) = await fan.client.call("message:post", {"channel": key, "message": "here"})
+            assert answer["seq"] > 0
+        shown = await speaker.join(key)
+        assert {user.name for user in users} < {member["username"] for member in shown["members"]}
+        for fan in fans:
+            fan.client.do("close")
+        await python.disconnect()
+        await speaker.close()
+        await asyncio.to_thread(chat.wait_agreed, 0)
+
+
+async def python_client(chat: ChatCluster, user: Seed) -> tuple[socketio.AsyncClient, list[str]]:
+    """A connected python-socketio client that comes back by itself, and the texts that it hears."""
+    client = socketio.AsyncClient(reconnection=True, reconnection_delay=0.1, reconnection_delay_max=1)
+    heard: list[str] = []
+    client.on("message:post", lambda data: heard.append(data["message"]))
+    await client.connect(chat.url, auth={"token": user.token}, wait_timeout=10)
+    return client, heard
