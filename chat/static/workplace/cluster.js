@@ -2,7 +2,7 @@
 
 const EVERY_MS = 2_000;
 const SHOWN_S = 300;
-const [WIDTH, HEIGHT, LEFT, BOTTOM, TOP] = [600, 140, 44, 18, 8];
+const [WIDTH, HEIGHT, LEFT, BOTTOM, TOP] = [1000, 200, 56, 22, 10];
 const SVG = "http://www.w3.org/2000/svg";
 
 const page = document.querySelector(".cluster");
@@ -105,7 +105,7 @@ function draw(now) {
     shape("text", { x: LEFT - 6, y: y(value) + 4, "text-anchor": "end" }, value.toLocaleString("en")),
   ]);
   for (const minutes of [4, 3, 2, 1]) {
-    drawn.push(shape("text", { x: x(now - minutes * 60), y: HEIGHT - 4, "text-anchor": "middle" }, `−${minutes} min`));
+    drawn.push(shape("text", { x: x(now - minutes * 60), y: HEIGHT - 5, "text-anchor": "middle" }, `−${minutes} min`));
   }
   if (points.length > 1) {
     const [first, last] = [x(history[0].at).toFixed(1), x(history.at(-1).at).toFixed(1)];
