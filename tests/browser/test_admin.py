@@ -46,7 +46,7 @@ def desk(people: People, moderator: str) -> Iterator[Person]:
 
 def open_user(page: Page, name: str) -> None:
     page.get_by_role("navigation", name="Moderation").get_by_role("link", name="Users").click()
-    page.get_by_label("Search").fill(name)
+    page.locator("#searchbar").fill(name)
     page.get_by_role("button", name="Search").click()
     page.get_by_role("link", name=name, exact=True).click()
 
@@ -62,7 +62,7 @@ def test_a_ban_ends_the_live_session_of_who_is_banned(people: People, room: Room
     form.get_by_role("button", name="1 day").click()
     expect(desk.page.get_by_text("is banned everywhere until")).to_be_visible()
     expect(desk.page.get_by_text("Not connected.")).to_be_visible()
-    expect(ada.page.get_by_text("a lesson")).to_be_visible()
+    expect(ada.page.get_by_text("This account is banned.")).to_be_visible()
     ada.visit("/")
     expect(ada.page.get_by_role("button", name="Log in").first).to_be_visible()
 
