@@ -1,4 +1,6 @@
-"""The admin of accounts: find them, switch them off and on, log them out; superusers also give rights and passwords.
+"""The admin of accounts: find them, see them; superusers switch them off and on, give rights and passwords.
+
+What moderators do with them is chat's to add (chat.admin.people).
 
 Forms and actions call the same services as everything else, so that tokens and live sessions end when they should.
 """
@@ -86,20 +88,18 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]  # the same
     ordering = ("-id",)
     list_per_page = 50
     show_full_result_count = False
-    filter_horizontal = ("user_permissions",)
+    filter_horizontal = ("groups", "user_permissions")
     readonly_fields = ("id", "created_at", "last_login", "token_version", "is_active")
     fieldsets = (
         (None, {"fields": ("username", "password", "id", "created_at", "last_login")}),
-        ("Access", {"fields": ("is_active", "is_staff", "is_superuser", "user_permissions", "token_version")}),
+        ("Access", {"fields": ("is_active", "is_staff", "is_superuser", "token_version")}),
+        ("Permissions", {"fields": ("groups", "user_permissions"), "classes": ("collapse",)}),
     )
     add_fieldsets = ((None, {"fields": ("username", "password1", "password2")}),)
     actions = ("log_out", "switch_off", "switch_on", "remove_second_factor")
 
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        return request.user.is_staff
-
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return request.user.is_staff
+        return request.user.has_perm("accounts.view_user")
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Who could change accounts could make themselves superuser."""

@@ -26,8 +26,9 @@ class ChatConfig(AppConfig):
         from reaktor.sharedlimits import SharedCounts
 
         self.config = settings.REAKTOR
+        self.is_worker = settings.IS_WORKER
         # Only a worker of a cluster has others beside it, and a Redis that is surely theirs.
-        url = self.config.redis_url if settings.IS_WORKER else None
+        url = self.config.redis_url if self.is_worker else None
         shared = SharedCounts(url) if url else None
         is_alone = self.config.cluster.workers == 1
         self.limits = ChatLimits(self.config.limits, shared, None if is_alone else shared)

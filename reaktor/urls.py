@@ -9,6 +9,7 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views import defaults
 
+from chat.admin.cluster import cluster_json, cluster_page
 from chat.transports.native.views import asyncapi
 from chat.views import index
 from reaktor.errors import ForbiddenError, InvalidError, NotFoundError, ReaktorError
@@ -16,6 +17,8 @@ from reaktor.rest import JsonHandlers
 
 urlpatterns = [
     path("", index),
+    path("admin/cluster/", admin.site.admin_view(cluster_page), name="cluster"),
+    path("admin/cluster/status.json", admin.site.admin_view(cluster_json), name="cluster_status"),
     path("admin/", admin.site.urls),
     path("api/v1/asyncapi.json", asyncapi),
     path("api/v1/", include("accounts.urls")),

@@ -41,6 +41,8 @@ class Sanction(models.Model):
     )
 
     class Meta:
+        # No Sanction is meant in particular: a permission must hang on some model.
+        permissions = [("moderate", "Can moderate in the admin")]
         indexes = [
             models.Index(fields=["user", "channel"], condition=Q(lifted_at=None), name="sanction_in_force"),
             models.Index(fields=["kind", "until"], condition=Q(lifted_at=None), name="sanction_blocks"),
@@ -173,6 +175,7 @@ class AuditEntry(models.Model):
 
     class Meta:
         verbose_name_plural = "audit log"
+        indexes = [models.Index(fields=["channel", "id"], name="audit_channel")]
 
     def __str__(self) -> str:
         return f"{self.action} by {self.actor}"
@@ -197,3 +200,5 @@ class AuditAction(StrEnum):
     ACCOUNT_DELETE = "account.delete"
     ACCOUNT_RIGHTS = "account.rights"
     RETENTION = "retention"
+    WORD_ADD = "word.add"
+    WORD_REMOVE = "word.remove"

@@ -8,12 +8,14 @@ from chat.services.audit import audit_add
 from chat.services.channels import channel_archive, channel_create, channel_ensure, channel_update
 from chat.services.direct import direct_open, user_block, user_unblock
 from chat.services.invites import invite_accept, invite_create, invite_revoke
+from chat.services.logouts import log_out_everywhere
 from chat.services.memberships import ReadMark, membership_join, membership_leave, memberships_ensure, read_mark
 from chat.services.messages import message_delete, message_edit, message_post, reaction_add, reaction_remove
 from chat.services.purge import messages_purge
 from chat.services.reports import report_create, report_resolve
 from chat.services.roles import role_remove, role_set
 from chat.services.sanctions import sanction_issue, sanction_lift, sanction_lift_all
+from chat.services.words import word_remove, word_set
 
 __all__ = [
     "ReadMark",
@@ -26,6 +28,7 @@ __all__ = [
     "invite_accept",
     "invite_create",
     "invite_revoke",
+    "log_out_everywhere",
     "membership_join",
     "membership_leave",
     "memberships_ensure",
@@ -45,4 +48,6 @@ __all__ = [
     "sanction_lift_all",
     "user_block",
     "user_unblock",
+    "word_remove",
+    "word_set",
 ]

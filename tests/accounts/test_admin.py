@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Group
 from django.test import Client
 
 from accounts import services
@@ -15,8 +16,9 @@ pytestmark = pytest.mark.django_db
 
 
 def staff(username: str = "staff", *, is_superuser: bool = False) -> Client:
-    """A browser logged in through the admin's own form."""
-    register(username, is_staff=True, is_superuser=is_superuser)
+    """A browser of a moderator or superuser, logged in through the admin's own form."""
+    user = register(username, is_staff=True, is_superuser=is_superuser)
+    user.groups.add(Group.objects.get(name="Moderators"))
     client = Client()
     answer = client.post("/admin/login/?next=/admin/", {"username": username, "password": PASSWORD})
     assert answer.status_code == 302, answer.content
@@ -85,7 +87,7 @@ def test_the_list_asks_the_same_number_of_questions_however_long_it_is(django_as
 
 
 def test_switching_an_account_off_and_on_ends_its_tokens() -> None:
-    client, ada = staff(), register("ada")
+    client, ada = staff(is_superuser=True), register("ada")
     rest = logged_in(ada)
     act(client, "switch_off", ada)
     assert rest.get("/api/v1/me")[0] == 403
@@ -94,10 +96,10 @@ def test_switching_an_account_off_and_on_ends_its_tokens() -> None:
     assert logged_in(User.objects.get(pk=ada.pk)).get("/api/v1/me")[0] == 200
 
 
-def test_staff_may_not_act_on_superusers_nor_switch_themselves_off() -> None:
-    client = staff()
-    root, me = register("root", is_superuser=True), User.objects.get(username="staff")
-    act(client, "switch_off", root, me)
+def test_moderators_switch_nobody_off_and_nobody_switches_off_themselves() -> None:
+    ada, client, boss = register("ada"), staff(), staff("boss", is_superuser=True)
+    act(client, "switch_off", ada)
+    act(boss, "switch_off", User.objects.get(username="boss"))
     assert User.objects.filter(is_active=False).count() == 0
 
 

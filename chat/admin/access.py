@@ -1,0 +1,96 @@
+"""Who may do what in the admin, and what its pages have in common.
+
+Being staff opens the door; what is behind it takes permissions. `chat.moderate` (the group "Moderators" has it) opens
+every button that moderates, Django's view_… the lists, Django's change_channel what owners of a channel do. Whom one
+may act on is still the services' to say: staff on members, superusers on staff.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from functools import cached_property
+from typing import Any, cast
+
+from django.contrib import admin, messages
+from django.core.paginator import Paginator
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+
+from accounts.models import User
+from chat.domain.ids import UserRef
+from chat.domain.rules import ChannelKind
+from chat.selectors import user_ref
+from reaktor.errors import ReaktorError
+
+MODERATE = "chat.moderate"
+MANAGE_CHANNELS = "chat.change_channel"
+COUNTED_ROWS = 10_000
+
+
+def acting(request: HttpRequest) -> UserRef:
+    """Who pressed the button."""
+    return user_ref(cast(User, request.user))
+
+
+def shown_time(at: datetime | None, never: str = "") -> str:
+    """A time as lists show it: short, and the same everywhere. UTC."""
+    return f"{at:%Y-%m-%d %H:%M}" if at is not None else never
+
+
+def sees_direct(request: HttpRequest) -> bool:
+    """What two people say to each other alone is nobody's business; who has the database can read it anyway."""
+    return request.user.is_active and request.user.is_superuser
+
+
+def without_direct(request: HttpRequest, found: QuerySet[Any], kind: str) -> QuerySet[Any]:
+    """The rows that this user may see; `kind` is the way to the channel's kind."""
+    return found if sees_direct(request) else found.exclude(**{kind: ChannelKind.DIRECT.value})
+
+
+class CappedPaginator(Paginator):  # type: ignore[type-arg]  # generic only in its stubs
+    """Counts no further than COUNTED_ROWS: a full count reads the whole table, and nobody leafs that far."""
+
+    @cached_property
+    def count(self) -> int:
+        found = cast("QuerySet[Any]", self.object_list)
+        return found.order_by()[:COUNTED_ROWS].count()
+
+
+class ModerationAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic only in its stubs
+    """Seen with the view permission, changed by buttons alone, never deleted."""
+
+    paginator = CappedPaginator
+    show_full_result_count = False
+    list_per_page = 50
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_moderate_permission(self, request: HttpRequest) -> bool:
+        """For actions that name it."""
+        return request.user.has_perm(MODERATE)
+
+    def has_manage_permission(self, request: HttpRequest) -> bool:
+        """The same."""
+        return request.user.has_perm(MANAGE_CHANNELS)
+
+    def do_each(self, request: HttpRequest, chosen: Iterable[Model], do: Callable[[Any], object], what: str) -> None:
+        """Do it to each; tell how many were done, and each reason why one was not."""
+        done, refused = 0, set()
+        for each in chosen:
+            try:
+                do(each)
+                done += 1
+            except ReaktorError as error:
+                refused.add(f"{each}: {error.message}")
+        if done:
+            self.message_user(request, f"{what}: {done}.", messages.SUCCESS)
+        for reason in sorted(refused):
+            self.message_user(request, reason, messages.ERROR)

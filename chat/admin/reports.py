@@ -1,0 +1,160 @@
+"""The queue of reports: each message in its context, and a decision is one click. Who waits longest comes first."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
+from django.db.models import F, QuerySet
+from django.http import HttpRequest
+
+from chat import services
+from chat.admin.access import sees_direct
+from chat.admin.deeds import DAY_S, FOR_GOOD, HOUR_S, WEEK_S, Deed, DeedForm, DurationField, Values, WorkplaceAdmin
+from chat.admin.messages import named_account
+from chat.domain.ids import UserRef
+from chat.domain.policies import REASON_CHARS, SanctionKind
+from chat.models import Report
+from chat.selectors.workplace import report_cards
+
+PER_PAGE = 15
+ONE_CLICK = (
+    ("mute", str(HOUR_S), "Mute 1 hour"),
+    ("mute", str(DAY_S), "Mute 1 day"),
+    ("ban", str(DAY_S), "Ban 1 day"),
+    ("ban", str(WEEK_S), "Ban 1 week"),
+    ("ban", FOR_GOOD, "Ban for good"),
+)
+"""Each also deletes the message."""
+
+
+class SanctionForm(DeedForm):
+    """`choice` is kind:seconds, so that one button says both; `place` everywhere or here; without a reason the
+    report's own is taken.
+    """
+
+    choice = forms.ChoiceField(choices=[(f"{kind}:{seconds}", label) for kind, seconds, label in ONE_CLICK])
+    place = forms.ChoiceField(choices=[("here", "here"), ("everywhere", "everywhere")])
+    reason = forms.CharField(max_length=REASON_CHARS, required=False)
+
+    def clean(self) -> Values:
+        values: Values = super().clean() or {}
+        if choice := values.get("choice"):
+            kind, _, seconds = choice.partition(":")
+            values |= {"kind": kind, "until": DurationField().clean(seconds)}
+        return values
+
+
+def _dismiss(who: UserRef, report: Report, values: Values) -> str:
+    services.report_resolve(user=who, report_id=report.pk, resolution=Report.Resolution.DISMISSED.value)
+    return f"The report on {report.author.username} is dismissed."
+
+
+def _delete(who: UserRef, report: Report, values: Values) -> str:
+    resolution = Report.Resolution.DELETED.value
+    services.report_resolve(user=who, report_id=report.pk, resolution=resolution, reason=report.reason)
+    return f"The message of {report.author.username} is deleted."
+
+
+def _sanction(who: UserRef, report: Report, values: Values) -> str:
+    services.report_resolve(
+        user=who,
+        report_id=report.pk,
+        resolution=Report.Resolution.SANCTIONED.value,
+        kind=values["kind"],
+        until=values["until"],
+        is_everywhere=values["place"] == "everywhere",
+        reason=values["reason"],
+    )
+    done = "muted" if values["kind"] == SanctionKind.MUTE.value else "banned"
+    where = "everywhere" if values["place"] == "everywhere" else f"in {report.channel.name}"
+    return f"The message is deleted, and {report.author.username} is {done} {where}."
+
+
+class StateFilter(admin.SimpleListFilter):
+    """Without a choice: the open ones."""
+
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("resolved", "decided"), ("all", "all, open first")]
+
+    def choices(self, changelist: Any) -> Any:
+        """Django's "All" is not what is shown without a choice."""
+        found = list(super().choices(changelist))
+        found[0]["display"] = "open"
+        return found
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Report]) -> QuerySet[Report]:
+        if self.value() == "all":
+            return queryset
+        return queryset.exclude(resolved_at=None) if self.value() == "resolved" else queryset.filter(resolved_at=None)
+
+
+class SourceFilter(admin.SimpleListFilter):
+    title = "source"
+    parameter_name = "source"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("people", "people"), ("words", "word filter")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Report]) -> QuerySet[Report]:
+        if self.value() not in {"people", "words"}:
+            return queryset
+        return queryset.filter(reporter__isnull=self.value() == "words")
+
+
+class ReportList(ChangeList):
+    """The list as cards instead of rows."""
+
+    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
+        match self.params.get("state"):
+            case "resolved":
+                return ["-resolved_at", "-id"]
+            case "all":
+                return [F("resolved_at").desc(nulls_first=True), "id"]
+            case _:
+                return ["id"]
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        self.cards = report_cards(list(self.result_list), with_direct=sees_direct(request))
+
+
+@admin.register(Report)
+class ReportAdmin(WorkplaceAdmin):
+    change_list_template = "admin/chat/reports.html"
+    list_display = ("id",)
+    list_filter = (StateFilter, SourceFilter)
+    list_select_related = ("message", "channel", "author", "reporter", "resolved_by")
+    list_per_page = PER_PAGE
+    search_fields = ("reason",)
+    search_help_text = "in:KEY (a channel), by:NAME (whose message), and words of the reason."
+    fields = (
+        "author", "channel", "text", "reason", "reporter", "created_at", "resolved_at", "resolved_by", "resolution",
+    )  # fmt: skip
+    deeds = (Deed("dismiss", _dismiss), Deed("delete", _delete), Deed("sanction", _sanction, SanctionForm))
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return ReportList
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        choices = [(f"{kind}:{seconds}", label) for kind, seconds, label in ONE_CLICK]
+        context = {"title": "Reports", "one_click": choices, "can": self.can(request)}
+        return super().changelist_view(request, {**context, **(extra_context or {})})
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Report], search_term: str
+    ) -> tuple[QuerySet[Report], bool]:
+        for term in search_term.split():
+            name, _, value = term.partition(":")
+            if name == "in" and value:
+                queryset = queryset.filter(channel__key=value)
+            elif name == "by" and value:
+                queryset = queryset.filter(author=named_account(value))
+            else:
+                queryset = queryset.filter(reason__icontains=term)
+        return queryset, False
