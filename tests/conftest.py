@@ -16,6 +16,29 @@ from tests.support.databases import postgresql_url
 from tests.support.server import LiveServer
 
 MakeServer = Callable[..., LiveServer]
+ROOT = Path(__file__).parent
+
+
+# What starts real servers shares them within its group, and so runs in one process; two of these keep a machine busy.
+GROUPS = {
+    "cluster": "clusters",
+    "browser": "servers",
+    "deployment": "servers",
+    "integration": "servers",
+    "interop": "servers",
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """For `pytest -n 2 --dist loadgroup` (make test): the long groups first, everything else beside and behind them."""
+    folders = [item.path.relative_to(ROOT).parts[0] for item in items]
+    for item, folder in zip(items, folders, strict=True):
+        if folder in GROUPS:
+            item.add_marker(pytest.mark.xdist_group(GROUPS[folder]))
+    order = {"clusters": 0, "servers": 1}
+    items[:] = [
+        items[at] for at in sorted(range(len(items)), key=lambda at: (order.get(GROUPS.get(folders[at], ""), 2), at))
+    ]
 
 
 def pytest_report_header() -> str:
