@@ -19,14 +19,17 @@ from django.contrib.auth.models import Group
 from django.db.models import QuerySet
 from django.db.models.functions import Lower
 from django.http import HttpRequest
+from django_otp.plugins.otp_static import admin as static_admin
+from django_otp.plugins.otp_totp import admin as totp_admin
 from rest_framework_simplejwt.token_blacklist import admin as blacklist_admin
 
-from accounts import services
+from accounts import second_factor, services
 from accounts.models import User
 from reaktor.errors import ReaktorError
 
-# Dead refresh tokens are a matter of the machinery, groups of nobody here: neither is for people.
+# Dead refresh tokens are a matter of the machinery, groups of nobody here, second factors of their owners alone.
 admin.site.unregister([blacklist_admin.BlacklistedToken, blacklist_admin.OutstandingToken, Group])
+admin.site.unregister([totp_admin.TOTPDevice, static_admin.StaticDevice])
 
 admin.site.site_header = "Reaktor"
 admin.site.site_title = "Reaktor"
@@ -93,7 +96,7 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]  # the same
         ("Permissions", {"fields": ("groups", "user_permissions"), "classes": ("collapse",)}),
     )
     add_fieldsets = ((None, {"fields": ("username", "password1", "password2")}),)
-    actions = ("log_out", "switch_off", "switch_on")
+    actions = ("log_out", "switch_off", "switch_on", "remove_second_factor")
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("accounts.view_user")
@@ -127,6 +130,8 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]  # the same
         if "username" in form.changed_data:
             services.user_rename(User.objects.get(pk=obj.pk), username=obj.username)
         super().save_model(request, obj, form, change)
+        if {"is_staff", "is_superuser"} & set(form.changed_data):
+            services.rights_announce(obj)
 
     @admin.action(description="Log out everywhere")
     def log_out(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
@@ -139,6 +144,10 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]  # the same
     @admin.action(description="Switch on")
     def switch_on(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         self._each(request, queryset, services.user_enable, "switched on")
+
+    @admin.action(description="Remove the second factor (it was lost)", permissions=["change"])
+    def remove_second_factor(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        self._each(request, queryset, second_factor.remove, "without a second factor now")
 
     def _each(self, request: HttpRequest, users: QuerySet[User], service: Callable[[User], object], done: str) -> None:
         """Staff may not act on superusers."""

@@ -10,7 +10,7 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts import schema, services  # noqa: F401  schema registers itself
+from accounts import deletion, schema, services  # noqa: F401  schema registers itself
 from accounts.models import User
 from accounts.selectors import user_data
 from reaktor.api import ApiView, Text, answers, client_address
@@ -63,6 +63,10 @@ class ProfileInput(serializers.Serializer[Any]):
 class PasswordInput(serializers.Serializer[Any]):
     old = Text(max_length=services.MAX_PASSWORD_CHARS)
     new = Text(min_length=8, max_length=services.MAX_PASSWORD_CHARS, pattern=NOT_ONLY_DIGITS)
+
+
+class PasswordGiven(serializers.Serializer[Any]):
+    password = Text(max_length=services.MAX_PASSWORD_CHARS)
 
 
 class OpenView(ApiView):
@@ -146,6 +150,17 @@ class MeView(UserView):
         if "username" in wanted:
             user = services.user_rename(user, username=wanted["username"])
         return Response(user_data(user))
+
+    @extend_schema(operation_id="me_delete", responses=answers({204: None}, 403), tags=["me"])
+    def delete(self, request: Request) -> Response:
+        """Delete the account, for good. Body: `{"password": "…"}` (OpenAPI 3.0 has no word for bodies of DELETE).
+
+        Every token and live session ends, the name is free again. Messages stay, under a name that says nothing, or are
+        deleted one after another, as the server is configured.
+        """
+        given = self.validated(PasswordGiven, request.data)
+        deletion.user_delete(self.user(request), password=given["password"])
+        return Response(status=204)
 
 
 class MePasswordView(UserView):

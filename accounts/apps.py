@@ -16,6 +16,10 @@ class AccountsConfig(AppConfig):
 
         from accounts.hashing import Hashing
         from accounts.limits import AccountLimits
+        from reaktor.sharedlimits import SharedCounts
 
         self.hashing = Hashing()
-        self.limits = AccountLimits(settings.REAKTOR.limits)
+        self.requires_second_factor: bool = settings.REAKTOR.staff_totp == "required"
+        # Only a worker of a cluster has others beside it, and a Redis that is surely theirs.
+        url = settings.REAKTOR.redis_url if settings.IS_WORKER else None
+        self.limits = AccountLimits(settings.REAKTOR.limits, SharedCounts(url) if url else None)

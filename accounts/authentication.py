@@ -6,6 +6,7 @@ verify_token() may run on the loop; user_for_claims() touches the database and r
 from __future__ import annotations
 
 import re
+import uuid
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -32,13 +33,17 @@ _OPENING = frozenset(TokenKind)
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What a valid token says. `expires_at` is in Unix seconds; `username` may be older than a renaming."""
+    """What a valid token says. `expires_at` is in Unix seconds; `username` may be older than a renaming.
+
+    `login`: the log-in that it comes from, the same through all refreshes.
+    """
 
     user_id: str
     username: str
     token_version: int
     expires_at: int
     kind: TokenKind
+    login: uuid.UUID
 
 
 def verify_token(raw: object) -> Claims:
@@ -47,7 +52,14 @@ def verify_token(raw: object) -> Claims:
     The caller still asks user_for_claims(): whether the account exists and the token was revoked stands in the store.
     """
     claims = tokens.payload(raw, _OPENING)
-    return Claims(claims["sub"], claims["name"], claims["ver"], int(claims["exp"]), TokenKind(claims["token_type"]))
+    return Claims(
+        claims["sub"],
+        claims["name"],
+        claims["ver"],
+        int(claims["exp"]),
+        TokenKind(claims["token_type"]),
+        claims["login"],
+    )
 
 
 def user_for_claims(claims: Claims) -> User:
@@ -55,7 +67,7 @@ def user_for_claims(claims: Claims) -> User:
 
     Raises BannedError (the account is off) and NotAuthenticatedError (it is gone, or the token was revoked).
     """
-    return tokens.user_of({"sub": claims.user_id, "ver": claims.token_version})
+    return tokens.user_of({"sub": claims.user_id, "ver": claims.token_version, "login": claims.login})
 
 
 def token_from_header(value: str) -> str:

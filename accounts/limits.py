@@ -1,29 +1,128 @@
-"""How often one may log in and register, in this process. Source: the native protocol, "Limits"."""
+"""How often one may log in, register and try a password, in all processes. Source: the native protocol, "Limits".
+
+What fails again and again has to wait longer and longer: quickly for one name from one address, later for all that an
+address tries, and later still, never for long and never for who has been here before, for one name from anywhere.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 
+from accounts.known import KnownPlaces
+from reaktor.backoff import Counted, Delay
+from reaktor.cluster.policy import address_group
 from reaktor.config import Limits
-from reaktor.ratelimit import RateLimiter
+from reaktor.errors import ForbiddenError, NameTakenError, NotAuthenticatedError, RateLimitedError
+from reaktor.sharedlimits import SharedBackoff, SharedCounts, SharedRate, hashed
+
+HOUR_S = 3_600.0
+# Many people may share an address (a school, a proxy that was not named), and all of their slips count.
+FROM_ADDRESS = Delay(free=50, first_s=1, longest_s=60, memory_s=HOUR_S)
+# Guessing from many addresses. Whoever is kept waiting by it may be the owner in a new place: seconds, never more.
+FOR_NAME = Delay(free=100, first_s=1, longest_s=10, memory_s=HOUR_S)
+# A registration that finds its name taken tells that there is such an account; asking for many of them takes long.
+NAMES_TAKEN = Delay(free=20, first_s=1, longest_s=60, memory_s=HOUR_S)
+# A million codes, three of which are good at any time: a hundred guesses a day would take ten years.
+CODE = Delay(free=5, first_s=2, longest_s=HOUR_S / 4, memory_s=24 * HOUR_S)
+FAILURES = (NotAuthenticatedError, ForbiddenError, NameTakenError)
+
+
+class Attempt:
+    """A `with` block that counts as a failure from its beginning; how it ends says whether it stays one.
+
+    By one of FAILURES: it does. By another error (nobody judged it): it is withdrawn. Well: withdrawn, and earlier
+    failures under `own` are forgotten. `check` is asked after the delays, and may refuse it as well.
+    """
+
+    def __init__(
+        self,
+        backoff: SharedBackoff | None,
+        counted: Counted,
+        *,
+        own: str | None = None,
+        check: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._backoff = backoff
+        self._counted = counted
+        self._own = own
+        self._check = check
+
+    def __enter__(self) -> None:
+        if self._backoff is None:
+            return
+        self._backoff.begin(self._counted)
+        try:
+            self._check()
+        except RateLimitedError:
+            self._backoff.undo(self._counted)
+            raise
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if self._backoff is None or (kind is not None and issubclass(kind, FAILURES)):
+            return
+        self._backoff.undo(self._counted)
+        if kind is None and self._own is not None:
+            self._backoff.clear(self._own)
+
+
+NOT_COUNTED = Attempt(None, ())
 
 
 class AccountLimits:
-    """Owned by the app's config; every check raises RateLimitedError. LIMITS=off lifts both."""
+    """Owned by the app's config; every refusal is a RateLimitedError. LIMITS=off lifts them all.
 
-    def __init__(self, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
+    Asks Redis where there is one: called in threads.
+    """
+
+    def __init__(
+        self, limits: Limits, shared: SharedCounts | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._is_enabled = limits.enabled
-        self._clock = clock
-        self._login = RateLimiter(limits.login)
-        self._register = RateLimiter(limits.register)
+        rate = limits.login
+        pace_s = rate.period_s / rate.count
+        self._own = Delay(free=rate.count, first_s=2 * pace_s, longest_s=HOUR_S / 4, memory_s=HOUR_S)
+        self._login = SharedRate("login", rate, shared, clock)
+        self._register = SharedRate("register", limits.register, shared, clock)
+        self._backoff = SharedBackoff(shared, clock)
+        self._known = KnownPlaces(shared, clock)
 
-    def check_login(self, username: str, address: str) -> None:
-        """Per name and address together: guessing ends soon, and nobody can lock another one out from elsewhere."""
-        if self._is_enabled:
-            self._login.check(f"{username.lower()[:64]} {address}", self._clock())
+    def refused(self) -> dict[str, int]:
+        """How often each limit said no in this process."""
+        return {"login": self._login.refused_total, "register": self._register.refused_total}
 
-    def check_register(self, address: str) -> None:
-        """Per address."""
+    def login(self, username: str, address: str) -> Attempt:
+        """Around the look at a password. Entering it raises RateLimitedError where there were too many."""
+        if not self._is_enabled:
+            return NOT_COUNTED
+        name, place = username.lower(), address_group(address)
+        pair = hashed(name, place)
+        own = f"own:{pair}"
+        counted = [(own, self._own), (f"from:{hashed(place)}", FROM_ADDRESS)]
+        if not self._known.knows(pair):
+            counted.append((f"name:{hashed(name)}", FOR_NAME))
+        return Attempt(self._backoff, counted, own=own, check=partial(self._login.check, pair))
+
+    def note_login(self, username: str, address: str) -> None:
+        """This name has logged in from there: guessing elsewhere won't keep it waiting here."""
         if self._is_enabled:
-            self._register.check(address, self._clock())
+            self._known.note(hashed(username.lower(), address_group(address)))
+
+    def password(self, user_id: str) -> Attempt:
+        """Around the look at the password of somebody who is logged in already."""
+        own = f"password:{user_id}"
+        return Attempt(self._backoff, [(own, self._own)], own=own) if self._is_enabled else NOT_COUNTED
+
+    def code(self, device: str) -> Attempt:
+        """Around the look at a code of somebody who knew the password."""
+        own = f"code:{device}"
+        return Attempt(self._backoff, [(own, CODE)], own=own) if self._is_enabled else NOT_COUNTED
+
+    def register(self, address: str | None) -> Attempt:
+        """Around the making of an account; one whose name is taken has failed. None: whoever asks is not limited."""
+        if not self._is_enabled or address is None:
+            return NOT_COUNTED
+        place = hashed(address_group(address))
+        check = partial(self._register.check, place)
+        return Attempt(self._backoff, [(f"taken:{place}", NAMES_TAKEN)], check=check)

@@ -70,3 +70,14 @@ class User(AbstractBaseUser, PermissionsMixin):
     def get_session_auth_hash(self) -> str:
         """What a login session of Django's (the admin's) is compared with: it ends when the tokens do."""
         return salted_hmac("accounts.session", f"{self.password}:{self.token_version}", algorithm="sha256").hexdigest()
+
+
+class EndedLogin(models.Model):
+    """A log-in that was ended: the tokens that come from it are dead. Kept until the last of them would be anyway."""
+
+    id = models.UUIDField(primary_key=True, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    expires_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return f"{self.id} of {self.user_id}"

@@ -7,6 +7,7 @@ so that the live sessions of the user end too, on every worker.
 from __future__ import annotations
 
 import re
+import uuid
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, cast
@@ -75,13 +76,12 @@ def user_register(*, username: str, password: str, strict: bool, address: str | 
     """
     check_username(username)
     check_password(password, User(username=username), strict=strict)
-    if address is not None:
-        app().limits.check_register(address)
-    # Asked before the costly part; the constraint decides between two who ask at once.
-    if user_named(username) is not None:
-        raise NameTakenError
-    user = User(username=username, password=app().hashing.hash(password))
-    user_store(user)
+    with app().limits.register(address):
+        # Asked before the costly part; the constraint decides between two who ask at once.
+        if user_named(username) is not None:
+            raise NameTakenError
+        user = User(username=username, password=app().hashing.hash(password))
+        user_store(user)
     return user
 
 
@@ -98,6 +98,21 @@ def user_store(user: User) -> None:
         raise NameTakenError from None
 
 
+def administrator_ensure(*, username: str, password: str) -> tuple[User, bool]:
+    """(the account of that name, whether it is new). A new one may do everything; an old one is left as it is.
+
+    May be repeated. Raises InvalidError.
+    """
+    if (known := user_named(username)) is not None:
+        return known, False
+    check_username(username)
+    user = User(username=username, is_staff=True, is_superuser=True)
+    check_password(password, user, strict=True)
+    user.password = app().hashing.hash(password)
+    user_store(user)
+    return user, True
+
+
 def user_rename(user: User, *, username: str) -> User:
     """Another name for the account. Live sessions end with a code that makes them come back under it."""
     check_username(username)
@@ -107,7 +122,7 @@ def user_rename(user: User, *, username: str) -> User:
     try:
         with transaction.atomic():
             user.save(update_fields=["username"])
-            _announce_revoked(user, CloseCode.RESYNC_NEEDED, "renamed")
+            announce_revoked(user, CloseCode.RESYNC_NEEDED, "renamed")
     except IntegrityError:
         raise NameTakenError from None
     return user
@@ -119,12 +134,14 @@ def user_authenticate(*, username: str, password: str, address: str) -> User:
     An unknown name takes as long as a wrong password. Raises NotAuthenticatedError (the same for both), BannedError
     (only to who knows the password), RateLimitedError, UnavailableError.
     """
-    app().limits.check_login(username, address)
+    limits = app().limits
     could_fit = _USERNAME.fullmatch(username) is not None and len(password) <= MAX_PASSWORD_CHARS
-    user = user_named(username) if could_fit else None
-    verdict = app().hashing.verify(password[:MAX_PASSWORD_CHARS], user.password if user else None)
-    if user is None or not verdict.is_correct:
-        raise NotAuthenticatedError(WRONG)
+    with limits.login(username, address):
+        user = user_named(username) if could_fit else None
+        verdict = app().hashing.verify(password[:MAX_PASSWORD_CHARS], user.password if user else None)
+        if user is None or not verdict.is_correct:
+            raise NotAuthenticatedError(WRONG)
+    limits.note_login(username, address)
     tokens.check_may_log_in(user)
     if verdict.upgraded is not None:
         User.objects.filter(pk=user.pk, password=user.password).update(password=verdict.upgraded)
@@ -135,11 +152,16 @@ def password_change(user: User, old: str, new: str) -> None:
     """A new password; every token and live session ends. Raises ForbiddenError (the old one is wrong), InvalidError
     (the new one is weak), ConflictError (changed by somebody else meanwhile), RateLimitedError.
     """
-    app().limits.check_login(user.username, "password")
-    if not app().hashing.verify(old[:MAX_PASSWORD_CHARS], user.password).is_correct:
-        raise ForbiddenError("The old password is wrong.", fields={"old": "wrong"})
+    password_confirm(user, old, field="old")
     check_password(new, user, strict=True, field="new")
     password_set(user, new)
+
+
+def password_confirm(user: User, password: str, *, field: str = "password") -> None:
+    """Whoever is logged in shows that they know the password, too. Raises ForbiddenError, RateLimitedError."""
+    with app().limits.password(str(user.pk)):
+        if not app().hashing.verify(password[:MAX_PASSWORD_CHARS], user.password).is_correct:
+            raise ForbiddenError("The password is wrong.", fields={field: "wrong"})
 
 
 def password_set(user: User, new: str) -> None:
@@ -149,7 +171,7 @@ def password_set(user: User, new: str) -> None:
         unchanged = User.objects.filter(pk=user.pk, password=user.password)
         if not unchanged.update(password=encoded, token_version=F("token_version") + 1):
             raise ConflictError("The password was changed meanwhile.")
-        _announce_revoked(user, CloseCode.LOGGED_OUT, "password changed")
+        announce_revoked(user, CloseCode.LOGGED_OUT, "password changed")
 
 
 def check_username(username: str) -> None:
@@ -179,13 +201,14 @@ def check_password(password: str, user: User, *, strict: bool, field: str = "pas
 # -- Tokens -------------------------------------------------------------------------------------------------------
 
 
-def tokens_issue(user: User) -> TokenPair:
-    """A new access and refresh token."""
-    access = tokens.new(tokens.ACCESS, user)
+def tokens_issue(user: User, login: uuid.UUID | None = None) -> TokenPair:
+    """A new access and refresh token; `login` None: of a new log-in."""
+    login = login or uuid.uuid4()
+    access = tokens.new(tokens.ACCESS, user, login)
     return TokenPair(
         user=user_data(user),
         access=str(access),
-        refresh=str(tokens.new(tokens.REFRESH, user)),
+        refresh=str(tokens.new(tokens.REFRESH, user, login)),
         expires_at=timestamp(access.current_time + access.lifetime),
     )
 
@@ -205,7 +228,7 @@ def tokens_refresh(refresh: str) -> TokenPair:
         user = tokens.user_of(claims)
         if not tokens.refresh_end(claims, user):
             raise NotAuthenticatedError("The token was used already.")
-    return tokens_issue(user)
+    return tokens_issue(user, claims["login"])
 
 
 def tokens_revoke(refresh: str) -> None:
@@ -218,18 +241,24 @@ def tokens_revoke(refresh: str) -> None:
     tokens.refresh_end(claims, user)
 
 
+def login_end(user: User, *, login: uuid.UUID) -> None:
+    """Log-out on one device from another: every token of that log-in is dead. Its live sessions are the caller's."""
+    with transaction.atomic():
+        tokens.login_end(user, login)
+
+
 def tokens_revoke_all(user: User) -> None:
     """Log-out everywhere: every token and live session of the user ends."""
     with transaction.atomic():
         User.objects.filter(pk=user.pk).update(token_version=F("token_version") + 1)
-        _announce_revoked(user, CloseCode.LOGGED_OUT, "logged out everywhere")
+        announce_revoked(user, CloseCode.LOGGED_OUT, "logged out everywhere")
 
 
 def user_disable(user: User) -> None:
     """Switch the account off: no log-in, no token, no live session. Who, why and until when is chat's to keep."""
     with transaction.atomic():
         User.objects.filter(pk=user.pk).update(is_active=False, token_version=F("token_version") + 1)
-        _announce_revoked(user, CloseCode.BANNED, "banned")
+        announce_revoked(user, CloseCode.BANNED, "banned")
 
 
 def user_enable(user: User) -> None:
@@ -243,7 +272,7 @@ def user_ban(user: User, *, until: datetime | None, reason: str = "") -> None:
         User.objects.filter(pk=user.pk).update(
             banned_until=until or tokens.FOR_GOOD, ban_reason=reason, token_version=F("token_version") + 1
         )
-        _announce_revoked(user, CloseCode.BANNED, reason or "banned")
+        announce_revoked(user, CloseCode.BANNED, reason or "banned")
 
 
 def user_unban(user: User) -> None:
@@ -261,5 +290,11 @@ def user_unmute(user: User) -> None:
     User.objects.filter(pk=user.pk).update(muted_until=None)
 
 
-def _announce_revoked(user: User, code: CloseCode, reason: str) -> None:
+def rights_announce(user: User) -> None:
+    """Rights of the account were changed: its live sessions come back, with those that it has now."""
+    announce_revoked(user, CloseCode.RESYNC_NEEDED, "rights changed")
+
+
+def announce_revoked(user: User, code: CloseCode, reason: str) -> None:
+    """After the commit: every live session of the user ends so. The caller has seen to their tokens."""
     announce(REVOKED, REVOKED, {"user_id": str(user.pk), "code": int(code), "reason": reason})

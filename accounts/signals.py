@@ -4,3 +4,6 @@ from django.dispatch import Signal
 
 user_registered = Signal()
 """Sent with `user` inside the transaction that stores a new account: what belongs to it is stored with it."""
+
+user_deleted = Signal()
+"""Sent with `user`, nameless already, in the transaction that deletes an account: what belongs to it goes with it."""

@@ -1,12 +1,14 @@
 """The three kinds of token, as simplejwt classes: access (15 minutes), refresh (30 days), seed (7 days).
 
-All carry `sub` (user id), `name` and `ver` (the user's token_version: raising it ends them all). Refresh tokens leave
+All carry `sub` (user id), `name`, `ver` (the user's token_version: raising it ends them all) and `login` (the log-in
+that they come from, through all refreshes: one can be ended alone). Refresh tokens leave
 a row only when they die, so that no usable token lies in the database. Called by accounts.services and
 accounts.authentication only.
 """
 
 from __future__ import annotations
 
+import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -15,7 +17,7 @@ from rest_framework_simplejwt.exceptions import TokenError
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 from rest_framework_simplejwt.tokens import AccessToken, RefreshToken, Token, UntypedToken
 
-from accounts.models import User
+from accounts.models import EndedLogin, User
 from reaktor.columns import time_from_column, uuid_from_column, uuid_to_column
 from reaktor.errors import BannedError, NotAuthenticatedError
 
@@ -30,6 +32,9 @@ _FIELDS = (
     "created_at",
 )  # fmt: skip
 """In the model's order, as from_db() wants them."""
+_FIND = f"""
+SELECT EXISTS (SELECT 1 FROM accounts_endedlogin WHERE id = %s), {", ".join(_FIELDS)} FROM accounts_user WHERE id = %s
+"""  # noqa: S608  ours
 
 
 ACCESS: type[Token] = AccessToken
@@ -44,9 +49,10 @@ class SeedToken(Token):  # type: ignore[misc]  # simplejwt carries no types
     lifetime = timedelta(days=7)
 
 
-def new(kind: type[T], user: User) -> T:
-    """A fresh token of a kind for the user; str() signs it."""
+def new(kind: type[T], user: User, login: uuid.UUID | None = None) -> T:
+    """A fresh token of a kind for the user, out of that log-in (None: a new one); str() signs it."""
     token: T = kind()
+    token["login"] = str(login or uuid.uuid4())
     token["sub"] = str(user.pk)
     token["name"] = user.username
     token["ver"] = user.token_version
@@ -69,6 +75,10 @@ def payload(raw: object, kinds: frozenset[str]) -> dict[str, Any]:
     texts = [claims.get(name) for name in ("token_type", "sub", "name")]
     if not all(isinstance(text, str) for text in texts) or texts[0] not in kinds or type(claims.get("ver")) is not int:
         raise NotAuthenticatedError("The token is not valid.")
+    try:
+        claims["login"] = uuid.UUID(claims["login"])
+    except (KeyError, ValueError, AttributeError, TypeError) as error:
+        raise NotAuthenticatedError("The token is not valid.") from error
     return claims
 
 
@@ -77,11 +87,11 @@ def user_of(claims: dict[str, Any]) -> User:
 
     Raises BannedError (the account is off) and NotAuthenticatedError (it is gone, or the token was revoked).
     """
-    user = _user_find(claims["sub"])
+    user, is_ended = _user_find(claims["sub"], claims["login"])
     if user is None:
         raise NotAuthenticatedError("The token is not valid.")
     check_may_log_in(user)
-    if user.token_version != claims["ver"]:
+    if is_ended or user.token_version != claims["ver"]:
         raise NotAuthenticatedError("The token was revoked.")
     return user
 
@@ -97,21 +107,32 @@ def check_may_log_in(user: User) -> None:
         raise BannedError
 
 
-def _user_find(user_id: str) -> User | None:
-    """By a statement of our own: every request asks, and the ORM would take four times as long. The rest loads late."""
+def _user_find(user_id: str, login: uuid.UUID) -> tuple[User | None, bool]:
+    """The user, and whether that log-in was ended.
+
+    By a statement of our own: every request asks, and the ORM would take four times as long. The rest loads late.
+    """
     try:
         wanted = uuid_to_column(user_id)
     except ValueError:
-        return None
+        return None, False
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {', '.join(_FIELDS)} FROM accounts_user WHERE id = %s", [wanted])  # noqa: S608  ours
+        cursor.execute(_FIND, [uuid_to_column(login), wanted])
         row = cursor.fetchone()
     if row is None:
-        return None
-    is_superuser, pk, name, is_active, is_staff, banned_until, *others, created_at = row
+        return None, False
+    is_ended, is_superuser, pk, name, is_active, is_staff, banned_until, *others, created_at = row
     times = time_from_column(banned_until), time_from_column(created_at)
     values = [is_superuser, uuid_from_column(pk), name, is_active, is_staff, times[0], *others, times[1]]
-    return User.from_db(connection.alias, _FIELDS, values)
+    return User.from_db(connection.alias, _FIELDS, values), bool(is_ended)
+
+
+def login_end(user: User, login: uuid.UUID) -> None:
+    """End the tokens of one log-in. What has outlived its tokens is cleared away."""
+    now = datetime.now(UTC)
+    EndedLogin.objects.filter(expires_at__lt=now).delete()
+    expires_at = now + max(REFRESH.lifetime, SeedToken.lifetime)
+    EndedLogin.objects.get_or_create(pk=login, defaults={"user": user, "expires_at": expires_at})
 
 
 def refresh_end(claims: dict[str, Any], user: User) -> bool:

@@ -124,6 +124,9 @@ class Reaktor(Server):
             "PORT": str(self.port),
             "WORKERS": str(workers),
             "LIMITS": "off",
+            # The load generator answers no pings: on a slow machine a crowd of a thousand would be taken for dead.
+            "PING_INTERVAL": "1h",
+            "ENGINEIO_PING_INTERVAL": "1h",
             "LOG_LEVEL": "WARNING",
             "DJANGO_SETTINGS_MODULE": "reaktor.settings.local",
         }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -22,6 +23,7 @@ from chat.feeds import Feeds
 from chat.membership.wire import channel_group
 from chat.writer import Committed
 from reaktor.bus import Bus, BusError
+from reaktor.measures import SECONDS, Histogram
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +40,8 @@ class Broadcast:
         self._feeds = feeds
         self._outgoing: asyncio.Queue[tuple[str, str, dict[str, Any]]] = asyncio.Queue(QUEUE)
         self.dropped_total = 0
+        self.fanout_seconds = Histogram(SECONDS)
+        self._unwritten: list[float] = []
 
     # -- Out --------------------------------------------------------------------------------------------------
 
@@ -69,9 +73,27 @@ class Broadcast:
             self._offer(events[0].channel, [Delivery(event) for event in events])
 
     def _offer(self, key: ChannelKey, deliveries: Sequence[Delivery]) -> None:
-        self._feeds.offer(key, deliveries)
-        body = wire.durable_body([delivery.event for delivery in deliveries])
+        at = time.time()
+        self._deliver_durable(key, deliveries, at)
+        body = wire.durable_body([delivery.event for delivery in deliveries], at)
         self._enqueue(channel_group(key), wire.DURABLE_KIND, body)
+
+    def _deliver_durable(self, key: ChannelKey, deliveries: Sequence[Delivery], committed_at: float) -> None:
+        self._feeds.offer(key, deliveries)
+        if self._hub.has_unwritten:
+            self._unwritten.append(committed_at)
+
+    def written(self) -> None:
+        """The hub has just written everything: note how long that took from each commit (or its publication) on."""
+        if self._unwritten:
+            now = time.time()
+            for committed_at in self._unwritten:
+                self.fanout_seconds.observe(max(now - committed_at, 0.0))
+            self._unwritten.clear()
+
+    def __len__(self) -> int:
+        """Bus messages that wait to be published."""
+        return self._outgoing.qsize()
 
     def ephemeral(self, event: Event, audience: Audience) -> None:
         """An event that is not stored."""
@@ -103,7 +125,8 @@ class Broadcast:
         if kind == wire.DURABLE_KIND:
             events = wire.durable_from_body(body)
             if events and events[0].channel is not None:
-                self._feeds.offer(events[0].channel, [Delivery(event) for event in events])
+                deliveries = [Delivery(event) for event in events]
+                self._deliver_durable(events[0].channel, deliveries, wire.committed_at(body, time.time()))
         elif kind == wire.EPHEMERAL_KIND:
             self._deliver(*wire.ephemeral_from_body(body))
         else:

@@ -38,9 +38,13 @@ REACH_S = 2.0
 
 @dataclass(slots=True)
 class _Open:
-    """A feed and who needs it. `idle_since`: when the last pin went and no local member was left."""
+    """A feed and who needs it. `idle_since`: when the last pin went and no local member was left.
+
+    `floor_seq`: how far retention had come when the memory was last compared with the store.
+    """
 
     feed: Feed
+    floor_seq: int
     pins: int = 0
     idle_since: float = 0.0
     reached: list[tuple[int, asyncio.Future[None]]] = field(default_factory=list)
@@ -99,7 +103,8 @@ class Feeds:
         early = self._early[key] = []
         try:
             await self._bus.subscribe(channel_group(key), self._mailbox)
-            entry = _Open(await self._load(key), idle_since=time.monotonic())
+            feed, floor_seq = await self._load(key)
+            entry = _Open(feed, floor_seq, idle_since=time.monotonic())
         except BaseException as error:
             _acknowledge(early)
             if isinstance(error, BusError):
@@ -111,7 +116,7 @@ class Feeds:
         self._deliver(entry, entry.feed.offer(early, time.monotonic()))
         return entry
 
-    async def _load(self, key: ChannelKey) -> Feed:
+    async def _load(self, key: ChannelKey) -> tuple[Feed, int]:
         config = self._config
         found = await self._database.read(
             selectors.newest_messages, key, changes=config.recent_messages, numbers=config.join_messages
@@ -124,7 +129,7 @@ class Feeds:
             changes=config.recent_messages,
             numbers=config.join_messages,
         )
-        return Feed(key, found.channel.id, found.channel.seq, recent)
+        return Feed(key, found.channel.id, found.channel.seq, recent), found.channel.floor_seq
 
     def missed(self, key: ChannelKey, after: int | None) -> list[MessageData] | None:
         """What an open feed delivered after the cursor, from memory; None when that does not reach back so far."""
@@ -232,7 +237,8 @@ class Feeds:
             await self._close_idle()
 
     async def compare_heads(self) -> None:
-        """Find and fill what was committed and never published; also called when the bus is back."""
+        """Find and fill what was committed and never published, forget what retention deleted; also called when the
+        bus is back."""
         keys = [key for key, entry in self._open.items() if entry.pins or self._hub.has_members(key)]
         if not keys:
             return
@@ -240,23 +246,45 @@ class Feeds:
             stored = await self._database.read(selectors.channel_heads, keys)
         except ReaktorError:
             return
-        behind = [key for key in keys if key in stored and self._open[key].feed.head != stored[key]]
+        for key, head in stored.items():
+            trimmed = self._open.get(key)
+            if trimmed is not None and trimmed.floor_seq < head.floor_seq:
+                await self._trim(trimmed, head.floor_seq)
+        behind = [key for key, head in stored.items() if key in self._open and self._open[key].feed.head != head.seq]
         if not behind:
             return
         # What was committed a moment ago is on its way here; only what does not come is missing.
         await asyncio.sleep(self._config.hold_gap_s)
         for key in behind:
             entry = self._open.get(key)
-            if entry is not None and entry.feed.head < stored[key]:
+            if entry is not None and entry.feed.head < stored[key].seq:
                 await self._repair(entry)
-            elif entry is not None and entry.feed.head > stored[key]:
+            elif entry is not None and entry.feed.head > stored[key].seq:
                 await self._check_rewound(entry)
+
+    async def trim(self, key: ChannelKey) -> None:
+        """Retention deleted messages of this channel: forget those that are in memory."""
+        if key in self._open:
+            with contextlib.suppress(ReaktorError):
+                stored = await self._database.read(selectors.channel_heads, [key])
+                if key in stored and (entry := self._open.get(key)) is not None:
+                    await self._trim(entry, stored[key].floor_seq)
+
+    async def _trim(self, entry: _Open, floor_seq: int) -> None:
+        """What comes while the store is asked is not among the ids, so it stays."""
+        recent = entry.feed.recent
+        ids = recent.ids()
+        with contextlib.suppress(ReaktorError):
+            kept = await self._database.read(selectors.messages_kept, list(ids))
+            recent.forget(ids - kept, floor_seq)
+            entry.floor_seq = max(entry.floor_seq, floor_seq)
 
     async def _check_rewound(self, entry: _Open) -> None:
         """A head above the store's, still so on a second look: a backup was put back."""
         with contextlib.suppress(ReaktorError):
             stored = await self._database.read(selectors.channel_heads, [entry.feed.key])
-            if entry.feed.head > stored.get(entry.feed.key, entry.feed.head):
+            head = stored.get(entry.feed.key)
+            if head is not None and entry.feed.head > head.seq:
                 await self._reset(entry)
 
     async def _repair(self, entry: _Open) -> bool:
@@ -280,7 +308,7 @@ class Feeds:
 
     async def _reset(self, entry: _Open) -> None:
         """Too much was missed to replay: start anew, and have the members sync."""
-        fresh = await self._load(entry.feed.key)
+        fresh, entry.floor_seq = await self._load(entry.feed.key)
         logger.warning("feeds: %s starts anew at %d (was %d)", fresh.key, fresh.head, entry.feed.head)
         dropped = entry.feed.reset(fresh.head, fresh.recent)
         self._hub.to_channel(Event(EventType.SYNC_REQUIRED, fresh.key, {"seq": fresh.head}))

@@ -6,6 +6,7 @@ it once over Redis, if a live server is there. Nothing here waits.
 
 from __future__ import annotations
 
+import time
 from functools import partial
 
 from django.db import transaction
@@ -13,7 +14,7 @@ from django.db import transaction
 from chat.delivery import wire
 from chat.delivery.wire import Audience
 from chat.domain.events import Event
-from chat.domain.ids import SessionId, UserId
+from chat.domain.ids import ChannelKey, SessionId, UserId
 from chat.membership.wire import BLOCKS_CHANGED, REVOKED_GROUP, channel_group
 from reaktor import node
 from reaktor.announce import announce
@@ -39,6 +40,11 @@ def to_user(user_id: UserId, event: Event, *, exclude: SessionId | None = None) 
     transaction.on_commit(partial(_ephemeral, event, Audience(user_id=user_id, exclude=exclude)))
 
 
+def trimmed(key: ChannelKey) -> None:
+    """Messages of the channel were deleted for good: every process forgets them after the commit."""
+    announce(channel_group(key), wire.TRIMMED_KIND, {"channel": key})
+
+
 def blocks_changed() -> None:
     """The authority reads the blocks anew at once after the commit; it does so each second in any case."""
     announce(REVOKED_GROUP, BLOCKS_CHANGED, {})
@@ -50,7 +56,7 @@ def _durable(event: Event) -> None:
     if here is not None:
         here.call_soon(here.runtime.publish_durable, [event])
     else:
-        announce(channel_group(event.channel), wire.DURABLE_KIND, wire.durable_body([event]))
+        announce(channel_group(event.channel), wire.DURABLE_KIND, wire.durable_body([event], time.time()))
 
 
 def _ephemeral(event: Event, audience: Audience) -> None:

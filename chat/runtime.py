@@ -8,6 +8,8 @@ Installed as reaktor.node's runtime by reaktor.asgi; actions and (through call_s
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import contextvars
 import logging
 import random
 import time
@@ -15,8 +17,9 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
-from chat import remote_join, selectors
+from chat import figures, remote_join, selectors
 from chat.broadcast import Broadcast
+from chat.deletions import Deletions
 from chat.delivery import wire
 from chat.delivery.hub import Hub
 from chat.delivery.session import LiveSession
@@ -27,11 +30,12 @@ from chat.feeds import Feeds
 from chat.limits import ChatLimits
 from chat.membership.authority import Authority
 from chat.membership.follower import Follower
-from chat.membership.messages import AnnouncedSession, Connect, Join, Leave, Outcome, SetStatus
+from chat.membership.messages import AnnouncedSession, Connect, End, Join, Leave, Outcome, SetStatus
 from chat.membership.messages import (
     Disconnect as DisconnectCommand,
 )
 from chat.membership.replica import Replica
+from chat.membership.roster import SessionEntry
 from chat.membership.wire import REVOKED, REVOKED_GROUP, worker_mailbox
 from chat.presence import Presence
 from chat.remote_join import RemoteJoin
@@ -40,11 +44,14 @@ from chat.writer import Writer
 from reaktor import node
 from reaktor.bus import OVERFLOW, Bus, BusError, Layer
 from reaktor.config import Config
-from reaktor.database import Database
-from reaktor.errors import CloseCode, Disconnect, UnavailableError
+from reaktor.database import Database, probe
+from reaktor.errors import CloseCode, Disconnect, NotFoundError, ReaktorError, UnavailableError
+from reaktor.measures import Measures
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
+
+PROBE_S = 5.0
 
 
 def current() -> Runtime | None:
@@ -76,7 +83,7 @@ class Runtime:
         self.hub = Hub(unsent_bytes=config.limits.unsent_bytes, on_dirty=self._schedule_flush)
         self.feeds = Feeds(self.bus, self.mailbox, self.database, self.hub, config.delivery)
         self.broadcast = Broadcast(self.bus, self.hub, self.feeds)
-        self.writer = Writer(self.database, config.database, self.broadcast.stored, text_rules)
+        self.writer = Writer(self.database, config.database, limits, text_rules, self.broadcast.stored)
         self.replica = Replica(worker)
         self.presence = Presence(self.hub, self.feeds, self._spawn)
         self.follower = Follower(
@@ -91,6 +98,8 @@ class Runtime:
         self.remote_join = RemoteJoin(self.bus, worker, self.feeds, self.replica, self.follower)
         self.authority = self._new_authority() if with_authority else None
         self._tasks: asyncio.TaskGroup | None = None
+        # A flush serves many sessions, so it logs under the id of none (reaktor.logcontext).
+        self._nobodys = contextvars.Context()
         self.is_draining = False
 
     def _new_authority(self) -> Authority:
@@ -116,8 +125,10 @@ class Runtime:
                 tasks.create_task(self._tick(), name="runtime: tick")
                 tasks.create_task(self._subscribe(), name="runtime: subscribe")
                 tasks.create_task(self.writer.run(), name="runtime: writer")
+                tasks.create_task(Deletions(self.database).run(), name="runtime: deletions")
                 tasks.create_task(self.feeds.run(), name="runtime: feeds")
                 tasks.create_task(self.follower.run(), name="runtime: follower")
+                tasks.create_task(self._watch_database(), name="runtime: database")
                 if self.authority is not None:
                     tasks.create_task(self.authority.run(), name="runtime: authority")
         finally:
@@ -142,20 +153,11 @@ class Runtime:
 
     def status(self) -> dict[str, Any]:
         """Counters and positions for the heartbeat, /readyz and clusterctl."""
-        position = self.replica.position
-        return {
-            "sessions": len(self.hub),
-            "epoch": position.epoch if position else 0,
-            "revision": position.revision if position else 0,
-            "digest": self.replica.digest(),
-            "in_step": self.follower.is_in_step,
-            "bus": self.bus.is_up,
-            "messages_in": self.writer.stored_total,
-            "messages_out": self.hub.deliveries_total,
-            "batches": self.writer.batches_total,
-            "repairs": self.feeds.repairs_total,
-            "slow_closed": self.hub.slow_total,
-        }
+        return figures.status_of(self)
+
+    def measures(self) -> Measures:
+        """What this process counts, for /metrics; whoever runs beside the runtime adds its own."""
+        return figures.measures_of(self)
 
     def _spawn(self, coroutine: Any, name: str) -> None:
         """A task that this runtime owns; when it stops they all stop. Refused while it is not running."""
@@ -180,6 +182,8 @@ class Runtime:
             self._spawn(self.remote_join.open(body), "open feed for another worker")
         elif kind == remote_join.OPENED:
             self.remote_join.on_opened(body)
+        elif kind == wire.TRIMMED_KIND:
+            self._spawn(self.feeds.trim(ChannelKey(body["channel"])), "forget what retention deleted")
         elif kind == OVERFLOW:
             self._spawn(self.feeds.compare_heads(), "runtime: heads after overflow")
 
@@ -204,6 +208,13 @@ class Runtime:
                     session.close(Disconnect(CloseCode.BUS_LOST, retry_after_s=_spread_s()))
                 else:
                     session.tick(now)
+
+    async def _watch_database(self) -> None:
+        """Ask it something now and then, so that `database.is_up` is true of a process where nobody says anything."""
+        while True:
+            with contextlib.suppress(ReaktorError):
+                await self.database.read(probe)
+            await asyncio.sleep(PROBE_S)
 
     # -- Sessions ---------------------------------------------------------------------------------------------
 
@@ -253,6 +264,21 @@ class Runtime:
         except TimeoutError:
             raise UnavailableError from None
 
+    def end_sessions(self, user_id: UserId, session_ids: Sequence[SessionId], timeout_s: float) -> None:
+        """End sessions of one user, whatever their worker, for a view's thread. Raises UnavailableError."""
+        running = node.current()
+        if running is None:
+            return
+        try:
+            running.call(self._end_sessions(user_id, session_ids), timeout_s)
+        except TimeoutError:
+            raise UnavailableError from None
+
+    async def _end_sessions(self, user_id: UserId, session_ids: Sequence[SessionId]) -> None:
+        for session_id in session_ids:
+            with contextlib.suppress(NotFoundError):  # it ended by itself meanwhile
+                await self.follower.submit(End(user_id, session_id, CloseCode.LOGGED_OUT, "logged out from elsewhere"))
+
     def _announce(self) -> list[AnnouncedSession]:
         return [
             AnnouncedSession(session.info, session.status, frozenset(session.channels) | frozenset(session.waiting))
@@ -272,7 +298,11 @@ class Runtime:
         self.broadcast.ephemeral(event, audience)
 
     def _schedule_flush(self) -> None:
-        asyncio.get_running_loop().call_soon(self.hub.flush)
+        asyncio.get_running_loop().call_soon(self._flush, context=self._nobodys)
+
+    def _flush(self) -> None:
+        self.hub.flush()
+        self.broadcast.written()
 
     # -- Who is there, for views (any thread) -----------------------------------------------------------------
 
@@ -281,6 +311,10 @@ class Runtime:
 
     def online_counts(self) -> Mapping[ChannelKey, int]:
         return self.replica.counts()
+
+    def sessions_of(self, user_id: UserId) -> list[SessionEntry]:
+        """The user's sessions on all workers, oldest first; lingering ones are not among them."""
+        return [entry for entry in self.replica.sessions_of(user_id) if entry.is_live]
 
     def members(self, key: str) -> list[MemberData]:
         """The members of a channel, online first, then by name."""

@@ -37,7 +37,7 @@ class MessageRow(NamedTuple):
 
     id: uuid.UUID
     channel_id: int
-    author_id: str
+    author_id: str | uuid.UUID
     number: int
     seq: int
     text: str

@@ -1,23 +1,26 @@
 """Group commit: posts of all sessions of this process gather while the previous transaction runs.
 
 submit() queues a post and returns; after the commit the whole batch is handed to `on_stored`, which acknowledges
-and delivers in seq order. When the database is away every post of the batch is refused with `unavailable`, and
-nothing is acknowledged. A full queue refuses at once.
+and delivers in seq order. Posts that are too many in all processes together are refused. When the database is away
+every post of the batch is refused with `unavailable`, and nothing is acknowledged. A full queue refuses at once.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from chat.batches import Post, Result, Stored, store_batch
+from chat.limits import ChatLimits
 from chat.textrules import CurrentTextRules
 from reaktor.config import Database as DatabaseConfig
 from reaktor.database import Database
 from reaktor.errors import ReaktorError, UnavailableError
+from reaktor.measures import MESSAGES, SECONDS, Histogram
 
 logger = logging.getLogger(__name__)
 
@@ -40,18 +43,26 @@ class Writer:
         self,
         database: Database,
         config: DatabaseConfig,
-        on_stored: Callable[[Sequence[Committed]], None],
+        limits: ChatLimits,
         text_rules: CurrentTextRules,
+        on_stored: Callable[[Sequence[Committed]], None],
     ) -> None:
         self._database = database
         self._text_rules = text_rules
         self._batch_messages = config.batch_messages
         self._bound = config.write_queue
+        self._limits = limits
         self._on_stored = on_stored
         self._queue: deque[tuple[Post, OnResult]] = deque()
         self._wake = asyncio.Event()
         self.stored_total = 0
         self.batches_total = 0
+        self.commit_seconds = Histogram(SECONDS)
+        self.commit_messages = Histogram(MESSAGES)
+
+    def __len__(self) -> int:
+        """Posts that wait for the next transaction."""
+        return len(self._queue)
 
     def submit(self, post: Post, on_result: OnResult) -> None:
         """Queue a post. `on_result` is called once, in the loop, with Stored or an error. Raises UnavailableError."""
@@ -87,12 +98,10 @@ class Writer:
             while self._queue:
                 self._queue.popleft()[1](UnavailableError("The server is stopping."))
 
-    def _stored(self, posts: Sequence[Post]) -> list[Result]:
-        return store_batch(posts, self._text_rules.current())
-
     async def _store(self, batch: list[tuple[Post, OnResult]]) -> None:
+        started = time.perf_counter()
         try:
-            results = await self._database.write(self._stored, [post for post, _ in batch])
+            results = await self._database.write(self._store_allowed, [post for post, _ in batch])
         except asyncio.CancelledError:
             for _, on_result in batch:
                 on_result(UnavailableError("The server is stopping."))
@@ -105,6 +114,8 @@ class Writer:
                 on_result(refusal)
             return
         self.batches_total += 1
+        self.commit_seconds.observe(time.perf_counter() - started)
+        self.commit_messages.observe(len(batch))
         committed = []
         for (post, on_result), result in zip(batch, results, strict=True):
             if isinstance(result, Stored):
@@ -114,3 +125,13 @@ class Writer:
                 on_result(result)
         if committed:
             self._on_stored(committed)
+
+    def _store_allowed(self, posts: Sequence[Post]) -> list[Result]:
+        """store_batch() without the posts that are too much; those are answered with their refusal. In a thread."""
+        text_rules = self._text_rules.current()
+        if not self._limits.asks_for_sends:
+            return store_batch(posts, text_rules)
+        refusals = self._limits.sends_everywhere([post.author.id for post in posts])
+        allowed = [post for post, refusal in zip(posts, refusals, strict=True) if refusal is None]
+        stored = iter(store_batch(allowed, text_rules) if allowed else ())
+        return [next(stored) if refusal is None else refusal for refusal in refusals]

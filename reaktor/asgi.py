@@ -16,13 +16,17 @@ django.setup()
 
 import asyncio  # noqa: E402
 import contextlib  # noqa: E402
+import contextvars  # noqa: E402
 import logging  # noqa: E402
 from typing import Any, cast  # noqa: E402
 
 from channels.layers import get_channel_layer  # noqa: E402
 from django.apps import apps  # noqa: E402
 from django.conf import settings  # noqa: E402
+from django.core import checks  # noqa: E402
+from django.core.exceptions import ImproperlyConfigured  # noqa: E402
 
+from accounts.apps import AccountsConfig  # noqa: E402
 from chat.apps import ChatConfig  # noqa: E402
 from chat.domain.ids import WorkerId  # noqa: E402
 from chat.limits import ChatLimits  # noqa: E402
@@ -30,11 +34,17 @@ from chat.runtime import Runtime  # noqa: E402
 from chat.textrules import CurrentTextRules  # noqa: E402
 from chat.transports.native.consumer import NativeConsumer  # noqa: E402
 from chat.transports.socketio.application import ChatApplication  # noqa: E402
-from reaktor import node  # noqa: E402
+from reaktor import node, reports  # noqa: E402
+from reaktor.cluster.lease_exchange import LeaseExchange  # noqa: E402
+from reaktor.cluster.leases import LeaseBook  # noqa: E402
 from reaktor.cluster.rundir import RunDir  # noqa: E402
 from reaktor.config import Config  # noqa: E402
 from reaktor.engineio.relay import UnixRelay  # noqa: E402
+from reaktor.errors import UnavailableError  # noqa: E402
 from reaktor.health import HealthApplication  # noqa: E402
+from reaktor.measures import Measures, added  # noqa: E402
+from reaktor.monitoring import MetricsApplication, of_cluster, of_process  # noqa: E402
+from reaktor.requests import Requests  # noqa: E402
 from reaktor.socketio.server import SocketIOServer  # noqa: E402
 from reaktor.threads import ThreadedDjango  # noqa: E402
 
@@ -61,6 +71,10 @@ class NodeRuntime(Runtime):
         # A worker has siblings; a lone process has nobody to hand a request to.
         relay = None if with_authority else _relay(config)
         self.socketio = SocketIOServer(config.engineio, ChatApplication(), worker=worker, relay=relay)
+        self._leases = LeaseExchange(self.bus, self.mailbox)
+
+    def share_leases(self, book: LeaseBook) -> None:
+        self._leases.share(book)
 
     async def run(self) -> None:
         node.install(node.Node(asyncio.get_running_loop(), self.bus, self))
@@ -68,12 +82,32 @@ class NodeRuntime(Runtime):
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(super().run(), name="runtime")
                 tasks.create_task(self.socketio.run(), name="socketio")
+                tasks.create_task(self._leases.run(), name="leases")
         finally:
             node.clear()
+
+    def measures(self) -> Measures:
+        limits = cast(AccountsConfig, apps.get_app_config("accounts")).limits
+        refused = {f"rate_limited:{name}": count for name, count in limits.refused().items()}
+        return added([super().measures(), {"counters": refused}])
+
+    def _on_message(self, kind: str, body: dict[str, Any]) -> None:
+        if not self._leases.on_message(kind, body):
+            super()._on_message(kind, body)
 
     async def drain(self, seconds: float) -> None:
         self.socketio.stop_accepting()
         await super().drain(seconds)
+
+
+async def _picture() -> dict[str, Any]:
+    """What /metrics writes out: a worker has it from its supervisor, any other process is the whole server."""
+    if settings.IS_WORKER:
+        return await of_cluster(settings.REAKTOR)
+    running = node.current()
+    if running is None:
+        raise UnavailableError("The server is starting.")
+    return of_process(running.runtime)
 
 
 def _relay(config: Config) -> UnixRelay:
@@ -101,7 +135,7 @@ def create_runtime(slot: int, incarnation: int, *, with_authority: bool = False)
 
 
 class Application:
-    """Routes scopes: health and REST for HTTP, the native transport for WebSocket."""
+    """Routes scopes: health, metrics and REST for HTTP, the native transport for WebSocket."""
 
     def __init__(self) -> None:
         database = settings.REAKTOR.database
@@ -110,7 +144,9 @@ class Application:
             waiting=database.rest_waiting,
             max_body_bytes=settings.REAKTOR.limits.body_bytes,
         )
-        self._health = HealthApplication()
+        allow = settings.REAKTOR.metrics_allow
+        self._health = HealthApplication(allow)
+        self._metrics = MetricsApplication(_picture, allow)
         self._native = NativeConsumer.as_asgi()
         self._lone: asyncio.Task[None] | None = None
         self._starting: asyncio.Lock | None = None
@@ -134,6 +170,8 @@ class Application:
                 await send({"type": "websocket.close", "code": 4404})
         elif path in {"/healthz", "/readyz"}:
             await self._health(scope, receive, send)
+        elif path == "/metrics":
+            await self._metrics(scope, receive, send)
         else:
             await self._rest(scope, receive, send)
 
@@ -145,7 +183,9 @@ class Application:
             if node.current() is not None:
                 return
             runtime = create_runtime(*LONE_WORKER, with_authority=True)
-            self._lone = asyncio.create_task(runtime.run(), name="runtime")
+            # It outlives the request that happened to start it, and must not log under its id.
+            nobodys = contextvars.Context()
+            self._lone = asyncio.create_task(runtime.run(), name="runtime", context=nobodys)
             self._lone.add_done_callback(_report)
             async with asyncio.timeout(START_TIMEOUT_S):
                 await runtime.wait_ready()
@@ -159,9 +199,22 @@ class Application:
             self._lone = None
 
 
+def refuse_unsafe_settings() -> None:
+    """Whatever the server is (Daphne runs no checks, a worker none of its own), production serves only when it is safe.
+
+    Raises ImproperlyConfigured with every problem.
+    """
+    found = checks.run_checks(tags=[checks.Tags.security]) if settings.PRODUCTION else []
+    serious = [problem.msg for problem in found if problem.is_serious() and not problem.is_silenced()]
+    if serious:
+        raise ImproperlyConfigured(" ".join(serious))
+
+
 def _report(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and (error := task.exception()) is not None:
         logger.error("the runtime ended; the next request starts another", exc_info=error)
 
 
-application = Application()
+refuse_unsafe_settings()
+reports.start(settings.REAKTOR.sentry_dsn)
+application = Requests(Application(), access_log=settings.REAKTOR.access_log)

@@ -29,6 +29,35 @@ class Rate:
 
 
 @dataclass(frozen=True, slots=True)
+class Web:
+    """Under which address people find the server. `public_url`: scheme and host, no path; empty: not told.
+
+    `hosts` it answers to, `origins` whose pages may use it, `csrf_origins` whose forms it takes.
+    """
+
+    public_url: str = ""
+    hosts: tuple[str, ...] = ("*",)
+    origins: tuple[str, ...] = ()
+    csrf_origins: tuple[str, ...] = ()
+    hsts_s: int = 365 * 86_400
+    redirect_to_https: bool = True
+
+    @property
+    def is_https(self) -> bool:
+        return self.public_url.startswith("https://")
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What `manage.py prepare` does before a server starts: how long it waits for whom, the first administrator."""
+
+    admin_username: str = ""
+    admin_password: str = field(default="", repr=False)
+    wait_s: float = 60.0
+    migrate_wait_s: float = 600.0
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
     """What one client may do. `enabled=False` (LIMITS=off) lifts the rates and counts, never the sizes."""
 
@@ -43,6 +72,7 @@ class Limits:
     connections_per_address: int = 100
     send: Rate = Rate(20, 10)
     operations: Rate = Rate(600, 60)
+    join: Rate = Rate(300, 60)
     create_channel: Rate = Rate(20, 3600)
     login: Rate = Rate(10, 60)
     register: Rate = Rate(60, 600)
@@ -124,8 +154,12 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """Threads that talk to the database, and how much may wait for them before `unavailable`."""
+    """Threads that talk to the database, and how much may wait for them before `unavailable`.
 
+    `pool`: PostgreSQL connections that REST's threads share. The loop's own threads have one each beside it.
+    """
+
+    pool: int = 12
     read_threads: int = 4
     read_queue: int = 2_000
     write_queue: int = 10_000
@@ -133,6 +167,23 @@ class Database:
     rest_running: int = 32
     rest_waiting: int = 256
     timeout_s: float = 10.0
+
+    @property
+    def own_connections(self) -> int:
+        """Those of the loop's threads: the readers' and the one writer's."""
+        return self.read_threads + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How long messages are kept where their channel does not say otherwise (0: for ever); how often that is seen to.
+
+    `interval_s` 0: only by hand.
+    """
+
+    days: int = 0
+    messages: int = 0
+    interval_s: float = 3_600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,10 +215,22 @@ class Config:
     """The whole configuration of one server."""
 
     data_dir: Path
-    redis_url: str | None = None
-    jwt_secret: str | None = None
-    allowed_origins: tuple[str, ...] = ()
+    secret_key: str = field(default="", repr=False)
+    jwt_secret: str = field(default="", repr=False)
+    database_url: str = field(default="", repr=False)
+    redis_url: str | None = field(default=None, repr=False)
+    sentry_dsn: str = field(default="", repr=False)
+    metrics_allow: tuple[IpNetwork, ...] = ()
     log_format: str = "human"
+    log_level: str = "INFO"
+    access_log: bool = False
+    debug: bool = False
+    web: Web = field(default_factory=Web)
+    start: Start = field(default_factory=Start)
+    staff_totp: str = "optional"
+    """Whether staff must have a second factor in the admin: `required` or `optional` (whoever has one shows it)."""
+    account_deletion: str = "keep"
+    """What becomes of the messages of a deleted account: `keep` (under a neutral name) or `remove`."""
     limits: Limits = field(default_factory=Limits)
     http: HttpTimings = field(default_factory=HttpTimings)
     native: NativeTimings = field(default_factory=NativeTimings)
@@ -175,6 +238,7 @@ class Config:
     membership: MembershipTimings = field(default_factory=MembershipTimings)
     delivery: Delivery = field(default_factory=Delivery)
     database: Database = field(default_factory=Database)
+    retention: Retention = field(default_factory=Retention)
     cluster: Cluster = field(default_factory=Cluster)
 
     @classmethod
@@ -183,9 +247,9 @@ class Config:
 
         Raises ConfigError with every problem found, not only the first.
         """
-        from reaktor.environment import Reader  # it needs the classes above
+        from reaktor.environment import Environment  # it needs the classes above
 
-        return Reader(env).config()
+        return Environment(env).config()
 
     @property
     def run_dir(self) -> Path:

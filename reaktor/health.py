@@ -1,35 +1,26 @@
 """/healthz and /readyz, as a plain ASGI application: they answer while every database thread is busy.
 
-/healthz says 200 while the loop turns. /readyz says 200 or 503, and to loopback with {"database", "bus", "replica"}.
+/healthz says 200 while the loop turns. /readyz says 200 or 503, and to insiders with {"database", "bus", "replica"}.
 """
 
 from __future__ import annotations
 
-import ipaddress
 from typing import Any
 
 import orjson
-from django.db import connection
 
 from reaktor import node
+from reaktor.config import IpNetwork
+from reaktor.database import probe
 from reaktor.errors import ReaktorError
-
-
-def _probe() -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1")
-
-
-def _is_loopback(scope: dict[str, Any]) -> bool:
-    try:
-        return ipaddress.ip_address((scope.get("client") or [""])[0]).is_loopback
-    except ValueError:
-        # A private Unix socket has no address; only the supervisor knows it.
-        return not scope.get("client")
+from reaktor.insiders import is_insider
 
 
 class HealthApplication:
-    """Both paths; anything else must not be routed here."""
+    """Both paths; anything else must not be routed here. `allow`: who else than loopback is told the parts."""
+
+    def __init__(self, allow: tuple[IpNetwork, ...] = ()) -> None:
+        self._allow = allow
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         if scope["path"] == "/healthz":
@@ -38,7 +29,7 @@ class HealthApplication:
         parts = await self._parts()
         is_ready = all(parts.values())
         body: dict[str, Any] = {"status": "ready" if is_ready else "not ready"}
-        if _is_loopback(scope):
+        if is_insider(scope, self._allow):
             body |= parts
         await _answer(send, 200 if is_ready else 503, body)
 
@@ -47,7 +38,7 @@ class HealthApplication:
         if running is None:
             return {"database": False, "bus": False, "replica": False}
         try:
-            await running.runtime.database.read(_probe)
+            await running.runtime.database.read(probe)
             database = True
         except ReaktorError:
             database = False

@@ -1,18 +1,18 @@
 """How often one key may do a thing: an exact sliding window in bounded memory.
 
-Pure but for a lock, since views ask from threads and live sessions from the loop. Counts in this process alone.
-Owned by the app configs (accounts: log-in, registration; chat: sending, creating); docs of the limits: native protocol.
+Pure but for a lock, since views ask from threads and live sessions from the loop. Counts in this process alone;
+reaktor.sharedlimits counts the same for all processes of a server, and uses this as its nearest part.
 """
 
 from __future__ import annotations
 
+import math
 import threading
 from array import array
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
 from reaktor.config import Rate
-from reaktor.errors import RateLimitedError
 
 MAX_KEYS = 50_000
 
@@ -37,6 +37,7 @@ class RateLimiter:
         self._max_keys = max_keys
         self._windows: OrderedDict[str, _Window] = OrderedDict()
         self._lock = threading.Lock()
+        self.refused_total = 0
 
     def __len__(self) -> int:
         return len(self._windows)
@@ -57,14 +58,22 @@ class RateLimiter:
             else:
                 wait_s = window.times[window.oldest] + self._rate.period_s - now
                 if wait_s > 0:
+                    self.refused_total += 1
                     return wait_s
                 window.times[window.oldest] = now
                 window.oldest = (window.oldest + 1) % self._rate.count
             self._windows.move_to_end(key)
             return None
 
-    def check(self, key: str, now: float) -> None:
-        """hit(), as an error. Raises RateLimitedError with the seconds to wait."""
-        wait_s = self.hit(key, now)
-        if wait_s is not None:
-            raise RateLimitedError(retry_after_s=wait_s)
+    def undo(self, key: str) -> None:
+        """Take the newest accepted hit of a key back: somebody else refused what it stood for."""
+        with self._lock:
+            window = self._windows.get(key)
+            if window is None or not window.times:
+                return
+            if len(window.times) < self._rate.count:
+                window.times.pop()
+            else:
+                # The newest stands before the oldest in the ring; whatever it replaced was too old to count.
+                window.oldest = (window.oldest - 1) % self._rate.count
+                window.times[window.oldest] = -math.inf

@@ -23,6 +23,7 @@ from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
 from rest_framework.response import Response
 
+from reaktor.database import forget_pooled
 from reaktor.errors import (
     ForbiddenError,
     InvalidError,
@@ -144,6 +145,7 @@ def as_reaktor_error(exc: Exception) -> tuple[ReaktorError, int]:
     if isinstance(exc, exceptions.APIException):
         return _from_drf(exc)
     if isinstance(exc, (OperationalError, InterfaceError)):
+        forget_pooled()
         return UnavailableError(), UnavailableError().status
     if isinstance(exc, RequestDataTooBig):
         return TooLargeError(), TooLargeError().status

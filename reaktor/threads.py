@@ -12,7 +12,6 @@ import logging
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from io import BytesIO
 from typing import Any
 
@@ -25,6 +24,7 @@ from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix
 
 from reaktor.errors import InvalidError, TooLargeError, UnavailableError
+from reaktor.logcontext import run_in_context
 from reaktor.rest import json_error
 
 logger = logging.getLogger(__name__)
@@ -105,7 +105,7 @@ class ThreadedDjango:
         if self._taken >= self._places:
             return _refusal(UnavailableError("Too many requests are waiting.", retry_after_s=RETRY_AFTER_S))
         self._taken += 1
-        future = asyncio.get_running_loop().run_in_executor(self._executor, partial(self._answer, scope, body))
+        future = asyncio.get_running_loop().run_in_executor(self._executor, run_in_context(self._answer, scope, body))
         future.add_done_callback(self._done)
         return await future
 

@@ -1,6 +1,6 @@
 """Every path that Django serves, and what it says where there is none.
 
-`/ws/v1`, `/socket.io/`, `/healthz` and `/readyz` never get here: reaktor.asgi answers them.
+`/ws/v1`, `/socket.io/`, `/healthz`, `/readyz` and `/metrics` never get here: reaktor.asgi answers them.
 """
 
 from __future__ import annotations

@@ -24,6 +24,7 @@ from chat.domain import rules
 from chat.domain.ids import UserRef
 from chat.domain.rules import ChannelKind, Role
 from chat.models import Channel, ChannelMembership
+from chat.retention import retention_set
 from chat.selectors.workplace import channel_page
 from chat.services.channels import MADE_BY_HAND
 from chat.services.invites import MAX_USES
@@ -137,7 +138,7 @@ class ChannelAdmin(WorkplaceAdmin):
     search_fields = ("name", "=key")
     search_help_text = "A part of the name, or the whole key."
     ordering = ("-id",)
-    fields = ("name", "topic", "kind")
+    fields = ("name", "topic", "kind", "retention_days", "retention_messages")
     actions = ("archive",)
     deeds = (
         Deed("slow", _slow, SlowForm),
@@ -196,6 +197,8 @@ class ChannelAdmin(WorkplaceAdmin):
         else:
             made = services.channel_create(user=me, name=obj.name, topic=obj.topic, kind=obj.kind).channel
             obj.pk, obj.key = made.id, made.key
+        if {"retention_days", "retention_messages"} & set(form.changed_data):
+            retention_set(user=me, key=obj.key, days=obj.retention_days, messages=obj.retention_messages)
 
     @admin.action(description="Archive (nobody may write any more)", permissions=["manage"])
     def archive(self, request: HttpRequest, queryset: QuerySet[Channel]) -> None:

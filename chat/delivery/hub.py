@@ -13,6 +13,7 @@ from chat.delivery.feed import Delivery
 from chat.delivery.session import Frame, LiveSession, WireFormat
 from chat.domain.events import SKIPPABLE, Event
 from chat.domain.ids import ChannelKey, SessionId, UserId
+from chat.domain.sessions import Transport
 from reaktor.errors import CloseCode, Disconnect
 
 Members = dict[WireFormat, dict[SessionId, LiveSession]]
@@ -30,11 +31,15 @@ class Hub:
         self._dirty: dict[SessionId, LiveSession] = {}
         self.deliveries_total = 0
         self.slow_total = 0
+        self.joins_total = 0
+        self.by_transport = dict.fromkeys(Transport, 0)
 
     # -- Who is here ------------------------------------------------------------------------------------------
 
     def attach(self, session: LiveSession) -> None:
         """A session is live in this process."""
+        if session.info.session_id not in self._sessions:
+            self.by_transport[session.info.transport] += 1
         self._sessions[session.info.session_id] = session
         self._by_user.setdefault(session.info.user_id, {})[session.info.session_id] = session
 
@@ -43,6 +48,7 @@ class Hub:
         session_id = session.info.session_id
         if self._sessions.pop(session_id, None) is None:
             return []
+        self.by_transport[session.info.transport] -= 1
         mine = self._by_user[session.info.user_id]
         del mine[session_id]
         if not mine:
@@ -55,6 +61,7 @@ class Hub:
 
     def enter(self, session: LiveSession, key: ChannelKey) -> None:
         """From now on the session is sent what happens in the channel. May be repeated."""
+        self.joins_total += key not in session.channels
         session.channels.add(key)
         members = self._by_channel.setdefault(key, {})
         members.setdefault(session.format, {})[session.info.session_id] = session
@@ -89,6 +96,11 @@ class Hub:
 
     def __len__(self) -> int:
         return len(self._sessions)
+
+    @property
+    def has_unwritten(self) -> bool:
+        """Whether a flush is on its way."""
+        return bool(self._dirty)
 
     # -- What they are sent -----------------------------------------------------------------------------------
 

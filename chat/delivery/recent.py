@@ -7,7 +7,7 @@ durable event in seq order, so that an answer is exactly what the channel's memb
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 from chat.domain.events import MessageData
 
@@ -46,6 +46,18 @@ class Recent:
         # A repair may tell a lower number after a higher one: ordered by last change, edited ones come late.
         if number > self.head_number - self._numbers:
             self._newest[number] = message
+
+    def ids(self) -> set[str]:
+        """The messages that are held."""
+        return {*self._changed, *(message["id"] for message in self._newest.values())}
+
+    def forget(self, gone: Set[str], floor: int) -> None:
+        """These were deleted for good; none of them changed after `floor`."""
+        for message_id in gone:
+            self._changed.pop(message_id, None)
+        for number in [number for number, message in self._newest.items() if message["id"] in gone]:
+            del self._newest[number]
+        self.floor = max(self.floor, floor)
 
     def newest(self, limit: int) -> list[MessageData]:
         """The newest messages by number, oldest first; `limit` at most what was asked for at the start."""

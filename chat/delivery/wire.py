@@ -16,6 +16,8 @@ EVERYBODY_GROUP = "events.everybody"
 """Every worker reads it: events for all live sessions, and for one user's wherever they are."""
 DURABLE_KIND = "events.durable"
 EPHEMERAL_KIND = "events.ephemeral"
+TRIMMED_KIND = "channel.trimmed"
+"""Retention deleted messages of a channel; body {"channel": key}."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +50,15 @@ def event_from_body(body: Sequence[Any]) -> Event:
     return Event(EventType(kind), ChannelKey(channel) if channel is not None else None, data, seq)
 
 
-def durable_body(events: Sequence[Event]) -> dict[str, Any]:
-    """The durable events of one channel from one commit."""
-    return {"events": [event_body(event) for event in events]}
+def durable_body(events: Sequence[Event], at: float) -> dict[str, Any]:
+    """The durable events of one channel from one commit. `at`: when it was, in Unix seconds, for measuring alone."""
+    return {"events": [event_body(event) for event in events], "at": at}
+
+
+def committed_at(body: Mapping[str, Any], now: float) -> float:
+    """When the events were committed, as their sender's clock had it; `now` where it does not say."""
+    at = body.get("at")
+    return at if isinstance(at, float) else now
 
 
 def durable_from_body(body: Mapping[str, Any]) -> list[Event]:

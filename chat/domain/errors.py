@@ -18,3 +18,11 @@ class MutedError(ReaktorError):
 class ArchivedError(ReaktorError):
     code = ErrorCode.ARCHIVED
     default_message = "This channel is archived."
+
+
+class RowError(ValueError):
+    """A row of somebody else's data that can't be taken; `why` is one of a few sentences."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why

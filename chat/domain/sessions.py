@@ -39,7 +39,7 @@ class Grace:
 
 @dataclass(frozen=True, slots=True)
 class SessionInfo:
-    """One live session, as everybody knows it. `since` is Unix seconds."""
+    """One live session, as everybody knows it. `since` is Unix seconds; `login` is that of the token it came with."""
 
     session_id: SessionId
     user_id: UserId
@@ -49,3 +49,4 @@ class SessionInfo:
     since: float
     grace: Grace = Grace()
     address: str = ""
+    login: str = ""

@@ -125,6 +125,21 @@ class Authority:
             "junk": self.junk,
             "dropped": self.dropped,
             "unpublished": self.unpublished,
+            "measures": {
+                "counters": {
+                    "authority_commands": self._decisions.decided,
+                    "authority_junk": self.junk,
+                    "authority_dropped": self.dropped,
+                    "authority_unpublished": self.unpublished,
+                },
+                "gauges": {
+                    "authority_inbox": len(self._inbox),
+                    "authority_sessions": len(state.roster.sessions),
+                    "authority_users": len(state.roster.users),
+                    "authority_channels": len(state.roster.channels),
+                },
+                "flags": {"authority_serving": self.phase is AuthorityPhase.SERVING},
+            },
             "replicas": {
                 str(worker): {
                     "beat_age_s": round(now - at, 3),

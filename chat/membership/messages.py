@@ -25,7 +25,7 @@ class Position(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Connect:
-    """A session wants to be live. `resume`: the kept session to take over (or its id's part before a dot), else any."""
+    """A session wants to be live. `resume`: whose place it takes, live or kept (or its id before a dot), else any."""
 
     session: SessionInfo
     resume: SessionId | None = None
@@ -112,6 +112,16 @@ class Revoke:
 
 
 @dataclass(frozen=True, slots=True)
+class End:
+    """One session of the user ends for good, as said by `code` (a CloseCode's number)."""
+
+    user_id: UserId
+    session_id: SessionId
+    code: int
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Remove:
     """Take the user out of a channel now; nothing keeps them from joining again (a kick)."""
 
@@ -126,7 +136,19 @@ class Tick:
 
 
 Command = (
-    Connect | Disconnect | Join | Leave | SetStatus | Hello | DropWorker | Block | Unblock | Revoke | Remove | Tick
+    Connect
+    | Disconnect
+    | Join
+    | Leave
+    | SetStatus
+    | Hello
+    | DropWorker
+    | Block
+    | Unblock
+    | Revoke
+    | End
+    | Remove
+    | Tick
 )
 
 

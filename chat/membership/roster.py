@@ -60,6 +60,14 @@ class UserEntry:
     def live_count(self) -> int:
         return sum(1 for entry in self.sessions.values() if entry.lingering_until is None)
 
+    def live_named(self, name: SessionId) -> list[SessionEntry]:
+        """The live sessions with this id, or with this part of it before a dot."""
+        return [
+            entry
+            for session_id, entry in self.sessions.items()
+            if entry.is_live and (session_id == name or session_id.startswith(f"{name}."))
+        ]
+
 
 def _fact(*parts: str) -> int:
     """A 64-bit number for one fact; the digest is the exclusive or of all of them, so it costs O(1) per change."""

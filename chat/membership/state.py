@@ -24,6 +24,7 @@ from chat.membership.messages import (
     Connected,
     Disconnect,
     DropWorker,
+    End,
     Hello,
     Join,
     Joined,
@@ -82,6 +83,7 @@ class MembershipState:
             Block: self._block,
             Unblock: self._unblock,
             Revoke: self._revoke,
+            End: self._end,
             Remove: self._remove,
             Tick: self._tick,
         }
@@ -165,8 +167,12 @@ class MembershipState:
             raise RefusedError("conflict")
         self._refuse_blocked(info.user_id, None)
         user = self.roster.users.get(info.user_id)
-        if user is not None and user.live_count >= self._max_sessions:
+        displaced = [] if user is None or command.resume is None else user.live_named(command.resume)
+        if user is not None and user.live_count - len(displaced) >= self._max_sessions:
             raise RefusedError("too_many_sessions")
+        for entry in displaced:
+            # Its client is here, so its connection is gone, and its worker has not noticed yet.
+            self._endings.lose(entry, {}, now)
         old = self._endings.take_over(info, command.resume, now)
         if old is None:
             self._make(Connected(info))
@@ -250,6 +256,12 @@ class MembershipState:
 
     def _revoke(self, command: Revoke) -> None:
         self._endings.end_user(command.user_id, self._now, LeftReason.QUIT, command.code, command.reason)
+
+    def _end(self, command: End) -> None:
+        entry = self.roster.sessions.get(command.session_id)
+        if entry is None or entry.info.user_id != command.user_id:
+            raise RefusedError("not_found")
+        self._endings.end(entry, self._now, LeftReason.QUIT, command.code, command.reason)
 
     def _remove(self, command: Remove) -> None:
         self._endings.take_out(command.user_id, command.channel, command.reason)

@@ -21,6 +21,7 @@ from chat.membership.messages import (
     Disconnect,
     Disconnected,
     DropWorker,
+    End,
     Hello,
     Join,
     Joined,
@@ -98,11 +99,13 @@ def info_to(info: SessionInfo) -> list[Any]:
         info.grace.quit_s,
         info.grace.keep_s,
         info.address,
+        info.login,
     ]
 
 
 def info_from(value: Any) -> SessionInfo:
-    session_id, user_id, username, worker, transport, since, quit_s, keep_s, address = value
+    # A newer version may say more of a session, an older one less: both run beside this one while it is upgraded.
+    session_id, user_id, username, worker, transport, since, quit_s, keep_s, address, *more = value
     return SessionInfo(
         SessionId(text_from(session_id)),
         UserId(text_from(user_id)),
@@ -112,6 +115,7 @@ def info_from(value: Any) -> SessionInfo:
         number_from(since),
         Grace(number_from(quit_s), number_from(keep_s)),
         text_from(address),
+        text_from(more[0]) if more else "",
     )
 
 
@@ -145,6 +149,7 @@ _COMMAND_TO: Mapping[type, Callable[[Any], list[Any]]] = {
     Block: lambda c: ["block", c.user_id, c.channel, c.until, c.code, c.reason],
     Unblock: lambda c: ["unblock", c.user_id, c.channel],
     Revoke: lambda c: ["revoke", c.user_id, c.code, c.reason],
+    End: lambda c: ["end", c.user_id, c.session_id, c.code, c.reason],
     Remove: lambda c: ["remove", c.user_id, c.channel, c.reason],
     Tick: lambda c: ["tick"],
 }
@@ -163,6 +168,7 @@ _COMMAND_FROM: Mapping[str, Callable[..., Command]] = {
     ),
     "unblock": lambda user, channel: Unblock(UserId(_T(user)), _optional(_T, channel)),
     "revoke": lambda user, code, reason: Revoke(UserId(_T(user)), _I(code), _T(reason)),
+    "end": lambda user, session, code, reason: End(UserId(_T(user)), SessionId(_T(session)), _I(code), _T(reason)),
     "remove": lambda user, channel, reason: Remove(UserId(_T(user)), ChannelKey(_T(channel)), _T(reason)),
     "tick": lambda: Tick(),
 }

@@ -1,4 +1,6 @@
-"""What is stored. `content`: channels, messages and what hangs on them; `moderation`: what keeps them habitable."""
+"""What is stored. `content`: channels, messages and what hangs on them; `moderation`: what keeps them habitable;
+`moving`: how far an import has come; `deletion`: accounts whose messages are on their way out.
+"""
 
 from chat.models.content import (
     Channel,
@@ -9,6 +11,7 @@ from chat.models.content import (
     Reaction,
     random_channel_key,
 )
+from chat.models.deletion import Deletion
 from chat.models.moderation import (
     AuditAction,
     AuditEntry,
@@ -19,13 +22,16 @@ from chat.models.moderation import (
     UserBlock,
     WordRule,
 )
+from chat.models.moving import ImportMark
 
 __all__ = [
     "AuditAction",
     "AuditEntry",
     "Channel",
     "ChannelMembership",
+    "Deletion",
     "History",
+    "ImportMark",
     "Invite",
     "Mention",
     "Message",

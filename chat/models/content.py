@@ -90,7 +90,11 @@ class Message(models.Model):
                 name="message_nonce",
             ),
         ]
-        indexes = [models.Index(fields=["author", "created_at"], name="message_author")]
+        indexes = [
+            models.Index(fields=["author", "created_at"], name="message_author"),
+            # The database looks for replies to each message that retention deletes.
+            models.Index(fields=["reply_to"], condition=models.Q(reply_to__isnull=False), name="message_reply"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.channel_id}/{self.number}"

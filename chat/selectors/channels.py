@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from chat.domain.events import ChannelData
 from chat.domain.ids import ChannelKey, UserRef
@@ -163,6 +164,14 @@ def channel_data(found: ChannelAccess, *, online: int) -> ChannelData:
     }
 
 
-def channel_heads(keys: Sequence[ChannelKey]) -> dict[ChannelKey, int]:
-    """The newest seq of each of these channels; unknown keys are absent. One query."""
-    return {ChannelKey(key): seq for key, seq in Channel.objects.filter(key__in=keys).values_list("key", "seq")}
+class ChannelHead(NamedTuple):
+    """The newest seq of a channel, and the one below which retention may have deleted messages."""
+
+    seq: int
+    floor_seq: int
+
+
+def channel_heads(keys: Sequence[ChannelKey]) -> dict[ChannelKey, ChannelHead]:
+    """The heads of these channels; unknown keys are absent. One query."""
+    found = Channel.objects.filter(key__in=keys).values_list("key", "seq", "floor_seq")
+    return {ChannelKey(key): ChannelHead(seq, floor_seq) for key, seq, floor_seq in found}

@@ -14,7 +14,7 @@ import orjson
 
 from chat.domain.events import ChangesData, MessageData
 from chat.domain.ids import ChannelKey
-from chat.models import Channel
+from chat.models import Channel, Message
 from chat.selectors import rows
 from chat.selectors.channels import ChannelRow, channel_row
 from chat.selectors.rows import MessageColumns
@@ -143,6 +143,11 @@ def channel_changes(key: ChannelKey, *, after: int, limit: int) -> ChangesData:
     if found is None:
         raise NotFoundError("There is no such channel.")
     return messages_changed(channel_row(found), after=after, limit=limit)
+
+
+def messages_kept(ids: Sequence[str]) -> set[str]:
+    """Those of these messages that are still stored. One query."""
+    return {str(pk) for pk in Message.objects.filter(pk__in=ids).values_list("pk", flat=True)}
 
 
 def changes_bytes(found: ChangesData) -> int:

@@ -43,7 +43,7 @@ class Companion(Protocol):
         """The process of that worker is gone; called in the loop."""
 
     def status(self) -> dict[str, Any]:
-        """What clusterctl shows of it: epoch, revision, digest, sessions …"""
+        """What clusterctl shows of it: epoch, revision, digest, sessions …; and its `measures` (reaktor.measures)."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,12 @@ class Cluster:
             embedded = None if redis is None else {"pid": redis.pid, "restarts": redis.restarts}
             return {"pid": os.getpid(), "port": cluster.port, **found, "redis": {"embedded": embedded}}
 
-        control = Control(run_dir, supervisor, status, cluster.boot_timeout_s)
+        def picture() -> dict[str, Any]:
+            slots = supervisor.slots
+            incarnations = {slot.number: slot.incarnation for slot in slots}
+            return supervisor.totals.picture(slots.workers, incarnations, companion.status(), dispatcher.status())
+
+        control = Control(run_dir, supervisor, {"status": status, "measures": picture}, cluster.boot_timeout_s)
         helpers = [asyncio.create_task(control.run(), name="control")]
         if redis is not None:
             helpers.append(asyncio.create_task(redis.run(), name="redis"))
@@ -116,8 +121,10 @@ class Cluster:
 
 def worker_environment(config: Config, redis_url: str, base: Mapping[str, str]) -> dict[str, str]:
     """The supervisor's own environment with what its options and the embedded Redis change."""
+    # It may have come from a file; a worker that is told twice would refuse to start.
+    told = {name: value for name, value in base.items() if name != "REDIS_URL_FILE"}
     return {
-        **base,
+        **told,
         "REDIS_URL": redis_url,
         "PORT": str(config.cluster.port),
         "BIND": config.cluster.bind,

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from reaktor.cluster.leases import LeaseBook
+
 
 class WorkerRuntime(Protocol):
     """The application's own life in one worker: its tasks, its replica, its sessions."""
@@ -23,10 +25,14 @@ class WorkerRuntime(Protocol):
         Returns when done, at the latest after `seconds`; called once.
         """
 
+    def share_leases(self, book: LeaseBook) -> None:
+        """This is how many connections each address holds here; called once, before run()."""
+
     def status(self) -> dict[str, Any]:
         """What goes into each beat, JSON-ready and quick to make.
 
-        Known keys: sessions, epoch, revision, digest, messages_in, messages_out (counters since the start).
+        Known keys: sessions, epoch, revision, digest, messages_in, messages_out (counters since the start), and
+        measures (reaktor.measures), which the supervisor adds up without knowing what they mean.
         """
 
 

@@ -1,7 +1,8 @@
 """The control socket: how commands talk to a live supervisor. One JSON object in, one out, each on a line.
 
-Asked: {"v": 1, "do": "status" | "reload" | "scale" | "drain", "count"?, "slot"?}. Answered: {"ok": true, "result": …}
-or {"ok": false, "error": "<sentence>"}. The socket's directory is its user's alone, which is all the access control.
+Asked: {"v": 1, "do": "status" | "measures" | "reload" | "scale" | "drain", "count"?, "slot"?}. Answered: {"ok": true,
+"result": …} or {"ok": false, "error": "<sentence>"}. The socket's directory is its user's alone, which is all the
+access control.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import json
 import logging
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -23,6 +24,7 @@ logger = logging.getLogger(__name__)
 
 VERSION = 1
 MAX_REQUEST_BYTES = 4_096
+MAX_ANSWER_BYTES = 4 * 1024 * 1024
 REQUEST_S = 5.0
 POLL_S = 0.05
 CONNECT_S = 2.0
@@ -31,9 +33,12 @@ CONNECT_S = 2.0
 class Control:
     """Answers requests for as long as run() does."""
 
-    def __init__(self, run_dir: RunDir, supervisor: Supervisor, status: Callable[[], dict[str, Any]], boot_s: float):
+    def __init__(
+        self, run_dir: RunDir, supervisor: Supervisor, views: Mapping[str, Callable[[], dict[str, Any]]], boot_s: float
+    ):
+        """`views`: what is answered at once and changes nothing, by its name."""
         self._path = run_dir.control_socket
-        self._supervisor, self._status, self._boot_s = supervisor, status, boot_s
+        self._supervisor, self._views, self._boot_s = supervisor, views, boot_s
 
     async def run(self) -> None:
         """Listen until cancelled."""
@@ -69,8 +74,8 @@ class Control:
     async def _do(self, request: dict[str, Any]) -> Any:
         supervisor = self._supervisor
         match request.get("do"):
-            case "status":
-                return self._status()
+            case str(name) if name in self._views:
+                return self._views[name]()
             case "reload":
                 return await self._reload([slot.number for slot in supervisor.slots.wanted])
             case "drain":
@@ -104,6 +109,23 @@ class Control:
         return {"workers": len(slots.wanted)}
 
 
+async def ask_soon(run_dir: RunDir, request: dict[str, Any], timeout_s: float) -> Any:
+    """ask() for a loop. Raises the same."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            reader, writer = await asyncio.open_unix_connection(str(run_dir.control_socket), limit=MAX_ANSWER_BYTES)
+            try:
+                writer.write(json.dumps({"v": VERSION, **request}).encode() + b"\n")
+                line = await reader.readline()
+            finally:
+                writer.close()
+    except (FileNotFoundError, ConnectionRefusedError) as error:
+        raise NotRunningError(f"No live server was found in {run_dir.path}.") from error
+    except (TimeoutError, OSError, ValueError) as error:
+        raise SupervisorError(f"The supervisor does not answer ({error}).") from error
+    return _result(line)
+
+
 def ask(run_dir: RunDir, request: dict[str, Any], timeout_s: float) -> Any:
     """Send one request to the live supervisor of a run directory and wait for the result. For commands: blocks.
 
@@ -123,6 +145,10 @@ def ask(run_dir: RunDir, request: dict[str, Any], timeout_s: float) -> Any:
                 line = stream.readline()
         except OSError as error:
             raise SupervisorError(f"The supervisor does not answer ({error}).") from error
+    return _result(line)
+
+
+def _result(line: bytes) -> Any:
     answer: Any = None
     with suppress(ValueError):
         answer = json.loads(line)

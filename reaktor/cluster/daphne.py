@@ -25,6 +25,9 @@ from reaktor.cluster.daphne_websocket import WebSocketFactory
 from reaktor.cluster.leases import LeaseBook
 from reaktor.cluster.policy import client_address, is_trusted, normalise, parse_address
 from reaktor.config import Config, HttpTimings, IpNetwork
+from reaktor.logcontext import accepted_request_id
+from reaktor.requests import HEADER as REQUEST_ID_HEADER
+from reaktor.requests import TRUSTED_ID
 from reaktor.wsframe import FRAMES_EXTENSION
 
 logger = logging.getLogger(__name__)
@@ -197,12 +200,15 @@ class Server(daphne_server.Server):
         peer, port = scope.get("client") or [UNIX_PEER, 0]
         headers: dict[bytes, bytes] = {}
         for name, value in scope["headers"]:
-            if name in (b"x-forwarded-for", b"x-forwarded-proto"):
+            if name in (b"x-forwarded-for", b"x-forwarded-proto", REQUEST_ID_HEADER):
                 headers[name] = b",".join((headers[name], value)) if name in headers else value
         peer = normalise(peer)
         client = self.client_of(peer, headers.get(b"x-forwarded-for", b"").decode("latin1"))
         scope["client"] = protocol.client_addr = [client, port if client == peer else 0] if client else None
-        if self.is_trusted(peer) and headers.get(b"x-forwarded-proto", b"").rpartition(b",")[2].strip() == b"https":
+        is_trusted = self.is_trusted(peer)
+        if is_trusted:
+            scope[TRUSTED_ID] = accepted_request_id(headers.get(REQUEST_ID_HEADER, b"").decode("latin1"))
+        if is_trusted and headers.get(b"x-forwarded-proto", b"").rpartition(b",")[2].strip() == b"https":
             scope["scheme"] = "wss" if scope["type"] == "websocket" else "https"
         if scope["type"] == "websocket":
             scope.setdefault("scheme", "ws")

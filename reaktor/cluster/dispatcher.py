@@ -19,7 +19,7 @@ from reaktor.cluster.failures import ListenError
 from reaktor.cluster.forwarded import ForwardedLook
 from reaktor.cluster.handoff import SupervisorEnd
 from reaktor.cluster.lanes import FarewellBox, Lane, WaitingRoom
-from reaktor.cluster.policy import is_trusted, normalise, parse_address, slot_for
+from reaktor.cluster.policy import address_group, is_trusted, normalise, parse_address, slot_for
 from reaktor.config import Cluster
 
 logger = logging.getLogger(__name__)
@@ -209,8 +209,10 @@ class Dispatcher:
             self._reserve = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
 
     def _route(self, connection: socket.socket, address: str) -> None:
+        # By group: what limits count together is counted in one process, so that a site with 2^64 addresses has no
+        # more connections than one that has one.
         if self._slots:
-            self._lane(slot_for(address, self._slots)).offer(connection, address, self._clock())
+            self._lane(slot_for(address_group(address), self._slots)).offer(connection, address, self._clock())
         else:
             self._refuse(connection)
 

@@ -1,11 +1,17 @@
-"""How many connections each client address holds in this process, and where the bound is.
+"""How many connections each client address holds, in this process and elsewhere, and where the bound is.
 
 A lease is taken for a connection (or, behind a trusted proxy, for a request) and released when it ends. Pure.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from heapq import nlargest
+from operator import itemgetter
+
 from reaktor.cluster.policy import address_group
+
+MAX_TOLD = 1_000
 
 
 class Lease:
@@ -36,10 +42,14 @@ class Lease:
 
 
 class LeaseBook:
-    """Leases by address; `limit` None counts without a bound."""
+    """Leases by address; `limit` None counts without a bound.
+
+    `elsewhere`: what the other workers hold, by the same keys, as they last told.
+    """
 
     def __init__(self, limit: int | None) -> None:
         self.limit = limit
+        self.elsewhere: Mapping[str, int] = {}
         self._counts: dict[str, int] = {}
 
     def take(self, address: str) -> Lease:
@@ -47,7 +57,15 @@ class LeaseBook:
         key = address_group(address)
         count = self._counts.get(key, 0) + 1
         self._counts[key] = count
-        return Lease(self, key, count)
+        return Lease(self, key, count + self.elsewhere.get(key, 0))
+
+    def near_the_bound(self) -> dict[str, int]:
+        """The counts that others have to know of: from a twentieth of the bound on, the largest 1,000."""
+        if self.limit is None:
+            return {}
+        least = max(self.limit // 20, 1)
+        found = {key: count for key, count in self._counts.items() if count >= least}
+        return dict(nlargest(MAX_TOLD, found.items(), key=itemgetter(1))) if len(found) > MAX_TOLD else found
 
     def give_back(self, key: str) -> None:
         """For Lease.release alone."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from reaktor.cluster.process import WorkerProcess
-from reaktor.cluster.supervisor import Supervisor
+
+if TYPE_CHECKING:
+    from reaktor.cluster.supervisor import Supervisor
 
 COLUMNS = ("slot", "pid", "inc", "age", "sessions", "lag", "msg/s", "memory", "replica", "state")
 
@@ -28,9 +30,7 @@ def gather(supervisor: Supervisor, authority: Mapping[str, Any], connections: Ma
 
 def _worker(worker: WorkerProcess, authority: Mapping[str, Any]) -> dict[str, Any]:
     said = worker.status
-    lag = None
-    if "revision" in authority and "revision" in said and said.get("epoch") == authority.get("epoch"):
-        lag = int(authority["revision"]) - int(said["revision"])
+    lag = revision_lag(said, authority)
     return {
         "slot": worker.slot,
         "incarnation": worker.incarnation,
@@ -48,6 +48,13 @@ def _worker(worker: WorkerProcess, authority: Mapping[str, Any]) -> dict[str, An
         "rss_bytes": rss_bytes(worker.pid),
         "runtime": said,
     }
+
+
+def revision_lag(said: Mapping[str, Any], authority: Mapping[str, Any]) -> int | None:
+    """By how many changes a worker's replica was behind at its last beat; None where they can't be compared."""
+    if "revision" in authority and "revision" in said and said.get("epoch") == authority.get("epoch"):
+        return int(authority["revision"]) - int(said["revision"])
+    return None
 
 
 def rss_bytes(pid: int | None) -> int | None:

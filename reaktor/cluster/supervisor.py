@@ -19,6 +19,7 @@ from reaktor.cluster.dispatcher import Dispatcher
 from reaktor.cluster.failures import SupervisorError
 from reaktor.cluster.process import Listener, WorkerProcess, WorkerState
 from reaktor.cluster.slots import GAVE_UP_RETRY_S, Slot, Slots
+from reaktor.cluster.totals import Totals
 from reaktor.config import Cluster
 
 logger = logging.getLogger(__name__)
@@ -65,6 +66,7 @@ class Supervisor:
         self._failure = ""
         self.has_served = False
         self.slots = Slots()
+        self.totals = Totals()
         self.is_stopping = False
 
     def post(self, verb: Callable[[], None]) -> None:
@@ -144,6 +146,7 @@ class Supervisor:
         if worker.pid is not None:
             self._on_worker_exited(worker.slot, worker.incarnation)
         is_expected = self.is_stopping or worker.exit_code == 0
+        self.totals.retire(worker, is_expected=is_expected)
         log = logger.info if is_expected else logger.warning
         log("worker %s (%s) is gone: it %s", worker.name, worker.pid, worker.epitaph())
         was_current = slot.current is worker

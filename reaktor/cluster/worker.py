@@ -221,6 +221,7 @@ def create_worker(options: argparse.Namespace, handoff: socket.socket) -> Worker
         endpoints=[f"unix:{path}:mode=600:backlog=128:lockfile=0"],
         signal_handlers=False,
     )
+    runtime.share_leases(server.leases)
     return Worker(server, runtime, config, handoff, options.stderr)
 
 

@@ -15,14 +15,13 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 
 from reaktor.config import Config, ConfigError
-from reaktor.secrets import development_secret
+from reaktor.secrets import with_files
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
-env = environ.Env()
 
 os.environ.setdefault("DATA_DIR", str(BASE_DIR / "var"))
 try:
-    REAKTOR = Config.from_mapping(os.environ)
+    REAKTOR = Config.from_mapping(with_files(os.environ))
 except ConfigError as error:
     raise ImproperlyConfigured(str(error)) from error
 
@@ -30,16 +29,17 @@ DATA_DIR = REAKTOR.data_dir
 # Only the supervisor makes a process a worker: it sets this in the environment of the children that it starts.
 IS_WORKER = "REAKTOR_WORKER" in os.environ
 
+PRODUCTION = False
+MISSING_SECRETS: tuple[str, ...] = ()
 DEBUG = False
-SECRET_KEY = env.str("SECRET_KEY", default="") or development_secret(DATA_DIR, "secret_key")
-JWT_SECRET = REAKTOR.jwt_secret or development_secret(DATA_DIR, "jwt_secret")
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["*"])
+ALLOWED_HOSTS = list(REAKTOR.web.hosts)
+CSRF_TRUSTED_ORIGINS = list(REAKTOR.web.csrf_origins)
 
 INSTALLED_APPS = [
     "chat",  # before daphne: our runserver is Daphne's with the limits and direct frames of a worker
     "accounts",
     "daphne",
-    "django.contrib.admin",
+    "accounts.staff.StaffAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -49,6 +49,9 @@ INSTALLED_APPS = [
     "channels",
     "rest_framework",
     "rest_framework_simplejwt.token_blacklist",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
+    "django_otp.plugins.otp_static",
     "drf_spectacular",
     "drf_spectacular_sidecar",
 ]
@@ -62,6 +65,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_otp.middleware.OTPMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -95,20 +99,40 @@ SQLITE_OPTIONS: dict[str, Any] = {
 }
 
 
-def database(url: str) -> dict[str, Any]:
-    """Django's database settings for a URL, with what each engine needs for many short transactions."""
+POOL_WAIT_S = 2.0
+"""How long a REST request waits for a connection before it is refused with 503."""
+POOL_RETRY_S = 0.5
+
+
+def database(url: str, *, pool: int = 0) -> dict[str, Any]:
+    """Django's database settings for a URL, with what each engine needs for many short transactions.
+
+    `pool`: PostgreSQL connections that this process holds at most; 0: each thread has its own.
+    """
     found: dict[str, Any] = environ.Env.db_url_config(url)
     # REST runs in threads that stay (reaktor.threads): their connections may stay with them.
     found.setdefault("CONN_MAX_AGE", 600)
     if found["ENGINE"].endswith("sqlite3"):
         found["OPTIONS"] = {**SQLITE_OPTIONS, **found.get("OPTIONS", {})}
-    else:
-        found["CONN_HEALTH_CHECKS"] = True
-        found.setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
+        return found
+    found["CONN_HEALTH_CHECKS"] = True
+    options: dict[str, Any] = found.setdefault("OPTIONS", {})
+    options.setdefault("connect_timeout", 5)
+    if pool:
+        # A connection goes back to the pool with each answer; docs/deployment.md has what that costs, and saves.
+        found["CONN_MAX_AGE"] = 0
+        # Retrying by itself the pool would wait longer each time, and miss that the database is back.
+        options["pool"] = {"min_size": 1, "max_size": pool, "timeout": POOL_WAIT_S, "reconnect_timeout": POOL_RETRY_S}
     return found
 
 
-DATABASES = {"default": database(env.str("DATABASE_URL", default="") or f"sqlite:///{DATA_DIR / 'reaktor.sqlite3'}")}
+DATABASES = {
+    "default": database(
+        REAKTOR.database_url or f"sqlite:///{DATA_DIR / 'reaktor.sqlite3'}",
+        # Other processes (commands, runserver) have few threads, or nobody to share with.
+        pool=REAKTOR.database.pool if IS_WORKER else 0,
+    )
+}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 MEMORY_LAYER = {
@@ -140,6 +164,9 @@ PASSWORD_HASHERS = [
     "accounts.hashers.ImportedBcryptHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
 ]
+OTP_TOTP_ISSUER = "Reaktor"
+# accounts.limits slows down guesses in all processes, and never for more than minutes; django-otp's own way has no end.
+OTP_TOTP_THROTTLE_FACTOR = OTP_STATIC_THROTTLE_FACTOR = 0
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 8}},
@@ -160,10 +187,10 @@ REST_FRAMEWORK = {
 # Who may call from pages of other origins: the seed contract's clients from anywhere, the rest as configured.
 CORS = [
     {"paths": ("/auth/", "/channels"), "origins": ("*",)},
-    {"paths": ("/api/v1/",), "origins": REAKTOR.allowed_origins},
+    {"paths": ("/api/v1/",), "origins": REAKTOR.web.origins},
 ]
 SIMPLE_JWT = {
-    "SIGNING_KEY": JWT_SECRET,
+    # SIGNING_KEY: local, test and production say where theirs comes from.
     "ALGORITHM": "HS256",
     "ACCESS_TOKEN_LIFETIME": timedelta(minutes=15),
     "REFRESH_TOKEN_LIFETIME": timedelta(days=30),
@@ -208,12 +235,16 @@ LOGGING: dict[str, Any] = {
         "json": {"()": "reaktor.logs.JsonFormatter"},
     },
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": REAKTOR.log_format}},
-    "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
+    "root": {"handlers": ["stderr"], "level": REAKTOR.log_level},
     "loggers": {
         "daphne": {"level": "WARNING"},
         # Long tracebacks for each lost connection; reaktor.bus says it in a line.
         "channels_redis": {"level": "CRITICAL"},
         "django.request": {"level": "ERROR"},
+        # A traceback for every request with a foreign Host header; the access log has the answer, 400.
+        "django.security": {"level": "CRITICAL"},
         "asyncio": {"level": "WARNING"},
+        # A line for each attempt; whoever needed the connection says that the database is away.
+        "psycopg.pool": {"level": "ERROR"},
     },
 }

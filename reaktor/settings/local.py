@@ -1,6 +1,10 @@
 """Development, and `make run` on one's own machine: secrets and SQLite in var/, pages that explain errors off."""
 
+from reaktor.secrets import made_secret
 from reaktor.settings.base import *  # noqa: F403
-from reaktor.settings.base import env
+from reaktor.settings.base import DATA_DIR, REAKTOR, SIMPLE_JWT
 
-DEBUG = env.bool("DEBUG", default=False)
+DEBUG = REAKTOR.debug
+SECRET_KEY = REAKTOR.secret_key or made_secret(DATA_DIR, "secret_key")
+JWT_SECRET = REAKTOR.jwt_secret or made_secret(DATA_DIR, "jwt_secret")
+SIMPLE_JWT = {**SIMPLE_JWT, "SIGNING_KEY": JWT_SECRET}

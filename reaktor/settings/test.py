@@ -5,14 +5,19 @@ import tempfile
 
 os.environ.setdefault("DATA_DIR", tempfile.mkdtemp(prefix="reaktor-test-"))
 
+from reaktor.secrets import made_secret
 from reaktor.settings.base import *  # noqa: F403
-from reaktor.settings.base import MEMORY_LAYER, database, env
+from reaktor.settings.base import DATA_DIR, MEMORY_LAYER, SIMPLE_JWT, database
 
-_url = env.str("TEST_DATABASE_URL", default="")
-DATABASES = {"default": database(_url or f"sqlite:///{os.environ['DATA_DIR']}/tests.sqlite3")}
+SECRET_KEY = made_secret(DATA_DIR, "secret_key")
+JWT_SECRET = made_secret(DATA_DIR, "jwt_secret")
+SIMPLE_JWT = {**SIMPLE_JWT, "SIGNING_KEY": JWT_SECRET}
+
+_url = os.environ.get("TEST_DATABASE_URL", "")
+DATABASES = {"default": database(_url or f"sqlite:///{DATA_DIR}/tests.sqlite3")}
 if not _url:
     # A file, not :memory:, since services run in threads with connections of their own.
-    DATABASES["default"]["TEST"] = {"NAME": f"{os.environ['DATA_DIR']}/tests.sqlite3"}
+    DATABASES["default"]["TEST"] = {"NAME": f"{DATA_DIR}/tests.sqlite3"}
 CHANNEL_LAYERS = {"default": MEMORY_LAYER}
 PASSWORD_HASHERS = [
     "tests.support.hashers.QuickArgon2Hasher",

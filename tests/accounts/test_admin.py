@@ -143,3 +143,20 @@ def test_logging_out_everywhere_ends_the_admin_session_too() -> None:
     client = staff()
     services.tokens_revoke_all(User.objects.get(username="staff"))
     assert client.get("/admin/").status_code == 302
+
+
+def test_other_rights_reach_the_live_sessions(monkeypatch: pytest.MonkeyPatch) -> None:
+    from reaktor import announce
+
+    said: list[Any] = []
+    monkeypatch.setattr(announce, "say", lambda group, kind, body: said.append((kind, body["code"])))
+    client = staff(is_superuser=True)
+    ada = register("ada")
+    form = {"username": "ada", "is_staff": "on"}
+    with pytest.MonkeyPatch.context() as now:
+        now.setattr("django.db.transaction.on_commit", lambda function, **_: function())
+        assert client.post(f"/admin/accounts/user/{ada.pk}/change/", form).status_code == 302
+        assert said == [("accounts.revoked", 4004)]
+        assert client.post(f"/admin/accounts/user/{ada.pk}/change/", form).status_code == 302
+    assert len(said) == 1
+    assert User.objects.get(pk=ada.pk).is_staff

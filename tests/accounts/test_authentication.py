@@ -29,7 +29,8 @@ def claims(**changes: Any) -> dict[str, Any]:
     now = int(time.time())
     found = {
         "token_type": "access", "exp": now + 900, "iat": now, "jti": "a" * 32, "aud": "reaktor",
-        "sub": "018f0000-0000-7000-8000-000000000000", "name": "ada", "ver": 1, **changes,
+        "sub": "018f0000-0000-7000-8000-000000000000", "name": "ada", "ver": 1,
+        "login": "018f0000-0000-4000-8000-000000000001", **changes,
     }  # fmt: skip
     return {name: value for name, value in found.items() if value is not None}
 

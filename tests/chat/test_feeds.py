@@ -18,7 +18,7 @@ from chat.delivery.hub import Hub
 from chat.domain.events import Event, EventType
 from chat.domain.ids import ChannelKey, UserRef
 from chat.feeds import Feeds
-from chat.models import Channel
+from chat.models import Channel, Message
 from reaktor.bus import Bus
 from reaktor.config import Database as DatabaseConfig
 from reaktor.config import Delivery as DeliveryConfig
@@ -179,3 +179,43 @@ async def test_an_answer_waits_for_its_place_and_not_for_ever(
         await until(lambda: len(called) == 4)
         assert called[2].startswith("after")
         assert called[3] == "gave up"
+
+
+def trimmed_to(key: ChannelKey, last: int) -> None:
+    """Retention, in a process that could not tell anybody."""
+    try:
+        Message.objects.filter(channel__key=key, number__lte=last).delete()
+        Channel.objects.filter(key=key).update(floor_seq=last)
+    finally:
+        connections.close_all()
+
+
+async def test_what_retention_deleted_is_forgotten_and_a_cursor_from_before_is_reset(
+    process: Process, ann: UserRef, tea: ChannelKey
+) -> None:
+    await stored(ann, tea, 6)
+    async with process.feeds.pinned(tea):
+        feed = process.feeds.get(tea)
+        assert feed is not None
+        assert await process.feeds.answer_since(tea, 1) != {"reset": True, "seq": 6}
+        await asyncio.to_thread(trimmed_to, tea, 4)
+        await process.feeds.trim(tea)
+        assert [message["number"] for message in feed.recent.newest(25)] == [5, 6]
+        assert await process.feeds.answer_since(tea, 1) == {"reset": True, "seq": 6}
+        after = await process.feeds.answer_since(tea, 4)
+        assert [message["number"] for message in after["messages"]] == [5, 6]
+
+
+async def test_retention_that_nobody_told_of_is_noticed_by_comparing_heads(
+    process: Process, ann: UserRef, tea: ChannelKey
+) -> None:
+    await stored(ann, tea, 6)
+    async with process.feeds.pinned(tea):
+        process.hub.enter(process.watcher, tea)
+        feed = process.feeds.get(tea)
+        assert feed is not None
+        await asyncio.to_thread(trimmed_to, tea, 6)
+        await until(lambda: feed.recent.newest(25) == [])
+        process.feeds.offer(tea, [Delivery(event) for event in await stored(ann, tea, 1)])
+        await asyncio.sleep(0)
+        assert process.seen == [("message.new", 7)], "those who are there go on as if nothing had been"

@@ -12,6 +12,7 @@ from django.db import connections
 
 from chat.batches import Post, Stored
 from chat.domain.ids import ChannelKey, UserRef
+from chat.limits import ChatLimits
 from chat.models import Message
 from chat.textrules import CurrentTextRules
 from chat.writer import Committed, Writer
@@ -41,7 +42,8 @@ class Told:
 async def writing(told: Told, **figures: float) -> AsyncIterator[Writer]:
     config = DatabaseConfig(**figures)  # type: ignore[arg-type]
     database = Database(config)
-    writer = Writer(database, config, told, CurrentTextRules(Limits()))
+    limits = Limits()
+    writer = Writer(database, config, ChatLimits(limits), CurrentTextRules(limits), told)
     task = asyncio.create_task(writer.run())
     await asyncio.sleep(0)  # a task that is cancelled before its first step never runs at all
     try:

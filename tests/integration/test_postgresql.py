@@ -37,10 +37,12 @@ if URL is not None and "TEST_DATABASE_URL" not in os.environ:
 
     @pytest.fixture(scope="module")
     def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-        """A server on a database of its own."""
+        """A worker, whose REST requests share a pool of connections, on a database of its own."""
         name = f"reaktor_live_{os.getpid()}"
         with own_database(str(URL), name) as url:
-            server = LiveServer(tmp_path_factory.mktemp("postgresql") / "data", DATABASE_URL=url)
+            command = [sys.executable, "manage.py", "runcluster"]
+            data_dir = tmp_path_factory.mktemp("postgresql") / "data"
+            server = LiveServer(data_dir, command=command, DATABASE_URL=url, WORKERS="1")
             server.data_dir.mkdir()
             server.prepare(accounts=4)
             server.start()
@@ -51,7 +53,11 @@ if URL is not None and "TEST_DATABASE_URL" not in os.environ:
         postgresql_server: LiveServer,
     ) -> None:
         server = postgresql_server
-        ann = await NativeClient.connect(server.url, server.account()[1])
+        _, token = server.account()
+        history = httpx.Request(
+            "GET", f"{server.url}/api/v1/channels/general/messages", headers={"Authorization": f"Bearer {token}"}
+        )
+        ann = await NativeClient.connect(server.url, token)
         bob = await NativeClient.connect(server.url, server.account()[1])
         await ann.join("general")
         await bob.join("general")
@@ -61,18 +67,24 @@ if URL is not None and "TEST_DATABASE_URL" not in os.environ:
                 with pytest.raises(Refused) as caught:
                     await ann.post("general", "during", nonce="n")
                 assert (caught.value.code, caught.value.error["retry_after"]) == ("unavailable", 1.0)
+            with pytest.raises(Refused):
+                await ann.request("channel.list")
             await ann.request("typing", "general")
             await bob.event("typing", "general")
             async with httpx.AsyncClient() as http:
+                assert (await http.send(history)).status_code == 503
                 answer = await http.get(f"{server.url}/readyz")
                 assert (answer.status_code, answer.json()["database"]) == (503, False)
                 assert (await http.get(f"{server.url}/healthz")).status_code == 200
+        async with httpx.AsyncClient() as http:
+            assert (await http.send(history)).status_code == 200
         sent = await posted_at_last(ann, "general", "after", nonce="n")
         assert (await bob.message("after"))["number"] == sent["number"] == 2
         assert [frame["data"]["text"] for frame in bob.all_events if frame["event"] == "message.new"] == [
             "before",
             "after",
         ]
+        assert f"session={ann.greeting['session'][:8]}" in server.log(), "a database thread says for whom it failed"
         await ann.close()
         await bob.close()
         assert "Traceback" not in server.log()

@@ -96,13 +96,17 @@ class StateAgainstModel(RuleBasedStateMachine):
         named = None if resume is None else self.any_session(resume)
         info = session_info(session_id, user, worker, grace=LINGERS if lingers else NO_GRACE, since=self.now)
         refusal = self.do(m.Connect(info, named))
-        live = [s for s in self.model.values() if s.user == user and s.ended_at is None]
         if self.is_blocked(user, None):
             assert refusal == "banned"
-        elif len(live) >= MAX_SESSIONS:
+            return
+        mine = {key: s for key, s in self.model.items() if s.user == user and s.ended_at is None}
+        displaced = mine.get(named) if named is not None else None
+        if len(mine) - (displaced is not None) >= MAX_SESSIONS:
             assert refusal == "too_many_sessions"
         else:
             assert refusal is None
+            if displaced is not None:
+                displaced.ended_at = self.now
             self.model[session_id] = new = ModelSession(user, worker, lingers)
             self._take_over(new, named)
 
@@ -196,6 +200,14 @@ class StateAgainstModel(RuleBasedStateMachine):
     def revoke(self, user: UserId) -> None:
         self.do(m.Revoke(user, 4503))
         self._take_out(user, None)
+
+    @rule(index=indexes, user=users)
+    def end(self, index: int, user: UserId) -> None:
+        session_id = self.any_session(index)
+        is_theirs = self.phase(session_id) in ("live", "lingering") and self.model[session_id].user == user
+        assert (self.do(m.End(user, session_id, 4503)) is None) == is_theirs
+        if is_theirs:
+            del self.model[session_id]
 
     def _take_out(self, user: UserId, channel: ChannelKey | None) -> None:
         if channel is None:

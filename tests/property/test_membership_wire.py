@@ -32,6 +32,7 @@ infos = st.builds(
     seconds,
     graces,
     texts,
+    texts,
 )
 statuses = st.sampled_from(sessions.Status)
 reasons = st.sampled_from(sessions.LeftReason)
@@ -51,6 +52,7 @@ commands: st.SearchStrategy[m.Command] = st.one_of(
     st.builds(m.Block, user_ids, st.none() | channels, st.none() | seconds, texts, texts),
     st.builds(m.Unblock, user_ids, st.none() | channels),
     st.builds(m.Revoke, user_ids, codes, texts),
+    st.builds(m.End, user_ids, session_ids, codes, texts),
     st.builds(m.Remove, user_ids, channels, texts),
     st.just(m.Tick()),
 )

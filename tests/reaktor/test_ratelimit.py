@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reaktor.config import Rate
-from reaktor.errors import RateLimitedError
 from reaktor.ratelimit import RateLimiter
 
 steps = st.lists(st.tuples(st.sampled_from("ab"), st.floats(0, 4)), max_size=80)
@@ -57,9 +55,15 @@ def test_it_knows_a_bounded_number_of_keys_and_forgets_the_quietest() -> None:
     assert limiter.hit("0", 1.0) is None
 
 
-def test_check_says_when_to_come_back() -> None:
-    limiter = RateLimiter(Rate(1, 10))
-    limiter.check("a", 0)
-    with pytest.raises(RateLimitedError) as caught:
-        limiter.check("a", 4)
-    assert caught.value.retry_after_s == 6
+@settings(deadline=None)
+@given(steps, st.integers(1, 5), st.lists(st.booleans(), min_size=80, max_size=80))
+def test_a_hit_that_is_taken_back_never_was(taken: list[tuple[str, float]], count: int, is_undone: list[bool]) -> None:
+    undoing, plain = RateLimiter(Rate(count, 5)), RateLimiter(Rate(count, 5))
+    now = 1000.0
+    for (key, step_s), undo in zip(taken, is_undone, strict=False):
+        now += step_s
+        if undo and undoing.hit(key, now) is None:
+            undoing.undo(key)
+            continue
+        if not undo:
+            assert undoing.hit(key, now) == plain.hit(key, now)

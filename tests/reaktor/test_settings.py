@@ -1,56 +1,165 @@
-"""Secrets that are made once and kept to their owner; a production that says everything it misses at once."""
+"""Settings: what they refuse and in which words, where secrets come from, and the documents made of them."""
 
 from __future__ import annotations
 
 import os
+import re
 import stat
 import subprocess
 import sys
 from pathlib import Path
 
-from reaktor.secrets import development_secret
+import pytest
+
+from chat.management.commands.settings_reference import COMPOSE
+from reaktor.config import Config, ConfigError
+from reaktor.environment import variables
+from reaktor.reference import env_file, page
+from reaktor.secrets import made_secret, make_missing, with_files
+from reaktor.variables import format_duration, parse_duration_s
 
 ROOT = Path(__file__).resolve().parents[2]
 SHOW = "from django.conf import settings; print(settings.SECRET_KEY, settings.JWT_SECRET)"
+SANE = {
+    "SECRET_KEY": "abcdefghijklmnopqrstuvwxyz" * 2,
+    "JWT_SECRET": "zyxwvutsrqponmlkjihgfedcba" * 2,
+    "PUBLIC_URL": "https://chat.example",
+    "TRUSTED_PROXIES": "10.0.0.1",
+}
 
 
-def environment(**variables: str) -> dict[str, str]:
-    mine = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG", "VIRTUAL_ENV"}}
-    return {**mine, **variables}
-
-
-def start(*arguments: str, **variables: str) -> subprocess.Popen[str]:
+def start(*arguments: str, settings: str = "production", **variables: str) -> subprocess.Popen[str]:
+    """A Python process with an environment of these variables alone."""
+    kept = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG", "VIRTUAL_ENV"}}
     return subprocess.Popen(
         [sys.executable, *arguments],
         cwd=ROOT,
-        env=environment(**variables),
+        env={**kept, "DJANGO_SETTINGS_MODULE": f"reaktor.settings.{settings}", **variables},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
 
 
-def check(**variables: str) -> tuple[int, str]:
-    """(exit code, output) of `manage.py check` in production."""
-    process = start("manage.py", "check", DJANGO_SETTINGS_MODULE="reaktor.settings.production", **variables)
+def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
+    """(exit code, everything it said)."""
     out, errors = process.communicate(timeout=60)
     return process.returncode, out + errors
 
 
-def test_a_development_secret_is_its_owners_alone_and_stays(tmp_path: Path) -> None:
+# Production
+
+
+def test_whatever_checks_migrates_or_serves_names_all_that_is_missing_at_once(tmp_path: Path) -> None:
+    """All of them side by side: each takes a second of imports."""
+    started = [
+        start(*words, DATA_DIR=str(tmp_path), JWT_SECRET=" ")
+        for words in (
+            ("manage.py", "migrate"),
+            ("manage.py", "runcluster"),
+            ("-c", "import reaktor.asgi"),
+        )
+    ]
+    for process in started:
+        code, said = finish(process)
+        assert code == 1
+        assert "Traceback" not in said or "reaktor.asgi" in process.args[-1]
+        for name in ("SECRET_KEY (or SECRET_KEY_FILE)", "JWT_SECRET (or JWT_SECRET_FILE)", "PUBLIC_URL must be set"):
+            assert name in said, process.args
+
+
+def test_static_files_are_collected_without_a_secret(tmp_path: Path) -> None:
+    assert finish(start("manage.py", "collectstatic", "--dry-run", "--noinput", DATA_DIR=str(tmp_path)))[0] == 0
+    assert list(tmp_path.iterdir()) == [], "a build leaves no secret behind"
+
+
+def test_production_says_everything_that_is_given_and_unsafe_at_once(tmp_path: Path) -> None:
+    unsafe = {
+        "SECRET_KEY": "short",
+        "JWT_SECRET": "short",
+        "PUBLIC_URL": "http://chat.example",
+        "ALLOWED_HOSTS": "*",
+        "LIMITS": "off",
+        "DEBUG": "on",
+    }
+    made_secret(tmp_path, "secret_key")
+    (tmp_path / "secret_key").chmod(0o644)
+    code, said = finish(start("manage.py", "check", DATA_DIR=str(tmp_path), **unsafe))
+    assert code == 1
+    for sentence in (
+        "SECRET_KEY must have at least 32",
+        "JWT_SECRET must have at least 32",
+        "must differ",
+        "PUBLIC_URL must be https",
+        "ALLOWED_HOSTS must name",
+        "LIMITS=off",
+        "DEBUG must be off",
+        "secret_key may be read by others",
+    ):
+        assert sentence in said
+    code, said = finish(start("manage.py", "check", DATA_DIR=str(tmp_path / "new"), **{**SANE, "TRUSTED_PROXIES": ""}))
+    assert (code, "TRUSTED_PROXIES must name the proxy" in said) == (1, True)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [{}, {"PUBLIC_URL": "http://localhost:8000", "TRUSTED_PROXIES": ""}],
+    ids=["over https", "on this machine alone"],
+)
+def test_a_sane_production_passes_djangos_own_deployment_checks(address: dict[str, str], tmp_path: Path) -> None:
+    code, said = finish(
+        start(
+            "manage.py", "check", "--deploy", "--fail-level", "WARNING", DATA_DIR=str(tmp_path), **{**SANE, **address}
+        )
+    )
+    assert (code, "no issues" in said) == (0, True), said
+
+
+# One address
+
+
+def test_the_public_url_sets_hosts_origins_and_cookies(tmp_path: Path) -> None:
+    config = Config.from_mapping({"PUBLIC_URL": "https://chat.example/", "ALLOWED_HOSTS": "inside.example"})
+    assert config.web.hosts == ("chat.example", "inside.example")
+    assert config.web.origins == config.web.csrf_origins == ("https://chat.example",)
+    assert config.web.is_https
+    config = Config.from_mapping({"PUBLIC_URL": "https://chat.example:8443", "ALLOWED_ORIGINS": "https://app.example"})
+    assert config.web.origins == ("https://chat.example:8443", "https://app.example")
+    show = (
+        "from django.conf import settings as s; print(s.ALLOWED_HOSTS, s.SESSION_COOKIE_SECURE, s.SECURE_SSL_REDIRECT)"
+    )
+    assert "['chat.example'] True True" in finish(start("-c", show, DATA_DIR=str(tmp_path), **SANE))[1]
+
+
+def test_this_machine_goes_by_all_of_its_names() -> None:
+    config = Config.from_mapping({"PUBLIC_URL": "http://127.0.0.1:8000"})
+    assert config.web.hosts == ("localhost", "127.0.0.1", "[::1]")
+    assert "http://localhost:8000" in config.web.origins
+    assert not config.web.is_https
+
+
+@pytest.mark.parametrize("url", ["chat.example", "ftp://chat.example", "https://chat.example/path", "https://h:port"])
+def test_a_public_url_that_is_none_is_refused(url: str) -> None:
+    with pytest.raises(ConfigError, match="PUBLIC_URL"):
+        Config.from_mapping({"PUBLIC_URL": url})
+
+
+# Secrets
+
+
+def test_a_made_secret_is_its_owners_alone_and_stays(tmp_path: Path) -> None:
     data_dir = tmp_path / "var"
-    first = development_secret(data_dir, "secret_key")
+    first = made_secret(data_dir, "secret_key")
     assert len(first) >= 48
     assert stat.S_IMODE((data_dir / "secret_key").stat().st_mode) == 0o600
-    assert development_secret(data_dir, "secret_key") == first
-    assert development_secret(data_dir, "jwt_secret") != first
+    assert made_secret(data_dir, "secret_key") == first
+    assert made_secret(data_dir, "jwt_secret") != first
     assert sorted(path.name for path in data_dir.iterdir()) == ["jwt_secret", "secret_key"], "nothing half-written"
 
 
 def test_processes_that_race_get_the_same_secrets_and_two_directories_different_ones(tmp_path: Path) -> None:
     racing = [
-        start("-c", SHOW, DJANGO_SETTINGS_MODULE="reaktor.settings.local", DATA_DIR=str(tmp_path / where))
-        for where in ("one", "one", "one", "two")
+        start("-c", SHOW, settings="local", DATA_DIR=str(tmp_path / where)) for where in ("one", "one", "one", "two")
     ]
     answers = [process.communicate(timeout=60)[0].split() for process in racing]
     assert all(len(answer) == 2 and answer[0] != answer[1] for answer in answers)
@@ -58,49 +167,57 @@ def test_processes_that_race_get_the_same_secrets_and_two_directories_different_
     assert not set(answers[0]) & set(answers[3])
 
 
-def test_production_names_every_setting_that_is_missing_at_once(tmp_path: Path) -> None:
-    code, output = check(DATA_DIR=str(tmp_path))
+def test_only_secrets_that_nobody_gave_are_made(tmp_path: Path) -> None:
+    env = {"DATA_DIR": str(tmp_path), "SECRET_KEY_FILE": "/run/secrets/key"}
+    assert make_missing(env) == [tmp_path / "jwt_secret"]
+    assert make_missing(env) == []
+
+
+def test_a_secret_may_come_from_a_file(tmp_path: Path) -> None:
+    (tmp_path / "url").write_text("postgres://me:secret@db/chat\n")
+    env = {"DATABASE_URL_FILE": str(tmp_path / "url")}
+    config = Config.from_mapping(with_files(env))
+    assert config.database_url == "postgres://me:secret@db/chat"
+    assert "secret@db" not in repr(config)
+    with pytest.raises(ConfigError, match=r"JWT_SECRET_FILE: /nowhere can't be read.*; DATABASE_URL and .* both given"):
+        with_files({**env, "DATABASE_URL": "postgres://other", "JWT_SECRET_FILE": "/nowhere"})
+
+
+# Documents
+
+
+def test_figures_that_cannot_be_understood_are_all_named_without_a_traceback(tmp_path: Path) -> None:
+    wrong = {"PORT": "x", "LIMIT_SEND": "y", "LOG_FORMAT": "xml", "ACCESS_LOG": "maybe", "TRUSTED_PROXIES": "z"}
+    code, said = finish(start("manage.py", "check", settings="local", DATA_DIR=str(tmp_path), **wrong))
     assert code == 1
-    assert output.splitlines()[-1].endswith("these environment variables: SECRET_KEY, JWT_SECRET, ALLOWED_HOSTS.")
-    code, output = check(DATA_DIR=str(tmp_path), SECRET_KEY="s" * 50, ALLOWED_HOSTS="chat.example", JWT_SECRET=" ")
-    assert code == 1
-    assert output.splitlines()[-1].endswith("these environment variables: JWT_SECRET.")
+    assert "Traceback" not in said
+    for name in wrong:
+        assert name in said
 
 
-def test_no_server_starts_in_production_without_its_secrets(tmp_path: Path) -> None:
-    process = start(
-        "-c", "import reaktor.asgi", DJANGO_SETTINGS_MODULE="reaktor.settings.production", DATA_DIR=str(tmp_path)
-    )
-    assert "SECRET_KEY, JWT_SECRET, ALLOWED_HOSTS" in process.communicate(timeout=60)[1]
-    assert process.returncode != 0
+def test_the_documents_are_what_the_code_says() -> None:
+    assert (ROOT / "docs/settings.md").read_text() == page(variables()), "run manage.py settings_reference"
+    assert (ROOT / "docker/chat.env").read_text() == env_file(variables(), COMPOSE), "run it with --env"
 
 
-def test_production_says_everything_that_is_given_and_unsafe_at_once(tmp_path: Path) -> None:
-    code, output = check(
-        DATA_DIR=str(tmp_path), SECRET_KEY="short", JWT_SECRET="short", ALLOWED_HOSTS="*", LIMITS="off"
-    )
-    assert code == 1
-    for sentence in (
-        "SECRET_KEY must be set, to at least 32",
-        "JWT_SECRET must be set, to at least 32",
-        "must differ",
-        "ALLOWED_HOSTS must name",
-        "LIMITS=off",
-    ):
-        assert sentence in output
-    assert "Traceback" not in output
+def test_every_variable_is_there_once_and_no_module_reads_one_behind_their_back() -> None:
+    names = [variable.name for variable in variables()]
+    assert len(names) == len(set(names))
+    for name in ("PORT", "WORKERS", "JWT_SECRET", "REDIS_URL", "REDIS_HOST", "REDIS_PORT", "REDIS_PORT_6379_TCP_ADDR"):
+        assert name in names, "the replaced server read it"
+    read = re.compile(r"environ(?:\.get\(|\[|\.setdefault\()\s*\"(\w+)\"")
+    elsewhere = {
+        (name, path.name)
+        for package in ("reaktor", "accounts", "chat")
+        for path in (ROOT / package).rglob("*.py")
+        for name in read.findall(path.read_text())
+    }
+    # Set by the server itself, or for its tests.
+    own = {"REAKTOR_WORKER", "DJANGO_SETTINGS_MODULE", "DATA_DIR", "TEST_DATABASE_URL"}
+    own.add("STAFF_TOTP")  # production's own default
+    assert {name for name, _ in elsewhere} <= own
 
 
-def test_production_with_its_settings_is_content(tmp_path: Path) -> None:
-    code, output = check(DATA_DIR=str(tmp_path), SECRET_KEY="s" * 50, JWT_SECRET="j" * 50, ALLOWED_HOSTS="chat.example")
-    assert (code, "no issues" in output) == (0, True)
-
-
-def test_figures_that_cannot_be_understood_are_all_named(tmp_path: Path) -> None:
-    process = start(
-        "-c", SHOW, DJANGO_SETTINGS_MODULE="reaktor.settings.local", DATA_DIR=str(tmp_path), PORT="x", LIMIT_SEND="y"
-    )
-    errors = process.communicate(timeout=60)[1]
-    assert process.returncode != 0
-    assert "PORT='x'" in errors
-    assert "LIMIT_SEND" in errors
+def test_durations_are_shown_as_they_are_read() -> None:
+    for seconds in (0, 0.25, 1, 90, 600, 7200, 86_400 * 7):
+        assert parse_duration_s(format_duration(seconds)) == seconds

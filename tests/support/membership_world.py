@@ -22,6 +22,7 @@ from chat.membership.messages import (
     Connect,
     Disconnect,
     DropWorker,
+    End,
     Join,
     Leave,
     Remove,
@@ -145,6 +146,11 @@ class World:
     def revoke(self, a: int, b: int) -> None:
         if not b % 4:
             self.decisions.order(Revoke(USERS[a % 3], 4503, "logged out"), self.now)
+
+    def end(self, a: int, b: int) -> None:
+        if not b % 2:
+            session_id = self._session(self.worker(a), b // 3)
+            self.decisions.order(End(USERS[a % 3], session_id, 4503, "logged out here"), self.now)
 
     def wait(self, a: int, b: int) -> None:
         wait_s = (0.3, 1.1, 3.0, 9.0)[b % 4] if a % 8 else 61.0
@@ -307,6 +313,7 @@ _WEIGHTS: list[tuple[Callable[[World, int, int], None], int]] = [
     (World.unblock, 1),
     (World.remove, 1),
     (World.revoke, 1),
+    (World.end, 1),
     (World.wait, 3),
     (World.publish, 8),
     (World.heartbeat, 1),

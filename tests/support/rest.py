@@ -19,6 +19,7 @@ from chat.batches import Post, Stored, store_batch
 from chat.domain.events import MessageData
 from chat.domain.ids import ChannelKey
 from chat.limits import ChatLimits
+from chat.membership.roster import SessionEntry
 from chat.selectors import user_ref
 from reaktor import node
 from reaktor.config import Limits
@@ -97,6 +98,8 @@ class FakeRuntime:
     def __init__(self, **members: list[tuple[str, str]]) -> None:
         self.by_channel = members
         self.joined: list[tuple[str, str]] = []
+        self.sessions: list[SessionEntry] = []
+        self.ended: list[tuple[str, list[str]]] = []
 
     def online_count(self, key: str) -> int:
         return len(self.by_channel.get(key, ()))
@@ -106,6 +109,12 @@ class FakeRuntime:
 
     def members(self, key: str) -> list[dict[str, str]]:
         return [{"username": name, "status": status} for name, status in self.by_channel.get(key, ())]
+
+    def sessions_of(self, user_id: str) -> list[SessionEntry]:
+        return [entry for entry in self.sessions if entry.info.user_id == user_id]
+
+    def end_sessions(self, user_id: str, session_ids: list[str], timeout_s: float) -> None:
+        self.ended.append((user_id, session_ids))
 
     def join_user_sessions(self, user_id: str, key: str, timeout_s: float) -> None:
         self.joined.append((user_id, key))

@@ -17,8 +17,8 @@ from chat.management.commands.clusterctl import NO_LIVE_SERVER
 from chat.membership.wire import BLOCKS_CHANGED, REVOKED_GROUP
 from reaktor.announce import say
 from reaktor.config import ConfigError
-from reaktor.environment import parse_duration_s
 from reaktor.errors import ReaktorError
+from reaktor.variables import parse_duration_s
 
 ACTIONS = ("kick", "mute", "ban", "lift", "purge")
 

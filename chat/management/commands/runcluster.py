@@ -9,6 +9,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import os
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -23,9 +25,11 @@ from chat.domain.ids import WorkerId
 from chat.membership.authority import Authority
 from chat.membership.rival import is_anyone_serving
 from chat.selectors import BlockReader
+from reaktor import reports
 from reaktor.bus import Bus
 from reaktor.cluster import supervisor
-from reaktor.cluster.composition import Cluster
+from reaktor.cluster.chores import Chore
+from reaktor.cluster.composition import Cluster, worker_environment
 from reaktor.cluster.failures import ClusterError, SupervisorError
 from reaktor.config import Config
 from reaktor.database import Database
@@ -34,10 +38,12 @@ from reaktor.settings.base import redis_layer
 MAX_PORT = 65_535
 UNLIMITED = 1_000_000
 FLUSH_S = 1.0
+RETENTION_FIRST_S = 60.0
+RETENTION_LIMIT_S = 3_600.0
 
 
 class ClusterAuthority:
-    """The authority as the cluster's companion."""
+    """The authority as the cluster's companion; beside it, what is to be done now and then."""
 
     def __init__(self, config: Config, redis_url: str) -> None:
         limits = config.limits
@@ -54,6 +60,7 @@ class ClusterAuthority:
             max_channels_per_session=limits.channels_per_session,
             load_blocks=partial(self._database.read, BlockReader()),
         )
+        self._retention = retention(config, redis_url) if config.retention.interval_s else None
 
     async def claim(self) -> None:
         if await is_anyone_serving(self._bus, self._heartbeat_s):
@@ -61,7 +68,10 @@ class ClusterAuthority:
 
     async def run(self) -> None:
         try:
-            await self._authority.run()
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._authority.run(), name="authority")
+                if self._retention is not None:
+                    tasks.create_task(self._retention.run(), name="retention")
         finally:
             await asyncio.to_thread(self._database.close)
             # Its receiving task would report the end of Redis, which is the next thing to come, as an error.
@@ -74,6 +84,19 @@ class ClusterAuthority:
 
     def status(self) -> dict[str, Any]:
         return self._authority.status()
+
+
+def retention(config: Config, redis_url: str) -> Chore:
+    """`apply_retention`, in a process of its own; two hosts with one database do not get into each other's way."""
+    interval_s = config.retention.interval_s
+    return Chore(
+        name="retention",
+        command=(sys.executable, "-m", "django", "apply_retention"),
+        environment=worker_environment(config, redis_url, os.environ),
+        interval_s=interval_s,
+        first_s=min(interval_s, RETENTION_FIRST_S),
+        limit_s=max(interval_s, RETENTION_LIMIT_S),
+    )
 
 
 def whole_number(name: str, maximum: int) -> Callable[[str], int]:
@@ -101,6 +124,7 @@ class Command(BaseCommand):
         config: Config = settings.REAKTOR
         given = {name: options[name] for name in ("workers", "bind", "port") if options[name] is not None}
         config = replace(config, cluster=replace(config.cluster, **given))
+        reports.start(config.sentry_dsn)
         cluster = Cluster(config, lambda redis_url: ClusterAuthority(config, redis_url), self._say)
         try:
             asyncio.run(cluster.run())

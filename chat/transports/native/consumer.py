@@ -37,6 +37,7 @@ from reaktor.errors import (
     ReaktorError,
     TooLargeError,
 )
+from reaktor.logcontext import SESSION, SESSION_CHARS
 from reaktor.origins import is_allowed_origin
 from reaktor.wsframe import FRAMES_EXTENSION, FrameSink
 
@@ -143,7 +144,7 @@ class NativeConsumer(AsyncConsumer):
         if runtime is None or runtime.is_draining:
             raise _EndError(Disconnect(CloseCode.RESTARTING, retry_after_s=1.0))
         self.runtime = runtime
-        if not is_allowed_origin(self.scope, runtime.config.allowed_origins):
+        if not is_allowed_origin(self.scope, runtime.config.web.origins):
             raise _EndError(Disconnect(CloseCode.ORIGIN))
 
     async def _next_text(self) -> str:
@@ -208,7 +209,9 @@ class NativeConsumer(AsyncConsumer):
             transport=Transport.NATIVE,
             since=time.time(),
             address=(self.scope.get("client") or [""])[0],
+            login=str(claims.login),
         )
+        SESSION.set(info.session_id[:SESSION_CHARS])
         session = NativeSession(
             info,
             selectors.user_ref(user),

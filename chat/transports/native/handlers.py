@@ -40,8 +40,7 @@ async def on_channel_list(consumer: NativeConsumer, session: NativeSession, requ
 
 @handles("channel.create")
 async def on_channel_create(consumer: NativeConsumer, session: NativeSession, request: Request) -> None:
-    consumer.runtime.limits.check_create_channel(session.user.id)
-    data = await actions.change_channel(consumer.runtime, session, services.channel_create, **request.data)
+    data = await actions.create_channel(consumer.runtime, session, **request.data)
     consumer.answer(request, data)
 
 

@@ -13,7 +13,7 @@ from rest_framework import serializers
 from chat.domain import rules
 from chat.domain.policies import MAX_SLOW_MODE_S
 from chat.domain.rules import ChannelKind, Role
-from chat.domain.sessions import Status
+from chat.domain.sessions import Status, Transport
 from reaktor.api import NOT_BLANK, Text, Whole, WholeInBody
 
 UUID = r"^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}\Z"
@@ -94,6 +94,36 @@ class ReadShape(serializers.Serializer[Any]):
     unread = serializers.IntegerField()
 
 
+class SessionShape(serializers.Serializer[Any]):
+    """A live session of one's own. The id names it here and opens nothing."""
+
+    id = serializers.CharField()
+    transport = serializers.ChoiceField([transport.value for transport in Transport])
+    address = serializers.CharField(help_text="From where, as the server sees it.")
+    since = serializers.DateTimeField()
+    status = serializers.ChoiceField([status.value for status in Status])
+    is_current = serializers.BooleanField(help_text="It came with the log-in that asks.")
+
+
+class SessionListShape(serializers.Serializer[Any]):
+    results = SessionShape(many=True)
+    next = serializers.CharField(allow_null=True)
+
+
+class ExportShape(serializers.Serializer[Any]):
+    """What is stored about an account. All but `account`, `sessions` and `messages` is on the first page alone."""
+
+    account = serializers.DictField()
+    sessions = SessionShape(many=True)
+    memberships = serializers.ListField(child=serializers.DictField())
+    reactions = serializers.ListField(child=serializers.DictField())
+    blocks = serializers.ListField(child=serializers.DictField())
+    sanctions = serializers.ListField(child=serializers.DictField(), help_text="On this account.")
+    reports = serializers.ListField(child=serializers.DictField(), help_text="By this account.")
+    messages = serializers.ListField(child=serializers.DictField(), help_text="One's own, oldest first.")
+    next = serializers.CharField(allow_null=True, help_text="The cursor of the next page.")
+
+
 # -- Input --------------------------------------------------------------------------------------------------------
 
 
@@ -151,3 +181,7 @@ class MessageChange(serializers.Serializer[Any]):
 
 class ReadInput(serializers.Serializer[Any]):
     number = WholeInBody(help_text="Everything up to this message is read; markers only move forward.")
+
+
+class ExportQuery(serializers.Serializer[Any]):
+    cursor = Text(required=False, pattern=r"^[0-9]{1,18}_[0-9A-Fa-f-]{36}\Z", help_text="`next` of the page before.")

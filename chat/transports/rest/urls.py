@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from django.urls import path
 
-from chat.transports.rest import belonging, channels, docs, messages, moderation
+from chat.transports.rest import account, belonging, channels, docs, messages, moderation
 
 urlpatterns = [
+    path("me/sessions", account.SessionsView.as_view()),
+    path("me/sessions/<str:session_id>", account.SessionView.as_view()),
+    path("me/export", account.ExportView.as_view()),
     path("channels", channels.ChannelsView.as_view()),
     path("channels/<str:key>", channels.ChannelView.as_view()),
     path("channels/<str:key>/archive", channels.ChannelArchiveView.as_view()),

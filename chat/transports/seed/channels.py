@@ -53,6 +53,7 @@ class JoinView(SeedView):
     def post(self, request: Request, key: str) -> Response:
         """Enter with one's live Socket.IO sessions, wherever they are. An unknown key makes an unlisted channel."""
         me = self.me(request)
+        self.app().limits.check_join(me.id)
         found = self._channel(me, key)
         live = self.live()
         if live is not None:

@@ -108,6 +108,7 @@ class ChatApplication:
                 since=time.time(),
                 grace=Grace(timings.quit_grace_s, keep_s),
                 address=socket.handshake.address or "",
+                login=str(claims.login),
             )
             if self._offsets is None:
                 self._offsets = Offsets(runtime.feeds)

@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 
 from accounts.models import User
-from chat.models import Channel, Message
+from chat.models import AuditEntry, Channel, Message
 from tests.support.rest import post, register
 
 pytestmark = pytest.mark.django_db
@@ -47,6 +47,17 @@ def test_a_channel_is_made_and_renamed_by_the_rules(boss: Client) -> None:
     made.refresh_from_db()
     assert (made.name, made.topic, made.kind, made.seq, made.number) == ("New", "t", "unlisted", 0, 0)
     assert boss.post(f"{CHANNELS}add/", {**form, "kind": "direct"}).status_code == 200
+
+
+def test_a_channel_gets_rules_of_its_own_for_retention(boss: Client) -> None:
+    general = Channel.objects.get(key="general")
+    form = {"name": general.name, "topic": "", "kind": "public"}
+    boss.post(f"{CHANNELS}{general.pk}/change/", {**form, "retention_days": "30", "retention_messages": ""})
+    general.refresh_from_db()
+    assert (general.retention_days, general.retention_messages) == (30, None)
+    entry = AuditEntry.objects.latest("id")
+    assert (entry.action, entry.channel, entry.details["retention_days"]) == ("channel.update", "general", 30)
+    assert boss.post(f"{CHANNELS}{general.pk}/change/", {**form, "retention_days": "-1"}).status_code == 200
 
 
 def test_a_channel_is_archived_and_never_deleted(boss: Client) -> None:

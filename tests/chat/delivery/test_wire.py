@@ -19,7 +19,9 @@ def over_the_bus(body: object) -> object:
 
 def test_durable_events_arrive_as_they_left() -> None:
     events = [wire.message_new(message(1, 5)), Event(EventType.MESSAGE_DELETED, CHANNEL, message(1, 5, text=None), 6)]
-    assert wire.durable_from_body(over_the_bus(wire.durable_body(events))) == events
+    assert wire.durable_from_body(over_the_bus(wire.durable_body(events, 5.5))) == events
+    assert wire.committed_at(over_the_bus(wire.durable_body(events, 5.5)), 9.0) == 5.5
+    assert wire.committed_at({"events": []}, 9.0) == 9.0, "a process of older code does not say"
 
 
 @pytest.mark.parametrize(

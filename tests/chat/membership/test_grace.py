@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chat.domain.ids import SessionId
+from chat.domain.ids import SessionId, UserId
 from chat.domain.sessions import LeftReason, Status, Transport
 from chat.membership.messages import (
     Block,
@@ -11,6 +11,7 @@ from chat.membership.messages import (
     Disconnect,
     Disconnected,
     DropWorker,
+    End,
     Join,
     Joined,
     Left,
@@ -99,11 +100,24 @@ def test_resume_may_name_the_part_of_an_id_before_the_dot() -> None:
     assert told.connect("new.2", grace=LINGERS, resume="none")[0].took_over == "other.1"  # type: ignore[union-attr]
 
 
+def test_a_client_that_is_back_before_its_end_was_noticed_takes_over_its_own_live_session() -> None:
+    told = Told(max_sessions_per_user=1)
+    told.connect("private.1", grace=LINGERS)
+    told.accept(Join(SessionId("private.1"), LOBBY))
+    lingering, connected = told.connect("private.2", grace=LINGERS, resume="private")
+    assert isinstance(lingering, Lingering)
+    assert (connected.took_over, connected.channels) == ("private.1", {LOBBY})  # type: ignore[union-attr]
+    # The old connection's end, when it is noticed at last, is nobody's.
+    assert told.accept(Disconnect(SessionId("private.1"))) == ()
+    assert told.wait(LINGERS.keep_s) == ()
+
+
 def test_nobody_takes_over_the_session_of_another_user() -> None:
     told = Told()
     told.connect("s1", grace=LINGERS)
     told.accept(Disconnect(S1))
     assert told.connect("s2", "eve", grace=LINGERS, resume="s1")[0].took_over is None  # type: ignore[union-attr]
+    assert told.connect("s3", "bob", grace=LINGERS, resume="s2")[0].took_over is None  # type: ignore[union-attr]
 
 
 def test_a_browser_tab_does_not_walk_into_the_channels_of_a_lost_socketio_client() -> None:
@@ -158,6 +172,18 @@ def test_dead_tokens_end_every_session_of_the_user_lingering_ones_too() -> None:
         Disconnected(S2, LeftReason.QUIT, 4503, "logged out"),
     )
     assert told.connect("s3", grace=LINGERS)[0].took_over is None  # type: ignore[union-attr]
+
+
+def test_one_session_can_be_ended_by_its_user_and_by_nobody_else() -> None:
+    told = Told()
+    told.connect("s1")
+    told.connect("s2", grace=LINGERS)
+    told.accept(Disconnect(S2))
+    assert told.refuse(End(UserId("ben"), S1, 4503)) == "not_found"
+    assert told.accept(End(ANN, S2, 4503, "ended")) == (Disconnected(S2, LeftReason.QUIT, 4503, "ended"),)
+    assert told.refuse(End(ANN, S2, 4503)) == "not_found"
+    assert told.connect("s3", grace=LINGERS)[0].took_over is None  # type: ignore[union-attr]
+    assert told.state.roster.sessions[S1].is_live
 
 
 def test_the_heads_of_a_dead_workers_sessions_are_those_of_its_last_beat() -> None:

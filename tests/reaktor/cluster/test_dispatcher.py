@@ -237,3 +237,14 @@ def test_two_colons_listen_on_both_families():
     for host in ("127.0.0.1", "::1"):
         socket.create_connection((host, port), timeout=2).close()
     listener.close()
+
+
+@pytest.mark.parametrize("stage", [{"trusted_proxies": (PROXY,)}], indirect=True)
+async def test_the_addresses_of_one_ipv6_site_share_a_slot_as_they_share_their_limits(stage):
+    stage.worker(1)
+    stage.worker(2)
+    answers = set()
+    for number in range(1, 12):
+        head = f"GET / HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 2001:db8:0:1::{number:x}\r\n\r\n".encode()
+        answers.add(await stage.ask("127.0.0.9", head))
+    assert len(answers) == 1

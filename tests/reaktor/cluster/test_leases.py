@@ -31,6 +31,15 @@ def test_a_lease_says_whether_it_is_over_the_bound_or_far_over():
     assert not book.take("192.0.2.2").is_over
 
 
+def test_what_is_held_elsewhere_counts_and_only_what_comes_near_the_bound_is_told():
+    book = LeaseBook(40)
+    book.elsewhere = {"192.0.2.1": 39}
+    assert [book.take("192.0.2.1").is_over for _ in range(2)] == [False, True]
+    assert not book.take("192.0.2.2").is_over
+    assert book.near_the_bound() == {"192.0.2.1": 2}
+    assert LeaseBook(None).near_the_bound() == {}
+
+
 def test_without_a_bound_nothing_is_over():
     book = LeaseBook(None)
     assert not any(book.take("192.0.2.1").is_over for _ in range(1000))

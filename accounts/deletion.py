@@ -1,0 +1,47 @@
+"""Writes: the end of an account, by its owner. Called in threads.
+
+What was written keeps an author: the row stays, without a name, a password or rights. What belongs to the account in
+other apps goes in the same transaction, through the signal user_deleted.
+"""
+
+from __future__ import annotations
+
+import uuid
+
+from django.contrib.auth.hashers import make_password
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from accounts.models import User
+from accounts.services import announce_revoked, password_confirm
+from accounts.signals import user_deleted
+from reaktor.errors import CloseCode
+
+_DIGITS = 12
+
+
+def neutral_name() -> str:
+    """What somebody who is gone is called: a name like any other, so that it fits wherever names do."""
+    return f"deleted{uuid.uuid4().hex[:_DIGITS]}"
+
+
+def user_delete(user: User, *, password: str) -> None:
+    """Delete one's own account; `password` shows that it is its owner who asks. There is no way back.
+
+    Its name is free from then on. Raises ForbiddenError (wrong password), RateLimitedError, UnavailableError.
+    """
+    password_confirm(user, password)
+    with transaction.atomic():
+        gone = User.objects.select_for_update().get(pk=user.pk)
+        gone.username = neutral_name()
+        gone.password = make_password(None)
+        gone.is_active = gone.is_staff = gone.is_superuser = False
+        gone.deleted_at = timezone.now()
+        gone.last_login = None
+        gone.save()
+        User.objects.filter(pk=gone.pk).update(token_version=F("token_version") + 1)
+        gone.groups.clear()
+        gone.user_permissions.clear()
+        user_deleted.send(User, user=gone)
+        announce_revoked(gone, CloseCode.LOGGED_OUT, "account deleted")

@@ -1,0 +1,54 @@
+"""`manage.py import_chat FILE`: put back what export_chat wrote, into an empty database or (told so) in place of all.
+
+Exit codes: 0 done, 1 refused or failed (in a sentence; nothing has changed then), 2 called wrongly.
+"""
+
+from __future__ import annotations
+
+import sys
+from contextlib import AbstractContextManager, nullcontext, suppress
+from typing import Any, BinaryIO
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from chat.moving.restore import RestoreError, header_of, is_empty, restore
+from reaktor.cluster.control import ask
+from reaktor.cluster.failures import NotRunningError
+from reaktor.cluster.rundir import RunDir
+from reaktor.progress import for_command
+
+ASK_S = 5.0
+
+
+class Command(BaseCommand):
+    help = "Read what export_chat wrote. All or nothing; clients of this database start anew."
+    requires_migrations_checks = True
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("file", metavar="FILE", help="what export_chat wrote; - for standard input")
+        parser.add_argument("--replace", action="store_true", help="delete everything that is here first")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        self._refuse_beside_a_live_server()
+        if not options["replace"] and not is_empty():
+            raise CommandError("This database is not empty. With --replace everything in it is deleted first.")
+        try:
+            with self._opened(options["file"]) as stream:
+                header = header_of(stream.readline())
+                progress = for_command(self.stdout, "Imported", sum(header["tables"].values()))
+                restore(stream, on_progress=progress.advance)
+        except OSError as error:
+            raise CommandError(f"Can't read {options['file']}: {error.strerror}.") from error
+        except RestoreError as error:
+            raise CommandError(f"{error} Nothing was changed.") from error
+        progress.done()
+
+    def _opened(self, name: str) -> AbstractContextManager[BinaryIO]:
+        return nullcontext(sys.stdin.buffer) if name == "-" else open(name, "rb")
+
+    def _refuse_beside_a_live_server(self) -> None:
+        """Its membership, its feeds and its sessions would go on about channels and people that are gone."""
+        with suppress(NotRunningError):
+            ask(RunDir(settings.REAKTOR.run_dir), {"do": "status"}, ASK_S)
+            raise CommandError("A server is running on this database. Stop it first.")

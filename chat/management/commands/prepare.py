@@ -1,0 +1,56 @@
+"""`manage.py prepare`: everything between a new version and its start. May be repeated, and by several at once.
+
+Checks the settings, waits for the database and for Redis, migrates under a lock, and makes the first administrator.
+Called by the container's entry point, the Procfile's release phase and the systemd unit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+
+from accounts.services import administrator_ensure
+from reaktor.cluster.failures import RedisUnavailableError
+from reaktor.cluster.redis import wait_for_redis
+from reaktor.config import Config, Start
+from reaktor.errors import ReaktorError
+from reaktor.startup import StartupError, migration_lock, wait_for_database
+
+
+class Command(BaseCommand):
+    help = "Wait for the database and Redis, migrate, make the first administrator. Then runcluster can start."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        config: Config = settings.REAKTOR
+        try:
+            config.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            wait_for_database(config.start.wait_s, self._say)
+            if config.redis_url:
+                asyncio.run(wait_for_redis(config.redis_url, config.start.wait_s))
+            with migration_lock(config.data_dir, config.start.migrate_wait_s, self._say):
+                call_command("migrate", verbosity=0, interactive=False, skip_checks=True)
+            self._make_administrator(config.start)
+        except (StartupError, RedisUnavailableError) as error:
+            raise CommandError(str(error)) from error
+        except OSError as error:
+            raise CommandError(f"DATA_DIR: {error}") from error
+        except ReaktorError as error:
+            raise CommandError(f"DJANGO_SUPERUSER_USERNAME, _PASSWORD: {error.message}") from error
+        self._say("Ready to serve.")
+
+    def _make_administrator(self, start: Start) -> None:
+        if not start.admin_username or not start.admin_password:
+            return
+        user, is_new = administrator_ensure(username=start.admin_username, password=start.admin_password)
+        if is_new:
+            self._say(f"Made the administrator {user.username}.")
+        elif not user.is_superuser:
+            self.stderr.write(f"{user.username} has an account that is no administrator's; it was left as it is.")
+
+    def _say(self, line: str) -> None:
+        self.stdout.write(line)
+        self.stdout.flush()

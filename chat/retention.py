@@ -1,0 +1,145 @@
+"""Retention: old messages are deleted for good, by age and by count, and their channel's floor rises.
+
+Called by `manage.py apply_retention`, which the supervisor starts now and then. A message goes when it is too old or
+one too many, and everything before it in its channel has gone; numbers stay as they are. Each transaction takes the
+channel's lock for some hundred rows and then rests as long as it worked, so that those who post never wait for long.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import transaction
+
+from chat import publish
+from chat.domain.ids import SYSTEM, ChannelKey, UserRef
+from chat.models import AuditAction, Channel, ChannelMembership, Message
+from chat.services.audit import audit_add
+
+BATCH_ROWS = 500
+MIN_ROWS = 50
+LOCK_S = 0.1
+"""How long a transaction should hold the channel's lock: on a slow or busy machine batches become smaller."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """What is to go in one channel: everything numbered up to `last`, `rows` messages."""
+
+    channel_id: int
+    key: ChannelKey
+    last: int
+    rows: int
+
+
+@dataclass(slots=True)
+class Trimmed:
+    """What went: `deleted` rows in `key`; `longest_lock_s`: the longest transaction."""
+
+    key: ChannelKey
+    deleted: int = 0
+    floor_seq: int = 0
+    longest_lock_s: float = 0.0
+
+
+def retention_set(*, user: UserRef, key: str, days: int | None, messages: int | None) -> None:
+    """A channel's own rules, from the next run on; None: as the server's. By site staff (the admin asks for it)."""
+    with transaction.atomic():
+        changed = Channel.objects.filter(key=key).update(retention_days=days, retention_messages=messages)
+        if changed:
+            details = {"retention_days": days, "retention_messages": messages}
+            audit_add(user, AuditAction.CHANNEL_UPDATE, channel=key, details=details)
+
+
+def retention_find(*, days: int, messages: int, now: datetime, key: str | None = None) -> Iterator[Expired]:
+    """The channels in which something is to go, oldest first; changes nothing. `days`, `messages`: where a channel
+    has no rule of its own; 0 keeps for ever. `key`: in that channel alone.
+    """
+    channels = Channel.objects.order_by("id").values_list("id", "key", "number", "retention_days", "retention_messages")
+    if key is not None:
+        channels = channels.filter(key=key)
+    for channel_id, channel_key, number, own_days, own_messages in list(channels):
+        keep_days = days if own_days is None else own_days
+        keep_messages = messages if own_messages is None else own_messages
+        last = max(number - keep_messages, 0) if keep_messages else 0
+        if keep_days:
+            last = max(last, _last_before(channel_id, number, now - timedelta(days=keep_days)))
+        rows = Message.objects.filter(channel_id=channel_id, number__lte=last).count() if last else 0
+        if rows:
+            yield Expired(channel_id, ChannelKey(channel_key), last, rows)
+
+
+def _last_before(channel_id: int, head: int, cutoff: datetime) -> int:
+    """The number before the first message that is young enough to stay."""
+    kept = Message.objects.filter(channel_id=channel_id, created_at__gte=cutoff).order_by("number")
+    first = kept.values_list("number", flat=True).first()
+    return head if first is None else first - 1
+
+
+def retention_apply(
+    expired: Iterable[Expired],
+    *,
+    batch_rows: int = BATCH_ROWS,
+    rest: Callable[[float], None] = time.sleep,
+    on_progress: Callable[[int], None] = lambda rows: None,
+) -> list[Trimmed]:
+    """Delete what retention_find() found. May be ended anywhere and repeated: each batch is complete in itself.
+
+    `on_progress` is called with the rows of each batch, `rest` with the seconds to leave to others.
+    """
+    return [_channel_trim(each, batch_rows, rest, on_progress) for each in expired]
+
+
+def _channel_trim(
+    expired: Expired, batch_rows: int, rest: Callable[[float], None], on_progress: Callable[[int], None]
+) -> Trimmed:
+    trimmed = Trimmed(expired.key)
+    wanted = batch_rows
+    try:
+        while True:
+            started = time.monotonic()
+            rows, floor_seq = _batch_delete(expired, wanted)
+            took_s = time.monotonic() - started
+            if not rows:
+                return trimmed
+            trimmed.deleted += rows
+            trimmed.floor_seq = floor_seq
+            trimmed.longest_lock_s = max(trimmed.longest_lock_s, took_s)
+            on_progress(rows)
+            rest(took_s)
+            wanted = min(batch_rows, max(MIN_ROWS, int(wanted * LOCK_S / took_s)))
+    finally:
+        if trimmed.deleted:
+            _channel_finish(expired, trimmed)
+
+
+def _batch_delete(expired: Expired, batch_rows: int) -> tuple[int, int]:
+    """One transaction: (how many rows went, the channel's floor after it). Locks the channel, as every writer does."""
+    with transaction.atomic():
+        channel = Channel.objects.select_for_update(no_key=True).filter(pk=expired.channel_id).first()
+        if channel is None:
+            return 0, 0
+        oldest = Message.objects.filter(channel_id=channel.id, number__lte=expired.last).order_by("number")
+        found = list(oldest.values_list("id", "changed_seq")[:batch_rows])
+        if found:
+            # With what hangs on them; replies to them stay, as replies to nothing.
+            Message.objects.filter(pk__in=[pk for pk, _ in found]).only("pk").delete()
+            channel.floor_seq = max(channel.floor_seq, *(changed_seq for _, changed_seq in found))
+            channel.save(update_fields=["floor_seq"])
+        return len(found), channel.floor_seq
+
+
+def _channel_finish(expired: Expired, trimmed: Trimmed) -> None:
+    """What is gone is not unread; the feeds forget it; the audit log knows."""
+    with transaction.atomic():
+        oldest = Message.objects.filter(channel_id=expired.channel_id).order_by("number")
+        first = oldest.values_list("number", flat=True).first()
+        last = min(expired.last, first - 1) if first is not None else expired.last
+        behind = ChannelMembership.objects.filter(channel_id=expired.channel_id, read_number__lt=last)
+        behind.update(read_number=last)
+        details = {"deleted": trimmed.deleted, "up_to_number": last, "floor_seq": trimmed.floor_seq}
+        audit_add(SYSTEM, AuditAction.RETENTION, channel=expired.key, details=details)
+        publish.trimmed(expired.key)

@@ -1,0 +1,112 @@
+"""Reads: everything that is stored about one account, as plain values in pages, for its owner.
+
+Called by REST (one page an answer) and by `manage.py export_user` (all pages). What others wrote is not in it, but for
+what was done to this account: sanctions, with their reasons.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypedDict
+
+from django.db.models import F, Q
+
+from accounts.models import User
+from accounts.selectors import user_data
+from chat.models import ChannelMembership, Message, Reaction, Report, Sanction, UserBlock
+from reaktor.errors import InvalidError
+from reaktor.times import timestamp
+
+PAGE_MESSAGES = 1_000
+PAGE_OTHERS = 10_000
+"""Of memberships, reactions and the rest; nobody by hand comes near it, and an answer has to end somewhere."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+Row = dict[str, Any]
+
+
+class Export(TypedDict):
+    """One page. What is not messages is on the first page alone; `next` is the cursor of the following one."""
+
+    account: Row
+    memberships: list[Row]
+    reactions: list[Row]
+    blocks: list[Row]
+    sanctions: list[Row]
+    reports: list[Row]
+    messages: list[Row]
+    next: str | None
+
+
+def export_page(*, user: User, cursor: str | None = None, limit: int = PAGE_MESSAGES) -> Export:
+    """A page of the user's data; `cursor` None: the first. Raises InvalidError for a cursor that is none."""
+    messages = Message.objects.filter(author_id=user.pk, deleted_at=None)
+    if cursor:
+        # Along the index of author and time; no OFFSET, and no sorting of a million rows for each page.
+        at, pk = _parse_cursor(cursor)
+        messages = messages.filter(created_at__gte=at).filter(Q(created_at__gt=at) | Q(pk__gt=pk))
+    fields = ("id", "number", "text", "created_at", "edited_at", "reply_to_id")
+    found = messages.order_by("created_at", "id").values(*fields, key=F("channel__key"))
+    page = list(found[: limit + 1])
+    others = _others(user) if not cursor else _NOTHING
+    return Export(
+        account={**user_data(user), "last_login": _json(user.last_login)},
+        memberships=others["memberships"],
+        reactions=others["reactions"],
+        blocks=others["blocks"],
+        sanctions=others["sanctions"],
+        reports=others["reports"],
+        messages=_rows(page[:limit]),
+        next=_cursor(page[limit - 1]) if len(page) > limit else None,
+    )
+
+
+_NOTHING: dict[str, list[Row]] = {
+    "memberships": [],
+    "reactions": [],
+    "blocks": [],
+    "sanctions": [],
+    "reports": [],
+}
+
+
+def _others(user: User) -> dict[str, list[Row]]:
+    key = F("channel__key")
+    mine: dict[str, Any] = {
+        "memberships": ChannelMembership.objects.filter(user=user).values(
+            "role", "read_number", "created_at", key=key, name=F("channel__name")
+        ),
+        "reactions": Reaction.objects.filter(user=user).values("emoji", "message_id", key=F("message__channel__key")),
+        "blocks": UserBlock.objects.filter(user=user).values("created_at", username=F("blocked__username")),
+        "sanctions": Sanction.objects.filter(user=user).values(
+            "kind", "reason", "created_at", "until", "lifted_at", key=key
+        ),
+        "reports": Report.objects.filter(reporter=user).values("message_id", "reason", "created_at", "resolved_at"),
+    }
+    return {name: _rows(rows.order_by("id")[:PAGE_OTHERS]) for name, rows in mine.items()}
+
+
+def _rows(rows: Iterable[Any]) -> list[Row]:
+    return [{name.removesuffix("_id"): _json(value) for name, value in row.items()} for row in rows]
+
+
+def _json(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return timestamp(value)
+    return str(value) if isinstance(value, uuid.UUID) else value
+
+
+def _cursor(row: Any) -> str:
+    return f"{(row['created_at'] - _EPOCH) // _MICROSECOND}_{row['id']}"
+
+
+def _parse_cursor(cursor: str) -> tuple[datetime, uuid.UUID]:
+    micros, _, pk = cursor.partition("_")
+    try:
+        return _EPOCH + int(micros) * _MICROSECOND, uuid.UUID(pk)
+    except (ValueError, OverflowError):
+        raise InvalidError("That is no cursor.", fields={"cursor": "as `next` gave it"}) from None

@@ -1,0 +1,95 @@
+"""A real nginx with the configuration that we ship, on ports of its own, in front of a server on this machine."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import ssl
+import subprocess
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from tests.support.ports import free_port, is_listening, wait_for
+
+SHIPPED = Path(__file__).resolve().parents[2] / "docker/nginx/nginx.conf"
+PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"
+
+
+class Nginx:
+    """start(), stop(), start() again on the same ports. `url` is https; `insecure_url` only redirects."""
+
+    def __init__(self, folder: Path, upstream_port: int) -> None:
+        self._folder = folder
+        self.port, self.insecure_port = free_port(), free_port()
+        self.url = f"https://127.0.0.1:{self.port}"
+        self.insecure_url = f"http://127.0.0.1:{self.insecure_port}"
+        self.access_log = folder / "access.log"
+        self._process: subprocess.Popen[bytes] | None = None
+        self._make_certificate()
+        self._configuration = folder / "nginx.conf"
+        self._configuration.write_text(self._adapted(SHIPPED.read_text(), upstream_port))
+
+    def _adapted(self, text: str, upstream_port: int) -> str:
+        """The shipped text with this machine's places in it; each of them must be there to be replaced."""
+        for shipped, here in (
+            ("server reaktor:8000;", f"server 127.0.0.1:{upstream_port};"),
+            ("listen 80;", f"listen 127.0.0.1:{self.insecure_port};"),
+            ("listen 443 ssl;", f"listen 127.0.0.1:{self.port} ssl;"),
+            ("/etc/nginx/tls/", f"{self._folder}/"),
+            ("pid /run/nginx.pid;", f"pid {self._folder}/nginx.pid;"),
+            ("access_log /dev/stdout", f"access_log {self.access_log}"),
+            ("worker_processes auto;", "worker_processes 1;"),
+        ):
+            assert shipped in text, shipped
+            text = text.replace(shipped, here)
+        # Beside what is shipped: where it keeps what it buffers, and that root's workers may go there.
+        kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+        paths = "".join(f"    {kind}_temp_path {self._folder}/{kind};\n" for kind in kinds)
+        user = "user root;\n" if os.geteuid() == 0 else ""
+        return user + text.replace("http {\n", f"http {{\n{paths}", 1)
+
+    def _make_certificate(self) -> None:
+        key = ec.generate_private_key(ec.SECP256R1())
+        name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+        now = datetime.now(UTC)
+        certificate = (
+            x509.CertificateBuilder()
+            .subject_name(name)
+            .issuer_name(name)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - timedelta(days=1))
+            .not_valid_after(now + timedelta(days=1))
+            .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+            .sign(key, hashes.SHA256())
+        )
+        pem = serialization.Encoding.PEM
+        (self._folder / "fullchain.pem").write_bytes(certificate.public_bytes(pem))
+        (self._folder / "privkey.pem").write_bytes(
+            key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        )
+
+    def trust(self) -> ssl.SSLContext:
+        """A context that believes this nginx and nobody else."""
+        return ssl.create_default_context(cafile=str(self._folder / "fullchain.pem"))
+
+    def start(self) -> None:
+        """Start it and wait until it listens."""
+        executable = shutil.which("nginx", path=PATH)
+        assert executable is not None, "scripts/test-requirements installs nginx"
+        command = [executable, "-p", str(self._folder), "-c", str(self._configuration), "-g", "daemon off;"]
+        self._process = subprocess.Popen(command, stderr=(self._folder / "error.log").open("ab"))
+        wait_for(lambda: is_listening(self.port) or self._process.poll() is not None, 10, "nginx to listen")
+        assert self._process.poll() is None, (self._folder / "error.log").read_text()
+
+    def stop(self) -> None:
+        """End it at once, its connections included; may be repeated."""
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(10)
+            self._process = None
