@@ -15,8 +15,9 @@ from typing import Any
 import orjson
 from django.apps import apps
 from django.db import connection, transaction
-from django.db.models import ForeignKey, Model
+from django.db.models import F, ForeignKey, Model, QuerySet
 
+from accounts.models import User
 from chat.models import History
 
 VERSION = 1
@@ -25,6 +26,7 @@ END = "end"
 ROWS_TOGETHER = 2_000
 APPS = ("accounts", "chat", "token_blacklist", "otp_totp", "otp_static")
 """Ended tokens are among it, since a restored server must not take them again; and the second factors of staff."""
+GROUPS = "accounts.user_groups"
 LEFT_OUT = {History}
 """Its epoch stands in the header; a database that was imported into has one of its own."""
 
@@ -86,7 +88,12 @@ def snapshot() -> Iterator[None]:
 
 
 def counted() -> dict[str, int]:
-    return {name_of(model): model._default_manager.count() for model in tables()}
+    return {name_of(model): model._default_manager.count() for model in tables()} | {GROUPS: _in_groups().count()}
+
+
+def _in_groups() -> QuerySet[Any, Any]:
+    """Who is in which group of the admin: by its name, since ids of groups differ between databases."""
+    return User.groups.through._default_manager.values("user_id", group_name=F("group__name")).order_by("pk")
 
 
 def lines(counts: dict[str, int]) -> Iterator[bytes]:
@@ -100,6 +107,9 @@ def lines(counts: dict[str, int]) -> Iterator[bytes]:
         for row in rows.iterator(chunk_size=ROWS_TOGETHER):  # type: ignore[attr-defined]
             written += 1
             yield _line({name: row})
+    for row in _in_groups():
+        written += 1
+        yield _line({GROUPS: row})
     yield _line({END: written})
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import orjson
+from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
 from django.core.management.color import no_style
 from django.db import DatabaseError, connection, transaction
@@ -52,6 +53,8 @@ def restore(lines: Iterable[bytes], *, on_progress: Callable[[int], None]) -> in
             rows.finish()
             _continue_sequences()
             History.objects.update_or_create(pk=1, defaults={"epoch": uuid.uuid4()})
+    except User.DoesNotExist as error:
+        raise RestoreError("A group has a member who is not in the file.") from error
     except DatabaseError as error:
         raise RestoreError(f"The database refuses it: {str(error).strip().splitlines()[0]}") from error
     return rows.count
@@ -70,6 +73,7 @@ class _Rows:
             for model in backup.tables()
         }
         self._inserts = {backup.name_of(model): _insert(model) for model in backup.tables()}
+        self._groups: list[tuple[str, str]] = []
         self._name = ""
         self._waiting: list[list[Any]] = []
         self._end: int | None = None
@@ -82,6 +86,9 @@ class _Rows:
             self._end = row[backup.END]
             return
         ((name, values),) = row.items() if len(row) == 1 else (("", None),)
+        if name == backup.GROUPS and isinstance(values, dict):
+            self._groups.append((str(values.get("user_id")), str(values.get("group_name"))))
+            return
         if name not in self._fields or not isinstance(values, dict):
             raise RestoreError(f"Line {number}: {name or 'this'!r} is no table of this version.")
         if name != self._name or len(self._waiting) >= backup.ROWS_TOGETHER:
@@ -115,6 +122,10 @@ class _Rows:
 
     def finish(self) -> None:
         self._store()
+        for user_id, name in self._groups:
+            # A group that this database has not is made without permissions: those are given by hand, here as there.
+            User.objects.get(pk=user_id).groups.add(Group.objects.get_or_create(name=name)[0])
+        self.count += len(self._groups)
         if self._end != self.count:
             raise RestoreError("The file ends too early: it is not whole.")
 

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from django.apps import apps
 from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Group
 from django.core.management import CommandError, call_command
 from django.db import connection, connections
 from django_otp.plugins.otp_static.models import StaticDevice
@@ -81,6 +82,7 @@ def everything() -> None:
     tokens.login_end(staff, uuid.uuid4())
     TOTPDevice.objects.create(user=staff, name="phone")
     StaticDevice.objects.create(user=staff, name="paper").token_set.create(token="abcdefg2")
+    staff.groups.add(Group.objects.create(name="Night shift"))
     Deletion.objects.create(user=User.objects.get(username="carol"))
 
 
