@@ -45,7 +45,11 @@ class User(AbstractBaseUser, PermissionsMixin):
         help_text="3 to 32 letters or digits; upper and lower case name the same account.",
     )
     is_active = models.BooleanField("active", default=True, help_text="Off: can't log in, and no token works.")
-    is_staff = models.BooleanField("staff", default=False, help_text="May use this admin, and moderates everywhere.")
+    is_staff = models.BooleanField(
+        "staff",
+        default=False,
+        help_text="Moderates everywhere; the admin shows it what its permissions say.",
+    )
     banned_until = models.DateTimeField(null=True, blank=True, editable=False, help_text="No log-in until then.")
     ban_reason = models.CharField(max_length=400, blank=True, default="", db_default="", editable=False)
     muted_until = models.DateTimeField(null=True, blank=True, editable=False, help_text="Writes nowhere until then.")

@@ -25,7 +25,7 @@ class Migration(migrations.Migration):
                 ('id', models.UUIDField(default=reaktor.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('username', models.CharField(help_text='3 to 32 letters or digits; upper and lower case name the same account.', max_length=32, unique=True, validators=[django.core.validators.RegexValidator('^[A-Za-z0-9]{3,32}\\Z', '3 to 32 letters or digits.')])),
                 ('is_active', models.BooleanField(default=True, help_text="Off: can't log in, and no token works.", verbose_name='active')),
-                ('is_staff', models.BooleanField(default=False, help_text='May use this admin, and moderates everywhere.', verbose_name='staff')),
+                ('is_staff', models.BooleanField(default=False, help_text='Moderates everywhere; the admin shows it what its permissions say.', verbose_name='staff')),
                 ('token_version', models.PositiveIntegerField(default=1, editable=False)),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('groups', models.ManyToManyField(blank=True, help_text='The groups this user belongs to. A user will get all permissions granted to each of their groups.', related_name='user_set', related_query_name='user', to='auth.group', verbose_name='groups')),

@@ -34,7 +34,7 @@ def create(apps, schema_editor):
 class Migration(migrations.Migration):
     dependencies = [
         ("chat", "0006_deletions"),
-        ("accounts", "0002_moderation"),
+        ("accounts", "0003_logins"),
         ("auth", "0012_alter_user_first_name_max_length"),
         ("contenttypes", "0002_remove_content_type_name"),
     ]
