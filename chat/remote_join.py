@@ -39,8 +39,11 @@ class RemoteJoin:
         self._follower = follower
         self._waiting: dict[str, asyncio.Future[None]] = {}
 
-    async def join_user(self, user_id: UserId, key: ChannelKey) -> None:
-        """Put the user's live Socket.IO sessions into the channel; none is fine too. Raises UnavailableError."""
+    async def join_user(self, user_id: UserId, key: ChannelKey, head: int) -> None:
+        """Put the user's live Socket.IO sessions into the channel, whose newest seq is `head`; none is fine too.
+
+        Raises UnavailableError.
+        """
         sessions = [
             entry.info for entry in self._replica.sessions_of(user_id) if entry.info.transport is Transport.SOCKETIO
         ]
@@ -51,7 +54,7 @@ class RemoteJoin:
             await asyncio.gather(*(self._ask(worker, key) for worker in workers - {self._worker}))
             for info in sessions:
                 with contextlib.suppress(NotFoundError):  # it ended this moment
-                    await self._follower.submit(Join(info.session_id, key))
+                    await self._follower.submit(Join(info.session_id, key, head))
 
     async def _ask(self, worker: WorkerId, key: ChannelKey) -> None:
         request_id = secrets.token_hex(8)

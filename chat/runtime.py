@@ -240,7 +240,8 @@ class Runtime:
 
     async def join(self, session: LiveSession, key: ChannelKey, on_applied: Callable[[Outcome], T]) -> T:
         """The session enters a channel whose feed is pinned; on_applied runs in the very turn in which it is in."""
-        return await self.follower.submit(Join(session.info.session_id, key), on_applied)
+        feed = self.feeds.get(key)
+        return await self.follower.submit(Join(session.info.session_id, key, feed.head if feed else None), on_applied)
 
     async def leave(self, session: LiveSession, key: ChannelKey) -> None:
         await self.follower.submit(Leave(session.info.session_id, key))
@@ -254,13 +255,13 @@ class Runtime:
         entry = self.replica.session(session_id)
         return entry is not None and entry.took_over is not None and entry.took_over.startswith(f"{pid}.")
 
-    def join_user_sessions(self, user_id: str, key: str, timeout_s: float) -> None:
+    def join_user_sessions(self, user_id: str, key: str, head: int, timeout_s: float) -> None:
         """RemoteJoin.join_user() for a view's thread. Raises UnavailableError."""
         running = node.current()
         if running is None:
             return
         try:
-            running.call(self.remote_join.join_user(UserId(user_id), ChannelKey(key)), timeout_s)
+            running.call(self.remote_join.join_user(UserId(user_id), ChannelKey(key), head), timeout_s)
         except TimeoutError:
             raise UnavailableError from None
 

@@ -28,7 +28,13 @@ class Endings:
         self.kept = KeptSessions()
         self.ended = EndedIds()
         self.heads: dict[WorkerId, dict[ChannelKey, int]] = {}
+        self._joined_at: dict[SessionId, dict[ChannelKey, int]] = {}
         self._linger_ends: list[tuple[float, SessionId]] = []
+
+    def note_joined(self, entry: SessionEntry, channel: ChannelKey, head: int) -> None:
+        """Where the channel was when the session joined: all there is to go by until its worker's next BEAT."""
+        if entry.info.grace.keep_s > 0:
+            self._joined_at.setdefault(entry.info.session_id, {})[channel] = head
 
     def lose(self, entry: SessionEntry, heads: Mapping[ChannelKey, int], now: float) -> None:
         """The session ended without a goodbye: it lingers and is kept, as its transport's grace has it."""
@@ -36,6 +42,7 @@ class Endings:
         if info.grace.keep_s > 0 or info.grace.quit_s > 0:
             until = now + max(info.grace.keep_s, info.grace.quit_s)
             self.kept.put(Kept(info, self._heads_of(entry, heads, now), now, until))
+        self._joined_at.pop(info.session_id, None)
         if info.grace.quit_s > 0:
             heapq.heappush(self._linger_ends, (now + info.grace.quit_s, info.session_id))
             self._make(Lingering(info.session_id, now + info.grace.quit_s))
@@ -53,6 +60,7 @@ class Endings:
         """The session is over for good: nothing of it is kept."""
         session_id = entry.info.session_id
         self.kept.pop(session_id)
+        self._joined_at.pop(session_id, None)
         self.ended.add(session_id, now)
         self._make(Disconnected(session_id, reason, close_code, close_reason))
 
@@ -123,7 +131,8 @@ class Endings:
         """
         beaten: Mapping[ChannelKey, int] = self.heads.get(entry.info.worker, {})
         is_young = entry.took_over is not None and now - entry.info.since < YOUNG_S
-        sources = (said, entry.heads, beaten) if is_young else (said, beaten, entry.heads)
+        joined_at = self._joined_at.get(entry.info.session_id, {})
+        sources = (said, entry.heads, beaten, joined_at) if is_young else (said, beaten, entry.heads, joined_at)
         found: dict[ChannelKey, int] = {}
         for channel in entry.channels:
             for source in sources:

@@ -42,8 +42,11 @@ class Disconnect:
 
 @dataclass(frozen=True, slots=True)
 class Join:
+    """A session wants to be in a channel. `head`: where the channel was then, for who can say it."""
+
     session_id: SessionId
     channel: ChannelKey
+    head: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

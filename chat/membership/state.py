@@ -201,6 +201,8 @@ class MembershipState:
         if len(entry.channels) >= self._max_channels:
             raise RefusedError("conflict")
         self._make(Joined(command.session_id, command.channel))
+        if command.head is not None:
+            self._endings.note_joined(entry, command.channel, command.head)
 
     def _leave(self, command: Leave) -> None:
         if command.channel in self._live(command.session_id).channels:

@@ -137,7 +137,7 @@ def _announced_from(value: Any) -> AnnouncedSession:
 _COMMAND_TO: Mapping[type, Callable[[Any], list[Any]]] = {
     Connect: lambda c: ["connect", info_to(c.session), c.resume],
     Disconnect: lambda c: ["disconnect", c.session_id, c.goodbye, c.heads],
-    Join: lambda c: ["join", c.session_id, c.channel],
+    Join: lambda c: ["join", c.session_id, c.channel, *([] if c.head is None else [c.head])],
     Leave: lambda c: ["leave", c.session_id, c.channel],
     SetStatus: lambda c: ["status", c.session_id, c.status],
     Hello: lambda c: [
@@ -158,7 +158,9 @@ _T, _N, _I = text_from, number_from, integer_from
 _COMMAND_FROM: Mapping[str, Callable[..., Command]] = {
     "connect": lambda info, resume: Connect(info_from(info), _optional(_T, resume)),
     "disconnect": lambda session, goodbye, heads: Disconnect(SessionId(_T(session)), _flag(goodbye), heads_from(heads)),
-    "join": lambda session, channel: Join(SessionId(_T(session)), ChannelKey(_T(channel))),
+    "join": lambda session, channel, head=None: Join(
+        SessionId(_T(session)), ChannelKey(_T(channel)), _optional(integer_from, head)
+    ),
     "leave": lambda session, channel: Leave(SessionId(_T(session)), ChannelKey(_T(channel))),
     "status": lambda session, status: SetStatus(SessionId(_T(session)), status_from(status)),
     "hello": lambda worker, sessions: Hello(worker_from(worker), tuple(map(_announced_from, sessions))),

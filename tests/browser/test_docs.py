@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage
 
@@ -13,6 +14,7 @@ pytestmark = pytest.mark.browser
 def test_the_page_shows_every_part_and_the_browser_has_nothing_to_complain_of(
     browser: Browser, server: LiveServer
 ) -> None:
+    described = httpx.get(f"{server.url}/api/v1/schema").json()
     page = browser.new_page()
     said: list[str] = []
 
@@ -23,7 +25,7 @@ def test_the_page_shows_every_part_and_the_browser_has_nothing_to_complain_of(
     page.on("pageerror", lambda error: said.append(str(error)))
     page.goto(f"{server.url}/api/v1/docs")
     page.locator(".opblock").first.wait_for()
-    assert page.locator(".opblock").count() == 22
+    assert page.locator(".opblock").count() == sum(map(len, described["paths"].values()))
     page.locator("#operations-messages-messages_create .opblock-summary").click()
     page.locator(".opblock-body").first.wait_for()
     assert page.locator(".errors-wrapper").count() == 0

@@ -116,7 +116,7 @@ class FakeRuntime:
     def end_sessions(self, user_id: str, session_ids: list[str], timeout_s: float) -> None:
         self.ended.append((user_id, session_ids))
 
-    def join_user_sessions(self, user_id: str, key: str, timeout_s: float) -> None:
+    def join_user_sessions(self, user_id: str, key: str, head: int, timeout_s: float) -> None:
         self.joined.append((user_id, key))
 
 

@@ -57,7 +57,7 @@ class JoinView(SeedView):
         found = self._channel(me, key)
         live = self.live()
         if live is not None:
-            live.join_user_sessions(me.id, found.channel.key, JOIN_TIMEOUT_S)
+            live.join_user_sessions(me.id, found.channel.key, found.channel.seq, JOIN_TIMEOUT_S)
         page = selectors.messages_page(found.channel.id, limit=JOIN_MESSAGES)
         members = live.members(found.channel.key) if live is not None else []
         return Response(

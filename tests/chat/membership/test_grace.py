@@ -206,3 +206,25 @@ def test_a_session_that_falls_again_before_it_was_caught_up_keeps_the_older_head
     told.now += 0.5
     told.accept(DropWorker(FIRST))
     assert told.connect("s3", worker=SECOND, grace=LINGERS)[0].heads == {LOBBY: 3}  # type: ignore[union-attr]
+
+
+def test_who_joined_just_before_the_worker_died_is_caught_up_from_where_the_channel_was_then() -> None:
+    """No BEAT had told of that channel yet, and what was said meanwhile was not sent."""
+    told = Told()
+    told.connect("s1", grace=LINGERS)
+    told.accept(Join(S1, LOBBY, head=5))
+    told.accept(DropWorker(FIRST))
+    connected = told.connect("s2", worker=SECOND, grace=LINGERS)[0]
+    assert isinstance(connected, Connected)
+    assert connected.heads == {LOBBY: 5}
+
+
+def test_what_a_beat_told_counts_more_than_where_the_channel_was_at_the_join() -> None:
+    told = Told()
+    told.connect("s1", grace=LINGERS)
+    told.accept(Join(S1, LOBBY, head=5))
+    told.state.note_heads(FIRST, {LOBBY: 8})
+    told.accept(DropWorker(FIRST))
+    connected = told.connect("s2", worker=SECOND, grace=LINGERS)[0]
+    assert isinstance(connected, Connected)
+    assert connected.heads == {LOBBY: 8}
