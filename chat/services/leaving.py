@@ -8,22 +8,19 @@ Rows are locked in this order: channel, then message.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
-from operator import attrgetter
 
 from django.db import transaction
 from django.db.models import Q
 
-from chat import publish
-from chat.domain.events import Event, EventType
-from chat.domain.ids import ChannelKey, UserId
+from chat.domain.events import EventType
+from chat.domain.ids import UserId
 from chat.domain.rules import Role
 from chat.models import (
     AuditAction,
     AuditEntry,
-    Channel,
     ChannelMembership,
     Deletion,
     Invite,
@@ -32,10 +29,7 @@ from chat.models import (
     Reaction,
     UserBlock,
 )
-from chat.selectors import message_by_id
-
-BATCH = 100
-"""Messages in one transaction: a few hundredths of a second in which nobody else writes to their channels."""
+from chat.services.bulk import BATCH, messages_change, texts_remove
 
 
 def account_leave(*, user_id: UserId, removes_messages: bool) -> None:
@@ -91,42 +85,18 @@ def account_messages_remove(*, user_id: UserId) -> bool:
             mine = mine.filter(created_at__gte=job.done_until)
         messages = list(mine.order_by("created_at", "id")[:BATCH])
         if messages:
-            _change(messages, EventType.MESSAGE_DELETED, _delete)
+            messages_change(messages, EventType.MESSAGE_DELETED, texts_remove)
             job.done_until = messages[-1].created_at
             job.save(update_fields=["done_until"])
             return True
         reactions = list(Reaction.objects.filter(user_id=user_id).select_related("message").order_by("id")[:BATCH])
         if reactions:
             messages = list({each.message_id: each.message for each in reactions}.values())
-            _change(messages, EventType.REACTION_CHANGED, partial(_take_back, [each.pk for each in reactions]))
+            messages_change(messages, EventType.REACTION_CHANGED, partial(_take_back, [each.pk for each in reactions]))
             return True
         job.delete()
     return False
 
 
-def _delete(messages: Sequence[uuid.UUID]) -> None:
-    Reaction.objects.filter(message_id__in=messages).delete()
-    Mention.objects.filter(message_id__in=messages).delete()
-    Message.objects.filter(pk__in=messages).update(text="", deleted_at=datetime.now(UTC))
-
-
 def _take_back(reactions: Sequence[int], messages: Sequence[uuid.UUID]) -> None:
     Reaction.objects.filter(pk__in=reactions).delete()
-
-
-def _change(messages: Sequence[Message], kind: EventType, change: Callable[[Sequence[uuid.UUID]], None]) -> None:
-    """Let `change` change them, give each the next seq of its channel, and say what it looks like then."""
-    wanted = {message.channel_id for message in messages}
-    channels = {each.pk: each for each in Channel.objects.select_for_update().filter(pk__in=wanted).order_by("id")}
-    # What a moderator or retention took away before the channels were ours needs no second word.
-    found = Message.objects.filter(pk__in=[message.pk for message in messages], deleted_at=None)
-    left = sorted(found.only("id", "channel_id", "number"), key=attrgetter("channel_id", "number"))
-    change([message.pk for message in left])
-    for message in left:
-        channel = channels[message.channel_id]
-        channel.seq += 1
-        Message.objects.filter(pk=message.pk).update(changed_seq=channel.seq)
-        data = message_by_id(channel.pk, str(message.pk))
-        publish.durable(Event(kind, ChannelKey(channel.key), data, channel.seq))
-    for channel in channels.values():
-        channel.save(update_fields=["seq"])

@@ -1,7 +1,7 @@
 """Bulk deletion: everything that one user wrote in the last hours, in one channel or everywhere.
 
-In short transactions, so that nobody waits: each locks one channel, deletes some messages as message_delete would
-(their places stay, members are told of each), and ends. Interrupted, it is simply called again.
+In short transactions, so that nobody waits: each deletes some messages as message_delete would (their places stay,
+members are told of each). Interrupted, it is simply called again.
 """
 
 from __future__ import annotations
@@ -11,17 +11,13 @@ from datetime import UTC, datetime, timedelta
 from django.db import transaction
 
 from chat.domain.events import EventType
-from chat.domain.ids import ChannelKey, UserRef
+from chat.domain.ids import UserRef
 from chat.domain.policies import MAX_PURGE_HOURS, check_reason
 from chat.models import AuditAction, Message
 from chat.services.audit import audit_add
-from chat.services.messages import message_store, text_remove
+from chat.services.bulk import BATCH, messages_change, texts_remove
 from chat.services.sanctions import target_find
-from chat.statements import channels_lock
 from reaktor.errors import InvalidError
-
-BATCH = 100
-"""Messages in one transaction: some 30 ms under a channel's lock."""
 
 
 def messages_purge(*, user: UserRef, username: str, hours: int, channel: str | None = None, reason: str = "") -> int:
@@ -39,18 +35,11 @@ def messages_purge(*, user: UserRef, username: str, hours: int, channel: str | N
     if target.found is not None:
         theirs = theirs.filter(channel_id=target.found.channel.id)
     count = 0
-    for key in list(theirs.order_by().values_list("channel__key", flat=True).distinct()):
-        while True:
-            with transaction.atomic():
-                locked = channels_lock([key])[0]
-                batch = theirs.filter(channel_id=locked.id).select_for_update(of=("self",)).order_by("number")[:BATCH]
-                seq = locked.seq
-                for message in batch:
-                    seq += 1
-                    text_remove(message)
-                    message_store(message, seq, EventType.MESSAGE_DELETED, ChannelKey(key))
-            if seq == locked.seq:
-                break
-            count += seq - locked.seq
+    while True:
+        with transaction.atomic():
+            batch = list(theirs.order_by("created_at", "id")[:BATCH])
+            count += messages_change(batch, EventType.MESSAGE_DELETED, texts_remove)
+        if not batch:
+            break
     audit_add(user, AuditAction.PURGE, target.ref, target.key, why, {"hours": hours, "messages": count})
     return count

@@ -1,4 +1,4 @@
-"""People of every rank in one channel, stored."""
+"""People of every rank in ann's channel, stored; she owns it."""
 
 from __future__ import annotations
 
@@ -8,18 +8,7 @@ from accounts.models import User
 from chat.domain.ids import ChannelKey, UserRef
 from chat.models import Channel, ChannelMembership
 from chat.selectors import user_ref as ref_of
-from tests.support.databases import channel_of, user_ref
-
-
-@pytest.fixture
-def ann() -> UserRef:
-    """Owns the channel."""
-    return user_ref("ann")
-
-
-@pytest.fixture
-def tea(ann: UserRef) -> ChannelKey:
-    return channel_of(ann, "tea")
+from tests.support.databases import user_ref
 
 
 @pytest.fixture
