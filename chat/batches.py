@@ -15,14 +15,15 @@ from datetime import UTC, datetime
 from django.db import DatabaseError, IntegrityError, transaction
 
 from chat import statements
-from chat.domain import rules
 from chat.domain.events import MessageData
 from chat.domain.ids import ChannelKey, SessionId, UserId, UserRef
 from chat.domain.policies import TextRules
-from chat.models import Mention, Message, Report, UserBlock
+from chat.mentioning import Mentioning
+from chat.models import Mention, Message, Report
 from chat.permissions import Writing
-from chat.selectors import message_by_id, parse_message_id, timestamp, users_named
+from chat.selectors import message_by_id, parse_message_id, timestamp
 from chat.statements import LockedChannel, MessageRow, NonceKey
+from chat.textrules import flagged
 from reaktor.database import LOST
 from reaktor.errors import InvalidError, NotFoundError, ReaktorError
 from reaktor.ids import uuid7
@@ -90,8 +91,8 @@ class _Batch:
         self.writing = Writing(pairs, self.now)
         self.known = statements.nonces_find([key for post in self.posts if (key := self._nonce_key(post)) is not None])
         self.reply_channels = self._reply_channels()
-        self.named = users_named({name for post in self.posts for name in rules.mentioned_names(post.text)})
-        self.unheard = self._unheard()
+        texts, authors = [post.text for post in self.posts], {post.author.id for post in self.posts}
+        self.mentioning = Mentioning(texts, channels, authors, self.now)
         results = [self._result(post) for post in self.posts]
         if self.rows:
             statements.messages_insert(self.rows)
@@ -145,34 +146,17 @@ class _Batch:
         )
         self.rows.append(row)
         self.writing.posted(channel, post.author.id)
-        self._flag(row)
-        users = self._mentioned(post) if self.named else []
+        report = flagged(
+            row.text, self.text_rules, message_id=row.id, channel_id=row.channel_id, author_id=row.author_id
+        )
+        if report is not None:
+            self.reports.append(report)
+        users = self.mentioning.of(post.text, channel, post.author.id)
         self.mentions += [
             Mention(message_id=row.id, channel_id=row.channel_id, user_id=user.id, number=row.number) for user in users
         ]
         message = self._data(post, row, [user.username for user in users])
         return Stored(message, mentioned=tuple(user.id for user in users))
-
-    def _mentioned(self, post: Post) -> list[UserRef]:
-        """Who is named and wants to hear the author."""
-        named = [self.named[name] for name in rules.mentioned_names(post.text) if name in self.named]
-        return [user for user in named if (user.id, post.author.id) not in self.unheard]
-
-    def _unheard(self) -> set[tuple[str, str]]:
-        """(user, whom they block) among the named and the authors."""
-        if not self.named:
-            return set()
-        named, authors = [user.id for user in self.named.values()], {uuid.UUID(post.author.id) for post in self.posts}
-        blocks = UserBlock.objects.filter(user_id__in=named, blocked_id__in=authors)
-        return {(str(user), str(blocked)) for user, blocked in blocks.values_list("user_id", "blocked_id")}
-
-    def _flag(self, row: MessageRow) -> None:
-        """Put a message with such a word into the queue of reports; nobody reported it."""
-        word = self.text_rules.words.flagged_word(row.text)
-        if word is not None:
-            report = Report(message_id=row.id, channel_id=row.channel_id, author_id=row.author_id, text=row.text)
-            report.reason = f"The word filter found: {word}"
-            self.reports.append(report)
 
     def _data(self, post: Post, row: MessageRow, mentions: list[str]) -> MessageData:
         return {

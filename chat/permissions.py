@@ -189,16 +189,15 @@ def _roles_find(pairs: Sequence[Pair]) -> dict[Pair, Role]:
     return {(channel_id, str(user_id)): Role(role) for channel_id, user_id, role in rows}
 
 
-def _last_posts_find(channels: Iterable[tuple[LockedChannel, str]], now: datetime) -> dict[Pair, datetime]:
-    """When each last posted in a channel in slow mode, if that still counts; along the author's index."""
-    found: dict[Pair, datetime] = {}
-    for channel, user_id in channels:
-        since = now - timedelta(seconds=channel.slow_mode_s)
-        mine = Message.objects.filter(author_id=uuid.UUID(user_id), channel_id=channel.id, created_at__gt=since)
-        last = mine.aggregate(at=Max("created_at"))["at"]
-        if last is not None:
-            found[channel.id, user_id] = last
-    return found
+def _last_posts_find(channels: Sequence[tuple[LockedChannel, str]], now: datetime) -> dict[Pair, datetime]:
+    """When each last posted in a channel in slow mode, if that may still count; along the authors' index."""
+    if not channels:
+        return {}
+    since = now - timedelta(seconds=max(channel.slow_mode_s for channel, _ in channels))
+    theirs = Message.objects.filter(author_id__in={uuid.UUID(user_id) for _, user_id in channels}, created_at__gt=since)
+    newest = theirs.filter(channel_id__in={channel.id for channel, _ in channels}).values("channel_id", "author_id")
+    rows = newest.annotate(at=Max("created_at")).order_by().values_list("channel_id", "author_id", "at")
+    return {(channel_id, str(author_id)): at for channel_id, author_id, at in rows}
 
 
 def _unwanted_find(channel_ids: Iterable[int]) -> frozenset[int]:

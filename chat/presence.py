@@ -14,7 +14,7 @@ from typing import Any
 from chat.delivery.hub import Hub
 from chat.delivery.session import LiveSession
 from chat.domain.events import Event, EventType, MessageData, event_from_message
-from chat.domain.ids import ChannelKey, UserId
+from chat.domain.ids import ChannelKey, SessionId, UserId
 from chat.domain.sessions import LeftReason
 from chat.feeds import Feeds
 from chat.membership.messages import (
@@ -114,7 +114,18 @@ class Presence:
             session.close(Disconnect(CloseCode.RESYNC_NEEDED))
 
     def _tell_quit(self, left: Sequence[MemberLeft]) -> None:
-        """`user : quit`, for the transports that have such a word: once per session that shared a channel."""
-        sessions = {session.info.session_id: session for each in left for session in self._hub.members(each.channel)}
-        data = {"username": left[0].username, "channels": [each.channel for each in left]}
-        self._hub.to_sessions(Event(EventType.USER_QUIT, None, data), sessions.values())
+        """`user : quit`, for the transports that have such a word: once per session, with the channels that it shared.
+
+        No others: the key of an unlisted channel is all that keeps strangers out.
+        """
+        shared: dict[SessionId, list[ChannelKey]] = {}
+        for each in left:
+            for session in self._hub.members(each.channel):
+                shared.setdefault(session.info.session_id, []).append(each.channel)
+        groups: dict[tuple[ChannelKey, ...], list[LiveSession]] = {}
+        for session_id, channels in shared.items():
+            if (member := self._hub.get(session_id)) is not None:
+                groups.setdefault(tuple(channels), []).append(member)
+        for keys, sessions in groups.items():
+            data = {"username": left[0].username, "channels": list(keys)}
+            self._hub.to_sessions(Event(EventType.USER_QUIT, None, data), sessions)

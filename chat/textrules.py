@@ -9,13 +9,24 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 from chat.domain.policies import TextRules
 from chat.domain.words import WordFilter
-from chat.models import WordRule
+from chat.models import Report, WordRule
 from reaktor.config import Limits
 
 REFRESH_S = 1.0
+
+
+def flagged(text: str, rules: TextRules, message_id: Any, channel_id: int, author_id: Any) -> Report | None:
+    """The report, not stored yet, of a message whose text has such a word. Nobody reported it."""
+    word = rules.words.flagged_word(text)
+    if word is None:
+        return None
+    report = Report(message_id=message_id, channel_id=channel_id, author_id=author_id, text=text)
+    report.reason = f"The word filter found: {word}"
+    return report
 
 
 class CurrentTextRules:

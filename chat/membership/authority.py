@@ -25,6 +25,7 @@ from chat.membership.messages import Batch, Block, Command, DropWorker, Snapshot
 from chat.membership.state import MembershipState
 from reaktor.bus import Bus, BusError
 from reaktor.config import MembershipTimings
+from reaktor.errors import ReaktorError
 
 logger = logging.getLogger(__name__)
 
@@ -284,6 +285,9 @@ class Authority:
             async with asyncio.timeout(BLOCKS_TIMEOUT_S):
                 rows = await self._load_blocks()
             found = {(block.user_id, block.channel): block for block in rows}
+        except ReaktorError as error:
+            logger.warning("authority: could not read the blocks (%s)", error.message)
+            return False
         except Exception:
             logger.exception("authority: could not read the blocks")
             return False

@@ -22,6 +22,7 @@ from reaktor.times import timestamp
 
 LISTED_CHANNELS = 5_000
 """More than anybody looks through; a list without pages needs an end."""
+GONE = "deleted user"
 _LIKE = re.compile("[!%_]")
 """What LIKE would take for more than itself."""
 
@@ -84,7 +85,7 @@ def _as_seen(found: ChannelColumns, user: UserRef) -> ChannelAccess:
         id=found.id,
         key=ChannelKey(found.key),
         # A direct channel is called as the other one is, whoever looks.
-        name=found.partner or found.name,
+        name=found.name if kind is not ChannelKind.DIRECT else found.partner or GONE,
         topic=found.topic,
         kind=kind,
         seq=found.seq,

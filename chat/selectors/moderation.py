@@ -5,12 +5,14 @@ Pages go by the id of the last row (`cursor`), along the primary key.
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from django.db.models import Count, Max, Q, QuerySet
+from django.db.models import Count, Max, Q, QuerySet, Sum
 
+from accounts.selectors import user_named
 from chat.domain.ids import ChannelKey, UserId, UserRef
 from chat.domain.moderation import AuditData, InviteData, ReportData, SanctionData
 from chat.domain.policies import SanctionKind
@@ -22,6 +24,7 @@ from reaktor.times import timestamp
 
 PAGE = 50
 MODERATING = (Role.OWNER.value, Role.MODERATOR.value)
+BLOCKING = (SanctionKind.BAN.value, SanctionKind.KICK.value)
 T = TypeVar("T")
 
 
@@ -83,9 +86,12 @@ def audit_data(entry: AuditEntry) -> AuditData:
     }
 
 
-def moderated_channels(user: UserRef) -> QuerySet[ChannelMembership]:
-    """The memberships in which this user moderates."""
-    return ChannelMembership.objects.filter(user_id=user.id, role__in=MODERATING)
+def moderated_channels(user: UserRef) -> dict[int, str]:
+    """id → key of the channels in which this user moderates; while banned from one, they do not."""
+    mine = ChannelMembership.objects.filter(user_id=user.id, role__in=MODERATING)
+    bans = Sanction.objects.filter(user_id=user.id, kind=SanctionKind.BAN.value, lifted_at=None)
+    banned = bans.exclude(until__lte=datetime.now(UTC)).exclude(channel=None).values("channel_id")
+    return dict(mine.exclude(channel_id__in=banned).values_list("channel_id", "channel__key"))
 
 
 def sanctions_list(
@@ -99,10 +105,10 @@ def sanctions_list(
     """What this user may know: their own, those of the channels they moderate; everything for staff."""
     found = Sanction.objects.select_related("user", "channel", "issued_by")
     if not user.is_staff:
-        mine = moderated_channels(user).values("channel_id")
-        found = found.filter(Q(user_id=user.id) | Q(channel_id__in=mine))
+        mine = list(moderated_channels(user))
+        found = found.filter(Q(user_id=user.id) | Q(channel_id__in=mine)) if mine else found.filter(user_id=user.id)
     if username is not None:
-        found = found.filter(user__username__iexact=username)
+        found = found.filter(user=user_named(username))
     if channel is not None:
         found = found.filter(channel__key=channel)
     if only_in_force:
@@ -113,10 +119,10 @@ def sanctions_list(
 def reports_list(
     *, user: UserRef, only_open: bool = True, channel: str | None = None, cursor: str | None = None
 ) -> tuple[list[ReportData], str | None]:
-    """The reports of the channels that this user moderates; all of them for staff."""
+    """The reports of the channels that this user moderates, but those about themselves; all of them for staff."""
     found = Report.objects.select_related("channel", "author", "reporter", "resolved_by")
     if not user.is_staff:
-        found = found.filter(channel_id__in=moderated_channels(user).values("channel_id"))
+        found = found.filter(channel_id__in=list(moderated_channels(user))).exclude(author_id=uuid.UUID(user.id))
     if channel is not None:
         found = found.filter(channel__key=channel)
     if only_open:
@@ -130,9 +136,10 @@ def audit_list(
     """What was done: in the channels that this user moderates; everything for staff."""
     found = AuditEntry.objects.all()
     if not user.is_staff:
-        found = found.filter(channel__in=moderated_channels(user).values("channel__key"))
+        found = found.filter(channel__in=list(moderated_channels(user).values()))
     if username is not None:
-        found = found.filter(target__iexact=username)
+        target = user_named(username)
+        found = found.filter(target_id=target.pk) if target is not None else found.none()
     if channel is not None:
         found = found.filter(channel=channel)
     return _page(found, cursor, audit_data)
@@ -176,9 +183,11 @@ class BlockReader:
 
     def __call__(self) -> list[Block]:
         """The same list again when nothing was issued, lifted or deleted since. Two small queries."""
-        # Nothing of a row changes but its lifting, which takes it out of these.
+        # Nothing of a row changes but its lifting, which takes it out of these; the sum tells one from its successor.
+        over = datetime.now(UTC) - timedelta(minutes=1)
+        blocking = Sanction.objects.filter(lifted_at=None, kind__in=BLOCKING).exclude(until__lt=over)
         seen = (
-            Sanction.objects.filter(lifted_at=None).aggregate(count=Count("pk"), newest=Max("pk")),
+            blocking.aggregate(count=Count("pk"), newest=Max("pk"), sum=Sum("pk")),
             Removal.objects.aggregate(count=Count("pk"), newest=Max("until")),
         )
         if seen != self._seen:
@@ -190,7 +199,7 @@ class BlockReader:
 def blocks_in_force() -> list[Block]:
     """Bans and kicks that hold now, and removals: who may not be where, until when (Unix seconds)."""
     now = datetime.now(UTC)
-    sanctions = Sanction.objects.filter(lifted_at=None, kind__in=(SanctionKind.BAN.value, SanctionKind.KICK.value))
+    sanctions = Sanction.objects.filter(lifted_at=None, kind__in=BLOCKING)
     found = [
         Block(
             UserId(str(user_id)),

@@ -40,7 +40,7 @@ def direct_open(*, user: UserRef, username: str) -> tuple[ChannelAccess, bool]:
         with transaction.atomic():
             channel = Channel.objects.create(
                 key=key,
-                name=f"{user.username}, {other.username}",
+                name="Direct",  # each of the two sees the other one's name instead
                 kind=ChannelKind.DIRECT.value,
                 pair=pair,
                 created_by_id=user.id,

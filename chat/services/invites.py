@@ -15,7 +15,7 @@ from chat.models import AuditAction, ChannelMembership, Invite, Sanction
 from chat.selectors import ChannelAccess, channel_access, invite_data
 from chat.services.audit import audit_add
 from chat.services.memberships import member_add, tell_membership
-from reaktor.errors import BannedError, InvalidError, NotFoundError
+from reaktor.errors import BannedError, ForbiddenError, InvalidError, NotFoundError
 
 NO_GOOD = "That invite is not good (any more)."
 MAX_USES = 100_000
@@ -64,6 +64,7 @@ def invite_accept(*, user: UserRef, code: str) -> ChannelAccess:
             if not _is_good(invite):
                 raise NotFoundError(NO_GOOD)
             _refuse_banned(user, channel.pk)
+            _refuse_kicked(user, invite)
             member_add(channel.pk, user.id, read_number=channel.number)
             if invite.uses_left is not None:
                 Invite.objects.filter(pk=invite.pk).update(uses_left=F("uses_left") - 1)
@@ -80,3 +81,10 @@ def _refuse_banned(user: UserRef, channel_id: int) -> None:
     bans = Sanction.objects.filter(user_id=user.id, channel_id=channel_id, kind="ban", lifted_at=None)
     if bans.exclude(until__lte=datetime.now(UTC)).exists():
         raise BannedError("You are banned from this channel.")
+
+
+def _refuse_kicked(user: UserRef, invite: Invite) -> None:
+    """Who was kicked out needs an invite that is newer than that."""
+    kicks = Sanction.objects.filter(user_id=user.id, channel_id=invite.channel_id, kind="kick")
+    if kicks.filter(created_at__gt=invite.created_at).exists():
+        raise ForbiddenError("You were removed from that channel since; ask for a new invite.")

@@ -14,11 +14,13 @@ from django.db import transaction
 from chat import publish
 from chat.domain.events import Event, EventType
 from chat.domain.ids import ChannelKey, SessionId, UserId, UserRef
-from chat.domain.policies import KICK_S
 from chat.domain.rules import ChannelKind, Role
 from chat.models import Channel, ChannelMembership, Removal
 from chat.selectors import ChannelAccess, channel_access, channel_data
 from reaktor.errors import ConflictError
+
+REMOVAL_S = 60.0
+"""Longer than a greeting may take that read its channels before; who is let in again need not wait for its end."""
 
 
 class ReadMark(TypedDict):
@@ -66,12 +68,10 @@ def membership_join(*, user: UserRef, key: str) -> ChannelAccess:
     return found
 
 
-def member_add(
-    channel_id: int, user_id: UserId, *, role: Role = Role.MEMBER, read_number: int = 0
-) -> ChannelMembership:
+def member_add(channel_id: int, user_id: UserId, *, read_number: int = 0) -> ChannelMembership:
     """The user's membership in the channel, made where there is none; an earlier removal holds no longer."""
     membership, _ = ChannelMembership.objects.get_or_create(
-        channel_id=channel_id, user_id=user_id, defaults={"role": role.value, "read_number": read_number}
+        channel_id=channel_id, user_id=user_id, defaults={"role": Role.MEMBER.value, "read_number": read_number}
     )
     if Removal.objects.filter(channel_id=channel_id, user_id=user_id).delete()[0]:
         publish.blocks_changed()
@@ -106,7 +106,7 @@ def removal_add(channel_id: int, user_id: UserId) -> None:
     """Have the authority take the user out of the channel, and keep out what was allowed in a moment before."""
     now = datetime.now(UTC)
     Removal.objects.filter(until__lt=now).delete()
-    until = now + timedelta(seconds=KICK_S)
+    until = now + timedelta(seconds=REMOVAL_S)
     Removal.objects.update_or_create(channel_id=channel_id, user_id=user_id, defaults={"until": until})
     publish.blocks_changed()
 

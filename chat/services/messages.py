@@ -19,12 +19,13 @@ from chat.domain.errors import ArchivedError
 from chat.domain.events import Event, EventType, MessageData
 from chat.domain.ids import ChannelKey, UserId, UserRef
 from chat.domain.policies import TextRules
-from chat.models import AuditAction, Channel, Mention, Message, Reaction
+from chat.mentioning import Mentioning
+from chat.models import AuditAction, Channel, Mention, Message, Reaction, Report
 from chat.permissions import Writing
-from chat.selectors import ChannelAccess, channel_access, message_by_id, parse_message_id, users_named
+from chat.selectors import ChannelAccess, channel_access, message_by_id, parse_message_id
 from chat.services.audit import audit_add
 from chat.statements import LockedChannel, channels_lock
-from chat.textrules import CurrentTextRules
+from chat.textrules import CurrentTextRules, flagged
 from reaktor import node
 from reaktor.errors import ConflictError, ForbiddenError, NotFoundError, ReaktorError, UnavailableError
 
@@ -87,14 +88,15 @@ def message_edit(
     wanted = rules.check_text(text, max_chars=max_chars)
     allowed = text_rules.current() if text_rules is not None else TextRules()
 
-    def change(message: Message, found: ChannelAccess) -> bool:
+    def change(message: Message, found: ChannelAccess, channel: LockedChannel) -> bool:
         if str(message.author_id) != user.id:
             raise ForbiddenError("Only its author may edit a message.")
         if message.text == wanted:
             return False
         message.text = wanted
         message.edited_at = datetime.now(UTC)
-        _mentions_replace(message, wanted)
+        _mentions_replace(message, channel, user)
+        _flag_anew(message, allowed)
         return True
 
     def refusal(writing: Writing, channel: LockedChannel) -> ReaktorError | None:
@@ -106,7 +108,7 @@ def message_edit(
 def message_delete(*, user: UserRef, key: str, message_id: str, reason: str = "") -> MessageData:
     """The text goes, the place stays. By its author or a moderator; repeating it changes nothing."""
 
-    def change(message: Message, found: ChannelAccess) -> bool:
+    def change(message: Message, found: ChannelAccess, channel: LockedChannel) -> bool:
         is_own = str(message.author_id) == user.id
         if not is_own and not found.access.can_moderate:
             raise ForbiddenError("Only its author or a moderator may delete a message.")
@@ -134,7 +136,7 @@ def reaction_add(*, user: UserRef, key: str, message_id: str, emoji: str) -> Mes
     """One's emoji on a message; the same again changes nothing."""
     wanted = rules.check_emoji(emoji)
 
-    def change(message: Message, found: ChannelAccess) -> bool:
+    def change(message: Message, found: ChannelAccess, channel: LockedChannel) -> bool:
         if Reaction.objects.filter(message=message).count() >= REACTIONS_PER_MESSAGE:
             raise ConflictError("That message has as many reactions as it can bear.")
         return Reaction.objects.get_or_create(message=message, user_id=user.id, emoji=wanted)[1]
@@ -146,7 +148,7 @@ def reaction_remove(*, user: UserRef, key: str, message_id: str, emoji: str) -> 
     """Take one's emoji back; one that is not there changes nothing."""
     wanted = rules.check_emoji(emoji)
 
-    def change(message: Message, found: ChannelAccess) -> bool:
+    def change(message: Message, found: ChannelAccess, channel: LockedChannel) -> bool:
         return bool(Reaction.objects.filter(message=message, user_id=user.id, emoji=wanted).delete()[0])
 
     return _message_change(user, key, message_id, EventType.REACTION_CHANGED, change, may_write(user))
@@ -165,7 +167,7 @@ def _message_change(
     key: str,
     message_id: str,
     kind: EventType,
-    change: Callable[[Message, ChannelAccess], bool],
+    change: Callable[[Message, ChannelAccess, LockedChannel], bool],
     refusal: Refusal | None = None,
 ) -> MessageData:
     """Lock channel and message, ask whether `refusal` stands against it, let `change` change the message (False:
@@ -186,7 +188,7 @@ def _message_change(
             raise NotFoundError("There is no such message in this channel.")
         if message.deleted_at is not None and refusal is not None:
             raise ConflictError("That message is deleted.")
-        if not change(message, found):
+        if not change(message, found, channel):
             return message_by_id(channel.id, message_id)
         return message_store(message, channel.seq + 1, kind, found.channel.key)
 
@@ -201,9 +203,17 @@ def message_store(message: Message, seq: int, kind: EventType, key: ChannelKey) 
     return data
 
 
-def _mentions_replace(message: Message, text: str) -> None:
+def _mentions_replace(message: Message, channel: LockedChannel, author: UserRef) -> None:
     Mention.objects.filter(message=message).delete()
+    mentioning = Mentioning([message.text], [channel], [author.id], datetime.now(UTC))
     Mention.objects.bulk_create(
-        Mention(message=message, channel_id=message.channel_id, user_id=user.id, number=message.number)
-        for user in users_named(rules.mentioned_names(text)).values()
+        Mention(message=message, channel_id=channel.id, user_id=user.id, number=message.number)
+        for user in mentioning.of(message.text, channel, author.id)
     )
+
+
+def _flag_anew(message: Message, rules: TextRules) -> None:
+    """An edited text is looked at like a new one; a report that is open already says enough."""
+    report = flagged(message.text, rules, message.pk, message.channel_id, message.author_id)
+    if report is not None and not Report.objects.filter(message=message, reporter=None, resolved_at=None).exists():
+        report.save()

@@ -15,13 +15,14 @@ from chat.selectors import channel_access, parse_message_id, report_data
 from chat.services.audit import audit_add
 from chat.services.messages import message_delete
 from chat.services.sanctions import sanction_issue
-from reaktor.errors import ConflictError, InvalidError, NotFoundError
+from reaktor.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
 
 RELATED = ("channel", "author", "reporter", "resolved_by")
 
 
 def report_create(*, user: UserRef, key: str, message_id: str, reason: str) -> ReportData:
-    """Have a message of somebody else looked at. Once per person and message; the same again is the report from then.
+    """Have a message of somebody else looked at. While one's report is open the same again is that report; once it is
+    decided, it is opened anew.
 
     Raises InvalidError (no reason, one's own message), NotFoundError, ConflictError (deleted).
     """
@@ -37,16 +38,23 @@ def report_create(*, user: UserRef, key: str, message_id: str, reason: str) -> R
         raise ConflictError("That message is deleted.")
     if str(message.author_id) == user.id:
         raise InvalidError("That is your own message.")
-    report, _ = Report.objects.get_or_create(
-        message=message,
-        reporter_id=uuid.UUID(user.id),
-        defaults={
-            "channel_id": message.channel_id,
-            "author_id": message.author_id,
-            "reason": why,
-            "text": message.text,
-        },
-    )
+    said = {"reason": why, "text": message.text}
+    with transaction.atomic():
+        report, is_new = Report.objects.get_or_create(
+            message=message,
+            reporter_id=uuid.UUID(user.id),
+            defaults={"channel_id": message.channel_id, "author_id": message.author_id, **said},
+        )
+        if not is_new and report.resolved_at is not None:
+            again = {
+                **said,
+                "created_at": datetime.now(UTC),
+                "resolved_at": None,
+                "resolved_by": None,
+                "resolution": "",
+            }
+            Report.objects.filter(pk=report.pk).update(**again)
+            report.refresh_from_db()
     return report_data(report)
 
 
@@ -75,6 +83,8 @@ def report_resolve(
             raise NotFoundError("There is no such report.")
         key = ChannelKey(report.channel.key)
         channel_access(user=user, key=key, to_moderate=True).access.check_moderate()
+        if str(report.author_id) == user.id:
+            raise ForbiddenError("Somebody else decides about what you wrote.")
         if report.resolved_at is not None:
             raise ConflictError("That report is decided already.")
         if resolution != Report.Resolution.DISMISSED:

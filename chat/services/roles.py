@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import uuid
+
 from django.db import transaction
 
 from chat.domain.ids import ChannelKey, UserRef
 from chat.domain.policies import Rank, rank_of
 from chat.domain.rules import Role
-from chat.models import AuditAction, Channel, ChannelMembership
+from chat.models import AuditAction, Channel, ChannelMembership, UserBlock
 from chat.selectors import ChannelAccess, channel_access
 from chat.services.audit import audit_add
 from chat.services.memberships import member_add, tell_membership
-from chat.services.sanctions import target_find
+from chat.services.sanctions import Target, target_find
 from reaktor.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
 
 
@@ -26,6 +28,7 @@ def role_set(*, user: UserRef, key: str, username: str, role: str) -> Role:
         words = ", ".join(each.value for each in Role)
         raise InvalidError(f"A role is one of {words}.", fields={"role": words}) from None
     with transaction.atomic():
+        Channel.objects.select_for_update().filter(key=key).first()
         if username.lower() == user.username.lower():
             return _step_down(user, key, wanted)
         target = target_find(user, username, key, needed=Rank.OWNER)
@@ -33,7 +36,7 @@ def role_set(*, user: UserRef, key: str, username: str, role: str) -> Role:
         if rank_of(wanted, is_staff=False, is_superuser=False) > target.actor_rank:
             raise ForbiddenError("Nobody gives a role above their own.")
         channel_id = target.found.channel.id
-        Channel.objects.select_for_update().get(pk=channel_id)
+        _check_willing(user, target)
         member_add(channel_id, target.ref.id, read_number=target.found.channel.number)
         _store(user, target.found, target.ref, wanted)
     return wanted
@@ -48,10 +51,17 @@ def role_remove(*, user: UserRef, key: str, username: str) -> Role:
     return role_set(user=user, key=key, username=username, role=Role.MEMBER.value)
 
 
+def _check_willing(user: UserRef, target: Target) -> None:
+    """Nobody is made a member by somebody whom they block. Raises ForbiddenError, NotFoundError (switched off)."""
+    if not target.user.is_active:
+        raise NotFoundError("There is no such user.")
+    if UserBlock.objects.filter(user=target.user, blocked_id=uuid.UUID(user.id)).exists():
+        raise ForbiddenError("They do not want to hear from you.")
+
+
 def _step_down(user: UserRef, key: str, wanted: Role) -> Role:
     found = channel_access(user=user, key=ChannelKey(key))
     owners = ChannelMembership.objects.filter(channel_id=found.channel.id, role=Role.OWNER.value)
-    Channel.objects.select_for_update().get(pk=found.channel.id)
     own_rank = rank_of(found.access.role, is_staff=False, is_superuser=False)
     if rank_of(wanted, is_staff=False, is_superuser=False) > own_rank:
         raise ForbiddenError("Nobody gives themselves a higher role.")

@@ -7,6 +7,7 @@ staff's.
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -25,6 +26,7 @@ from chat.domain.rules import ChannelKind, Role
 from chat.models import AuditAction, Channel, ChannelMembership, Sanction
 from chat.selectors import ChannelAccess, channel_access, sanction_data, timestamp, user_ref
 from chat.services.audit import audit_add
+from chat.services.memberships import removal_add
 from reaktor.errors import InvalidError, NotFoundError
 
 _ACTIONS = {
@@ -106,8 +108,8 @@ def sanction_issue(
     if chosen is SanctionKind.KICK:
         ends = now + timedelta(seconds=KICK_S)
     with transaction.atomic():
+        place_lock(user, username, channel)
         target = target_find(user, username, channel)
-        _lock(target)
         earlier = _in_force(target, now).filter(kind=chosen.value)
         earlier.update(lifted_at=now, lifted_by_id=issuer_id(user))
         sanction = Sanction.objects.create(
@@ -133,15 +135,16 @@ def sanction_lift(*, user: UserRef, sanction_id: int, reason: str = "") -> Sanct
         if sanction is None:
             raise NotFoundError("There is no such sanction.")
         key = sanction.channel.key if sanction.channel else None
+        place_lock(user, sanction.user.username, key)
         target = target_find(user, sanction.user.username, key)
-        _lock(target)
         now = datetime.now(UTC)
         if not Sanction.objects.filter(pk=sanction_id, lifted_at=None).update(
             lifted_at=now, lifted_by_id=issuer_id(user)
         ):
             sanction.refresh_from_db()
             return sanction_data(sanction)
-        if sanction.channel is None:
+        # A ban whose time is over may stand beside the one that holds now.
+        if sanction.channel is None and not _in_force(target, now).filter(kind=sanction.kind).exists():
             undo = accounts.user_unban if sanction.kind == SanctionKind.BAN else accounts.user_unmute
             undo(sanction.user)
         publish.blocks_changed()
@@ -177,12 +180,17 @@ def _kind(kind: str, channel: str | None) -> SanctionKind:
     return chosen
 
 
-def _lock(target: Target) -> None:
-    """What posts wait for: the channel's row, or (everywhere) the account's."""
-    if target.found is not None:
-        Channel.objects.select_for_update().get(pk=target.found.channel.id)
-    else:
-        User.objects.select_for_update().get(pk=target.user.pk)
+def place_lock(actor: UserRef, username: str, key: str | None) -> None:
+    """Lock what posts wait for, before anything is read: the channel's row, or (everywhere) the accounts' rows.
+
+    So the ranks that are read next are those that hold: who is demoted meanwhile waits, or is demoted already.
+    """
+    if key is not None:
+        Channel.objects.select_for_update().filter(key=key).first()
+        return
+    user = user_named(username)
+    both = [uuid.UUID(actor.id), *([user.pk] if user is not None else [])]
+    list(User.objects.select_for_update().filter(pk__in=both).order_by("pk"))
 
 
 def _in_force(target: Target, now: datetime) -> QuerySet[Sanction]:
@@ -199,6 +207,7 @@ def _carry_out(sanction: Sanction, kind: SanctionKind, target: Target) -> None:
         accounts.user_ban(target.user, until=sanction.until, reason=sanction.reason)
     elif kind is SanctionKind.KICK and target.found.channel.kind is ChannelKind.PRIVATE:
         ChannelMembership.objects.filter(channel_id=target.found.channel.id, user=target.user).delete()
+        removal_add(target.found.channel.id, target.ref.id)
     publish.blocks_changed()
 
 

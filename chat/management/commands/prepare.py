@@ -33,7 +33,8 @@ class Command(BaseCommand):
                 asyncio.run(wait_for_redis(config.redis_url, config.start.wait_s))
             with migration_lock(config.data_dir, config.start.migrate_wait_s, self._say):
                 call_command("migrate", verbosity=0, interactive=False, skip_checks=True)
-            self._make_administrator(config.start)
+                # Under the same lock: of two at once one makes the account, the other one finds it.
+                self._make_administrator(config.start)
         except (StartupError, RedisUnavailableError) as error:
             raise CommandError(str(error)) from error
         except OSError as error:

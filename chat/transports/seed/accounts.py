@@ -12,7 +12,7 @@ from accounts import services
 from accounts.models import RESERVED_USERNAMES, User
 from chat.transports.seed.views import SeedView, required
 from reaktor.api import client_address
-from reaktor.errors import BannedError, InvalidError, NameTakenError, NotAuthenticatedError
+from reaktor.errors import InvalidError, NameTakenError, NotAuthenticatedError
 
 _NAME = re.compile(r"[A-Za-z0-9]+")
 MIN_NAME, MAX_NAME = 3, 32
@@ -42,10 +42,7 @@ class LoginView(OpenView):
         name, password = required(self.fields(request), "name", "password")
         if not isinstance(name, str) or not isinstance(password, str):
             raise NotAuthenticatedError(services.WRONG)
-        try:
-            user = services.user_authenticate(username=name, password=password, address=client_address(request))
-        except BannedError:
-            raise BannedError("This account is banned") from None
+        user = services.user_authenticate(username=name, password=password, address=client_address(request))
         return _logged_in(user)
 
 

@@ -263,3 +263,30 @@ def test_a_banned_owner_is_none_while_it_lasts(ann: UserRef, staff: UserRef, tea
         services.channel_update(user=ann, key=tea, topic="mine")
     channel_of(ann, "other")
     services.channel_update(user=ann, key="other", topic="mine")
+
+
+def test_nobody_is_made_a_member_by_somebody_whom_they_block_or_after_their_account_was_switched_off(
+    secret: ChannelKey, ann: UserRef, bob: UserRef
+) -> None:
+    services.user_block(user=bob, username="ann")
+    with pytest.raises(ForbiddenError):
+        services.role_set(user=ann, key=secret, username="bob", role="member")
+    services.user_unblock(user=bob, username="ann")
+    User.objects.filter(pk=bob.id).update(is_active=False)
+    with pytest.raises(NotFoundError):
+        services.role_set(user=ann, key=secret, username="bob", role="owner")
+
+
+def test_who_was_kicked_needs_an_invite_that_is_newer_than_that(secret: ChannelKey, ann: UserRef, bob: UserRef) -> None:
+    code = services.invite_create(user=ann, key=secret)["code"]
+    services.invite_accept(user=bob, code=code)
+    services.sanction_issue(user=ann, kind="kick", username="bob", channel=secret)
+    with pytest.raises(ForbiddenError):
+        services.invite_accept(user=bob, code=code)
+    services.invite_accept(user=bob, code=services.invite_create(user=ann, key=secret)["code"])
+
+
+def test_whose_other_one_is_gone_sees_no_name_any_more(ann: UserRef, bob: UserRef) -> None:
+    key = services.direct_open(user=ann, username="bob")[0].channel.key
+    ChannelMembership.objects.filter(user_id=ann.id).delete()
+    assert selectors.channel_access(user=bob, key=key).channel.name == "deleted user"

@@ -157,3 +157,35 @@ def test_a_change_of_the_words_holds_within_a_second(django_assert_num_queries: 
     with django_assert_num_queries(1):
         assert rules.current().words.rejects("darn")
         assert rules.current().words.rejects("darn")
+
+
+def test_nobody_decides_about_their_own_message_or_sees_who_reported_it(
+    mod: UserRef, ann: UserRef, tea: ChannelKey
+) -> None:
+    stored = post(mod, tea, "buy my pills")
+    assert isinstance(stored, Stored)
+    made = report(ann, stored.message)
+    assert selectors.reports_list(user=mod)[0] == []
+    with pytest.raises(ForbiddenError):
+        services.report_resolve(user=mod, report_id=made["id"], resolution="dismissed")
+    services.report_resolve(user=ann, report_id=made["id"], resolution="dismissed")
+
+
+def test_what_was_decided_can_be_reported_anew(message: MessageData, mod: UserRef, bob: UserRef) -> None:
+    eve = user_ref("eve")
+    first = report(eve, message)
+    services.report_resolve(user=mod, report_id=first["id"], resolution="dismissed")
+    services.message_edit(user=bob, key="tea", message_id=message["id"], text="worse", max_chars=99)
+    again = report(eve, message, "now look at this")
+    assert (again["id"], again["text"], again["resolved_at"]) == (first["id"], "worse", None)
+    assert selectors.reports_list(user=mod)[0] == [again]
+
+
+def test_an_edit_is_looked_at_for_words_like_a_new_message(message: MessageData, bob: UserRef) -> None:
+    WordRule.objects.create(word="darn", action="flag")
+    current = CurrentTextRules(Limits())
+    for text in ("darn", "darn it"):
+        services.message_edit(
+            user=bob, key="tea", message_id=message["id"], text=text, max_chars=99, text_rules=current
+        )
+    assert [each.reason for each in Report.objects.all()] == ["The word filter found: darn"]

@@ -7,7 +7,7 @@ import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from accounts.models import User
 from accounts.tokens import check_may_log_in
@@ -249,3 +249,59 @@ def test_nothing_is_accepted_once_the_ban_is_stored(
         thread.join(10)
     assert stored >= 5
     assert Channel.objects.get(key="tea").number == stored
+
+
+@pytest.mark.parametrize("kind", ["ban", "mute"])
+def test_lifting_one_whose_time_is_over_leaves_the_one_in_force(staff: UserRef, bob: UserRef, kind: str) -> None:
+    channel_of(None, "other")
+    first = services.sanction_issue(user=staff, kind=kind, username="bob", until=later())
+    over = datetime.now(UTC) - timedelta(seconds=1)
+    Sanction.objects.update(until=over)
+    services.sanction_issue(user=staff, kind=kind, username="bob")
+    services.sanction_lift(user=staff, sanction_id=first["id"])
+    assert isinstance(post(bob, "other"), BannedError | MutedError)
+    assert services.sanction_lift_all(user=staff, username="bob") == 1
+    assert isinstance(post(bob, "other"), Stored)
+
+
+def test_the_reader_of_blocks_sees_a_ban_that_took_the_place_of_another(mod: UserRef, bob: UserRef) -> None:
+    reader = selectors.BlockReader()
+    services.sanction_issue(user=mod, kind="ban", username="bob", channel="tea", until=later())
+    assert reader()[0].until is not None
+    services.sanction_issue(user=mod, kind="ban", username="bob", channel="tea")
+    assert reader()[0].until is None
+
+
+def test_a_moderator_who_is_banned_sees_nothing_of_the_channel_s_moderation(
+    ann: UserRef, mod: UserRef, bob: UserRef
+) -> None:
+    services.sanction_issue(user=mod, kind="mute", username="bob", channel="tea")
+    assert selectors.audit_list(user=mod)[0] != []
+    services.sanction_issue(user=ann, kind="ban", username="mod", channel="tea")
+    assert selectors.audit_list(user=mod)[0] == []
+    assert {each["username"] for each in selectors.sanctions_list(user=mod)[0]} == {"mod"}
+
+
+def test_who_is_demoted_while_a_sanction_waits_has_no_rank_any_more(mod: UserRef, bob: UserRef) -> None:
+    """The sanction waits for the channel's lock; the demotion that holds it comes first."""
+    outcome: list[object] = []
+    is_locked = threading.Event()
+
+    def ban() -> None:
+        is_locked.wait(10)
+        try:
+            outcome.append(services.sanction_issue(user=mod, kind="ban", username="bob", channel="tea"))
+        except ForbiddenError as error:
+            outcome.append(error)
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=ban)
+    thread.start()
+    with transaction.atomic():
+        Channel.objects.select_for_update().get(key="tea")
+        is_locked.set()
+        thread.join(0.3)
+        ChannelMembership.objects.filter(user_id=mod.id).update(role="member")
+    thread.join(10)
+    assert isinstance(outcome[0], ForbiddenError)
