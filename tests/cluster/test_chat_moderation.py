@@ -10,6 +10,7 @@ import sys
 import time
 from datetime import UTC, datetime, timedelta
 
+import httpx
 import pytest
 
 from tests.support.chat_cluster import ChatCluster
@@ -40,6 +41,45 @@ def staff(chat: ChatCluster) -> tuple[str, str]:
     return name, token
 
 
+PASSWORD = "correct horse battery"
+PROMOTE = """
+from django.contrib.auth.models import Group
+from accounts.models import User
+user = User.objects.get(username="{name}")
+user.set_password("{password}")
+user.is_staff = True
+user.save()
+user.groups.add(Group.objects.get(name="Moderators"))
+"""
+
+
+class Admin:
+    """A moderator in the admin, in a browser's place: logs in, presses buttons. Its worker is slot 1's."""
+
+    def __init__(self, chat: ChatCluster, name: str) -> None:
+        self._url = f"{chat.url}/admin"
+        self._client = httpx.Client(
+            transport=httpx.HTTPTransport(local_address=chat.source(1)), timeout=30, follow_redirects=True
+        )
+        script = PROMOTE.format(name=name, password=PASSWORD)
+        subprocess.run(
+            [sys.executable, "manage.py", "shell", "-c", script], env=chat.environment, check=True, timeout=60
+        )
+        page = self._post("/login/", username=name, password=PASSWORD, next="/admin/")
+        assert "Log out" in page.text, page.text
+
+    def _post(self, path: str, **fields: str) -> httpx.Response:
+        token = self._client.get(f"{self._url}/login/").cookies.get("csrftoken") or self._client.cookies["csrftoken"]
+        fields["csrfmiddlewaretoken"] = token
+        answer = self._client.post(self._url + path, data=fields, headers={"Referer": self._url})
+        assert answer.status_code == 200, answer.text
+        return answer
+
+    def ban(self, user_id: str, reason: str) -> None:
+        page = self._post(f"/accounts/user/{user_id}/do/ban/", reason=reason, duration="3600", place="")
+        assert "banned" in page.text
+
+
 async def sanction(chat: ChatCluster, slot: int, token: str, **fields: object) -> dict[str, object]:
     answer = await asyncio.to_thread(chat.request, "POST", "/api/v1/sanctions", token, chat.source(slot), json=fields)
     assert answer.status_code == 201, answer.text
@@ -68,18 +108,19 @@ async def post_until_refused(client: NativeClient, channel: str, posted: list[fl
         posted.append(time.monotonic())
 
 
-async def test_a_ban_closes_the_sessions_on_the_other_worker_and_nothing_is_accepted_after_it(
+async def test_a_ban_in_the_admin_closes_the_sessions_on_the_other_worker_and_nothing_is_accepted_after_it(
     chat: ChatCluster,
 ) -> None:
     (channel,) = await new_channels(chat, 1)
-    _, moderator = staff(chat)
-    name, token = chat.account()
+    admin_name, moderator = chat.account()
+    admin = await asyncio.to_thread(Admin, chat, admin_name)
+    _, token = chat.account()
     spammer = await native(chat, 2, token)
     await spammer.join(channel)
     posted: list[float] = []
     posting = asyncio.create_task(post_until_refused(spammer, channel, posted))
     await until(lambda: len(posted) >= 5)
-    await sanction(chat, 1, moderator, kind="ban", username=name, reason="spam")
+    await asyncio.to_thread(admin.ban, spammer.greeting["user"]["id"], "spam")
     returned = time.monotonic()
     history = f"/api/v1/channels/{channel}/messages?limit=100"
     before = await asyncio.to_thread(chat.request, "GET", history, moderator, chat.source(1))
