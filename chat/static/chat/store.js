@@ -120,7 +120,7 @@ export class Store {
       return null;
     }
     if (event === "sanction") {
-      if (data.kind === "kick") channel?.left();
+      if (data.kind === "kick" || data.kind === "ban") channel?.left();
       this.touch(key);
       return { kind: "sanction", key, data };
     }

@@ -39,3 +39,17 @@ export function typingLine(names) {
   if (names.length <= 3) return `${names.slice(0, -1).join(", ")} and ${names.at(-1)} are typing…`;
   return "Several people are typing…";
 }
+
+/**
+ * You were muted in Tea: too loud
+ * @param {{kind: string, reason: string}} sanction  @param {string|null} place  a channel's name; null: everywhere
+ */
+export function sanctionLine({ kind, reason }, place) {
+  const what = {
+    kick: `You were removed from ${place}`,
+    mute: place === null ? "You were muted everywhere" : `You were muted in ${place}`,
+    ban: place === null ? "This account was banned" : `You were banned from ${place}`,
+    lift: place === null ? "You may write again" : `You may write in ${place} again`,
+  };
+  return `${what[kind] ?? "A moderator acted on your account"}${reason ? `: ${reason}` : "."}`;
+}

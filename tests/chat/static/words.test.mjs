@@ -5,7 +5,7 @@ import { test } from "node:test";
 
 import { partsOf } from "../../../chat/static/chat/richtext.js";
 import { isSameRow, timeline } from "../../../chat/static/chat/timeline.js";
-import { dayOf, typingLine } from "../../../chat/static/chat/words.js";
+import { dayOf, sanctionLine, typingLine } from "../../../chat/static/chat/words.js";
 import { message } from "./support.mjs";
 
 const now = new Date("2026-01-03T12:00:00");
@@ -112,4 +112,12 @@ test("days and typists are said in words", () => {
   assert.equal(typingLine(["ada"]), "ada is typing…");
   assert.equal(typingLine(["ada", "bob", "eve"]), "ada, bob and eve are typing…");
   assert.equal(typingLine(["a", "b", "c", "d"]), "Several people are typing…");
+});
+
+test("a sanction says what, where and why", () => {
+  assert.equal(sanctionLine({ kind: "mute", reason: "too loud" }, "Tea"), "You were muted in Tea: too loud");
+  assert.equal(sanctionLine({ kind: "ban", reason: "" }, "Tea"), "You were banned from Tea.");
+  assert.equal(sanctionLine({ kind: "ban", reason: "spam" }, null), "This account was banned: spam");
+  assert.equal(sanctionLine({ kind: "lift", reason: "" }, null), "You may write again.");
+  assert.equal(sanctionLine({ kind: "new", reason: "" }, "Tea"), "A moderator acted on your account.");
 });

@@ -6,6 +6,7 @@ import { ChannelView } from "./channel.js";
 import { Lobby } from "./lobby.js";
 import { Sidebar } from "./sidebar.js";
 import { Toasts } from "./toasts.js";
+import { sanctionLine } from "../words.js";
 
 const REFRESH_MS = 60_000;
 
@@ -110,14 +111,7 @@ export class Shell {
     } else if (kind === "mention" && key !== this.shown) {
       this.toasts.announce(`You are mentioned in ${name}`);
     } else if (kind === "sanction") {
-      const what = {
-        kick: `You were removed from ${name}`,
-        mute: `You were muted in ${name}`,
-        ban: "This account was banned",
-      };
-      this.toasts.show(
-        `${what[data.kind] ?? "A moderator acted on your account"}${data.reason ? `: ${data.reason}` : "."}`,
-      );
+      this.toasts.show(sanctionLine(data, key === null ? null : name));
     }
   }
 
