@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NotRequired, TypedDict
 
+from accounts.models import User
 from chat import selectors, services
 from chat.batches import Post, Result
 from chat.delivery.session import LiveSession
@@ -69,12 +70,17 @@ def _load_start(user: UserRef, keys: Sequence[ChannelKey]) -> tuple[str, list[Ch
 
 
 async def connect(
-    runtime: Runtime, session: LiveSession, cursors: Mapping[str, int], respond: Callable[[Greeting], None]
+    runtime: Runtime,
+    session: LiveSession,
+    verify: Callable[[], User],
+    cursors: Mapping[str, int],
+    respond: Callable[[Greeting], None],
 ) -> None:
     """Make a session live and put it back into the channels of its cursors; `respond` with what it missed.
 
-    Channels that are gone or not theirs any more are left out of `resume`. Raises BannedError,
-    TooManySessionsError, UnavailableError, TooLargeError (more channels than a session may be in).
+    `verify` is Runtime.connect()'s. Channels that are gone or not theirs any more are left out of `resume`. Raises
+    BannedError, NotAuthenticatedError, TooManySessionsError, UnavailableError, TooLargeError (more channels than a
+    session may be in).
     """
     limits = runtime.config.limits
     if len(cursors) > limits.channels_per_session:
@@ -83,7 +89,7 @@ async def connect(
     epoch, found = await runtime.database.read(_load_start, session.user, asked)
     keys = [each.channel.key for each in found if each.channel.key in cursors]
     async with runtime.feeds.pinned(*keys):
-        await runtime.connect(session)
+        await runtime.connect(session, verify)
         try:
             for key in keys:
                 await runtime.join(session, key, _nothing)

@@ -11,10 +11,12 @@ from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from accounts.authentication import Claims
 from chat.delivery.session import LiveSession
 from chat.domain.events import Event, EventType
 from chat.domain.ids import UserRef
-from chat.domain.sessions import SessionInfo
+from chat.domain.sessions import Credentials, SessionInfo
+from chat.revalidation import credentials_of
 from chat.transports.native import protocol
 from reaktor.config import Limits, NativeTimings
 from reaktor.errors import CloseCode, Disconnect, RateLimitedError
@@ -49,8 +51,9 @@ class NativeSession(LiveSession):
         limits: Limits,
         timings: NativeTimings,
         on_close: Callable[[Disconnect], None],
+        credentials: Credentials,
     ) -> None:
-        super().__init__(info, user, protocol.FORMAT)
+        super().__init__(info, user, protocol.FORMAT, credentials)
         self._sink = sink
         self._expires_at = expires_at
         self._limits = limits
@@ -93,9 +96,10 @@ class NativeSession(LiveSession):
         self._seen_at = self._now()
         self._pinged_at = None
 
-    def renew(self, expires_at: float) -> None:
+    def renew(self, claims: Claims) -> None:
         """A newer token."""
-        self._expires_at = expires_at
+        self._expires_at = claims.expires_at
+        self.credentials = credentials_of(claims)
         self._warned = False
 
     def count_operation(self) -> None:
