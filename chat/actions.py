@@ -24,7 +24,7 @@ from chat.limits import ChatLimits
 from chat.membership.messages import Outcome
 from chat.runtime import Runtime
 from chat.selectors import ChannelAccess
-from reaktor.errors import NotFoundError, TooLargeError
+from reaktor.errors import BannedError, ForbiddenError, NotFoundError, TooLargeError
 
 PAGE_MESSAGES = 100
 PAGE_BYTES = 128 * 1024
@@ -91,8 +91,7 @@ async def connect(
     async with runtime.feeds.pinned(*keys):
         await runtime.connect(session, verify)
         try:
-            for key in keys:
-                await runtime.join(session, key, _nothing)
+            keys = [key for key in keys if await _entered_again(runtime, session, key)]
             answers = {key: await runtime.feeds.answer_since(key, cursors[key]) for key in keys}
             greeting: Greeting = {
                 "epoch": epoch,
@@ -107,6 +106,15 @@ async def connect(
         except BaseException:
             runtime.disconnect(session, goodbye=True)
             raise
+
+
+async def _entered_again(runtime: Runtime, session: LiveSession, key: ChannelKey) -> bool:
+    """Whether the session may go on there. The membership knows of kicks, and of bans a moment before the store."""
+    try:
+        await runtime.join(session, key, _nothing)
+    except (BannedError, ForbiddenError, NotFoundError):
+        return False
+    return True
 
 
 def _nothing(outcome: Outcome) -> None:
