@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NotRequired, TypedDict
 
+from accounts.models import User
 from chat import selectors, services
 from chat.batches import Post, Result
 from chat.delivery.session import LiveSession
@@ -23,7 +24,7 @@ from chat.limits import ChatLimits
 from chat.membership.messages import Outcome
 from chat.runtime import Runtime
 from chat.selectors import ChannelAccess
-from reaktor.errors import NotFoundError, TooLargeError
+from reaktor.errors import BannedError, ForbiddenError, NotFoundError, TooLargeError
 
 PAGE_MESSAGES = 100
 PAGE_BYTES = 128 * 1024
@@ -69,12 +70,17 @@ def _load_start(user: UserRef, keys: Sequence[ChannelKey]) -> tuple[str, list[Ch
 
 
 async def connect(
-    runtime: Runtime, session: LiveSession, cursors: Mapping[str, int], respond: Callable[[Greeting], None]
+    runtime: Runtime,
+    session: LiveSession,
+    verify: Callable[[], User],
+    cursors: Mapping[str, int],
+    respond: Callable[[Greeting], None],
 ) -> None:
     """Make a session live and put it back into the channels of its cursors; `respond` with what it missed.
 
-    Channels that are gone or not theirs any more are left out of `resume`. Raises BannedError,
-    TooManySessionsError, UnavailableError, TooLargeError (more channels than a session may be in).
+    `verify` is Runtime.connect()'s. Channels that are gone or not theirs any more are left out of `resume`. Raises
+    BannedError, NotAuthenticatedError, TooManySessionsError, UnavailableError, TooLargeError (more channels than a
+    session may be in).
     """
     limits = runtime.config.limits
     if len(cursors) > limits.channels_per_session:
@@ -83,10 +89,9 @@ async def connect(
     epoch, found = await runtime.database.read(_load_start, session.user, asked)
     keys = [each.channel.key for each in found if each.channel.key in cursors]
     async with runtime.feeds.pinned(*keys):
-        await runtime.connect(session)
+        await runtime.connect(session, verify)
         try:
-            for key in keys:
-                await runtime.join(session, key, _nothing)
+            keys = [key for key in keys if await _entered_again(runtime, session, key)]
             answers = {key: await runtime.feeds.answer_since(key, cursors[key]) for key in keys}
             greeting: Greeting = {
                 "epoch": epoch,
@@ -101,6 +106,15 @@ async def connect(
         except BaseException:
             runtime.disconnect(session, goodbye=True)
             raise
+
+
+async def _entered_again(runtime: Runtime, session: LiveSession, key: ChannelKey) -> bool:
+    """Whether the session may go on there. The membership knows of kicks, and of bans a moment before the store."""
+    try:
+        await runtime.join(session, key, _nothing)
+    except (BannedError, ForbiddenError, NotFoundError):
+        return False
+    return True
 
 
 def _nothing(outcome: Outcome) -> None:

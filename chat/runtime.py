@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
+from accounts.models import User
 from chat import figures, remote_join, selectors
 from chat.broadcast import Broadcast
 from chat.deletions import Deletions
@@ -39,6 +40,7 @@ from chat.membership.roster import SessionEntry
 from chat.membership.wire import REVOKED, REVOKED_GROUP, worker_mailbox
 from chat.presence import Presence
 from chat.remote_join import RemoteJoin
+from chat.revalidation import Revalidation, verify_again
 from chat.textrules import CurrentTextRules
 from chat.writer import Writer
 from reaktor import node
@@ -129,6 +131,8 @@ class Runtime:
                 tasks.create_task(self.feeds.run(), name="runtime: feeds")
                 tasks.create_task(self.follower.run(), name="runtime: follower")
                 tasks.create_task(self._watch_database(), name="runtime: database")
+                revalidation = Revalidation(self.database, self.hub, self.config.delivery.sessions_interval_s)
+                tasks.create_task(revalidation.run(), name="runtime: revalidation")
                 if self.authority is not None:
                     tasks.create_task(self.authority.run(), name="runtime: authority")
         finally:
@@ -218,8 +222,13 @@ class Runtime:
 
     # -- Sessions ---------------------------------------------------------------------------------------------
 
-    async def connect(self, session: LiveSession, *, resume: SessionId | None = None) -> None:
-        """Make a session live. Raises BannedError, TooManySessionsError, UnavailableError; then it is not."""
+    async def connect(
+        self, session: LiveSession, verify: Callable[[], User], *, resume: SessionId | None = None
+    ) -> None:
+        """Make a session live; `verify` reads its token's user anew. Then it is found by whatever ends tokens.
+
+        Raises BannedError, NotAuthenticatedError, TooManySessionsError, UnavailableError; then it is not live.
+        """
         if self.is_draining:
             raise UnavailableError("The server is restarting.")
         self.hub.attach(session)
@@ -227,6 +236,11 @@ class Runtime:
             await self.follower.submit(Connect(session.info, resume))
         except BaseException:
             self.hub.detach(session)
+            raise
+        try:
+            await verify_again(self.database, session, verify)
+        except BaseException:
+            self.disconnect(session, goodbye=True)
             raise
 
     def disconnect(self, session: LiveSession, *, goodbye: bool) -> None:

@@ -139,12 +139,16 @@ class MembershipTimings:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """The hub's bounds: how much of a channel stays in memory, how often heads are compared with the store."""
+    """The hub's bounds: how much of a channel stays in memory, how often heads are compared with the store.
+
+    `sessions_interval_s`: how often live sessions are compared with their accounts.
+    """
 
     recent_messages: int = 200
     join_messages: int = 25
     hold_gap_s: float = 0.05
     heads_interval_s: float = 2.0
+    sessions_interval_s: float = 60.0
     idle_feed_s: float = 30.0
     sync_messages: int = 200
     sync_channel_bytes: int = 128 * KIB

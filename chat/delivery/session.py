@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from chat.domain.events import Event
 from chat.domain.ids import ChannelKey, UserRef
-from chat.domain.sessions import SessionInfo, Status
+from chat.domain.sessions import Credentials, SessionInfo, Status
 from reaktor.errors import Disconnect
 
 Frame = Any
@@ -32,14 +32,29 @@ class WireFormat(Protocol):
 
 
 class LiveSession(ABC):
-    """One live client. `outbox` holds the frames of this loop turn; `channels` what it is in, as its hub delivers."""
+    """One live client. `outbox` holds the frames of this loop turn; `channels` what it is in, as its hub delivers.
 
-    __slots__ = ("channels", "format", "info", "is_open", "is_starting", "outbox", "status", "user", "waiting")
+    `credentials` are those of its newest token; `info` names the log-in that it began with.
+    """
 
-    def __init__(self, info: SessionInfo, user: UserRef, wire_format: WireFormat) -> None:
+    __slots__ = (
+        "channels",
+        "credentials",
+        "format",
+        "info",
+        "is_open",
+        "is_starting",
+        "outbox",
+        "status",
+        "user",
+        "waiting",
+    )
+
+    def __init__(self, info: SessionInfo, user: UserRef, wire_format: WireFormat, credentials: Credentials) -> None:
         self.info = info
         self.user = user
         self.format = wire_format
+        self.credentials = credentials
         self.outbox: list[Frame] = []
         self.channels: set[ChannelKey] = set()
         self.status = Status.ONLINE

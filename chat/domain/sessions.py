@@ -38,6 +38,14 @@ class Grace:
 
 
 @dataclass(frozen=True, slots=True)
+class Credentials:
+    """What the token of a session says that the store may take back: the account's token version, the log-in's id."""
+
+    token_version: int
+    login: str
+
+
+@dataclass(frozen=True, slots=True)
 class SessionInfo:
     """One live session, as everybody knows it. `since` is Unix seconds; `login` is that of the token it came with."""
 

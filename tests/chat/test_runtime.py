@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import uuid
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from accounts.models import User
 from chat.domain.ids import WorkerId
 from chat.limits import ChatLimits
 from chat.runtime import Runtime
@@ -32,8 +34,9 @@ async def test_sessions_are_told_4007_when_the_bus_stays_away_and_not_before(tmp
     life = asyncio.create_task(runtime.run())
     try:
         await asyncio.wait_for(runtime.wait_ready(), 5)
-        session = FakeSession("ann", FakeFormat())
-        await runtime.connect(session)
+        ann = str(uuid.UUID(int=1))
+        session = FakeSession("ann", FakeFormat(), user=ann)
+        await runtime.connect(session, lambda: User(pk=ann, username=ann))
         layer.is_cut = True
         await until(lambda: not runtime.status()["bus"] and not runtime.status()["in_step"])
         assert session.closed == []

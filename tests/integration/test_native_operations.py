@@ -208,6 +208,38 @@ async def test_typing_is_told_to_the_others_at_most_each_few_seconds(connect: Co
         assert await refused(stranger, "typing", channel) == "not_a_member"
 
 
+async def test_typing_is_no_way_to_flood_others(connect: Connect, channel: str) -> None:
+    """Each "off" used to be told, however many there were."""
+    author, reader = await two_in(connect, channel)
+    answers = [await author.send("typing", channel, on=False) for _ in range(50)]
+    # An "off" ends the interval, so that only the bound of all together is left to these.
+    answers += [await author.send("typing", channel, on=on) for _ in range(700) for on in (True, False, False)]
+    assert [await answer for answer in answers] == [{}] * 2_150
+    await author.post(channel, "done")
+    await reader.message("done")
+    told = [frame["data"]["on"] for frame in reader.all_events if frame["event"] == "typing"]
+    assert told == [True, False] * 600
+
+
+async def test_a_purge_goes_batch_by_batch_and_everybody_sees_it(hasty_server: LiveServer) -> None:
+    name, token = hasty_server.account()
+    async with (
+        await NativeClient.connect(hasty_server.url, hasty_server.account()[1]) as owner,
+        await NativeClient.connect(hasty_server.url, token) as victim,
+    ):
+        key = (await owner.request("channel.create", name="spammed", kind="unlisted"))["key"]
+        await owner.join(key)
+        await victim.join(key)
+        posts = [await victim.send("message.send", key, text="buy", nonce=str(number)) for number in range(250)]
+        ids = {(await answer)["id"] for answer in posts}
+        purge = await owner.send("moderation.purge", key, user=name, hours=1)
+        assert await purge == {"deleted": 250}
+        await owner.post(key, "clean")
+        await victim.message("clean")
+        gone = [frame["data"]["id"] for frame in victim.all_events if frame["event"] == "message.deleted"]
+        assert (len(gone), set(gone)) == (250, ids)
+
+
 async def test_a_user_is_as_present_as_the_best_of_their_sessions(
     connect: Connect, channel: str, server: LiveServer
 ) -> None:

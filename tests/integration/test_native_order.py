@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.integration.conftest import Connect
-from tests.support.native import NativeClient
+from tests.support.native import NativeClient, Refused
 from tests.support.server import LiveServer
 
 
@@ -240,3 +240,28 @@ async def test_a_client_that_missed_edits_and_deletions_learns_the_present_state
 async def test_a_resume_of_channels_that_are_gone_or_not_ones_own_leaves_them_out(connect: Connect) -> None:
     client = await connect(resume={"general": 0, "no-such-channel": 5, "not a key": 1, "prv-secret": 3})
     assert set(client.greeting["resume"]) == {"general"}
+
+
+async def test_who_was_kicked_or_banned_a_moment_ago_resumes_everything_else(
+    connect: Connect, channel: str, server: LiveServer
+) -> None:
+    """The store knows no kicks: the membership refused that channel, and the whole hello failed with 4504."""
+    owner = await connect()
+    kicking, banning = [
+        (await owner.request("channel.create", name=name, kind="unlisted"))["key"] for name in ("kicking", "banning")
+    ]
+    name, token = server.account()
+    cursors = {channel: 0, kicking: 0, banning: 0}
+    client = await connect(token, resume=cursors)
+    assert set(client.greeting["resume"]) == set(cursors)
+    await owner.request("moderation.kick", kicking, user=name)
+    await owner.request("moderation.ban", banning, user=name)
+    await client.event("sanction", banning)
+    await client.abort()
+    again = await connect(token, resume=cursors)
+    assert set(again.greeting["resume"]) == {channel}
+    await again.post(channel, "still here")
+    for key in (kicking, banning):
+        with pytest.raises(Refused) as caught:
+            await again.post(key, "and here?")
+        assert caught.value.code == "not_a_member"

@@ -14,7 +14,7 @@ from typing import Any
 from chat.delivery.session import LiveSession
 from chat.domain.events import Event, EventType, MessageData
 from chat.domain.ids import ChannelKey, SessionId, UserId, UserRef, WorkerId
-from chat.domain.sessions import SessionInfo, Transport
+from chat.domain.sessions import Credentials, SessionInfo, Transport
 from reaktor.errors import Disconnect
 
 CHANNEL = ChannelKey("lobby")
@@ -39,7 +39,7 @@ class FakeSession(LiveSession):
     def __init__(self, name: str, wire_format: FakeFormat, *, user: str | None = None) -> None:
         owner = UserId(user or name)
         info = SessionInfo(SessionId(name), owner, str(owner), WorkerId(0, 1), Transport.NATIVE, 0.0)
-        super().__init__(info, UserRef(owner, str(owner)), wire_format)
+        super().__init__(info, UserRef(owner, str(owner)), wire_format, Credentials(1, ""))
         self.is_starting = False
         self.unsent = 0
         self.writes: list[list[Any]] = []

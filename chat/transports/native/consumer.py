@@ -13,6 +13,7 @@ import logging
 import secrets
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from channels.consumer import AsyncConsumer
@@ -22,6 +23,7 @@ from chat import actions, selectors
 from chat.batches import Stored
 from chat.domain.ids import SessionId
 from chat.domain.sessions import SessionInfo, Transport
+from chat.revalidation import credentials_of
 from chat.runtime import Runtime, current
 from chat.transports.native import handlers, moderation, protocol  # noqa: F401  handlers register themselves
 from chat.transports.native.protocol import BadFrameError, Request
@@ -220,6 +222,7 @@ class NativeConsumer(AsyncConsumer):
             limits=self.runtime.config.limits,
             timings=self.runtime.config.native,
             on_close=self._on_close,
+            credentials=credentials_of(claims),
         )
         self._session = session
 
@@ -236,8 +239,11 @@ class NativeConsumer(AsyncConsumer):
             self.runtime.hub.send(session, protocol.answer(request.id, data))
 
         try:
-            await actions.connect(self.runtime, session, request.data["resume"], respond)
+            verify = partial(user_for_claims, claims)
+            await actions.connect(self.runtime, session, verify, request.data["resume"], respond)
         except ReaktorError:
+            if not session.is_open:
+                return  # it was ended meanwhile, and told why; what is left is the closing handshake
             self._session = None
             raise
 

@@ -28,7 +28,7 @@ async def on_hello(consumer: NativeConsumer, session: NativeSession, request: Re
 @handles("auth.refresh")
 async def on_auth_refresh(consumer: NativeConsumer, session: NativeSession, request: Request) -> None:
     claims = await consumer.claims_of_same_user(request.data["token"], session)
-    session.renew(claims.expires_at)
+    session.renew(claims)
     consumer.answer(request, {"expires_at": session.expires_at})
 
 

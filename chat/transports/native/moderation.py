@@ -70,9 +70,14 @@ async def on_lift(consumer: NativeConsumer, session: NativeSession, request: Req
 @handles("moderation.purge")
 async def on_purge(consumer: NativeConsumer, session: NativeSession, request: Request) -> None:
     data: dict[str, Any] = request.data
-    # Many short transactions, in a reading thread: the one that writes has everybody's posts to store between them.
-    purge = partial(services.messages_purge, user=session.user, username=data["user"], hours=data["hours"])
-    count = await consumer.runtime.database.read(partial(purge, channel=_place(request), reason=data["reason"]))
+    database = consumer.runtime.database
+    begin = partial(services.purge_begin, user=session.user, username=data["user"], hours=data["hours"])
+    purge = await database.write(partial(begin, channel=_place(request), reason=data["reason"]))
+    count = 0
+    # One call per batch: everybody's posts are stored between them. Who lost the right to it loses the session, too.
+    while session.is_open and (deleted := await database.write(services.purge_batch, purge=purge)) is not None:
+        count += deleted
+        session.seen()  # its pongs wait behind this frame
     consumer.answer(request, {"deleted": count})
 
 

@@ -11,12 +11,14 @@ from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from accounts.authentication import Claims
 from chat.delivery.session import LiveSession
 from chat.domain.events import Event, EventType
 from chat.domain.ids import UserRef
-from chat.domain.sessions import SessionInfo
+from chat.domain.sessions import Credentials, SessionInfo
+from chat.revalidation import credentials_of
 from chat.transports.native import protocol
-from reaktor.config import Limits, NativeTimings
+from reaktor.config import Limits, NativeTimings, Rate
 from reaktor.errors import CloseCode, Disconnect, RateLimitedError
 from reaktor.wsframe import FrameSink
 
@@ -36,6 +38,7 @@ class NativeSession(LiveSession):
         "_sink",
         "_timings",
         "_typing_at",
+        "_typings",
         "_warned",
     )
 
@@ -49,8 +52,9 @@ class NativeSession(LiveSession):
         limits: Limits,
         timings: NativeTimings,
         on_close: Callable[[Disconnect], None],
+        credentials: Credentials,
     ) -> None:
-        super().__init__(info, user, protocol.FORMAT)
+        super().__init__(info, user, protocol.FORMAT, credentials)
         self._sink = sink
         self._expires_at = expires_at
         self._limits = limits
@@ -63,6 +67,7 @@ class NativeSession(LiveSession):
         self._closed_by: Disconnect | None = None
         self._operations: deque[float] = deque()
         self._typing_at: dict[str, float] = {}
+        self._typings: deque[float] = deque()
 
     @property
     def unsent_bytes(self) -> int:
@@ -93,30 +98,35 @@ class NativeSession(LiveSession):
         self._seen_at = self._now()
         self._pinged_at = None
 
-    def renew(self, expires_at: float) -> None:
+    def renew(self, claims: Claims) -> None:
         """A newer token."""
-        self._expires_at = expires_at
+        self._expires_at = claims.expires_at
+        self.credentials = credentials_of(claims)
         self._warned = False
 
     def count_operation(self) -> None:
         """Raises RateLimitedError at more operations than `limits.operations` (a window of the last ones)."""
         if not self._limits.enabled:
             return
-        rate, now = self._limits.operations, self._now()
-        while self._operations and self._operations[0] <= now - rate.period_s:
-            self._operations.popleft()
-        if len(self._operations) >= rate.count:
-            raise RateLimitedError(retry_after_s=self._operations[0] + rate.period_s - now)
-        self._operations.append(now)
+        if (wait_s := _count(self._operations, self._limits.operations, self._now())) is not None:
+            raise RateLimitedError(retry_after_s=wait_s)
 
     def may_tell_typing(self, key: str, *, is_on: bool) -> bool:
-        """At most one `typing on` per channel and interval; more are dropped, as nobody misses them."""
+        """At most one `typing on` per channel and interval, and an "off" only after one; the rest is dropped.
+
+        In all channels together as many as `limits.operations`, beside those: typing is free, and still no flood.
+        Nobody misses what is dropped.
+        """
+        if not is_on:
+            return self._typing_at.pop(key, None) is not None
         now = self._now()
-        if is_on and now - self._typing_at.get(key, -1e9) < self._timings.typing_interval_s:
+        if key in self._typing_at and now - self._typing_at[key] < self._timings.typing_interval_s:
+            return False
+        if self._limits.enabled and _count(self._typings, self._limits.operations, now) is not None:
             return False
         if len(self._typing_at) > self._limits.channels_per_session:
             self._typing_at.clear()
-        self._typing_at[key] = now if is_on else -1e9
+        self._typing_at[key] = now
         return True
 
     def tick(self, now: float) -> None:
@@ -134,6 +144,16 @@ class NativeSession(LiveSession):
         elif left < timings.expiry_warning_s and not self._warned:
             self._warned = True
             self.write([_expiring(self.expires_at)])
+
+
+def _count(times: deque[float], rate: Rate, now: float) -> float | None:
+    """Count one more in a window of the last ones; None, or the seconds until one more is within the rate."""
+    while times and times[0] <= now - rate.period_s:
+        times.popleft()
+    if len(times) >= rate.count:
+        return times[0] + rate.period_s - now
+    times.append(now)
+    return None
 
 
 def _expiring(expires_at: str) -> bytes:

@@ -19,6 +19,7 @@ from chat import actions
 from chat.batches import Stored
 from chat.domain.ids import SessionId, UserRef
 from chat.domain.sessions import Grace, SessionInfo, Transport
+from chat.revalidation import credentials_of
 from chat.runtime import Runtime, current
 from chat.selectors import user_ref
 from chat.transports.socketio import events
@@ -33,6 +34,8 @@ from reaktor.socketio.socket import Ack, Socket
 logger = logging.getLogger(__name__)
 
 MAX_PID_CHARS = 64
+NOTE_S = 2.0
+"""How long what the handshake's token was found to be good for saves the question in connect(), once."""
 
 
 def _runtime() -> Runtime:
@@ -61,17 +64,20 @@ class ChatApplication:
         if token is None and handshake.revision != V3:
             return None
         try:
-            handshake.notes["user"] = await self._user(_runtime(), token)
+            found = await self._user(_runtime(), token)
         except ReaktorError as error:
             return Refusal(int(error.status), {"error": error.message, "code": error.code.value})
+        handshake.notes["user"] = (time.monotonic(), found)
         return None
 
     async def connect(self, socket: Socket, request: ConnectRequested) -> Accepted | Refused | NotNow:
         try:
             runtime = _runtime()
-            token = (request.auth or {}).get("token", socket.handshake.query.get("token"))
-            noted = socket.handshake.notes.get("user") if not (request.auth or {}).get("token") else None
-            claims, user = noted or await self._user(runtime, token)
+            own = (request.auth or {}).get("token")
+            noted = self._noted(socket.handshake)
+            if own or noted is None:
+                noted = await self._user(runtime, own or socket.handshake.query.get("token"))
+            claims, user = noted
             return await self._start(runtime, socket, request, claims, user)
         except TooManySessionsError:
             return Accepted()
@@ -79,6 +85,12 @@ class ChatApplication:
             return NotNow()
         except ReaktorError as error:
             return Refused(error.message, error.as_data(), close=True)
+
+    @staticmethod
+    def _noted(handshake: Handshake) -> tuple[Claims, UserRef] | None:
+        """Whom admit() found a moment ago. Once: an Engine.IO session outlives tokens, and may connect again."""
+        at, found = handshake.notes.pop("user", (0.0, None))
+        return found if time.monotonic() - at <= NOTE_S else None
 
     async def _user(self, runtime: Runtime, token: object) -> tuple[Claims, UserRef]:
         if not token:
@@ -113,12 +125,19 @@ class ChatApplication:
             if self._offsets is None:
                 self._offsets = Offsets(runtime.feeds)
             return SocketIOSession(
-                info, user, socket, self._offsets, expires_at=claims.expires_at, recoverable=recoverable
+                info,
+                user,
+                socket,
+                self._offsets,
+                credentials=credentials_of(claims),
+                expires_at=claims.expires_at,
+                recoverable=recoverable,
             )
 
         pid = asked or secrets.token_urlsafe(18).replace(".", "_")
         session = session_for(pid)
-        await runtime.connect(session, resume=SessionId(asked) if asked else None)
+        verify = partial(user_for_claims, claims)
+        await runtime.connect(session, verify, resume=SessionId(asked) if asked else None)
         socket.attachment = session
         is_recovered = asked is not None and runtime.took_over(session.info.session_id, asked)
         if is_recovered:

@@ -13,7 +13,7 @@ import orjson
 
 from chat.delivery.session import LiveSession
 from chat.domain.ids import ChannelKey, UserRef
-from chat.domain.sessions import SessionInfo
+from chat.domain.sessions import Credentials, SessionInfo
 from chat.feeds import Feeds
 from chat.selectors import timestamp
 from chat.transports.socketio import events
@@ -62,10 +62,11 @@ class SocketIOSession(LiveSession):
         socket: Socket,
         offsets: Offsets,
         *,
+        credentials: Credentials,
         expires_at: float,
         recoverable: bool,
     ) -> None:
-        super().__init__(info, user, FORMAT)
+        super().__init__(info, user, FORMAT, credentials)
         self.socket = socket
         self.recoverable = recoverable
         self._offsets = offsets

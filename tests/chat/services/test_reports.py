@@ -123,6 +123,22 @@ def test_a_purge_takes_the_last_hours_of_one_user_in_one_channel_or_everywhere(
             services.messages_purge(user=staff, username="bob", hours=hours)
 
 
+def test_a_purge_that_is_interrupted_is_in_the_audit_log_all_the_same(
+    bob: UserRef, mod: UserRef, tea: ChannelKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(purge, "BATCH", 3)
+    for number in range(7):
+        post(bob, tea, f"m{number}")
+    begun = services.purge_begin(user=mod, username="bob", hours=2, channel=tea, reason="spam")
+    assert services.purge_batch(purge=begun) == 3
+    entry = AuditEntry.objects.get(action="purge")
+    assert (entry.actor, entry.target, entry.channel, entry.reason) == ("mod", "bob", tea, "spam")
+    assert entry.details == {"hours": 2, "messages": 7}
+    post(bob, tea, "written later")
+    assert [services.purge_batch(purge=begun) for _ in range(4)] == [3, 1, None, None]
+    assert Message.objects.get(deleted_at=None).text == "written later"
+
+
 def test_words_are_rejected_or_put_into_the_queue(bob: UserRef, mod: UserRef, tea: ChannelKey) -> None:
     rules = TextRules(WordFilter.of(reject=["darn"], flag=["pills"]))
     assert isinstance(post(bob, tea, "darn", rules), ForbiddenError)

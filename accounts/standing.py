@@ -1,0 +1,34 @@
+"""What has become of accounts and log-ins since somebody's token was verified. Reads, for many at once; in threads.
+
+user_for_claims() is the same for one token. This is for whoever holds live sessions and must not rely on being told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from accounts import tokens
+from accounts.models import EndedLogin, User
+from reaktor.errors import BannedError
+
+
+def accounts_by_id(user_ids: Iterable[str]) -> dict[str, User]:
+    """The accounts that there are, as stored now, by id. One query; what no session is compared by loads late."""
+    found = User.objects.filter(pk__in=set(user_ids)).only(
+        "username", "is_active", "is_staff", "is_superuser", "banned_until", "ban_reason", "deleted_at", "token_version"
+    )
+    return {str(user.pk): user for user in found}
+
+
+def logins_ended(logins: Iterable[str]) -> set[str]:
+    """Which of these log-ins were ended. One query."""
+    return {str(pk) for pk in EndedLogin.objects.filter(pk__in=set(logins)).values_list("pk", flat=True)}
+
+
+def why_off(user: User) -> str | None:
+    """Why and until when the account is off or banned now, in words; None when it is neither."""
+    try:
+        tokens.check_may_log_in(user)
+    except BannedError as error:
+        return error.message
+    return None
