@@ -263,3 +263,15 @@ def test_a_banned_owner_is_none_while_it_lasts(ann: UserRef, staff: UserRef, tea
         services.channel_update(user=ann, key=tea, topic="mine")
     channel_of(ann, "other")
     services.channel_update(user=ann, key="other", topic="mine")
+
+
+def test_what_is_no_possible_code_or_name_is_not_found(secret: ChannelKey, ann: UserRef) -> None:
+    """PostgreSQL takes no NUL: asked for one, it gave an error of ours."""
+    for odd in ("a\x00b", "\x00", "half \ud83d", "žofie"):
+        for ask in (services.invite_accept, services.invite_revoke):
+            with pytest.raises(NotFoundError):
+                ask(user=ann, code=odd)
+        with pytest.raises(NotFoundError):
+            services.user_block(user=ann, username=odd)
+        with pytest.raises(NotFoundError):
+            services.role_set(user=ann, key=secret, username=odd, role="member")
