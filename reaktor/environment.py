@@ -259,7 +259,7 @@ class Environment(ClientSections):
                 "STAFF_TOTP",
                 "optional",
                 "Whether staff needs a second factor in the admin; who has one shows it in any case. The API and the "
-                "chat protocols ask staff, too, for a name and a password alone. Production's own default is `required`.",
+                "chat protocols ask staff for a name and a password alone, too. Production's own default: `required`.",
                 among=("optional", "required"),
             ),
             "account_deletion": self.choice(
