@@ -123,6 +123,8 @@ def publish_once(url: str, group: str, kind: str, body: Mapping[str, Any]) -> bo
     """Say it to whoever listens on that Redis; whether anybody heard it. A log line when Redis is not there."""
     lines = _LINES.get()
     if lines is not None:
-        return lines.setdefault(url, Line(url)).publish(group, kind, body)
+        if url not in lines:
+            lines[url] = Line(url)
+        return lines[url].publish(group, kind, body)
     with closing(Line(url)) as line:
         return line.publish(group, kind, body)
