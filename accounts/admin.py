@@ -129,7 +129,10 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]  # the same
             return
         if "username" in form.changed_data:
             services.user_rename(User.objects.get(pk=obj.pk), username=obj.username)
-        super().save_model(request, obj, form, change)
+        # Only what was changed here: the rest of the row is as old as the form, and somebody may be banned meanwhile.
+        columns = {field.name for field in User._meta.concrete_fields} - {"username"}
+        if changed := columns & set(form.changed_data):
+            obj.save(update_fields=changed)
         if {"is_staff", "is_superuser"} & set(form.changed_data):
             services.rights_announce(obj)
 

@@ -45,7 +45,10 @@ class Hashing:
         return self._run(lambda: make_password(password))
 
     def verify(self, password: str, encoded: str | None) -> Verdict:
-        """Compare with a stored hash. None (no such account) takes as long as a wrong password, and is one."""
+        """Compare with a stored hash. None (no such account) takes as long as a wrong password, and is one.
+
+        Every outcome costs one hash of today's, also where the stored one is an old and cheaper one.
+        """
         return self._run(lambda: _verify(password, encoded))
 
     def _run(self, function: Callable[[], T]) -> T:
@@ -65,4 +68,8 @@ def _verify(password: str, encoded: str | None) -> Verdict:
         make_password(password)
         return Verdict(is_correct=False)
     is_correct, must_update = verify_password(password, encoded)
-    return Verdict(is_correct, make_password(password) if is_correct and must_update else None)
+    if not must_update:
+        return Verdict(is_correct)
+    # A wrong password, too, costs a hash of today's: else the time would tell which accounts were imported.
+    renewed = make_password(password)
+    return Verdict(is_correct, renewed if is_correct else None)

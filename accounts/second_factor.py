@@ -67,9 +67,11 @@ def device_of(user: User) -> Any:
 
 
 def device_begin(user: User) -> Any:
-    """The app that is about to be set up; the same one until it is confirmed."""
-    device, _ = TOTPDevice.objects.get_or_create(user=user, confirmed=False, defaults={"name": APP})
-    return device
+    """The app that is about to be set up; the same one until it is confirmed, whoever asks at once."""
+    with transaction.atomic():
+        User.objects.select_for_update().get(pk=user.pk)
+        begun = TOTPDevice.objects.filter(user=user, confirmed=False).order_by("pk").first()
+        return begun or TOTPDevice.objects.create(user=user, confirmed=False, name=APP)
 
 
 def qr_code(device: Any) -> str:
@@ -83,7 +85,7 @@ def device_confirm(user: User, code: str) -> list[str] | None:
     with transaction.atomic():
         if not code.isdigit() or not device.verify_token(code):
             return None
-        TOTPDevice.objects.filter(user=user, confirmed=True).delete()
+        TOTPDevice.objects.filter(user=user).exclude(pk=device.pk).delete()
         device.confirmed = True
         device.save()
         return recovery_codes_make(user)

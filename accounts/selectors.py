@@ -27,7 +27,9 @@ def user_data(user: User) -> UserData:
 
 
 def user_named(username: str) -> User | None:
-    """The account with this name, whatever its case. One indexed query."""
+    """The account with this name, whatever its case. One indexed query, and none for what is no possible name."""
+    if not (username.isascii() and username.isprintable()):
+        return None
     try:
         return User.objects.get_by_natural_key(username)
     except User.DoesNotExist:

@@ -109,7 +109,13 @@ def administrator_ensure(*, username: str, password: str) -> tuple[User, bool]:
     user = User(username=username, is_staff=True, is_superuser=True)
     check_password(password, user, strict=True)
     user.password = app().hashing.hash(password)
-    user_store(user)
+    try:
+        user_store(user)
+    except NameTakenError:
+        # Somebody else prepares the same database right now.
+        if (known := user_named(username)) is not None:
+            return known, False
+        raise
     return user, True
 
 

@@ -1,4 +1,7 @@
-"""How often one user may send, join and create channels, in all processes. Source: the native protocol, "Limits"."""
+"""How often one user may send, join, create channels and change things, in all processes.
+
+Source: the native protocol, "Limits".
+"""
 
 from __future__ import annotations
 
@@ -30,6 +33,7 @@ class ChatLimits:
         self._send = SharedRate("send", limits.send, shared_sends, clock, unasked=limits.send.count // 10)
         self._join = SharedRate("join", limits.join, shared, clock)
         self._create_channel = SharedRate("create", limits.create_channel, shared, clock)
+        self._change = SharedRate("change", limits.changes, shared, clock)
 
     def check_send(self, user_id: UserId) -> None:
         """One more message of this user in this process, whichever transport it comes by. Never waits.
@@ -45,6 +49,7 @@ class ChatLimits:
             "send": self._send.refused_total,
             "join": self._join.refused_total,
             "create_channel": self._create_channel.refused_total,
+            "changes": self._change.refused_total,
         }
 
     @property
@@ -65,3 +70,8 @@ class ChatLimits:
         """One more channel of this user; those that a seed client makes by joining count too. Called in a thread."""
         if self._is_enabled:
             self._create_channel.check(user_id)
+
+    def check_change(self, user_id: UserId) -> None:
+        """One more edit, reaction, report or change of a channel: each may be told to many. Called in a thread."""
+        if self._is_enabled:
+            self._change.check(user_id)

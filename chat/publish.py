@@ -1,13 +1,16 @@
 """The only on_commit: events leave a transaction here, and reach live sessions only if it commits.
 
 Called by services in any thread. Where a node runs in this process its loop takes over; a management command says
-it once over Redis, if a live server is there. Nothing here waits.
+it once over Redis, if a live server is there. Nothing here waits. What fails here is logged and no more (robust): the
+transaction stands, and live sessions find what they were not told by comparing with the store.
 """
 
 from __future__ import annotations
 
 import time
-from functools import partial
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
 
 from django.db import transaction
 
@@ -22,22 +25,22 @@ from reaktor.announce import announce
 
 def durable(event: Event) -> None:
     """A durable event of a channel, to its members after the commit."""
-    transaction.on_commit(partial(_durable, event))
+    _after_commit(_durable, event)
 
 
 def to_channel(event: Event) -> None:
     """An ephemeral event, to the members of its channel after the commit."""
-    transaction.on_commit(partial(_ephemeral, event, Audience(channel=event.channel)))
+    _after_commit(_ephemeral, event, Audience(channel=event.channel))
 
 
 def to_everybody(event: Event) -> None:
     """An ephemeral event, to all live sessions after the commit."""
-    transaction.on_commit(partial(_ephemeral, event, Audience()))
+    _after_commit(_ephemeral, event, Audience())
 
 
 def to_user(user_id: UserId, event: Event, *, exclude: SessionId | None = None) -> None:
     """An ephemeral event, to one user's sessions (but `exclude`) after the commit."""
-    transaction.on_commit(partial(_ephemeral, event, Audience(user_id=user_id, exclude=exclude)))
+    _after_commit(_ephemeral, event, Audience(user_id=user_id, exclude=exclude))
 
 
 def trimmed(key: ChannelKey) -> None:
@@ -50,11 +53,21 @@ def blocks_changed() -> None:
     announce(REVOKED_GROUP, BLOCKS_CHANGED, {})
 
 
+def _after_commit(function: Callable[..., None], *args: Any) -> None:
+    # No partial: Django names what failed by its __qualname__, and fails itself where there is none.
+    transaction.on_commit(lambda: function(*args), robust=True)
+
+
+def _in_loop(here: node.Node, function: Callable[..., object], *args: Any) -> None:
+    with suppress(RuntimeError):  # its loop closed just now: the process is ending
+        here.call_soon(function, *args)
+
+
 def _durable(event: Event) -> None:
     assert event.channel is not None  # noqa: S101  durable events always have one; mypy can't know
     here = node.current()
     if here is not None:
-        here.call_soon(here.runtime.publish_durable, [event])
+        _in_loop(here, here.runtime.publish_durable, [event])
     else:
         announce(channel_group(event.channel), wire.DURABLE_KIND, wire.durable_body([event], time.time()))
 
@@ -62,7 +75,7 @@ def _durable(event: Event) -> None:
 def _ephemeral(event: Event, audience: Audience) -> None:
     here = node.current()
     if here is not None:
-        here.call_soon(here.runtime.publish_ephemeral, event, audience)
+        _in_loop(here, here.runtime.publish_ephemeral, event, audience)
     else:
         group = channel_group(audience.channel) if audience.channel else wire.EVERYBODY_GROUP
         announce(group, wire.EPHEMERAL_KIND, wire.ephemeral_body(event, audience))

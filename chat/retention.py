@@ -1,8 +1,9 @@
 """Retention: old messages are deleted for good, by age and by count, and their channel's floor rises.
 
 Called by `manage.py apply_retention`, which the supervisor starts now and then. A message goes when it is too old or
-one too many, and everything before it in its channel has gone; numbers stay as they are. Each transaction takes the
-channel's lock for some hundred rows and then rests as long as it worked, so that those who post never wait for long.
+one too many, and everything before it in its channel has gone; numbers stay as they are. What somebody has reported
+stays until that is decided. Each transaction takes the channel's lock for some hundred rows and then rests as long as
+it worked, so that those who post never wait for long.
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
 
 from chat import publish
 from chat.domain.ids import SYSTEM, ChannelKey, UserRef
-from chat.models import AuditAction, Channel, ChannelMembership, Message
+from chat.models import AuditAction, Channel, ChannelMembership, Message, Report
 from chat.services.audit import audit_add
 
 BATCH_ROWS = 500
@@ -27,7 +29,7 @@ LOCK_S = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Expired:
-    """What is to go in one channel: everything numbered up to `last`, `rows` messages."""
+    """What is to go in one channel: everything numbered up to `last` but what is reported, `rows` messages."""
 
     channel_id: int
     key: ChannelKey
@@ -43,6 +45,7 @@ class Trimmed:
     deleted: int = 0
     floor_seq: int = 0
     longest_lock_s: float = 0.0
+    is_finished: bool = False
 
 
 def retention_set(*, user: UserRef, key: str, days: int | None, messages: int | None) -> None:
@@ -67,9 +70,15 @@ def retention_find(*, days: int, messages: int, now: datetime, key: str | None =
         last = max(number - keep_messages, 0) if keep_messages else 0
         if keep_days:
             last = max(last, _last_before(channel_id, number, now - timedelta(days=keep_days)))
-        rows = Message.objects.filter(channel_id=channel_id, number__lte=last).count() if last else 0
+        rows = _going(channel_id, last).count() if last else 0
         if rows:
             yield Expired(channel_id, ChannelKey(channel_key), last, rows)
+
+
+def _going(channel_id: int, last: int) -> QuerySet[Message]:
+    """The messages up to that number, without those that a moderator has yet to look at."""
+    waiting = Report.objects.filter(message_id=OuterRef("pk"), resolved_at=None)
+    return Message.objects.filter(~Exists(waiting), channel_id=channel_id, number__lte=last)
 
 
 def _last_before(channel_id: int, head: int, cutoff: datetime) -> int:
@@ -99,47 +108,52 @@ def _channel_trim(
     trimmed = Trimmed(expired.key)
     wanted = batch_rows
     try:
-        while True:
+        while not trimmed.is_finished:
             started = time.monotonic()
-            rows, floor_seq = _batch_delete(expired, wanted)
+            rows = _batch_delete(expired, trimmed, wanted)
             took_s = time.monotonic() - started
-            if not rows:
-                return trimmed
-            trimmed.deleted += rows
-            trimmed.floor_seq = floor_seq
             trimmed.longest_lock_s = max(trimmed.longest_lock_s, took_s)
             on_progress(rows)
             rest(took_s)
             wanted = min(batch_rows, max(MIN_ROWS, int(wanted * LOCK_S / took_s)))
+        return trimmed
     finally:
-        if trimmed.deleted:
-            _channel_finish(expired, trimmed)
+        if trimmed.deleted and not trimmed.is_finished:
+            _channel_finish(expired, trimmed.deleted, trimmed.floor_seq)
 
 
-def _batch_delete(expired: Expired, batch_rows: int) -> tuple[int, int]:
-    """One transaction: (how many rows went, the channel's floor after it). Locks the channel, as every writer does."""
+def _batch_delete(expired: Expired, trimmed: Trimmed, batch_rows: int) -> int:
+    """One transaction: how many rows went. Locks the channel, as every writer does.
+
+    The last one finishes the channel as well: a run that is killed leaves rows for the next one, or nothing to do.
+    """
     with transaction.atomic():
         channel = Channel.objects.select_for_update(no_key=True).filter(pk=expired.channel_id).first()
         if channel is None:
-            return 0, 0
-        oldest = Message.objects.filter(channel_id=channel.id, number__lte=expired.last).order_by("number")
-        found = list(oldest.values_list("id", "changed_seq")[:batch_rows])
+            trimmed.is_finished = True
+            return 0
+        oldest = _going(channel.pk, expired.last).order_by("number")
+        found = list(oldest.values_list("id", "changed_seq")[: batch_rows + 1])
+        is_last, found = len(found) <= batch_rows, found[:batch_rows]
+        deleted, floor_seq = trimmed.deleted + len(found), channel.floor_seq
         if found:
             # With what hangs on them; replies to them stay, as replies to nothing.
             Message.objects.filter(pk__in=[pk for pk, _ in found]).only("pk").delete()
-            channel.floor_seq = max(channel.floor_seq, *(changed_seq for _, changed_seq in found))
-            channel.save(update_fields=["floor_seq"])
-        return len(found), channel.floor_seq
+            floor_seq = max(floor_seq, *(changed_seq for _, changed_seq in found))
+            Channel.objects.filter(pk=channel.pk).update(floor_seq=floor_seq)
+        if is_last and deleted:
+            _channel_finish(expired, deleted, floor_seq)
+    trimmed.deleted, trimmed.floor_seq, trimmed.is_finished = deleted, floor_seq, is_last
+    return len(found)
 
 
-def _channel_finish(expired: Expired, trimmed: Trimmed) -> None:
+def _channel_finish(expired: Expired, deleted: int, floor_seq: int) -> None:
     """What is gone is not unread; the feeds forget it; the audit log knows."""
     with transaction.atomic():
-        oldest = Message.objects.filter(channel_id=expired.channel_id).order_by("number")
-        first = oldest.values_list("number", flat=True).first()
-        last = min(expired.last, first - 1) if first is not None else expired.last
+        left = _going(expired.channel_id, expired.last).order_by("number").values_list("number", flat=True).first()
+        last = expired.last if left is None else left - 1
         behind = ChannelMembership.objects.filter(channel_id=expired.channel_id, read_number__lt=last)
         behind.update(read_number=last)
-        details = {"deleted": trimmed.deleted, "up_to_number": last, "floor_seq": trimmed.floor_seq}
+        details = {"deleted": deleted, "up_to_number": last, "floor_seq": floor_seq}
         audit_add(SYSTEM, AuditAction.RETENTION, channel=expired.key, details=details)
         publish.trimmed(expired.key)

@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import redis
 from channels_redis.pubsub import RedisPubSubChannelLayer
 from django.conf import settings
 from django.db import transaction
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from reaktor import node
 from reaktor.bus import BusError, pack
@@ -24,6 +29,7 @@ logger = logging.getLogger(__name__)
 LAYER_PREFIX = "reaktor"
 """What settings.redis_layer() gives the layer; a test compares them."""
 PUBLISH_TIMEOUT_S = 2.0
+PAUSE_S = 30.0
 
 
 def announce(group: str, kind: str, body: Mapping[str, Any]) -> None:
@@ -69,14 +75,56 @@ def live_redis_url() -> str | None:
     return f"unix://{socket}" if socket.exists() else None
 
 
-def publish_once(url: str, group: str, kind: str, body: Mapping[str, Any]) -> bool:
-    """One PUBLISH as the pub/sub layer would send it; whether anybody heard it. A log line when Redis is not there."""
-    data = RedisPubSubChannelLayer().serialize(pack(kind, body))
+class Line:
+    """A connection to one Redis for what is said there. One that does not answer is left alone for PAUSE_S."""
+
+    def __init__(self, url: str) -> None:
+        self._client = redis.Redis.from_url(
+            url,
+            socket_timeout=PUBLISH_TIMEOUT_S,
+            socket_connect_timeout=PUBLISH_TIMEOUT_S,
+            retry=Retry(NoBackoff(), 1),
+        )
+        self._away_until = 0.0
+
+    def publish(self, group: str, kind: str, body: Mapping[str, Any]) -> bool:
+        """One PUBLISH as the pub/sub layer would send it; whether anybody heard it. Never raises."""
+        if time.monotonic() < self._away_until:
+            return False
+        data = RedisPubSubChannelLayer().serialize(pack(kind, body))
+        try:
+            return int(self._client.publish(f"{LAYER_PREFIX}__group__{group}", data)) > 0
+        except redis.RedisError as error:
+            logger.warning("announce: %s was not said (%s)", kind, error)
+            self._away_until = time.monotonic() + PAUSE_S
+            return False
+
+    def close(self) -> None:
+        self._client.close()
+
+
+_LINES: ContextVar[dict[str, Line] | None] = ContextVar("announce_lines", default=None)
+
+
+@contextmanager
+def kept_lines() -> Iterator[None]:
+    """Inside, what this thread says goes over one connection: for commands that say a thing per message."""
+    lines: dict[str, Line] = {}
+    token = _LINES.set(lines)
     try:
-        with redis.Redis.from_url(
-            url, socket_timeout=PUBLISH_TIMEOUT_S, socket_connect_timeout=PUBLISH_TIMEOUT_S
-        ) as client:
-            return int(client.publish(f"{LAYER_PREFIX}__group__{group}", data)) > 0
-    except redis.RedisError as error:
-        logger.warning("announce: %s was not said (%s)", kind, error)
-        return False
+        yield
+    finally:
+        _LINES.reset(token)
+        for line in lines.values():
+            line.close()
+
+
+def publish_once(url: str, group: str, kind: str, body: Mapping[str, Any]) -> bool:
+    """Say it to whoever listens on that Redis; whether anybody heard it. A log line when Redis is not there."""
+    lines = _LINES.get()
+    if lines is not None:
+        if url not in lines:
+            lines[url] = Line(url)
+        return lines[url].publish(group, kind, body)
+    with closing(Line(url)) as line:
+        return line.publish(group, kind, body)

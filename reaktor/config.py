@@ -74,6 +74,7 @@ class Limits:
     operations: Rate = Rate(600, 60)
     join: Rate = Rate(300, 60)
     create_channel: Rate = Rate(20, 3600)
+    changes: Rate = Rate(60, 60)
     login: Rate = Rate(10, 60)
     register: Rate = Rate(60, 600)
     new_account_s: float = 86_400.0

@@ -258,8 +258,8 @@ class Environment(ClientSections):
             "staff_totp": self.choice(
                 "STAFF_TOTP",
                 "optional",
-                "Whether staff needs a second factor in the admin; who has one shows it in any case. Production's own "
-                "default is `required`.",
+                "Whether staff needs a second factor in the admin; who has one shows it in any case. The API and the "
+                "chat protocols ask staff for a name and a password alone, too. Production's own default: `required`.",
                 among=("optional", "required"),
             ),
             "account_deletion": self.choice(

@@ -37,13 +37,16 @@ class ClientSections(Reader):
             connections_per_address=self.number(
                 "LIMIT_CONNECTIONS",
                 default.connections_per_address,
-                "Connections of one address (IPv6: one /64) to one worker.",
+                "Connections of one address (IPv6: one /64), to all workers together.",
                 unit="connections",
             ),
             send=self.rate("LIMIT_SEND", default.send, "Messages of one user."),
             operations=self.rate("LIMIT_OPERATIONS", default.operations, "Operations of one native session."),
             join=self.rate("LIMIT_JOIN", default.join, "Channels that one user enters, or looks at anew."),
             create_channel=self.rate("LIMIT_CREATE_CHANNEL", default.create_channel, "New channels of one user."),
+            changes=self.rate(
+                "LIMIT_CHANGES", default.changes, "Edits, reactions, reports and changes of channels by one user."
+            ),
             login=self.rate("LIMIT_LOGIN", default.login, "Log-ins with one name from one address."),
             register=self.rate("LIMIT_REGISTER", default.register, "New accounts from one address."),
             new_account_s=self.seconds("NEW_ACCOUNT", default.new_account_s, "How long an account counts as new."),

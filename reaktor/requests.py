@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
+from urllib.parse import quote
 
 from reaktor.logcontext import REQUEST_ID, SESSION, new_request_id
 
@@ -64,6 +65,7 @@ def _without_id(headers: Any) -> list[tuple[bytes, bytes]]:
 
 
 def _log(scope: dict[str, Any], outcome: int | str, seconds: float) -> None:
-    """Without the query: tokens travel in it."""
+    """Without the query: tokens travel in it. The path as it was asked for: decoded it may hold a whole forged line."""
     client = (scope.get("client") or ["-"])[0]
-    logger.info("%s %s %s %s %.0f ms", client, scope.get("method", "WEBSOCKET"), scope["path"], outcome, seconds * 1000)
+    path = quote(scope["path"], errors="surrogatepass")
+    logger.info("%s %s %s %s %.0f ms", client, scope.get("method", "WEBSOCKET"), path, outcome, seconds * 1000)

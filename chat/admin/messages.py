@@ -24,7 +24,7 @@ SEARCHED_MESSAGES = 20_000
 
 def named_account(name: str) -> uuid.UUID:
     """The id of the account with this name, for a filter; of nobody where there is none."""
-    user = user_named(name) if name.isascii() else None
+    user = user_named(name)
     return user.pk if user is not None else uuid.UUID(int=0)
 
 

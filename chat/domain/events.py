@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NotRequired, TypedDict
 
-from chat.domain.ids import ChannelKey, SessionId, UserId
+from chat.domain.ids import ChannelKey
 
 
 class EventType(StrEnum):
@@ -109,14 +109,6 @@ class Event:
     channel: ChannelKey | None
     data: Any = field(hash=False)
     seq: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Where a durable event comes from: the live session that asked for it (it gets an answer, not the event)."""
-
-    session_id: SessionId
-    user_id: UserId
 
 
 def event_from_message(message: MessageData, *, after: int) -> Event:

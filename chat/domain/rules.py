@@ -13,6 +13,7 @@ from chat.domain.ids import ChannelKey
 from reaktor.errors import BannedError, ForbiddenError, InvalidError, NotFoundError, TooLargeError
 
 _KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _MENTION = re.compile(r"(?<![A-Za-z0-9@])@([A-Za-z0-9]{3,32})(?![A-Za-z0-9])")
 RESERVED_KEY_PREFIXES = ("dm-", "prv-")
 NONCE_CHARS = 64
@@ -99,7 +100,7 @@ def check_text(text: object, *, max_chars: int) -> str:
 
 def has_unstorable(text: str) -> bool:
     """NUL (PostgreSQL refuses it) and lone surrogates (UTF-8 has no form for them)."""
-    return "\x00" in text or any("\ud800" <= char <= "\udfff" for char in text)
+    return _UNSTORABLE.search(text) is not None
 
 
 def check_nonce(nonce: object) -> str:

@@ -95,7 +95,7 @@ class Authority:
     # -- said in the same process ---------------------------------------------------------------------------------
 
     def order(self, command: Command) -> None:
-        """Decide a command of this process (Block, Remove, Revoke …) in the next tick; call it in the loop."""
+        """Decide a command of this process (Block, Revoke …) in the next tick; call it in the loop."""
         self._orders.append(command)
         self._wake.set()
 

@@ -125,34 +125,11 @@ class End:
 
 
 @dataclass(frozen=True, slots=True)
-class Remove:
-    """Take the user out of a channel now; nothing keeps them from joining again (a kick)."""
-
-    user_id: UserId
-    channel: ChannelKey
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Tick:
     """Time has passed: lingering sessions, kept channels and blocks come to their end."""
 
 
-Command = (
-    Connect
-    | Disconnect
-    | Join
-    | Leave
-    | SetStatus
-    | Hello
-    | DropWorker
-    | Block
-    | Unblock
-    | Revoke
-    | End
-    | Remove
-    | Tick
-)
+Command = Connect | Disconnect | Join | Leave | SetStatus | Hello | DropWorker | Block | Unblock | Revoke | End | Tick
 
 
 # -- Changes ------------------------------------------------------------------------------------------------------

@@ -31,7 +31,6 @@ from chat.membership.messages import (
     Leave,
     Left,
     Position,
-    Remove,
     Revoke,
     SetStatus,
     Snapshot,
@@ -84,7 +83,6 @@ class MembershipState:
             Unblock: self._unblock,
             Revoke: self._revoke,
             End: self._end,
-            Remove: self._remove,
             Tick: self._tick,
         }
 
@@ -264,9 +262,6 @@ class MembershipState:
         if entry is None or entry.info.user_id != command.user_id:
             raise RefusedError("not_found")
         self._endings.end(entry, self._now, LeftReason.QUIT, command.code, command.reason)
-
-    def _remove(self, command: Remove) -> None:
-        self._endings.take_out(command.user_id, command.channel, command.reason)
 
     def _tick(self, command: Tick) -> None:
         self._endings.tick(self._now)

@@ -28,7 +28,6 @@ from chat.membership.messages import (
     Leave,
     Left,
     Lingering,
-    Remove,
     Revoke,
     SetStatus,
     StatusChanged,
@@ -150,7 +149,6 @@ _COMMAND_TO: Mapping[type, Callable[[Any], list[Any]]] = {
     Unblock: lambda c: ["unblock", c.user_id, c.channel],
     Revoke: lambda c: ["revoke", c.user_id, c.code, c.reason],
     End: lambda c: ["end", c.user_id, c.session_id, c.code, c.reason],
-    Remove: lambda c: ["remove", c.user_id, c.channel, c.reason],
     Tick: lambda c: ["tick"],
 }
 
@@ -171,7 +169,6 @@ _COMMAND_FROM: Mapping[str, Callable[..., Command]] = {
     "unblock": lambda user, channel: Unblock(UserId(_T(user)), _optional(_T, channel)),
     "revoke": lambda user, code, reason: Revoke(UserId(_T(user)), _I(code), _T(reason)),
     "end": lambda user, session, code, reason: End(UserId(_T(user)), SessionId(_T(session)), _I(code), _T(reason)),
-    "remove": lambda user, channel, reason: Remove(UserId(_T(user)), ChannelKey(_T(channel)), _T(reason)),
     "tick": lambda: Tick(),
 }
 

@@ -72,27 +72,30 @@ def channel_update(
     slow_mode_s: int | None = None,
     is_frozen: bool | None = None,
 ) -> ChannelAccess:
-    """Another name or topic, by an owner; slow mode, freezing and thawing, by a moderator. Raises ForbiddenError."""
+    """Another name or topic, by an owner; slow mode, freezing and thawing, by a moderator. What is so already is no
+    change: nobody is told, nothing is noted. Raises InvalidError, ForbiddenError.
+    """
     found = channel_access(user=user, key=ChannelKey(key), to_moderate=True)
     if name is not None or topic is not None:
         found.access.check_manage()
     else:
         found.access.check_moderate()
-    changes: dict[str, Any] = {}
+    wanted: dict[str, Any] = {}
     if name is not None:
-        changes["name"] = rules.check_channel_name(name)
+        wanted["name"] = rules.check_channel_name(name)
     if topic is not None:
-        changes["topic"] = rules.check_topic(topic)
+        wanted["topic"] = rules.check_topic(topic)
     if slow_mode_s is not None:
         if not 0 <= slow_mode_s <= MAX_SLOW_MODE_S:
             raise InvalidError("Slow mode is at most 6 hours.", fields={"slow_mode_s": f"0 to {MAX_SLOW_MODE_S}"})
-        changes["slow_mode_s"] = slow_mode_s
-    if is_frozen is not None and is_frozen != (found.channel.frozen_at is not None):
-        changes["frozen_at"] = datetime.now(UTC) if is_frozen else None
-    if changes:
-        with transaction.atomic():
-            # Under the lock that posts take: once this returns, none is stored under the rules of before.
-            Channel.objects.select_for_update().get(pk=found.channel.id)
+        wanted["slow_mode_s"] = slow_mode_s
+    with transaction.atomic():
+        # Under the lock that posts take: once this returns, none is stored under the rules of before.
+        channel = Channel.objects.select_for_update().get(pk=found.channel.id)
+        changes = {field: value for field, value in wanted.items() if value != getattr(channel, field)}
+        if is_frozen is not None and is_frozen != (channel.frozen_at is not None):
+            changes["frozen_at"] = datetime.now(UTC) if is_frozen else None
+        if changes:
             Channel.objects.filter(pk=found.channel.id).update(**changes)
             audit_add(user, AuditAction.CHANNEL_UPDATE, channel=found.channel.key, details=_shown(changes))
             found = channel_access(user=user, key=found.channel.key, to_moderate=True)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 
 from chat.domain.ids import ChannelKey, UserRef
 from chat.domain.moderation import InviteData
 from chat.domain.policies import check_until
-from chat.domain.rules import ChannelKind
+from chat.domain.rules import ChannelKind, has_unstorable
 from chat.models import AuditAction, ChannelMembership, Invite, Sanction
 from chat.selectors import ChannelAccess, channel_access, invite_data
 from chat.services.audit import audit_add
@@ -42,9 +42,7 @@ def invite_create(
 
 def invite_revoke(*, user: UserRef, code: str) -> None:
     """The link lets nobody in any more. By a moderator, or who made it. Repeating it changes nothing."""
-    invite = Invite.objects.select_related("channel").filter(code=code).first()
-    if invite is None:
-        raise NotFoundError(NO_GOOD)
+    invite = _invite_find(Invite.objects.all(), code)
     found = channel_access(user=user, key=ChannelKey(invite.channel.key), to_moderate=True)
     if str(invite.created_by_id) != user.id:
         found.access.check_moderate()
@@ -56,9 +54,7 @@ def invite_revoke(*, user: UserRef, code: str) -> None:
 def invite_accept(*, user: UserRef, code: str) -> ChannelAccess:
     """Become a member of the invite's channel; who is one uses nothing up. Raises NotFoundError, BannedError."""
     with transaction.atomic():
-        invite = Invite.objects.select_for_update(of=("self",)).select_related("channel").filter(code=code).first()
-        if invite is None:
-            raise NotFoundError(NO_GOOD)
+        invite = _invite_find(Invite.objects.select_for_update(of=("self",)), code)
         channel = invite.channel
         if not ChannelMembership.objects.filter(channel=channel, user_id=user.id).exists():
             if not _is_good(invite):
@@ -70,6 +66,14 @@ def invite_accept(*, user: UserRef, code: str) -> ChannelAccess:
                 Invite.objects.filter(pk=invite.pk).update(uses_left=F("uses_left") - 1)
             tell_membership(user, ChannelKey(channel.key))
     return channel_access(user=user, key=ChannelKey(channel.key))
+
+
+def _invite_find(invites: QuerySet[Invite], code: str) -> Invite:
+    """Raises NotFoundError, also for what is no possible code."""
+    invite = None if has_unstorable(code) else invites.select_related("channel").filter(code=code).first()
+    if invite is None:
+        raise NotFoundError(NO_GOOD)
+    return invite
 
 
 def _is_good(invite: Invite) -> bool:

@@ -9,6 +9,7 @@ from django.contrib.auth.models import Group
 from django.test import Client
 
 from accounts import services
+from accounts.admin import AccountForm
 from accounts.models import User
 from tests.support.rest import PASSWORD, logged_in, register
 
@@ -160,3 +161,22 @@ def test_other_rights_reach_the_live_sessions(monkeypatch: pytest.MonkeyPatch) -
         assert client.post(f"/admin/accounts/user/{ada.pk}/change/", form).status_code == 302
     assert len(said) == 1
     assert User.objects.get(pk=ada.pk).is_staff
+
+
+def test_a_form_saves_what_was_changed_in_it_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The form's row is as old as its page: saved as a whole it took a ban back that came in that moment."""
+    client, ada = staff(is_superuser=True), register("ada")
+    rest = logged_in(ada)
+    valid = AccountForm.is_valid
+
+    def banned_meanwhile(form: Any) -> bool:
+        is_valid = valid(form)
+        services.user_ban(ada, until=None, reason="spam")
+        return is_valid
+
+    monkeypatch.setattr(AccountForm, "is_valid", banned_meanwhile)
+    form = {"username": "ada", "is_staff": "on"}
+    assert client.post(f"/admin/accounts/user/{ada.pk}/change/", form).status_code == 302
+    stored = User.objects.get(pk=ada.pk)
+    assert (stored.is_staff, stored.ban_reason, stored.token_version) == (True, "spam", 2)
+    assert rest.get("/api/v1/me")[0] == 403

@@ -138,6 +138,19 @@ def test_guessing_codes_has_to_wait_and_leaves_the_recovery_codes_to_the_owner()
     assert is_in(log_in(codes[0])[0])
 
 
+def test_two_that_were_begun_at_once_are_one() -> None:
+    """From two tabs opened at once: each later visit was an error."""
+    client = staff()
+    user = User.objects.get(username="staff")
+    first, second = (TOTPDevice.objects.create(user=user, confirmed=False) for _ in range(2))
+    assert client.get(PAGE).status_code == 200
+    first.refresh_from_db()
+    shown = f"{totp(first.bin_key):06d}"
+    assert len(client.post(PAGE, {"action": "confirm", "code": shown}).context["codes"]) == 10
+    assert TOTPDevice.objects.get() == first
+    assert second.pk != first.pk
+
+
 def test_strangers_and_users_without_rights_have_no_business_there() -> None:
     register("ada")
     assert Client().get(PAGE).status_code == 302

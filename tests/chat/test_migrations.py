@@ -8,15 +8,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from django.db import migrations
+from django.db import connection, migrations
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.operations.base import Operation
-from django.db.models import NOT_PROVIDED, Field
+from django.db.models import NOT_PROVIDED, Field, Index
+from django.test.utils import CaptureQueriesContext
+
+from reaktor.indexes import AddIndexBeside
 
 OURS = {"accounts": 1, "chat": 2}
 """How many migrations of each app made the first version."""
 REMOVED_IN_TWO_STEPS: frozenset[str] = frozenset()
 """`app.Model.field` or `app.Model` that the release before last already did not use: the only ones to be removed."""
+
+INDEXED_IN_A_MOMENT = frozenset({"chat.auditentry"})
+"""Tables for which nobody waits long: a row for each deed of a moderator."""
 
 
 def later_operations() -> Iterator[tuple[str, str, Operation]]:
@@ -49,6 +55,12 @@ def objection(app: str, operation: Operation) -> str | None:
         return "old code may write rows that a new constraint refuses"
     elif isinstance(operation, migrations.AlterField) and not is_unseen_by_old_code(operation.field):
         return f"{operation.model_name}.{operation.name} may have become narrower"
+    elif (
+        isinstance(operation, migrations.AddIndex)
+        and not isinstance(operation, AddIndexBeside)
+        and f"{app}.{operation.model_name}" not in INDEXED_IN_A_MOMENT
+    ):
+        return f"{operation.model_name} can't be written to until the index is made: AddIndexBeside"
     return None
 
 
@@ -57,6 +69,31 @@ def test_later_migrations_only_add_what_old_code_need_not_know() -> None:
         f"{app}.{name}: {why}" for app, name, operation in later_operations() if (why := objection(app, operation))
     ]
     assert found == []
+
+
+def test_an_index_for_which_posts_would_wait_is_objected_to() -> None:
+    index = Index(fields=["text"], name="text")
+    assert objection("chat", migrations.AddIndex("message", index))
+    assert objection("chat", AddIndexBeside("message", index)) is None
+
+
+@pytest.mark.database
+@pytest.mark.django_db(transaction=True)
+def test_an_index_is_made_beside_those_who_write_and_again_where_that_was_interrupted() -> None:
+    operation = AddIndexBeside("message", Index(fields=["edited_at"], name="message_edited"))
+    before = MigrationLoader(connection).project_state()
+    after = before.clone()
+    operation.state_forwards("chat", after)
+    for _ in range(2 if connection.vendor == "postgresql" else 1):
+        with CaptureQueriesContext(connection) as queries, connection.schema_editor(atomic=False) as editor:
+            operation.database_forwards("chat", editor, before, after)
+    made = [query["sql"] for query in queries if query["sql"].startswith("CREATE INDEX")]
+    assert len(made) == 1
+    assert ("CONCURRENTLY" in made[0]) == (connection.vendor == "postgresql")
+    with connection.schema_editor(atomic=False) as editor:
+        operation.database_backwards("chat", editor, after, before)
+    with connection.cursor() as cursor:
+        assert "message_edited" not in connection.introspection.get_constraints(cursor, "chat_message")
 
 
 @pytest.mark.parametrize("app", OURS)

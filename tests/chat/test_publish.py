@@ -50,7 +50,8 @@ def runtime() -> Iterator[Runtime]:
     found, loop = Runtime(), asyncio.new_event_loop()
     node.install(node.Node(loop, Bus(InMemoryChannelLayer()), found))
     yield found
-    loop.run_until_complete(asyncio.sleep(0))
+    if not loop.is_closed():
+        loop.run_until_complete(asyncio.sleep(0))
     node.clear()
     loop.close()
 
@@ -100,3 +101,30 @@ def test_a_command_says_it_to_the_live_server_in_the_words_that_its_workers_read
     assert channel_said[:2] == (channel_group(CHANNEL), wire.EPHEMERAL_KIND)
     assert everybody_said[:2] == (wire.EVERYBODY_GROUP, wire.EPHEMERAL_KIND)
     assert wire.ephemeral_from_body(everybody_said[2]) == (TYPING, Audience())
+
+
+def test_a_loop_that_is_closed_makes_no_error_of_what_is_stored(runtime: Runtime) -> None:
+    """The process is ending: the request is answered as it was decided, and what else waits for the commit is done."""
+    running, done = node.current(), []
+    assert running is not None
+    running.loop.close()
+    with transaction.atomic():
+        publish.durable(NEW)
+        publish.to_channel(TYPING)
+        publish.to_everybody(TYPING)
+        publish.to_user(UserId("u"), TYPING)
+        transaction.on_commit(lambda: done.append(True))
+    assert done == [True]
+    assert runtime.heard == []
+
+
+def test_what_fails_while_telling_is_logged_and_the_rest_is_told(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.delattr(Runtime, "publish_durable")
+    with transaction.atomic():
+        publish.durable(NEW)
+        publish.to_channel(TYPING)
+    run_loop()
+    assert runtime.heard == [(TYPING, Audience(channel=CHANNEL))]
+    assert "_after_commit" in caplog.text

@@ -152,6 +152,35 @@ def test_a_run_that_ends_half_way_is_told_of_and_the_next_goes_on(ann: UserRef, 
     assert numbers(tea) == []
 
 
+def test_the_last_batch_and_what_follows_from_it_are_one_transaction(ann: UserRef, tea: ChannelKey) -> None:
+    """A run that was killed between them left no word in the audit log and messages unread that are gone, for good."""
+    said(ann, tea, *[40] * 4, 0)
+    known: list[tuple[int, int]] = []
+
+    def look(rows: int) -> None:
+        mine = ChannelMembership.objects.get(user_id=ann.id, channel__key=tea)
+        known.append((AuditEntry.objects.count(), mine.read_number))
+
+    applied(days=30, batch_rows=2, on_progress=look)
+    assert known == [(0, 0), (1, 4)]
+
+
+def test_what_is_reported_stays_until_that_is_decided(ann: UserRef, tea: ChannelKey) -> None:
+    """The text is what a moderator decides by, and went with the message."""
+    bob, staff = user_ref("bob"), user_ref("staff", is_staff=True)
+    _, bad, _, worse, *_ = said(bob, tea, 40, 40, 40, 40, 0)
+    reports = [services.report_create(user=ann, key=tea, message_id=each, reason="spam") for each in (bad, worse)]
+    (trimmed,) = applied(days=30)
+    assert (numbers(tea), trimmed.deleted, trimmed.floor_seq) == ([2, 4, 5], 2, 3)
+    assert ChannelMembership.objects.get(user_id=ann.id, channel__key=tea).read_number == 4
+    assert applied(days=30) == [], "nothing else is left to do"
+    page = selectors.messages_page(Channel.objects.get(key=tea).pk, before=5, limit=1)
+    assert ([each["number"] for each in page.messages], page.has_more) == ([4], True)
+    services.report_resolve(user=staff, report_id=int(reports[0]["id"]), resolution="dismissed")
+    applied(days=30)
+    assert numbers(tea) == [4, 5]
+
+
 def test_replies_are_found_along_an_index(ann: UserRef, tea: ChannelKey) -> None:
     """Without it each deleted message would cost a look at every row."""
     (first,) = said(ann, tea, 40)

@@ -21,7 +21,7 @@ from chat.delivery.wire import Audience
 from chat.domain.errors import ArchivedError
 from chat.domain.events import Event, EventType, MessageData
 from chat.domain.ids import ChannelKey, SessionId, UserRef
-from chat.models import Channel, ChannelMembership, Mention
+from chat.models import AuditEntry, Channel, ChannelMembership, Mention
 from reaktor import node
 from reaktor.bus import Bus
 from reaktor.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError, ReaktorError
@@ -195,6 +195,18 @@ def test_public_channels_are_told_to_everybody_and_unlisted_ones_to_their_member
         (EventType.CHANNEL_UPDATED, "hidden"),
     ]
     assert told.ephemeral[0][0].data["role"] is None, "what everybody is told says nothing of one user"
+
+
+def test_a_channel_that_is_so_already_is_not_changed(told: Told, ann: UserRef, tea: ChannelKey) -> None:
+    """The same topic a hundred times was a hundred events to everybody, and as many rows in the audit log."""
+    services.channel_update(user=ann, key=tea, name="Tea", topic="green", is_frozen=True)
+    told.ephemeral.clear()
+    services.channel_update(user=ann, key=tea, name=" Tea ", topic="green", slow_mode_s=0, is_frozen=True)
+    assert (told.ephemeral, AuditEntry.objects.count()) == ([], 1)
+    found = services.channel_update(user=ann, key=tea, name="Tea", topic="black")
+    assert found.channel.topic == "black"
+    assert [event.data["topic"] for event, _ in told.ephemeral] == ["black"]
+    assert AuditEntry.objects.latest("id").details == {"topic": "black"}
 
 
 def test_a_key_that_is_taken_is_a_conflict_and_one_nobody_may_choose_is_invalid(ann: UserRef, bob: UserRef) -> None:

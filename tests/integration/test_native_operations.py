@@ -287,6 +287,25 @@ async def test_sending_is_limited_per_user_over_all_sessions(
     await other.post(channel, "I may")
 
 
+async def test_changes_are_limited_per_user_whatever_they_change(connect: Connect, server: LiveServer) -> None:
+    _, token = server.account()
+    first, second = await connect(token), await connect(token)
+    key = (await first.request("channel.create", name="changing", kind="unlisted"))["key"]
+    await first.join(key)
+    sent = (await first.post(key, "hi"))["id"]
+    for _ in range(60):
+        await first.request("channel.update", key, topic="the same")
+    for operation, fields in (
+        ("channel.update", {"topic": "another"}),
+        ("message.edit", {"id": sent, "text": "hello"}),
+        ("reaction.add", {"id": sent, "emoji": "x"}),
+        ("reaction.remove", {"id": sent, "emoji": "x"}),
+        ("report", {"id": sent, "reason": "spam"}),
+    ):
+        assert await refused(second, operation, key, **fields) == "rate_limited"
+    await second.request("message.delete", key, id=sent)
+
+
 async def test_operations_are_limited_per_session_but_reading_and_typing_are_free(
     connect: Connect, channel: str
 ) -> None:

@@ -191,11 +191,6 @@ class StateAgainstModel(RuleBasedStateMachine):
         self.do(m.Unblock(user, channel))
         self.blocks.pop((user, channel), None)
 
-    @rule(user=users, channel=channels)
-    def remove(self, user: UserId, channel: ChannelKey) -> None:
-        self.do(m.Remove(user, channel))
-        self._take_out(user, channel)
-
     @rule(user=users)
     def revoke(self, user: UserId) -> None:
         self.do(m.Revoke(user, 4503))

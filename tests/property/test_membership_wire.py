@@ -53,7 +53,6 @@ commands: st.SearchStrategy[m.Command] = st.one_of(
     st.builds(m.Unblock, user_ids, st.none() | channels),
     st.builds(m.Revoke, user_ids, codes, texts),
     st.builds(m.End, user_ids, session_ids, codes, texts),
-    st.builds(m.Remove, user_ids, channels, texts),
     st.just(m.Tick()),
 )
 changes: st.SearchStrategy[m.Change] = st.one_of(

@@ -168,6 +168,22 @@ def test_wrong_fields_are_named() -> None:
     assert bad.error.fields == {"channel": "must be a string", "text": "must be a string", "nonce": "is missing"}
 
 
+@pytest.mark.parametrize(
+    ("name", "data", "field"),
+    [
+        ("hello", {"resume": {"a\x00b": 0}}, "resume"),
+        ("sync", {"channels": {"\x00": 0}}, "channels"),
+        ("channel.list", {"search": "a\x00"}, "search"),
+        ("moderation.ban", {"user": "a\x00"}, "user"),
+    ],
+)
+def test_what_no_database_could_look_for_is_refused(name: str, data: Any, field: str) -> None:
+    """PostgreSQL takes no NUL: these were errors of ours there, in the log and to the client."""
+    bad = outcome(json.dumps({"op": name, "data": data}))
+    assert isinstance(bad, BadFrameError)
+    assert set(bad.error.fields or ()) == {field}
+
+
 @given(st.text(), st.integers(0, 2**50))
 @settings(max_examples=200, deadline=None)
 def test_what_we_write_reads_back_as_it_was(text, seq) -> None:

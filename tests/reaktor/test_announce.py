@@ -54,6 +54,29 @@ async def test_one_publish_is_heard_by_the_layer_that_the_settings_make(redis_ur
     await layer.flush()
 
 
+def test_kept_lines_are_one_connection_whatever_is_said(redis_url: str) -> None:
+    """A purge of a thousand messages was a thousand connections."""
+    with redis.Redis.from_url(redis_url) as counting:
+
+        def connections() -> int:
+            return int(counting.info("stats")["total_connections_received"])
+
+        before = connections()
+        with announce.kept_lines():
+            for _ in range(5):
+                announce.publish_once(redis_url, "group", "kind", {})
+        assert connections() == before + 1
+        announce.publish_once(redis_url, "group", "kind", {})
+        assert connections() == before + 2
+
+
+def test_kept_lines_ask_a_redis_that_is_away_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with announce.kept_lines():
+        for _ in range(3):
+            assert announce.publish_once(f"unix://{tmp_path}/none.sock", "group", "kind", {}) is False
+    assert len([line for line in caplog.messages if "was not said" in line]) == 1
+
+
 def test_a_redis_that_is_away_is_no_error(tmp_path: Path) -> None:
     assert announce.publish_once(f"unix://{tmp_path}/none.sock", "group", "kind", {}) is False
 

@@ -25,7 +25,6 @@ from chat.membership.messages import (
     End,
     Join,
     Leave,
-    Remove,
     Revoke,
     SetStatus,
     Unblock,
@@ -139,9 +138,6 @@ class World:
         key = USERS[a % 3], (None, *CHANNELS)[b % 4]
         self.blocks.pop(key, None)
         self.decisions.order(Unblock(*key), self.now)
-
-    def remove(self, a: int, b: int) -> None:
-        self.decisions.order(Remove(USERS[a % 3], CHANNELS[b % 3], "kicked"), self.now)
 
     def revoke(self, a: int, b: int) -> None:
         if not b % 4:
@@ -311,7 +307,6 @@ _WEIGHTS: list[tuple[Callable[[World, int, int], None], int]] = [
     (World.set_status, 1),
     (World.block, 1),
     (World.unblock, 1),
-    (World.remove, 1),
     (World.revoke, 1),
     (World.end, 1),
     (World.wait, 3),

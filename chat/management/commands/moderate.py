@@ -15,7 +15,7 @@ from chat import services
 from chat.domain.ids import SYSTEM
 from chat.management.commands.clusterctl import NO_LIVE_SERVER
 from chat.membership.wire import BLOCKS_CHANGED, REVOKED_GROUP
-from reaktor.announce import say
+from reaktor.announce import kept_lines, say
 from reaktor.config import ConfigError
 from reaktor.errors import ReaktorError
 from reaktor.variables import parse_duration_s
@@ -41,13 +41,16 @@ class Command(BaseCommand):
             period_s = parse_duration_s(options["period"]) if options["period"] else None
         except ConfigError as error:
             raise CommandError(f"--for: {error}.", returncode=2) from error
-        try:
-            done = self._do(action, place, period_s, options["reason"])
-        except ReaktorError as error:
-            raise CommandError(error.message) from error
-        self.stdout.write(done)
-        # Said once more, to know whether anybody listens: the authority reads the blocks again, which is harmless.
-        if not say(REVOKED_GROUP, BLOCKS_CHANGED, {}):
+        # A purge says so of each message.
+        with kept_lines():
+            try:
+                done = self._do(action, place, period_s, options["reason"])
+            except ReaktorError as error:
+                raise CommandError(error.message) from error
+            self.stdout.write(done)
+            # Said once more, to know whether anybody listens: the authority reads the blocks again, which is harmless.
+            is_heard = say(REVOKED_GROUP, BLOCKS_CHANGED, {})
+        if not is_heard:
             raise CommandError(
                 "Stored. No live server was reached; it holds when one starts.", returncode=NO_LIVE_SERVER
             )

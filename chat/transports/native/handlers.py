@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from chat.transports.native.consumer import NativeConsumer
 
 
+async def count_change(consumer: NativeConsumer, session: NativeSession) -> None:
+    """One more change by this user, whichever transport it comes by. Raises RateLimitedError."""
+    await consumer.runtime.database.read(consumer.runtime.limits.check_change, session.user.id)
+
+
 @handles("hello")
 async def on_hello(consumer: NativeConsumer, session: NativeSession, request: Request) -> None:
     raise ConflictError("This session was greeted already.")
@@ -47,6 +52,7 @@ async def on_channel_create(consumer: NativeConsumer, session: NativeSession, re
 @handles("channel.update")
 async def on_channel_update(consumer: NativeConsumer, session: NativeSession, request: Request) -> None:
     key = rules.parse_channel_key(request.channel)
+    await count_change(consumer, session)
     data = await actions.change_channel(consumer.runtime, session, services.channel_update, key=key, **request.data)
     consumer.answer(request, data)
 
@@ -87,6 +93,7 @@ async def on_message_send(consumer: NativeConsumer, session: NativeSession, requ
 @handles("message.edit")
 async def on_message_edit(consumer: NativeConsumer, session: NativeSession, request: Request) -> None:
     data = request.data
+    await count_change(consumer, session)
     message = await actions.edit_message(consumer.runtime, session, request.channel, data["id"], data["text"])
     consumer.answer(request, message)
 
@@ -106,6 +113,7 @@ async def on_message_list(consumer: NativeConsumer, session: NativeSession, requ
 @handles("reaction.add")
 async def on_reaction_add(consumer: NativeConsumer, session: NativeSession, request: Request) -> None:
     data = request.data
+    await count_change(consumer, session)
     message = await actions.add_reaction(consumer.runtime, session, request.channel, data["id"], data["emoji"])
     consumer.answer(request, message)
 
@@ -113,6 +121,7 @@ async def on_reaction_add(consumer: NativeConsumer, session: NativeSession, requ
 @handles("reaction.remove")
 async def on_reaction_remove(consumer: NativeConsumer, session: NativeSession, request: Request) -> None:
     data = request.data
+    await count_change(consumer, session)
     message = await actions.remove_reaction(consumer.runtime, session, request.channel, data["id"], data["emoji"])
     consumer.answer(request, message)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from chat import services
 from chat.domain import rules
 from chat.domain.ids import ChannelKey
+from chat.transports.native.handlers import count_change
 from chat.transports.native.protocol import Request
 from chat.transports.native.registry import handles
 from chat.transports.native.session import NativeSession
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 @handles("report")
 async def on_report(consumer: NativeConsumer, session: NativeSession, request: Request) -> None:
     key = rules.parse_channel_key(request.channel)
+    await count_change(consumer, session)
     message_id, reason = request.data["id"], request.data["reason"]
     report = partial(services.report_create, user=session.user, key=key, message_id=message_id, reason=reason)
     await consumer.runtime.database.write(report)

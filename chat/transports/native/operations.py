@@ -11,10 +11,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chat.domain.policies import MAX_PURGE_HOURS, MAX_SLOW_MODE_S
+from chat.domain.rules import has_unstorable
 from reaktor.errors import InvalidError
 
 MAX_INTEGER = 2**53 - 1
 MAX_CURSORS = 500
+UNSTORABLE = "has characters that can't be stored"
+STORABLE = r"^[^\u0000]*$"
+"""The same as a pattern. Half characters need no word: they are no JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,8 @@ class Field:
         if self.kind == "string":
             if not isinstance(value, str):
                 return "must be a string"
+            if has_unstorable(value):
+                return UNSTORABLE
             if self.choices and value not in self.choices:
                 return f"must be one of {', '.join(self.choices)}"
         elif self.kind == "integer":
@@ -49,8 +55,15 @@ class Field:
         """The same as JSON Schema."""
         if self.kind == "cursors":
             cursor = {"type": "integer", "minimum": 0}
-            return {"type": "object", "additionalProperties": cursor, "maxProperties": MAX_CURSORS}
+            return {
+                "type": "object",
+                "propertyNames": {"pattern": STORABLE},
+                "additionalProperties": cursor,
+                "maxProperties": MAX_CURSORS,
+            }
         schema: dict[str, Any] = {"type": self.kind}
+        if self.kind == "string" and not self.choices:
+            schema["pattern"] = STORABLE
         if self.kind == "integer":
             schema |= {"minimum": self.minimum, "maximum": self.maximum}
         if self.choices:
@@ -63,6 +76,7 @@ def _is_cursors(value: object) -> bool:
         isinstance(value, dict)
         and len(value) <= MAX_CURSORS
         and all(type(seq) is int and 0 <= seq <= MAX_INTEGER for seq in value.values())
+        and not any(has_unstorable(key) for key in value)
     )
 
 

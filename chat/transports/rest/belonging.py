@@ -12,6 +12,7 @@ from chat.transports.rest import moderation_shapes
 from chat.transports.rest import shapes as chat_shapes
 from chat.transports.rest.views import ChatView
 from reaktor.api import answers
+from reaktor.errors import NotFoundError
 
 
 class MembershipView(ChatView):
@@ -34,6 +35,13 @@ class MembershipView(ChatView):
         return Response(status=204)
 
 
+def name_in_path(username: str) -> str:
+    """The user's name in a path. One that can't be stored leads nowhere, as any impossible name: NotFoundError."""
+    if rules.has_unstorable(username):
+        raise NotFoundError("There is no such user.")
+    return username
+
+
 class RoleView(ChatView):
     @extend_schema(
         operation_id="roles_set",
@@ -45,7 +53,8 @@ class RoleView(ChatView):
         """Make somebody an owner, moderator or member, by an owner. `member` lets somebody into a private channel."""
         wanted = self.validated(moderation_shapes.RoleInput, request.data)
         channel = rules.parse_channel_key(key)
-        role = services.role_set(user=self.me(request), key=channel, username=username, role=wanted["role"])
+        name = name_in_path(username)
+        role = services.role_set(user=self.me(request), key=channel, username=name, role=wanted["role"])
         return Response({"role": role.value})
 
     @extend_schema(
@@ -55,7 +64,8 @@ class RoleView(ChatView):
     )
     def delete(self, request: Request, key: str, username: str) -> Response:
         """Make somebody a mere member again, by an owner; or oneself."""
-        role = services.role_remove(user=self.me(request), key=rules.parse_channel_key(key), username=username)
+        channel, name = rules.parse_channel_key(key), name_in_path(username)
+        role = services.role_remove(user=self.me(request), key=channel, username=name)
         return Response({"role": role.value})
 
 

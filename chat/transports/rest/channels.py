@@ -58,7 +58,9 @@ class ChannelView(ChatView):
     def patch(self, request: Request, key: str) -> Response:
         """Another name or topic, by an owner; slow mode, frozen or not, by a moderator."""
         wanted = self.validated(shapes.ChannelChange, request.data)
-        changed = services.channel_update(user=self.me(request), key=rules.parse_channel_key(key), **wanted)
+        me = self.me(request)
+        self.app().limits.check_change(me.id)
+        changed = services.channel_update(user=me, key=rules.parse_channel_key(key), **wanted)
         return Response(self.shown(changed))
 
 

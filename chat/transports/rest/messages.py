@@ -79,8 +79,10 @@ class MessageView(ChatView):
     def patch(self, request: Request, key: str, message_id: str) -> Response:
         """Another text for one's own message."""
         wanted = self.validated(shapes.MessageChange, request.data)
+        me = self.me(request)
+        self.app().limits.check_change(me.id)
         message = services.message_edit(
-            user=self.me(request),
+            user=me,
             key=rules.parse_channel_key(key),
             message_id=message_id,
             text=wanted["text"],
@@ -117,9 +119,9 @@ class ReactionView(ChatView):
     )
     def put(self, request: Request, key: str, message_id: str, emoji: str) -> Response:
         """One's emoji on a message; the same again changes nothing."""
-        message = services.reaction_add(
-            user=self.me(request), key=rules.parse_channel_key(key), message_id=message_id, emoji=emoji_named(emoji)
-        )
+        wanted, me = emoji_named(emoji), self.me(request)
+        self.app().limits.check_change(me.id)
+        message = services.reaction_add(user=me, key=rules.parse_channel_key(key), message_id=message_id, emoji=wanted)
         return Response(message)
 
     @extend_schema(
@@ -129,7 +131,9 @@ class ReactionView(ChatView):
     )
     def delete(self, request: Request, key: str, message_id: str, emoji: str) -> Response:
         """Take one's emoji back."""
+        wanted, me = emoji_named(emoji), self.me(request)
+        self.app().limits.check_change(me.id)
         message = services.reaction_remove(
-            user=self.me(request), key=rules.parse_channel_key(key), message_id=message_id, emoji=emoji_named(emoji)
+            user=me, key=rules.parse_channel_key(key), message_id=message_id, emoji=wanted
         )
         return Response(message)

@@ -87,8 +87,10 @@ class MessageReportsView(ChatView):
     def post(self, request: Request, key: str, message_id: str) -> Response:
         """Have somebody else's message looked at. The same again is the report from then."""
         wanted = self.validated(shapes.ReportInput, request.data)
+        me = self.me(request)
+        self.app().limits.check_change(me.id)
         report = services.report_create(
-            user=self.me(request), key=rules.parse_channel_key(key), message_id=message_id, reason=wanted["reason"]
+            user=me, key=rules.parse_channel_key(key), message_id=message_id, reason=wanted["reason"]
         )
         return Response(report, status=201)
 

@@ -6,9 +6,8 @@ Source: the seed contract, "REST". Its clients show the sentence of an error, so
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import IO, Any
 
-from django.apps import apps
 from django.http import Http404
 from rest_framework import exceptions
 from rest_framework.authentication import BaseAuthentication
@@ -18,16 +17,10 @@ from rest_framework.response import Response
 
 from accounts.authentication import Claims, token_from_header, user_for_claims, verify_token
 from accounts.models import User
-from chat.apps import ChatConfig
-from chat.domain.ids import UserRef
-from chat.selectors import user_ref
-from reaktor import node
+from chat.transports.views import ChatSide
 from reaktor.api import ApiView
 from reaktor.errors import InvalidError, NotAuthenticatedError
 from reaktor.rest import OrjsonParser, error_response, flat, parse_body, read_body
-
-if TYPE_CHECKING:
-    from chat.runtime import Runtime
 
 
 class SeedParser(OrjsonParser):
@@ -64,7 +57,7 @@ class SeedAuthentication(BaseAuthentication):
         return "Bearer"
 
 
-class SeedView(ApiView):
+class SeedView(ChatSide, ApiView):
     """A view of the seed contract: not in the OpenAPI document, errors flat, other methods a plain 404."""
 
     schema = None
@@ -82,21 +75,6 @@ class SeedView(ApiView):
         """The body's fields; {} for a body that is no JSON object."""
         data = request.data
         return data if isinstance(data, dict) else {}
-
-    @staticmethod
-    def me(request: Request) -> UserRef:
-        return user_ref(cast(User, request.user))
-
-    @staticmethod
-    def app() -> ChatConfig:
-        """What this process owns: limits and configuration."""
-        return cast(ChatConfig, apps.get_app_config("chat"))
-
-    @staticmethod
-    def live() -> Runtime | None:
-        """The live side of this process; None while there is none."""
-        running = node.current()
-        return running.runtime if running is not None else None
 
 
 def missing(value: object) -> bool:

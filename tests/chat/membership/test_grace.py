@@ -16,7 +16,6 @@ from chat.membership.messages import (
     Joined,
     Left,
     Lingering,
-    Remove,
     Revoke,
     SetStatus,
 )
@@ -158,7 +157,10 @@ def test_a_kick_takes_the_user_out_of_one_channel_and_they_may_come_back() -> No
     told = Told()
     told.connect("s1")
     told.accept(Join(S1, LOBBY))
-    assert told.accept(Remove(ANN, LOBBY, "calm down")) == (Left(S1, LOBBY, LeftReason.REMOVED, "calm down"),)
+    kick = Block(ANN, LOBBY, told.now + 10, "forbidden", "calm down")
+    assert told.accept(kick) == (Left(S1, LOBBY, LeftReason.REMOVED, "calm down"),)
+    assert told.refuse(Join(S1, LOBBY)) == "forbidden"
+    told.wait(11)
     told.accept(Join(S1, LOBBY))
 
 

@@ -61,6 +61,18 @@ def test_an_invite_lets_in_as_often_as_it_says_and_members_use_none_up(secret: C
     assert isinstance(post(guests[0], secret), Stored)
 
 
+def test_what_is_no_possible_code_or_name_is_not_found(secret: ChannelKey, ann: UserRef) -> None:
+    """PostgreSQL takes no NUL: asked for one, it gave an error of ours."""
+    for odd in ("a\x00b", "\x00", "half \ud83d", "žofie"):
+        for ask in (services.invite_accept, services.invite_revoke):
+            with pytest.raises(NotFoundError):
+                ask(user=ann, code=odd)
+        with pytest.raises(NotFoundError):
+            services.user_block(user=ann, username=odd)
+        with pytest.raises(NotFoundError):
+            services.role_set(user=ann, key=secret, username=odd, role="member")
+
+
 def test_one_use_is_one_use_whoever_comes_at_once(secret: ChannelKey, ann: UserRef) -> None:
     code = services.invite_create(user=ann, key=secret, uses=1)["code"]
     guests = [user_ref(f"guest{number}") for number in range(4)]

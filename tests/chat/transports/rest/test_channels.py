@@ -116,6 +116,28 @@ def test_only_an_owner_or_staff_changes_a_channel(rest: Rest) -> None:
     assert staff.patch(f"/api/v1/channels/{key}", {"topic": "quiet please"})[1]["topic"] == "quiet please"
 
 
+def test_changes_of_one_user_are_limited_whatever_they_change(rest: Rest) -> None:
+    set_limits(Limits(changes=Rate(6, 60)))
+    path = f"/api/v1/channels/{rest.post('/api/v1/channels', {'name': 'tea'})[1]['key']}"
+    bob = logged_in(register("bob"))
+    mine, theirs = (
+        f"{path}/messages/{who.post(f'{path}/messages', {'text': 'x', 'nonce': '1'})[1]['id']}" for who in (rest, bob)
+    )
+    asks: list[tuple[str, str, Any]] = [
+        ("PATCH", path, {"topic": "x"}),
+        ("PATCH", mine, {"text": "y"}),
+        ("PUT", f"{mine}/reactions/x", None),
+        ("DELETE", f"{mine}/reactions/x", None),
+        ("POST", f"{theirs}/reports", {"reason": "spam"}),
+    ]
+    assert [rest(*ask)[0] for ask in asks] == [200, 200, 200, 200, 201]
+    assert rest.patch(path, {"topic": 5})[0] == 400, "what breaks a rule does not count"
+    assert rest.patch(path, {"topic": "y"})[0] == 200
+    assert [rest(*ask)[0] for ask in asks] == [429] * 5
+    assert rest.delete(mine)[0] == 200, "what one takes back is not counted"
+    assert bob.put(f"{theirs}/reactions/x")[0] == 200
+
+
 def test_an_archived_channel_is_read_but_not_written(rest: Rest) -> None:
     key = rest.post("/api/v1/channels", {"name": "old"})[1]["key"]
     assert rest.post(f"/api/v1/channels/{key}/messages", {"text": "x", "nonce": "1"})[0] == 201

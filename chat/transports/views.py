@@ -1,0 +1,36 @@
+"""What the HTTP views of both contracts share: who asks, what this process owns, and its live side."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from django.apps import apps
+from rest_framework.request import Request
+
+from accounts.models import User
+from chat.apps import ChatConfig
+from chat.domain.ids import UserRef
+from chat.selectors import user_ref
+from reaktor import node
+
+if TYPE_CHECKING:
+    from chat.runtime import Runtime
+
+
+class ChatSide:
+    """For views of any contract: the user behind the token as chat knows them, and what this process has."""
+
+    @staticmethod
+    def me(request: Request) -> UserRef:
+        return user_ref(cast(User, request.user))
+
+    @staticmethod
+    def app() -> ChatConfig:
+        """What this process owns: limits and configuration."""
+        return cast(ChatConfig, apps.get_app_config("chat"))
+
+    @staticmethod
+    def live() -> Runtime | None:
+        """The live side of this process; None while there is none."""
+        running = node.current()
+        return running.runtime if running is not None else None
