@@ -33,7 +33,7 @@ dev: install  ## one process with autoreload, for development
 	@exec $(BIN)/python manage.py runserver $(PORT)
 
 test: install-dev  ## everything, in two processes
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest -n 3 --dist loadgroup
 
 test-fast: install-dev  ## without clusters, browsers and foreign clients
 	$(BIN)/pytest -m "not cluster and not browser and not interop"

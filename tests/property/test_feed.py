@@ -139,7 +139,7 @@ class World:
 
 
 @given(st.integers(0, 2**32), st.integers(1, 24), st.sampled_from([0.0, 0.2, 0.6, 1.0]))
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=800, deadline=None)
 def test_every_session_gets_each_seq_once_and_in_order_or_its_outcome_by_repair(seed, length, loss) -> None:
     world = World(seed, length, loss)
     world.play()
@@ -152,7 +152,7 @@ def test_every_session_gets_each_seq_once_and_in_order_or_its_outcome_by_repair(
 
 
 @given(st.integers(0, 2**32), st.integers(1, 24), st.sampled_from([0.0, 0.3, 0.8]))
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=600, deadline=None)
 def test_a_message_is_told_as_new_exactly_once_and_first(seed, length, loss) -> None:
     world = World(seed, length, loss)
     world.play()

@@ -25,10 +25,11 @@ def request_schema(operation: Operation) -> Schema:
     }
     properties: Schema = {"op": {"const": operation.name}, "id": REQUEST_ID, "data": data}
     needed = ["op"]
-    if operation.needs_channel or operation.may_name_channel:
-        properties["channel"] = {"type": "string"}
     if operation.needs_channel:
+        properties["channel"] = {"type": "string"}
         needed.append("channel")
+    elif operation.may_name_channel:
+        properties["channel"] = {"type": ["string", "null"]}
     if required:
         needed.append("data")
     return {"type": "object", "properties": properties, "required": needed}

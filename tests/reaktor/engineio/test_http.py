@@ -247,7 +247,7 @@ async def test_a_client_closes_and_its_get_ends_with_a_noop(served: Served) -> N
         assert (await served.http.post(query, close)).body == b"ok"
         assert (await waiting.done()).body == noop
         assert (await served.http.get(query)).body == ERRORS[1]
-    assert served.echo.reasons == [CloseReason.CLIENT] * 2
+    assert served.echo.reasons == [CloseReason.LOST] * 2
 
 
 async def test_a_closed_session_can_be_fetched_once_and_for_a_while(served: Served) -> None:

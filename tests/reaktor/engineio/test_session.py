@@ -94,7 +94,7 @@ def test_a_client_that_closes_gets_a_noop_for_its_waiting_get() -> None:
     session = polling()
     session.poll(1)
     session.begin_post()
-    assert session.end_post([Packet(PacketType.CLOSE), message("late")], 1) == [Signal.WAKE, Ended(CloseReason.CLIENT)]
+    assert session.end_post([Packet(PacketType.CLOSE), message("late")], 1) == [Signal.WAKE, Ended(CloseReason.LOST)]
     assert session.take_poll() == [NOOP]
     assert session.is_finished
 
