@@ -32,8 +32,8 @@ dev: install  ## one process with autoreload, for development
 	@$(BIN)/python manage.py migrate --verbosity 0
 	@exec $(BIN)/python manage.py runserver $(PORT)
 
-test: install-dev  ## everything, in three processes
-	$(BIN)/pytest -n 3 --dist loadgroup
+test: install-dev  ## everything, in two processes
+	$(BIN)/pytest -n 2 --dist loadgroup
 
 test-fast: install-dev  ## without clusters, browsers and foreign clients
 	$(BIN)/pytest -m "not cluster and not browser and not interop"

@@ -19,10 +19,10 @@ MakeServer = Callable[..., LiveServer]
 ROOT = Path(__file__).parent
 
 
-# What starts real servers shares them within its group, and so runs in one process.
+# What starts real servers shares them within its group, and so runs in one process; two of these keep a machine busy.
 GROUPS = {
     "cluster": "clusters",
-    "browser": "browser",
+    "browser": "servers",
     "deployment": "servers",
     "integration": "servers",
     "interop": "servers",
@@ -30,17 +30,15 @@ GROUPS = {
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """For `pytest -n 3 --dist loadgroup` (make test): the long groups first, everything else beside and behind them."""
-    groups = [_group(item.path) for item in items]
-    for item, group in zip(items, groups, strict=True):
-        if group is not None:
-            item.add_marker(pytest.mark.xdist_group(group))
-    order = ["clusters", "servers", "postgresql", "browser", None]
-    items[:] = [items[at] for at in sorted(range(len(items)), key=lambda at: (order.index(groups[at]), at))]
-
-
-def _group(path: Path) -> str | None:
-    return "postgresql" if path.name == "test_postgresql.py" else GROUPS.get(path.relative_to(ROOT).parts[0])
+    """For `pytest -n 2 --dist loadgroup` (make test): the long groups first, everything else beside and behind them."""
+    folders = [item.path.relative_to(ROOT).parts[0] for item in items]
+    for item, folder in zip(items, folders, strict=True):
+        if folder in GROUPS:
+            item.add_marker(pytest.mark.xdist_group(GROUPS[folder]))
+    order = {"clusters": 0, "servers": 1}
+    items[:] = [
+        items[at] for at in sorted(range(len(items)), key=lambda at: (order.get(GROUPS.get(folders[at], ""), 2), at))
+    ]
 
 
 def pytest_report_header() -> str:
