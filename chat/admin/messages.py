@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from django.contrib import admin
 from django.db.models import QuerySet, Subquery
@@ -17,15 +17,30 @@ from django.utils.text import Truncator
 from accounts.selectors import user_named
 from chat import services
 from chat.admin.access import ModerationAdmin, acting, without_direct
-from chat.models import Message
+from chat.models import Message, Report
 
 SEARCHED_MESSAGES = 20_000
+Row = TypeVar("Row", Message, Report)
 
 
 def named_account(name: str) -> uuid.UUID:
     """The id of the account with this name, for a filter; of nobody where there is none."""
     user = user_named(name)
     return user.pk if user is not None else uuid.UUID(int=0)
+
+
+def narrowed(rows: QuerySet[Row], search_term: str) -> tuple[QuerySet[Row], list[str]]:
+    """(the rows that `in:channel` and `by:author` leave, the other words) of what was typed into a search box."""
+    words = []
+    for term in search_term.split():
+        name, _, value = term.partition(":")
+        if name == "in" and value:
+            rows = rows.filter(channel__key=value)
+        elif name == "by" and value:
+            rows = rows.filter(author=named_account(value))
+        else:
+            words.append(term)
+    return rows, words
 
 
 class WhenFilter(admin.SimpleListFilter):
@@ -73,15 +88,7 @@ class MessageAdmin(ModerationAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Message], search_term: str
     ) -> tuple[QuerySet[Message], bool]:
-        words = []
-        for term in search_term.split():
-            name, _, value = term.partition(":")
-            if name == "in" and value:
-                queryset = queryset.filter(channel__key=value)
-            elif name == "by" and value:
-                queryset = queryset.filter(author=named_account(value))
-            else:
-                words.append(term)
+        queryset, words = narrowed(queryset, search_term)
         if words:
             newest = queryset.order_by("-id").values("id")[:SEARCHED_MESSAGES]
             queryset = queryset.filter(id__in=Subquery(newest))

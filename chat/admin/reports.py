@@ -13,7 +13,7 @@ from django.http import HttpRequest
 from chat import services
 from chat.admin.access import sees_direct
 from chat.admin.deeds import DAY_S, FOR_GOOD, HOUR_S, WEEK_S, Deed, DeedForm, DurationField, Values, WorkplaceAdmin
-from chat.admin.messages import named_account
+from chat.admin.messages import narrowed
 from chat.domain.ids import UserRef
 from chat.domain.policies import REASON_CHARS, SanctionKind
 from chat.models import Report
@@ -149,12 +149,7 @@ class ReportAdmin(WorkplaceAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Report], search_term: str
     ) -> tuple[QuerySet[Report], bool]:
-        for term in search_term.split():
-            name, _, value = term.partition(":")
-            if name == "in" and value:
-                queryset = queryset.filter(channel__key=value)
-            elif name == "by" and value:
-                queryset = queryset.filter(author=named_account(value))
-            else:
-                queryset = queryset.filter(reason__icontains=term)
+        queryset, words = narrowed(queryset, search_term)
+        for word in words:
+            queryset = queryset.filter(reason__icontains=word)
         return queryset, False

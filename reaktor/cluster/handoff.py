@@ -14,6 +14,7 @@ import json
 import logging
 import socket
 import time
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
 from enum import Enum
@@ -50,7 +51,7 @@ def socket_pair() -> tuple[socket.socket, socket.socket]:
     return ours, theirs
 
 
-class Link:
+class Link(ABC):
     """What both ends share: packets in order, a queue for what the kernel does not take at once, the end."""
 
     def __init__(self, sock: socket.socket, on_closed: Callable[[], None]) -> None:
@@ -114,8 +115,9 @@ class Link:
             if self.is_closed:
                 return
 
+    @abstractmethod
     def _on_packet(self, packet: bytes, descriptors: list[int]) -> None:
-        raise NotImplementedError
+        """One packet of the other end; the descriptors are the receiver's to close."""
 
 
 class SupervisorEnd(Link):

@@ -24,16 +24,6 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.database]
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 
-@pytest.fixture
-def ann() -> UserRef:
-    return user_ref("ann")
-
-
-@pytest.fixture
-def tea(ann: UserRef) -> ChannelKey:
-    return channel_of(ann, "tea")
-
-
 def said(author: UserRef, key: ChannelKey, *ages_days: float, reply_to: str | None = None) -> list[str]:
     """Store one message per age; their ids."""
     ids = []

@@ -91,9 +91,9 @@ def test_a_hung_worker_is_replaced_and_the_connections_given_to_it_are_not_lost(
 def test_a_supervisor_that_was_paused_does_not_take_its_workers_for_hung(cluster):
     before = cluster.workers()
     os.kill(cluster.process.pid, signal.SIGSTOP)
-    time.sleep(3.5)
+    time.sleep(3.5)  # the pause itself: longer than a worker may be silent
     os.kill(cluster.process.pid, signal.SIGCONT)
-    time.sleep(1)
+    wait_for(lambda: all(found["beat_age_s"] < 1 for found in cluster.workers().values()), what="new beats")
     after = cluster.workers()
     assert {slot: found["pid"] for slot, found in after.items()} == {
         slot: found["pid"] for slot, found in before.items()

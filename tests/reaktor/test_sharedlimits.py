@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -13,7 +12,7 @@ import pytest
 from reaktor.backoff import Delay
 from reaktor.config import Rate
 from reaktor.errors import RateLimitedError
-from reaktor.sharedlimits import PAUSE_S, SharedBackoff, SharedCounts, SharedRate
+from reaktor.sharedlimits import SharedBackoff, SharedCounts, SharedRate
 from tests.support.ports import wait_for
 from tests.support.redis import RedisServer, running_redis
 
@@ -122,14 +121,14 @@ def test_keys_are_forgotten(redis: RedisServer) -> None:
 
 def test_without_redis_each_process_counts_alone_and_goes_on_together_afterwards() -> None:
     with running_redis() as server:
-        rates = [SharedRate("away", Rate(4, 60), SharedCounts(server.url)) for _ in range(2)]
+        counts = [SharedCounts(server.url) for _ in range(2)]
+        rates = [SharedRate("away", Rate(4, 60), each) for each in counts]
         assert accepted(rates, "ann", 2) == 2
         server.kill()
         # What each has accepted itself still counts there: three more each, never a fourth.
         assert accepted(rates, "ann", 20) == 6
         server.start()
-        wait_for(lambda: SharedCounts(server.url).knows("x") is False, 5.0, "an answer")
-        time.sleep(PAUSE_S)  # for so long Redis is left alone on purpose
+        wait_for(lambda: all(each.knows("x") is False for each in counts), 5.0, "an answer to both")
         assert accepted(rates, "ben", 20) == 4
 
 

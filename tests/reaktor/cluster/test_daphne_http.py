@@ -135,7 +135,7 @@ def test_a_trickled_request_is_cut_however_steadily_it_trickles(server, trickle)
             with contextlib.suppress(BlockingIOError):
                 answer = connection.recv(1000)
                 break
-            time.sleep(0.1)
+            time.sleep(0.1)  # how slowly it trickles
     assert answer.startswith(b"HTTP/1.1 408 ")
     assert 1.0 < time.monotonic() - started < 5.0
 
@@ -150,7 +150,7 @@ def test_a_connection_that_says_nothing_is_closed(server):
 def test_a_kept_alive_connection_serves_requests_beyond_the_header_timeout(server):
     with httpx.Client() as client:
         assert client.get(f"{server.url}/who").status_code == 200
-        time.sleep(2.6)
+        time.sleep(2.6)  # how long it idles: beyond the time limit of a header
         stream = client.get(f"{server.url}/slow?2.6")
         assert stream.status_code == 200
 
@@ -158,7 +158,7 @@ def test_a_kept_alive_connection_serves_requests_beyond_the_header_timeout(serve
 def test_more_connections_than_an_address_may_hold_get_429_and_room_comes_back(narrow):
     with contextlib.ExitStack() as stack:
         held = [stack.enter_context(raw(narrow, source="127.0.0.77")) for _ in range(5)]
-        time.sleep(0.2)
+        wait_for(lambda: not is_served(narrow, "127.0.0.77"), what="a refusal")
         with raw(narrow, b"GET /who HTTP/1.1\r\nHost: x\r\n\r\n", source="127.0.0.77") as sixth:
             answer = everything(sixth)
         assert answer.startswith(b"HTTP/1.1 429 ")
