@@ -1,15 +1,29 @@
 """Free ports and waiting for them."""
 
+import itertools
+import os
 import socket
 import time
 from collections.abc import Callable
 
+# Below the ports that the kernel gives to outgoing connections (32768 and up): one of those may be taken between the
+# moment a test chooses it and the moment its server listens. Each process of a run has a range of its own.
+_FIRST, _SPAN, _RANGES = 12000, 2500, 8
+_range = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _RANGES
+_offsets = itertools.count(os.getpid() * 37)
 
-def free_port(host: str = "127.0.0.1") -> int:
-    """A port that nobody listens on right now."""
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        return probe.getsockname()[1]
+
+def free_port() -> int:
+    """A port that nobody listens on right now, and that no other test is given."""
+    for offset in itertools.islice(_offsets, _SPAN):
+        port = _FIRST + _range * _SPAN + offset % _SPAN
+        with socket.socket() as probe:
+            try:
+                probe.bind(("", port))
+            except OSError:
+                continue
+        return port
+    raise AssertionError("no port is free")
 
 
 def wait_for(condition: Callable[[], object], seconds: float = 10.0, what: str = "the condition"):
