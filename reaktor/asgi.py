@@ -26,6 +26,7 @@ from django.conf import settings  # noqa: E402
 from django.core import checks  # noqa: E402
 from django.core.exceptions import ImproperlyConfigured  # noqa: E402
 
+import reaktor.urls  # noqa: E402, F401  the views are imported now, not while somebody waits for the first answer
 from accounts.apps import AccountsConfig  # noqa: E402
 from chat.apps import ChatConfig  # noqa: E402
 from chat.domain.ids import WorkerId  # noqa: E402

@@ -198,6 +198,7 @@ class Cluster:
     bind: str = "0.0.0.0"  # noqa: S104  a chat server is there to be reached; BIND narrows it
     port: int = 8000
     workers: int = 1
+    spare_workers: int = 1
     trusted_proxies: tuple[IpNetwork, ...] = ()
     beat_interval_s: float = 1.0
     hang_timeout_s: float = 10.0

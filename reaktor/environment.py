@@ -224,6 +224,14 @@ class Environment(ClientSections):
                 maximum=256,
                 shown="CPUs less one",
             ),
+            spare_workers=self.number(
+                "SPARE_WORKERS",
+                default.spare_workers,
+                "Booted processes that wait to take the place of a worker that dies; each costs the memory of an idle "
+                "worker.",
+                minimum=0,
+                maximum=16,
+            ),
             trusted_proxies=self.networks(
                 "TRUSTED_PROXIES",
                 "Proxies of yours in front: only their X-Forwarded-For, X-Forwarded-Proto and X-Request-ID count. "

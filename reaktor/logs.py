@@ -14,7 +14,6 @@ from datetime import UTC, datetime
 
 from reaktor.logcontext import REQUEST_ID, SESSION
 
-_WORKER = os.environ.get("REAKTOR_WORKER", "")
 _MASKS = (
     # Both open a session to whoever has them; the second is the only credential of a Socket.IO client that polls.
     (re.compile(r"\b((?:token|sid)=)[^&\s\"']+"), r"\1***"),
@@ -35,7 +34,9 @@ def mask(text: str) -> str:
 
 def subject() -> dict[str, str]:
     """What the running code serves: worker, request, session; only what there is."""
-    known = (("worker", _WORKER), ("request", REQUEST_ID.get()), ("session", SESSION.get()))
+    # Not at import: a spare is told only later which worker it becomes.
+    worker = os.environ.get("REAKTOR_WORKER", "")
+    known = (("worker", worker), ("request", REQUEST_ID.get()), ("session", SESSION.get()))
     return {name: value for name, value in known if value}
 
 

@@ -1,8 +1,9 @@
 """The socket pair between the supervisor and one worker: accepted connections one way, life signs the other.
 
-SOCK_SEQPACKET, so one packet is one message, and a closed end is noticed at once. SupervisorEnd passes connections
-and says DRAIN; WorkerEnd answers ADOPTED or REFUSED and says READY and BEAT. A packet is a version byte, a tag byte,
-and a body; during a reload the two ends may be of different versions of the code, so readers skip what they don't know.
+SOCK_SEQPACKET, so one packet is one message, and a closed end is noticed at once. The worker says BOOTED and waits for
+ASSIGN. From then on SupervisorEnd passes connections and says DRAIN; WorkerEnd answers ADOPTED or REFUSED and says
+READY and BEAT. A packet is a version byte, a tag byte, and a body; during a reload the two ends may be of different
+versions of the code, so readers skip what they don't know.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ _FULL = {errno.EAGAIN, errno.ENOBUFS, errno.ETOOMANYREFS, errno.EMFILE}
 class Tag(bytes, Enum):
     """What a packet is."""
 
+    BOOTED = b"I"
+    ASSIGN = b"N"
     SOCKET = b"S"
     DRAIN = b"D"
     ADOPTED = b"A"
@@ -49,6 +52,25 @@ def socket_pair() -> tuple[socket.socket, socket.socket]:
     ours.setblocking(False)
     theirs.setblocking(False)
     return ours, theirs
+
+
+def wait_for_slot(sock: socket.socket) -> tuple[int, int] | None:
+    """Say BOOTED, and block until the supervisor gives (slot, incarnation); None when it is gone instead.
+
+    For the worker's end, before its WorkerEnd is made. A spare waits for as long as nobody needs it.
+    """
+    sock.setblocking(True)
+    try:
+        sock.send(bytes((VERSION,)) + Tag.BOOTED.value)
+        while packet := sock.recv(MAX_PACKET_BYTES):
+            if packet[1:2] == Tag.ASSIGN.value:
+                place = json.loads(packet[2:])
+                return int(place["slot"]), int(place["incarnation"])
+    except ConnectionError:
+        pass
+    finally:
+        sock.setblocking(False)
+    return None
 
 
 class Link(ABC):
@@ -127,6 +149,7 @@ class SupervisorEnd(Link):
         self,
         sock: socket.socket,
         *,
+        on_booted: Callable[[], None],
         on_ready: Callable[[], None],
         on_beat: Callable[[dict[str, Any]], None],
         on_room: Callable[[], None],
@@ -134,7 +157,7 @@ class SupervisorEnd(Link):
         on_closed: Callable[[], None],
     ) -> None:
         super().__init__(sock, on_closed)
-        self._on_ready, self._on_beat = on_ready, on_beat
+        self._on_booted, self._on_ready, self._on_beat = on_booted, on_ready, on_beat
         self._on_room, self._on_refused = on_room, on_refused
         self._next_id = 0
         self._unadopted: dict[int, socket.socket] = {}
@@ -175,6 +198,10 @@ class SupervisorEnd(Link):
         self._unadopted.clear()
         return taken
 
+    def assign(self, slot: int, incarnation: int) -> None:
+        """Say which place is the worker's; the first packet that it waits for."""
+        self._send_json(Tag.ASSIGN, {"slot": slot, "incarnation": incarnation})
+
     def drain(self, seconds: float) -> None:
         """Ask the worker to send its sessions away and end."""
         self._send_json(Tag.DRAIN, {"seconds": seconds})
@@ -192,6 +219,8 @@ class SupervisorEnd(Link):
             elif connection is not None:
                 self._on_refused(connection)
             self._on_room()
+        elif tag == Tag.BOOTED.value:
+            self._on_booted()
         elif tag == Tag.READY.value:
             self._on_ready()
         elif tag == Tag.BEAT.value:

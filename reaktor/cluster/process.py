@@ -1,7 +1,8 @@
 """One incarnation of a worker as its supervisor sees it: the process, its link, its last life sign.
 
-run() spawns, waits for the end, and reports; everything else is a question or an order. While it boots, the child's
-stderr comes through here, so that a failed start can say why; when ready, the child writes to the terminal itself.
+run() spawns, waits for the end, and reports; everything else is a question or an order. A process is spawned without
+a place and given one by assign(), at once or, as a spare, when one is free. While it boots, the child's stderr comes
+through here, so that a failed start can say why; when ready, the child writes to the terminal itself.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from reaktor.measures import Measures
 logger = logging.getLogger(__name__)
 
 COMMAND = (sys.executable, "-m", "reaktor.cluster.worker")
+SPARE_NAME = "spare"
 STDERR_LINES = 30
 RATE_BEATS = 6
 
@@ -33,6 +35,7 @@ class WorkerState(Enum):
     """Where a worker is in its life."""
 
     STARTING = "starting"
+    SPARE = "spare"
     READY = "ready"
     DRAINING = "draining"
     ENDING = "ending"
@@ -51,11 +54,14 @@ class Listener:
 
 @dataclass(eq=False)
 class WorkerProcess:
-    """Slot and incarnation name it. `since` is when its state began, `beat_at` its last life sign (monotonic s)."""
+    """Slot and incarnation name it, once it has them (incarnation 0: not yet).
 
-    slot: int
-    incarnation: int
+    `since` is when its state began, `started_at` when its start did, `beat_at` its last life sign (monotonic s).
+    """
+
     listener: Listener
+    slot: int = 0
+    incarnation: int = 0
     state: WorkerState = WorkerState.STARTING
     pid: int | None = None
     exit_code: int | None = None
@@ -73,7 +79,12 @@ class WorkerProcess:
 
     @property
     def name(self) -> str:
-        return f"{self.slot}.{self.incarnation}"
+        return SPARE_NAME if self.is_spare else f"{self.slot}.{self.incarnation}"
+
+    @property
+    def is_spare(self) -> bool:
+        """Whether it has no place yet."""
+        return self.incarnation == 0
 
     @property
     def is_alive(self) -> bool:
@@ -107,18 +118,16 @@ class WorkerProcess:
         ours, theirs = socket_pair()
         terminal = os.dup(2)
         try:
-            own = ("--slot", self.slot, "--incarnation", self.incarnation)
-            descriptors = ("--handoff", theirs.fileno(), "--stderr", terminal)
             process = await asyncio.create_subprocess_exec(
                 *COMMAND,
-                *map(str, own + descriptors),
+                *("--handoff", str(theirs.fileno()), "--stderr", str(terminal)),
                 *arguments,
                 stdin=asyncio.subprocess.DEVNULL,
                 stderr=asyncio.subprocess.PIPE,
                 pass_fds=(theirs.fileno(), terminal),
                 # A terminal's Ctrl-C is for the supervisor alone; it ends the workers in its own time.
                 start_new_session=True,
-                env={**environment, "REAKTOR_WORKER": self.name},
+                env={**environment, "REAKTOR_WORKER": SPARE_NAME},
             )
         except BaseException:
             ours.close()
@@ -129,12 +138,15 @@ class WorkerProcess:
         self.pid = process.pid
         self.link = SupervisorEnd(
             ours,
+            on_booted=self._on_booted,
             on_ready=self._on_ready,
             on_beat=self._on_beat,
             on_room=lambda: self.listener.on_room(self),
             on_refused=self.listener.on_refused,
             on_closed=lambda: None,  # the process's exit follows, and says more
         )
+        if not self.is_spare:
+            self.link.assign(self.slot, self.incarnation)
         return process
 
     async def _see_through(self, process: asyncio.subprocess.Process) -> None:
@@ -159,6 +171,10 @@ class WorkerProcess:
 
     # What it says
 
+    def _on_booted(self) -> None:
+        if self.is_spare and self.state is WorkerState.STARTING:
+            self._enter(WorkerState.SPARE)
+
     def _on_ready(self) -> None:
         if self.state is WorkerState.STARTING:
             self.was_ready = True
@@ -175,13 +191,21 @@ class WorkerProcess:
 
     # What it is told
 
+    def assign(self, slot: int, incarnation: int) -> None:
+        """Give it its place; its start counts from here. Once, while it boots or is a spare."""
+        self.slot, self.incarnation = slot, incarnation
+        self.started_at = time.monotonic()
+        self._enter(WorkerState.STARTING)
+        if self.link is not None:
+            self.link.assign(slot, incarnation)
+
     def drain(self, seconds: float) -> None:
         """Send its sessions away, then end."""
         if self.state is WorkerState.READY and self.link is not None:
             self._enter(WorkerState.DRAINING)
             self.drain_until = self.since + seconds
             self.link.drain(seconds)
-        elif self.state is WorkerState.STARTING:
+        elif self.state in (WorkerState.STARTING, WorkerState.SPARE):
             self.end("is not needed any more")
 
     def end(self, reason: str) -> None:

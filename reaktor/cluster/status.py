@@ -22,6 +22,7 @@ def gather(supervisor: Supervisor, authority: Mapping[str, Any], connections: Ma
         "state": "stopping" if supervisor.is_stopping else "serving" if supervisor.has_served else "starting",
         "workers_wanted": len(supervisor.slots.wanted),
         "workers": [_worker(worker, authority) for worker in workers],
+        "spares": [_process(worker) for worker in supervisor.spares.workers],
         "slots_given_up": {slot.number: slot.gave_up for slot in supervisor.slots if slot.gave_up},
         "connections": dict(connections),
         "authority": dict(authority),
@@ -34,9 +35,7 @@ def _worker(worker: WorkerProcess, authority: Mapping[str, Any]) -> dict[str, An
     return {
         "slot": worker.slot,
         "incarnation": worker.incarnation,
-        "pid": worker.pid,
-        "state": worker.state.value,
-        "age_s": round(time.monotonic() - worker.started_at, 1),
+        **_process(worker),
         "beat_age_s": round(time.monotonic() - worker.beat_at, 1),
         "sessions": said.get("sessions", 0),
         "epoch": said.get("epoch"),
@@ -45,8 +44,16 @@ def _worker(worker: WorkerProcess, authority: Mapping[str, Any]) -> dict[str, An
         "revision_lag": lag,
         "equals_authority": said.get("digest") == authority.get("digest") if lag == 0 else None,
         "messages_per_s": round(worker.messages_per_s, 1),
-        "rss_bytes": rss_bytes(worker.pid),
         "runtime": said,
+    }
+
+
+def _process(worker: WorkerProcess) -> dict[str, Any]:
+    return {
+        "pid": worker.pid,
+        "state": worker.state.value,
+        "age_s": round(time.monotonic() - worker.started_at, 1),
+        "rss_bytes": rss_bytes(worker.pid),
     }
 
 
@@ -70,7 +77,7 @@ def rss_bytes(pid: int | None) -> int | None:
 
 def as_table(status: Mapping[str, Any]) -> str:
     """The status for people."""
-    rows = [COLUMNS, *(_row(worker) for worker in status["workers"])]
+    rows = [COLUMNS, *map(_row, status["workers"]), *map(_spare_row, status["spares"])]
     widths = [max(len(row[column]) for row in rows) for column in range(len(COLUMNS))]
     lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
     for slot, reason in status["slots_given_up"].items():
@@ -83,7 +90,7 @@ def as_table(status: Mapping[str, Any]) -> str:
 
 
 def _row(worker: Mapping[str, Any]) -> tuple[str, ...]:
-    lag, equal, rss = worker["revision_lag"], worker["equals_authority"], worker["rss_bytes"]
+    lag, equal = worker["revision_lag"], worker["equals_authority"]
     return (
         str(worker["slot"]),
         str(worker["pid"]),
@@ -92,10 +99,24 @@ def _row(worker: Mapping[str, Any]) -> tuple[str, ...]:
         str(worker["sessions"]),
         "-" if lag is None else str(lag),
         f"{worker['messages_per_s']:g}",
-        "-" if rss is None else f"{rss / 1024 / 1024:.0f} MiB",
+        _memory(worker["rss_bytes"]),
         "behind" if equal is None else "equal" if equal else "DIFFERS",
         str(worker["state"]),
     )
+
+
+def _spare_row(spare: Mapping[str, Any]) -> tuple[str, ...]:
+    shown = {
+        "pid": str(spare["pid"]),
+        "age": _age(spare["age_s"]),
+        "memory": _memory(spare["rss_bytes"]),
+        "state": "spare" if spare["state"] == "spare" else f"spare, {spare['state']}",
+    }
+    return tuple(shown.get(column, "-") for column in COLUMNS)
+
+
+def _memory(rss: int | None) -> str:
+    return "-" if rss is None else f"{rss / 1024 / 1024:.0f} MiB"
 
 
 def _authority_line(authority: Mapping[str, Any]) -> str:

@@ -19,6 +19,7 @@ from reaktor.cluster.dispatcher import Dispatcher
 from reaktor.cluster.failures import SupervisorError
 from reaktor.cluster.process import Listener, WorkerProcess, WorkerState
 from reaktor.cluster.slots import GAVE_UP_RETRY_S, Slot, Slots
+from reaktor.cluster.spares import Spares
 from reaktor.cluster.totals import Totals
 from reaktor.config import Cluster
 
@@ -66,6 +67,7 @@ class Supervisor:
         self._failure = ""
         self.has_served = False
         self.slots = Slots()
+        self.spares = Spares(config.spare_workers, self._spawn)
         self.totals = Totals()
         self.is_stopping = False
 
@@ -84,7 +86,7 @@ class Supervisor:
             helpers = [tasks.create_task(self._dispatcher.run()), tasks.create_task(self._tick_forever())]
             for slot in self.slots:
                 slot.current = self._start(slot)
-            while not (self.is_stopping and not self.slots.workers):
+            while not (self.is_stopping and not self._everyone):
                 verb = await self._inbox.get()
                 try:
                     verb()
@@ -97,22 +99,29 @@ class Supervisor:
 
     # Workers come and go
 
+    @property
+    def _everyone(self) -> list[WorkerProcess]:
+        return [*self.slots.workers, *self.spares.workers]
+
     def _start(self, slot: Slot) -> WorkerProcess:
-        assert self._tasks is not None  # noqa: S101  run() has entered it before any verb
         slot.incarnation += 1
         slot.restart_at = None
+        worker = self.spares.take() or self._spawn()
+        worker.assign(slot.number, slot.incarnation)
+        self.slots.workers.add(worker)
+        return worker
+
+    def _spawn(self) -> WorkerProcess:
+        assert self._tasks is not None  # noqa: S101  run() has entered it before any verb
         worker = WorkerProcess(
-            slot.number,
-            slot.incarnation,
             Listener(
                 on_ready=lambda worker: self.post(partial(self._worker_ready, worker)),
                 on_gone=lambda worker: self.post(partial(self._worker_gone, worker)),
                 on_room=lambda worker: self._dispatcher.on_room(worker.slot),
                 on_refused=self._dispatcher.on_refused,
-            ),
+            )
         )
-        self.slots.workers.add(worker)
-        self._tasks.create_task(worker.run(self._arguments, self._environment), name=f"worker {worker.name}")
+        self._tasks.create_task(worker.run(self._arguments, self._environment), name="worker")
         return worker
 
     def _worker_ready(self, worker: WorkerProcess) -> None:
@@ -130,6 +139,7 @@ class Supervisor:
         if not slot.is_routed:
             slot.is_routed = True
             self._dispatcher.set_slots(self.slots.routed)
+        self.spares.leave_room()
         self._greet_when_serving()
 
     def _greet_when_serving(self) -> None:
@@ -138,6 +148,9 @@ class Supervisor:
             self._on_serving()
 
     def _worker_gone(self, worker: WorkerProcess) -> None:
+        if worker.is_spare:
+            self.spares.on_gone(worker)
+            return
         self.slots.workers.discard(worker)
         slot = self.slots.by_number[worker.slot]
         if worker.link is not None:
@@ -190,13 +203,15 @@ class Supervisor:
 
     def _tick(self, was_paused: bool) -> None:
         now = time.monotonic()
-        for worker in list(self.slots.workers):
+        for worker in self._everyone:
             if was_paused:
                 worker.beat_at = worker.since = now
             self._watch(worker, now)
         for slot in self.slots:
             if slot.restart_at is not None and slot.restart_at <= now and not self.is_stopping:
                 slot.current = self._start(slot)
+        if self.has_served and self._reload is None and not self.is_stopping and self.slots.is_everyone_serving:
+            self.spares.keep()
 
     def _watch(self, worker: WorkerProcess, now: float) -> None:
         config = self._config
@@ -218,7 +233,7 @@ class Supervisor:
         """Stop accepting, drain every worker, end. Said twice: at once."""
         if self.is_stopping:
             logger.warning("stopping at once")
-            for worker in self.slots.workers:
+            for worker in self._everyone:
                 worker.kill()
             return
         logger.info("stopping: the workers say goodbye to their sessions")
@@ -226,7 +241,7 @@ class Supervisor:
         self._dispatcher.stop_accepting()
         if self._reload is not None:
             self._finish_reload(SupervisorError("The server is stopping."))
-        for worker in self.slots.workers:
+        for worker in self._everyone:
             worker.drain(self._config.drain_s)
 
     def fail_with(self, reason: str) -> Callable[[], None]:
@@ -253,6 +268,7 @@ class Supervisor:
         chosen = [slot.number for slot in self.slots.wanted] if numbers is None else numbers
         logger.info("reloading slots %s", ", ".join(map(str, chosen)))
         self._reload = Reload(deque(chosen), result=result)
+        self.spares.dismiss()
         self._reload_next()
         return result
 

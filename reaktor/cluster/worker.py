@@ -1,7 +1,8 @@
 """`python -m reaktor.cluster.worker`: one worker process, started by the supervisor and by nobody else.
 
-Boots Django and the application, runs Daphne on connections that the supervisor passes, and the runtime beside it.
-READY when the runtime is; BEAT from this loop each second; ends after DRAIN, SIGTERM, or when the supervisor is gone.
+Boots Django and the application, waits until the supervisor names its slot, runs Daphne on connections that the
+supervisor passes, and the runtime beside it. READY when the runtime is; BEAT from this loop each second; ends after
+DRAIN, SIGTERM, or when the supervisor is gone.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reaktor.cluster.contract import WorkerRuntime
-from reaktor.cluster.handoff import WorkerEnd
+from reaktor.cluster.handoff import WorkerEnd, wait_for_slot
 from reaktor.cluster.rundir import RunDir
 from reaktor.config import Config
 
@@ -65,8 +66,6 @@ class Worker:
         # Twisted starts the loop after this call, so the task runs as soon as it does.
         self._life = loop.create_task(self._live(), name="worker")
         loop.add_signal_handler(signal.SIGTERM, self._order_drain, TERM_DRAIN_S)
-        for ignored in (signal.SIGINT, signal.SIGHUP):
-            loop.add_signal_handler(ignored, lambda: None)
 
     async def _live(self) -> None:
         """Boot, serve, drain; then stop the server, whatever happened."""
@@ -195,25 +194,31 @@ def die_with_supervisor(handoff: socket.socket) -> None:
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The supervisor's arguments."""
     parser = argparse.ArgumentParser(prog="reaktor.cluster.worker", description="Started by runcluster.")
-    for name in ("--slot", "--incarnation", "--handoff", "--stderr"):
+    for name in ("--handoff", "--stderr"):
         parser.add_argument(name, type=int, required=True)
     parser.add_argument("--app", default="reaktor.asgi")
     parser.add_argument("--run-dir", type=Path, required=True)
     return parser.parse_args(arguments)
 
 
-def create_worker(options: argparse.Namespace, handoff: socket.socket) -> Worker:
-    """Boot Django and the application. Raises whatever is wrong with them."""
-    from reaktor.cluster.daphne import Server  # first: it installs the reactor that every other import would choose
+def boot(app: str) -> Any:
+    """Django and the module of the application. Raises whatever is wrong with them."""
+    import reaktor.cluster.daphne  # noqa: F401  first: it installs the reactor that every other import would choose
 
     import django  # isort: skip
-    from django.conf import settings  # isort: skip
 
     django.setup()
+    return importlib.import_module(app)
+
+
+def create_worker(module: Any, place: tuple[int, int], path: Path, handoff: socket.socket, stderr: int) -> Worker:
+    """The worker for its (slot, incarnation), with the private socket at `path`."""
+    from reaktor.cluster.daphne import Server
+
+    from django.conf import settings  # isort: skip
+
     config: Config = settings.REAKTOR
-    module: Any = importlib.import_module(options.app)
-    runtime: WorkerRuntime = module.create_runtime(options.slot, options.incarnation)
-    path = RunDir(options.run_dir).worker_socket(options.slot, options.incarnation)
+    runtime: WorkerRuntime = module.create_runtime(*place)
     path.unlink(missing_ok=True)
     server = Server.from_config(
         config,
@@ -222,7 +227,7 @@ def create_worker(options: argparse.Namespace, handoff: socket.socket) -> Worker
         signal_handlers=False,
     )
     runtime.share_leases(server.leases)
-    return Worker(server, runtime, config, handoff, options.stderr)
+    return Worker(server, runtime, config, handoff, stderr)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -233,14 +238,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
     os.set_inheritable(options.handoff, False)
     os.set_inheritable(options.stderr, False)
     die_with_supervisor(handoff)
+    for ignored in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(ignored, signal.SIG_IGN)
+    code = 0
     try:
-        code = create_worker(options, handoff).run()
+        module = boot(options.app)
+        if place := wait_for_slot(handoff):
+            # Log lines say it from here on.
+            os.environ["REAKTOR_WORKER"] = "{}.{}".format(*place)
+            path = RunDir(options.run_dir).worker_socket(*place)
+            try:
+                code = create_worker(module, place, path, handoff, options.stderr).run()
+            finally:
+                path.unlink(missing_ok=True)
     except BaseException:
         logging.getLogger(__name__).debug("boot", exc_info=True)
         sys.excepthook(*sys.exc_info())
         code = 1
-    with suppress(Exception):
-        RunDir(options.run_dir).worker_socket(options.slot, options.incarnation).unlink(missing_ok=True)
     logging.shutdown()
     with suppress(OSError, ValueError):
         sys.stderr.flush()

@@ -53,5 +53,5 @@ def make_chat(prepared_server: LiveServer, tmp_path_factory: pytest.TempPathFact
 @pytest.fixture(scope="package")
 def chat(make_chat: MakeChat) -> Iterator[ChatCluster]:
     """Two workers, an embedded Redis, SQLite: what `make run` gives."""
-    with make_chat() as found:
+    with make_chat(SPARE_WORKERS="1") as found:
         yield found

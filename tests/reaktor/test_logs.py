@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pytest
 
-from reaktor import logs
 from reaktor.config import Database as DatabaseConfig
 from reaktor.database import Database
 from reaktor.logcontext import REQUEST_ID, SESSION, accepted_request_id
@@ -104,7 +103,7 @@ def record_of(message: str, *args: object, error: Exception | None = None) -> lo
 
 
 def test_a_line_for_people_names_the_worker_and_hides_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(logs, "_WORKER", "1.3")
+    monkeypatch.setenv("REAKTOR_WORKER", "1.3")
     line = HumanFormatter().format(record_of("refused ?token=%s", "SECRET", error=ValueError("bad sid=SECRET")))
     assert " WARNING [worker=1.3] reaktor.cluster: refused ?token=***\n" in line
     assert line.endswith("ValueError: bad sid=***")
@@ -112,7 +111,7 @@ def test_a_line_for_people_names_the_worker_and_hides_secrets(monkeypatch: pytes
 
 
 def test_a_line_for_machines_is_one_json_object(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(logs, "_WORKER", "1.3")
+    monkeypatch.setenv("REAKTOR_WORKER", "1.3")
     line = JsonFormatter().format(record_of("refused\n?token=%s", "SECRET", error=ValueError("bad sid=SECRET")))
     assert "\n" not in line
     entry = json.loads(line)

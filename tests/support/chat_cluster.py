@@ -105,6 +105,15 @@ class ChatCluster(RunningCluster):
             raise AssertionError(f"no agreement on {sessions} sessions: {last}") from None
         return last
 
+    def wait_spare(self, seconds: float = 30.0) -> int:
+        """Wait until one spare worker has booted; its pid."""
+
+        def booted() -> list[int]:
+            self.remember_family()
+            return [spare["pid"] for spare in self.status()["spares"] if spare["state"] == "spare"]
+
+        return int(wait_for(booted, seconds, "a spare")[0])
+
     def wait_replaced(self, slot: int, old: int, seconds: float = 30.0) -> int:
         """Wait until another process than `old` serves the slot, and nobody else is alive there; its pid."""
 

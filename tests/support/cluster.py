@@ -35,6 +35,8 @@ class RunningCluster:
             "DATA_DIR": str(directory),
             "PORT": str(self.port),
             "LIMITS": "off",
+            # One process less that boots beside what is tested; the tests of spares ask for one.
+            "SPARE_WORKERS": "0",
             **environment,
         }
         self.environment.pop("REDIS_URL", None) if "REDIS_URL" not in environment else None

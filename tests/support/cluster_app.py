@@ -11,7 +11,6 @@ import time
 
 from reaktor.wsframe import FRAMES_EXTENSION, text_frame
 
-WORKER = os.environ.get("REAKTOR_WORKER", "0.0")
 sessions: dict[int, object] = {}
 counters = {"in": 0, "out": 0}
 
@@ -23,8 +22,12 @@ async def application(scope, receive, send):
         await _websocket(scope, receive, send)
 
 
+def _worker():
+    return os.environ.get("REAKTOR_WORKER", "0.0")
+
+
 def _who(scope):
-    return {"worker": WORKER, "pid": os.getpid(), "client": scope["client"], "scheme": scope["scheme"]}
+    return {"worker": _worker(), "pid": os.getpid(), "client": scope["client"], "scheme": scope["scheme"]}
 
 
 async def _answer(send, data, status=200):
@@ -66,7 +69,7 @@ async def _websocket(scope, receive, send):
         raise RuntimeError("a secret of the application")
     if scope["path"] == "/return":
         return
-    await send({"type": "websocket.accept", "headers": [(b"x-worker", WORKER.encode())]})
+    await send({"type": "websocket.accept", "headers": [(b"x-worker", _worker().encode())]})
     sessions[id(send)] = send
     try:
         while (message := await receive())["type"] != "websocket.disconnect":

@@ -29,6 +29,7 @@ class PlayedWorker:
         self.name, self.count = name, 0
         self.supervisor = SupervisorEnd(
             ours,
+            on_booted=lambda: None,
             on_ready=lambda: None,
             on_beat=lambda status: None,
             on_room=lambda: dispatcher.on_room(slot),

@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from reaktor.cluster.handoff import MAX_IN_FLIGHT, SupervisorEnd, WorkerEnd, socket_pair
+from reaktor.cluster.handoff import MAX_IN_FLIGHT, SupervisorEnd, WorkerEnd, socket_pair, wait_for_slot
 
 
 class Pair:
@@ -18,6 +18,7 @@ class Pair:
         self.adopted = []
         self.supervisor = SupervisorEnd(
             ours,
+            on_booted=lambda: self.heard.append("booted"),
             on_ready=lambda: self.heard.append("ready"),
             on_beat=self.heard.append,
             on_room=lambda: self.heard.append("room"),
@@ -127,3 +128,19 @@ async def test_packets_that_a_newer_version_might_send_are_skipped(pair):
     pair.worker.beat({"sessions": 1})
     await until(lambda: pair.heard)
     assert pair.heard == [{"sessions": 1}]
+
+
+async def test_a_worker_says_that_it_has_booted_and_waits_for_its_slot(pair):
+    waiting = asyncio.create_task(asyncio.to_thread(wait_for_slot, pair.worker_socket))
+    await until(lambda: pair.heard == ["booted"])
+    assert not waiting.done()
+    pair.supervisor.assign(3, 7)
+    assert await waiting == (3, 7)
+    pair.start_worker()
+    pair.supervisor.drain(2)
+    await until(lambda: "drain 2" in pair.heard)
+
+
+async def test_a_spare_whose_supervisor_is_gone_is_given_no_slot(pair):
+    pair.supervisor.close()
+    assert await asyncio.to_thread(wait_for_slot, pair.worker_socket) is None

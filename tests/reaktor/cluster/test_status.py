@@ -7,14 +7,16 @@ from reaktor.cluster.status import as_table, gather
 from reaktor.cluster.supervisor import Supervisor
 from reaktor.config import Cluster
 
+LISTENER = Listener(print, print, print, print)
 AUTHORITY = {"phase": "serving", "epoch": 5, "revision": 40, "digest": "abc", "sessions": 3}
 
 
-def shown(worker_says, authority=AUTHORITY):
+def shown(worker_says, authority=AUTHORITY, spares=()):
     supervisor = Supervisor(Cluster(), dispatcher=None, environment={})
-    worker = WorkerProcess(1, 3, Listener(print, print, print, print), state=WorkerState.READY, status=worker_says)
+    worker = WorkerProcess(LISTENER, 1, 3, state=WorkerState.READY, status=worker_says)
     supervisor.slots.ensure(1, is_routed=True)
     supervisor.slots.workers.add(worker)
+    supervisor.spares.workers += spares
     return gather(supervisor, authority, {"accepted": 7, "waiting": 0})
 
 
@@ -40,6 +42,15 @@ def test_the_table_names_slots_and_what_the_authority_holds():
     assert row.split()[-2:] == ["DIFFERS", "ready"]
     assert "authority: phase serving, epoch 5, revision 40, sessions 3, digest abc" in table
     assert "connections: 7 accepted, 0 waiting" in table
+
+
+def test_a_spare_has_a_row_without_a_slot_and_is_no_worker():
+    status = shown({}, spares=[WorkerProcess(LISTENER, pid=77, state=WorkerState.SPARE), WorkerProcess(LISTENER)])
+    assert len(status["workers"]) == 1
+    spare, booting = as_table(status).splitlines()[2:4]
+    assert spare.split()[:2] == ["-", "77"]
+    assert spare.split()[-2:] == ["-", "spare"]
+    assert booting.split()[-3:] == ["-", "spare,", "starting"]
 
 
 def test_without_an_authority_nothing_is_called_equal():

@@ -8,7 +8,7 @@ CONNECTIONS = {"accepted": 3, "passed": 2, "refused": 1, "waiting": 0}
 
 
 def worker(slot, incarnation, joins=0, sessions=0, state=WorkerState.READY, **says):
-    made = WorkerProcess(slot, incarnation, Listener(print, print, print, print), state=state)
+    made = WorkerProcess(Listener(print, print, print, print), slot, incarnation, state=state)
     made._on_beat({"measures": {"counters": {"joins": joins}, "gauges": {"sessions:native": sessions}}, **says})
     return made
 
@@ -21,7 +21,7 @@ def test_a_new_incarnation_begins_where_the_old_one_ended():
     between = totals.of_slots({neighbour}, {})
     assert between["1"]["counters"] == {"joins": 10, "worker_crashes": 1}
     assert "sessions:native" not in between["1"]["gauges"], "nobody is there now"
-    second = WorkerProcess(1, 2, Listener(print, print, print, print))
+    second = WorkerProcess(Listener(print, print, print, print), 1, 2)
     assert totals.of_slots({second, neighbour}, {})["1"]["counters"]["joins"] == 10, "it has not said anything yet"
     second._on_beat({"measures": {"counters": {"joins": 2}}})
     assert totals.of_slots({second, neighbour}, {})["1"]["counters"]["joins"] == 12

@@ -1,0 +1,62 @@
+"""A spare takes the place of a worker that dies; it never serves old code, and whatever becomes of it hurts nobody."""
+
+import os
+import signal
+
+import pytest
+
+from tests.support.cluster import clusterctl
+from tests.support.ports import wait_for
+
+pytestmark = pytest.mark.cluster
+
+
+def spare(cluster):
+    """The pid of the cluster's spare, once it has booted."""
+    cluster.remember_family()
+    waiting = [found["pid"] for found in cluster.status()["spares"] if found["state"] == "spare"]
+    return waiting[0] if len(waiting) == 1 else None
+
+
+def wait_spare(cluster, other_than=None):
+    return wait_for(lambda: (pid := spare(cluster)) != other_than and pid, 20, "a spare")
+
+
+@pytest.fixture
+def cluster(own):
+    return own(WORKERS="2", SPARE_WORKERS="1").wait_serving()
+
+
+def test_the_spare_takes_the_place_of_a_dead_worker_and_has_a_successor(cluster):
+    waiting = wait_spare(cluster)
+    assert " spare\n" in clusterctl(cluster, "status")[1]
+    before = cluster.workers()
+    os.kill(before[1]["pid"], signal.SIGKILL)
+    after = wait_for(lambda: len(found := cluster.workers()) == 2 and found[1]["pid"] != before[1]["pid"] and found)
+    assert after[1]["pid"] == waiting
+    assert after[1]["incarnation"] == before[1]["incarnation"] + 1
+    assert f"worker 1.2 ({waiting}) is ready" in cluster.said()
+    os.kill(wait_spare(cluster), signal.SIGKILL)
+    wait_for(lambda: "the spare worker" in cluster.said(), what="a word on the dead spare")
+    assert cluster.workers().keys() == {1, 2}
+    assert cluster.status()["slots_given_up"] == {}
+
+
+def test_a_new_slot_is_served_by_the_spare_and_a_reload_never_is(cluster):
+    waiting = wait_spare(cluster)
+    assert clusterctl(cluster, "scale", "3")[0] == 0
+    assert cluster.workers()[3]["pid"] == waiting
+    old = wait_spare(cluster)
+    before = cluster.workers()
+    assert clusterctl(cluster, "reload")[0] == 0
+    after = cluster.wait_workers(3, newer_than=before)
+    assert old not in {worker["pid"] for worker in after.values()}
+    wait_spare(cluster, other_than=old)
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
+def test_the_spare_ends_with_the_supervisor(cluster, end):
+    wait_spare(cluster)
+    cluster.process.send_signal(end)
+    assert cluster.process.wait(15) == (0 if end == signal.SIGTERM else -signal.SIGKILL)
+    cluster.wait_nothing_left(5)
