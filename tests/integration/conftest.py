@@ -1,14 +1,18 @@
-"""Fixtures of the end-to-end tests of /ws/v1."""
+"""Fixtures of the end-to-end tests: clients of /ws/v1, and of the Engine.IO conformance server."""
 
 from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
+import httpx
 import pytest
+import pytest_asyncio
 
 from tests.conftest import MakeServer
+from tests.support.conformance_server import ConformanceServer, conformance_server
+from tests.support.engineio_client import WAIT_S, Eio
 from tests.support.native import NativeClient
 from tests.support.server import LiveServer
 
@@ -53,3 +57,19 @@ async def channel(connect: Connect) -> str:
     client = await connect()
     made = await client.request("channel.create", name=f"test {secrets.token_hex(4)}", kind="unlisted")
     return str(made["key"])
+
+
+@pytest.fixture(scope="module", params=["ours", "stock"])
+def conformance(request: pytest.FixtureRequest) -> Iterator[ConformanceServer]:
+    """The conformance server on our Daphne, and on the one that Daphne's package has."""
+    with conformance_server(*(["--plain"] if request.param == "stock" else [])) as server:
+        yield server
+
+
+@pytest_asyncio.fixture(params=[3, 4], ids=["v3", "v4"])
+async def eio(conformance: ConformanceServer, request: pytest.FixtureRequest) -> AsyncIterator[Eio]:
+    """A client of either revision."""
+    async with httpx.AsyncClient(timeout=WAIT_S, verify=False) as http:
+        eio = Eio(conformance, http, request.param)
+        yield eio
+        await eio.aclose()

@@ -4,101 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
 
-import httpx
 import pytest
-import pytest_asyncio
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
 
 from tests.support.conformance_server import (
     PING_INTERVAL_S,
     PING_TIMEOUT_S,
-    ConformanceServer,
     become,
-    conformance_server,
     sid_of,
 )
+from tests.support.engineio_client import Eio, message, receive, wait_closed
 
-WAIT_S = 5.0
 GONE = '{"code":1,"message":"Session ID unknown"}'
-
-
-@pytest.fixture(scope="module", params=["ours", "stock"])
-def server(request: pytest.FixtureRequest) -> Iterator[ConformanceServer]:
-    with conformance_server(*(["--plain"] if request.param == "stock" else [])) as server:
-        yield server
-
-
-class Eio:
-    """One revision's client: how it asks, and how it frames a payload."""
-
-    def __init__(self, server: ConformanceServer, http: httpx.AsyncClient, revision: int) -> None:
-        self.revision = revision
-        self.http = http
-        self._server = server
-        self._sockets: list[ClientConnection] = []
-
-    def url(self, sid: str | None = None, transport: str = "polling", base: str | None = None) -> str:
-        url = f"{base or self._server.http}/engine.io/?EIO={self.revision}&transport={transport}"
-        return url if sid is None else f"{url}&sid={sid}"
-
-    def payload(self, *packets: str) -> str:
-        if self.revision == 4:
-            return "\x1e".join(packets)
-        return "".join(f"{len(packet)}:{packet}" for packet in packets)
-
-    async def open(self) -> str:
-        """A polling session's sid."""
-        return sid_of((await self.http.get(self.url())).text)
-
-    async def get(self, sid: str) -> httpx.Response:
-        return await self.http.get(self.url(sid))
-
-    async def post(self, sid: str, *packets: str) -> httpx.Response:
-        return await self.http.post(self.url(sid), content=self.payload(*packets))
-
-    async def socket(self, sid: str | None = None) -> ClientConnection:
-        """A WebSocket; without sid, its open packet has been read."""
-        socket = await connect(self.url(sid, "websocket", self._server.ws), ping_interval=None)
-        self._sockets.append(socket)
-        if sid is None:
-            assert str(await receive(socket)).startswith("0{")
-        return socket
-
-    async def aclose(self) -> None:
-        for socket in self._sockets:
-            await socket.close()
-
-
-async def receive(socket: ClientConnection) -> str | bytes:
-    async with asyncio.timeout(WAIT_S):
-        return await socket.recv()
-
-
-async def message(socket: ClientConnection) -> str | bytes:
-    """The next message that is no ping."""
-    while (data := await receive(socket)) == "2":
-        await socket.send("3")
-    return data
-
-
-async def wait_closed(socket: ClientConnection) -> None:
-    async with asyncio.timeout(WAIT_S):
-        try:
-            while True:
-                await socket.recv()
-        except ConnectionClosed:
-            pass
-
-
-@pytest_asyncio.fixture(params=[3, 4], ids=["v3", "v4"])
-async def eio(server: ConformanceServer, request: pytest.FixtureRequest) -> AsyncIterator[Eio]:
-    async with httpx.AsyncClient(timeout=WAIT_S, verify=False) as http:
-        eio = Eio(server, http, request.param)
-        yield eio
-        await eio.aclose()
 
 
 # Handshake
@@ -278,97 +197,3 @@ async def test_a_client_closes_by_websocket(eio: Eio) -> None:
     socket = await eio.socket()
     await socket.send("1")
     await wait_closed(socket)
-
-
-# Upgrade
-
-
-async def upgraded(eio: Eio) -> tuple[str, ClientConnection]:
-    sid = await eio.open()
-    socket = await eio.socket(sid)
-    await socket.send("2probe")
-    assert await receive(socket) == "3probe"
-    await socket.send("5")
-    return sid, socket
-
-
-async def test_a_session_upgrades(eio: Eio) -> None:
-    _, socket = await upgraded(eio)
-    await socket.send("4hello")
-    assert await message(socket) == "4hello"
-
-
-async def test_polling_is_refused_after_the_upgrade_and_the_session_lives(eio: Eio) -> None:
-    sid, socket = await upgraded(eio)
-    await socket.send("4a")
-    assert await message(socket) == "4a"
-    assert (await eio.get(sid)).status_code == 400
-    await socket.send("4hello")
-    assert await message(socket) == "4hello"
-
-
-async def test_a_second_websocket_after_the_upgrade_is_closed_and_the_session_lives(eio: Eio) -> None:
-    sid, socket = await upgraded(eio)
-    await socket.send("4a")
-    assert await message(socket) == "4a"
-    await wait_closed(await eio.socket(sid))
-    await socket.send("4hello")
-    assert await message(socket) == "4hello"
-
-
-async def test_a_probe_that_fails_leaves_the_polling_session(eio: Eio) -> None:
-    sid = await eio.open()
-    socket = await eio.socket(sid)
-    await socket.send("hello")
-    await wait_closed(socket)
-    assert (await eio.post(sid, "4alive")).status_code == 200
-    assert (await eio.get(sid)).text == eio.payload("4alive")
-
-
-@pytest.mark.parametrize("delay_s", [0, 0.01, 0.12])
-async def test_nothing_is_lost_doubled_or_reordered_by_an_upgrade_at_any_moment(eio: Eio, delay_s: float) -> None:
-    sid = await eio.open()
-    got: list[str] = []
-    sent = 0
-
-    async def post() -> None:
-        nonlocal sent
-        await eio.post(sid, f"4{sent}", f"4{sent + 1}")
-        sent += 2
-
-    async def poll() -> None:
-        text = (await eio.get(sid)).text
-        packets = text.split("\x1e") if eio.revision == 4 else split_v3(text)
-        got.extend(packet[1:] for packet in packets if packet[0] == "4")
-
-    await post()
-    polling = asyncio.ensure_future(poll())
-    socket = await eio.socket(sid)
-    await asyncio.sleep(delay_s)
-    await socket.send("2probe")
-    await post()
-    assert await receive(socket) == "3probe"
-    await polling
-    polling = asyncio.ensure_future(poll())
-    await post()
-    await polling
-    await asyncio.sleep(delay_s)
-    await post()
-    await socket.send("5")
-    for _ in range(3):
-        await socket.send(f"4{sent}")
-        sent += 1
-    while len(got) < sent:
-        text = str(await message(socket))
-        if text[0] == "4":
-            got.append(text[1:])
-    assert got == [str(number) for number in range(sent)]
-
-
-def split_v3(text: str) -> list[str]:
-    packets: list[str] = []
-    while text:
-        length, _, rest = text.partition(":")
-        packets.append(rest[: int(length)])
-        text = rest[int(length) :]
-    return packets
