@@ -7,12 +7,16 @@ worker more, one less.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import select
 import signal
 from contextlib import suppress
 
+from reaktor.cluster.failures import SupervisorError
 from reaktor.cluster.supervisor import Supervisor
+
+logger = logging.getLogger(__name__)
 
 
 def has_terminal() -> bool:
@@ -59,5 +63,8 @@ class Signals:
     def _on_hangup(self) -> None:
         if self._minds_terminal and not has_terminal():
             self._supervisor.stop()
-        else:
+            return
+        try:
             self._supervisor.reload()
+        except SupervisorError as error:
+            logger.warning("SIGHUP: %s", error)

@@ -10,14 +10,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from functools import partial
 
 from reaktor.cluster.dispatcher import Dispatcher
 from reaktor.cluster.failures import SupervisorError
 from reaktor.cluster.process import Listener, WorkerProcess, WorkerState
+from reaktor.cluster.reload import Reload
 from reaktor.cluster.slots import GAVE_UP_RETRY_S, Slot, Slots
 from reaktor.cluster.spares import Spares
 from reaktor.cluster.totals import Totals
@@ -30,16 +29,6 @@ TICK_S = 0.25
 PAUSED_S = 2.0
 DRAIN_MARGIN_S = 2.0
 MAX_WORKERS = 256
-
-
-@dataclass
-class Reload:
-    """A rolling replacement: slots still to do, slots done, and who waits for the end (None: nobody)."""
-
-    pending: deque[int]
-    at: int | None = None
-    done: list[int] = field(default_factory=list)
-    result: asyncio.Future[list[int]] | None = None
 
 
 class Supervisor:
@@ -63,11 +52,11 @@ class Supervisor:
         self._on_worker_exited, self._on_serving = on_worker_exited, on_serving
         self._inbox: asyncio.Queue[Callable[[], None]] = asyncio.Queue()
         self._tasks: asyncio.TaskGroup | None = None
-        self._reload: Reload | None = None
         self._failure = ""
         self.has_served = False
         self.slots = Slots()
         self.spares = Spares(config.spare_workers, self._spawn)
+        self._reload = Reload(self.slots, self._start)
         self.totals = Totals()
         self.is_stopping = False
 
@@ -135,7 +124,7 @@ class Supervisor:
             old, slot.current, slot.incoming = slot.current, worker, None
             if old is not None:
                 old.drain(self._config.drain_s)
-            self._reload_went_on(slot)
+            self._reload.took_over(slot)
         if not slot.is_routed:
             slot.is_routed = True
             self._dispatcher.set_slots(self.slots.routed)
@@ -167,7 +156,7 @@ class Supervisor:
             slot.current = None
         if slot.incoming is worker:
             slot.incoming = None
-            self._reload_failed(slot, worker)
+            self._reload.failed(slot, worker)
             was_current = slot.current is None
         if was_current and slot.incoming is None and not (self.is_stopping or slot.is_retiring):
             self._plan_restart(slot, worker)
@@ -210,7 +199,7 @@ class Supervisor:
         for slot in self.slots:
             if slot.restart_at is not None and slot.restart_at <= now and not self.is_stopping:
                 slot.current = self._start(slot)
-        if self.has_served and self._reload is None and not self.is_stopping and self.slots.is_everyone_serving:
+        if self.has_served and not self._reload.is_running and not self.is_stopping and self.slots.is_everyone_serving:
             self.spares.keep()
 
     def _watch(self, worker: WorkerProcess, now: float) -> None:
@@ -239,8 +228,7 @@ class Supervisor:
         logger.info("stopping: the workers say goodbye to their sessions")
         self.is_stopping = True
         self._dispatcher.stop_accepting()
-        if self._reload is not None:
-            self._finish_reload(SupervisorError("The server is stopping."))
+        self._reload.stop("The server is stopping.")
         for worker in self._everyone:
             worker.drain(self._config.drain_s)
 
@@ -258,55 +246,12 @@ class Supervisor:
         """Replace the workers of some slots (None: all), one slot after the other, new before old.
 
         The future gives the slots done; SupervisorError when a new worker can't boot (the old one goes on serving).
+        Raises SupervisorError when there is something else to do.
         """
-        result: asyncio.Future[list[int]] = asyncio.get_running_loop().create_future()
-        result.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody has to wait for it
-        if self.is_stopping or self._reload is not None:
-            why = "The server is stopping." if self.is_stopping else "A reload is running already."
-            result.set_exception(SupervisorError(why))
-            return result
-        chosen = [slot.number for slot in self.slots.wanted] if numbers is None else numbers
-        logger.info("reloading slots %s", ", ".join(map(str, chosen)))
-        self._reload = Reload(deque(chosen), result=result)
+        if self.is_stopping or self._reload.is_running:
+            raise SupervisorError("The server is stopping." if self.is_stopping else "A reload is running already.")
         self.spares.dismiss()
-        self._reload_next()
-        return result
-
-    def _reload_next(self) -> None:
-        reload = self._reload
-        while reload is not None and reload.pending:
-            slot = self.slots.by_number.get(reload.pending.popleft())
-            if slot is None or slot.is_retiring:
-                continue
-            if slot.restart_at is not None or slot.current is None:
-                slot.restart_at = time.monotonic()  # nobody to replace: start the new one now, the tick does
-                reload.done.append(slot.number)
-                continue
-            reload.at = slot.number
-            slot.incoming = self._start(slot)
-            return
-        if reload is not None:
-            self._finish_reload(None)
-
-    def _reload_went_on(self, slot: Slot) -> None:
-        if self._reload is not None and self._reload.at == slot.number:
-            self._reload.done.append(slot.number)
-            self._reload_next()
-
-    def _reload_failed(self, slot: Slot, worker: WorkerProcess) -> None:
-        if self._reload is not None and self._reload.at == slot.number:
-            reason = f"Reload stopped: worker {worker.name} {worker.epitaph()}. The old workers go on."
-            logger.error("%s", reason)
-            self._finish_reload(SupervisorError(reason))
-
-    def _finish_reload(self, error: SupervisorError | None) -> None:
-        reload, self._reload = self._reload, None
-        if reload is None or reload.result is None or reload.result.done():
-            return
-        if error is None:
-            reload.result.set_result(reload.done)
-        else:
-            reload.result.set_exception(error)
+        return self._reload.begin([slot.number for slot in self.slots.wanted] if numbers is None else numbers)
 
     def scale(self, count: int) -> None:
         """So many workers from now on. Raises SupervisorError for a number that can't be."""
