@@ -107,7 +107,7 @@ def test_a_second_cluster_on_the_same_redis_is_refused_in_a_sentence(
     before = chat_on_redis.workers()
     second = ChatCluster(tmp_path, REDIS_URL=f"{redis_server.url}?db=1", DATABASE_URL=database_of(chat_on_redis))
     try:
-        assert second.process.wait(20) == 1
+        assert second.wait_exit(20) == 1
         assert "Another cluster serves on this Redis. Each cluster needs a Redis of its own." in second.said()
     finally:
         second.destroy()

@@ -47,7 +47,7 @@ async def test_ctrl_c_tells_everybody_when_to_come_back_and_leaves_nothing(start
     async with crowd(chat, per_slot=10) as people:
         at = time.monotonic()
         os.killpg(chat.process.pid, signal.SIGINT)  # what a terminal does: the whole foreground group gets it
-        assert await asyncio.to_thread(chat.process.wait, EXIT_S) == 0
+        assert await asyncio.to_thread(chat.wait_exit, EXIT_S) == 0
         chat.wait_nothing_left(1)
         byes = [person.byes[0] for person in people.people]
         assert {bye["code"] for bye in byes} == {4001}

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.cluster
 
 def test_a_worker_that_cannot_boot_stops_the_start_and_says_why(own):
     cluster = own(WORKERS="2", TEST_BOOT="import", BOOT_FAILURES="2")
-    assert cluster.process.wait(20) == 1
+    assert cluster.wait_exit(20) == 1
     assert "Worker 1 can't start: it exited with code 1: ImportError: no module named because-of-the-test (tried 2" in (
         cluster.said().splitlines()[-1].replace("Worker 2", "Worker 1")
     )
@@ -70,7 +70,7 @@ async def test_a_stop_tells_the_sessions_finishes_the_requests_and_leaves_nothin
         cluster.process.terminate()
         assert await client.recv() == "bye"
         assert (await slow).status_code == 200
-        assert await asyncio.to_thread(cluster.process.wait, 15) == 0
+        assert await asyncio.to_thread(cluster.wait_exit, 15) == 0
         assert elapsed(started) < 6
     cluster.wait_nothing_left(1)
     assert list(cluster.run_dir.path.iterdir()) == []
@@ -79,13 +79,16 @@ async def test_a_stop_tells_the_sessions_finishes_the_requests_and_leaves_nothin
 def on_terminal(cluster_environment, log):
     """Start a cluster as the foreground job of a terminal of its own; (process, the terminal's other end)."""
     ours, theirs = pty.openpty()
+
+    def log_in():
+        os.login_tty(os.dup(theirs))
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
+        # Whoever runs the tests may do so with nohup, and that is inherited.
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
     process = subprocess.Popen(
-        MACHINERY,
-        env=cluster_environment,
-        stdin=theirs,
-        stdout=log,
-        stderr=log,
-        preexec_fn=lambda: os.login_tty(os.dup(theirs)) or (os.dup2(log.fileno(), 1), os.dup2(log.fileno(), 2)),
+        MACHINERY, env=cluster_environment, stdin=theirs, stdout=log, stderr=log, preexec_fn=log_in
     )
     os.close(theirs)
     return process, ours
@@ -100,11 +103,11 @@ def test_a_terminals_end_is_an_orderly_stop(own, how):
         cluster.wait_serving()
         if how == "ctrl-c":
             os.write(terminal, b"\x03")
-            assert cluster.process.wait(10) == 0
+            assert cluster.wait_exit(10) == 0
             os.close(terminal)
         else:
             os.close(terminal)
-            assert cluster.process.wait(10) == 0
+            assert cluster.wait_exit(10) == 0
     assert "it exited with code 0" in cluster.said()
     assert "hangs" not in cluster.said()
     cluster.wait_nothing_left(1)

@@ -58,5 +58,5 @@ def test_a_new_slot_is_served_by_the_spare_and_a_reload_never_is(cluster):
 def test_the_spare_ends_with_the_supervisor(cluster, end):
     wait_spare(cluster)
     cluster.process.send_signal(end)
-    assert cluster.process.wait(15) == (0 if end == signal.SIGTERM else -signal.SIGKILL)
+    assert cluster.wait_exit(15) == (0 if end == signal.SIGTERM else -signal.SIGKILL)
     cluster.wait_nothing_left(5)

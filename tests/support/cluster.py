@@ -113,18 +113,25 @@ class RunningCluster:
         wait_for(lambda: not self.left(), seconds, f"the end of {self.left()}")
         wait_for(lambda: not is_listening(self.port), 1, "the port to be free")
 
+    def wait_exit(self, seconds):
+        """Wait for the supervisor's end; its exit code."""
+        try:
+            return self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"still running after {seconds:g} s:\n{self.said()}") from None
+
     def stop(self):
         """An orderly end; returns the exit code."""
         self.remember_family()
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(15)
+        return self.wait_exit(15)
 
     def destroy(self):
         """Whatever is left, by its own pid."""
         if self.process.poll() is None:
             self.remember_family()
-            with suppress(subprocess.TimeoutExpired):
+            with suppress(AssertionError):
                 self.stop()
         if self.process.poll() is None:
             self.process.kill()
