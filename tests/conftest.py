@@ -29,8 +29,12 @@ GROUPS = {
 }
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """For `pytest -n 2 --dist loadgroup` (make test): the long groups first, everything else beside and behind them."""
+    """For `pytest -n 2 --dist loadgroup` (make test): the long groups first, everything else beside and behind them.
+
+    First of all hooks: xdist reads the groups in its own.
+    """
     folders = [item.path.relative_to(ROOT).parts[0] for item in items]
     for item, folder in zip(items, folders, strict=True):
         if folder in GROUPS:
