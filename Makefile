@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8000
 
-.PHONY: help install install-dev run dev test test-fast lint format bench chaos conformance-server clean
+.PHONY: help install install-dev run dev test test-fast explore lint format bench chaos conformance-server clean
 
 help:  ## say what there is
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 22
@@ -37,6 +37,9 @@ test: install-dev  ## everything, in two processes
 
 test-fast: install-dev  ## without clusters, browsers and foreign clients
 	$(BIN)/pytest -m "not cluster and not browser and not interop"
+
+explore: install-dev  ## the property tests with examples that nobody has tried yet
+	$(BIN)/pytest -n 2 tests/property --hypothesis-profile=default
 
 lint: install-dev  ## style, types, import layers, migrations in step
 	$(BIN)/ruff check .

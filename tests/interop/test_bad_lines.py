@@ -53,7 +53,10 @@ async def test_clients_talk_over_a_bad_line_and_come_back_when_it_was_cut(server
         assert (await speaker.message(TEXT))["seq"] == answer["seq"]
         assert await asyncio.gather(*(texts(client, 1) for client in clients[1:])) == [[TEXT]] * (len(clients) - 1)
 
-        line.cut()
+        await line.cut()
+        # What is sent before the server has read of the cut is lost to clients that cannot say what they have. It reads
+        # in one turn whatever is there, so after an answer to a later request it has.
+        await speaker.request("channel.list")
         missed = [f"missed {number} {TEXT}" for number in range(5)]
         for text in missed:
             await speaker.post(KEY, text)

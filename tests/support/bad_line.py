@@ -25,11 +25,13 @@ class BadLine:
         self._ends: set[asyncio.StreamWriter] = set()
         self.url = ""
 
-    def cut(self) -> None:
-        """Reset every connection, in both directions."""
-        for end in list(self._ends):
+    async def cut(self) -> None:
+        """Reset every connection, in both directions; returns when both sides' kernels know."""
+        ends = list(self._ends)
+        for end in ends:
             end.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
             end.transport.abort()
+        await asyncio.gather(*(end.wait_closed() for end in ends), return_exceptions=True)
 
     async def on_connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there, out = await asyncio.open_connection("127.0.0.1", self._port)
@@ -68,4 +70,4 @@ async def bad_line(port: int, *, delay_s: float = 0.03, seed: int = 1) -> AsyncI
         yield line
     finally:
         server.close()
-        line.cut()
+        await line.cut()

@@ -45,10 +45,12 @@ class JsClient:
         self._driver = driver
         self._lines: asyncio.Queue[Line] = asyncio.Queue()
         self._refs = itertools.count(1)
+        self._history: list[Line] = []
         self.name = name
 
     def on_line(self, line: Line) -> None:
         self._lines.put_nowait(line)
+        self._history.append(line)
 
     def do(self, command: str, **fields: Any) -> None:
         """Send one command for this client; see driver.cjs."""
@@ -81,17 +83,18 @@ class JsClient:
             return await self._lines.get()
 
     async def expect(self, kind: str, timeout_s: float = WAIT_S, **fields: Any) -> Line:
-        """The next line of this type whose fields have these values. Raises TimeoutError, which tells what came."""
-        seen: list[Line] = []
+        """The next line of this type whose fields have these values. Raises TimeoutError, which tells all that came."""
         try:
             async with asyncio.timeout(timeout_s):
                 while True:
                     line = await self._lines.get()
                     if line["type"] == kind and all(line.get(key) == value for key, value in fields.items()):
                         return line
-                    seen.append(line)
         except TimeoutError:
-            raise TimeoutError(f"{self.name}: no {kind} {fields}; came: {seen}") from None
+            came = "\n".join(map(str, self._history))
+            raise TimeoutError(
+                f"{self.name}: no {kind} {fields} within {timeout_s:g} s; all that came:\n{came}"
+            ) from None
 
     async def expect_event(self, name: str, timeout_s: float = WAIT_S) -> list[Any]:
         """The arguments of the next event of this name."""
