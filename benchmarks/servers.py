@@ -124,6 +124,8 @@ class Reaktor(Server):
             "PORT": str(self.port),
             "WORKERS": str(workers),
             "LIMITS": "off",
+            # Its boot would be measured with the rest.
+            "SPARE_WORKERS": "0",
             # The load generator answers no pings: on a slow machine a crowd of a thousand would be taken for dead.
             "PING_INTERVAL": "1h",
             "ENGINEIO_PING_INTERVAL": "1h",
@@ -241,6 +243,8 @@ class ChannelsTutorial(Server):
         )
         self.spawn(
             [sys.executable, "-m", "daphne", "-b", "127.0.0.1", "-p", str(self.port), "-v", "0",
+             # As everywhere here: the load generator answers no pings.
+             "--ping-interval", "3600", "--ping-timeout", "3600",
              "benchmarks.peers.channels_tutorial:application"],
             REDIS_URL=f"redis://127.0.0.1:{redis_port}/0",
         )  # fmt: skip
