@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -126,3 +127,14 @@ def test_a_changed_packet_is_read_or_refused(packet: Packet, data: st.DataObject
     except PacketError:
         return
     assert (read.type in BINARY_TYPES) == bool(read.attachments)
+
+
+@cheap
+@given(json_values | st.integers(-3, 12), st.lists(st.binary(max_size=3), max_size=MAX_ATTACHMENTS))
+def test_a_placeholder_points_at_an_attachment_or_the_packet_is_an_error(number: Any, attachments: list[bytes]) -> None:
+    pointing = {"_placeholder": True, "num": number}
+    if type(number) is int and number in range(len(attachments)):
+        assert put_back([pointing], attachments) == [attachments[number]]
+    else:
+        with pytest.raises(PacketError):
+            put_back([pointing], attachments)
