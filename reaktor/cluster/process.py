@@ -26,7 +26,6 @@ from reaktor.measures import Measures
 logger = logging.getLogger(__name__)
 
 COMMAND = (sys.executable, "-m", "reaktor.cluster.worker")
-SPARE_NAME = "spare"
 STDERR_LINES = 30
 RATE_BEATS = 6
 
@@ -79,7 +78,7 @@ class WorkerProcess:
 
     @property
     def name(self) -> str:
-        return SPARE_NAME if self.is_spare else f"{self.slot}.{self.incarnation}"
+        return "spare" if self.is_spare else f"{self.slot}.{self.incarnation}"
 
     @property
     def is_spare(self) -> bool:
@@ -127,7 +126,7 @@ class WorkerProcess:
                 pass_fds=(theirs.fileno(), terminal),
                 # A terminal's Ctrl-C is for the supervisor alone; it ends the workers in its own time.
                 start_new_session=True,
-                env={**environment, "REAKTOR_WORKER": SPARE_NAME},
+                env={**environment, "REAKTOR_WORKER": self.name},
             )
         except BaseException:
             ours.close()

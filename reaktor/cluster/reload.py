@@ -66,13 +66,13 @@ class Reload:
     def failed(self, slot: Slot, worker: WorkerProcess) -> None:
         """The new worker of a slot is gone before it was ready: the rest stays as it is."""
         if self.is_running and self._at == slot.number:
-            self.stop(f"Reload stopped: worker {worker.name} {worker.epitaph()}. The old workers go on.")
+            reason = f"Reload stopped: worker {worker.name} {worker.epitaph()}. The old workers go on."
+            logger.error("%s", reason)
+            self.stop(reason)
 
     def stop(self, reason: str) -> None:
         """End it where it is, if it runs."""
-        if self.is_running:
-            logger.error("%s", reason)
-            self._finish(SupervisorError(reason))
+        self._finish(SupervisorError(reason))
 
     def _finish(self, error: SupervisorError | None) -> None:
         result, self._result = self._result, None

@@ -246,7 +246,7 @@ class Supervisor:
         """Replace the workers of some slots (None: all), one slot after the other, new before old.
 
         The future gives the slots done; SupervisorError when a new worker can't boot (the old one goes on serving).
-        Raises SupervisorError when there is something else to do.
+        Raises SupervisorError while it stops, or reloads already.
         """
         if self.is_stopping or self._reload.is_running:
             raise SupervisorError("The server is stopping." if self.is_stopping else "A reload is running already.")
