@@ -65,6 +65,7 @@ class WorkerProcess:
     pid: int | None = None
     exit_code: int | None = None
     reason: str = ""
+    has_booted: bool = False
     was_ready: bool = False
     status: dict[str, Any] = field(default_factory=dict)
     measures: Measures = field(default_factory=dict)
@@ -88,6 +89,12 @@ class WorkerProcess:
     @property
     def is_alive(self) -> bool:
         return self.state is not WorkerState.GONE
+
+    @property
+    def ought_to_beat(self) -> bool:
+        """Whether its loop runs by now: not while it boots, nor while it waits for a place."""
+        is_starting = self.state is WorkerState.STARTING and self.has_booted and not self.is_spare
+        return is_starting or self.state in (WorkerState.READY, WorkerState.DRAINING)
 
     @property
     def messages_per_s(self) -> float:
@@ -171,6 +178,8 @@ class WorkerProcess:
     # What it says
 
     def _on_booted(self) -> None:
+        self.has_booted = True
+        self.beat_at = time.monotonic()
         if self.is_spare and self.state is WorkerState.STARTING:
             self._enter(WorkerState.SPARE)
 
@@ -193,7 +202,7 @@ class WorkerProcess:
     def assign(self, slot: int, incarnation: int) -> None:
         """Give it its place; its start counts from here. Once, while it boots or is a spare."""
         self.slot, self.incarnation = slot, incarnation
-        self.started_at = time.monotonic()
+        self.started_at = self.beat_at = time.monotonic()
         self._enter(WorkerState.STARTING)
         if self.link is not None:
             self.link.assign(slot, incarnation)

@@ -208,7 +208,7 @@ class Supervisor:
             worker.end(f"did not become ready within {config.boot_timeout_s:g} s")
         elif worker.state is WorkerState.DRAINING and now > worker.drain_until + DRAIN_MARGIN_S:
             worker.end("did not finish draining in time")
-        elif worker.state in (WorkerState.READY, WorkerState.DRAINING) and now - worker.beat_at > config.hang_timeout_s:
+        elif worker.ought_to_beat and now - worker.beat_at > config.hang_timeout_s:
             logger.error("worker %s (%s) hangs: no beat for %g s", worker.name, worker.pid, config.hang_timeout_s)
             if worker.link is not None:
                 self._dispatcher.detach(worker.slot, worker.link)

@@ -60,3 +60,12 @@ def test_the_spare_ends_with_the_supervisor(cluster, end):
     cluster.process.send_signal(end)
     assert cluster.wait_exit(15) == (0 if end == signal.SIGTERM else -signal.SIGKILL)
     cluster.wait_nothing_left(5)
+
+
+def test_a_spare_that_stands_still_is_found_out_when_it_is_needed(own):
+    cluster = own(WORKERS="1", SPARE_WORKERS="1", HANG_TIMEOUT="2.5s", TERM_TIMEOUT="0.5s").wait_serving()
+    stopped = wait_spare(cluster)
+    os.kill(stopped, signal.SIGSTOP)
+    os.kill(cluster.workers()[1]["pid"], signal.SIGKILL)
+    assert cluster.who()["worker"] == "1.3"
+    assert f"worker 1.2 ({stopped}) hangs: no beat for 2.5 s" in cluster.said()
