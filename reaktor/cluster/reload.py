@@ -20,11 +20,17 @@ logger = logging.getLogger(__name__)
 
 
 class Reload:
-    """At most one at a time. `start` starts a new worker for a slot, beside the one that serves it."""
+    """At most one at a time. `start` starts a new worker for a slot, beside the one that serves it.
 
-    def __init__(self, slots: Slots, start: Callable[[Slot], WorkerProcess]) -> None:
+    `on_done` is called when all slots are through; not when one of them could not be replaced.
+    """
+
+    def __init__(
+        self, slots: Slots, start: Callable[[Slot], WorkerProcess], on_done: Callable[[], None] = lambda: None
+    ) -> None:
         self._slots = slots
         self._start = start
+        self._on_done = on_done
         self._pending: deque[int] = deque()
         self._at: int | None = None
         self._done: list[int] = []
@@ -55,6 +61,7 @@ class Reload:
             self._at = slot.number
             slot.incoming = self._start(slot)
             return
+        self._on_done()
         self._finish(None)
 
     def took_over(self, slot: Slot) -> None:

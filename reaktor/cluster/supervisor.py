@@ -56,7 +56,7 @@ class Supervisor:
         self.has_served = False
         self.slots = Slots()
         self.spares = Spares(config.spare_workers, self._spawn)
-        self._reload = Reload(self.slots, self._start)
+        self._reload = Reload(self.slots, self._start, on_done=self.spares.dismiss)
         self.totals = Totals()
         self.is_stopping = False
 
@@ -95,7 +95,9 @@ class Supervisor:
     def _start(self, slot: Slot) -> WorkerProcess:
         slot.incarnation += 1
         slot.restart_at = None
-        worker = self.spares.take() or self._spawn()
+        # What a spare has imported may be what the reload replaces.
+        spare = None if self._reload.is_running else self.spares.take()
+        worker = spare or self._spawn()
         worker.assign(slot.number, slot.incarnation)
         self.slots.workers.add(worker)
         return worker
@@ -250,7 +252,6 @@ class Supervisor:
         """
         if self.is_stopping or self._reload.is_running:
             raise SupervisorError("The server is stopping." if self.is_stopping else "A reload is running already.")
-        self.spares.dismiss()
         return self._reload.begin([slot.number for slot in self.slots.wanted] if numbers is None else numbers)
 
     def scale(self, count: int) -> None:

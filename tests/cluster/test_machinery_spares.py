@@ -54,6 +54,24 @@ def test_a_new_slot_is_served_by_the_spare_and_a_reload_never_is(cluster):
     wait_spare(cluster, other_than=old)
 
 
+def test_while_new_code_is_broken_the_old_spare_still_helps(own, tmp_path):
+    broken = tmp_path / "broken"
+    cluster = own(WORKERS="2", SPARE_WORKERS="1", TEST_BROKEN_IF=str(broken)).wait_serving()
+    old = wait_spare(cluster)
+    broken.touch()
+    code, _, said = clusterctl(cluster, "reload")
+    assert code == 1
+    assert "SyntaxError: broken on purpose" in said
+    assert "The old workers go on" in said
+    before = cluster.workers()
+    assert before.keys() == {1, 2}
+    os.kill(before[1]["pid"], signal.SIGKILL)
+    wait_for(lambda: cluster.workers().get(1, {}).get("pid") == old, what="the spare in the dead worker's place")
+    wait_for(lambda: "the spare worker" in cluster.said(), what="a word on the spare that can't boot")
+    assert "broken on purpose" in cluster.said()
+    assert cluster.workers().keys() == {1, 2}
+
+
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
 def test_the_spare_ends_with_the_supervisor(cluster, end):
     wait_spare(cluster)

@@ -11,6 +11,9 @@ import time
 
 from reaktor.wsframe import FRAMES_EXTENSION, text_frame
 
+if os.path.exists(os.environ.get("TEST_BROKEN_IF", "")):
+    raise SyntaxError("broken on purpose")
+
 sessions: dict[int, object] = {}
 counters = {"in": 0, "out": 0}
 

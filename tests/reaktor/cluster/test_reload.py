@@ -21,7 +21,11 @@ class Cluster:
             slot = self.slots.ensure(number, is_routed=True)
             slot.current = WorkerProcess(LISTENER, number, 1)
         self.started = []
-        self.reload = Reload(self.slots, self.start)
+        self.done = 0
+        self.reload = Reload(self.slots, self.start, self.on_done)
+
+    def on_done(self):
+        self.done += 1
 
     def start(self, slot: Slot) -> WorkerProcess:
         self.started.append(slot.number)
@@ -45,6 +49,7 @@ async def test_the_next_slot_waits_until_the_new_worker_of_the_one_before_has_ta
         cluster.reload.took_over(cluster.slot(number))
     assert await result == [1, 2, 3]
     assert not cluster.reload.is_running
+    assert cluster.done == 1
 
 
 async def test_a_worker_that_cannot_boot_ends_it_and_the_rest_is_left_alone(cluster):
@@ -55,6 +60,7 @@ async def test_a_worker_that_cannot_boot_ends_it_and_the_rest_is_left_alone(clus
         await result
     assert cluster.started == [1, 2]
     assert not cluster.reload.is_running
+    assert cluster.done == 0
 
 
 async def test_slots_that_go_are_passed_over_and_empty_ones_are_started_now(cluster):
