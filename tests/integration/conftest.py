@@ -23,7 +23,7 @@ Connect = Callable[..., Awaitable[NativeClient]]
 def hasty_server(make_server: MakeServer) -> LiveServer:
     """A server with short times and small bounds, so that tests need not wait for the real ones."""
     return make_server(
-        HELLO_TIMEOUT="400ms",
+        HELLO_TIMEOUT="1s",
         PING_INTERVAL="1s",
         PONG_TIMEOUT="1s",
         TOKEN_EXPIRY_WARNING="3s",
