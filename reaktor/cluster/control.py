@@ -106,6 +106,8 @@ class Control:
                     await asyncio.sleep(POLL_S)
         except TimeoutError as error:
             raise SupervisorError("The new workers are not ready yet; see the log.") from error
+        if failed := [f"slot {slot.number}: its worker {slot.gave_up}" for slot in slots.wanted if slot.gave_up]:
+            raise SupervisorError(f"Not every worker can start ({'; '.join(failed)}).")
         return {"workers": len(slots.wanted)}
 
 

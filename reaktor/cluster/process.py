@@ -26,6 +26,7 @@ from reaktor.measures import Measures
 logger = logging.getLogger(__name__)
 
 COMMAND = (sys.executable, "-m", "reaktor.cluster.worker")
+NOT_NEEDED = "is not needed any more"
 STDERR_LINES = 30
 RATE_BEATS = 6
 
@@ -214,7 +215,7 @@ class WorkerProcess:
             self.drain_until = self.since + seconds
             self.link.drain(seconds)
         elif self.state in (WorkerState.STARTING, WorkerState.SPARE):
-            self.end("is not needed any more")
+            self.end(NOT_NEEDED)
 
     def end(self, reason: str) -> None:
         """SIGTERM; the supervisor's watch follows with kill() when that doesn't help."""

@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Callable
 
-from reaktor.cluster.process import WorkerProcess, WorkerState
+from reaktor.cluster.process import NOT_NEEDED, WorkerProcess, WorkerState
 
 logger = logging.getLogger(__name__)
 
@@ -51,11 +51,11 @@ class Spares:
     def on_gone(self, worker: WorkerProcess) -> None:
         """One of them ended before it was needed."""
         self.workers.remove(worker)
-        if not worker.reason:
+        if worker.reason != NOT_NEEDED:
             logger.warning("the spare worker (%s) is gone: it %s", worker.pid, worker.epitaph())
             self._next_at = time.monotonic() + RETRY_S
 
     def dismiss(self) -> None:
         """End them all: what they have imported is old now."""
         for worker in self._usable:
-            worker.end("is not needed any more")
+            worker.end(NOT_NEEDED)

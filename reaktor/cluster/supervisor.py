@@ -15,7 +15,7 @@ from functools import partial
 
 from reaktor.cluster.dispatcher import Dispatcher
 from reaktor.cluster.failures import SupervisorError
-from reaktor.cluster.process import Listener, WorkerProcess, WorkerState
+from reaktor.cluster.process import NOT_NEEDED, Listener, WorkerProcess, WorkerState
 from reaktor.cluster.reload import Reload
 from reaktor.cluster.slots import GAVE_UP_RETRY_S, Slot, Slots
 from reaktor.cluster.spares import Spares
@@ -279,7 +279,7 @@ class Supervisor:
     def _retire(self, slot: Slot) -> None:
         slot.is_retiring, slot.is_routed, slot.restart_at = True, False, None
         if slot.incoming is not None:
-            slot.incoming.end("is not needed any more")
+            slot.incoming.end(NOT_NEEDED)
         if slot.current is not None:
             slot.current.drain(self._config.drain_s)
             slot.current = None

@@ -70,6 +70,9 @@ def test_while_new_code_is_broken_the_old_spare_still_helps(own, tmp_path):
     wait_for(lambda: "the spare worker" in cluster.said(), what="a word on the spare that can't boot")
     assert "broken on purpose" in cluster.said()
     assert cluster.workers().keys() == {1, 2}
+    code, _, said = clusterctl(cluster, "scale", "3")
+    assert code == 1
+    assert "slot 3: its worker exited with code 1: SyntaxError: broken on purpose" in said
 
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
