@@ -25,9 +25,7 @@ class Reload:
     `on_done` is called when all slots are through; not when one of them could not be replaced.
     """
 
-    def __init__(
-        self, slots: Slots, start: Callable[[Slot], WorkerProcess], on_done: Callable[[], None] = lambda: None
-    ) -> None:
+    def __init__(self, slots: Slots, start: Callable[[Slot], WorkerProcess], on_done: Callable[[], None]) -> None:
         self._slots = slots
         self._start = start
         self._on_done = on_done

@@ -9,8 +9,6 @@ from websockets.asyncio.client import ClientConnection
 
 from tests.support.engineio_client import Eio, message, receive, wait_closed
 
-GONE = '{"code":1,"message":"Session ID unknown"}'
-
 
 async def upgraded(eio: Eio) -> tuple[str, ClientConnection]:
     sid = await eio.open()

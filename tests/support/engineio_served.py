@@ -34,6 +34,11 @@ ERRORS = {
 }
 
 
+def upgrade_of(query: str) -> str:
+    """The query of the WebSocket that takes over from a polling session's."""
+    return query.replace("polling", "websocket")
+
+
 class Served:
     """The server, its application, and clients of it."""
 

@@ -10,14 +10,10 @@ import pytest
 from reaktor.config import EngineIO, Rate
 from reaktor.engineio.packets import CloseReason
 from tests.support.asgi import Socket
-from tests.support.engineio_served import PATH, Served
+from tests.support.engineio_served import PATH, Served, upgrade_of
 from tests.support.engineio_served import WEBSOCKET_V3 as V3
 from tests.support.engineio_served import WEBSOCKET_V4 as V4
 from tests.support.waiting import until
-
-
-def upgrade_of(query: str) -> str:
-    return query.replace("polling", "websocket")
 
 
 async def test_opening_a_websocket_is_a_handshake(served: Served) -> None:

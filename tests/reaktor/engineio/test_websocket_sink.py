@@ -8,13 +8,9 @@ from typing import Any
 from reaktor.config import EngineIO
 from reaktor.engineio.packets import CloseReason, ReadyPacket
 from tests.support.asgi import RecordingSink, Socket
-from tests.support.engineio_served import PATH, Served
+from tests.support.engineio_served import PATH, Served, upgrade_of
 from tests.support.engineio_served import WEBSOCKET_V4 as V4
 from tests.support.waiting import until
-
-
-def upgrade_of(query: str) -> str:
-    return query.replace("polling", "websocket")
 
 
 async def test_with_a_sink_everything_goes_out_as_frames_in_order(served: Served) -> None:
