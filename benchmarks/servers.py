@@ -42,12 +42,9 @@ def memory_kib(pid: int) -> int:
 
 
 def cpu_s(pids: list[int]) -> float:
-    """Processor time that these processes have used, in seconds."""
-    total = 0
-    for pid in pids:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        total += int(fields[11]) + int(fields[12])
-    return total / os.sysconf("SC_CLK_TCK")
+    """Processor time that the living threads of these processes have used, in seconds, to the nanosecond."""
+    files = [file for pid in pids for file in Path(f"/proc/{pid}/task").glob("*/schedstat")]
+    return sum(int(file.read_text().split()[0]) for file in files) / 1e9
 
 
 class Server(ABC):
@@ -118,6 +115,7 @@ class Reaktor(Server):
     def __init__(self, transport: str = "native", workers: int = 1) -> None:
         super().__init__()
         self.workers = workers
+        self._tokens: dict[str, str] = {}
         self.use(transport)
         self.environment = {
             "DATA_DIR": str(self.directory),
@@ -133,9 +131,9 @@ class Reaktor(Server):
             "DJANGO_SETTINGS_MODULE": "reaktor.settings.local",
         }
 
-    def use(self, transport: str) -> None:
-        """Which clients connect() makes from now on: native, eio3 or eio4."""
-        self.transport = transport
+    def use(self, transport: str, channel: str = CHANNEL) -> None:
+        """Which clients connect() makes from now on (native, eio3 or eio4), and in which channel; a user for each."""
+        self.transport, self.channel = transport, channel
         self.name = f"reaktor, {transport}"
         self.marker = b'"message.new"' if transport == "native" else b'42["message:post"'
 
@@ -156,28 +154,35 @@ class Reaktor(Server):
         self.wait_for_port()
         status = json.loads(self.manage("clusterctl", "status", "--json"))
         self.worker_pids = [worker["pid"] for worker in status["workers"]]
-        base = f"http://127.0.0.1:{self.port}"
-        account = {"username": "bench", "password": "correct horse battery"}
-        self.token = httpx.post(f"{base}/api/v1/accounts", json=account, timeout=30).json()["access"]
-        login = {"name": "bench", "password": account["password"]}
-        self.seed_token = httpx.post(f"{base}/auth/login", json=login, timeout=30).json()["token"]
 
     @property
     def worker_pid(self) -> int:
         return int(self.worker_pids[0])
+
+    def token(self) -> str:
+        """Of the transport's user, who is made when it is asked for first; as that transport's clients get theirs."""
+        if self.transport not in self._tokens:
+            name, password = f"bench{self.transport}", "correct horse battery"
+            with httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=30) as http:
+                made = http.post("/api/v1/accounts", json={"username": name, "password": password})
+                found = made.raise_for_status().json()["access"]
+                if self.transport != "native":
+                    found = http.post("/auth/login", json={"name": name, "password": password}).json()["token"]
+            self._tokens[self.transport] = found
+        return self._tokens[self.transport]
 
     def connect(self, crowd: Crowd, source: str | None = None) -> Client:
         if self.transport == "native":
             client = crowd.add(
                 open_websocket("127.0.0.1", self.port, "/ws/v1", subprotocol="reaktor.v1", source=source), b'"ok":true'
             )
-            client.request("hello", token=self.token)
+            client.request("hello", token=self.token())
             crowd.pump(lambda: client.seen >= 1, 10)
-            client.request("channel.join", CHANNEL)
+            client.request("channel.join", self.channel)
             crowd.pump(lambda: client.seen >= 2, 10)
             return client
         revision = self.transport.removeprefix("eio")
-        path = f"/socket.io/?EIO={revision}&transport=websocket&token={self.seed_token}"
+        path = f"/socket.io/?EIO={revision}&transport=websocket&token={self.token()}"
         client = crowd.add(open_websocket("127.0.0.1", self.port, path, source=source), b'["logged_in"')
         if revision == "4":
             client.send(b"40{}")
@@ -187,14 +192,16 @@ class Reaktor(Server):
     def join_all(self) -> None:
         """Socket.IO sessions of one user join together, over REST."""
         if self.transport != "native":
-            url = f"http://127.0.0.1:{self.port}/channels/{CHANNEL}/join"
-            httpx.post(url, headers={"Authorization": f"Bearer {self.seed_token}"}, timeout=60).raise_for_status()
+            url = f"http://127.0.0.1:{self.port}/channels/{self.channel}/join"
+            httpx.post(url, headers={"Authorization": f"Bearer {self.token()}"}, timeout=60).raise_for_status()
 
     def post(self, client: Client, text: str, number: int) -> None:
         if self.transport == "native":
-            client.request("message.send", CHANNEL, text=text, nonce=f"{os.getpid()}-{time.monotonic_ns()}-{number}")
+            client.request(
+                "message.send", self.channel, text=text, nonce=f"{os.getpid()}-{time.monotonic_ns()}-{number}"
+            )
         else:
-            body = json.dumps(["message:post", {"channel": CHANNEL, "message": text}])
+            body = json.dumps(["message:post", {"channel": self.channel, "message": text}])
             client.send(f"42{number}{body}".encode())
 
 

@@ -1,8 +1,7 @@
-"""Two comparisons that need a crowd of their own: `python -m benchmarks.spread`.
+"""Two workers beside one, with the load spread over client addresses: `python -m benchmarks.spread`.
 
-Two workers beside one, with the load spread over client addresses; and 200 Socket.IO sessions beside 200 native ones
-in one channel. Deliveries per second of wall clock, and per second of the workers' processor time: where the load
-generator shares the cores with the workers, the second is what more cores would give.
+Deliveries per second of wall clock, and per second of the workers' processor time: where the load generator shares the
+cores with the workers, the second is what more cores would give.
 """
 
 from __future__ import annotations
@@ -61,34 +60,11 @@ def workers_beside(workers: int) -> Spread:
             crowd.close()
 
 
-def transports_beside() -> list[Spread]:
-    """The same channel with MEMBERS / 2 sessions of each kind, each kind alone and both together."""
-    found = []
-    for kinds in (("native",), ("eio4",), ("eio3",), ("native", "eio4")):
-        with Reaktor("native") as server:
-            crowd = Crowd()
-            try:
-                for kind in kinds:
-                    server.use(kind)
-                    for _ in range(MEMBERS // 2):
-                        server.connect(crowd)
-                    server.join_all()
-                settle(crowd)
-                # The text is in each delivery of either kind, and in no answer.
-                delivered = server.marker if len(kinds) == 1 else TEXT.encode()
-                found.append(
-                    flood(" + ".join(kinds), server, crowd, crowd.clients[-8:], len(crowd.clients) - 1, delivered)
-                )
-            finally:
-                crowd.close()
-    return found
-
-
 def main() -> None:
     os.sched_setaffinity(0, {(os.cpu_count() or 1) - 1})
     one, two = workers_beside(1), workers_beside(2)
     print("| what | deliveries/s | per CPU second |\n| --- | --- | --- |")
-    for each in (one, two, *transports_beside()):
+    for each in (one, two):
         print(f"| {each.name} | {each.per_s:,.0f} | {each.per_cpu_s:,.0f} |")
     wall, free = two.per_s / one.per_s, 2 * two.per_cpu_s / one.per_cpu_s
     print(f"\ntwo workers beside one: {wall:.2f} times; {free:.2f} times where each has a core of its own")
