@@ -24,8 +24,8 @@ class FrameSink(Protocol):
     def unsent_bytes(self) -> int:
         """Bytes accepted by write() that the kernel has not taken yet."""
 
-    def write(self, data: bytes) -> None:
-        """Take one or more complete frames, in order with everything else sent on this socket.
+    def write(self, data: bytes) -> int:
+        """Take one or more complete frames, in order with everything else sent on this socket; returns `unsent_bytes`.
 
         Never raises and never blocks. Before the socket is accepted and after it is closed, data is dropped.
         """

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from chat.delivery.feed import Delivery
-from chat.delivery.session import Frame, LiveSession, WireFormat
+from chat.delivery.session import Batch, Frame, LiveSession, WireFormat
 from chat.domain.events import SKIPPABLE, Event
 from chat.domain.ids import ChannelKey, SessionId, UserId
 from chat.domain.sessions import Transport
@@ -160,16 +160,23 @@ class Hub:
         self._dirty.update(sessions)
 
     def flush(self) -> None:
-        """Write what waits: the frames of one loop turn joined, one write per session."""
+        """Write what waits: the frames of one loop turn joined, one write per session.
+
+        Most sessions of one format wait for the same frames, and stand side by side: those are joined once.
+        """
         dirty, self._dirty = self._dirty, {}
         bound = self._unsent_bytes
+        joined: list[Frame] = []
+        batch: Batch = b""
         for session in dirty.values():
             frames = session.outbox
             if not frames:
                 continue
             session.outbox = []
-            if session.unsent_bytes + sum(map(len, frames)) > bound and session.unsent_bytes > 0:
+            if frames != joined:
+                joined, batch = frames, session.format.join(frames)
+            if (unsent := session.unsent_bytes) and unsent + len(batch) > bound:
                 self.slow_total += 1
                 session.close(Disconnect(CloseCode.TOO_SLOW))
             else:
-                session.write(frames)
+                session.write(batch)

@@ -15,7 +15,9 @@ from chat.domain.sessions import Credentials, SessionInfo, Status
 from reaktor.errors import Disconnect
 
 Frame = Any
-"""What a wire format makes of an event: anything with a length in bytes; only sessions of that format look inside."""
+"""What a wire format makes of an event; only sessions of that format look inside."""
+Batch = Any
+"""Frames in order, joined by their format: anything with a length in bytes. One serves all sessions sent the same."""
 
 
 class WireFormat(Protocol):
@@ -29,6 +31,9 @@ class WireFormat(Protocol):
 
     def encode(self, event: Event) -> Frame | None:
         """The frame; None when this format has no word for the event."""
+
+    def join(self, frames: list[Frame]) -> Batch:
+        """The frames as what is written at once; there is at least one."""
 
 
 class LiveSession(ABC):
@@ -70,8 +75,8 @@ class LiveSession(ABC):
         """What was written and has not left this machine."""
 
     @abstractmethod
-    def write(self, frames: list[Frame]) -> None:
-        """Send these frames in order, now or soon. Never blocks, never raises; a closed session drops them."""
+    def write(self, batch: Batch) -> None:
+        """Send what the session's format joined, now or soon. Never blocks, never raises; dropped once closed."""
 
     @abstractmethod
     def close(self, disconnect: Disconnect) -> None:

@@ -52,12 +52,11 @@ class DirectSink:
         unsent: int = len(transport.dataBuffer) - transport.offset + transport._tempDataLen
         return unsent
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes) -> int:
         protocol = self._protocol
-        if protocol.state == protocol.STATE_OPEN:
-            self.push(data)
+        return self.push(data) if protocol.state == protocol.STATE_OPEN else 0
 
-    def push(self, data: bytes) -> None:
+    def push(self, data: bytes) -> int:
         """Send whatever the socket's state: for the handshake's answer and the closing frames."""
         transport = self._transport
         if self._direct and transport.connected and not (transport._tempDataLen or transport.dataBuffer):
@@ -66,9 +65,10 @@ class DirectSink:
             except OSError:
                 sent = 0  # full, or broken: the transport finds out which, and tells the protocol
             if sent == len(data):
-                return
+                return 0
             data = data[sent:]
         transport.write(data)
+        return self.unsent_bytes
 
     def abort(self) -> None:
         self._protocol.dropConnection(abort=True)

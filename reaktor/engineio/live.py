@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from reaktor.engineio.application import EngineApplication
 from reaktor.engineio.heartbeat import MAX_LATENESS_S
-from reaktor.engineio.packets import CloseReason, Codec, Outgoing, Packet, PacketType, ReadyPacket
+from reaktor.engineio.packets import CloseReason, Codec, Outgoing, Packet, PacketType, ReadyBatch, ReadyPacket
 from reaktor.engineio.pipe import NORMAL_CLOSE, Pipe
 from reaktor.engineio.request import Request
 from reaktor.engineio.session import Action, Deliver, Ended, EngineSession, Poll, Signal, State
@@ -25,7 +25,10 @@ _LABELS = itertools.count(1)
 
 
 class LiveSession:
-    """One client. `attachment` is the application's own; `label` names the session in logs, which the sid must not."""
+    """One client. `attachment` is the application's own; `label` names the session in logs, which the sid must not.
+
+    `revision` is the protocol's, 3 or 4.
+    """
 
     __slots__ = (
         "_application",
@@ -44,6 +47,7 @@ class LiveSession:
         "label",
         "machine",
         "request",
+        "revision",
         "scheduled_at",
         "sid",
         "waiter",
@@ -64,6 +68,7 @@ class LiveSession:
         self.label = f"e{next(_LABELS)}"
         self.request = request
         self.codec = codec
+        self.revision = codec.revision
         self.machine = machine
         self.attachment: Any = None
         # For the registry: when it will call on_deadline(), and whether that was put off.
@@ -88,11 +93,6 @@ class LiveSession:
     # For the application
 
     @property
-    def revision(self) -> int:
-        """3 or 4."""
-        return self.codec.revision
-
-    @property
     def is_closed(self) -> bool:
         return self.machine.state is State.CLOSED
 
@@ -115,27 +115,18 @@ class LiveSession:
         self._run(self.machine.send(packet))
         self._check_unsent()
 
-    def write(self, frames: bytes, packets: Sequence[ReadyPacket]) -> None:
-        """Send `packets`, whose frames in this session's revision are `frames`, joined.
-
-        The way of a fan-out: the caller joins once for many sessions, a live socket gets the bytes in one write.
-        """
+    def write(self, batch: ReadyBatch) -> None:
+        """Send a batch: the way of a fan-out, where a live socket gets ready bytes in one write."""
         sink = self._sink
         if sink is None:
-            for packet in packets:
+            for packet in batch.packets:
                 self._run(self.machine.send(packet))
-            return
-        sink.write(frames)
-        if sink.unsent_bytes > self._max_unsent_bytes:
+        elif sink.write(batch.frames(self.revision)) > self._max_unsent_bytes:
             self._run(self.machine.end(CloseReason.TOO_SLOW))
 
     def send_ready(self, packet: ReadyPacket) -> None:
         """Send one ready packet."""
-        sink = self._sink
-        if sink is None:
-            self._run(self.machine.send(packet))
-        else:
-            self.write(packet.frame(self.codec.revision), (packet,))
+        self.write(ReadyBatch((packet,)))
 
     def close(self, *, code: int = NORMAL_CLOSE, discard: bool = False) -> None:
         """End the session after what is queued, or without it. `code` is for a WebSocket: 1000 or 3000 to 4999."""

@@ -112,6 +112,23 @@ class ReadyPacket:
         return frame
 
 
+class ReadyBatch:
+    """Ready packets in order, joined once per revision for all the sessions that are sent the same."""
+
+    __slots__ = ("_joined", "packets")
+
+    def __init__(self, packets: Sequence[ReadyPacket]) -> None:
+        self.packets = packets
+        self._joined: dict[int, bytes] = {}
+
+    def frames(self, revision: int) -> bytes:
+        """The packets as WebSocket text frames for sessions of this revision."""
+        joined = self._joined.get(revision)
+        if joined is None:
+            joined = self._joined[revision] = b"".join([packet.frame(revision) for packet in self.packets])
+        return joined
+
+
 Outgoing = Packet | ReadyPacket
 """What may be queued for a client."""
 

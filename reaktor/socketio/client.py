@@ -84,8 +84,10 @@ class Client:
         for item in heard:
             if isinstance(item, Reply):
                 self.say(item.messages)
-            else:
-                self._put(item)
+                continue
+            if isinstance(item, Left) and (socket := self._sockets.get(item.namespace)) is not None:
+                socket.left()
+            self._put(item)
 
     def on_closed(self, reason: CloseReason) -> None:
         """The session has ended."""
@@ -103,6 +105,7 @@ class Client:
         """See Socket.disconnect()."""
         if self.connection.is_joined(socket.namespace) and self._sockets.get(socket.namespace) is socket:
             self.say(self.connection.leave(socket.namespace))
+            socket.left()
             del self._sockets[socket.namespace]
             self._put((socket, DisconnectReason.SERVER_LEFT))
         if close:

@@ -114,6 +114,11 @@ def ready_event(name: str, *args: Any, namespace: str = ROOT) -> ReadyPacket:
     return ReadyPacket(serialize(Packet(PacketType.EVENT, namespace, [name, *args]), ascii_only=False))
 
 
+def ready_ack(number: int, *args: Any, namespace: str = ROOT) -> ReadyPacket:
+    """The answer to a client's event `number`, to be sent among ready events. Raises as ready_event()."""
+    return ReadyPacket(serialize(Packet(PacketType.ACK, namespace, list(args), number), ascii_only=False))
+
+
 _ASCII_JSON = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), allow_nan=False)
 _UTF8_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 

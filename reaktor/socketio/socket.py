@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from reaktor.engineio.packets import ReadyPacket
+from reaktor.engineio.packets import ReadyBatch, ReadyPacket
 from reaktor.socketio.application import Handshake
 from reaktor.socketio.connection import AckCallback, Message
-from reaktor.socketio.packet import ROOT
+from reaktor.socketio.packet import ROOT, ready_ack
 
 if TYPE_CHECKING:
     from reaktor.socketio.client import Client
@@ -37,6 +37,17 @@ class Ack:
         self._number = None
         self._client.say(messages)
 
+    def ready(self, *args: Any) -> ReadyPacket | None:
+        """The answer as a packet for Socket.write(), in order with the events there; None when it was given already.
+
+        Raises TypeError, ValueError: no JSON, bytes among others.
+        """
+        if self._number is None:
+            return None
+        packet = ready_ack(self._number, *args, namespace=self._namespace)
+        self._number = None
+        return packet
+
 
 class Socket:
     """Sending never blocks and never waits for the client; after the end it does nothing.
@@ -45,11 +56,12 @@ class Socket:
     has it: log `label` instead. `attachment` is the application's own.
     """
 
-    __slots__ = ("_client", "_held", "attachment", "handshake", "id", "namespace", "pid")
+    __slots__ = ("_client", "_held", "_is_joined", "attachment", "handshake", "id", "namespace", "pid")
 
     def __init__(self, client: Client, namespace: str, socket_id: str, handshake: Handshake) -> None:
         self._client = client
         self._held: list[ReadyPacket | list[Message]] | None = []
+        self._is_joined = False
         self.namespace = namespace
         self.id = socket_id
         self.pid: str | None = None
@@ -77,7 +89,7 @@ class Socket:
 
     @property
     def is_connected(self) -> bool:
-        return not self._client.session.is_closed and self._client.connection.is_joined(self.namespace)
+        return self._is_joined and not self._client.session.is_closed
 
     @property
     def is_writable(self) -> bool:
@@ -111,18 +123,15 @@ class Socket:
 
     def emit_ready(self, packet: ReadyPacket) -> None:
         """Send one ready event of this namespace."""
-        if self._held is not None:
-            self._hold(packet)
-        elif self.is_connected:
-            self._client.session.send_ready(packet)
+        self.write(ReadyBatch((packet,)))
 
-    def write(self, frames: bytes, packets: Sequence[ReadyPacket]) -> None:
-        """Send ready events whose frames in this socket's revision are `frames`, joined: the way of a fan-out."""
+    def write(self, batch: ReadyBatch) -> None:
+        """Send ready events and answers of this namespace: the way of a fan-out."""
         if self._held is not None:
-            for packet in packets:
+            for packet in batch.packets:
                 self._hold(packet)
-        elif self.is_connected:
-            self._client.session.write(frames, packets)
+        elif self._is_joined:
+            self._client.session.write(batch)
 
     def disconnect(self, *, close: bool = True) -> None:
         """Tell the client to stay away (`41`), and end the transport unless other namespaces are to go on."""
@@ -145,8 +154,13 @@ class Socket:
     def release(self) -> None:
         """The client has been told that it joined: send what was emitted before."""
         held, self._held = self._held or [], None
+        self._is_joined = True
         for item in held:
             if isinstance(item, ReadyPacket):
                 self.emit_ready(item)
             else:
                 self._client.say(item)
+
+    def left(self) -> None:
+        """The client is in this namespace no more."""
+        self._is_joined = False

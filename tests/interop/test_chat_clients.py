@@ -5,6 +5,8 @@ Real JavaScript clients (tests/interop/driver.cjs) and a real server of one proc
 
 from __future__ import annotations
 
+import json
+
 import httpx
 import pytest
 
@@ -107,19 +109,30 @@ async def test_generations_talk_to_each_other(server: LiveServer, driver: JsDriv
                 assert (heard["message"], heard["user"]) == (f"{TEXT}{sender}", f"gen{sender}")
 
 
+@pytest.mark.parametrize("asks", [True, False], ids=["ack", "no ack"])
 @pytest.mark.parametrize("library", LIBRARIES)
 async def test_a_lost_client_is_put_back_and_sent_what_it_missed(
-    server: LiveServer, driver: JsDriver, library: str
+    server: LiveServer, driver: JsDriver, library: str, asks: bool
 ) -> None:
-    key = f"lost-{library}"
-    user = await Seed(server, f"lost{library}").register()
+    """Not what it said itself, last of all before it was lost: nobody else's message followed that."""
+    key = f"lost-{library}-{asks}".lower()
+    user = Seed(server, *server.account())
     client = user.open(driver, library, ["websocket"])
     await client.expect_event("logged_in")
     await user.join(key)
-    async with await NativeClient.connect(server.url, server.account(f"lostnative{library}")[1]) as native:
+    async with await NativeClient.connect(server.url, server.account()[1]) as native:
         await native.join(key)
         await native.post(key, "before")
         await client.expect_event("message:post")
+        mine = {"channel": key, "message": "own"}
+        if asks:
+            await client.call("message:post", mine)
+        else:
+            client.emit("message:post", mine)
+        seq = (await native.message("own"))["seq"]
+        if library == "sio48":
+            # Remembered by the client from now on.
+            await client.expect("event", name="offset", args=[json.dumps({key: seq}, separators=(",", ":"))])
         client.do("cut")
         await client.expect("disconnect")
         await native.post(key, "missed 1")

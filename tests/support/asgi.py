@@ -99,8 +99,9 @@ class RecordingSink:
     def unsent_bytes(self) -> int:
         return self.unsent
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes) -> int:
         self.data += data
+        return self.unsent
 
     def abort(self) -> None:
         self.is_aborted = True

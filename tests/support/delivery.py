@@ -30,7 +30,10 @@ class FakeFormat:
     def encode(self, event: Event) -> bytes | None:
         self.encoded += 1
         frame = {"format": self.name, "event": event.type, "channel": event.channel, "seq": event.seq}
-        return json.dumps({**frame, "data": event.data}).encode() + b"\n"
+        return json.dumps({**frame, "data": event.data}).encode()
+
+    def join(self, frames: list[bytes]) -> bytes:
+        return b"\n".join(frames)
 
 
 class FakeSession(LiveSession):
@@ -50,8 +53,8 @@ class FakeSession(LiveSession):
     def unsent_bytes(self) -> int:
         return self.unsent
 
-    def write(self, frames: list[bytes]) -> None:
-        self.writes.append([json.loads(frame) for frame in frames])
+    def write(self, batch: bytes) -> None:
+        self.writes.append([json.loads(frame) for frame in batch.splitlines()])
 
     def close(self, disconnect: Disconnect) -> None:
         self.closed.append(disconnect)

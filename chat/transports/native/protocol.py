@@ -115,5 +115,8 @@ class NativeFormat:
         frame["data"] = event.data
         return text_frame(orjson.dumps(frame))
 
+    def join(self, frames: list[bytes]) -> bytes:
+        return b"".join(frames)
+
 
 FORMAT = NativeFormat()

@@ -79,9 +79,9 @@ class NativeSession(LiveSession):
         at = datetime.fromtimestamp(self._expires_at, UTC)
         return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
-    def write(self, frames: list[bytes]) -> None:
+    def write(self, batch: bytes) -> None:
         if self.is_open:
-            self._sink.write(frames[0] if len(frames) == 1 else b"".join(frames))
+            self._sink.write(batch)
 
     def close(self, disconnect: Disconnect) -> None:
         if not self.is_open:
@@ -137,13 +137,13 @@ class NativeSession(LiveSession):
                 self.close(Disconnect(CloseCode.NO_PONG))
         elif now - self._seen_at > timings.ping_interval_s:
             self._pinged_at = now
-            self.write([protocol.PING])
+            self.write(protocol.PING)
         left = self._expires_at - datetime.now(UTC).timestamp()
         if left < -timings.expiry_grace_s:
             self.close(Disconnect(CloseCode.TOKEN_EXPIRED))
         elif left < timings.expiry_warning_s and not self._warned:
             self._warned = True
-            self.write([_expiring(self.expires_at)])
+            self.write(_expiring(self.expires_at))
 
 
 def _count(times: deque[float], rate: Rate, now: float) -> float | None:

@@ -21,11 +21,12 @@ class AsgiSink:
         self.unsent_bytes = 0
         self._aborted = False
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes) -> int:
         """The queue's bound is the hub's: it closes a session whose unsent bytes pass the limit."""
         if not self._aborted:
             self.unsent_bytes += len(data)
             self._queue.put_nowait(data)
+        return self.unsent_bytes
 
     def abort(self) -> None:
         self._aborted = True

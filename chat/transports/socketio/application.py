@@ -23,7 +23,7 @@ from chat.revalidation import credentials_of
 from chat.runtime import Runtime, current
 from chat.selectors import user_ref
 from chat.transports.socketio import events
-from chat.transports.socketio.session import Offsets, SocketIOSession
+from chat.transports.socketio.session import SocketIOSession
 from reaktor.engineio.application import Refusal
 from reaktor.engineio.packets import V3
 from reaktor.errors import NotAuthenticatedError, ReaktorError, TooManySessionsError, UnavailableError
@@ -52,9 +52,6 @@ def _public_id(pid: str) -> str:
 
 class ChatApplication:
     """One per process; sockets carry their SocketIOSession as `attachment`."""
-
-    def __init__(self) -> None:
-        self._offsets: Offsets | None = None
 
     # -- Coming -----------------------------------------------------------------------------------------------
 
@@ -122,13 +119,12 @@ class ChatApplication:
                 address=socket.handshake.address or "",
                 login=str(claims.login),
             )
-            if self._offsets is None:
-                self._offsets = Offsets(runtime.feeds)
             return SocketIOSession(
                 info,
                 user,
                 socket,
-                self._offsets,
+                runtime.hub,
+                runtime.feeds,
                 credentials=credentials_of(claims),
                 expires_at=claims.expires_at,
                 recoverable=recoverable,
@@ -184,7 +180,7 @@ class ChatApplication:
             self._refuse(session, ack, error)
         else:
             if ack is not None and name in {events.USER_LEFT, events.USER_STATUS_CHANGED}:
-                ack({})
+                session.say(ack.ready({}))
 
     def _post(self, runtime: Runtime, session: SocketIOSession, payload: object, ack: Ack | None) -> None:
         key, data = events.parse_channel(payload)
@@ -203,10 +199,10 @@ class ChatApplication:
         if isinstance(result, ReaktorError):
             self._refuse(session, ack, result)
         elif ack is not None:
-            ack({"id": result.message["id"], "seq": result.message["seq"]})
+            session.say(ack.ready({"id": result.message["id"], "seq": result.message["seq"]}), moves_offset=True)
+        elif session.recoverable:
+            session.say(None, moves_offset=True)
 
     def _refuse(self, session: SocketIOSession, ack: Ack | None, error: ReaktorError) -> None:
-        if ack is not None:
-            ack({"error": events.error_payload(error)})
-        else:
-            session.socket.emit(events.ERROR, events.error_payload(error))
+        payload = events.error_payload(error)
+        session.say(events.event_packet(events.ERROR, payload) if ack is None else ack.ready({"error": payload}))

@@ -6,7 +6,8 @@ Pure. Source: docs/protocol.md, "Socket.IO" (event names have blanks around the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -15,7 +16,7 @@ from chat.domain.events import Event, EventType, MessageData
 from chat.domain.ids import ChannelKey
 from chat.domain.rules import parse_channel_key
 from chat.domain.sessions import Status
-from reaktor.engineio.packets import ReadyPacket
+from reaktor.engineio.packets import ReadyBatch, ReadyPacket
 from reaktor.errors import ErrorCode, InvalidError, ReaktorError
 
 LOGGED_IN = "logged_in"
@@ -39,17 +40,37 @@ SANCTIONS = {
 """By kind: the code and the word of the `error` that these clients are told by; they have no word for a lift."""
 
 
-class ReadyFrame(ReadyPacket):
-    """A ready packet with the size that the hub asks for; `is_durable` ones move the client's offset."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """What waits in a session's outbox. One that `moves_offset` is a message, or the client's own message stored.
 
-    __slots__ = ("is_durable",)
+    Of the latter nothing is left to say, `packet` None, when the client asked for no ack.
+    """
 
-    def __init__(self, name: str, payload: Mapping[str, Any] | str, *, is_durable: bool = False) -> None:
-        super().__init__("2" + orjson.dumps([name, payload]).decode())
-        self.is_durable = is_durable
+    packet: ReadyPacket | None
+    moves_offset: bool = False
+
+
+class FrameBatch(ReadyBatch):
+    """What the hub writes at once, with the size that it asks for.
+
+    `with_offset`, for chat.transports.socketio.session: the same with the offset behind it, by set of channels.
+    """
+
+    __slots__ = ("_size", "moves_offset", "with_offset")
+
+    def __init__(self, frames: Sequence[Frame]) -> None:
+        super().__init__([frame.packet for frame in frames if frame.packet is not None])
+        self.moves_offset = any(frame.moves_offset for frame in frames)
+        self.with_offset: dict[frozenset[ChannelKey], ReadyBatch] = {}
+        self._size = sum(packet.size for packet in self.packets)
 
     def __len__(self) -> int:
-        return self.size
+        return self._size
+
+
+def event_packet(name: str, payload: Mapping[str, Any] | str) -> ReadyPacket:
+    return ReadyPacket("2" + orjson.dumps([name, payload]).decode())
 
 
 def message_payload(message: MessageData) -> dict[str, Any]:
@@ -79,33 +100,40 @@ class SocketIOFormat:
     def __init__(self, now: Any) -> None:
         self._now = now
 
-    def encode(self, event: Event) -> ReadyFrame | None:
-        """The packet for an event that these clients have a word for, else None."""
+    def encode(self, event: Event) -> Frame | None:
+        """The frame for an event that these clients have a word for, else None."""
+        said = self._said(event)
+        return None if said is None else Frame(event_packet(*said), moves_offset=event.type is EventType.MESSAGE_NEW)
+
+    def _said(self, event: Event) -> tuple[str, Mapping[str, Any]] | None:
         data = event.data
         match event.type:
             case EventType.MESSAGE_NEW:
-                return ReadyFrame(MESSAGE_POST, message_payload(data), is_durable=True)
+                return MESSAGE_POST, message_payload(data)
             case EventType.MEMBER_JOINED:
-                return ReadyFrame(USER_JOINED, {"username": data["username"], "channel": event.channel})
+                return USER_JOINED, {"username": data["username"], "channel": event.channel}
             case EventType.MEMBER_LEFT if data["reason"] != "quit":
                 left = {"channel": event.channel, "user": data["username"], "date": self._now()}
-                return ReadyFrame(USER_LEFT, left)
+                return USER_LEFT, left
             case EventType.USER_QUIT:
-                return ReadyFrame(USER_QUIT, data)
+                return USER_QUIT, data
             case EventType.PRESENCE_CHANGED:
                 changed = {"channel": event.channel, "user": data["username"], "status": data["status"]}
-                return ReadyFrame(USER_STATUS_CHANGED, changed)
+                return USER_STATUS_CHANGED, changed
             case EventType.CHANNEL_CREATED:
-                return ReadyFrame(CHANNEL_CREATED, {"name": data["name"], "key": data["key"]})
+                return CHANNEL_CREATED, {"name": data["name"], "key": data["key"]}
             case EventType.SANCTION if data["kind"] in SANCTIONS:
                 code, done = SANCTIONS[data["kind"]]
                 where = "here" if event.channel else "everywhere"
                 why = f": {data['reason']}" if data["reason"] else "."
                 until = {"until": data["until"]} if data["until"] else {}
                 message = f"You were {done} {where}{why}"
-                return ReadyFrame(ERROR, {"code": code, "message": message, "channel": event.channel, **until})
+                return ERROR, {"code": code, "message": message, "channel": event.channel, **until}
             case _:
                 return None
+
+    def join(self, frames: list[Frame]) -> FrameBatch:
+        return FrameBatch(frames)
 
 
 def parse_channel(payload: object) -> tuple[ChannelKey, Mapping[str, Any]]:

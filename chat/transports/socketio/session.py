@@ -7,17 +7,18 @@ the transport is closed and they come back. Source: docs/protocol.md, "Socket.IO
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
 
 import orjson
 
+from chat.delivery.hub import Hub
 from chat.delivery.session import LiveSession
 from chat.domain.ids import ChannelKey, UserRef
 from chat.domain.sessions import Credentials, SessionInfo
 from chat.feeds import Feeds
 from chat.selectors import timestamp
 from chat.transports.socketio import events
-from chat.transports.socketio.events import ReadyFrame, SocketIOFormat
+from chat.transports.socketio.events import Frame, FrameBatch, SocketIOFormat
+from reaktor.engineio.packets import ReadyBatch, ReadyPacket
 from reaktor.errors import CloseCode, Disconnect, ErrorCode
 from reaktor.socketio.socket import Socket
 
@@ -30,37 +31,18 @@ ERROR_CODES = {
 }
 
 
-class Offsets:
-    """What the sessions in one set of channels have been sent so far, encoded once for all of them."""
-
-    def __init__(self, feeds: Feeds) -> None:
-        self._feeds = feeds
-        self._ready: dict[frozenset[ChannelKey], tuple[dict[str, int], ReadyFrame]] = {}
-
-    def frame(self, channels: frozenset[ChannelKey]) -> ReadyFrame:
-        """`["offset", "{\\"general\\": 1042}"]`: the client remembers the string, and says it when it comes back."""
-        heads = {str(key): feed.head for key in channels if (feed := self._feeds.get(key)) is not None}
-        known = self._ready.get(channels)
-        if known is not None and known[0] == heads:
-            return known[1]
-        if len(self._ready) > 1_000:
-            self._ready.clear()
-        frame = ReadyFrame(events.OFFSET, orjson.dumps(heads).decode())
-        self._ready[channels] = (heads, frame)
-        return frame
-
-
 class SocketIOSession(LiveSession):
     """One client of /socket.io/ that has joined."""
 
-    __slots__ = ("_expires_at", "_offsets", "recoverable", "socket")
+    __slots__ = ("_expires_at", "_feeds", "_hub", "recoverable", "socket")
 
     def __init__(
         self,
         info: SessionInfo,
         user: UserRef,
         socket: Socket,
-        offsets: Offsets,
+        hub: Hub,
+        feeds: Feeds,
         *,
         credentials: Credentials,
         expires_at: float,
@@ -69,7 +51,8 @@ class SocketIOSession(LiveSession):
         super().__init__(info, user, FORMAT, credentials)
         self.socket = socket
         self.recoverable = recoverable
-        self._offsets = offsets
+        self._hub = hub
+        self._feeds = feeds
         self._expires_at = expires_at
 
     @property
@@ -77,20 +60,36 @@ class SocketIOSession(LiveSession):
         """0: Engine.IO bounds what its clients owe, on polling as well."""
         return 0
 
-    def write(self, frames: list[Any]) -> None:
+    def write(self, batch: FrameBatch) -> None:
         if not self.is_open:
             return
-        if self.recoverable and any(frame.is_durable for frame in frames):
-            frames.append(self._offsets.frame(frozenset(self.channels)))
-        revision = self.socket.revision
-        self.socket.write(b"".join([frame.frame(revision) for frame in frames]), frames)
+        if self.recoverable and batch.moves_offset:
+            channels = frozenset(self.channels)
+            self.socket.write(batch.with_offset.get(channels) or self._with_offset(batch, channels))
+        else:
+            self.socket.write(batch)
+
+    def _with_offset(self, batch: FrameBatch, channels: frozenset[ChannelKey]) -> ReadyBatch:
+        """The batch, and behind it what its reader has been sent so far: `["offset", "{\\"general\\": 1042}"]`.
+
+        The client remembers the string, and says it when it comes back. Made once for all in the same channels: no feed
+        moves while a batch is written.
+        """
+        heads = {str(key): feed.head for key in channels if (feed := self._feeds.get(key)) is not None}
+        offset = events.event_packet(events.OFFSET, orjson.dumps(heads).decode())
+        found = batch.with_offset[channels] = ReadyBatch([*batch.packets, offset])
+        return found
+
+    def say(self, packet: ReadyPacket | None, *, moves_offset: bool = False) -> None:
+        """An answer, in order with the events for this session; see Frame."""
+        self._hub.send(self, Frame(packet, moves_offset))
 
     def close(self, disconnect: Disconnect) -> None:
         if not self.is_open:
             return
         frames, self.outbox = self.outbox, []
         if frames:
-            self.write(frames)
+            self.write(FORMAT.join(frames))
         self.is_open = False
         code = ERROR_CODES.get(disconnect.code)
         if code is not None:

@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from reaktor.config import EngineIO
-from reaktor.engineio.packets import CloseReason, ReadyPacket
+from reaktor.engineio.packets import CloseReason, ReadyBatch, ReadyPacket
 from tests.support.asgi import RecordingSink, Socket
 from tests.support.engineio_served import PATH, Served, upgrade_of
 from tests.support.engineio_served import WEBSOCKET_V4 as V4
@@ -20,7 +20,7 @@ async def test_with_a_sink_everything_goes_out_as_frames_in_order(served: Served
     session = served.echo.sessions[0]
     ready = [ReadyPacket('2["a"]'), ReadyPacket('2["ž"]')]
     session.send("1")
-    session.write(b"".join(packet.frame(4) for packet in ready), ready)
+    session.write(ReadyBatch(ready))
     session.send_ready(ready[0])
     session.send("2")
     assert sink.texts()[1:] == ["41", '42["a"]', '42["ž"]', '42["a"]', "42"]
@@ -33,7 +33,7 @@ async def test_ready_packets_reach_a_poll_as_text_of_its_revision(served: Served
     for revision, expected in ((4, '42["a"]\x1e42["ž"]'), (3, '7:42["a"]12:42["\\u017e"]')):
         query = await served.polling(f"EIO={revision}&transport=polling")
         session = served.echo.sessions[-1]
-        session.write(b"".join(packet.frame(revision) for packet in ready), ready)
+        session.write(ReadyBatch(ready))
         assert (await served.http.get(query)).text == expected
 
 

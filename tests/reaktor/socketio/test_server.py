@@ -8,7 +8,7 @@ import logging
 
 import pytest
 
-from reaktor.engineio.packets import ReadyPacket
+from reaktor.engineio.packets import ReadyBatch, ReadyPacket
 from reaktor.socketio.application import Accepted, DisconnectReason
 from reaktor.socketio.client import INBOX_HIGH
 from reaktor.socketio.connection import ConnectRequested
@@ -157,9 +157,10 @@ async def test_binary_events_work_in_both_directions(served: Served) -> None:
 async def test_ready_events_reach_both_revisions_and_are_encoded_once_each(served: Served) -> None:
     old, new = await served.joined(V3), await served.joined(V4)
     ready = [ready_event("a", "ž"), ready_event("b")]
+    batch = ReadyBatch(ready)
     for socket in served.application.sockets:
         socket.emit_ready(ready[0])
-        socket.write(b"".join(packet.frame(socket.revision) for packet in ready), ready)
+        socket.write(batch)
     assert [await old.text() for _ in range(3)] == ['42["a","\\u017e"]', '42["a","\\u017e"]', '42["b"]']
     assert [await new.text() for _ in range(3)] == ['42["a","ž"]', '42["a","ž"]', '42["b"]']
 
@@ -198,7 +199,7 @@ async def test_after_the_end_emitting_does_nothing(served: Served) -> None:
     held.emit("a")
     held.emit("a", ack=lambda _: None)
     held.emit_ready(ready_event("a"))
-    held.write(b"", [])
+    held.write(ReadyBatch([ready_event("a")]))
     held.disconnect()
     assert not held.is_connected
     assert not held.is_writable
