@@ -154,6 +154,8 @@ class Reaktor(Server):
         self.wait_for_port()
         status = json.loads(self.manage("clusterctl", "status", "--json"))
         self.worker_pids = [worker["pid"] for worker in status["workers"]]
+        # Not while connects are measured.
+        self.token()
 
     @property
     def worker_pid(self) -> int:
