@@ -19,7 +19,7 @@ from chat.domain import rules
 from chat.domain.errors import NotAMemberError
 from chat.domain.events import ChangesData, ChannelData, Event, EventType, MemberData, MessageData
 from chat.domain.ids import ChannelKey, UserRef
-from chat.domain.sessions import Status
+from chat.domain.sessions import Ending, Status
 from chat.limits import ChatLimits
 from chat.membership.messages import Outcome
 from chat.runtime import Runtime
@@ -104,7 +104,7 @@ async def connect(
             respond(greeting)
             runtime.presence.start(session)
         except BaseException:
-            runtime.disconnect(session, goodbye=True)
+            runtime.disconnect(session, Ending.GOODBYE)
             raise
 
 

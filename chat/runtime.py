@@ -26,7 +26,7 @@ from chat.delivery.hub import Hub
 from chat.delivery.session import LiveSession
 from chat.domain.events import Event, MemberData
 from chat.domain.ids import ChannelKey, SessionId, UserId, WorkerId
-from chat.domain.sessions import Status
+from chat.domain.sessions import Ending, Status
 from chat.feeds import Feeds
 from chat.limits import ChatLimits
 from chat.membership.authority import Authority
@@ -227,7 +227,8 @@ class Runtime:
     ) -> None:
         """Make a session live; `verify` reads its token's user anew. Then it is found by whatever ends tokens.
 
-        Raises BannedError, NotAuthenticatedError, TooManySessionsError, UnavailableError; then it is not live.
+        `resume` as in Connect. Raises NotFoundError (there is no such session), BannedError, NotAuthenticatedError,
+        TooManySessionsError, UnavailableError; then it is not live.
         """
         if self.is_draining:
             raise UnavailableError("The server is restarting.")
@@ -240,17 +241,17 @@ class Runtime:
         try:
             await verify_again(self.database, session, verify)
         except BaseException:
-            self.disconnect(session, goodbye=True)
+            self.disconnect(session, Ending.GOODBYE)
             raise
 
-    def disconnect(self, session: LiveSession, *, goodbye: bool) -> None:
+    def disconnect(self, session: LiveSession, ending: Ending) -> None:
         """A session's connection is gone. May be repeated."""
         if self.hub.get(session.info.session_id) is not session:
             return
         heads = self.feeds.heads()
         channels = self.hub.detach(session)
         known = {key: heads[key] for key in channels if key in heads}
-        self.follower.tell(DisconnectCommand(session.info.session_id, goodbye, known))
+        self.follower.tell(DisconnectCommand(session.info.session_id, ending, known))
 
     async def join(self, session: LiveSession, key: ChannelKey, on_applied: Callable[[Outcome], T]) -> T:
         """The session enters a channel whose feed is pinned; on_applied runs in the very turn in which it is in."""
@@ -263,11 +264,6 @@ class Runtime:
     async def set_status(self, session: LiveSession, status: Status) -> None:
         await self.follower.submit(SetStatus(session.info.session_id, status))
         session.status = status
-
-    def took_over(self, session_id: SessionId, pid: str) -> bool:
-        """Whether this live session goes on where an earlier one of that private id ended."""
-        entry = self.replica.session(session_id)
-        return entry is not None and entry.took_over is not None and entry.took_over.startswith(f"{pid}.")
 
     def join_user_sessions(self, user_id: str, key: str, head: int, timeout_s: float) -> None:
         """RemoteJoin.join_user() for a view's thread. Raises UnavailableError."""

@@ -37,6 +37,14 @@ class Grace:
     keep_s: float = 0.0
 
 
+class Ending(StrEnum):
+    """How a session ended; what its transport knows of it. CLOSED: by the client, which may come back all the same."""
+
+    LOST = "lost"
+    CLOSED = "closed"
+    GOODBYE = "goodbye"
+
+
 @dataclass(frozen=True, slots=True)
 class Credentials:
     """What the token of a session says that the store may take back: the account's token version, the log-in's id."""

@@ -36,14 +36,17 @@ class Endings:
         if entry.info.grace.keep_s > 0:
             self._joined_at.setdefault(entry.info.session_id, {})[channel] = head
 
-    def lose(self, entry: SessionEntry, heads: Mapping[ChannelKey, int], now: float) -> None:
-        """The session ended without a goodbye: it lingers and is kept, as its transport's grace has it."""
+    def lose(self, entry: SessionEntry, heads: Mapping[ChannelKey, int], now: float, *, closed: bool = False) -> None:
+        """The session ended without a goodbye: it lingers and is kept, as its transport's grace has it.
+
+        `closed` by its client it does not linger, and is kept for a successor that names it alone.
+        """
         info = entry.info
         if info.grace.keep_s > 0 or info.grace.quit_s > 0:
             until = now + max(info.grace.keep_s, info.grace.quit_s)
-            self.kept.put(Kept(info, self._heads_of(entry, heads, now), now, until))
+            self.kept.put(Kept(info, self._heads_of(entry, heads, now), now, until, only_named=closed))
         self._joined_at.pop(info.session_id, None)
-        if info.grace.quit_s > 0:
+        if info.grace.quit_s > 0 and not closed:
             heapq.heappush(self._linger_ends, (now + info.grace.quit_s, info.session_id))
             self._make(Lingering(info.session_id, now + info.grace.quit_s))
         else:
@@ -85,7 +88,10 @@ class Endings:
 
         The caller must say Connected with it: to everybody else the old one ends only by that.
         """
-        kept = self.kept.choose(info.user_id, info.transport, resume)
+        if resume is not None:
+            kept = self.kept.named(info.user_id, resume)
+        else:
+            kept = self.kept.last_lost(info.user_id, info.transport)
         if kept is None:
             return None
         old_id = kept.session.session_id

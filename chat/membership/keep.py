@@ -29,6 +29,11 @@ class Kept:
     until: float
     status: Status = Status.ONLINE
     channels: frozenset[ChannelKey] = frozenset()
+    only_named: bool = False
+
+
+def _ended_at(kept: Kept) -> float:
+    return kept.ended_at
 
 
 class KeptSessions:
@@ -57,22 +62,20 @@ class KeptSessions:
     def of_user(self, user_id: UserId) -> list[Kept]:
         return list(self._by_user.get(user_id, {}).values())
 
-    def choose(self, user_id: UserId, transport: Transport, resume: SessionId | None) -> Kept | None:
-        """The one to take over: the one named (by its id, or by the private part before the dot), if it is the user's.
+    def named(self, user_id: UserId, name: SessionId) -> Kept | None:
+        """The user's session of this id, or the last of those with this part of it before a dot."""
+        found = self._by_user.get(user_id, {})
+        named = [kept for key, kept in found.items() if key == name or key.startswith(f"{name}.")]
+        return max(named, key=_ended_at, default=None)
 
-        Else the last that ended on this transport.
+    def last_lost(self, user_id: UserId, transport: Transport) -> Kept | None:
+        """The user's session that was lost last on this transport.
 
         Not across transports: a browser tab must not walk into the channels of a Socket.IO client that comes back.
         """
-        found = self._by_user.get(user_id)
-        if not found:
-            return None
-        if resume is not None:
-            named = [kept for key, kept in found.items() if key == resume or key.startswith(f"{resume}.")]
-            if named:
-                return max(named, key=lambda kept: kept.ended_at)
-        same = [kept for kept in found.values() if kept.session.transport is transport]
-        return max(same, key=lambda kept: kept.ended_at, default=None)
+        found = self._by_user.get(user_id, {})
+        lost = [kept for kept in found.values() if kept.session.transport is transport and not kept.only_named]
+        return max(lost, key=_ended_at, default=None)
 
     def forget_channel(self, user_id: UserId, channel: ChannelKey) -> None:
         """The user was taken out of the channel: no later session is put back into it."""

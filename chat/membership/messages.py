@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from chat.domain.ids import ChannelKey, CommandId, SessionId, UserId, WorkerId
-from chat.domain.sessions import LeftReason, SessionInfo, Status
+from chat.domain.sessions import Ending, LeftReason, SessionInfo, Status
 
 
 class Position(NamedTuple):
@@ -25,7 +25,11 @@ class Position(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Connect:
-    """A session wants to be live. `resume`: whose place it takes, live or kept (or its id before a dot), else any."""
+    """A session wants to be live.
+
+    `resume`: whose place it takes, live or kept, by its id or the part before a dot; refused when that is not there.
+    None: that of the session of this user that was lost last on this transport, if there is one.
+    """
 
     session: SessionInfo
     resume: SessionId | None = None
@@ -33,10 +37,14 @@ class Connect:
 
 @dataclass(frozen=True, slots=True)
 class Disconnect:
-    """A session ended. `heads`: the last seq it was sent, per channel (what a later session is caught up from)."""
+    """A session ended. `heads`: the last seq it was sent, per channel (what a later session is caught up from).
+
+    One that was lost lingers and is kept, as its grace has it; of one that was closed the others are told at once, and
+    it is kept for a session that names it; after a goodbye nothing is kept.
+    """
 
     session_id: SessionId
-    goodbye: bool = False
+    ending: Ending = Ending.LOST
     heads: dict[ChannelKey, int] = field(default_factory=dict)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chat.domain.ids import ChannelKey, SessionId, UserId, WorkerId
-from chat.domain.sessions import LeftReason
+from chat.domain.sessions import Ending, LeftReason
 from chat.membership.blocks import BlockList, holds
 from chat.membership.endings import Endings
 from chat.membership.keep import DeadWorkers
@@ -166,6 +166,8 @@ class MembershipState:
         self._refuse_blocked(info.user_id, None)
         user = self.roster.users.get(info.user_id)
         displaced = [] if user is None or command.resume is None else user.live_named(command.resume)
+        if command.resume is not None and not displaced and not self._endings.kept.named(info.user_id, command.resume):
+            raise RefusedError("not_found")
         if user is not None and user.live_count - len(displaced) >= self._max_sessions:
             raise RefusedError("too_many_sessions")
         for entry in displaced:
@@ -184,12 +186,12 @@ class MembershipState:
         if entry is None:
             # Perhaps it overtook its Connect: the id is over either way.
             self._endings.ended.add(command.session_id, self._now)
-            if command.goodbye:
+            if command.ending is Ending.GOODBYE:
                 self._endings.kept.pop(command.session_id)
-        elif command.goodbye:
+        elif command.ending is Ending.GOODBYE:
             self._endings.end(entry, self._now)
         elif entry.is_live:
-            self._endings.lose(entry, command.heads, self._now)
+            self._endings.lose(entry, command.heads, self._now, closed=command.ending is Ending.CLOSED)
 
     def _join(self, command: Join) -> None:
         entry = self._live(command.session_id)

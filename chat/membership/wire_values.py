@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from chat.domain.ids import ChannelKey, SessionId, UserId, WorkerId
-from chat.domain.sessions import Grace, LeftReason, SessionInfo, Status, Transport
+from chat.domain.sessions import Ending, Grace, LeftReason, SessionInfo, Status, Transport
 from chat.membership.messages import (
     AnnouncedSession,
     Block,
@@ -43,6 +43,7 @@ class WireError(ValueError):
 JUNK = (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError, RecursionError)
 
 _STATUS = {status.value: status for status in Status}
+_ENDING = {ending.value: ending for ending in Ending}
 _REASON = {reason.value: reason for reason in LeftReason}
 _TRANSPORT = {transport.value: transport for transport in Transport}
 
@@ -122,12 +123,6 @@ def _optional(read: Callable[[Any], Any], value: Any) -> Any:
     return None if value is None else read(value)
 
 
-def _flag(value: Any) -> bool:
-    if type(value) is not bool:
-        raise WireError("a yes or no is missing")
-    return value
-
-
 def _announced_from(value: Any) -> AnnouncedSession:
     info, status, channels = value
     return AnnouncedSession(info_from(info), status_from(status), texts_from(channels))
@@ -135,7 +130,7 @@ def _announced_from(value: Any) -> AnnouncedSession:
 
 _COMMAND_TO: Mapping[type, Callable[[Any], list[Any]]] = {
     Connect: lambda c: ["connect", info_to(c.session), c.resume],
-    Disconnect: lambda c: ["disconnect", c.session_id, c.goodbye, c.heads],
+    Disconnect: lambda c: ["disconnect", c.session_id, c.ending, c.heads],
     Join: lambda c: ["join", c.session_id, c.channel, *([] if c.head is None else [c.head])],
     Leave: lambda c: ["leave", c.session_id, c.channel],
     SetStatus: lambda c: ["status", c.session_id, c.status],
@@ -155,7 +150,9 @@ _COMMAND_TO: Mapping[type, Callable[[Any], list[Any]]] = {
 _T, _N, _I = text_from, number_from, integer_from
 _COMMAND_FROM: Mapping[str, Callable[..., Command]] = {
     "connect": lambda info, resume: Connect(info_from(info), _optional(_T, resume)),
-    "disconnect": lambda session, goodbye, heads: Disconnect(SessionId(_T(session)), _flag(goodbye), heads_from(heads)),
+    "disconnect": lambda session, ending, heads: Disconnect(
+        SessionId(_T(session)), Ending(_T(ending)), heads_from(heads)
+    ),
     "join": lambda session, channel, head=None: Join(
         SessionId(_T(session)), ChannelKey(_T(channel)), _optional(integer_from, head)
     ),

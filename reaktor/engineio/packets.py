@@ -49,11 +49,6 @@ class CloseReason(StrEnum):
     TOO_SLOW = "too slow"
     SERVER = "server closed"
 
-    @property
-    def is_goodbye(self) -> bool:
-        """The client meant to leave, as opposed to having been lost."""
-        return self is CloseReason.CLIENT
-
 
 @dataclass(frozen=True, slots=True)
 class Packet:

@@ -74,11 +74,6 @@ class DisconnectReason(StrEnum):
     FLOOD = "too many packets"
     TOO_SLOW = "too slow"
 
-    @property
-    def is_goodbye(self) -> bool:
-        """The client won't come back by itself: it left, or was told to stay away."""
-        return self in (self.CLIENT_LEFT, self.SERVER_LEFT, self.CLIENT_CLOSED)
-
 
 class Application(Protocol):
     """Called in the loop, for one client strictly in order, for different ones side by side.

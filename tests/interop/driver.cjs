@@ -5,6 +5,7 @@
 // {"do":"emit","client":"a","name":"echo","args":[…],"ref":1}                   with "ref", the ack comes back as {"type":"ack","ref":1}
 // {"do":"answer","client":"a","args":[…]}                                       how events that want an ack are answered from now on
 // {"do":"close","client":"a"}  {"do":"reopen",…}  {"do":"cut","client":"a"}     disconnect; connect again; lose the transport
+// {"do":"shut","client":"a"}                                                    close the transport alone: the client reconnects
 // {"do":"state","client":"a"}                                                   reports id, transport, connected, recovered
 //
 // Binary data is {"$base64":"…"} in both directions. Every line out has "client" and "type": connect, disconnect, event, ack,
@@ -119,6 +120,9 @@ const commands = {
   },
   reopen({ client }) {
     clients.get(client).socket.connect();
+  },
+  shut({ client }) {
+    clients.get(client).socket.io.engine.close();
   },
   cut({ client }) {
     const transport = clients.get(client).socket.io.engine.transport;

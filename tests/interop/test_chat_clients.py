@@ -5,6 +5,7 @@ Real JavaScript clients (tests/interop/driver.cjs) and a real server of one proc
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import httpx
@@ -145,6 +146,48 @@ async def test_a_lost_client_is_put_back_and_sent_what_it_missed(
         assert (await client.expect_event("message:post"))[0]["message"] == "after"
         # Shorter than the grace: the others were told nothing.
         assert not [frame for frame in native.all_events if frame["event"] == "member.left"]
+
+
+@pytest.mark.parametrize("mode", TRANSPORTS.values(), ids=TRANSPORTS)
+async def test_a_client_that_closes_its_transport_alone_recovers(
+    server: LiveServer, driver: JsDriver, mode: list[str]
+) -> None:
+    """As the client does itself when it missed a ping, and as its documentation has people try the recovery."""
+    key = f"shut-{'-'.join(mode)}"
+    user = Seed(server, *server.account())
+    client = user.open(driver, "sio48", mode)
+    await client.expect_event("logged_in")
+    await user.join(key)
+    async with await NativeClient.connect(server.url, server.account()[1]) as native:
+        await native.join(key)
+        await native.post(key, "before")
+        await client.expect_event("message:post")
+        for missed in ("missed 1", "missed 2"):
+            client.do("shut")
+            await client.expect("disconnect")
+            await native.post(key, missed)
+            assert (await client.expect("connect"))["recovered"] is True
+            assert (await client.expect_event("message:post"))[0]["message"] == missed
+        (answer,) = await client.call("message:post", {"channel": key, "message": "still a member"})
+        assert (await native.message("still a member"))["seq"] == answer["seq"]
+
+
+async def test_a_client_whose_state_is_gone_is_not_told_that_it_recovered(
+    make_server: MakeServer, driver: JsDriver
+) -> None:
+    live = make_server(LOG_LEVEL="WARNING")
+    user = Seed(live, *live.account())
+    client = user.open(driver, "sio48", ["websocket"])
+    before = await client.expect("connect")
+    await client.expect_event("logged_in")
+    await asyncio.to_thread(live.restart)
+    again = await client.expect("connect", 20)
+    assert again["recovered"] is False
+    assert again["id"] != before["id"]
+    # What came of that connection can be recovered.
+    client.do("cut")
+    back = await client.expect("connect")
+    assert (back["recovered"], back["id"]) == (True, again["id"])
 
 
 async def test_a_lost_client_that_stays_away_has_quit(server: LiveServer, driver: JsDriver) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chat.domain.ids import ChannelKey, SessionId, UserId, WorkerId
-from chat.domain.sessions import Status
+from chat.domain.sessions import Ending, Status
 from chat.membership.authority import Authority
 from chat.membership.messages import Block, Disconnect, Join, Leave, SetStatus
 from reaktor.bus import Bus
@@ -73,7 +73,7 @@ class Cluster:
             self._call(node.follower.submit(SetStatus(session, self.random.choice(list(Status)))))
         elif choose < 0.88:
             node.live.pop(session, None)
-            node.follower.tell(Disconnect(session, self.random.random() < 0.5))
+            node.follower.tell(Disconnect(session, self.random.choice(list(Ending))))
         elif choose < 0.91:
             self.blocks = [] if self.blocks else [Block(UserId("eve"), self.random.choice((None, channel)), None)]
         elif choose < 0.94:

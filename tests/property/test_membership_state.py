@@ -35,12 +35,15 @@ class ModelSession:
     channels: set[ChannelKey] = field(default_factory=set)
     status: sessions.Status = sessions.Status.ONLINE
     ended_at: float | None = None
+    was_closed: bool = False
 
     def phase(self, now: float) -> str:
         if self.ended_at is None:
             return "live"
         if not self.lingers or now >= self.ended_at + LINGERS.keep_s:
             return "gone"
+        if self.was_closed:
+            return "kept for its name"
         return "lingering" if now < self.ended_at + LINGERS.quit_s else "kept"
 
 
@@ -101,7 +104,9 @@ class StateAgainstModel(RuleBasedStateMachine):
             return
         mine = {key: s for key, s in self.model.items() if s.user == user and s.ended_at is None}
         displaced = mine.get(named) if named is not None else None
-        if len(mine) - (displaced is not None) >= MAX_SESSIONS:
+        if named is not None and displaced is None and named not in dict(self._waiting(user)):
+            assert refusal == "not_found"
+        elif len(mine) - (displaced is not None) >= MAX_SESSIONS:
             assert refusal == "too_many_sessions"
         else:
             assert refusal is None
@@ -110,31 +115,34 @@ class StateAgainstModel(RuleBasedStateMachine):
             self.model[session_id] = new = ModelSession(user, worker, lingers)
             self._take_over(new, named)
 
+    def _waiting(self, user: UserId) -> list[tuple[SessionId, ModelSession]]:
+        """What a new session of this user may take over."""
+        phases = {"lingering", "kept", "kept for its name"}
+        return [(key, s) for key, s in self.model.items() if s.user == user and self.phase(key) in phases]
+
     def _take_over(self, new: ModelSession, named: SessionId | None) -> None:
-        waiting = [
-            (session_id, s)
-            for session_id, s in self.model.items()
-            if s.user == new.user and self.phase(session_id) in {"lingering", "kept"}
-        ]
+        waiting = self._waiting(new.user)
         chosen = [item for item in waiting if item[0] == named]
-        if not chosen and new.lingers and waiting:
-            latest = max(s.ended_at or 0.0 for _, s in waiting)
-            chosen = [item for item in waiting if item[1].ended_at == latest][:1]
+        lost = [item for item in waiting if not item[1].was_closed]
+        if named is None and new.lingers and lost:
+            latest = max(s.ended_at or 0.0 for _, s in lost)
+            chosen = [item for item in lost if item[1].ended_at == latest][:1]
         for session_id, old in chosen:
             new.channels = {channel for channel in old.channels if not self.is_blocked(new.user, channel)}
             new.status = old.status
             del self.model[session_id]
 
-    @rule(index=indexes, goodbye=st.sampled_from((False, False, True)))
-    def disconnect(self, index: int, goodbye: bool) -> None:
+    @rule(index=indexes, ending=st.sampled_from(sessions.Ending))
+    def disconnect(self, index: int, ending: sessions.Ending) -> None:
         session_id = self.any_session(index)
         # Each moment of its own: which of two that ended at once was the last, nobody can say.
         self.now += 0.001
-        assert self.do(m.Disconnect(session_id, goodbye)) is None
-        if goodbye:
+        assert self.do(m.Disconnect(session_id, ending)) is None
+        if ending is sessions.Ending.GOODBYE:
             self.model.pop(session_id, None)
         elif self.phase(session_id) == "live":
             self.model[session_id].ended_at = self.now
+            self.model[session_id].was_closed = ending is sessions.Ending.CLOSED
 
     @rule(index=indexes, channel=channels)
     def join(self, index: int, channel: ChannelKey) -> None:
@@ -169,7 +177,7 @@ class StateAgainstModel(RuleBasedStateMachine):
 
     @rule(index=indexes)
     def walks_away(self, index: int) -> None:
-        self.disconnect(index, goodbye=False)
+        self.disconnect(index, sessions.Ending.LOST)
         self.time_passes(9.0)
 
     @rule(index=indexes, status=st.sampled_from(sessions.Status))

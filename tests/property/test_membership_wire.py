@@ -43,7 +43,7 @@ announced = st.builds(m.AnnouncedSession, infos, statuses, keys)
 hellos = st.builds(m.Hello, workers, st.lists(announced, max_size=3).map(tuple))
 commands: st.SearchStrategy[m.Command] = st.one_of(
     st.builds(m.Connect, infos, st.none() | session_ids),
-    st.builds(m.Disconnect, session_ids, st.booleans(), heads),
+    st.builds(m.Disconnect, session_ids, st.sampled_from(sessions.Ending), heads),
     st.builds(m.Join, session_ids, channels, st.none() | st.integers(0, 2**53)),
     st.builds(m.Leave, session_ids, channels),
     st.builds(m.SetStatus, session_ids, statuses),

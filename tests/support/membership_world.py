@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from chat.domain.ids import ChannelKey, SessionId, UserId, WorkerId
-from chat.domain.sessions import Grace, SessionInfo, Status, Transport
+from chat.domain.sessions import Ending, Grace, SessionInfo, Status, Transport
 from chat.membership.decisions import Decisions
 from chat.membership.messages import (
     Batch,
@@ -114,7 +114,7 @@ class World:
         worker = self.worker(a)
         session_id = self._session(worker, b // 2)
         worker.live.pop(session_id, None)
-        worker.submit(Disconnect(session_id, bool(b & 1), {CHANNELS[0]: b}), self.now)
+        worker.submit(Disconnect(session_id, list(Ending)[b % len(Ending)], {CHANNELS[0]: b}), self.now)
 
     def join(self, a: int, b: int) -> None:
         worker = self.worker(a)

@@ -22,7 +22,7 @@ from accounts.authentication import Claims, user_for_claims, verify_token
 from chat import actions, selectors
 from chat.batches import Stored
 from chat.domain.ids import SessionId
-from chat.domain.sessions import SessionInfo, Transport
+from chat.domain.sessions import Ending, SessionInfo, Transport
 from chat.revalidation import credentials_of
 from chat.runtime import Runtime, current
 from chat.transports.native import handlers, moderation, protocol  # noqa: F401  handlers register themselves
@@ -101,7 +101,7 @@ class NativeConsumer(AsyncConsumer):
                 code = gone.code
             finally:
                 if self._session is not None:
-                    self.runtime.disconnect(self._session, goodbye=code in GOODBYES)
+                    self.runtime.disconnect(self._session, Ending.GOODBYE if code in GOODBYES else Ending.LOST)
                 self._stop_tasks()
 
     def _stop_tasks(self) -> None:
@@ -259,7 +259,7 @@ class NativeConsumer(AsyncConsumer):
     def _on_close(self, disconnect: Disconnect) -> None:
         """The session was told why; end its membership now, its connection as soon as the client lets us."""
         if self._session is not None:
-            self.runtime.disconnect(self._session, goodbye=True)
+            self.runtime.disconnect(self._session, Ending.GOODBYE)
         self._own(self._finish(disconnect.code))
 
     # -- Requests ---------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from accounts.authentication import Claims, user_for_claims, verify_token
 from chat import actions
 from chat.batches import Stored
 from chat.domain.ids import SessionId, UserRef
-from chat.domain.sessions import Grace, SessionInfo, Transport
+from chat.domain.sessions import Ending, Grace, SessionInfo, Transport
 from chat.revalidation import credentials_of
 from chat.runtime import Runtime, current
 from chat.selectors import user_ref
@@ -26,7 +26,7 @@ from chat.transports.socketio import events
 from chat.transports.socketio.session import SocketIOSession
 from reaktor.engineio.application import Refusal
 from reaktor.engineio.packets import V3
-from reaktor.errors import NotAuthenticatedError, ReaktorError, TooManySessionsError, UnavailableError
+from reaktor.errors import NotAuthenticatedError, NotFoundError, ReaktorError, TooManySessionsError, UnavailableError
 from reaktor.socketio.application import Accepted, DisconnectReason, Handshake, NotNow, Refused
 from reaktor.socketio.connection import ConnectRequested
 from reaktor.socketio.socket import Ack, Socket
@@ -34,6 +34,11 @@ from reaktor.socketio.socket import Ack, Socket
 logger = logging.getLogger(__name__)
 
 MAX_PID_CHARS = 64
+_ENDINGS = {
+    DisconnectReason.CLIENT_LEFT: Ending.GOODBYE,
+    DisconnectReason.SERVER_LEFT: Ending.GOODBYE,
+    DisconnectReason.CLIENT_CLOSED: Ending.CLOSED,
+}
 NOTE_S = 2.0
 """How long what the handshake's token was found to be good for saves the question in connect(), once."""
 
@@ -101,46 +106,54 @@ class ChatApplication:
     async def _start(
         self, runtime: Runtime, socket: Socket, request: ConnectRequested, claims: Claims, user: UserRef
     ) -> Accepted:
-        """Make the session live. The private id stays the client's over all of its sessions, the session's does not."""
-        recoverable = socket.revision != V3
-        asked = request.pid if request.pid and len(request.pid) <= MAX_PID_CHARS and "." not in request.pid else None
-        timings = runtime.config.membership
-        keep_s = timings.recovery_keep_s if recoverable else timings.keep_grace_s
+        """Make the session live: in the place of the one that the client names, if that is there, else as a new one.
 
-        def session_for(pid: str) -> SocketIOSession:
-            info = SessionInfo(
-                session_id=SessionId(f"{pid}.{secrets.token_hex(4)}"),
-                user_id=user.id,
-                username=user.username,
-                worker=runtime.worker,
-                transport=Transport.SOCKETIO,
-                since=time.time(),
-                grace=Grace(timings.quit_grace_s, keep_s),
-                address=socket.handshake.address or "",
-                login=str(claims.login),
-            )
-            return SocketIOSession(
-                info,
-                user,
-                socket,
-                runtime.hub,
-                runtime.feeds,
-                credentials=credentials_of(claims),
-                expires_at=claims.expires_at,
-                recoverable=recoverable,
-            )
-
-        pid = asked or secrets.token_urlsafe(18).replace(".", "_")
-        session = session_for(pid)
+        Clients take the same private id again for "recovered", so there is a new one whenever that is not true.
+        """
         verify = partial(user_for_claims, claims)
-        await runtime.connect(session, verify, resume=SessionId(asked) if asked else None)
+        if (pid := request.pid) and len(pid) <= MAX_PID_CHARS and "." not in pid:
+            session = self._session(runtime, socket, pid, claims, user)
+            try:
+                await runtime.connect(session, verify, resume=SessionId(pid))
+            except NotFoundError:
+                pass
+            else:
+                remembered = events.parse_offset(request.offset)
+                for key, after in session.waiting.items():
+                    session.waiting[key] = remembered.get(key, after)
+                socket.attachment = session
+                return Accepted(_public_id(pid), pid)
+        pid = secrets.token_urlsafe(18)
+        session = self._session(runtime, socket, pid, claims, user)
+        await runtime.connect(session, verify)
         socket.attachment = session
-        is_recovered = asked is not None and runtime.took_over(session.info.session_id, asked)
-        if is_recovered:
-            remembered = events.parse_offset(request.offset)
-            for key, after in session.waiting.items():
-                session.waiting[key] = remembered.get(key, after)
         return Accepted(_public_id(pid), pid)
+
+    def _session(self, runtime: Runtime, socket: Socket, pid: str, claims: Claims, user: UserRef) -> SocketIOSession:
+        """A session of its own id for each time that the client of this private id is here."""
+        recoverable = socket.revision != V3
+        timings = runtime.config.membership
+        info = SessionInfo(
+            session_id=SessionId(f"{pid}.{secrets.token_hex(4)}"),
+            user_id=user.id,
+            username=user.username,
+            worker=runtime.worker,
+            transport=Transport.SOCKETIO,
+            since=time.time(),
+            grace=Grace(timings.quit_grace_s, timings.recovery_keep_s if recoverable else timings.keep_grace_s),
+            address=socket.handshake.address or "",
+            login=str(claims.login),
+        )
+        return SocketIOSession(
+            info,
+            user,
+            socket,
+            runtime.hub,
+            runtime.feeds,
+            credentials=credentials_of(claims),
+            expires_at=claims.expires_at,
+            recoverable=recoverable,
+        )
 
     async def connected(self, socket: Socket) -> None:
         session = socket.attachment
@@ -156,7 +169,7 @@ class ChatApplication:
         session = socket.attachment
         if session is not None and (runtime := current()) is not None:
             session.is_open = False
-            runtime.disconnect(session, goodbye=reason.is_goodbye)
+            runtime.disconnect(session, _ENDINGS.get(reason, Ending.LOST))
 
     # -- What clients say -------------------------------------------------------------------------------------
 

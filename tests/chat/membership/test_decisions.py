@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chat.domain.ids import ChannelKey, CommandId, SessionId, UserId, WorkerId
+from chat.domain.sessions import Ending
 from chat.membership.answers import WINDOW_S, WINDOW_SIZE, Answers
 from chat.membership.beats import LOOK_EVERY, WHOLE_EVERY, BeatHeads, Ghosts
 from chat.membership.blocks import BlockList
@@ -95,7 +96,7 @@ def test_a_command_that_comes_again_is_answered_again_after_what_is_published() 
     made = greeted()
     take(made, "c1", Connect(session_info("s1")))
     made.collect()
-    take(made, "c2", Disconnect(S1, goodbye=True))
+    take(made, "c2", Disconnect(S1, Ending.GOODBYE))
     take(made, "c1", Connect(session_info("s1")))
     batch = made.collect()
     assert batch is not None

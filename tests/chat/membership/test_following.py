@@ -10,6 +10,7 @@ import pytest
 from channels.layers import InMemoryChannelLayer
 
 from chat.domain.ids import ChannelKey, CommandId, SessionId, UserId
+from chat.domain.sessions import Ending
 from chat.membership import wire
 from chat.membership.messages import Block, Disconnect, Join, Leave, MemberJoined, Outcome, Position, Revoke, Snapshot
 from reaktor.bus import Bus
@@ -250,7 +251,7 @@ async def test_a_disconnect_that_is_told_arrives(bus: Bus) -> None:
     authority, node = authority_on(bus), Node(bus)
     async with running(authority, node):
         await node.connect("s1")
-        node.follower.tell(Disconnect(SessionId("s1"), goodbye=True))
+        node.follower.tell(Disconnect(SessionId("s1"), Ending.GOODBYE))
         await eventually(lambda: authority.status()["sessions"] == 0, "the session is gone")
 
 

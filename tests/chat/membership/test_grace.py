@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chat.domain.ids import SessionId, UserId
-from chat.domain.sessions import LeftReason, Status, Transport
+from chat.domain.sessions import Ending, LeftReason, Status, Transport
 from chat.membership.messages import (
     Block,
     Connect,
@@ -96,7 +96,6 @@ def test_resume_may_name_the_part_of_an_id_before_the_dot() -> None:
         told.now += 1
         told.accept(Disconnect(SessionId(session)))
     assert told.connect("new.1", grace=LINGERS, resume="private")[0].took_over == "private.2"  # type: ignore[union-attr]
-    assert told.connect("new.2", grace=LINGERS, resume="none")[0].took_over == "other.1"  # type: ignore[union-attr]
 
 
 def test_a_client_that_is_back_before_its_end_was_noticed_takes_over_its_own_live_session() -> None:
@@ -115,8 +114,17 @@ def test_nobody_takes_over_the_session_of_another_user() -> None:
     told = Told()
     told.connect("s1", grace=LINGERS)
     told.accept(Disconnect(S1))
-    assert told.connect("s2", "eve", grace=LINGERS, resume="s1")[0].took_over is None  # type: ignore[union-attr]
-    assert told.connect("s3", "bob", grace=LINGERS, resume="s2")[0].took_over is None  # type: ignore[union-attr]
+    assert told.refuse(Connect(session_info("s2", "eve", grace=LINGERS), S1)) == "not_found"
+    assert told.connect("s2", "eve", grace=LINGERS)[0].took_over is None  # type: ignore[union-attr]
+    assert told.refuse(Connect(session_info("s3", "bob", grace=LINGERS), S2)) == "not_found"
+
+
+def test_who_names_a_session_that_is_not_there_is_refused_and_takes_no_other() -> None:
+    told = Told()
+    told.connect("other.1", grace=LINGERS)
+    told.accept(Disconnect(SessionId("other.1")))
+    assert told.refuse(Connect(session_info("s2", grace=LINGERS), SessionId("none"))) == "not_found"
+    assert told.connect("s2", grace=LINGERS)[0].took_over == "other.1"  # type: ignore[union-attr]
 
 
 def test_a_browser_tab_does_not_walk_into_the_channels_of_a_lost_socketio_client() -> None:
@@ -132,8 +140,26 @@ def test_a_goodbye_ends_a_lingering_session_and_what_was_kept_of_it() -> None:
     told = Told()
     told.connect("s1", grace=LINGERS)
     told.accept(Disconnect(S1))
-    assert told.accept(Disconnect(S1, goodbye=True)) == (Disconnected(S1),)
+    assert told.accept(Disconnect(S1, Ending.GOODBYE)) == (Disconnected(S1),)
     assert told.connect("s2", grace=LINGERS)[0].took_over is None  # type: ignore[union-attr]
+
+
+def test_of_a_closed_session_the_others_are_told_at_once_and_only_who_names_it_takes_it_over() -> None:
+    told = Told()
+    told.connect("s1", grace=LINGERS)
+    told.accept(Join(S1, LOBBY))
+    assert told.accept(Disconnect(S1, Ending.CLOSED, {LOBBY: 5})) == (Disconnected(S1, LeftReason.QUIT),)
+    assert told.connect("s2", grace=LINGERS)[0].took_over is None  # type: ignore[union-attr]
+    info = session_info("s3", grace=LINGERS, since=told.now)
+    assert told.accept(Connect(info, S1)) == (Connected(info, frozenset({LOBBY}), S1, {LOBBY: 5}),)
+
+
+def test_a_closed_session_is_forgotten_when_its_grace_is_over() -> None:
+    told = Told()
+    told.connect("s1", grace=LINGERS)
+    told.accept(Disconnect(S1, Ending.CLOSED))
+    told.wait(60.1)
+    assert told.refuse(Connect(session_info("s2", grace=LINGERS), S1)) == "not_found"
 
 
 def test_lingering_sessions_do_not_count_for_the_limit() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from chat.domain.ids import WorkerId
-from chat.domain.sessions import LeftReason, Status
+from chat.domain.sessions import Ending, LeftReason, Status
 from chat.membership.keep import DEAD_PER_SLOT, DeadWorkers
 from chat.membership.messages import (
     AnnouncedSession,
@@ -98,7 +98,7 @@ def test_a_dead_worker_loses_its_sessions_and_its_voice() -> None:
     told.connect("s2", "bob", worker=FIRST, grace=LINGERS)
     told.connect("s3", "eve", worker=SECOND)
     assert told.accept(DropWorker(FIRST)) == (Disconnected(S1), Lingering(S2, told.now + 8))
-    assert told.refuse(Disconnect(S2, goodbye=True), FIRST) == "unavailable"
+    assert told.refuse(Disconnect(S2, Ending.GOODBYE), FIRST) == "unavailable"
     assert told.refuse(Connect(session_info("s4", worker=FIRST))) == "unavailable"
     assert told.refuse(Hello(FIRST)) == "unavailable"
     told.connect("s5", "bob", worker=WorkerId(0, 2), grace=LINGERS)

@@ -7,7 +7,6 @@ import pytest
 from reaktor.engineio.packets import (
     V3,
     V4,
-    CloseReason,
     Packet,
     PacketType,
     PayloadError,
@@ -44,7 +43,3 @@ def test_only_the_digits_0_to_6_begin_a_packet() -> None:
     for text in ("", "7", "a", "-1", "٣x", "\x004"):
         with pytest.raises(PayloadError):
             parse_text_packet(text)
-
-
-def test_only_a_client_that_says_so_says_goodbye() -> None:
-    assert [reason for reason in CloseReason if reason.is_goodbye] == [CloseReason.CLIENT]

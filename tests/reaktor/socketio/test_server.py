@@ -86,7 +86,6 @@ async def test_the_end_is_told_once_with_its_reason(served: Served, end: str | i
     socket.lose(1000)
     await socket.done()
     assert served.application.ends == [("/", reason)]
-    assert reason.is_goodbye == (reason is not DisconnectReason.LOST)
 
 
 async def test_a_client_that_goes_while_connect_is_running_is_told_to_the_application(served: Served) -> None:
