@@ -135,16 +135,22 @@ class Feeds:
         """What an open feed delivered after the cursor, from memory; None when that does not reach back so far."""
         return [] if after is None else self._open[key].feed.recent.since(after)
 
-    async def changes_since(self, key: ChannelKey, after: int) -> list[MessageData]:
-        """What a pinned feed delivered after the cursor, exactly up to its head when this returns, oldest change first.
+    async def page_since(self, key: ChannelKey, after: int) -> tuple[list[MessageData], int]:
+        """The first changes after the cursor that a pinned feed delivered, from the store; and where to go on.
 
-        Too much to replay: an empty list (a client that only knows live events then reads history).
+        Of more than `catch_up_messages` the last ones. To be repeated until missed() has the rest.
         """
-        found = await self.answer_since(key, after)
-        return found.get("messages", [])
+        feed = self._open[key].feed
+        after = max(after, feed.head - self._config.catch_up_messages)
+        limit = self._config.sync_messages
+        stored = await self._database.read(selectors.changes_page, feed.channel_id, after=after, limit=limit)
+        # The store may be ahead of what was delivered here; what is above the head comes live.
+        page = [each for each in stored if each["changed_seq"] <= feed.head]
+        # Nothing there: what memory does not reach back to was deleted.
+        return page, page[-1]["changed_seq"] if page else max(after, feed.recent.floor)
 
     async def answer_since(self, key: ChannelKey, after: int) -> ChangesData:
-        """The same as an answer to resume, join and sync: the changes up to the feed's head, or a reset."""
+        """What a pinned feed delivered after the cursor, as an answer to resume, join and sync: changes, or a reset."""
         feed = self._open[key].feed
         config = self._config
         messages = feed.recent.since(after) if after <= feed.head else None

@@ -7,7 +7,9 @@ as a task of the runtime has opened it.
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
@@ -30,14 +32,20 @@ from reaktor.errors import CloseCode, Disconnect, ReaktorError
 
 logger = logging.getLogger(__name__)
 
+PAGE_S = 10.0
+"""So long a client may take to read one page of what it missed before it is sent the next one all the same."""
+Entering = asyncio.Task[None] | None
+"""What the session enters a channel with as soon as its feed is open; None when it is in, or the runtime stops."""
+
 
 class Presence:
     """Carries transitions out on the hub of this process."""
 
-    def __init__(self, hub: Hub, feeds: Feeds, spawn: Callable[[Coroutine[Any, Any, None], str], None]) -> None:
+    def __init__(self, hub: Hub, feeds: Feeds, spawn: Callable[[Coroutine[Any, Any, None], str], Entering]) -> None:
         self._hub = hub
         self._feeds = feeds
         self._spawn = spawn
+        self._entering: dict[tuple[SessionId, ChannelKey], object] = {}
 
     def carry_out(self, transitions: Sequence[Transition]) -> None:
         """All of them, in order. Users who quit are told of once per session, after everything else."""
@@ -72,46 +80,76 @@ class Presence:
         for left in quits.values():
             self._tell_quit(left)
 
-    def start(self, session: LiveSession) -> None:
-        """The session was greeted: what the membership put it into meanwhile is delivered from now on."""
+    def start(self, session: LiveSession) -> list[asyncio.Task[None]]:
+        """The session was greeted: what the membership put it into meanwhile is delivered from now on.
+
+        Returns the tasks with which it enters channels whose feeds are closed; until they are done it can't post there.
+        """
         session.is_starting = False
         waiting, session.waiting = session.waiting, {}
-        for channel, after in waiting.items():
-            self._enter(session, channel, after)
+        entering = [self._enter(session, channel, after) for channel, after in waiting.items()]
+        return [task for task in entering if task is not None]
 
-    def _enter(self, session: LiveSession, channel: ChannelKey, after: int | None) -> None:
+    def _enter(self, session: LiveSession, channel: ChannelKey, after: int | None) -> Entering:
         if session.is_starting:
             session.waiting[channel] = after
         elif self._feeds.get(channel) is None:
             session.waiting[channel] = after
-            self._spawn(self._open_and_enter(session, channel), f"enter {channel}")
+            return self._spawn(self._open_and_enter(session, channel), f"enter {channel}")
         elif channel not in session.channels:
             missed = self._feeds.missed(channel, after)
             if missed is None:
                 session.waiting[channel] = after
-                self._spawn(self._open_and_enter(session, channel), f"catch up {channel}")
-            else:
-                self._enter_after(session, channel, after, missed)
+                return self._spawn(self._open_and_enter(session, channel), f"catch up {channel}")
+            # In one turn: what was missed, then everything that comes.
+            self._catch_up(session, missed, after, set())
+            self._hub.enter(session, channel)
+        return None
 
-    def _enter_after(
-        self, session: LiveSession, channel: ChannelKey, after: int | None, missed: Sequence[MessageData]
+    def _catch_up(
+        self, session: LiveSession, messages: Sequence[MessageData], after: int | None, told: set[str]
     ) -> None:
-        """In one turn: what was missed, oldest first, then everything that comes."""
-        for message in missed:
-            self._hub.to_sessions(event_from_message(message, after=after or 0), [session])
-        self._hub.enter(session, channel)
+        """What was missed, oldest change first; `told`: the ids of what was sent before and is not new any more."""
+        for message in messages:
+            cursor = message["seq"] if message["id"] in told else after or 0
+            told.add(message["id"])
+            self._hub.to_sessions(event_from_message(message, after=cursor), [session])
 
     async def _open_and_enter(self, session: LiveSession, channel: ChannelKey) -> None:
-        after = session.waiting.get(channel)
+        """Send what memory does not reach back to, page by page; in one turn the rest, then everything that comes."""
+        after = cursor = session.waiting.get(channel)
+        told: set[str] = set()
+        key = (session.info.session_id, channel)
+        mine = self._entering[key] = object()
+
+        def is_wanted() -> bool:
+            is_here = channel in session.waiting and self._hub.get(session.info.session_id) is session
+            return is_here and self._entering.get(key) is mine
+
         try:
             async with self._feeds.pinned(channel):
-                missed = await self._feeds.changes_since(channel, after) if after is not None else []
-                if channel in session.waiting and self._hub.get(session.info.session_id) is session:
+                while (missed := self._feeds.missed(channel, cursor)) is None and cursor is not None:
+                    page, cursor = await self._feeds.page_since(channel, cursor)
+                    if not is_wanted():
+                        return
+                    self._catch_up(session, page, after, told)
+                    await self._until_writable(session)
+                if is_wanted():
                     del session.waiting[channel]
-                    self._enter_after(session, channel, after, missed)
+                    self._catch_up(session, missed or [], after, told)
+                    self._hub.enter(session, channel)
         except ReaktorError as error:
             logger.warning("presence: can't open %s for a session (%s)", channel, error.message)
             session.close(Disconnect(CloseCode.RESYNC_NEEDED))
+        finally:
+            if self._entering.get(key) is mine:
+                del self._entering[key]
+
+    async def _until_writable(self, session: LiveSession) -> None:
+        """Until the session has read the last page; who is too slow for that is ended by its transport's own bounds."""
+        until = time.monotonic() + PAGE_S
+        while session.is_open and not session.is_writable and time.monotonic() < until:  # noqa: ASYNC110  sockets don't say
+            await asyncio.sleep(0.01)
 
     def _tell_quit(self, left: Sequence[MemberLeft]) -> None:
         """`user : quit`, for the transports that have such a word: once per session, with the channels that it shared.

@@ -13,7 +13,7 @@ import contextvars
 import logging
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
@@ -163,12 +163,12 @@ class Runtime:
         """What this process counts, for /metrics; whoever runs beside the runtime adds its own."""
         return figures.measures_of(self)
 
-    def _spawn(self, coroutine: Any, name: str) -> None:
-        """A task that this runtime owns; when it stops they all stop. Refused while it is not running."""
+    def _spawn(self, coroutine: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None] | None:
+        """A task that this runtime owns; when it stops they all stop. None: refused, while it is not running."""
         if self._tasks is None:
             coroutine.close()
-        else:
-            self._tasks.create_task(coroutine, name=name)
+            return None
+        return self._tasks.create_task(coroutine, name=name)
 
     async def _receive(self) -> None:
         async for kind, body in self.bus.listen(self.mailbox):

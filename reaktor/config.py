@@ -142,6 +142,7 @@ class MembershipTimings:
 class Delivery:
     """The hub's bounds: how much of a channel stays in memory, how often heads are compared with the store.
 
+    `catch_up_messages`: what a client that lives by events alone is sent of what it missed, the newest.
     `sessions_interval_s`: how often live sessions are compared with their accounts.
     """
 
@@ -152,6 +153,7 @@ class Delivery:
     sessions_interval_s: float = 60.0
     idle_feed_s: float = 30.0
     sync_messages: int = 200
+    catch_up_messages: int = 5_000
     sync_channel_bytes: int = 128 * KIB
     sync_total_bytes: int = 512 * KIB
     members_in_join: int = 200

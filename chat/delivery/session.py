@@ -74,6 +74,11 @@ class LiveSession(ABC):
     def unsent_bytes(self) -> int:
         """What was written and has not left this machine."""
 
+    @property
+    def is_writable(self) -> bool:
+        """Whether nothing that it was sent is still waiting here: it can take more."""
+        return not self.outbox and not self.unsent_bytes
+
     @abstractmethod
     def write(self, batch: Batch) -> None:
         """Send what the session's format joined, now or soon. Never blocks, never raises; dropped once closed."""

@@ -150,9 +150,7 @@ _COMMAND_TO: Mapping[type, Callable[[Any], list[Any]]] = {
 _T, _N, _I = text_from, number_from, integer_from
 _COMMAND_FROM: Mapping[str, Callable[..., Command]] = {
     "connect": lambda info, resume: Connect(info_from(info), _optional(_T, resume)),
-    "disconnect": lambda session, ending, heads: Disconnect(
-        SessionId(_T(session)), Ending(_T(ending)), heads_from(heads)
-    ),
+    "disconnect": lambda session, ending, heads: Disconnect(SessionId(_T(session)), _ENDING[ending], heads_from(heads)),
     "join": lambda session, channel, head=None: Join(
         SessionId(_T(session)), ChannelKey(_T(channel)), _optional(integer_from, head)
     ),

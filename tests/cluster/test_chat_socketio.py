@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 from dataclasses import dataclass
@@ -75,6 +76,10 @@ async def test_clients_of_a_worker_that_goes_come_back_to_their_channels_and_to_
         for fan in fans:
             # On "io server disconnect", which `41` says, clients stay away for good.
             assert (await fan.client.expect("disconnect", BACK_S))["reason"] != "io server disconnect"
+        # Kept by the clients until they are back, and sent then at once.
+        offline = [f"offline {number}" for number in range(len(fans))]
+        for fan, text in zip(fans, offline, strict=True):
+            fan.client.emit("message:post", {"channel": key, "message": text})
         if how == "drained":
             # The speaker's worker is replaced as well.
             await speaker.closed()
@@ -86,11 +91,13 @@ async def test_clients_of_a_worker_that_goes_come_back_to_their_channels_and_to_
         backs = [await fan.client.expect("connect", BACK_S) for fan in fans]
         await asyncio.to_thread(chat.wait_replaced, 1, before)
         await speaker.post(key, "after")
+        await asyncio.to_thread(wait_for, lambda: set(offline) <= stored(chat, users[0], key), BACK_S, "what they said")
         for fan, back in zip(fans, backs, strict=True):
-            assert [text for text in await fan.hear_until("after") if text != "before"] == [*missed, "after"]
+            said = {"before", *offline}
+            assert [text for text in await fan.hear_until("after") if text not in said] == [*missed, "after"]
             assert (back["recovered"] is True) == (fan.library == "sio48")
-        await asyncio.to_thread(wait_for, lambda: heard[-1:] == ["after"], BACK_S, "Python's client to hear it all")
-        assert [text for text in dict.fromkeys(heard) if text != "before"] == [*missed, "after"]
+        await asyncio.to_thread(wait_for, lambda: "after" in heard, BACK_S, "Python's client to hear it all")
+        assert [text for text in dict.fromkeys(heard) if text not in {"before", *offline}] == [*missed, "after"]
         for fan in fans:
             (answer,) = await fan.client.call("message:post", {"channel": key, "message": "here"})
             assert answer["seq"] > 0
@@ -101,6 +108,12 @@ async def test_clients_of_a_worker_that_goes_come_back_to_their_channels_and_to_
         await python.disconnect()
         await speaker.close()
         await asyncio.to_thread(chat.wait_agreed, 0)
+
+
+def stored(chat: ChatCluster, user: Seed, key: str) -> set[str]:
+    """The texts of the channel's last messages."""
+    answer = chat.request("GET", f"/channels/{key}/messages?start=0&end=100", user.token, chat.source(2))
+    return {json.loads(each)["message"] for each in answer.json()["messages"]}
 
 
 async def python_client(chat: ChatCluster, user: Seed) -> tuple[socketio.AsyncClient, list[str]]:

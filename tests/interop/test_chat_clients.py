@@ -148,6 +148,37 @@ async def test_a_lost_client_is_put_back_and_sent_what_it_missed(
         assert not [frame for frame in native.all_events if frame["event"] == "member.left"]
 
 
+@pytest.mark.parametrize(
+    ("library", "transport"), [("sio17", "websocket"), ("sio48", "websocket"), ("sio48", "polling")]
+)
+async def test_a_lost_client_is_sent_more_than_memory_holds(
+    make_server: MakeServer, driver: JsDriver, library: str, transport: str
+) -> None:
+    live = make_server(LIMITS="off", LOG_LEVEL="WARNING")
+    key, count = "long-away", 1_050
+    user = Seed(live, *live.account())
+    client = user.open(driver, library, [transport], reconnectionDelay=3_000, randomizationFactor=0)
+    await client.expect_event("logged_in")
+    await user.join(key)
+    async with await NativeClient.connect(live.url, live.account()[1]) as native:
+        await native.join(key)
+        await native.post(key, "before")
+        await client.expect_event("message:post")
+        client.do("cut")
+        await client.expect("disconnect")
+        # As above, in test_bad_lines: the server has read of the cut now.
+        await native.request("channel.list")
+        missed = [f"missed {number}" for number in range(count)]
+        posted = await asyncio.gather(*(native.post(key, text) for text in missed))
+        await native.request("message.edit", key, id=posted[0]["id"], text="missed and edited")
+        await client.expect("connect", 20)
+        heard = [(await client.expect_event("message:post"))[0] for _ in range(count)]
+        # The edited one comes in the state and the place that it has now.
+        assert [each["message"] for each in heard] == [*missed[1:], "missed and edited"]
+        await native.post(key, "after")
+        assert (await client.expect_event("message:post"))[0]["message"] == "after"
+
+
 @pytest.mark.parametrize("mode", TRANSPORTS.values(), ids=TRANSPORTS)
 async def test_a_client_that_closes_its_transport_alone_recovers(
     server: LiveServer, driver: JsDriver, mode: list[str]

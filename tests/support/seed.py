@@ -43,7 +43,15 @@ class Seed:
         answer.raise_for_status()
         return dict(answer.json())
 
-    def open(self, driver: JsDriver, library: str, transports: list[str], token: str | None = None) -> JsClient:
+    def open(
+        self, driver: JsDriver, library: str, transports: list[str], token: str | None = None, **options: Any
+    ) -> JsClient:
         given = self.token if token is None else token
         query: Any = f"token={given}" if library in {"sio17", "sio25"} else {"token": given}
-        return driver.open(library, self.url, query=query, transports=transports, forceNew=True, reconnectionDelay=50)
+        return driver.open(
+            library,
+            self.url,
+            query=query,
+            transports=transports,
+            **{"forceNew": True, "reconnectionDelay": 50, **options},
+        )

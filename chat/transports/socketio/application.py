@@ -6,6 +6,7 @@ takes over what a lost one left), connected() says `logged_in`, event() maps the
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import logging
 import secrets
@@ -39,6 +40,8 @@ _ENDINGS = {
     DisconnectReason.SERVER_LEFT: Ending.GOODBYE,
     DisconnectReason.CLIENT_CLOSED: Ending.CLOSED,
 }
+ENTER_S = 5.0
+"""What clients say while their channels are opened waits so long; with the database away, it is refused then."""
 NOTE_S = 2.0
 """How long what the handshake's token was found to be good for saves the question in connect(), once."""
 
@@ -156,6 +159,7 @@ class ChatApplication:
         )
 
     async def connected(self, socket: Socket) -> None:
+        """Returns when the session is in its restored channels: what the client says next must not be refused there."""
         session = socket.attachment
         if session is None:
             socket.emit(events.NAME_TAKEN, {})
@@ -163,7 +167,9 @@ class ChatApplication:
             return
         socket.emit(events.LOGGED_IN, {})
         if (runtime := current()) is not None:
-            runtime.presence.start(session)
+            entering = runtime.presence.start(session)
+            if entering:
+                await asyncio.wait(entering, timeout=ENTER_S)
 
     async def disconnected(self, socket: Socket, reason: DisconnectReason) -> None:
         session = socket.attachment

@@ -60,6 +60,10 @@ class SocketIOSession(LiveSession):
         """0: Engine.IO bounds what its clients owe, on polling as well."""
         return 0
 
+    @property
+    def is_writable(self) -> bool:
+        return not self.outbox and self.socket.is_writable
+
     def write(self, batch: FrameBatch) -> None:
         if not self.is_open:
             return
