@@ -53,12 +53,23 @@ class _Open:
 class Feeds:
     """pinned(), get(), offer(); run() is owned by the runtime."""
 
-    def __init__(self, bus: Bus, mailbox: str, database: Database, hub: Hub, config: DeliveryConfig) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        mailbox: str,
+        database: Database,
+        hub: Hub,
+        config: DeliveryConfig,
+        *,
+        on_reset: Callable[[Event, int], None],
+    ) -> None:
+        """`on_reset(event, head)`: a feed that had come to `head` starts anew, as the event tells the members."""
         self._bus = bus
         self._mailbox = mailbox
         self._database = database
         self._hub = hub
         self._config = config
+        self._on_reset = on_reset
         self._open: dict[ChannelKey, _Open] = {}
         self._opening: dict[ChannelKey, asyncio.Task[_Open]] = {}
         self._early: dict[ChannelKey, list[Delivery]] = {}
@@ -316,8 +327,11 @@ class Feeds:
         """Too much was missed to replay: start anew, and have the members sync."""
         fresh, entry.floor_seq = await self._load(entry.feed.key)
         logger.warning("feeds: %s starts anew at %d (was %d)", fresh.key, fresh.head, entry.feed.head)
+        before = entry.feed.head
         dropped = entry.feed.reset(fresh.head, fresh.recent)
-        self._hub.to_channel(Event(EventType.SYNC_REQUIRED, fresh.key, {"seq": fresh.head}))
+        event = Event(EventType.SYNC_REQUIRED, fresh.key, {"seq": fresh.head})
+        self._hub.to_channel(event)
+        self._on_reset(event, before)
         _acknowledge(dropped)
 
     async def _close_idle(self) -> None:

@@ -34,18 +34,18 @@ logger = logging.getLogger(__name__)
 
 PAGE_S = 10.0
 """So long a client may take to read one page of what it missed before it is sent the next one all the same."""
-Entering = asyncio.Task[None] | None
-"""What the session enters a channel with as soon as its feed is open; None when it is in, or the runtime stops."""
+Task = asyncio.Task[None] | None
+"""What the runtime made of a coroutine; None when it stops."""
 
 
 class Presence:
     """Carries transitions out on the hub of this process."""
 
-    def __init__(self, hub: Hub, feeds: Feeds, spawn: Callable[[Coroutine[Any, Any, None], str], Entering]) -> None:
+    def __init__(self, hub: Hub, feeds: Feeds, spawn: Callable[[Coroutine[Any, Any, None], str], Task]) -> None:
         self._hub = hub
         self._feeds = feeds
         self._spawn = spawn
-        self._entering: dict[tuple[SessionId, ChannelKey], object] = {}
+        self._entering: dict[tuple[SessionId, ChannelKey], Task] = {}
 
     def carry_out(self, transitions: Sequence[Transition]) -> None:
         """All of them, in order. Users who quit are told of once per session, after everything else."""
@@ -80,31 +80,40 @@ class Presence:
         for left in quits.values():
             self._tell_quit(left)
 
-    def start(self, session: LiveSession) -> list[asyncio.Task[None]]:
-        """The session was greeted: what the membership put it into meanwhile is delivered from now on.
-
-        Returns the tasks with which it enters channels whose feeds are closed; until they are done it can't post there.
-        """
+    def start(self, session: LiveSession) -> None:
+        """The session was greeted: what the membership put it into meanwhile is delivered from now on."""
         session.is_starting = False
         waiting, session.waiting = session.waiting, {}
-        entering = [self._enter(session, channel, after) for channel, after in waiting.items()]
-        return [task for task in entering if task is not None]
+        for channel, after in waiting.items():
+            self._enter(session, channel, after)
 
-    def _enter(self, session: LiveSession, channel: ChannelKey, after: int | None) -> Entering:
+    async def entered(self, session: LiveSession, channel: ChannelKey, timeout_s: float) -> None:
+        """Returns when the session is in a channel that it is being put into, or when it has waited that long."""
+        task = self._entering.get((session.info.session_id, channel))
+        if task is not None:
+            await asyncio.wait((task,), timeout=timeout_s)
+
+    def resend(self, reset: Event, after: int) -> None:
+        """A feed starts anew because too much was missed; who is not told so is sent what came after that seq."""
+        assert reset.channel is not None  # noqa: S101  feeds are of channels
+        for session in self._hub.members(reset.channel):
+            if session.format.encode(reset) is None:
+                self._hub.exit(session, reset.channel)
+                self._enter(session, reset.channel, after)
+
+    def _enter(self, session: LiveSession, channel: ChannelKey, after: int | None) -> None:
         if session.is_starting:
             session.waiting[channel] = after
-        elif self._feeds.get(channel) is None:
+        elif channel in session.channels:
+            return
+        elif self._feeds.get(channel) is None or (missed := self._feeds.missed(channel, after)) is None:
             session.waiting[channel] = after
-            return self._spawn(self._open_and_enter(session, channel), f"enter {channel}")
-        elif channel not in session.channels:
-            missed = self._feeds.missed(channel, after)
-            if missed is None:
-                session.waiting[channel] = after
-                return self._spawn(self._open_and_enter(session, channel), f"catch up {channel}")
+            task = self._spawn(self._open_and_enter(session, channel), f"enter {channel}")
+            self._entering[session.info.session_id, channel] = task
+        else:
             # In one turn: what was missed, then everything that comes.
             self._catch_up(session, missed, after, set())
             self._hub.enter(session, channel)
-        return None
 
     def _catch_up(
         self, session: LiveSession, messages: Sequence[MessageData], after: int | None, told: set[str]
@@ -120,10 +129,11 @@ class Presence:
         after = cursor = session.waiting.get(channel)
         told: set[str] = set()
         key = (session.info.session_id, channel)
-        mine = self._entering[key] = object()
+        mine = asyncio.current_task()
 
         def is_wanted() -> bool:
             is_here = channel in session.waiting and self._hub.get(session.info.session_id) is session
+            # Another one, when it was taken out and put in again meanwhile.
             return is_here and self._entering.get(key) is mine
 
         try:

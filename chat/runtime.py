@@ -83,7 +83,14 @@ class Runtime:
         self.mailbox = worker_mailbox(worker)
         self.database = Database(config.database)
         self.hub = Hub(unsent_bytes=config.limits.unsent_bytes, on_dirty=self._schedule_flush)
-        self.feeds = Feeds(self.bus, self.mailbox, self.database, self.hub, config.delivery)
+        self.feeds = Feeds(
+            self.bus,
+            self.mailbox,
+            self.database,
+            self.hub,
+            config.delivery,
+            on_reset=lambda event, after: self.presence.resend(event, after),
+        )
         self.broadcast = Broadcast(self.bus, self.hub, self.feeds)
         self.writer = Writer(self.database, config.database, limits, text_rules, self.broadcast.stored)
         self.replica = Replica(worker)
@@ -251,6 +258,8 @@ class Runtime:
         heads = self.feeds.heads()
         channels = self.hub.detach(session)
         known = {key: heads[key] for key in channels if key in heads}
+        # It is still being sent what came after these.
+        known |= {key: after for key, after in session.waiting.items() if after is not None}
         self.follower.tell(DisconnectCommand(session.info.session_id, ending, known))
 
     async def join(self, session: LiveSession, key: ChannelKey, on_applied: Callable[[Outcome], T]) -> T:

@@ -17,8 +17,11 @@ from chat.delivery.feed import Delivery
 from chat.delivery.hub import Hub
 from chat.domain.events import Event, EventType
 from chat.domain.ids import ChannelKey, UserRef
-from chat.feeds import Feeds
+from chat.domain.sessions import LeftReason
+from chat.feeds import REPAIR_MESSAGES, Feeds
+from chat.membership.messages import SessionEntered, SessionExited
 from chat.models import Channel, Message
+from chat.presence import Presence
 from reaktor.bus import Bus
 from reaktor.config import Database as DatabaseConfig
 from reaktor.config import Delivery as DeliveryConfig
@@ -39,7 +42,15 @@ class Process:
         self.bus = Bus(InMemoryChannelLayer())
         self.hub = Hub(unsent_bytes=1 << 30, on_dirty=lambda: asyncio.get_running_loop().call_soon(self.hub.flush))
         self.database = Database(DatabaseConfig())
-        self.feeds = Feeds(self.bus, "mailbox", self.database, self.hub, QUICK)
+        self.feeds = Feeds(
+            self.bus,
+            "mailbox",
+            self.database,
+            self.hub,
+            QUICK,
+            on_reset=lambda event, after: self.presence.resend(event, after),
+        )
+        self.presence = Presence(self.hub, self.feeds, lambda work, name: asyncio.create_task(work, name=name))
         self.watcher = FakeSession("watcher", FakeFormat())
         self.hub.attach(self.watcher)
 
@@ -111,6 +122,51 @@ async def test_what_was_committed_and_never_published_is_found_by_comparing_head
         await stored(ann, tea, 3)
         await until(lambda: len(process.seen) == 3)
         assert process.feeds.heads() == {tea: 3}
+
+
+class Wordless(FakeFormat):
+    """The format of clients that live by events alone: it has no word for a reset."""
+
+    def encode(self, event: Event) -> bytes | None:
+        return None if event.type is EventType.SYNC_REQUIRED else super().encode(event)
+
+
+async def test_who_has_no_word_for_a_reset_is_sent_all_that_was_missed_in_pages_then_what_comes(
+    process: Process, ann: UserRef, tea: ChannelKey
+) -> None:
+    wordless = FakeSession("wordless", Wordless())
+    process.hub.attach(wordless)
+
+    def seen() -> list[int]:
+        return [frame["seq"] for frame in wordless.frames if frame["event"] == EventType.MESSAGE_NEW]
+
+    async with process.feeds.pinned(tea):
+        for session in (process.watcher, wordless):
+            process.hub.enter(session, tea)
+        process.feeds.offer(tea, [Delivery(event) for event in await stored(ann, tea, 3)])
+        missed = REPAIR_MESSAGES + QUICK.sync_messages // 2
+        await stored(ann, tea, missed)
+        await until(lambda: len(seen()) == 3 + missed)
+        process.feeds.offer(tea, [Delivery(event) for event in await stored(ann, tea, 1)])
+        await until(lambda: len(seen()) == 4 + missed)
+        assert seen() == list(range(1, 5 + missed))
+        assert max(map(len, wordless.writes)) <= QUICK.sync_messages
+        # Who is told to sync does that by itself.
+        assert [name for name, _ in process.seen] == ["message.new"] * 3 + [EventType.SYNC_REQUIRED, "message.new"]
+
+
+async def test_who_is_taken_out_while_it_catches_up_is_sent_no_more(
+    process: Process, ann: UserRef, tea: ChannelKey
+) -> None:
+    await stored(ann, tea, 3 * QUICK.recent_messages)
+    process.watcher.unsent = 1  # It reads nothing, so the second page is not sent.
+    session_id = process.watcher.info.session_id
+    process.presence.carry_out([SessionEntered(session_id, tea, 0)])
+    await until(lambda: process.seen)
+    process.presence.carry_out([SessionExited(session_id, tea, LeftReason.LEFT, "")])
+    process.watcher.unsent = 0
+    await process.presence.entered(process.watcher, tea, 5)
+    assert (len(process.seen), tea in process.watcher.channels) == (QUICK.sync_messages, False)
 
 
 async def test_who_was_put_back_by_a_backup_is_told_to_sync(process: Process, ann: UserRef, tea: ChannelKey) -> None:

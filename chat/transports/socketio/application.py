@@ -6,7 +6,6 @@ takes over what a lost one left), connected() says `logged_in`, event() maps the
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import logging
 import secrets
@@ -41,7 +40,7 @@ _ENDINGS = {
     DisconnectReason.CLIENT_CLOSED: Ending.CLOSED,
 }
 ENTER_S = 5.0
-"""What clients say while their channels are opened waits so long; with the database away, it is refused then."""
+"""So long a message waits for its author to be put back into the channel; with the database away it is refused then."""
 NOTE_S = 2.0
 """How long what the handshake's token was found to be good for saves the question in connect(), once."""
 
@@ -159,7 +158,6 @@ class ChatApplication:
         )
 
     async def connected(self, socket: Socket) -> None:
-        """Returns when the session is in its restored channels: what the client says next must not be refused there."""
         session = socket.attachment
         if session is None:
             socket.emit(events.NAME_TAKEN, {})
@@ -167,9 +165,7 @@ class ChatApplication:
             return
         socket.emit(events.LOGGED_IN, {})
         if (runtime := current()) is not None:
-            entering = runtime.presence.start(session)
-            if entering:
-                await asyncio.wait(entering, timeout=ENTER_S)
+            runtime.presence.start(session)
 
     async def disconnected(self, socket: Socket, reason: DisconnectReason) -> None:
         session = socket.attachment
@@ -188,7 +184,7 @@ class ChatApplication:
         try:
             runtime = _runtime()
             if name == events.MESSAGE_POST:
-                self._post(runtime, session, payload, ack)
+                await self._post(runtime, session, payload, ack)
             elif name == events.USER_LEFT:
                 key, _ = events.parse_channel(payload)
                 await actions.leave_channel(runtime, session, key)
@@ -201,8 +197,10 @@ class ChatApplication:
             if ack is not None and name in {events.USER_LEFT, events.USER_STATUS_CHANGED}:
                 session.say(ack.ready({}))
 
-    def _post(self, runtime: Runtime, session: SocketIOSession, payload: object, ack: Ack | None) -> None:
+    async def _post(self, runtime: Runtime, session: SocketIOSession, payload: object, ack: Ack | None) -> None:
         key, data = events.parse_channel(payload)
+        if key in session.waiting:
+            await runtime.presence.entered(session, key, ENTER_S)
         runtime.limits.check_send(session.user.id)
         actions.post_message(
             runtime,
