@@ -26,7 +26,7 @@ def status_of(runtime: Runtime) -> dict[str, Any]:
         "messages_in": runtime.writer.stored_total,
         "messages_out": runtime.hub.deliveries_total,
         "batches": runtime.writer.batches_total,
-        "repairs": runtime.feeds.repairs_total,
+        "repairs": runtime.upkeep.repairs_total,
         "slow_closed": runtime.hub.slow_total,
         "measures": runtime.measures(),
     }
@@ -41,7 +41,7 @@ def measures_of(runtime: Runtime) -> Measures:
             "messages_in": runtime.writer.stored_total,
             "messages_out": runtime.hub.deliveries_total,
             "resyncs": runtime.follower.resyncs,
-            "feed_repairs": runtime.feeds.repairs_total,
+            "feed_repairs": runtime.upkeep.repairs_total,
             "slow_sessions_closed": runtime.hub.slow_total,
             "bus_dropped": runtime.bus.dropped,
             "broadcast_dropped": runtime.broadcast.dropped_total,

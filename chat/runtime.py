@@ -42,6 +42,7 @@ from chat.presence import Presence
 from chat.remote_join import RemoteJoin
 from chat.revalidation import Revalidation, verify_again
 from chat.textrules import CurrentTextRules
+from chat.upkeep import Upkeep
 from chat.writer import Writer
 from reaktor import node
 from reaktor.bus import OVERFLOW, Bus, BusError, Layer
@@ -83,18 +84,12 @@ class Runtime:
         self.mailbox = worker_mailbox(worker)
         self.database = Database(config.database)
         self.hub = Hub(unsent_bytes=config.limits.unsent_bytes, on_dirty=self._schedule_flush)
-        self.feeds = Feeds(
-            self.bus,
-            self.mailbox,
-            self.database,
-            self.hub,
-            config.delivery,
-            on_reset=lambda event, after: self.presence.resend(event, after),
-        )
+        self.feeds = Feeds(self.bus, self.mailbox, self.database, self.hub, config.delivery)
         self.broadcast = Broadcast(self.bus, self.hub, self.feeds)
         self.writer = Writer(self.database, config.database, limits, text_rules, self.broadcast.stored)
         self.replica = Replica(worker)
         self.presence = Presence(self.hub, self.feeds, self._spawn)
+        self.upkeep = Upkeep(self.feeds, self.database, self.hub, config.delivery, self.presence.resend)
         self.follower = Follower(
             self.bus,
             config.membership,
@@ -135,7 +130,7 @@ class Runtime:
                 tasks.create_task(self._subscribe(), name="runtime: subscribe")
                 tasks.create_task(self.writer.run(), name="runtime: writer")
                 tasks.create_task(Deletions(self.database).run(), name="runtime: deletions")
-                tasks.create_task(self.feeds.run(), name="runtime: feeds")
+                tasks.create_task(self.upkeep.run(), name="runtime: feeds")
                 tasks.create_task(self.follower.run(), name="runtime: follower")
                 tasks.create_task(self._watch_database(), name="runtime: database")
                 revalidation = Revalidation(self.database, self.hub, self.config.delivery.sessions_interval_s)
@@ -194,9 +189,9 @@ class Runtime:
         elif kind == remote_join.OPENED:
             self.remote_join.on_opened(body)
         elif kind == wire.TRIMMED_KIND:
-            self._spawn(self.feeds.trim(ChannelKey(body["channel"])), "forget what retention deleted")
+            self._spawn(self.upkeep.trim(ChannelKey(body["channel"])), "forget what retention deleted")
         elif kind == OVERFLOW:
-            self._spawn(self.feeds.compare_heads(), "runtime: heads after overflow")
+            self._spawn(self.upkeep.compare_heads(), "runtime: heads after overflow")
 
     async def _subscribe(self) -> None:
         """Join the groups that every process reads; the bus may still be on its way up."""

@@ -18,10 +18,11 @@ from chat.delivery.hub import Hub
 from chat.domain.events import Event, EventType
 from chat.domain.ids import ChannelKey, UserRef
 from chat.domain.sessions import LeftReason
-from chat.feeds import REPAIR_MESSAGES, Feeds
+from chat.feeds import Feeds
 from chat.membership.messages import SessionEntered, SessionExited
 from chat.models import Channel, Message
 from chat.presence import Presence
+from chat.upkeep import REPAIR_MESSAGES, Upkeep
 from reaktor.bus import Bus
 from reaktor.config import Database as DatabaseConfig
 from reaktor.config import Delivery as DeliveryConfig
@@ -42,15 +43,9 @@ class Process:
         self.bus = Bus(InMemoryChannelLayer())
         self.hub = Hub(unsent_bytes=1 << 30, on_dirty=lambda: asyncio.get_running_loop().call_soon(self.hub.flush))
         self.database = Database(DatabaseConfig())
-        self.feeds = Feeds(
-            self.bus,
-            "mailbox",
-            self.database,
-            self.hub,
-            QUICK,
-            on_reset=lambda event, after: self.presence.resend(event, after),
-        )
+        self.feeds = Feeds(self.bus, "mailbox", self.database, self.hub, QUICK)
         self.presence = Presence(self.hub, self.feeds, lambda work, name: asyncio.create_task(work, name=name))
+        self.upkeep = Upkeep(self.feeds, self.database, self.hub, QUICK, self.presence.resend)
         self.watcher = FakeSession("watcher", FakeFormat())
         self.hub.attach(self.watcher)
 
@@ -62,7 +57,7 @@ class Process:
 @pytest.fixture
 async def process() -> AsyncIterator[Process]:
     found = Process()
-    task = asyncio.create_task(found.feeds.run())
+    task = asyncio.create_task(found.upkeep.run())
     yield found
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
@@ -111,7 +106,7 @@ async def test_a_hole_is_repaired_from_the_store_before_anything_newer_is_shown(
         assert process.seen == [("message.new", 1)]
         await until(lambda: len(process.seen) == 4)
         assert process.seen == [("message.new", seq) for seq in (1, 2, 3, 4)]
-        assert process.feeds.repairs_total == 1
+        assert process.upkeep.repairs_total == 1
 
 
 async def test_what_was_committed_and_never_published_is_found_by_comparing_heads(
@@ -255,7 +250,7 @@ async def test_what_retention_deleted_is_forgotten_and_a_cursor_from_before_is_r
         assert feed is not None
         assert await process.feeds.answer_since(tea, 1) != {"reset": True, "seq": 6}
         await asyncio.to_thread(trimmed_to, tea, 4)
-        await process.feeds.trim(tea)
+        await process.upkeep.trim(tea)
         assert [message["number"] for message in feed.recent.newest(25)] == [5, 6]
         assert await process.feeds.answer_since(tea, 1) == {"reset": True, "seq": 6}
         after = await process.feeds.answer_since(tea, 4)
