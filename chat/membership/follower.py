@@ -33,6 +33,7 @@ MAX_PENDING = 50_000
 """Commands without an outcome; beyond, submit() says `unavailable` at once."""
 SEND_TOGETHER = 500
 RESEND_S = 1.0
+RETRY_S = 0.1
 RESUBSCRIBE_S = 60.0
 SYNC_PAUSES_S = (0.2, 0.4, 0.8, 1.0)
 
@@ -284,11 +285,13 @@ class Follower:
     async def _send(self) -> None:
         while True:
             await self._pending.to_send.wait()
-            while packed := self._pending.take(SEND_TOGETHER, self._clock()):
-                # What the bus does not take is sent again with the rest that has no outcome.
-                with contextlib.suppress(BusError):
-                    body = wire.commands_body(self._worker, packed)
+            while taken := self._pending.take(SEND_TOGETHER, self._clock()):
+                body = wire.commands_body(self._worker, [each.packed for each in taken])
+                try:
                     await self._bus.send(wire.AUTHORITY_MAILBOX, wire.COMMANDS, body)
+                except BusError:
+                    self._pending.put_back(taken)
+                    await asyncio.sleep(RETRY_S)
 
     async def _watch(self) -> None:
         """Send again what has no outcome, and notice an authority that fell silent."""

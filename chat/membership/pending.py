@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -98,27 +98,32 @@ class Pending:
         commands = [pending.envelope.command for pending in self._by_id.values()]
         return {command.session.session_id for command in commands if isinstance(command, Connect)}
 
-    def take(self, count: int, now: float) -> list[orjson.Fragment]:
+    def take(self, count: int, now: float) -> list[PendingCommand]:
         """The next commands to send, in the order they were given; none: to_send is clear."""
-        taken: list[orjson.Fragment] = []
+        taken: list[PendingCommand] = []
         while self._outbox and len(taken) < count:
             pending = self._outbox.popleft()
             pending.is_queued = False
             if pending.envelope.command_id in self._by_id:
                 pending.sent_at = now
-                taken.append(pending.packed)
+                taken.append(pending)
         if not self._outbox:
             self.to_send.clear()
         return taken
 
-    def requeue(self, sent_before: float) -> None:
-        """Send again what was sent before that time and has no outcome yet."""
-        for pending in self._by_id.values():
-            if not pending.is_queued and pending.sent_at <= sent_before:
-                pending.is_queued = True
-                self._outbox.append(pending)
+    def put_back(self, taken: Iterable[PendingCommand]) -> None:
+        """Send these again, and all that waits in the order it was given: no session ends after its successor began."""
+        for pending in taken:
+            pending.is_queued = True
+        self._outbox = deque(each for each in self._by_id.values() if each.is_queued)
         if self._outbox:
             self.to_send.set()
+
+    def requeue(self, sent_before: float) -> None:
+        """Send again what was sent before that time and has no outcome yet."""
+        overdue = [each for each in self._by_id.values() if not each.is_queued and each.sent_at <= sent_before]
+        if overdue:
+            self.put_back(overdue)
 
     def resolve(self, outcome: Outcome, is_in_force: Callable[[Command], bool]) -> None:
         """An outcome came, and the change with it is in the replica: tell whoever waits, here and now.
