@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
 
 import httpx
 import pytest
 
 from tests.conftest import MakeServer
-from tests.support.js_client import LIBRARIES, JsDriver
+from tests.support.js_client import LIBRARIES, JsClient, JsDriver
 from tests.support.native import NativeClient
 from tests.support.seed import PASSWORD, TEXT, Seed
 from tests.support.server import LiveServer
@@ -110,6 +113,29 @@ async def test_generations_talk_to_each_other(server: LiveServer, driver: JsDriv
                 assert (heard["message"], heard["user"]) == (f"{TEXT}{sender}", f"gen{sender}")
 
 
+@asynccontextmanager
+async def together(
+    server: LiveServer, driver: JsDriver, library: str, mode: list[str], key: str, **options: Any
+) -> AsyncIterator[tuple[JsClient, NativeClient]]:
+    """A JavaScript and a native client in one channel, where the first has heard the second."""
+    user = Seed(server, *server.account())
+    client = user.open(driver, library, mode, **options)
+    await client.expect_event("logged_in")
+    await user.join(key)
+    async with await NativeClient.connect(server.url, server.account()[1]) as native:
+        await native.join(key)
+        await native.post(key, "before")
+        await client.expect_event("message:post")
+        yield client, native
+
+
+async def cut(client: JsClient, native: NativeClient) -> None:
+    """Lose the transport; returns when the server has read of it, as it has with a later request of another client."""
+    client.do("cut")
+    await client.expect("disconnect")
+    await native.request("channel.list")
+
+
 @pytest.mark.parametrize("asks", [True, False], ids=["ack", "no ack"])
 @pytest.mark.parametrize("library", LIBRARIES)
 async def test_a_lost_client_is_put_back_and_sent_what_it_missed(
@@ -117,14 +143,7 @@ async def test_a_lost_client_is_put_back_and_sent_what_it_missed(
 ) -> None:
     """Not what it said itself, last of all before it was lost: nobody else's message followed that."""
     key = f"lost-{library}-{asks}".lower()
-    user = Seed(server, *server.account())
-    client = user.open(driver, library, ["websocket"])
-    await client.expect_event("logged_in")
-    await user.join(key)
-    async with await NativeClient.connect(server.url, server.account()[1]) as native:
-        await native.join(key)
-        await native.post(key, "before")
-        await client.expect_event("message:post")
+    async with together(server, driver, library, ["websocket"], key) as (client, native):
         mine = {"channel": key, "message": "own"}
         if asks:
             await client.call("message:post", mine)
@@ -134,8 +153,7 @@ async def test_a_lost_client_is_put_back_and_sent_what_it_missed(
         if library == "sio48":
             # Remembered by the client from now on.
             await client.expect("event", name="offset", args=[json.dumps({key: seq}, separators=(",", ":"))])
-        client.do("cut")
-        await client.expect("disconnect")
+        await cut(client, native)
         await native.post(key, "missed 1")
         await native.post(key, "missed 2")
         back = await client.expect("connect")
@@ -156,18 +174,11 @@ async def test_a_lost_client_is_sent_more_than_memory_holds(
 ) -> None:
     live = make_server(LIMITS="off", LOG_LEVEL="WARNING")
     key, count = "long-away", 1_050
-    user = Seed(live, *live.account())
-    client = user.open(driver, library, [transport], reconnectionDelay=3_000, randomizationFactor=0)
-    await client.expect_event("logged_in")
-    await user.join(key)
-    async with await NativeClient.connect(live.url, live.account()[1]) as native:
-        await native.join(key)
-        await native.post(key, "before")
-        await client.expect_event("message:post")
-        client.do("cut")
-        await client.expect("disconnect")
-        # As above, in test_bad_lines: the server has read of the cut now.
-        await native.request("channel.list")
+    async with together(live, driver, library, [transport], key, reconnectionDelay=3_000, randomizationFactor=0) as (
+        client,
+        native,
+    ):
+        await cut(client, native)
         missed = [f"missed {number}" for number in range(count)]
         posted = await asyncio.gather(*(native.post(key, text) for text in missed))
         await native.request("message.edit", key, id=posted[0]["id"], text="missed and edited")
@@ -185,14 +196,7 @@ async def test_a_client_that_closes_its_transport_alone_recovers(
 ) -> None:
     """As the client does itself when it missed a ping, and as its documentation has people try the recovery."""
     key = f"shut-{'-'.join(mode)}"
-    user = Seed(server, *server.account())
-    client = user.open(driver, "sio48", mode)
-    await client.expect_event("logged_in")
-    await user.join(key)
-    async with await NativeClient.connect(server.url, server.account()[1]) as native:
-        await native.join(key)
-        await native.post(key, "before")
-        await client.expect_event("message:post")
+    async with together(server, driver, "sio48", mode, key) as (client, native):
         for missed in ("missed 1", "missed 2"):
             client.do("shut")
             await client.expect("disconnect")
