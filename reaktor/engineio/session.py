@@ -291,9 +291,8 @@ class EngineSession:
         if packet.type is PacketType.CLOSE:
             # A waiting GET is told nothing but that it may go.
             self._parting_noop = True
-            # Whoever polls says it on an error of its own as well, and so it is no goodbye: one that leaves says `41`.
-            is_goodbye = self.state is State.WEBSOCKET
-            return self.end(CloseReason.CLIENT if is_goodbye else CloseReason.LOST)
+            # Whoever polls says it on a network error of its own as well.
+            return self.end(CloseReason.CLIENT if self.state is State.WEBSOCKET else CloseReason.LOST)
         return []
 
     def _spend(self, rate: Rate, now: float) -> bool:

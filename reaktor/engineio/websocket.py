@@ -14,8 +14,8 @@ from reaktor.engineio.pipe import Pipe
 from reaktor.engineio.request import WEBSOCKET, EngineError, Request, RequestError, Scope, read_request
 from reaktor.wsframe import FRAMES_EXTENSION
 
-# Close codes after which a client is not expected back: it left a page, or closed without a code.
-GOODBYE_CODES = frozenset({1000, 1001, 1005})
+# Close codes with which a client ends the transport itself: it left a page, or closed it, with or without a code.
+CLIENT_CLOSED_CODES = frozenset({1000, 1001, 1005})
 # UTF-8 takes at most so many bytes for a character.
 _MAX_BYTES_PER_CHARACTER = 4
 
@@ -75,7 +75,7 @@ class WebSocketTransport:
             while True:
                 message = await receive()
                 if message["type"] == "websocket.disconnect":
-                    if message.get("code", 1005) in GOODBYE_CODES:
+                    if message.get("code", 1005) in CLIENT_CLOSED_CODES:
                         reason = CloseReason.CLIENT
                     return
                 self._take(session, pipe, message.get("text"), message.get("bytes"))

@@ -101,7 +101,8 @@ class LiveServer:
                 if httpx.get(f"{self.url}/readyz", timeout=2).status_code == 200:
                     return
             except httpx.TransportError:
-                time.sleep(0.05)
+                pass
+            time.sleep(0.05)
         raise RuntimeError(f"the server did not start:\n{self.log()}")
 
     def kill(self) -> None:

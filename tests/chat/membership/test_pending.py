@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chat.domain.ids import SessionId
 from chat.membership.messages import Command, Connect, Disconnect, Outcome
-from chat.membership.pending import Pending
+from chat.membership.pending import Pending, PendingCommand
 from tests.support.membership import session_info
 
 ENDED = Disconnect(SessionId("s1"))
@@ -15,10 +15,15 @@ def taken(pending: Pending, now: float) -> list[Command]:
     return [each.envelope.command for each in pending.take(500, now)]
 
 
-def test_what_the_bus_did_not_take_is_sent_before_what_came_meanwhile() -> None:
+def after_sending(command: Command) -> tuple[Pending, list[PendingCommand]]:
+    """With what was taken to be sent, at 1.0."""
     pending = Pending("w")
-    pending.add(ENDED, None, None)
-    failed = pending.take(500, 1.0)
+    pending.add(command, None, None)
+    return pending, pending.take(500, 1.0)
+
+
+def test_what_the_bus_did_not_take_is_sent_before_what_came_meanwhile() -> None:
+    pending, failed = after_sending(ENDED)
     pending.add(BEGINS, None, None)
     pending.put_back(failed)
     assert pending.to_send.is_set()
@@ -27,9 +32,7 @@ def test_what_the_bus_did_not_take_is_sent_before_what_came_meanwhile() -> None:
 
 
 def test_what_has_no_outcome_for_long_is_sent_before_what_came_meanwhile_and_once() -> None:
-    pending = Pending("w")
-    pending.add(ENDED, None, None)
-    failed = pending.take(500, 1.0)
+    pending, failed = after_sending(ENDED)
     pending.add(BEGINS, None, None)
     pending.requeue(1.0)
     pending.put_back(failed)
@@ -39,9 +42,7 @@ def test_what_has_no_outcome_for_long_is_sent_before_what_came_meanwhile_and_onc
 
 
 def test_what_was_decided_meanwhile_is_not_put_back() -> None:
-    pending = Pending("w")
-    pending.add(ENDED, None, None)
-    failed = pending.take(500, 1.0)
+    pending, failed = after_sending(ENDED)
     pending.resolve(Outcome(failed[0].envelope.command_id), lambda command: True)
     pending.put_back(failed)
     assert taken(pending, 2.0) == []

@@ -84,7 +84,7 @@ async def test_a_message_over_the_limit_ends_the_session(served: Served) -> None
         (1011, CloseReason.LOST),
     ],
 )
-async def test_the_close_code_tells_a_goodbye_from_a_loss(served: Served, code: int, reason: CloseReason) -> None:
+async def test_the_close_code_tells_a_close_from_a_loss(served: Served, code: int, reason: CloseReason) -> None:
     socket = await served.socket()
     socket.lose(code)
     await socket.done()
@@ -92,7 +92,7 @@ async def test_the_close_code_tells_a_goodbye_from_a_loss(served: Served, code: 
     assert len(served.server) == 0
 
 
-async def test_a_close_packet_is_a_goodbye(served: Served) -> None:
+async def test_a_close_packet_closes(served: Served) -> None:
     socket = await served.socket()
     await socket.text()
     socket.say("1")
