@@ -44,7 +44,7 @@ class Fan:
 async def test_clients_of_a_worker_that_goes_come_back_to_their_channels_and_to_what_they_missed(
     chat: ChatCluster, how: str
 ) -> None:
-    """Twelve JavaScript clients of six users and Python's, each user with as many sessions as allowed (2).
+    """Twelve JavaScript clients of eight users and Python's, most users with as many sessions as allowed (2).
 
     So nobody may be refused for the ghost of an own session. They come from 127.0.0.1, which is slot 1's; what joins
     them, and who speaks to them, is on worker 2.
@@ -53,15 +53,17 @@ async def test_clients_of_a_worker_that_goes_come_back_to_their_channels_and_to_
     speaker = await NativeClient.connect(chat.url, chat.account()[1], local_addr=(chat.source(2), 0))
     async with js_driver() as driver, speaker:
         await speaker.join(key)
-        users = [Seed(chat, *chat.account()) for _ in range(7)]
-        kinds = [(library, mode) for mode in MODES for library in LIBRARIES]
+        users = [Seed(chat, *chat.account()) for _ in range(9)]
+        # One generation per user: a client that names no session takes its user's last, another client's too.
+        kinds = [(library, mode) for library in LIBRARIES for mode in MODES]
         fans = [
-            Fan(library, users[number // 2].open(driver, library, mode)) for number, (library, mode) in enumerate(kinds)
+            Fan(library, users[number // 3 * 2 + number % 3 // 2].open(driver, library, mode))
+            for number, (library, mode) in enumerate(kinds)
         ]
         for fan in fans:
             await fan.client.expect("connect")
             await fan.client.expect_event("logged_in")
-        python, heard = await python_client(chat, users[6])
+        python, heard = await python_client(chat, users[8])
         for user in users:
             answer = await asyncio.to_thread(chat.request, "POST", f"/channels/{key}/join", user.token, chat.source(2))
             assert answer.status_code == 200
