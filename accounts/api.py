@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from accounts import deletion, schema, services  # noqa: F401  schema registers itself
 from accounts.models import User
 from accounts.selectors import user_data
-from reaktor.api import ApiView, Text, answers, client_address
+from reaktor.web.api import ApiView, Text, answers, client_address
 
 USERNAME = r"^[A-Za-z0-9]{3,32}\Z"
 NOT_ONLY_DIGITS = r"^[^\x00]*[^\d\x00][^\x00]*\Z"

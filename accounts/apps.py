@@ -16,7 +16,7 @@ class AccountsConfig(AppConfig):
 
         from accounts.hashing import Hashing
         from accounts.limits import AccountLimits
-        from reaktor.sharedlimits import SharedCounts
+        from reaktor.limits.sharedlimits import SharedCounts
 
         self.hashing = Hashing()
         self.requires_second_factor: bool = settings.REAKTOR.staff_totp == "required"

@@ -20,8 +20,8 @@ from django.db.models.functions import Lower
 from accounts.hashers import ImportedBcryptHasher
 from accounts.models import User
 from accounts.services import check_username
+from reaktor.db.ids import uuid7
 from reaktor.errors import InvalidError
-from reaktor.ids import uuid7
 
 TRIES = 3
 

@@ -6,7 +6,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 
-from reaktor.sharedlimits import SharedCounts
+from reaktor.limits.sharedlimits import SharedCounts
 
 MEMORY_S = 30 * 24 * 3_600.0
 MAX_KEYS = 50_000

@@ -11,11 +11,11 @@ from collections.abc import Callable
 from functools import partial
 
 from accounts.known import KnownPlaces
-from reaktor.backoff import Counted, Delay
 from reaktor.cluster.policy import address_group
-from reaktor.config import Limits
+from reaktor.config.model import Limits
 from reaktor.errors import ForbiddenError, NameTakenError, NotAuthenticatedError, RateLimitedError
-from reaktor.sharedlimits import SharedBackoff, SharedCounts, SharedRate, hashed
+from reaktor.limits.backoff import Counted, Delay
+from reaktor.limits.sharedlimits import SharedBackoff, SharedCounts, SharedRate, hashed
 
 HOUR_S = 3_600.0
 # Many people may share an address (a school, a proxy that was not named), and all of their slips count.

@@ -12,7 +12,7 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
-from reaktor.ids import uuid7
+from reaktor.db.ids import uuid7
 
 RESERVED_USERNAMES = frozenset({"system", "you"})
 

@@ -22,7 +22,6 @@ from accounts import tokens
 from accounts.models import RESERVED_USERNAMES, User
 from accounts.selectors import UserData, user_data, user_named
 from accounts.signals import user_registered
-from reaktor.announce import announce
 from reaktor.errors import (
     BannedError,
     CloseCode,
@@ -32,6 +31,7 @@ from reaktor.errors import (
     NameTakenError,
     NotAuthenticatedError,
 )
+from reaktor.process.announce import announce
 from reaktor.times import timestamp
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, Ou
 from rest_framework_simplejwt.tokens import AccessToken, RefreshToken, Token, UntypedToken
 
 from accounts.models import EndedLogin, User
-from reaktor.columns import time_from_column, uuid_from_column, uuid_to_column
+from reaktor.db.columns import time_from_column, uuid_from_column, uuid_to_column
 from reaktor.errors import BannedError, NotAuthenticatedError
 
 FOR_GOOD = datetime(9999, 12, 31, tzinfo=UTC)

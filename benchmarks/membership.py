@@ -32,9 +32,9 @@ from chat.membership.follower import Follower
 from chat.membership.messages import Block, Connect, DropWorker, Join, Leave, Outcome, Tick
 from chat.membership.replica import Replica
 from chat.membership.state import MembershipState
-from reaktor.bus import Bus
 from reaktor.cluster.redis import find_executable, wait_for_redis
-from reaktor.config import MembershipTimings
+from reaktor.config.model import MembershipTimings
+from reaktor.process.bus import Bus
 
 CHANNELS_PER_SESSION = 5
 

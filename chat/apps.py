@@ -21,9 +21,9 @@ class ChatConfig(AppConfig):
 
         from accounts.signals import user_deleted, user_registered
         from chat import checks  # noqa: F401  registers the system checks
-        from chat.limits import ChatLimits
-        from chat.textrules import CurrentTextRules
-        from reaktor.sharedlimits import SharedCounts
+        from chat.posting.limits import ChatLimits
+        from chat.posting.textrules import CurrentTextRules
+        from reaktor.limits.sharedlimits import SharedCounts
 
         self.config = settings.REAKTOR
         self.is_worker = settings.IS_WORKER

@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
 
-from reaktor.config import Config
-from reaktor.environment import is_loopback
-from reaktor.secrets import STORED
+from reaktor.config.environment import is_loopback
+from reaktor.config.model import Config
+from reaktor.config.secrets import STORED
 
 MIN_SECRET_CHARS = 32
 

@@ -9,7 +9,7 @@ import asyncio
 import logging
 
 from chat.services import leaving
-from reaktor.database import Database
+from reaktor.db.database import Database
 from reaktor.errors import UnavailableError
 
 logger = logging.getLogger(__name__)

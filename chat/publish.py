@@ -19,8 +19,8 @@ from chat.delivery.wire import Audience
 from chat.domain.events import Event
 from chat.domain.ids import ChannelKey, SessionId, UserId
 from chat.membership.wire import BLOCKS_CHANGED, REVOKED_GROUP, channel_group
-from reaktor import node
-from reaktor.announce import announce
+from reaktor.process import node
+from reaktor.process.announce import announce
 
 
 def durable(event: Event) -> None:

@@ -30,24 +30,25 @@ import reaktor.urls  # noqa: E402, F401  the views are imported now, not while s
 from accounts.apps import AccountsConfig  # noqa: E402
 from chat.apps import ChatConfig  # noqa: E402
 from chat.domain.ids import WorkerId  # noqa: E402
-from chat.limits import ChatLimits  # noqa: E402
-from chat.runtime import Runtime  # noqa: E402
-from chat.textrules import CurrentTextRules  # noqa: E402
+from chat.live.runtime import Runtime  # noqa: E402
+from chat.posting.limits import ChatLimits  # noqa: E402
+from chat.posting.textrules import CurrentTextRules  # noqa: E402
 from chat.transports.native.consumer import NativeConsumer  # noqa: E402
 from chat.transports.socketio.application import ChatApplication  # noqa: E402
-from reaktor import node, reports  # noqa: E402
 from reaktor.cluster.lease_exchange import LeaseExchange  # noqa: E402
 from reaktor.cluster.leases import LeaseBook  # noqa: E402
 from reaktor.cluster.rundir import RunDir  # noqa: E402
-from reaktor.config import Config  # noqa: E402
+from reaktor.config.model import Config  # noqa: E402
 from reaktor.engineio.relay import UnixRelay  # noqa: E402
 from reaktor.errors import UnavailableError  # noqa: E402
-from reaktor.health import HealthApplication  # noqa: E402
-from reaktor.measures import Measures, added  # noqa: E402
-from reaktor.monitoring import MetricsApplication, of_cluster, of_process  # noqa: E402
-from reaktor.requests import Requests  # noqa: E402
+from reaktor.observe import error_reports as reports  # noqa: E402
+from reaktor.observe.measures import Measures, added  # noqa: E402
+from reaktor.process import node  # noqa: E402
 from reaktor.socketio.server import SocketIOServer  # noqa: E402
-from reaktor.threads import ThreadedDjango  # noqa: E402
+from reaktor.web.health import HealthApplication  # noqa: E402
+from reaktor.web.monitoring import MetricsApplication, of_cluster, of_process  # noqa: E402
+from reaktor.web.requests import Requests  # noqa: E402
+from reaktor.web.threads import ThreadedDjango  # noqa: E402
 
 logger = logging.getLogger(__name__)
 

@@ -11,9 +11,9 @@ from django.views import defaults
 
 from chat.admin.cluster import cluster_json, cluster_page
 from chat.transports.native.views import asyncapi
-from chat.views import index
+from chat.web.views import index
 from reaktor.errors import ForbiddenError, InvalidError, NotFoundError, ReaktorError
-from reaktor.rest import JsonHandlers
+from reaktor.web.rest import JsonHandlers
 
 urlpatterns = [
     path("", index),

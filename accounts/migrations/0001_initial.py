@@ -3,7 +3,7 @@
 import django.core.validators
 import django.db.models.functions.text
 import django.utils.timezone
-import reaktor.ids
+import reaktor.db.ids
 from django.db import migrations, models
 
 
@@ -22,7 +22,7 @@ class Migration(migrations.Migration):
                 ('password', models.CharField(max_length=128, verbose_name='password')),
                 ('last_login', models.DateTimeField(blank=True, null=True, verbose_name='last login')),
                 ('is_superuser', models.BooleanField(default=False, help_text='Designates that this user has all permissions without explicitly assigning them.', verbose_name='superuser status')),
-                ('id', models.UUIDField(default=reaktor.ids.uuid7, editable=False, primary_key=True, serialize=False)),
+                ('id', models.UUIDField(default=reaktor.db.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('username', models.CharField(help_text='3 to 32 letters or digits; upper and lower case name the same account.', max_length=32, unique=True, validators=[django.core.validators.RegexValidator('^[A-Za-z0-9]{3,32}\\Z', '3 to 32 letters or digits.')])),
                 ('is_active', models.BooleanField(default=True, help_text="Off: can't log in, and no token works.", verbose_name='active')),
                 ('is_staff', models.BooleanField(default=False, help_text='Moderates everywhere; the admin shows it what its permissions say.', verbose_name='staff')),

@@ -16,9 +16,9 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.response import TemplateResponse
 
-from chat import runtime
 from chat.admin.access import MODERATE
 from chat.apps import ChatConfig
+from chat.live import runtime
 from reaktor.cluster.control import ask
 from reaktor.cluster.failures import ClusterError
 from reaktor.cluster.rundir import RunDir

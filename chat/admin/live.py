@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from chat import runtime
 from chat.domain.events import MemberData
 from chat.domain.ids import UserId
+from chat.live import runtime
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """How events travel between the processes: bodies for the bus, and the names of groups and kinds.
 
-Pure. Published by chat.publish and chat.runtime, read by every process's runtime.
+Pure. Published by chat.publish and chat.live.runtime, read by every process's runtime.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The word filter: words that messages must not have, and words that get them looked at.
 
 Whole words in upper or lower case; accents and look-alikes are no concern of it (a determined person gets by: people
-moderate, the filter only helps them). Pure; chat.textrules reads the words and keeps them compiled.
+moderate, the filter only helps them). Pure; chat.posting.textrules reads the words and keeps them compiled.
 """
 
 from __future__ import annotations

@@ -23,9 +23,9 @@ from chat.membership.collection import collection_paused
 from chat.membership.decisions import Decisions
 from chat.membership.messages import Batch, Block, Command, DropWorker, Snapshot, Unblock
 from chat.membership.state import MembershipState
-from reaktor.bus import Bus, BusError
-from reaktor.config import MembershipTimings
+from reaktor.config.model import MembershipTimings
 from reaktor.errors import ReaktorError
+from reaktor.process.bus import Bus, BusError
 
 logger = logging.getLogger(__name__)
 

@@ -22,9 +22,9 @@ from chat.membership.collection import collection_paused
 from chat.membership.messages import AnnouncedSession, Command, Connect, Disconnect, Hello, Join, Outcome, Transition
 from chat.membership.pending import Pending, PendingCommand
 from chat.membership.replica import Offer, Replica
-from reaktor.bus import OVERFLOW, Bus, BusError
-from reaktor.config import MembershipTimings
+from reaktor.config.model import MembershipTimings
 from reaktor.errors import UnavailableError
+from reaktor.process.bus import OVERFLOW, Bus, BusError
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")

@@ -12,7 +12,7 @@ import contextlib
 import secrets
 
 from chat.membership import wire
-from reaktor.bus import Bus, BusError
+from reaktor.process.bus import Bus, BusError
 
 RETRY_S = 0.02
 

@@ -3,7 +3,7 @@
 import chat.models
 import django.db.models.deletion
 import django.utils.timezone
-import reaktor.ids
+import reaktor.db.ids
 import uuid
 from django.conf import settings
 from django.db import migrations, models
@@ -59,7 +59,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Message',
             fields=[
-                ('id', models.UUIDField(default=reaktor.ids.uuid7, editable=False, primary_key=True, serialize=False)),
+                ('id', models.UUIDField(default=reaktor.db.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('number', models.BigIntegerField(editable=False)),
                 ('seq', models.BigIntegerField(editable=False)),
                 ('changed_seq', models.BigIntegerField(editable=False)),

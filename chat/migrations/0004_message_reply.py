@@ -3,7 +3,7 @@
 from django.conf import settings
 from django.db import migrations, models
 
-from reaktor.indexes import AddIndexBeside
+from reaktor.db.indexes import AddIndexBeside
 
 
 class Migration(migrations.Migration):

@@ -1,6 +1,6 @@
 """What is stored: channels, messages, durable memberships, reactions, mentions.
 
-Written only by chat.services and chat.writer, which take seq and number under the channel row's lock. No OFFSET
+Written only by chat.services and chat.posting.writer, which take seq and number under the channel row's lock. No OFFSET
 anywhere: pages go by `number`, "changed since" by `changed_seq`, each along one index.
 """
 
@@ -14,7 +14,7 @@ from django.db import models
 from django.utils import timezone
 
 from chat.domain.rules import EMOJI_CHARS, NAME_CHARS, NONCE_CHARS, TOPIC_CHARS, ChannelKind, Role
-from reaktor.ids import uuid7
+from reaktor.db.ids import uuid7
 
 
 def random_channel_key() -> str:

@@ -14,7 +14,6 @@ from hashlib import sha256
 from django.db import transaction
 
 from accounts.importing import Arrival, OldAccount, users_import
-from chat import statements
 from chat.domain.errors import RowError
 from chat.domain.rules import ChannelKind
 from chat.models import Channel, ImportMark
@@ -22,8 +21,9 @@ from chat.moving import seed_rows
 from chat.moving.report import Report
 from chat.moving.seed_rows import SeedChannel, SeedMessage
 from chat.moving.seed_source import MessageList, SeedSource
-from chat.statements import MessageRow
-from reaktor.ids import uuid7
+from chat.posting import statements
+from chat.posting.statements import MessageRow
+from reaktor.db.ids import uuid7
 
 ACCOUNTS_TOGETHER = 400
 KNOWN_AUTHORS = 100_000

@@ -1,6 +1,6 @@
 """Reads: what is stored, as plain values in the shapes of chat.domain.events. Nothing here writes or publishes.
 
-Called in database threads: by actions through reaktor.database, by REST views in their own.
+Called in database threads: by actions through reaktor.db.database, by REST views in their own.
 """
 
 from accounts.selectors import user_data

@@ -18,7 +18,7 @@ from chat.models import Channel, Message
 from chat.selectors import rows
 from chat.selectors.channels import ChannelRow, channel_row
 from chat.selectors.rows import MessageColumns
-from reaktor.columns import uuid_to_column
+from reaktor.db.columns import uuid_to_column
 from reaktor.errors import InvalidError, NotFoundError
 from reaktor.times import timestamp
 

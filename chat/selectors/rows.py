@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from django.db import connection
 
-from reaktor.columns import time_from_column, uuid_text, uuid_to_column
+from reaktor.db.columns import time_from_column, uuid_text, uuid_to_column
 
 PARAMETERS_PER_QUERY = 400
 """Each id stands twice in a statement, and SQLite takes 999 parameters in its smallest builds."""

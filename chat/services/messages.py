@@ -12,22 +12,22 @@ from datetime import UTC, datetime
 from django.db import transaction
 
 from chat import publish
-from chat.batches import Post, Stored, store_batch
 from chat.delivery.wire import message_new
 from chat.domain import rules
 from chat.domain.errors import ArchivedError
 from chat.domain.events import Event, EventType, MessageData
 from chat.domain.ids import ChannelKey, UserId, UserRef
 from chat.domain.policies import TextRules
-from chat.mentioning import Mentioning
 from chat.models import AuditAction, Channel, Mention, Message, Reaction, Report
-from chat.permissions import Writing
+from chat.posting.batches import Post, Stored, store_batch
+from chat.posting.mentioning import Mentioning
+from chat.posting.permissions import Writing
+from chat.posting.statements import LockedChannel, channels_lock
+from chat.posting.textrules import CurrentTextRules, flagged
 from chat.selectors import ChannelAccess, channel_access, message_by_id, parse_message_id
 from chat.services.audit import audit_add
-from chat.statements import LockedChannel, channels_lock
-from chat.textrules import CurrentTextRules, flagged
-from reaktor import node
 from reaktor.errors import ConflictError, ForbiddenError, NotFoundError, ReaktorError, UnavailableError
+from reaktor.process import node
 
 REACTIONS_PER_MESSAGE = 200
 POST_TIMEOUT_S = 15.0
@@ -47,8 +47,8 @@ def message_post(
     """Store a message; permission is enough, no live session is needed. The same nonce again: the same message.
 
     Where a runtime runs its writer takes it into the next batch. Raises NotFoundError, InvalidError, TooLargeError,
-    whatever chat.permissions refuses, and UnavailableError (then it may be stored all the same: repeat it with its
-    nonce).
+    whatever chat.posting.permissions refuses, and UnavailableError (then it may be stored all the same: repeat it with
+    its nonce).
     """
     checked = rules.check_text(text, max_chars=max_chars)
     if nonce is not None:

@@ -1,4 +1,4 @@
-"""Writes of the word filter's rules. Every process reads them anew within a second (chat.textrules)."""
+"""Writes of the word filter's rules. Every process reads them anew within a second (chat.posting.textrules)."""
 
 from __future__ import annotations
 

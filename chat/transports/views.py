@@ -11,10 +11,10 @@ from accounts.models import User
 from chat.apps import ChatConfig
 from chat.domain.ids import UserRef
 from chat.selectors import user_ref
-from reaktor import node
+from reaktor.process import node
 
 if TYPE_CHECKING:
-    from chat.runtime import Runtime
+    from chat.live.runtime import Runtime
 
 
 class ChatSide:

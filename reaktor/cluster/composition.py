@@ -22,7 +22,7 @@ from reaktor.cluster.rundir import RunDir
 from reaktor.cluster.signals import Signals
 from reaktor.cluster.status import gather
 from reaktor.cluster.supervisor import Supervisor
-from reaktor.config import Config
+from reaktor.config.model import Config
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ class Companion(Protocol):
         """The process of that worker is gone; called in the loop."""
 
     def status(self) -> dict[str, Any]:
-        """What clusterctl shows of it: epoch, revision, digest, sessions …; and its `measures` (reaktor.measures)."""
+        """What clusterctl shows of it: epoch, revision, digest, sessions …; and its `measures` (observe.measures)."""
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ class WorkerRuntime(Protocol):
         """What goes into each beat, JSON-ready and quick to make.
 
         Known keys: sessions, epoch, revision, digest, messages_in, messages_out (counters since the start), and
-        measures (reaktor.measures), which the supervisor adds up without knowing what they mean.
+        measures (reaktor.observe.measures), which the supervisor adds up without knowing what they mean.
         """
 
 

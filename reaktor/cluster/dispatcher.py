@@ -20,7 +20,7 @@ from reaktor.cluster.forwarded import ForwardedLook
 from reaktor.cluster.handoff import SupervisorEnd
 from reaktor.cluster.lanes import FarewellBox, Lane, WaitingRoom
 from reaktor.cluster.policy import address_group, is_trusted, normalise, parse_address, slot_for
-from reaktor.config import Cluster
+from reaktor.config.model import Cluster
 
 logger = logging.getLogger(__name__)
 

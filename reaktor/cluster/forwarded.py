@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from reaktor.cluster.policy import client_address
-from reaktor.config import IpNetwork
+from reaktor.config.model import IpNetwork
 
 _END = b"\r\n\r\n"
 _HEADER = b"x-forwarded-for"

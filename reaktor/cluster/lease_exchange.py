@@ -13,8 +13,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from reaktor.bus import Bus, BusError
 from reaktor.cluster.leases import LeaseBook
+from reaktor.process.bus import Bus, BusError
 
 GROUP = KIND = "cluster.leases"
 INTERVAL_S = 1.0

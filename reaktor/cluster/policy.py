@@ -11,7 +11,7 @@ import ipaddress
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 
-from reaktor.config import IpNetwork
+from reaktor.config.model import IpNetwork
 
 IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 

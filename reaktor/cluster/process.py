@@ -21,7 +21,7 @@ from enum import Enum
 from typing import Any
 
 from reaktor.cluster.handoff import SupervisorEnd, socket_pair
-from reaktor.measures import Measures
+from reaktor.observe.measures import Measures
 
 logger = logging.getLogger(__name__)
 

@@ -20,7 +20,7 @@ from reaktor.cluster.reload import Reload
 from reaktor.cluster.slots import GAVE_UP_RETRY_S, Slot, Slots
 from reaktor.cluster.spares import Spares
 from reaktor.cluster.totals import Totals
-from reaktor.config import Cluster
+from reaktor.config.model import Cluster
 
 logger = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from reaktor.cluster.process import WorkerProcess, WorkerState
 from reaktor.cluster.status import revision_lag, rss_bytes
-from reaktor.measures import Measures, added, lasting
+from reaktor.observe.measures import Measures, added, lasting
 
 
 class Totals:
@@ -43,7 +43,7 @@ class Totals:
         authority: Mapping[str, Any],
         connections: Mapping[str, int],
     ) -> dict[str, Any]:
-        """{"workers": {slot: Measures}, "server": Measures}: what reaktor.metrics writes out."""
+        """{"workers": {slot: Measures}, "server": Measures}: what reaktor.observe.metrics writes out."""
         found = self.of_slots(workers, authority)
         for slot, incarnation in incarnations.items():
             found.setdefault(str(slot), added([]))["counters"]["worker_restarts"] = max(incarnation - 1, 0)

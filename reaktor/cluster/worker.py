@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 from reaktor.cluster.contract import WorkerRuntime
 from reaktor.cluster.handoff import WorkerEnd, wait_for_slot
 from reaktor.cluster.rundir import RunDir
-from reaktor.config import Config
+from reaktor.config.model import Config
 
 if TYPE_CHECKING:
     from reaktor.cluster.daphne import Server

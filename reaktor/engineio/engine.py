@@ -9,7 +9,7 @@ import json
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Protocol
 
-from reaktor.config import EngineIO
+from reaktor.config.model import EngineIO
 from reaktor.engineio.application import EngineApplication, Refusal
 from reaktor.engineio.codec_v3 import CODEC_V3
 from reaktor.engineio.codec_v4 import CODEC_V4

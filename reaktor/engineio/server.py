@@ -9,7 +9,7 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from reaktor.config import EngineIO
+from reaktor.config.model import EngineIO
 from reaktor.engineio.application import EngineApplication
 from reaktor.engineio.engine import Engine, Receive, Relay, Send
 from reaktor.engineio.http import HttpTransport

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from enum import Enum
 from math import inf
 
-from reaktor.config import EngineIO, Rate
+from reaktor.config.model import EngineIO, Rate
 from reaktor.engineio.heartbeat import Beat, heartbeat_for
 from reaktor.engineio.packets import CLOSE, NOOP, PING, PROBE, CloseReason, Outgoing, Packet, PacketType
 

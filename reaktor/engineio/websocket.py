@@ -12,7 +12,7 @@ from reaktor.engineio.live import LiveSession
 from reaktor.engineio.packets import CloseReason, Codec, PayloadError
 from reaktor.engineio.pipe import Pipe
 from reaktor.engineio.request import WEBSOCKET, EngineError, Request, RequestError, Scope, read_request
-from reaktor.wsframe import FRAMES_EXTENSION
+from reaktor.web.wsframe import FRAMES_EXTENSION
 
 # Close codes with which a client ends the transport itself: it left a page, or closed it, with or without a code.
 CLIENT_CLOSED_CODES = frozenset({1000, 1001, 1005})

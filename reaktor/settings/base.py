@@ -1,6 +1,6 @@
 """Settings that every environment shares; local, test and production say what differs.
 
-Chat's own figures live in REAKTOR (reaktor.config.Config), Django's and its libraries' here.
+Chat's own figures live in REAKTOR (reaktor.config.model.Config), Django's and its libraries' here.
 Only composition roots (asgi, urls, commands, app configs) read settings; the rest is handed values.
 """
 
@@ -14,8 +14,8 @@ from typing import Any
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-from reaktor.config import Config, ConfigError
-from reaktor.secrets import with_files
+from reaktor.config.model import Config, ConfigError
+from reaktor.config.secrets import with_files
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 
@@ -57,10 +57,10 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "reaktor.cors.CorsMiddleware",
+    "reaktor.web.cors.CorsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "chat.middleware.ContentSecurityPolicyMiddleware",
+    "chat.web.middleware.ContentSecurityPolicyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -110,7 +110,7 @@ def database(url: str, *, pool: int = 0) -> dict[str, Any]:
     `pool`: PostgreSQL connections that this process holds at most; 0: each thread has its own.
     """
     found: dict[str, Any] = environ.Env.db_url_config(url)
-    # REST runs in threads that stay (reaktor.threads): their connections may stay with them.
+    # REST runs in threads that stay (reaktor.web.threads): their connections may stay with them.
     found.setdefault("CONN_MAX_AGE", 600)
     if found["ENGINE"].endswith("sqlite3"):
         found["OPTIONS"] = {**SQLITE_OPTIONS, **found.get("OPTIONS", {})}
@@ -177,10 +177,10 @@ AUTH_PASSWORD_VALIDATORS = [
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.BearerAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    "DEFAULT_RENDERER_CLASSES": ["reaktor.rest.OrjsonRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["reaktor.rest.OrjsonParser"],
+    "DEFAULT_RENDERER_CLASSES": ["reaktor.web.rest.OrjsonRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["reaktor.web.rest.OrjsonParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "EXCEPTION_HANDLER": "reaktor.rest.exception_handler",
+    "EXCEPTION_HANDLER": "reaktor.web.rest.exception_handler",
     "UNAUTHENTICATED_USER": None,
     "URL_FORMAT_OVERRIDE": None,
 }
@@ -231,14 +231,14 @@ LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
-        "human": {"()": "reaktor.logs.HumanFormatter"},
-        "json": {"()": "reaktor.logs.JsonFormatter"},
+        "human": {"()": "reaktor.observe.logs.HumanFormatter"},
+        "json": {"()": "reaktor.observe.logs.JsonFormatter"},
     },
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": REAKTOR.log_format}},
     "root": {"handlers": ["stderr"], "level": REAKTOR.log_level},
     "loggers": {
         "daphne": {"level": "WARNING"},
-        # Long tracebacks for each lost connection; reaktor.bus says it in a line.
+        # Long tracebacks for each lost connection; reaktor.process.bus says it in a line.
         "channels_redis": {"level": "CRITICAL"},
         "django.request": {"level": "ERROR"},
         # A traceback for every request with a foreign Host header; the access log has the answer, 400.

@@ -1,6 +1,6 @@
 """Development, and `make run` on one's own machine: secrets and SQLite in var/, pages that explain errors off."""
 
-from reaktor.secrets import made_secret
+from reaktor.config.secrets import made_secret
 from reaktor.settings.base import *  # noqa: F403
 from reaktor.settings.base import DATA_DIR, REAKTOR, SIMPLE_JWT
 

@@ -10,7 +10,7 @@ import os
 # The API asks for no code; docs/moderation.md says what a staff password opens there.
 os.environ.setdefault("STAFF_TOTP", "required")
 
-from reaktor.secrets import STORED, stand_in_secret, stored_secret
+from reaktor.config.secrets import STORED, stand_in_secret, stored_secret
 from reaktor.settings.base import *  # noqa: F403
 from reaktor.settings.base import BASE_DIR, DATA_DIR, REAKTOR, SIMPLE_JWT
 
@@ -42,6 +42,6 @@ SILENCED_SYSTEM_CHECKS = [
 STATIC_ROOT = BASE_DIR / "staticfiles"
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "reaktor.staticfiles.ModuleManifestStorage"},
+    "staticfiles": {"BACKEND": "reaktor.web.staticfiles.ModuleManifestStorage"},
 }
 WHITENOISE_USE_FINDERS = False

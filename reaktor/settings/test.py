@@ -5,7 +5,7 @@ import tempfile
 
 os.environ.setdefault("DATA_DIR", tempfile.mkdtemp(prefix="reaktor-test-"))
 
-from reaktor.secrets import made_secret
+from reaktor.config.secrets import made_secret
 from reaktor.settings.base import *  # noqa: F403
 from reaktor.settings.base import DATA_DIR, MEMORY_LAYER, SIMPLE_JWT, database
 

@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl
 from reaktor.engineio.live import LiveSession
 from reaktor.engineio.packets import V3, CloseReason
 from reaktor.engineio.tasks import Tasks
-from reaktor.logcontext import SESSION
+from reaktor.observe.logcontext import SESSION
 from reaktor.socketio.application import Accepted, Application, DisconnectReason, Handshake, NotNow, Refused
 from reaktor.socketio.connection import AckReceived, Connection, ConnectRequested, EventReceived, Left, Message, Reply
 from reaktor.socketio.packet import ROOT, PacketError

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 
-from reaktor.config import EngineIO
+from reaktor.config.model import EngineIO
 from reaktor.engineio.application import Refusal
 from reaktor.engineio.engine import Receive, Relay, Send
 from reaktor.engineio.live import LiveSession

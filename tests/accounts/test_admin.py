@@ -147,7 +147,7 @@ def test_logging_out_everywhere_ends_the_admin_session_too() -> None:
 
 
 def test_other_rights_reach_the_live_sessions(monkeypatch: pytest.MonkeyPatch) -> None:
-    from reaktor import announce
+    from reaktor.process import announce
 
     said: list[Any] = []
     monkeypatch.setattr(announce, "say", lambda group, kind, body: said.append((kind, body["code"])))

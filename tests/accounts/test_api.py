@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from accounts import services
-from reaktor.config import Limits, Rate
+from reaktor.config.model import Limits, Rate
 from tests.support.rest import PASSWORD, Rest, error_code, logged_in, register, set_limits
 
 pytestmark = pytest.mark.django_db

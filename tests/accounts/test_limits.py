@@ -6,7 +6,7 @@ import pytest
 
 from accounts import services
 from accounts.limits import FOR_NAME, FROM_ADDRESS, NAMES_TAKEN, AccountLimits
-from reaktor.config import Limits, Rate
+from reaktor.config.model import Limits, Rate
 from reaktor.errors import (
     ForbiddenError,
     NameTakenError,

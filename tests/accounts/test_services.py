@@ -15,7 +15,6 @@ from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 from accounts import services
 from accounts.authentication import user_for_claims, verify_token
 from accounts.models import User
-from reaktor import announce
 from reaktor.errors import (
     BannedError,
     CloseCode,
@@ -27,6 +26,7 @@ from reaktor.errors import (
     RateLimitedError,
     ReaktorError,
 )
+from reaktor.process import announce
 from tests.support.rest import PASSWORD, register
 
 pytestmark = pytest.mark.django_db

@@ -13,8 +13,8 @@ from chat.deletions import Deletions
 from chat.domain.ids import UserRef
 from chat.models import Deletion, Message
 from chat.services import leaving
-from reaktor.config import Database as DatabaseConfig
-from reaktor.database import Database
+from reaktor.config.model import Database as DatabaseConfig
+from reaktor.db.database import Database
 from tests.support.databases import channel_of, user_ref
 from tests.support.rest import post
 from tests.support.waiting import until

@@ -14,7 +14,7 @@ from django.db.migrations.operations.base import Operation
 from django.db.models import NOT_PROVIDED, Field, Index
 from django.test.utils import CaptureQueriesContext
 
-from reaktor.indexes import AddIndexBeside
+from reaktor.db.indexes import AddIndexBeside
 
 OURS = {"accounts": 1, "chat": 2}
 """How many migrations of each app made the first version."""

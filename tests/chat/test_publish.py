@@ -16,8 +16,8 @@ from chat.delivery.wire import Audience
 from chat.domain.events import Event, EventType
 from chat.domain.ids import SessionId, UserId
 from chat.membership.wire import channel_group
-from reaktor import announce, node
-from reaktor.bus import Bus
+from reaktor.process import announce, node
+from reaktor.process.bus import Bus
 from tests.support.delivery import CHANNEL, message
 
 pytestmark = pytest.mark.django_db(transaction=True)

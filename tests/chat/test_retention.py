@@ -14,10 +14,10 @@ from django.db import connection, connections
 from django.test.utils import CaptureQueriesContext
 
 from chat import retention, selectors, services
-from chat.batches import Post, Stored, store_batch
 from chat.domain.ids import ChannelKey, UserRef
 from chat.models import AuditEntry, Channel, ChannelMembership, Mention, Message, Reaction
-from reaktor.exclusive import exclusive
+from chat.posting.batches import Post, Stored, store_batch
+from reaktor.db.exclusive import exclusive
 from tests.support.databases import channel_of, user_ref
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.database]

@@ -10,9 +10,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from chat import selectors, services
-from chat.batches import Post, store_batch
 from chat.domain.ids import ChannelKey, UserRef
 from chat.models import Channel, ChannelMembership
+from chat.posting.batches import Post, store_batch
 from reaktor.errors import InvalidError, NotFoundError
 from tests.support.databases import channel_of, is_sqlite, user_ref
 

@@ -15,16 +15,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chat import selectors, services
-from chat.batches import Post, Stored, store_batch
 from chat.delivery import wire
 from chat.delivery.wire import Audience
 from chat.domain.errors import ArchivedError
 from chat.domain.events import Event, EventType, MessageData
 from chat.domain.ids import ChannelKey, SessionId, UserRef
 from chat.models import AuditEntry, Channel, ChannelMembership, Mention
-from reaktor import node
-from reaktor.bus import Bus
+from chat.posting.batches import Post, Stored, store_batch
 from reaktor.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError, ReaktorError
+from reaktor.process import node
+from reaktor.process.bus import Bus
 from tests.support.databases import channel_of, user_ref
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.database]

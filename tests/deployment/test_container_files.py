@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from reaktor.config import Cluster, Config, EngineIO, NativeTimings
-from reaktor.environment import variables
+from reaktor.config.environment import variables
+from reaktor.config.model import Cluster, Config, EngineIO, NativeTimings
 
 ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = {variable.name for variable in variables()}

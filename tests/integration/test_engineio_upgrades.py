@@ -10,7 +10,7 @@ import contextlib
 import json
 import random
 
-from reaktor.config import EngineIO
+from reaktor.config.model import EngineIO
 from reaktor.engineio.server import EngineServer
 from tests.support.asgi import HttpClient, RecordingSink, Socket
 from tests.support.engineio_echo import Echo

@@ -18,7 +18,7 @@ from tests.support.tokens import reissued
 
 STORE_BEHIND_ITS_BACK = """
 from accounts.models import User
-from chat.batches import Post, store_batch
+from chat.posting.batches import Post, store_batch
 from chat.selectors import user_ref
 author = user_ref(User.objects.get(username="{author}"))
 for start in range(0, {count}, 500):

@@ -11,7 +11,7 @@ import redis.asyncio.connection
 from channels_redis.core import RedisChannelLayer
 from django.utils.module_loading import import_string
 
-from reaktor.bus import Bus
+from reaktor.process.bus import Bus
 from reaktor.settings.base import redis_layer
 from tests.support.redis import RedisServer, running_redis
 

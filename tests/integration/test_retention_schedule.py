@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from chat.management.commands.runcluster import retention
-from reaktor.config import Config, ConfigError, Retention
+from reaktor.config.model import Config, ConfigError, Retention
 from tests.support.server import LiveServer
 from tests.support.waiting import until
 

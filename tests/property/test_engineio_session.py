@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from reaktor.config import EngineIO, Rate
+from reaktor.config.model import EngineIO, Rate
 from reaktor.engineio.packets import CLOSE, NOOP, PING, V3, V4, CloseReason, Outgoing, Packet, PacketType
 from reaktor.engineio.session import NOOP_AFTER_S, Action, Deliver, Ended, EngineSession, Poll, Signal, State
 

@@ -13,9 +13,9 @@ from chat.domain.ids import ChannelKey, SessionId, UserId, WorkerId
 from chat.domain.sessions import Ending, Status
 from chat.membership.authority import Authority
 from chat.membership.messages import Block, Disconnect, Join, Leave, SetStatus
-from reaktor.bus import Bus
-from reaktor.config import MembershipTimings
+from reaktor.config.model import MembershipTimings
 from reaktor.errors import ReaktorError
+from reaktor.process.bus import Bus
 from tests.support.faulty_layer import FaultyLayer
 from tests.support.membership import LINGERS, NO_GRACE, Node
 from tests.support.virtual_time import run_in_virtual_time

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from chat.management.commands.settings_reference import COMPOSE
-from reaktor.config import Config, ConfigError
-from reaktor.environment import variables
-from reaktor.reference import env_file, page
-from reaktor.secrets import made_secret, make_missing, with_files
-from reaktor.variables import format_duration, parse_duration_s
+from reaktor.config.environment import variables
+from reaktor.config.model import Config, ConfigError
+from reaktor.config.reference import env_file, page
+from reaktor.config.secrets import made_secret, make_missing, with_files
+from reaktor.config.variables import format_duration, parse_duration_s
 
 ROOT = Path(__file__).resolve().parents[2]
 SHOW = "from django.conf import settings; print(settings.SECRET_KEY, settings.JWT_SECRET)"

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from reaktor.wsframe import FRAMES_EXTENSION
+from reaktor.web.wsframe import FRAMES_EXTENSION
 
 CLIENT = ("203.0.113.7", 40000)
 WAIT_S = 5.0

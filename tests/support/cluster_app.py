@@ -9,7 +9,7 @@ import json
 import os
 import time
 
-from reaktor.wsframe import FRAMES_EXTENSION, text_frame
+from reaktor.web.wsframe import FRAMES_EXTENSION, text_frame
 
 if os.path.exists(os.environ.get("TEST_BROKEN_IF", "")):
     raise SyntaxError("broken on purpose")

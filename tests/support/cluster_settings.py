@@ -2,7 +2,7 @@
 
 import os
 
-from reaktor.config import Config
+from reaktor.config.model import Config
 
 REAKTOR = Config.from_mapping(os.environ)
 SECRET_KEY = "only-for-tests"

@@ -1,7 +1,7 @@
 """The conformance server: Engine.IO echo at /engine.io/, Socket.IO at /socket.io/, served by Daphne.
 
 `python -m tests.support.conformance PORT`; `make conformance-server PORT=…` sets the timings that the published suites
-expect. Timings come from the environment by reaktor.config.
+expect. Timings come from the environment by reaktor.config.model.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from reaktor.config import Config, EngineIO
+from reaktor.config.model import Config, EngineIO
 from reaktor.engineio.engine import Receive, Relay, Send
 from reaktor.engineio.relay import UnixRelay
 from reaktor.engineio.request import Scope

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chat.delivery.wire import DURABLE_KIND
-from chat.writer import Committed
+from chat.posting.writer import Committed
 from reaktor.asgi import NodeRuntime, application
 from reaktor.asgi import create_runtime as create_healthy_runtime
 

@@ -7,7 +7,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-from reaktor.config import EngineIO
+from reaktor.config.model import EngineIO
 from reaktor.engineio.server import EngineServer
 from tests.support.asgi import HttpClient, RecordingSink, Socket
 from tests.support.engineio_echo import Echo

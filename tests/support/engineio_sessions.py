@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reaktor.config import EngineIO
+from reaktor.config.model import EngineIO
 from reaktor.engineio.packets import V4, Packet, PacketType
 from reaktor.engineio.session import EngineSession, Poll, Signal
 

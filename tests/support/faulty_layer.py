@@ -1,6 +1,7 @@
 """FaultyLayer: a Channels layer in memory that loses, repeats and delays messages by seed, and can be cut off.
 
-Everything above it is the real thing: reaktor.bus.Bus, the authority, the followers. Delays put messages out of order.
+Everything above it is the real thing: reaktor.process.bus.Bus, the authority, the followers. Delays put messages out
+of order.
 """
 
 from __future__ import annotations

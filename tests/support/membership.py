@@ -30,8 +30,8 @@ from chat.membership.messages import (
     Transition,
 )
 from chat.membership.replica import Replica
-from reaktor.bus import Bus
-from reaktor.config import MembershipTimings
+from reaktor.config.model import MembershipTimings
+from reaktor.process.bus import Bus
 
 QUICK = MembershipTimings(
     tick_s=0.02,

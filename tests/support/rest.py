@@ -15,14 +15,14 @@ from django.test import Client
 from accounts import services
 from accounts.limits import AccountLimits
 from accounts.models import User
-from chat.batches import Post, Stored, store_batch
 from chat.domain.events import MessageData
 from chat.domain.ids import ChannelKey
-from chat.limits import ChatLimits
 from chat.membership.roster import SessionEntry
+from chat.posting.batches import Post, Stored, store_batch
+from chat.posting.limits import ChatLimits
 from chat.selectors import user_ref
-from reaktor import node
-from reaktor.config import Limits
+from reaktor.config.model import Limits
+from reaktor.process import node
 
 PASSWORD = "correct horse 7"
 

@@ -7,7 +7,7 @@ import sys
 
 from reaktor.cluster.composition import Cluster
 from reaktor.cluster.failures import ClusterError
-from reaktor.config import Config
+from reaktor.config.model import Config
 
 
 class Companion:

@@ -4,7 +4,7 @@ import os
 import sys
 
 from reaktor.cluster.daphne import Server
-from reaktor.config import Config
+from reaktor.config.model import Config
 from tests.support.cluster_app import application
 
 if __name__ == "__main__":

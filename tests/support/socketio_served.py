@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from reaktor.config import EngineIO
+from reaktor.config.model import EngineIO
 from reaktor.engineio.application import Refusal
 from reaktor.socketio.application import Accepted, DisconnectReason, Handshake, NotNow, Refused
 from reaktor.socketio.connection import ConnectRequested

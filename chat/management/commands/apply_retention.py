@@ -13,9 +13,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from chat.models import Channel
 from chat.retention import Expired, retention_apply, retention_find
-from reaktor.config import Config
-from reaktor.exclusive import exclusive
-from reaktor.progress import for_command
+from reaktor.config.model import Config
+from reaktor.db.exclusive import exclusive
+from reaktor.observe.progress import for_command
 
 
 class Command(BaseCommand):

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
 
-from reaktor.backup import BackupError, copy_sqlite
+from reaktor.db.backup import BackupError, copy_sqlite
 
 
 class Command(BaseCommand):

@@ -17,7 +17,7 @@ from reaktor.cluster.failures import ClusterError, NotRunningError
 from reaktor.cluster.rundir import RunDir
 from reaktor.cluster.status import as_table
 from reaktor.cluster.supervisor import MAX_WORKERS
-from reaktor.config import Config
+from reaktor.config.model import Config
 
 STATUS_S = 10.0
 NO_LIVE_SERVER = 3

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from chat.moving import backup
-from reaktor.progress import for_command
+from reaktor.observe.progress import for_command
 
 
 class Command(BaseCommand):

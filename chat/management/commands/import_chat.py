@@ -16,7 +16,7 @@ from chat.moving.restore import RestoreError, header_of, is_empty, restore
 from reaktor.cluster.control import ask
 from reaktor.cluster.failures import NotRunningError
 from reaktor.cluster.rundir import RunDir
-from reaktor.progress import for_command
+from reaktor.observe.progress import for_command
 
 ASK_S = 5.0
 

@@ -14,9 +14,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from chat.moving.report import Report
 from chat.moving.seed_import import SeedImport
 from chat.moving.seed_source import SeedSource
-from reaktor.config import Config
-from reaktor.exclusive import exclusive
-from reaktor.progress import for_command
+from reaktor.config.model import Config
+from reaktor.db.exclusive import exclusive
+from reaktor.observe.progress import for_command
 
 
 class Command(BaseCommand):

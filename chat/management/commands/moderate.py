@@ -15,10 +15,10 @@ from chat import services
 from chat.domain.ids import SYSTEM
 from chat.management.commands.clusterctl import NO_LIVE_SERVER
 from chat.membership.wire import BLOCKS_CHANGED, REVOKED_GROUP
-from reaktor.announce import kept_lines, say
-from reaktor.config import ConfigError
+from reaktor.config.model import ConfigError
+from reaktor.config.variables import parse_duration_s
 from reaktor.errors import ReaktorError
-from reaktor.variables import parse_duration_s
+from reaktor.process.announce import kept_lines, say
 
 ACTIONS = ("kick", "mute", "ban", "lift", "purge")
 

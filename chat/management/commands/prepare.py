@@ -16,9 +16,9 @@ from django.core.management.base import BaseCommand, CommandError
 from accounts.services import administrator_ensure
 from reaktor.cluster.failures import RedisUnavailableError
 from reaktor.cluster.redis import wait_for_redis
-from reaktor.config import Config, Start
+from reaktor.config.model import Config, Start
+from reaktor.db.startup import StartupError, migration_lock, wait_for_database
 from reaktor.errors import ReaktorError
-from reaktor.startup import StartupError, migration_lock, wait_for_database
 
 
 class Command(BaseCommand):

@@ -25,14 +25,14 @@ from chat.domain.ids import WorkerId
 from chat.membership.authority import Authority
 from chat.membership.rival import is_anyone_serving
 from chat.selectors import BlockReader
-from reaktor import reports
-from reaktor.bus import Bus
 from reaktor.cluster import supervisor
 from reaktor.cluster.chores import Chore
 from reaktor.cluster.composition import Cluster, worker_environment
 from reaktor.cluster.failures import ClusterError, SupervisorError
-from reaktor.config import Config
-from reaktor.database import Database
+from reaktor.config.model import Config
+from reaktor.db.database import Database
+from reaktor.observe import error_reports as reports
+from reaktor.process.bus import Bus
 from reaktor.settings.base import redis_layer
 
 MAX_PORT = 65_535

@@ -6,8 +6,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from reaktor.environment import variables
-from reaktor.reference import env_file, page
+from reaktor.config.environment import variables
+from reaktor.config.reference import env_file, page
 
 COMPOSE = {
     "PUBLIC_URL": "http://localhost:8000",

@@ -19,12 +19,13 @@ from typing import Any
 from channels.consumer import AsyncConsumer
 
 from accounts.authentication import Claims, user_for_claims, verify_token
-from chat import actions, selectors
-from chat.batches import Stored
+from chat import selectors
 from chat.domain.ids import SessionId
 from chat.domain.sessions import Ending, SessionInfo, Transport
-from chat.revalidation import credentials_of
-from chat.runtime import Runtime, current
+from chat.live import actions
+from chat.live.revalidation import credentials_of
+from chat.live.runtime import Runtime, current
+from chat.posting.batches import Stored
 from chat.transports.native import handlers, moderation, protocol  # noqa: F401  handlers register themselves
 from chat.transports.native.protocol import BadFrameError, Request
 from chat.transports.native.registry import HANDLERS
@@ -39,9 +40,9 @@ from reaktor.errors import (
     ReaktorError,
     TooLargeError,
 )
-from reaktor.logcontext import SESSION, SESSION_CHARS
-from reaktor.origins import is_allowed_origin
-from reaktor.wsframe import FRAMES_EXTENSION, FrameSink
+from reaktor.observe.logcontext import SESSION, SESSION_CHARS
+from reaktor.web.origins import is_allowed_origin
+from reaktor.web.wsframe import FRAMES_EXTENSION, FrameSink
 
 logger = logging.getLogger(__name__)
 

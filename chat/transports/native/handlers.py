@@ -8,9 +8,10 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from chat import actions, services
+from chat import services
 from chat.domain import rules
 from chat.domain.sessions import Status
+from chat.live import actions
 from chat.transports.native.protocol import Request
 from chat.transports.native.registry import handles
 from chat.transports.native.session import NativeSession

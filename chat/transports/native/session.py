@@ -16,11 +16,11 @@ from chat.delivery.session import LiveSession
 from chat.domain.events import Event, EventType
 from chat.domain.ids import UserRef
 from chat.domain.sessions import Credentials, SessionInfo
-from chat.revalidation import credentials_of
+from chat.live.revalidation import credentials_of
 from chat.transports.native import protocol
-from reaktor.config import Limits, NativeTimings, Rate
+from reaktor.config.model import Limits, NativeTimings, Rate
 from reaktor.errors import CloseCode, Disconnect, RateLimitedError
-from reaktor.wsframe import FrameSink
+from reaktor.web.wsframe import FrameSink
 
 
 class NativeSession(LiveSession):

@@ -19,9 +19,9 @@ from chat.membership.roster import SessionEntry
 from chat.selectors.export import export_page
 from chat.transports.rest import shapes
 from chat.transports.rest.views import ChatView
-from reaktor.api import answers
 from reaktor.errors import NotFoundError, UnavailableError
 from reaktor.times import timestamp
+from reaktor.web.api import answers
 
 END_TIMEOUT_S = 10.0
 

@@ -11,8 +11,8 @@ from chat.domain import rules
 from chat.transports.rest import moderation_shapes
 from chat.transports.rest import shapes as chat_shapes
 from chat.transports.rest.views import ChatView
-from reaktor.api import answers
 from reaktor.errors import NotFoundError
+from reaktor.web.api import answers
 
 
 class MembershipView(ChatView):

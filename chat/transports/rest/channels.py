@@ -10,7 +10,7 @@ from chat import selectors, services
 from chat.domain import rules
 from chat.transports.rest import shapes
 from chat.transports.rest.views import ChatView
-from reaktor.api import answers
+from reaktor.web.api import answers
 
 
 class ChannelsView(ChatView):

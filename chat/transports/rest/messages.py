@@ -10,8 +10,8 @@ from chat import selectors, services
 from chat.domain import rules
 from chat.transports.rest import shapes
 from chat.transports.rest.views import ChatView
-from reaktor.api import answers
 from reaktor.errors import InvalidError, NotFoundError
+from reaktor.web.api import answers
 
 
 class MessagesView(ChatView):

@@ -13,7 +13,7 @@ from chat.domain.policies import MAX_PURGE_HOURS, REASON_CHARS, SanctionKind
 from chat.domain.rules import Role
 from chat.models import Report
 from chat.services.invites import MAX_USES
-from reaktor.api import NOT_BLANK, Text, WholeInBody
+from reaktor.web.api import NOT_BLANK, Text, WholeInBody
 
 KINDS = [kind.value for kind in SanctionKind]
 CURSOR = r"^[0-9]{1,18}\Z"

@@ -14,7 +14,7 @@ from chat.domain import rules
 from chat.domain.policies import MAX_SLOW_MODE_S
 from chat.domain.rules import ChannelKind, Role
 from chat.domain.sessions import Status, Transport
-from reaktor.api import NOT_BLANK, Text, Whole, WholeInBody
+from reaktor.web.api import NOT_BLANK, Text, Whole, WholeInBody
 
 UUID = r"^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}\Z"
 PAGE_MESSAGES = 50

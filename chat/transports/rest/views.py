@@ -5,7 +5,7 @@ from __future__ import annotations
 from chat.domain.events import ChannelData
 from chat.selectors import ChannelAccess, channel_data
 from chat.transports.views import ChatSide
-from reaktor.api import ApiView
+from reaktor.web.api import ApiView
 
 
 class ChatView(ChatSide, ApiView):

@@ -11,8 +11,8 @@ from rest_framework.response import Response
 from accounts import services
 from accounts.models import RESERVED_USERNAMES, User
 from chat.transports.seed.views import SeedView, required
-from reaktor.api import client_address
 from reaktor.errors import InvalidError, NameTakenError, NotAuthenticatedError
+from reaktor.web.api import client_address
 
 _NAME = re.compile(r"[A-Za-z0-9]+")
 MIN_NAME, MAX_NAME = 3, 32

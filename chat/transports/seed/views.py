@@ -18,9 +18,9 @@ from rest_framework.response import Response
 from accounts.authentication import Claims, token_from_header, user_for_claims, verify_token
 from accounts.models import User
 from chat.transports.views import ChatSide
-from reaktor.api import ApiView
 from reaktor.errors import InvalidError, NotAuthenticatedError
-from reaktor.rest import OrjsonParser, error_response, flat, parse_body, read_body
+from reaktor.web.api import ApiView
+from reaktor.web.rest import OrjsonParser, error_response, flat, parse_body, read_body
 
 
 class SeedParser(OrjsonParser):

@@ -15,12 +15,12 @@ from functools import partial
 from typing import Any
 
 from accounts.authentication import Claims, user_for_claims, verify_token
-from chat import actions
-from chat.batches import Stored
 from chat.domain.ids import SessionId, UserRef
 from chat.domain.sessions import Ending, Grace, SessionInfo, Transport
-from chat.revalidation import credentials_of
-from chat.runtime import Runtime, current
+from chat.live import actions
+from chat.live.revalidation import credentials_of
+from chat.live.runtime import Runtime, current
+from chat.posting.batches import Stored
 from chat.selectors import user_ref
 from chat.transports.socketio import events
 from chat.transports.socketio.session import SocketIOSession

@@ -14,7 +14,7 @@ from chat.delivery.hub import Hub
 from chat.delivery.session import LiveSession
 from chat.domain.ids import ChannelKey, UserRef
 from chat.domain.sessions import Credentials, SessionInfo
-from chat.feeds import Feeds
+from chat.live.feeds import Feeds
 from chat.selectors import timestamp
 from chat.transports.socketio import events
 from chat.transports.socketio.events import Frame, FrameBatch, SocketIOFormat

@@ -13,8 +13,8 @@ from chat.domain.ids import ChannelKey, CommandId, SessionId, UserId
 from chat.domain.sessions import Ending
 from chat.membership import wire
 from chat.membership.messages import Block, Disconnect, Join, Leave, MemberJoined, Outcome, Position, Revoke, Snapshot
-from reaktor.bus import Bus
 from reaktor.errors import BannedError, InvalidError, NotFoundError, TooManySessionsError, UnavailableError
+from reaktor.process.bus import Bus
 from tests.support.faulty_layer import FaultyLayer
 from tests.support.membership import FIRST, LINGERS, QUICK, SECOND, Node, authority_on, eventually, running
 

@@ -11,8 +11,8 @@ import pytest
 
 from chat.domain.ids import ChannelKey
 from chat.membership.rival import is_anyone_serving
-from reaktor.bus import Bus
 from reaktor.errors import UnavailableError
+from reaktor.process.bus import Bus
 from tests.support.membership import FIRST, QUICK, SECOND, Node, authority_on, eventually, running
 from tests.support.redis import RedisServer, close_layers, running_redis
 

@@ -27,7 +27,6 @@ from accounts import tokens
 from accounts.models import User
 from accounts.services import user_register
 from chat import selectors, services
-from chat.batches import Post, Stored, store_batch
 from chat.domain.ids import ChannelKey
 from chat.models import (
     AuditAction,
@@ -45,6 +44,7 @@ from chat.models import (
     WordRule,
 )
 from chat.moving import backup
+from chat.posting.batches import Post, Stored, store_batch
 from tests.support.databases import channel_of, own_database, postgresql_url, user_ref
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.database]

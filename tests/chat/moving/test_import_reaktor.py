@@ -11,9 +11,9 @@ from django.core.management import CommandError, call_command
 from accounts.models import User
 from accounts.services import user_authenticate
 from chat import selectors
-from chat.batches import Post, store_batch
 from chat.domain.ids import ChannelKey
 from chat.models import Channel, Message
+from chat.posting.batches import Post, store_batch
 from tests.support.databases import channel_of, user_ref
 from tests.support.seed_redis import SeedRedis, is_whole, message, texts
 

@@ -10,10 +10,10 @@ from django.db import connection
 
 from accounts.models import User
 from chat import selectors, services
-from chat.batches import Post, Result, Stored, store_batch
 from chat.domain.ids import ChannelKey, UserRef
 from chat.domain.rules import Role
 from chat.models import AuditEntry, Channel, ChannelMembership, Invite, Mention
+from chat.posting.batches import Post, Result, Stored, store_batch
 from chat.selectors.moderation import blocks_in_force
 from reaktor.errors import BannedError, ConflictError, ForbiddenError, InvalidError, NotFoundError
 from tests.support.databases import channel_of, user_ref

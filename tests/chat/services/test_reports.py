@@ -9,15 +9,15 @@ import pytest
 
 from accounts.models import User
 from chat import selectors, services
-from chat.batches import Post, Result, Stored, store_batch
 from chat.domain.events import MessageData
 from chat.domain.ids import ChannelKey, UserRef
 from chat.domain.policies import TextRules
 from chat.domain.words import WordFilter
 from chat.models import AuditEntry, Channel, Message, Report, Sanction, WordRule
+from chat.posting.batches import Post, Result, Stored, store_batch
+from chat.posting.textrules import REFRESH_S, CurrentTextRules
 from chat.services import purge
-from chat.textrules import REFRESH_S, CurrentTextRules
-from reaktor.config import Limits
+from reaktor.config.model import Limits
 from reaktor.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
 from tests.support.databases import channel_of, user_ref
 

@@ -12,11 +12,11 @@ from django.db import connection, transaction
 from accounts.models import User
 from accounts.tokens import check_may_log_in
 from chat import selectors, services
-from chat.batches import Post, Result, Stored, store_batch
 from chat.domain.errors import MutedError
 from chat.domain.ids import SYSTEM, ChannelKey, UserRef
 from chat.domain.policies import KICK_S
 from chat.models import AuditEntry, Channel, ChannelMembership, Sanction
+from chat.posting.batches import Post, Result, Stored, store_batch
 from chat.selectors.moderation import blocks_in_force
 from reaktor.errors import BannedError, ForbiddenError, InvalidError, NotFoundError, RateLimitedError
 from tests.support.databases import channel_of

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from django.core.files.storage import FileSystemStorage
 
-from reaktor.staticfiles import ModuleManifestStorage
+from reaktor.web.staticfiles import ModuleManifestStorage
 
 HERE = Path(__file__).parent
 STATIC = HERE.parents[2] / "chat" / "static"

@@ -14,7 +14,7 @@ from reaktor.cluster.dispatcher import Dispatcher, open_listeners
 from reaktor.cluster.failures import ListenError
 from reaktor.cluster.handoff import SupervisorEnd, WorkerEnd, socket_pair
 from reaktor.cluster.policy import slot_for
-from reaktor.config import Cluster
+from reaktor.config.model import Cluster
 from tests.support.ports import free_port
 
 CONFIG = Cluster(bind="127.0.0.1", hold_s=0.6, hold_count=3, peek_s=0.5)

@@ -7,9 +7,9 @@ import contextlib
 
 from channels.layers import InMemoryChannelLayer
 
-from reaktor.bus import Bus
 from reaktor.cluster.lease_exchange import FORGET_S, KIND, LeaseExchange
 from reaktor.cluster.leases import LeaseBook
+from reaktor.process.bus import Bus
 from tests.support.waiting import until
 
 

@@ -5,7 +5,7 @@ import pytest
 from reaktor.cluster.process import Listener, WorkerProcess, WorkerState
 from reaktor.cluster.status import as_table, gather
 from reaktor.cluster.supervisor import Supervisor
-from reaktor.config import Cluster
+from reaktor.config.model import Cluster
 
 LISTENER = Listener(print, print, print, print)
 AUTHORITY = {"phase": "serving", "epoch": 5, "revision": 40, "digest": "abc", "sessions": 3}

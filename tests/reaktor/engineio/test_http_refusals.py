@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from reaktor.config import EngineIO
+from reaktor.config.model import EngineIO
 from reaktor.engineio.packets import CloseReason
 from tests.support.asgi import Socket
 from tests.support.engineio_served import ERRORS, Served

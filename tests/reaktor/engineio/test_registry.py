@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 
-from reaktor.config import EngineIO
+from reaktor.config.model import EngineIO
 from reaktor.engineio.packets import CloseReason
 from reaktor.engineio.server import EngineServer
 from reaktor.engineio.sid import Worker, new_sid, worker_of

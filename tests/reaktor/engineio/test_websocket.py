@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from reaktor.config import EngineIO, Rate
+from reaktor.config.model import EngineIO, Rate
 from reaktor.engineio.packets import CloseReason
 from tests.support.asgi import Socket
 from tests.support.engineio_served import PATH, Served, upgrade_of

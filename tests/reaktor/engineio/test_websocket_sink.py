@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from reaktor.config import EngineIO
+from reaktor.config.model import EngineIO
 from reaktor.engineio.packets import CloseReason, ReadyBatch, ReadyPacket
 from tests.support.asgi import RecordingSink, Socket
 from tests.support.engineio_served import PATH, Served, upgrade_of

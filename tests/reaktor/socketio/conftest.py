@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from reaktor.config import EngineIO
+from reaktor.config.model import EngineIO
 from reaktor.socketio import client
 from tests.support.socketio_served import Served
 

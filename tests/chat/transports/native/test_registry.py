@@ -8,7 +8,7 @@ from chat.transports.native.asyncapi import document
 from chat.transports.native.operations import MAX_CURSORS, OPERATIONS
 from chat.transports.native.registry import HANDLERS
 from chat.transports.native.schemas import EVENTS, REPLIES
-from reaktor.config import Limits
+from reaktor.config.model import Limits
 
 
 def test_each_operation_but_pong_has_a_handler_and_no_handler_is_left_over() -> None:

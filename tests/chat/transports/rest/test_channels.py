@@ -8,7 +8,7 @@ import pytest
 
 from chat.domain.events import ChannelData
 from chat.models import Channel, ChannelMembership
-from reaktor.config import Limits, Rate
+from reaktor.config.model import Limits, Rate
 from tests.support.rest import Rest, error_code, live, logged_in, post, register, set_limits
 
 pytestmark = pytest.mark.django_db

@@ -9,7 +9,7 @@ import pytest
 
 from accounts.models import User
 from chat.domain.events import MessageData
-from reaktor.config import Limits, Rate
+from reaktor.config.model import Limits, Rate
 from tests.support.rest import Rest, error_code, logged_in, post, register, set_limits
 
 pytestmark = pytest.mark.django_db

@@ -12,7 +12,7 @@ from accounts.models import User
 from chat import services
 from chat.models import Channel, ChannelMembership
 from chat.selectors import user_ref
-from reaktor.config import Limits, Rate
+from reaktor.config.model import Limits, Rate
 from tests.support.rest import PASSWORD, Rest, live, post, register, set_limits
 
 pytestmark = pytest.mark.django_db

@@ -1,0 +1,345 @@
+"""What a live session may ask, whatever its transport: connect, join, leave, post, change, read, sync, status, typing.
+
+Transports translate frames into these calls and their results into frames. Actions check what the store and the
+membership know, then act through services, the writer and the runtime. Where an answer carries a cursor it is made
+in the very loop turn in which it is true, and handed to `respond` there (see docs/architecture.md, "Order").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NotRequired, TypedDict
+
+from accounts.models import User
+from chat import selectors, services
+from chat.delivery.session import LiveSession
+from chat.delivery.wire import Audience
+from chat.domain import rules
+from chat.domain.errors import NotAMemberError
+from chat.domain.events import ChangesData, ChannelData, Event, EventType, MemberData, MessageData
+from chat.domain.ids import ChannelKey, UserRef
+from chat.domain.sessions import Ending, Status
+from chat.live.runtime import Runtime
+from chat.membership.messages import Outcome
+from chat.posting.batches import Post, Result
+from chat.posting.limits import ChatLimits
+from chat.selectors import ChannelAccess
+from reaktor.errors import BannedError, ForbiddenError, NotFoundError, TooLargeError
+
+PAGE_MESSAGES = 100
+PAGE_BYTES = 128 * 1024
+
+
+class JoinData(TypedDict):
+    channel: ChannelData
+    members: list[MemberData]
+    member_count: int
+    messages: list[MessageData]
+    seq: int
+    reset: bool
+
+
+class Greeting(TypedDict):
+    """What hello is answered with, beyond the session itself."""
+
+    epoch: str
+    channels: list[ChannelData]
+    resume: dict[str, ChangesData]
+
+
+class PageData(TypedDict):
+    messages: list[MessageData]
+    has_more: bool
+
+
+class ChannelsPage(TypedDict):
+    results: list[ChannelData]
+    next: NotRequired[str | None]
+
+
+def _channel_data(runtime: Runtime, found: ChannelAccess) -> ChannelData:
+    return selectors.channel_data(found, online=runtime.online_count(found.channel.key))
+
+
+# -- Coming and going ---------------------------------------------------------------------------------------------
+
+
+def _load_start(user: UserRef, keys: Sequence[ChannelKey]) -> tuple[str, list[ChannelAccess]]:
+    services.memberships_ensure(user_id=user.id)
+    return selectors.history_epoch(), selectors.channels_access(user=user, keys=keys)
+
+
+async def connect(
+    runtime: Runtime,
+    session: LiveSession,
+    verify: Callable[[], User],
+    cursors: Mapping[str, int],
+    respond: Callable[[Greeting], None],
+) -> None:
+    """Make a session live and put it back into the channels of its cursors; `respond` with what it missed.
+
+    `verify` is Runtime.connect()'s. Channels that are gone or not theirs any more are left out of `resume`. Raises
+    BannedError, NotAuthenticatedError, TooManySessionsError, UnavailableError, TooLargeError (more channels than a
+    session may be in).
+    """
+    limits = runtime.config.limits
+    if len(cursors) > limits.channels_per_session:
+        raise TooLargeError(f"A session is in at most {limits.channels_per_session} channels.")
+    asked = [ChannelKey(key) for key in cursors]
+    epoch, found = await runtime.database.read(_load_start, session.user, asked)
+    keys = [each.channel.key for each in found if each.channel.key in cursors]
+    async with runtime.feeds.pinned(*keys):
+        await runtime.connect(session, verify)
+        try:
+            keys = [key for key in keys if await _entered_again(runtime, session, key)]
+            answers = {key: await runtime.feeds.answer_since(key, cursors[key]) for key in keys}
+            greeting: Greeting = {
+                "epoch": epoch,
+                "channels": [_channel_data(runtime, each) for each in found],
+                "resume": _bounded(
+                    {key: _renewed(runtime, key, cursors[key], answers[key]) for key in keys},
+                    runtime.config.delivery.sync_total_bytes,
+                ),
+            }
+            respond(greeting)
+            runtime.presence.start(session)
+        except BaseException:
+            runtime.disconnect(session, Ending.GOODBYE)
+            raise
+
+
+async def _entered_again(runtime: Runtime, session: LiveSession, key: ChannelKey) -> bool:
+    """Whether the session may go on there. The membership knows of kicks, and of bans a moment before the store."""
+    try:
+        await runtime.join(session, key, _nothing)
+    except (BannedError, ForbiddenError, NotFoundError):
+        return False
+    return True
+
+
+def _nothing(outcome: Outcome) -> None:
+    """The channel is entered when the greeting is given, not before."""
+
+
+def _renewed(runtime: Runtime, key: ChannelKey, cursor: int, answer: ChangesData) -> ChangesData:
+    """The answer as of this turn: what was delivered while others were still being read is added from memory."""
+    feed = runtime.feeds.get(key)
+    if feed is None or feed.head == answer["seq"]:
+        return answer
+    if "messages" not in answer:
+        return {"reset": True, "seq": feed.head}
+    later = feed.recent.since(answer["seq"])
+    if later is None:
+        return {"reset": True, "seq": feed.head}
+    merged = {each["id"]: each for each in [*answer["messages"], *later]}
+    return {"messages": sorted(merged.values(), key=lambda each: each["changed_seq"]), "seq": feed.head}
+
+
+def _bounded(answers: dict[str, ChangesData], max_bytes: int) -> dict[str, ChangesData]:
+    """The same, with resets from the channel on that would pass the bound of all together."""
+    left = max_bytes
+    bounded: dict[str, ChangesData] = {}
+    for key, answer in answers.items():
+        size = selectors.changes_bytes(answer)
+        left -= size
+        bounded[key] = answer if left >= 0 else {"reset": True, "seq": answer["seq"]}
+        if left < 0:
+            left += size
+    return bounded
+
+
+async def join_channel(
+    runtime: Runtime, session: LiveSession, key: str, after: int | None, respond: Callable[[JoinData], None]
+) -> None:
+    """Enter a channel that exists, or ask again what it looks like; `respond` in the turn in which it is entered.
+
+    Raises NotFoundError, TooLargeError (too many channels), RateLimitedError, UnavailableError.
+    """
+    wanted = rules.parse_channel_key(key)
+    limit = runtime.config.limits.channels_per_session
+    if wanted not in session.channels and len(session.channels) >= limit:
+        raise TooLargeError(f"A session is in at most {limit} channels.")
+    found = await runtime.database.read(_enter, runtime.limits, session.user, wanted)
+    async with runtime.feeds.pinned(wanted):
+        answer = await runtime.feeds.answer_since(wanted, after) if after is not None else None
+
+        def on_applied(outcome: Outcome) -> None:
+            if outcome.is_accepted:
+                respond(_join_data(runtime, found, after, answer))
+
+        await runtime.join(session, wanted, on_applied)
+
+
+def _enter(limits: ChatLimits, user: UserRef, key: ChannelKey) -> ChannelAccess:
+    limits.check_join(user.id)
+    return selectors.channel_access(user=user, key=key)
+
+
+def _join_data(runtime: Runtime, found: ChannelAccess, after: int | None, answer: ChangesData | None) -> JoinData:
+    key = found.channel.key
+    feed = runtime.feeds.get(key)
+    if feed is None:
+        raise NotFoundError("There is no such channel.")
+    members = runtime.members(key)
+    since = _renewed(runtime, key, after, answer) if answer is not None and after is not None else None
+    is_reset = since is None or "messages" not in since
+    config = runtime.config.delivery
+    messages = feed.recent.newest(config.join_messages) if since is None or is_reset else since["messages"]
+    channel = _channel_data(runtime, found)
+    channel["seq"], channel["number"] = feed.head, feed.recent.head_number
+    if channel["role"] is not None:
+        channel["unread"] = max(channel["number"] - channel["read_number"], 0)
+    return {
+        "channel": channel,
+        "members": members[: config.members_in_join],
+        "member_count": len(members),
+        "messages": messages,
+        "seq": feed.head,
+        "reset": is_reset and after is not None,
+    }
+
+
+async def leave_channel(runtime: Runtime, session: LiveSession, key: str) -> None:
+    """Repeating it changes nothing."""
+    wanted = rules.parse_channel_key(key)
+    if wanted in session.channels:
+        await runtime.leave(session, wanted)
+
+
+# -- Messages -----------------------------------------------------------------------------------------------------
+
+
+def post_message(
+    runtime: Runtime,
+    session: LiveSession,
+    *,
+    key: str,
+    text: object,
+    nonce: str | None,
+    reply_to: str | None,
+    respond: Callable[[Result], None],
+) -> None:
+    """Queue a message; `respond` in its place of the channel's order, after the commit. Never waits.
+
+    Raises NotAMemberError, InvalidError, TooLargeError, UnavailableError (then `respond` is not called).
+    """
+    wanted = rules.parse_channel_key(key)
+    if wanted not in session.channels:
+        raise NotAMemberError
+    checked = rules.check_text(text, max_chars=runtime.config.limits.text_chars)
+    if nonce is not None:
+        rules.check_nonce(nonce)
+    post = Post(session.user, wanted, checked, nonce, reply_to, session.info.session_id)
+    runtime.writer.submit(post, respond)
+
+
+async def edit_message(runtime: Runtime, session: LiveSession, key: str, message_id: str, text: str) -> MessageData:
+    max_chars = runtime.config.limits.text_chars
+    return await _changed(
+        runtime,
+        session,
+        services.message_edit,
+        key=key,
+        message_id=message_id,
+        text=rules.check_text(text, max_chars=max_chars),
+        max_chars=max_chars,
+        text_rules=runtime.text_rules,
+    )
+
+
+async def delete_message(runtime: Runtime, session: LiveSession, key: str, message_id: str) -> MessageData:
+    return await _changed(runtime, session, services.message_delete, key=key, message_id=message_id)
+
+
+async def add_reaction(runtime: Runtime, session: LiveSession, key: str, message_id: str, emoji: str) -> MessageData:
+    return await _changed(runtime, session, services.reaction_add, key=key, message_id=message_id, emoji=emoji)
+
+
+async def remove_reaction(runtime: Runtime, session: LiveSession, key: str, message_id: str, emoji: str) -> MessageData:
+    return await _changed(runtime, session, services.reaction_remove, key=key, message_id=message_id, emoji=emoji)
+
+
+async def _changed(runtime: Runtime, session: LiveSession, service: Any, *, key: str, **fields: Any) -> MessageData:
+    """Run the service; answer once this session's own stream has reached the change, never before."""
+    wanted = rules.parse_channel_key(key)
+    message: MessageData = await runtime.database.write(service, user=session.user, key=wanted, **fields)
+    if wanted in session.channels:
+        await runtime.feeds.reached(wanted, message["changed_seq"])
+    return message
+
+
+async def list_messages(runtime: Runtime, session: LiveSession, key: str, marks: Mapping[str, int]) -> PageData:
+    """A page by number, oldest first; one of over 128 KiB stops earlier, with has_more."""
+    wanted = rules.parse_channel_key(key)
+
+    def read() -> selectors.MessagePage:
+        found = selectors.channel_access(user=session.user, key=wanted)
+        return selectors.messages_page(found.channel.id, **marks)
+
+    page = await runtime.database.read(read)
+    page = selectors.bounded_page(page, max_bytes=PAGE_BYTES, keep_oldest="after" in marks)
+    if page.messages and wanted in session.channels:
+        await runtime.feeds.reached(wanted, max(each["changed_seq"] for each in page.messages))
+    return {"messages": page.messages, "has_more": page.has_more}
+
+
+async def sync(
+    runtime: Runtime,
+    session: LiveSession,
+    cursors: Mapping[str, int],
+    respond: Callable[[dict[str, ChangesData]], None],
+) -> None:
+    """What changed in each channel since its cursor, or a reset; never a part. Unknown channels are absent."""
+    asked = [ChannelKey(key) for key in cursors]
+    found = await runtime.database.read(selectors.channels_access, user=session.user, keys=asked)
+    keys = [each.channel.key for each in found if each.channel.key in cursors]
+    async with runtime.feeds.pinned(*keys):
+        answers = {key: await runtime.feeds.answer_since(key, cursors[key]) for key in keys}
+        renewed: dict[str, ChangesData] = {key: _renewed(runtime, key, cursors[key], answers[key]) for key in keys}
+        respond(_bounded(renewed, runtime.config.delivery.sync_total_bytes))
+
+
+async def mark_read(runtime: Runtime, session: LiveSession, key: str, number: int) -> services.ReadMark:
+    wanted = rules.parse_channel_key(key)
+    return await runtime.database.write(
+        services.read_mark, user=session.user, key=wanted, number=number, session_id=session.info.session_id
+    )
+
+
+# -- Channels -----------------------------------------------------------------------------------------------------
+
+
+async def list_channels(runtime: Runtime, session: LiveSession, search: str | None, cursor: str | None) -> ChannelsPage:
+    found, following = await runtime.database.read(
+        selectors.channel_list, user=session.user, search=search, cursor=cursor
+    )
+    return {"results": [_channel_data(runtime, each) for each in found], "next": following}
+
+
+async def create_channel(runtime: Runtime, session: LiveSession, **fields: Any) -> ChannelData:
+    """A new channel of one's own, answered with it. Raises RateLimitedError."""
+    await runtime.database.read(runtime.limits.check_create_channel, session.user.id)
+    return await change_channel(runtime, session, services.channel_create, **fields)
+
+
+async def change_channel(runtime: Runtime, session: LiveSession, service: Any, **fields: Any) -> ChannelData:
+    """channel_update or channel_archive, answered with the channel."""
+    found = await runtime.database.write(service, user=session.user, **fields)
+    return _channel_data(runtime, found)
+
+
+# -- What is not stored -------------------------------------------------------------------------------------------
+
+
+async def set_status(runtime: Runtime, session: LiveSession, status: Status) -> None:
+    if session.status is not status:
+        await runtime.set_status(session, status)
+
+
+def tell_typing(runtime: Runtime, session: LiveSession, key: str, *, is_on: bool) -> None:
+    """Tell the others in the channel. Raises NotAMemberError."""
+    wanted = rules.parse_channel_key(key)
+    if wanted not in session.channels:
+        raise NotAMemberError
+    event = Event(EventType.TYPING, wanted, {"username": session.user.username, "on": is_on})
+    runtime.broadcast.ephemeral(event, Audience(channel=wanted, exclude=session.info.session_id))

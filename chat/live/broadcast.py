@@ -1,0 +1,143 @@
+"""Events of this process on their way out: to the own hub first, then over the bus to the other processes.
+
+The writer's commits, services (through chat.publish) and actions hand events over here; one task publishes them in
+order. What the bus does not take is logged: durable events are found by comparing heads, ephemeral ones are lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from chat.delivery import wire
+from chat.delivery.feed import Delivery
+from chat.delivery.hub import Hub
+from chat.delivery.wire import Audience
+from chat.domain.events import Event
+from chat.domain.ids import ChannelKey
+from chat.live.feeds import Feeds
+from chat.membership.wire import channel_group
+from chat.posting.writer import Committed
+from reaktor.observe.measures import SECONDS, Histogram
+from reaktor.process.bus import Bus, BusError
+
+logger = logging.getLogger(__name__)
+
+QUEUE = 10_000
+"""Bus messages waiting to be published; beyond it the newest is dropped, and readers compare heads."""
+
+
+class Broadcast:
+    """durable(), ephemeral(), stored(); run() is owned by the runtime."""
+
+    def __init__(self, bus: Bus, hub: Hub, feeds: Feeds) -> None:
+        self._bus = bus
+        self._hub = hub
+        self._feeds = feeds
+        self._outgoing: asyncio.Queue[tuple[str, str, dict[str, Any]]] = asyncio.Queue(QUEUE)
+        self.dropped_total = 0
+        self.fanout_seconds = Histogram(SECONDS)
+        self._unwritten: list[float] = []
+
+    # -- Out --------------------------------------------------------------------------------------------------
+
+    def stored(self, committed: Sequence[Committed]) -> None:
+        """New messages of one commit: acknowledged and delivered in seq order; the mentioned are told.
+
+        Repeats among them are acknowledged once the members here have been sent what lies below their seq.
+        """
+        by_channel: dict[ChannelKey, list[Delivery]] = {}
+        repeated = [each for each in committed if each.stored.is_duplicate]
+        committed = [each for each in committed if not each.stored.is_duplicate]
+        for each in committed:
+            event = wire.message_new(each.stored.message)
+            delivery = Delivery(event, each.post.session_id, partial(each.on_result, each.stored))
+            by_channel.setdefault(each.post.channel, []).append(delivery)
+        for key, deliveries in by_channel.items():
+            self._offer(key, deliveries)
+        for each in repeated:
+            acknowledge = partial(each.on_result, each.stored)
+            self._feeds.when_reached(each.post.channel, each.stored.message["seq"], acknowledge)
+        for each in committed:
+            for user_id in each.stored.mentioned:
+                if user_id != each.post.author.id:
+                    self.ephemeral(wire.mention(each.stored.message), Audience(user_id=user_id))
+
+    def durable(self, events: Sequence[Event]) -> None:
+        """Durable events of one channel that a service committed."""
+        if events and events[0].channel is not None:
+            self._offer(events[0].channel, [Delivery(event) for event in events])
+
+    def _offer(self, key: ChannelKey, deliveries: Sequence[Delivery]) -> None:
+        at = time.time()
+        self._deliver_durable(key, deliveries, at)
+        body = wire.durable_body([delivery.event for delivery in deliveries], at)
+        self._enqueue(channel_group(key), wire.DURABLE_KIND, body)
+
+    def _deliver_durable(self, key: ChannelKey, deliveries: Sequence[Delivery], committed_at: float) -> None:
+        self._feeds.offer(key, deliveries)
+        if self._hub.has_unwritten:
+            self._unwritten.append(committed_at)
+
+    def written(self) -> None:
+        """The hub has just written everything: note how long that took from each commit (or its publication) on."""
+        if self._unwritten:
+            now = time.time()
+            for committed_at in self._unwritten:
+                self.fanout_seconds.observe(max(now - committed_at, 0.0))
+            self._unwritten.clear()
+
+    def __len__(self) -> int:
+        """Bus messages that wait to be published."""
+        return self._outgoing.qsize()
+
+    def ephemeral(self, event: Event, audience: Audience) -> None:
+        """An event that is not stored."""
+        self._deliver(event, audience)
+        group = channel_group(audience.channel) if audience.channel is not None else wire.EVERYBODY_GROUP
+        self._enqueue(group, wire.EPHEMERAL_KIND, wire.ephemeral_body(event, audience))
+
+    def _enqueue(self, group: str, kind: str, body: dict[str, Any]) -> None:
+        try:
+            self._outgoing.put_nowait((group, kind, body))
+        except asyncio.QueueFull:
+            self.dropped_total += 1
+
+    async def run(self) -> None:
+        """Publish until cancelled; one task, so that what this process says stays in order."""
+        while True:
+            group, kind, body = await self._outgoing.get()
+            was_up = self._bus.is_up
+            try:
+                await self._bus.broadcast(group, kind, body, to_self=False)
+            except BusError as error:
+                if was_up:
+                    logger.warning("broadcast: the bus does not take %s (%s)", kind, error)
+
+    # -- In ---------------------------------------------------------------------------------------------------
+
+    def on_message(self, kind: str, body: Mapping[str, Any]) -> bool:
+        """Take one message of the process's mailbox; whether it was an event. Raises ValueError and such on junk."""
+        if kind == wire.DURABLE_KIND:
+            events = wire.durable_from_body(body)
+            if events and events[0].channel is not None:
+                deliveries = [Delivery(event) for event in events]
+                self._deliver_durable(events[0].channel, deliveries, wire.committed_at(body, time.time()))
+        elif kind == wire.EPHEMERAL_KIND:
+            self._deliver(*wire.ephemeral_from_body(body))
+        else:
+            return False
+        return True
+
+    def _deliver(self, event: Event, audience: Audience) -> None:
+        if audience.channel is not None:
+            self._hub.to_channel(event, exclude=audience.exclude)
+        elif audience.user_id is not None:
+            mine = self._hub.sessions_of(audience.user_id)
+            self._hub.to_sessions(event, [each for each in mine if each.info.session_id != audience.exclude])
+        else:
+            self._hub.to_everybody(event)

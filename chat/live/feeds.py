@@ -1,0 +1,239 @@
+"""The open feeds of this process: one bus subscription per active channel; what is asked of them, what they deliver.
+
+pinned() subscribes first and reads second, so nothing falls between. Events come in by offer(), from the own writer and
+the bus, and go to the hub in order; answers to resume, join and sync come from the feed's memory or the store.
+chat/live/upkeep.py repairs and closes them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+from chat import selectors
+from chat.delivery.feed import Delivery, Feed
+from chat.delivery.hub import Hub
+from chat.delivery.recent import Recent
+from chat.domain.events import ChangesData, MessageData
+from chat.domain.ids import ChannelKey
+from chat.membership.wire import channel_group
+from reaktor.config.model import Delivery as DeliveryConfig
+from reaktor.db.database import Database
+from reaktor.errors import UnavailableError
+from reaktor.process.bus import Bus, BusError
+
+logger = logging.getLogger(__name__)
+
+REACH_S = 2.0
+"""How long an answer waits for the events below it; a hole is repaired in far less."""
+
+
+@dataclass(slots=True)
+class OpenFeed:
+    """A feed and who needs it. `idle_since`: when the last pin went and no local member was left.
+
+    `floor_seq`: how far retention had come when the memory was last compared with the store.
+    """
+
+    feed: Feed
+    floor_seq: int
+    pins: int = 0
+    idle_since: float = 0.0
+    reached: list[tuple[int, asyncio.Future[None]]] = field(default_factory=list)
+
+
+class Feeds:
+    """pinned(), get(), offer(). `holes` is set when a feed waits for what comes before an event that it holds."""
+
+    def __init__(self, bus: Bus, mailbox: str, database: Database, hub: Hub, config: DeliveryConfig) -> None:
+        self._bus = bus
+        self._mailbox = mailbox
+        self._database = database
+        self._hub = hub
+        self._config = config
+        self._open: dict[ChannelKey, OpenFeed] = {}
+        self._opening: dict[ChannelKey, asyncio.Task[OpenFeed]] = {}
+        self._early: dict[ChannelKey, list[Delivery]] = {}
+        self.holes = asyncio.Event()
+
+    def get(self, key: ChannelKey) -> Feed | None:
+        """The feed of an active channel, or None."""
+        found = self._open.get(key)
+        return found.feed if found else None
+
+    def entry(self, key: ChannelKey) -> OpenFeed | None:
+        """The feed of an active channel with who needs it, for its upkeep."""
+        return self._open.get(key)
+
+    def entries(self) -> list[OpenFeed]:
+        return list(self._open.values())
+
+    async def close(self, key: ChannelKey) -> None:
+        """Nobody needs it any more."""
+        del self._open[key]
+        with contextlib.suppress(BusError):
+            await self._bus.unsubscribe(channel_group(key), self._mailbox)
+
+    def heads(self) -> dict[ChannelKey, int]:
+        """The last delivered seq of each channel with local members."""
+        return {key: entry.feed.head for key, entry in self._open.items() if self._hub.has_members(key)}
+
+    @contextlib.asynccontextmanager
+    async def pinned(self, *keys: ChannelKey) -> AsyncIterator[None]:
+        """The feeds of these channels are open inside. Raises NotFoundError, UnavailableError."""
+        pinned: list[OpenFeed] = []
+        try:
+            for key in keys:
+                entry = self._open.get(key) or await self._opened(key)
+                entry.pins += 1
+                pinned.append(entry)
+            yield
+        finally:
+            now = time.monotonic()
+            for entry in pinned:
+                entry.pins -= 1
+                entry.idle_since = now
+
+    async def _opened(self, key: ChannelKey) -> OpenFeed:
+        """One task per channel opens it, whoever asks meanwhile waits for the same one."""
+        task = self._opening.get(key)
+        if task is None:
+            task = asyncio.create_task(self._start(key), name=f"open feed {key}")
+            self._opening[key] = task
+            task.add_done_callback(lambda _: self._opening.pop(key, None))
+        return await asyncio.shield(task)
+
+    async def _start(self, key: ChannelKey) -> OpenFeed:
+        early = self._early[key] = []
+        try:
+            await self._bus.subscribe(channel_group(key), self._mailbox)
+            feed, floor_seq = await self.load(key)
+            entry = OpenFeed(feed, floor_seq, idle_since=time.monotonic())
+        except BaseException as error:
+            acknowledge(early)
+            if isinstance(error, BusError):
+                raise UnavailableError("The bus is away.") from error
+            raise
+        finally:
+            del self._early[key]
+        self._open[key] = entry
+        self.deliver(entry, entry.feed.offer(early, time.monotonic()))
+        return entry
+
+    async def load(self, key: ChannelKey) -> tuple[Feed, int]:
+        """A new feed at the stored head with the newest messages, and how far retention has come."""
+        config = self._config
+        found = await self._database.read(
+            selectors.newest_messages, key, changes=config.recent_messages, numbers=config.join_messages
+        )
+        recent = Recent(
+            changed=found.changed,
+            newest=found.newest,
+            floor=found.floor,
+            head_number=found.channel.number,
+            changes=config.recent_messages,
+            numbers=config.join_messages,
+        )
+        return Feed(key, found.channel.id, found.channel.seq, recent), found.channel.floor_seq
+
+    def missed(self, key: ChannelKey, after: int | None) -> list[MessageData] | None:
+        """What an open feed delivered after the cursor, from memory; None when that does not reach back so far."""
+        return [] if after is None else self._open[key].feed.recent.since(after)
+
+    async def page_since(self, key: ChannelKey, after: int) -> tuple[list[MessageData], int]:
+        """The first changes after the cursor that a pinned feed delivered, from the store; and where to go on.
+
+        Of more than `catch_up_messages` the last ones. To be repeated until missed() has the rest.
+        """
+        feed = self._open[key].feed
+        after = max(after, feed.head - self._config.catch_up_messages)
+        limit = self._config.sync_messages
+        stored = await self._database.read(selectors.changes_page, feed.channel_id, after=after, limit=limit)
+        # The store may be ahead of what was delivered here; what is above the head comes live.
+        page = [each for each in stored if each["changed_seq"] <= feed.head]
+        # Nothing there: what memory does not reach back to was deleted.
+        return page, page[-1]["changed_seq"] if page else max(after, feed.recent.floor)
+
+    async def answer_since(self, key: ChannelKey, after: int) -> ChangesData:
+        """What a pinned feed delivered after the cursor, as an answer to resume, join and sync: changes, or a reset."""
+        feed = self._open[key].feed
+        config = self._config
+        messages = feed.recent.since(after) if after <= feed.head else None
+        if messages is None:
+            stored = await self._database.read(selectors.channel_changes, key, after=after, limit=config.sync_messages)
+            later = feed.recent.since(stored["seq"]) if stored["seq"] < feed.head else []
+            if stored.get("reset") or later is None:
+                return {"reset": True, "seq": feed.head}
+            # The store may be ahead of what was delivered here; what is above the head comes live.
+            merged = {each["id"]: each for each in [*stored["messages"], *later] if each["changed_seq"] <= feed.head}
+            messages = sorted(merged.values(), key=lambda each: each["changed_seq"])
+        if len(messages) > config.sync_messages:
+            return {"reset": True, "seq": feed.head}
+        found: ChangesData = {"messages": messages, "seq": feed.head}
+        return selectors.bounded_changes(found, max_bytes=config.sync_channel_bytes)
+
+    def offer(self, key: ChannelKey, deliveries: Sequence[Delivery]) -> None:
+        """Durable events of one channel, from the own writer or the bus; delivered in order.
+
+        Where no feed is open nobody here is in the channel: they are acknowledged and dropped.
+        """
+        entry = self._open.get(key)
+        if entry is None:
+            if key in self._early:
+                self._early[key] += deliveries
+                return
+            acknowledge(deliveries)
+            return
+        self.deliver(entry, entry.feed.offer(deliveries, time.monotonic()))
+        if entry.feed.has_hole:
+            self.holes.set()
+
+    def deliver(self, entry: OpenFeed, ready: Sequence[Delivery]) -> None:
+        """To the members here what the feed has made ready, and to those who wait for a seq that it has come."""
+        self._hub.deliver(ready)
+        if entry.reached:
+            still = []
+            for seq, future in entry.reached:
+                if seq > entry.feed.head:
+                    still.append((seq, future))
+                else:
+                    _resolve(future)
+            entry.reached = still
+
+    async def reached(self, key: ChannelKey, seq: int) -> None:
+        """Wait until the members here have been sent everything up to seq, so that an answer can't overtake it.
+
+        A client's cursor is the greatest seq it saw, from answers too. Gives up after REACH_S, in silence.
+        """
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.when_reached(key, seq, partial(_resolve, future))
+        await future
+
+    def when_reached(self, key: ChannelKey, seq: int, call: Callable[[], object]) -> None:
+        """reached() for those who can't wait: `call` is called once, now or in the loop turn after that."""
+        entry = self._open.get(key)
+        if entry is None or entry.feed.head >= seq:
+            call()
+            return
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[None] = loop.create_future()
+        future.add_done_callback(lambda _: call())
+        entry.reached.append((seq, future))
+        loop.call_later(REACH_S, _resolve, future)
+
+
+def _resolve(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+def acknowledge(deliveries: Sequence[Delivery]) -> None:
+    """Answer those who posted, where nobody is sent the events themselves."""
+    for delivery in deliveries:
+        if delivery.acknowledge is not None:
+            delivery.acknowledge()

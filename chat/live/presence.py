@@ -1,0 +1,179 @@
+"""From Transitions of the replica to what this process does: hub entries, and the presence events members see.
+
+carry_out() is called by the follower, synchronously, in the loop turn in which a batch (or a snapshot's difference)
+was applied. Flows: join, worker crash. Never waits; a session put into a channel whose feed is closed enters as soon
+as a task of the runtime has opened it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+from chat.delivery.hub import Hub
+from chat.delivery.session import LiveSession
+from chat.domain.events import Event, EventType, MessageData, event_from_message
+from chat.domain.ids import ChannelKey, SessionId, UserId
+from chat.domain.sessions import LeftReason
+from chat.live.feeds import Feeds
+from chat.membership.messages import (
+    MemberJoined,
+    MemberLeft,
+    PresenceChanged,
+    SessionEnded,
+    SessionEntered,
+    SessionExited,
+    Transition,
+)
+from reaktor.errors import CloseCode, Disconnect, ReaktorError
+
+logger = logging.getLogger(__name__)
+
+PAGE_S = 10.0
+"""So long a client may take to read one page of what it missed before it is sent the next one all the same."""
+Task = asyncio.Task[None] | None
+"""What the runtime made of a coroutine; None when it stops."""
+
+
+class Presence:
+    """Carries transitions out on the hub of this process."""
+
+    def __init__(self, hub: Hub, feeds: Feeds, spawn: Callable[[Coroutine[Any, Any, None], str], Task]) -> None:
+        self._hub = hub
+        self._feeds = feeds
+        self._spawn = spawn
+        self._entering: dict[tuple[SessionId, ChannelKey], Task] = {}
+
+    def carry_out(self, transitions: Sequence[Transition]) -> None:
+        """All of them, in order. Users who quit are told of once per session, after everything else."""
+        quits: dict[UserId, list[MemberLeft]] = {}
+        for transition in transitions:
+            match transition:
+                case SessionEntered(session_id, channel, after):
+                    if (session := self._hub.get(session_id)) is not None:
+                        self._enter(session, channel, after)
+                case SessionExited(session_id, channel):
+                    if (session := self._hub.get(session_id)) is not None:
+                        session.waiting.pop(channel, None)
+                        self._hub.exit(session, channel)
+                case SessionEnded(session_id, code, reason_text):
+                    session = self._hub.get(session_id)
+                    if session is not None:
+                        # Without a code the membership has simply lost it (a resync); its client comes back to sync.
+                        ended = CloseCode(code) if code is not None else CloseCode.RESYNC_NEEDED
+                        session.close(Disconnect(ended, reason_text or None))
+                case MemberJoined(channel, _, username, status):
+                    data = {"username": username, "status": status.value}
+                    self._hub.to_channel(Event(EventType.MEMBER_JOINED, channel, data))
+                case MemberLeft(channel, user_id, username, reason):
+                    data = {"username": username, "reason": reason.value}
+                    self._hub.to_channel(Event(EventType.MEMBER_LEFT, channel, data))
+                    if reason is LeftReason.QUIT:
+                        quits.setdefault(user_id, []).append(transition)
+                case PresenceChanged(user_id, username, status, channels):
+                    for channel in channels:
+                        data = {"username": username, "status": status.value}
+                        self._hub.to_channel(Event(EventType.PRESENCE_CHANGED, channel, data), about=user_id)
+        for left in quits.values():
+            self._tell_quit(left)
+
+    def start(self, session: LiveSession) -> None:
+        """The session was greeted: what the membership put it into meanwhile is delivered from now on."""
+        session.is_starting = False
+        waiting, session.waiting = session.waiting, {}
+        for channel, after in waiting.items():
+            self._enter(session, channel, after)
+
+    async def entered(self, session: LiveSession, channel: ChannelKey, timeout_s: float) -> None:
+        """Returns when the session is in a channel that it is being put into, or when it has waited that long."""
+        task = self._entering.get((session.info.session_id, channel))
+        if task is not None:
+            await asyncio.wait((task,), timeout=timeout_s)
+
+    def resend(self, reset: Event, after: int) -> None:
+        """A feed starts anew because too much was missed; who is not told so is sent what came after that seq."""
+        assert reset.channel is not None  # noqa: S101  feeds are of channels
+        for session in self._hub.members(reset.channel):
+            if session.format.encode(reset) is None:
+                self._hub.exit(session, reset.channel)
+                self._enter(session, reset.channel, after)
+
+    def _enter(self, session: LiveSession, channel: ChannelKey, after: int | None) -> None:
+        if session.is_starting:
+            session.waiting[channel] = after
+        elif channel in session.channels:
+            return
+        elif self._feeds.get(channel) is None or (missed := self._feeds.missed(channel, after)) is None:
+            session.waiting[channel] = after
+            task = self._spawn(self._open_and_enter(session, channel), f"enter {channel}")
+            self._entering[session.info.session_id, channel] = task
+        else:
+            # In one turn: what was missed, then everything that comes.
+            self._catch_up(session, missed, after, set())
+            self._hub.enter(session, channel)
+
+    def _catch_up(
+        self, session: LiveSession, messages: Sequence[MessageData], after: int | None, told: set[str]
+    ) -> None:
+        """What was missed, oldest change first; `told`: the ids of what was sent before and is not new any more."""
+        for message in messages:
+            cursor = message["seq"] if message["id"] in told else after or 0
+            told.add(message["id"])
+            self._hub.to_sessions(event_from_message(message, after=cursor), [session])
+
+    async def _open_and_enter(self, session: LiveSession, channel: ChannelKey) -> None:
+        """Send what memory does not reach back to, page by page; in one turn the rest, then everything that comes."""
+        after = cursor = session.waiting.get(channel)
+        told: set[str] = set()
+        key = (session.info.session_id, channel)
+        mine = asyncio.current_task()
+
+        def is_wanted() -> bool:
+            is_here = channel in session.waiting and self._hub.get(session.info.session_id) is session
+            # Another one, when it was taken out and put in again meanwhile.
+            return is_here and self._entering.get(key) is mine
+
+        try:
+            async with self._feeds.pinned(channel):
+                while (missed := self._feeds.missed(channel, cursor)) is None and cursor is not None:
+                    page, cursor = await self._feeds.page_since(channel, cursor)
+                    if not is_wanted():
+                        return
+                    self._catch_up(session, page, after, told)
+                    await self._until_writable(session)
+                if is_wanted():
+                    del session.waiting[channel]
+                    self._catch_up(session, missed or [], after, told)
+                    self._hub.enter(session, channel)
+        except ReaktorError as error:
+            logger.warning("presence: can't open %s for a session (%s)", channel, error.message)
+            session.close(Disconnect(CloseCode.RESYNC_NEEDED))
+        finally:
+            if self._entering.get(key) is mine:
+                del self._entering[key]
+
+    async def _until_writable(self, session: LiveSession) -> None:
+        """Until the session has read the last page; who is too slow for that is ended by its transport's own bounds."""
+        until = time.monotonic() + PAGE_S
+        while session.is_open and not session.is_writable and time.monotonic() < until:  # noqa: ASYNC110  sockets don't say
+            await asyncio.sleep(0.01)
+
+    def _tell_quit(self, left: Sequence[MemberLeft]) -> None:
+        """`user : quit`, for the transports that have such a word: once per session, with the channels that it shared.
+
+        No others: the key of an unlisted channel is all that keeps strangers out.
+        """
+        shared: dict[SessionId, list[ChannelKey]] = {}
+        for each in left:
+            for session in self._hub.members(each.channel):
+                shared.setdefault(session.info.session_id, []).append(each.channel)
+        groups: dict[tuple[ChannelKey, ...], list[LiveSession]] = {}
+        for session_id, channels in shared.items():
+            if (member := self._hub.get(session_id)) is not None:
+                groups.setdefault(tuple(channels), []).append(member)
+        for keys, sessions in groups.items():
+            data = {"username": left[0].username, "channels": list(keys)}
+            self._hub.to_sessions(Event(EventType.USER_QUIT, None, data), sessions)

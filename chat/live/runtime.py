@@ -1,0 +1,344 @@
+"""The runtime of one process: the live side of the server, put together and kept running.
+
+One receive loop for the process's mailbox; Changes of the membership become hub entries and Events; durable events
+of the own writer go to the own hub first and then to the bus. Flows: post, join, worker crash, supervisor start.
+Installed as reaktor.process.node's runtime by reaktor.asgi; actions and (through call_soon) publish and views call it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import contextvars
+import logging
+import random
+import time
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from functools import partial
+from typing import Any, TypeVar
+
+from accounts.models import User
+from chat import selectors
+from chat.deletions import Deletions
+from chat.delivery import wire
+from chat.delivery.hub import Hub
+from chat.delivery.session import LiveSession
+from chat.domain.events import Event, MemberData
+from chat.domain.ids import ChannelKey, SessionId, UserId, WorkerId
+from chat.domain.sessions import Ending, Status
+from chat.live import figures, remote_join
+from chat.live.broadcast import Broadcast
+from chat.live.feeds import Feeds
+from chat.live.presence import Presence
+from chat.live.remote_join import RemoteJoin
+from chat.live.revalidation import Revalidation, verify_again
+from chat.live.upkeep import Upkeep
+from chat.membership.authority import Authority
+from chat.membership.follower import Follower
+from chat.membership.messages import AnnouncedSession, Connect, End, Join, Leave, Outcome, SetStatus
+from chat.membership.messages import (
+    Disconnect as DisconnectCommand,
+)
+from chat.membership.replica import Replica
+from chat.membership.roster import SessionEntry
+from chat.membership.wire import REVOKED, REVOKED_GROUP, worker_mailbox
+from chat.posting.limits import ChatLimits
+from chat.posting.textrules import CurrentTextRules
+from chat.posting.writer import Writer
+from reaktor.config.model import Config
+from reaktor.db.database import Database, probe
+from reaktor.errors import CloseCode, Disconnect, NotFoundError, ReaktorError, UnavailableError
+from reaktor.observe.measures import Measures
+from reaktor.process import node
+from reaktor.process.bus import OVERFLOW, Bus, BusError, Layer
+
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
+
+PROBE_S = 5.0
+
+
+def current() -> Runtime | None:
+    """This process's runtime, or None (a management command, a test without one)."""
+    running = node.current()
+    return running.runtime if running is not None else None
+
+
+class Runtime:
+    """Everything live in this process. run() owns all of its tasks."""
+
+    def __init__(
+        self,
+        config: Config,
+        layer: Layer,
+        worker: WorkerId,
+        *,
+        limits: ChatLimits,
+        text_rules: CurrentTextRules,
+        with_authority: bool,
+    ) -> None:
+        self.config = config
+        self.limits = limits
+        self.text_rules = text_rules
+        self.worker = worker
+        self.bus = Bus(layer, timeout_s=config.membership.publish_timeout_s)
+        self.mailbox = worker_mailbox(worker)
+        self.database = Database(config.database)
+        self.hub = Hub(unsent_bytes=config.limits.unsent_bytes, on_dirty=self._schedule_flush)
+        self.feeds = Feeds(self.bus, self.mailbox, self.database, self.hub, config.delivery)
+        self.broadcast = Broadcast(self.bus, self.hub, self.feeds)
+        self.writer = Writer(self.database, config.database, limits, text_rules, self.broadcast.stored)
+        self.replica = Replica(worker)
+        self.presence = Presence(self.hub, self.feeds, self._spawn)
+        self.upkeep = Upkeep(self.feeds, self.database, self.hub, config.delivery, self.presence.resend)
+        self.follower = Follower(
+            self.bus,
+            config.membership,
+            self.replica,
+            worker=worker,
+            announce=self._announce,
+            on_transitions=self.presence.carry_out,
+            heads=self.feeds.heads,
+        )
+        self.remote_join = RemoteJoin(self.bus, worker, self.feeds, self.replica, self.follower)
+        self.authority = self._new_authority() if with_authority else None
+        self._tasks: asyncio.TaskGroup | None = None
+        # A flush serves many sessions, so it logs under the id of none (reaktor.observe.logcontext).
+        self._nobodys = contextvars.Context()
+        self.is_draining = False
+
+    def _new_authority(self) -> Authority:
+        limits = self.config.limits
+        return Authority(
+            self.bus,
+            self.config.membership,
+            epoch=int(time.time() * 1000),
+            max_sessions_per_user=limits.sessions_per_user if limits.enabled else 1_000_000,
+            max_channels_per_session=limits.channels_per_session,
+            load_blocks=partial(self.database.read, selectors.BlockReader()),
+        )
+
+    # -- Life -------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Run until cancelled. A part that ends by an error ends the whole: a process with half a runtime is worse."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                self._tasks = tasks
+                tasks.create_task(self._receive(), name="runtime: receive")
+                tasks.create_task(self.broadcast.run(), name="runtime: broadcast")
+                tasks.create_task(self._tick(), name="runtime: tick")
+                tasks.create_task(self._subscribe(), name="runtime: subscribe")
+                tasks.create_task(self.writer.run(), name="runtime: writer")
+                tasks.create_task(Deletions(self.database).run(), name="runtime: deletions")
+                tasks.create_task(self.upkeep.run(), name="runtime: feeds")
+                tasks.create_task(self.follower.run(), name="runtime: follower")
+                tasks.create_task(self._watch_database(), name="runtime: database")
+                revalidation = Revalidation(self.database, self.hub, self.config.delivery.sessions_interval_s)
+                tasks.create_task(revalidation.run(), name="runtime: revalidation")
+                if self.authority is not None:
+                    tasks.create_task(self.authority.run(), name="runtime: authority")
+        finally:
+            self._tasks = None
+            await asyncio.to_thread(self.database.close)
+
+    async def wait_ready(self) -> None:
+        """Until the replica holds a snapshot: from then on sessions may come."""
+        await self.follower.wait_ready()
+
+    async def drain(self, seconds: float) -> None:
+        """Say `bye 4001` to every session, spread over half of the time, and wait until they are gone or time is up."""
+        self.is_draining = True
+        deadline = time.monotonic() + seconds
+        sessions = self.hub.sessions()
+        for index, session in enumerate(sessions):
+            session.close(Disconnect(CloseCode.RESTARTING, retry_after_s=_spread_s()))
+            if index % 50 == 49:
+                await asyncio.sleep(seconds / 2 / max(len(sessions) / 50, 1))
+        while len(self.hub) and time.monotonic() < deadline:  # noqa: ASYNC110  a deadline, and many ways to go
+            await asyncio.sleep(0.02)
+
+    def status(self) -> dict[str, Any]:
+        """Counters and positions for the heartbeat, /readyz and clusterctl."""
+        return figures.status_of(self)
+
+    def measures(self) -> Measures:
+        """What this process counts, for /metrics; whoever runs beside the runtime adds its own."""
+        return figures.measures_of(self)
+
+    def _spawn(self, coroutine: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None] | None:
+        """A task that this runtime owns; when it stops they all stop. None: refused, while it is not running."""
+        if self._tasks is None:
+            coroutine.close()
+            return None
+        return self._tasks.create_task(coroutine, name=name)
+
+    async def _receive(self) -> None:
+        async for kind, body in self.bus.listen(self.mailbox):
+            try:
+                self._on_message(kind, body)
+            except Exception:
+                logger.exception("runtime: a bus message of kind %s was not understood", kind)
+
+    def _on_message(self, kind: str, body: dict[str, Any]) -> None:
+        if self.broadcast.on_message(kind, body) or self.follower.on_message(kind, body):
+            return
+        if kind == REVOKED:
+            self._on_revoked(UserId(body["user_id"]), CloseCode(body["code"]), body.get("reason") or None)
+        elif kind == remote_join.OPEN:
+            self._spawn(self.remote_join.open(body), "open feed for another worker")
+        elif kind == remote_join.OPENED:
+            self.remote_join.on_opened(body)
+        elif kind == wire.TRIMMED_KIND:
+            self._spawn(self.upkeep.trim(ChannelKey(body["channel"])), "forget what retention deleted")
+        elif kind == OVERFLOW:
+            self._spawn(self.upkeep.compare_heads(), "runtime: heads after overflow")
+
+    async def _subscribe(self) -> None:
+        """Join the groups that every process reads; the bus may still be on its way up."""
+        for group in (wire.EVERYBODY_GROUP, REVOKED_GROUP):
+            while True:
+                try:
+                    await self.bus.subscribe(group, self.mailbox)
+                    break
+                except BusError:
+                    await asyncio.sleep(0.2)
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(1.0)
+            now = time.monotonic()
+            is_bus_lost = self.follower.silent_s > self.config.membership.bus_lost_s
+            for session in self.hub.sessions():
+                if is_bus_lost:
+                    # Joins, presence and other workers' messages have been missing for too long to call this a chat.
+                    session.close(Disconnect(CloseCode.BUS_LOST, retry_after_s=_spread_s()))
+                else:
+                    session.tick(now)
+
+    async def _watch_database(self) -> None:
+        """Ask it something now and then, so that `database.is_up` is true of a process where nobody says anything."""
+        while True:
+            with contextlib.suppress(ReaktorError):
+                await self.database.read(probe)
+            await asyncio.sleep(PROBE_S)
+
+    # -- Sessions ---------------------------------------------------------------------------------------------
+
+    async def connect(
+        self, session: LiveSession, verify: Callable[[], User], *, resume: SessionId | None = None
+    ) -> None:
+        """Make a session live; `verify` reads its token's user anew. Then it is found by whatever ends tokens.
+
+        `resume` as in Connect. Raises NotFoundError (there is no such session), BannedError, NotAuthenticatedError,
+        TooManySessionsError, UnavailableError; then it is not live.
+        """
+        if self.is_draining:
+            raise UnavailableError("The server is restarting.")
+        self.hub.attach(session)
+        try:
+            await self.follower.submit(Connect(session.info, resume))
+        except BaseException:
+            self.hub.detach(session)
+            raise
+        try:
+            await verify_again(self.database, session, verify)
+        except BaseException:
+            self.disconnect(session, Ending.GOODBYE)
+            raise
+
+    def disconnect(self, session: LiveSession, ending: Ending) -> None:
+        """A session's connection is gone. May be repeated."""
+        if self.hub.get(session.info.session_id) is not session:
+            return
+        heads = self.feeds.heads()
+        channels = self.hub.detach(session)
+        known = {key: heads[key] for key in channels if key in heads}
+        # It is still being sent what came after these.
+        known |= {key: after for key, after in session.waiting.items() if after is not None}
+        self.follower.tell(DisconnectCommand(session.info.session_id, ending, known))
+
+    async def join(self, session: LiveSession, key: ChannelKey, on_applied: Callable[[Outcome], T]) -> T:
+        """The session enters a channel whose feed is pinned; on_applied runs in the very turn in which it is in."""
+        feed = self.feeds.get(key)
+        return await self.follower.submit(Join(session.info.session_id, key, feed.head if feed else None), on_applied)
+
+    async def leave(self, session: LiveSession, key: ChannelKey) -> None:
+        await self.follower.submit(Leave(session.info.session_id, key))
+
+    async def set_status(self, session: LiveSession, status: Status) -> None:
+        await self.follower.submit(SetStatus(session.info.session_id, status))
+        session.status = status
+
+    def join_user_sessions(self, user_id: str, key: str, head: int, timeout_s: float) -> None:
+        """RemoteJoin.join_user() for a view's thread. Raises UnavailableError."""
+        running = node.current()
+        if running is None:
+            return
+        try:
+            running.call(self.remote_join.join_user(UserId(user_id), ChannelKey(key), head), timeout_s)
+        except TimeoutError:
+            raise UnavailableError from None
+
+    def end_sessions(self, user_id: UserId, session_ids: Sequence[SessionId], timeout_s: float) -> None:
+        """End sessions of one user, whatever their worker, for a view's thread. Raises UnavailableError."""
+        running = node.current()
+        if running is None:
+            return
+        try:
+            running.call(self._end_sessions(user_id, session_ids), timeout_s)
+        except TimeoutError:
+            raise UnavailableError from None
+
+    async def _end_sessions(self, user_id: UserId, session_ids: Sequence[SessionId]) -> None:
+        for session_id in session_ids:
+            with contextlib.suppress(NotFoundError):  # it ended by itself meanwhile
+                await self.follower.submit(End(user_id, session_id, CloseCode.LOGGED_OUT, "logged out from elsewhere"))
+
+    def _announce(self) -> list[AnnouncedSession]:
+        return [
+            AnnouncedSession(session.info, session.status, frozenset(session.channels) | frozenset(session.waiting))
+            for session in self.hub.sessions()
+        ]
+
+    def _on_revoked(self, user_id: UserId, code: CloseCode, reason: str | None) -> None:
+        for session in self.hub.sessions_of(user_id):
+            session.close(Disconnect(code, reason))
+
+    def publish_durable(self, events: Sequence[Event]) -> None:
+        """For chat.publish, in the loop."""
+        self.broadcast.durable(events)
+
+    def publish_ephemeral(self, event: Event, audience: wire.Audience) -> None:
+        """For chat.publish, in the loop."""
+        self.broadcast.ephemeral(event, audience)
+
+    def _schedule_flush(self) -> None:
+        asyncio.get_running_loop().call_soon(self._flush, context=self._nobodys)
+
+    def _flush(self) -> None:
+        self.hub.flush()
+        self.broadcast.written()
+
+    # -- Who is there, for views (any thread) -----------------------------------------------------------------
+
+    def online_count(self, key: str) -> int:
+        return self.replica.member_count(ChannelKey(key))
+
+    def online_counts(self) -> Mapping[ChannelKey, int]:
+        return self.replica.counts()
+
+    def sessions_of(self, user_id: UserId) -> list[SessionEntry]:
+        """The user's sessions on all workers, oldest first; lingering ones are not among them."""
+        return [entry for entry in self.replica.sessions_of(user_id) if entry.is_live]
+
+    def members(self, key: str) -> list[MemberData]:
+        """The members of a channel, online first, then by name."""
+        found = self.replica.members(ChannelKey(key))
+        shown = sorted(found, key=lambda member: (member[2] != Status.ONLINE, member[1].lower()))
+        return [{"username": username, "status": status.value} for _, username, status in shown]
+
+
+def _spread_s() -> float:
+    """When one of many sessions that end together should come back, so that not all of them do at once."""
+    return round(random.uniform(0.2, 3.0), 2)  # noqa: S311

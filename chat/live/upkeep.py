@@ -1,0 +1,164 @@
+"""What keeps open feeds whole: holes filled, heads compared with the store, deleted messages forgotten, idle ones shut.
+
+A hole that lasts, and every head that the store shows to be ahead (compared every 2 s), is repaired from the store: a
+message committed by a process that died before publishing still arrives. Where that is too much, the feed starts anew
+and its members are told to sync. A channel without local members is closed after a while.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable
+
+from chat import selectors
+from chat.delivery.hub import Hub
+from chat.domain.events import Event, EventType
+from chat.domain.ids import ChannelKey
+from chat.live.feeds import Feeds, OpenFeed, acknowledge
+from reaktor.config.model import Delivery as DeliveryConfig
+from reaktor.db.database import Database
+from reaktor.errors import NotFoundError, ReaktorError
+
+logger = logging.getLogger(__name__)
+
+REPAIR_MESSAGES = 1_000
+"""More than that missed at once: members are told to sync, which is cheaper for everybody."""
+
+
+class Upkeep:
+    """run() is owned by the runtime. `on_reset(event, head)`: a feed that had come to `head` starts anew.
+
+    The event is what the members were told.
+    """
+
+    def __init__(
+        self,
+        feeds: Feeds,
+        database: Database,
+        hub: Hub,
+        config: DeliveryConfig,
+        on_reset: Callable[[Event, int], None],
+    ) -> None:
+        self._feeds = feeds
+        self._database = database
+        self._hub = hub
+        self._config = config
+        self._on_reset = on_reset
+        self.repairs_total = 0
+
+    async def run(self) -> None:
+        """Repair holes as they come, compare heads and close idle feeds every `heads_interval_s`."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._repair_holes(), name="feeds: holes")
+            tasks.create_task(self._compare_heads(), name="feeds: heads")
+
+    async def _repair_holes(self) -> None:
+        while True:
+            await self._feeds.holes.wait()
+            await asyncio.sleep(self._config.hold_gap_s)
+            self._feeds.holes.clear()
+            now = time.monotonic()
+            for entry in self._feeds.entries():
+                since = entry.feed.hole_since
+                if since is None:
+                    continue
+                if now - since < self._config.hold_gap_s or not await self._repair(entry) or entry.feed.has_hole:
+                    self._feeds.holes.set()
+
+    async def _compare_heads(self) -> None:
+        while True:
+            await asyncio.sleep(self._config.heads_interval_s)
+            await self.compare_heads()
+            await self._close_idle()
+
+    async def compare_heads(self) -> None:
+        """Find and fill what was committed and never published, forget what retention deleted; also called when the
+        bus is back."""
+        keys = [each.feed.key for each in self._feeds.entries() if each.pins or self._hub.has_members(each.feed.key)]
+        if not keys:
+            return
+        try:
+            stored = await self._database.read(selectors.channel_heads, keys)
+        except ReaktorError:
+            return
+        for key, head in stored.items():
+            trimmed = self._feeds.entry(key)
+            if trimmed is not None and trimmed.floor_seq < head.floor_seq:
+                await self._trim(trimmed, head.floor_seq)
+        behind = [key for key, head in stored.items() if (feed := self._feeds.get(key)) and feed.head != head.seq]
+        if not behind:
+            return
+        # What was committed a moment ago is on its way here; only what does not come is missing.
+        await asyncio.sleep(self._config.hold_gap_s)
+        for key in behind:
+            entry = self._feeds.entry(key)
+            if entry is not None and entry.feed.head < stored[key].seq:
+                await self._repair(entry)
+            elif entry is not None and entry.feed.head > stored[key].seq:
+                await self._check_rewound(entry)
+
+    async def trim(self, key: ChannelKey) -> None:
+        """Retention deleted messages of this channel: forget those that are in memory."""
+        if self._feeds.get(key) is not None:
+            with contextlib.suppress(ReaktorError):
+                stored = await self._database.read(selectors.channel_heads, [key])
+                if key in stored and (entry := self._feeds.entry(key)) is not None:
+                    await self._trim(entry, stored[key].floor_seq)
+
+    async def _trim(self, entry: OpenFeed, floor_seq: int) -> None:
+        """What comes while the store is asked is not among the ids, so it stays."""
+        recent = entry.feed.recent
+        ids = recent.ids()
+        with contextlib.suppress(ReaktorError):
+            kept = await self._database.read(selectors.messages_kept, list(ids))
+            recent.forget(ids - kept, floor_seq)
+            entry.floor_seq = max(entry.floor_seq, floor_seq)
+
+    async def _check_rewound(self, entry: OpenFeed) -> None:
+        """A head above the store's, still so on a second look: a backup was put back."""
+        with contextlib.suppress(ReaktorError):
+            stored = await self._database.read(selectors.channel_heads, [entry.feed.key])
+            head = stored.get(entry.feed.key)
+            if head is not None and entry.feed.head > head.seq:
+                await self._reset(entry)
+
+    async def _repair(self, entry: OpenFeed) -> bool:
+        """Fill the hole from the store; whether that worked."""
+        feed = entry.feed
+        try:
+            changes = await self._database.read(
+                selectors.channel_changes, feed.key, after=feed.head, limit=REPAIR_MESSAGES
+            )
+            self.repairs_total += 1
+            if changes.get("reset"):
+                await self._reset(entry)
+            else:
+                self._feeds.deliver(entry, feed.repair(changes["messages"], changes["seq"]))
+        except NotFoundError:
+            self._feeds.deliver(entry, feed.repair([], feed.head))
+        except ReaktorError as error:
+            logger.warning("feeds: %s has a hole after %d (%s)", feed.key, feed.head, error.message)
+            return False
+        return True
+
+    async def _reset(self, entry: OpenFeed) -> None:
+        """Too much was missed to replay: start anew, and have the members sync."""
+        fresh, entry.floor_seq = await self._feeds.load(entry.feed.key)
+        logger.warning("feeds: %s starts anew at %d (was %d)", fresh.key, fresh.head, entry.feed.head)
+        before = entry.feed.head
+        dropped = entry.feed.reset(fresh.head, fresh.recent)
+        event = Event(EventType.SYNC_REQUIRED, fresh.key, {"seq": fresh.head})
+        self._hub.to_channel(event)
+        self._on_reset(event, before)
+        acknowledge(dropped)
+
+    async def _close_idle(self) -> None:
+        deadline = time.monotonic() - self._config.idle_feed_s
+        for entry in self._feeds.entries():
+            if self._hub.has_members(entry.feed.key):
+                entry.idle_since = time.monotonic()
+            elif entry.pins == 0 and entry.idle_since < deadline:
+                await self._feeds.close(entry.feed.key)

@@ -1,0 +1,191 @@
+"""Many posts, one transaction: what the writer runs in the database thread.
+
+In come Posts of any channels and authors, out comes one result per post, in order: Stored or the error that this
+post alone met. Channel rows are locked in the order of their ids; nonces are looked up under those locks, before a
+number is taken. Source: the native protocol, "A message".
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from django.db import DatabaseError, IntegrityError, transaction
+
+from chat.domain.events import MessageData
+from chat.domain.ids import ChannelKey, SessionId, UserId, UserRef
+from chat.domain.policies import TextRules
+from chat.models import Mention, Message, Report
+from chat.posting import statements
+from chat.posting.mentioning import Mentioning
+from chat.posting.permissions import Writing
+from chat.posting.statements import LockedChannel, MessageRow, NonceKey
+from chat.posting.textrules import flagged
+from chat.selectors import message_by_id, parse_message_id, timestamp
+from reaktor.db.database import LOST
+from reaktor.db.ids import uuid7
+from reaktor.errors import InvalidError, NotFoundError, ReaktorError
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """A message somebody wants stored; text and nonce are checked."""
+
+    author: UserRef
+    channel: ChannelKey
+    text: str
+    nonce: str | None
+    reply_to: str | None = None
+    session_id: SessionId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A post that is committed. `is_duplicate`: it was already, and this is the message from then."""
+
+    message: MessageData
+    is_duplicate: bool = False
+    mentioned: tuple[UserId, ...] = ()
+
+
+Result = Stored | ReaktorError
+
+
+def store_batch(posts: Sequence[Post], text_rules: TextRules | None = None) -> list[Result]:
+    """Store all of them that their authors may post now, each at most once; one bad row never fails the others.
+
+    Raises only what loses the database itself (OperationalError, InterfaceError): then nothing is acknowledged.
+    """
+    try:
+        with transaction.atomic():
+            return _Batch(posts, text_rules or TextRules()).store()
+    except LOST:
+        raise
+    except DatabaseError as error:
+        if len(posts) == 1:
+            is_gone = isinstance(error, IntegrityError)
+            return [NotFoundError("The account is gone.") if is_gone else InvalidError("That can't be stored.")]
+        # A row that the checks let through and the database refuses: find it by storing each alone.
+        return [result for post in posts for result in store_batch([post], text_rules)]
+
+
+class _Batch:
+    """One transaction's posts: what must be known about them is read first, for all at once."""
+
+    def __init__(self, posts: Sequence[Post], text_rules: TextRules) -> None:
+        self.posts = posts
+        self.text_rules = text_rules
+        self.now = datetime.now(UTC)
+        self.created_at = timestamp(self.now)
+        self.rows: list[MessageRow] = []
+        self.mentions: list[Mention] = []
+        self.reports: list[Report] = []
+        self.first_of: dict[NonceKey, Result] = {}
+
+    def store(self) -> list[Result]:
+        channels = statements.channels_lock({post.channel for post in self.posts})
+        self.channels: dict[str, LockedChannel] = {channel.key: channel for channel in channels}
+        pairs = [(self.channels[post.channel], post.author.id) for post in self.posts if post.channel in self.channels]
+        self.writing = Writing(pairs, self.now)
+        self.known = statements.nonces_find([key for post in self.posts if (key := self._nonce_key(post)) is not None])
+        self.reply_channels = self._reply_channels()
+        texts, authors = [post.text for post in self.posts], {post.author.id for post in self.posts}
+        self.mentioning = Mentioning(texts, channels, authors, self.now)
+        results = [self._result(post) for post in self.posts]
+        if self.rows:
+            statements.messages_insert(self.rows)
+            moved = {row.channel_id for row in self.rows}
+            statements.heads_store(
+                (each.seq, each.number, each.id) for each in self.channels.values() if each.id in moved
+            )
+        if self.mentions:
+            Mention.objects.bulk_create(self.mentions)
+        if self.reports:
+            Report.objects.bulk_create(self.reports)
+        return results
+
+    def _nonce_key(self, post: Post) -> NonceKey | None:
+        channel = self.channels.get(post.channel)
+        return (channel.id, post.author.id, post.nonce) if channel is not None and post.nonce is not None else None
+
+    def _result(self, post: Post) -> Result:
+        key = self._nonce_key(post)
+        if key is None:
+            return self._take(post)
+        if key in self.known:
+            return Stored(message_by_id(key[0], str(self.known[key])), is_duplicate=True)
+        first = self.first_of.get(key)
+        if first is None:
+            return self.first_of.setdefault(key, self._take(post))
+        return Stored(first.message, is_duplicate=True) if isinstance(first, Stored) else first
+
+    def _take(self, post: Post) -> Result:
+        """Give the post the next number of its channel, or refuse it."""
+        channel = self.channels.get(post.channel)
+        if channel is None:
+            return NotFoundError("There is no such channel.")
+        refusal = self.writing.posting_refusal(channel, post.author.id, post.text, self.text_rules)
+        if refusal is not None:
+            return refusal
+        if post.reply_to is not None and self.reply_channels.get(post.reply_to) != channel.id:
+            return NotFoundError("The message replied to is not in this channel.")
+        moved = channel._replace(seq=channel.seq + 1, number=channel.number + 1)
+        self.channels[post.channel] = moved
+        row = MessageRow(
+            id=uuid7(),
+            channel_id=moved.id,
+            author_id=post.author.id,
+            number=moved.number,
+            seq=moved.seq,
+            text=post.text,
+            nonce=post.nonce,
+            reply_to=uuid.UUID(post.reply_to) if post.reply_to else None,
+            created_at=self.now,
+        )
+        self.rows.append(row)
+        self.writing.posted(channel, post.author.id)
+        report = flagged(
+            row.text, self.text_rules, message_id=row.id, channel_id=row.channel_id, author_id=row.author_id
+        )
+        if report is not None:
+            self.reports.append(report)
+        users = self.mentioning.of(post.text, channel, post.author.id)
+        self.mentions += [
+            Mention(message_id=row.id, channel_id=row.channel_id, user_id=user.id, number=row.number) for user in users
+        ]
+        message = self._data(post, row, [user.username for user in users])
+        return Stored(message, mentioned=tuple(user.id for user in users))
+
+    def _data(self, post: Post, row: MessageRow, mentions: list[str]) -> MessageData:
+        return {
+            "id": str(row.id),
+            "channel": post.channel,
+            "number": row.number,
+            "seq": row.seq,
+            "changed_seq": row.seq,
+            "author": post.author.username,
+            "text": post.text,
+            "reply_to": str(row.reply_to) if row.reply_to else None,
+            "nonce": post.nonce,
+            "reactions": {},
+            "mentions": mentions,
+            "created_at": self.created_at,
+            "edited_at": None,
+            "deleted_at": None,
+        }
+
+    def _reply_channels(self) -> dict[str, int]:
+        """Message id (as the post wrote it) → the id of its channel, for the messages replied to."""
+        wanted: dict[str, uuid.UUID] = {}
+        for post in self.posts:
+            if post.reply_to is not None:
+                try:
+                    wanted[post.reply_to] = parse_message_id(post.reply_to)
+                except NotFoundError:
+                    continue
+        if not wanted:
+            return {}
+        by_id = dict(Message.objects.filter(pk__in=set(wanted.values())).values_list("id", "channel_id"))
+        return {text: by_id[pk] for text, pk in wanted.items() if pk in by_id}

@@ -1,0 +1,127 @@
+"""The statements of the hot path, written out: what a commit of many posts costs, whatever their number.
+
+Used by chat.posting.batches and .permissions, inside one transaction; parameters only, the same SQL for SQLite and
+PostgreSQL. The ORM would cost 1 ms more for a single post, and 60 µs for each further one.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from django.db import connection
+
+from reaktor.db.columns import uuid_to_column
+
+PARAMETERS_PER_QUERY = 900
+"""SQLite takes 999 in its smallest builds."""
+
+
+class LockedChannel(NamedTuple):
+    """A channel row under lock: its heads may be moved."""
+
+    id: int
+    key: str
+    seq: int
+    number: int
+    is_archived: bool
+    kind: str
+    is_frozen: bool
+    slow_mode_s: int
+
+
+class MessageRow(NamedTuple):
+    """A new message; `seq` is also its first changed_seq."""
+
+    id: uuid.UUID
+    channel_id: int
+    author_id: str | uuid.UUID
+    number: int
+    seq: int
+    text: str
+    nonce: str | None
+    reply_to: uuid.UUID | None
+    created_at: datetime
+
+
+NonceKey = tuple[int, str, str]
+"""(channel id, author id, nonce)."""
+
+
+def channels_lock(keys: Iterable[str]) -> list[LockedChannel]:
+    """The channels with these keys, locked in the order of their ids."""
+    wanted = sorted(keys)
+    lock = " FOR NO KEY UPDATE" if connection.features.has_select_for_update else ""
+    found: list[LockedChannel] = []
+    with connection.cursor() as cursor:
+        places = ", ".join(["%s"] * len(wanted))
+        cursor.execute(
+            "SELECT id, key, seq, number, archived_at IS NOT NULL, kind, frozen_at IS NOT NULL, "  # noqa: S608
+            f"slow_mode_s FROM chat_channel WHERE key IN ({places}) ORDER BY id{lock}",
+            wanted,
+        )
+        found += [
+            LockedChannel(pk, key, seq, number, bool(gone), kind, bool(frozen), slow)
+            for pk, key, seq, number, gone, kind, frozen, slow in cursor.fetchall()
+        ]
+    return found
+
+
+def nonces_find(wanted: Sequence[NonceKey]) -> dict[NonceKey, uuid.UUID]:
+    """Those already stored, with their messages' ids: one index look-up each.
+
+    A join with the list itself, since separate IN lists would make the planner try every combination of them.
+    """
+    found: dict[NonceKey, uuid.UUID] = {}
+    step = PARAMETERS_PER_QUERY // 3
+    for start in range(0, len(wanted), step):
+        part = wanted[start : start + step]
+        rows = ", ".join(["(%s, %s, %s)"] * len(part))
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"WITH wanted(channel_id, author_id, nonce) AS (VALUES {rows}) "  # noqa: S608  placeholders only
+                "SELECT m.channel_id, m.author_id, m.nonce, m.id FROM wanted JOIN chat_message m "
+                "ON m.channel_id = wanted.channel_id AND m.author_id = wanted.author_id AND m.nonce = wanted.nonce "
+                "AND m.nonce IS NOT NULL",
+                [value for channel_id, author, nonce in part for value in (channel_id, uuid_to_column(author), nonce)],
+            )
+            for channel_id, author, nonce, message_id in cursor.fetchall():
+                found[channel_id, str(uuid.UUID(str(author))), nonce] = uuid.UUID(str(message_id))
+    return found
+
+
+def messages_insert(rows: Sequence[MessageRow]) -> None:
+    """Raises IntegrityError for an author or a channel that is gone."""
+    created_at: dict[datetime, Any] = {}
+    parameters = []
+    for row in rows:
+        if row.created_at not in created_at:
+            created_at[row.created_at] = connection.ops.adapt_datetimefield_value(row.created_at)
+        parameters.append(
+            (
+                uuid_to_column(row.id),
+                row.channel_id,
+                uuid_to_column(row.author_id),
+                row.number,
+                row.seq,
+                row.seq,
+                row.text,
+                row.nonce,
+                uuid_to_column(row.reply_to) if row.reply_to else None,
+                created_at[row.created_at],
+            )
+        )
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO chat_message (id, channel_id, author_id, number, seq, changed_seq, text, nonce, reply_to_id, "
+            "created_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            parameters,
+        )
+
+
+def heads_store(heads: Iterable[tuple[int, int, int]]) -> None:
+    """(seq, number, channel id) of each locked channel whose heads moved."""
+    with connection.cursor() as cursor:
+        cursor.executemany("UPDATE chat_channel SET seq = %s, number = %s WHERE id = %s", list(heads))

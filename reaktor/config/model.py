@@ -1,0 +1,265 @@
+"""Every figure and switch of the server, read once from a mapping (the environment).
+
+Frozen values in parts; units stand in the names; figures that contradict each other are refused at start.
+Pure: the settings modules call Config.from_mapping(os.environ); everything else is handed the part it needs.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+KIB = 1024
+MIB = 1024 * 1024
+IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class ConfigError(ValueError):
+    """A variable that can't be understood, or two that contradict each other; the text names them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """At most `count` in any `period_s` seconds."""
+
+    count: int
+    period_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Web:
+    """Under which address people find the server. `public_url`: scheme and host, no path; empty: not told.
+
+    `hosts` it answers to, `origins` whose pages may use it, `csrf_origins` whose forms it takes.
+    """
+
+    public_url: str = ""
+    hosts: tuple[str, ...] = ("*",)
+    origins: tuple[str, ...] = ()
+    csrf_origins: tuple[str, ...] = ()
+    hsts_s: int = 365 * 86_400
+    redirect_to_https: bool = True
+
+    @property
+    def is_https(self) -> bool:
+        return self.public_url.startswith("https://")
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What `manage.py prepare` does before a server starts: how long it waits for whom, the first administrator."""
+
+    admin_username: str = ""
+    admin_password: str = field(default="", repr=False)
+    wait_s: float = 60.0
+    migrate_wait_s: float = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one client may do. `enabled=False` (LIMITS=off) lifts the rates and counts, never the sizes."""
+
+    enabled: bool = True
+    frame_bytes: int = 64 * KIB
+    body_bytes: int = 256 * KIB
+    text_chars: int = 4_000
+    unsent_bytes: int = MIB
+    bad_frames: int = 10
+    sessions_per_user: int = 10
+    channels_per_session: int = 500
+    connections_per_address: int = 100
+    send: Rate = Rate(20, 10)
+    operations: Rate = Rate(600, 60)
+    join: Rate = Rate(300, 60)
+    create_channel: Rate = Rate(20, 3600)
+    changes: Rate = Rate(60, 60)
+    login: Rate = Rate(10, 60)
+    register: Rate = Rate(60, 600)
+    new_account_s: float = 86_400.0
+    new_account_links: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class HttpTimings:
+    """How long a client may take for the parts of an HTTP request and its answer, whatever it trickles meanwhile."""
+
+    header_timeout_s: float = 10.0
+    body_timeout_s: float = 30.0
+    keep_alive_s: float = 60.0
+    closing_s: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class NativeTimings:
+    """The native transport's clock. Source: native protocol, "Connecting" and "Heartbeat"."""
+
+    hello_timeout_s: float = 5.0
+    ping_interval_s: float = 25.0
+    pong_timeout_s: float = 20.0
+    expiry_warning_s: float = 60.0
+    expiry_grace_s: float = 30.0
+    typing_expires_s: float = 6.0
+    typing_interval_s: float = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class EngineIO:
+    """Engine.IO's clock and bounds. Source: Engine.IO protocol, "Handshake"."""
+
+    ping_interval_s: float = 25.0
+    ping_timeout_s: float = 20.0
+    upgrade_timeout_s: float = 10.0
+    connect_timeout_s: float = 45.0
+    max_payload_bytes: int = 64 * KIB
+    max_packets_per_payload: int = 1_000
+    max_queued_packets: int = 10_000
+    max_queued_bytes: int = MIB
+    max_sessions: int = 20_000
+    packet_rate: Rate = Rate(5_000, 10)
+    linger_s: float = 30.0
+    allowed_origins: tuple[str, ...] = ("*",)
+
+
+@dataclass(frozen=True, slots=True)
+class MembershipTimings:
+    """The membership protocol's clock. Source: docs/architecture.md, "Membership"."""
+
+    tick_s: float = 0.25
+    heartbeat_s: float = 1.0
+    silence_s: float = 3.0
+    hold_gap_s: float = 0.05
+    command_timeout_s: float = 5.0
+    publish_timeout_s: float = 2.0
+    quit_grace_s: float = 8.0
+    keep_grace_s: float = 60.0
+    recovery_keep_s: float = 120.0
+    bus_lost_s: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """The hub's bounds: how much of a channel stays in memory, how often heads are compared with the store.
+
+    `catch_up_messages`: what a client that lives by events alone is sent of what it missed, the newest.
+    `sessions_interval_s`: how often live sessions are compared with their accounts.
+    """
+
+    recent_messages: int = 200
+    join_messages: int = 25
+    hold_gap_s: float = 0.05
+    heads_interval_s: float = 2.0
+    sessions_interval_s: float = 60.0
+    idle_feed_s: float = 30.0
+    sync_messages: int = 200
+    catch_up_messages: int = 5_000
+    sync_channel_bytes: int = 128 * KIB
+    sync_total_bytes: int = 512 * KIB
+    members_in_join: int = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """Threads that talk to the database, and how much may wait for them before `unavailable`.
+
+    `pool`: PostgreSQL connections that REST's threads share. The loop's own threads have one each beside it.
+    """
+
+    pool: int = 12
+    read_threads: int = 4
+    read_queue: int = 2_000
+    write_queue: int = 10_000
+    batch_messages: int = 500
+    rest_running: int = 32
+    rest_waiting: int = 256
+    timeout_s: float = 10.0
+
+    @property
+    def own_connections(self) -> int:
+        """Those of the loop's threads: the readers' and the one writer's."""
+        return self.read_threads + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How long messages are kept where their channel does not say otherwise (0: for ever); how often that is seen to.
+
+    `interval_s` 0: only by hand.
+    """
+
+    days: int = 0
+    messages: int = 0
+    interval_s: float = 3_600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """The supervisor's figures: what it listens on, how many workers, how long it waits for whom."""
+
+    bind: str = "0.0.0.0"  # noqa: S104  a chat server is there to be reached; BIND narrows it
+    port: int = 8000
+    workers: int = 1
+    spare_workers: int = 1
+    trusted_proxies: tuple[IpNetwork, ...] = ()
+    beat_interval_s: float = 1.0
+    hang_timeout_s: float = 10.0
+    term_timeout_s: float = 5.0
+    boot_timeout_s: float = 30.0
+    drain_s: float = 5.0
+    backoff_min_s: float = 0.1
+    backoff_max_s: float = 5.0
+    boot_failures: int = 5
+    hold_s: float = 10.0
+    hold_count: int = 1_024
+    peek_bytes: int = 8 * KIB
+    peek_s: float = 2.0
+    peek_count: int = 256
+    listen_backlog: int = 2_048
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The whole configuration of one server."""
+
+    data_dir: Path
+    secret_key: str = field(default="", repr=False)
+    jwt_secret: str = field(default="", repr=False)
+    database_url: str = field(default="", repr=False)
+    redis_url: str | None = field(default=None, repr=False)
+    sentry_dsn: str = field(default="", repr=False)
+    metrics_allow: tuple[IpNetwork, ...] = ()
+    log_format: str = "human"
+    log_level: str = "INFO"
+    access_log: bool = False
+    debug: bool = False
+    web: Web = field(default_factory=Web)
+    start: Start = field(default_factory=Start)
+    staff_totp: str = "optional"
+    """Whether staff must have a second factor in the admin: `required` or `optional` (whoever has one shows it)."""
+    account_deletion: str = "keep"
+    """What becomes of the messages of a deleted account: `keep` (under a neutral name) or `remove`."""
+    limits: Limits = field(default_factory=Limits)
+    http: HttpTimings = field(default_factory=HttpTimings)
+    native: NativeTimings = field(default_factory=NativeTimings)
+    engineio: EngineIO = field(default_factory=EngineIO)
+    membership: MembershipTimings = field(default_factory=MembershipTimings)
+    delivery: Delivery = field(default_factory=Delivery)
+    database: Database = field(default_factory=Database)
+    retention: Retention = field(default_factory=Retention)
+    cluster: Cluster = field(default_factory=Cluster)
+
+    @classmethod
+    def from_mapping(cls, env: Mapping[str, str]) -> Config:
+        """Read the environment's variables; unknown ones are ignored.
+
+        Raises ConfigError with every problem found, not only the first.
+        """
+        from reaktor.config.environment import Environment  # it needs the classes above
+
+        return Environment(env).config()
+
+    @property
+    def run_dir(self) -> Path:
+        """Where the live cluster on this port keeps its sockets (0700)."""
+        return self.data_dir / "run" / str(self.cluster.port)

@@ -1,0 +1,145 @@
+"""The database as the loop sees it: bounded threads of our own, timeouts, one error.
+
+Channels and Django share a single thread among all consumers of a process; here reads have a few threads and
+writes one (group commit makes one writer enough). Full queues, timeouts and lost connections are UnavailableError.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, ParamSpec, TypeVar
+
+from django.conf import settings
+from django.db import DEFAULT_DB_ALIAS, InterfaceError, OperationalError, connection, connections
+
+from reaktor.config.model import Database as DatabaseConfig
+from reaktor.errors import UnavailableError
+from reaktor.observe.logcontext import run_in_context
+
+logger = logging.getLogger(__name__)
+P = ParamSpec("P")
+T = TypeVar("T")
+
+LOST = (OperationalError, InterfaceError)
+
+
+class _Lane:
+    """One pool of threads with a bound on what waits for it."""
+
+    def __init__(self, name: str, threads: int, bound: int) -> None:
+        self.executor = ThreadPoolExecutor(threads, thread_name_prefix=name, initializer=_leave_pool)
+        self.threads = threads
+        self.bound = bound
+        self.waiting = 0
+
+
+class Database:
+    """read() and write() run a function in a database thread; one instance per process, closed with it.
+
+    `is_up`: whether the last call was answered.
+    """
+
+    def __init__(self, config: DatabaseConfig) -> None:
+        self._timeout_s = config.timeout_s
+        self._reads = _Lane("db-read", config.read_threads, config.read_queue)
+        self._writes = _Lane("db-write", 1, config.write_queue)
+        self.is_up = True
+
+    @property
+    def waiting(self) -> dict[str, int]:
+        """How many calls run or wait, by lane."""
+        return {"read": self._reads.waiting, "write": self._writes.waiting}
+
+    async def read(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The function's result. A connection that was lost since its last use is replaced once.
+
+        Raises what the function raises, and UnavailableError.
+        """
+        return await self._run(self._reads, partial(_guarded, True, partial(function, *args, **kwargs)))
+
+    async def write(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The same for a function that writes: never repeated, since a lost connection may have committed."""
+        return await self._run(self._writes, partial(_guarded, False, partial(function, *args, **kwargs)))
+
+    async def _run(self, lane: _Lane, call: Callable[[], T]) -> T:
+        if lane.waiting >= lane.bound:
+            raise UnavailableError("The database has too much to do.")
+        lane.waiting += 1
+        future = asyncio.get_running_loop().run_in_executor(lane.executor, run_in_context(call))
+        future.add_done_callback(lambda _: self._done(lane))
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await self._noted(future)
+        except TimeoutError:
+            self.is_up = False
+            # The thread goes on; its place in the lane stays taken until it ends.
+            future.add_done_callback(_ignore_result)
+            raise UnavailableError("The database does not answer.") from None
+
+    async def _noted(self, future: asyncio.Future[T]) -> T:
+        try:
+            found = await asyncio.shield(future)
+        except UnavailableError:
+            self.is_up = False
+            raise
+        self.is_up = True
+        return found
+
+    @staticmethod
+    def _done(lane: _Lane) -> None:
+        lane.waiting -= 1
+
+    def close(self) -> None:
+        """Wait for what runs, end the threads and their connections."""
+        for lane in (self._reads, self._writes):
+            for _ in range(lane.threads):
+                lane.executor.submit(connections.close_all)
+            lane.executor.shutdown(wait=True)
+
+
+def probe() -> None:
+    """The shortest question there is: does it answer?"""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+
+
+def forget_pooled() -> None:
+    """The database was lost: give up the connections that REST's threads share. May be repeated.
+
+    The pool would find out about each of them alone, and make a request wait a second and more for every dead one.
+    """
+    if settings.DATABASES[DEFAULT_DB_ALIAS].get("OPTIONS", {}).get("pool"):
+        pool = connections.create_connection(DEFAULT_DB_ALIAS).pool  # type: ignore[attr-defined]  # PostgreSQL's
+        if not pool.closed:
+            pool.drain()
+
+
+def _leave_pool() -> None:
+    """Give this thread a connection of its own, whatever REST's threads share.
+
+    A pool makes its users wait while the database is away; what live sessions ask must be refused at once.
+    """
+    own = connections[DEFAULT_DB_ALIAS]
+    options = {name: value for name, value in own.settings_dict["OPTIONS"].items() if name != "pool"}
+    own.settings_dict = {**own.settings_dict, "OPTIONS": options, "CONN_MAX_AGE": None}
+
+
+def _ignore_result(future: asyncio.Future[Any]) -> None:
+    if not future.cancelled():
+        future.exception()
+
+
+def _guarded(may_repeat: bool, call: Callable[[], T]) -> T:
+    try:
+        return call()
+    except LOST as error:
+        connections.close_all()
+        forget_pooled()
+        if may_repeat:
+            return _guarded(False, call)
+        logger.warning("database: %s", str(error).strip().splitlines()[0] if str(error) else type(error).__name__)
+        raise UnavailableError("The database is away.") from error

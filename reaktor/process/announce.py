@@ -1,0 +1,130 @@
+"""Saying something on the bus from a thread: services, views, admin and commands after their commit.
+
+In a process with a node it goes through that node's bus; in a management command it is one synchronous PUBLISH to the
+live server's Redis, in the pub/sub layer's own format; where neither is (a unit test), nothing is said.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import redis
+from channels_redis.pubsub import RedisPubSubChannelLayer
+from django.conf import settings
+from django.db import transaction
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from reaktor.process import node
+from reaktor.process.bus import BusError, pack
+
+logger = logging.getLogger(__name__)
+
+LAYER_PREFIX = "reaktor"
+"""What settings.redis_layer() gives the layer; a test compares them."""
+PUBLISH_TIMEOUT_S = 2.0
+PAUSE_S = 30.0
+
+
+def announce(group: str, kind: str, body: Mapping[str, Any]) -> None:
+    """Say it to every process subscribed to the group once the current transaction commits (at once without one).
+
+    Returns at once and never raises: who must not miss a thing compares with the store. Failures are logged.
+    """
+    transaction.on_commit(lambda: say(group, kind, body), robust=True)
+
+
+def say(group: str, kind: str, body: Mapping[str, Any]) -> bool:
+    """The same now. True when a live server got it (this process's node, or one that listens on its Redis)."""
+    running = node.current()
+    if running is not None:
+        try:
+            running.call_soon(_start, running, group, kind, body)
+        except RuntimeError:  # its loop closed just now: the process is ending
+            return False
+        return True
+    url = live_redis_url()
+    return url is not None and publish_once(url, group, kind, body)
+
+
+def _start(running: node.Node, group: str, kind: str, body: Mapping[str, Any]) -> None:
+    task = asyncio.get_running_loop().create_task(_broadcast(running, group, kind, body), name=f"announce {kind}")
+    running.tasks.add(task)
+    task.add_done_callback(running.tasks.discard)
+
+
+async def _broadcast(running: node.Node, group: str, kind: str, body: Mapping[str, Any]) -> None:
+    try:
+        await running.bus.broadcast(group, kind, body)
+    except BusError as error:
+        logger.warning("announce: %s was not said (%s)", kind, error)
+
+
+def live_redis_url() -> str | None:
+    """Where the server on this configuration's port has its bus: the configured Redis, else its own socket."""
+    config = settings.REAKTOR
+    if config.redis_url:
+        return str(config.redis_url)
+    socket = config.run_dir / "redis.sock"
+    return f"unix://{socket}" if socket.exists() else None
+
+
+class Line:
+    """A connection to one Redis for what is said there. One that does not answer is left alone for PAUSE_S."""
+
+    def __init__(self, url: str) -> None:
+        self._client = redis.Redis.from_url(
+            url,
+            socket_timeout=PUBLISH_TIMEOUT_S,
+            socket_connect_timeout=PUBLISH_TIMEOUT_S,
+            retry=Retry(NoBackoff(), 1),
+        )
+        self._away_until = 0.0
+
+    def publish(self, group: str, kind: str, body: Mapping[str, Any]) -> bool:
+        """One PUBLISH as the pub/sub layer would send it; whether anybody heard it. Never raises."""
+        if time.monotonic() < self._away_until:
+            return False
+        data = RedisPubSubChannelLayer().serialize(pack(kind, body))
+        try:
+            return int(self._client.publish(f"{LAYER_PREFIX}__group__{group}", data)) > 0
+        except redis.RedisError as error:
+            logger.warning("announce: %s was not said (%s)", kind, error)
+            self._away_until = time.monotonic() + PAUSE_S
+            return False
+
+    def close(self) -> None:
+        self._client.close()
+
+
+_LINES: ContextVar[dict[str, Line] | None] = ContextVar("announce_lines", default=None)
+
+
+@contextmanager
+def kept_lines() -> Iterator[None]:
+    """Inside, what this thread says goes over one connection: for commands that say a thing per message."""
+    lines: dict[str, Line] = {}
+    token = _LINES.set(lines)
+    try:
+        yield
+    finally:
+        _LINES.reset(token)
+        for line in lines.values():
+            line.close()
+
+
+def publish_once(url: str, group: str, kind: str, body: Mapping[str, Any]) -> bool:
+    """Say it to whoever listens on that Redis; whether anybody heard it. A log line when Redis is not there."""
+    lines = _LINES.get()
+    if lines is not None:
+        if url not in lines:
+            lines[url] = Line(url)
+        return lines[url].publish(group, kind, body)
+    with closing(Line(url)) as line:
+        return line.publish(group, kind, body)

@@ -1,0 +1,152 @@
+"""The parts that views of the documented REST interface are made of: a lean base view, strict input, described errors.
+
+Input is validated by DRF serializers without coercion (a number is no string), output is plain values: the
+serializers named in extend_schema() describe it for the OpenAPI document and are not run.
+"""
+
+from __future__ import annotations
+
+import re
+from http import HTTPStatus
+from typing import Any, TypeVar
+
+from django.core.validators import RegexValidator
+from django.http import HttpRequest
+from drf_spectacular.utils import OpenApiResponse
+from rest_framework import serializers
+from rest_framework.fields import SkipField, empty
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.parsers import BaseParser
+from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+_DIGITS = re.compile(r"[0-9]{1,18}")
+MAX_INTEGER = 2**53 - 1
+"""What every JSON reader can hold; no counter of ours gets there."""
+S = TypeVar("S", bound="serializers.Serializer[Any]")
+
+
+class JsonAlways(BaseContentNegotiation):
+    """There is one format, whatever the Accept header says: a client that wants another one still reads the error."""
+
+    def select_parser(self, request: Request, parsers: Any) -> BaseParser | None:
+        media_type = (request.content_type or "").split(";")[0].strip().lower()
+        return next((parser for parser in parsers if parser.media_type in {media_type, "*/*"}), None)
+
+    def select_renderer(
+        self, request: Request, renderers: Any, format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        return renderers[0], renderers[0].media_type
+
+
+class ApiView(APIView):
+    """A view of the REST interface. OPTIONS is for preflights alone (reaktor.web.cors), so it is no method here."""
+
+    content_negotiation_class = JsonAlways
+    http_method_names = ["get", "head", "post", "put", "patch", "delete"]
+
+    @staticmethod
+    def validated(kind: type[serializers.Serializer[Any]], source: Any) -> dict[str, Any]:
+        """The checked input of a mapping (the parsers give nothing else); fields that have no name here are ignored.
+
+        Runs the declared fields themselves: a serializer copies all of them for every request, which costs more than
+        checking does. Raises DRF's ValidationError, which the one handler answers as `invalid`.
+        """
+        found: dict[str, Any] = {}
+        problems: dict[str, Any] = {}
+        for name, field in kind._declared_fields.items():
+            try:
+                found[name] = field.run_validation(source.get(name, empty))
+            except serializers.ValidationError as error:
+                problems[name] = error.detail
+            except SkipField:
+                continue
+        if problems:
+            raise serializers.ValidationError(problems)
+        return found
+
+
+def client_address(request: HttpRequest | Request) -> str:
+    """Whom limits count: the peer, as the server resolved it (behind trusted proxies, whom they name)."""
+    return str(request.META.get("REMOTE_ADDR") or "")
+
+
+STORABLE = r"^[^\x00]*\Z"
+"""Any text but NUL, which no database keeps."""
+NOT_BLANK = r"^[^\x00]*[^\s\x00][^\x00]*\Z"
+
+
+class Text(serializers.CharField):
+    """A string as sent: no number becomes one, nothing is trimmed. `pattern` is checked, and stands in the document."""
+
+    def __init__(self, *, pattern: str = STORABLE, may_be_blank: bool = False, **options: Any) -> None:
+        # Not DRF's allow_blank: drf-spectacular takes that and a pattern for two kinds of text.
+        self.may_be_blank = may_be_blank
+        if not may_be_blank:
+            options.setdefault("min_length", 1)
+        super().__init__(**{"trim_whitespace": False, **options})
+        self.validators.append(RegexValidator(pattern, "This has characters that are not allowed here."))
+
+    def run_validation(self, data: Any = empty) -> Any:
+        return "" if data == "" and self.may_be_blank else super().run_validation(data)
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class Whole(serializers.IntegerField):
+    """A whole number: a JSON integer in a body; digits alone in a query string."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"min_value": 0, "max_value": MAX_INTEGER, **options})
+
+    def to_internal_value(self, data: Any) -> int:
+        if isinstance(data, str) and _DIGITS.fullmatch(data):
+            return int(data)
+        if not isinstance(data, int) or isinstance(data, bool):
+            self.fail("invalid")
+        return data
+
+
+class WholeInBody(Whole):
+    """The same where strings are no numbers."""
+
+    def to_internal_value(self, data: Any) -> int:
+        if isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+# -- Describing answers -------------------------------------------------------------------------------------------
+
+
+class ErrorDetail(serializers.Serializer[Any]):
+    code = serializers.CharField(help_text="Stable; compare this.")
+    message = serializers.CharField(help_text="For people.")
+    fields = serializers.DictField(  # type: ignore[assignment]  # the protocol's name; Serializer has one of its own
+        child=serializers.CharField(), required=False, help_text="What is wrong with which input."
+    )
+    retry_after = serializers.FloatField(required=False, help_text="Seconds.")
+
+
+class Error(serializers.Serializer[Any]):
+    """Every error of this interface."""
+
+    error = ErrorDetail()
+
+
+EVERYWHERE = (400, 401, 405, 413, 415, 429, 500, 503)
+"""What any operation may answer: bad input or method, no token, too large, too often, out of order, too busy."""
+
+
+def answers(good: dict[int, Any], *errors: int) -> dict[int, Any]:
+    """extend_schema(responses=…): the good answers, the errors named, and those that may come from anywhere."""
+    found: dict[int, Any] = {
+        status: answer or OpenApiResponse(description=HTTPStatus(status).phrase) for status, answer in good.items()
+    }
+    for status in sorted({*errors, *EVERYWHERE}):
+        found[status] = OpenApiResponse(Error, description=HTTPStatus(status).phrase)
+    return found

@@ -1,0 +1,52 @@
+"""/healthz and /readyz, as a plain ASGI application: they answer while every database thread is busy.
+
+/healthz says 200 while the loop turns. /readyz says 200 or 503, and to insiders with {"database", "bus", "replica"}.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from reaktor.config.model import IpNetwork
+from reaktor.db.database import probe
+from reaktor.errors import ReaktorError
+from reaktor.process import node
+from reaktor.web.insiders import is_insider
+
+
+class HealthApplication:
+    """Both paths; anything else must not be routed here. `allow`: who else than loopback is told the parts."""
+
+    def __init__(self, allow: tuple[IpNetwork, ...] = ()) -> None:
+        self._allow = allow
+
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        if scope["path"] == "/healthz":
+            await _answer(send, 200, {"status": "ok"})
+            return
+        parts = await self._parts()
+        is_ready = all(parts.values())
+        body: dict[str, Any] = {"status": "ready" if is_ready else "not ready"}
+        if is_insider(scope, self._allow):
+            body |= parts
+        await _answer(send, 200 if is_ready else 503, body)
+
+    async def _parts(self) -> dict[str, bool]:
+        running = node.current()
+        if running is None:
+            return {"database": False, "bus": False, "replica": False}
+        try:
+            await running.runtime.database.read(probe)
+            database = True
+        except ReaktorError:
+            database = False
+        status = running.runtime.status()
+        return {"database": database, "bus": status["bus"], "replica": status["in_step"]}
+
+
+async def _answer(send: Any, status: int, body: dict[str, Any]) -> None:
+    headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": orjson.dumps(body)})

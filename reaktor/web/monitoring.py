@@ -1,0 +1,89 @@
+"""/metrics, as a plain ASGI application: any process answers for the whole server, to insiders only.
+
+A worker asks the supervisor over the control socket, when it is asked itself: figures are as fresh as the last beats,
+nothing is sent that nobody reads, and a supervisor that hangs costs a scrape and nothing else. A lone process has
+everything itself. Scrapes that come together share one answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from reaktor.cluster.control import ask_soon
+from reaktor.cluster.failures import ClusterError
+from reaktor.cluster.rundir import RunDir
+from reaktor.cluster.status import rss_bytes
+from reaktor.config.model import Config, IpNetwork
+from reaktor.errors import UnavailableError
+from reaktor.observe.measures import added
+from reaktor.observe.metrics import CONTENT_TYPE, exposition
+from reaktor.web.insiders import is_insider
+
+logger = logging.getLogger(__name__)
+
+ASK_S = 2.0
+Source = Callable[[], Awaitable[dict[str, Any]]]
+
+
+async def of_cluster(config: Config) -> dict[str, Any]:
+    """The supervisor's picture. Raises UnavailableError."""
+    try:
+        found: dict[str, Any] = await ask_soon(RunDir(config.run_dir), {"do": "measures"}, ASK_S)
+    except ClusterError as error:
+        raise UnavailableError(str(error)) from error
+    return found
+
+
+def of_process(runtime: Any) -> dict[str, Any]:
+    """The picture of a process that is the whole server: slot 0, and the authority that runs inside."""
+    own = {
+        "counters": {"worker_restarts": 0, "worker_crashes": 0},
+        "gauges": {"workers_ready": 1, "memory_bytes": rss_bytes(os.getpid()) or 0, "replica_lag": 0},
+    }
+    server = runtime.authority.status()["measures"]
+    return {"workers": {"0": added([runtime.measures(), own])}, "server": added([server])}
+
+
+class MetricsApplication:
+    """`source` gives the picture, or raises UnavailableError."""
+
+    def __init__(self, source: Source, allow: tuple[IpNetwork, ...] = ()) -> None:
+        self._source = source
+        self._allow = allow
+        self._answering: asyncio.Task[bytes] | None = None
+
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        if not is_insider(scope, self._allow):
+            await _answer(send, 404, b"There is nothing here.\n")
+            return
+        if scope["method"] not in {"GET", "HEAD"}:
+            await _answer(send, 405, b"GET or HEAD.\n", (b"allow", b"GET, HEAD"))
+            return
+        try:
+            body = await asyncio.shield(self._shared())
+        except UnavailableError as error:
+            await _answer(send, 503, f"{error.message}\n".encode())
+            return
+        await _answer(send, 200, body if scope["method"] == "GET" else b"", kind=CONTENT_TYPE.encode())
+
+    def _shared(self) -> asyncio.Task[bytes]:
+        if self._answering is None or self._answering.done():
+            self._answering = asyncio.create_task(self._exposition(), name="metrics")
+        return self._answering
+
+    async def _exposition(self) -> bytes:
+        picture = await self._source()
+        # With many workers that is a lot of text; the loop has sessions to serve.
+        return await asyncio.to_thread(exposition, picture)
+
+
+async def _answer(
+    send: Any, status: int, body: bytes, *headers: tuple[bytes, bytes], kind: bytes = b"text/plain; charset=utf-8"
+) -> None:
+    named = [(b"content-type", kind), (b"cache-control", b"no-store"), *headers]
+    await send({"type": "http.response.start", "status": status, "headers": named})
+    await send({"type": "http.response.body", "body": body})

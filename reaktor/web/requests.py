@@ -1,0 +1,71 @@
+"""Gives each request its id, says it in the answer, and writes the access log where one is wanted.
+
+An ASGI application around the whole of reaktor.asgi. The id is the one that a trusted proxy sent as X-Request-ID
+(reaktor.cluster.daphne decides who is trusted, and leaves it in the scope), else a new one. Requests that are handed to
+another worker take it along.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+from urllib.parse import quote
+
+from reaktor.observe.logcontext import REQUEST_ID, SESSION, new_request_id
+
+logger = logging.getLogger("reaktor.access")
+
+HEADER = b"x-request-id"
+TRUSTED_ID = "reaktor.request_id"
+"""Where a scope holds the id that a trusted proxy gave."""
+
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+class Requests:
+    """One per process. `access_log`: a line for each HTTP request, and for each WebSocket at its end."""
+
+    def __init__(self, application: Callable[..., Awaitable[None]], *, access_log: bool) -> None:
+        self._application = application
+        self._access_log = access_log
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        request_id = scope.get(TRUSTED_ID) or new_request_id()
+        REQUEST_ID.set(request_id)
+        SESSION.set("")
+        header = (HEADER, request_id.encode("ascii"))
+        scope["headers"] = [*(each for each in scope.get("headers", ()) if each[0] != HEADER), header]
+        started = time.monotonic()
+        outcome: int | str = "gone"
+
+        async def send_with_id(message: dict[str, Any]) -> None:
+            nonlocal outcome
+            if message["type"] == "http.response.start":
+                outcome = message["status"]
+                message = {**message, "headers": [*_without_id(message.get("headers", ())), header]}
+            elif message["type"] == "websocket.accept":
+                outcome = "accepted"
+            elif message["type"] == "websocket.close":
+                outcome = message.get("code", 1000)
+            await send(message)
+
+        try:
+            await self._application(scope, receive, send_with_id)
+        finally:
+            if self._access_log:
+                _log(scope, outcome, time.monotonic() - started)
+
+
+def _without_id(headers: Any) -> list[tuple[bytes, bytes]]:
+    """The answer of another worker says the id already."""
+    return [each for each in headers if each[0].lower() != HEADER]
+
+
+def _log(scope: dict[str, Any], outcome: int | str, seconds: float) -> None:
+    """Without the query: tokens travel in it. The path as it was asked for: decoded it may hold a whole forged line."""
+    client = (scope.get("client") or ["-"])[0]
+    path = quote(scope["path"], errors="surrogatepass")
+    logger.info("%s %s %s %s %.0f ms", client, scope.get("method", "WEBSOCKET"), path, outcome, seconds * 1000)

@@ -1,0 +1,272 @@
+"""The feeds of one process over a real store and bus: opening, holes, heads that ran away, and closing again."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import uuid
+from collections.abc import AsyncIterator
+
+import pytest
+from channels.layers import InMemoryChannelLayer
+from django.db import connections
+
+from chat.delivery import wire
+from chat.delivery.feed import Delivery
+from chat.delivery.hub import Hub
+from chat.domain.events import Event, EventType
+from chat.domain.ids import ChannelKey, UserRef
+from chat.domain.sessions import LeftReason
+from chat.live.feeds import Feeds
+from chat.live.presence import Presence
+from chat.live.upkeep import REPAIR_MESSAGES, Upkeep
+from chat.membership.messages import SessionEntered, SessionExited
+from chat.models import Channel, Message
+from chat.posting.batches import Post, Stored, store_batch
+from reaktor.config.model import Database as DatabaseConfig
+from reaktor.config.model import Delivery as DeliveryConfig
+from reaktor.db.database import Database
+from reaktor.errors import NotFoundError
+from reaktor.process.bus import Bus
+from tests.support.databases import channel_of
+from tests.support.delivery import FakeFormat, FakeSession
+from tests.support.waiting import until
+
+pytestmark = pytest.mark.django_db(transaction=True)
+QUICK = DeliveryConfig(hold_gap_s=0.02, heads_interval_s=0.1, idle_feed_s=0.15)
+
+
+class Process:
+    """Feeds, hub and database of one process, with one session to watch what is delivered."""
+
+    def __init__(self) -> None:
+        self.bus = Bus(InMemoryChannelLayer())
+        self.hub = Hub(unsent_bytes=1 << 30, on_dirty=lambda: asyncio.get_running_loop().call_soon(self.hub.flush))
+        self.database = Database(DatabaseConfig())
+        self.feeds = Feeds(self.bus, "mailbox", self.database, self.hub, QUICK)
+        self.presence = Presence(self.hub, self.feeds, lambda work, name: asyncio.create_task(work, name=name))
+        self.upkeep = Upkeep(self.feeds, self.database, self.hub, QUICK, self.presence.resend)
+        self.watcher = FakeSession("watcher", FakeFormat())
+        self.hub.attach(self.watcher)
+
+    @property
+    def seen(self) -> list[tuple[str, int | None]]:
+        return [(frame["event"], frame["seq"]) for frame in self.watcher.frames]
+
+
+@pytest.fixture
+async def process() -> AsyncIterator[Process]:
+    found = Process()
+    task = asyncio.create_task(found.upkeep.run())
+    yield found
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+    await asyncio.to_thread(found.database.close)
+
+
+async def stored(author: UserRef, key: ChannelKey, count: int) -> list[Event]:
+    """Events of messages that somebody else's process committed."""
+
+    def store() -> list[Event]:
+        try:
+            results = store_batch([Post(author, key, "hi", uuid.uuid4().hex) for _ in range(count)])
+            return [wire.message_new(result.message) for result in results if isinstance(result, Stored)]
+        finally:
+            connections.close_all()
+
+    return await asyncio.to_thread(store)
+
+
+async def test_a_feed_opens_once_for_all_who_ask_and_begins_at_the_head(
+    process: Process, ann: UserRef, tea: ChannelKey
+) -> None:
+    await stored(ann, tea, 30)
+
+    async def pin() -> object:
+        async with process.feeds.pinned(tea):
+            return process.feeds.get(tea)
+
+    opened = await asyncio.gather(*(pin() for _ in range(10)))
+    assert len(set(map(id, opened))) == 1
+    feed = process.feeds.get(tea)
+    assert feed is not None
+    assert feed.head == 30
+    assert [message["number"] for message in feed.recent.newest(25)] == list(range(6, 31))
+
+
+async def test_a_hole_is_repaired_from_the_store_before_anything_newer_is_shown(
+    process: Process, ann: UserRef, tea: ChannelKey
+) -> None:
+    async with process.feeds.pinned(tea):
+        process.hub.enter(process.watcher, tea)
+        events = await stored(ann, tea, 4)
+        process.feeds.offer(tea, [Delivery(events[0]), Delivery(events[3])])
+        await asyncio.sleep(0)
+        assert process.seen == [("message.new", 1)]
+        await until(lambda: len(process.seen) == 4)
+        assert process.seen == [("message.new", seq) for seq in (1, 2, 3, 4)]
+        assert process.upkeep.repairs_total == 1
+
+
+async def test_what_was_committed_and_never_published_is_found_by_comparing_heads(
+    process: Process, ann: UserRef, tea: ChannelKey
+) -> None:
+    async with process.feeds.pinned(tea):
+        process.hub.enter(process.watcher, tea)
+        await stored(ann, tea, 3)
+        await until(lambda: len(process.seen) == 3)
+        assert process.feeds.heads() == {tea: 3}
+
+
+class Wordless(FakeFormat):
+    """The format of clients that live by events alone: it has no word for a reset."""
+
+    def encode(self, event: Event) -> bytes | None:
+        return None if event.type is EventType.SYNC_REQUIRED else super().encode(event)
+
+
+async def test_who_has_no_word_for_a_reset_is_sent_all_that_was_missed_in_pages_then_what_comes(
+    process: Process, ann: UserRef, tea: ChannelKey
+) -> None:
+    wordless = FakeSession("wordless", Wordless())
+    process.hub.attach(wordless)
+
+    def seen() -> list[int]:
+        return [frame["seq"] for frame in wordless.frames if frame["event"] == EventType.MESSAGE_NEW]
+
+    async with process.feeds.pinned(tea):
+        for session in (process.watcher, wordless):
+            process.hub.enter(session, tea)
+        process.feeds.offer(tea, [Delivery(event) for event in await stored(ann, tea, 3)])
+        missed = REPAIR_MESSAGES + QUICK.sync_messages // 2
+        await stored(ann, tea, missed)
+        await until(lambda: len(seen()) == 3 + missed)
+        process.feeds.offer(tea, [Delivery(event) for event in await stored(ann, tea, 1)])
+        await until(lambda: len(seen()) == 4 + missed)
+        assert seen() == list(range(1, 5 + missed))
+        assert max(map(len, wordless.writes)) <= QUICK.sync_messages
+        # Who is told to sync does that by itself.
+        assert [name for name, _ in process.seen] == ["message.new"] * 3 + [EventType.SYNC_REQUIRED, "message.new"]
+
+
+async def test_who_is_taken_out_while_it_catches_up_is_sent_no_more(
+    process: Process, ann: UserRef, tea: ChannelKey
+) -> None:
+    await stored(ann, tea, 3 * QUICK.recent_messages)
+    process.watcher.unsent = 1  # It reads nothing, so the second page is not sent.
+    session_id = process.watcher.info.session_id
+    process.presence.carry_out([SessionEntered(session_id, tea, 0)])
+    await until(lambda: process.seen)
+    process.presence.carry_out([SessionExited(session_id, tea, LeftReason.LEFT, "")])
+    process.watcher.unsent = 0
+    await process.presence.entered(process.watcher, tea, 5)
+    assert (len(process.seen), tea in process.watcher.channels) == (QUICK.sync_messages, False)
+
+
+async def test_who_was_put_back_by_a_backup_is_told_to_sync(process: Process, ann: UserRef, tea: ChannelKey) -> None:
+    await stored(ann, tea, 5)
+    async with process.feeds.pinned(tea):
+        process.hub.enter(process.watcher, tea)
+
+        def rewind() -> None:
+            Channel.objects.filter(key=tea).update(seq=2, number=2)
+            connections.close_all()
+
+        await asyncio.to_thread(rewind)
+        await until(lambda: process.seen)
+        assert process.watcher.frames[0]["event"] == EventType.SYNC_REQUIRED
+        assert process.watcher.frames[0]["data"] == {"seq": 2}
+        feed = process.feeds.get(tea)
+        assert feed is not None
+        assert feed.head == 2
+
+
+async def test_a_feed_that_nobody_needs_is_closed_and_opened_again_at_the_new_head(
+    process: Process, ann: UserRef, tea: ChannelKey
+) -> None:
+    async with process.feeds.pinned(tea):
+        await asyncio.sleep(0.4)
+        assert process.feeds.get(tea) is not None, "a pinned one stays"
+    await until(lambda: process.feeds.get(tea) is None)
+    acknowledged: list[int] = []
+    (event,) = await stored(ann, tea, 1)
+    process.feeds.offer(tea, [Delivery(event, None, lambda: acknowledged.append(1))])
+    assert acknowledged == [1], "nobody is here, and the author is answered all the same"
+    async with process.feeds.pinned(tea):
+        feed = process.feeds.get(tea)
+        assert feed is not None
+        assert feed.head == 1
+
+
+async def test_a_channel_that_is_not_there_has_no_feed_and_can_come_later(process: Process, ann: UserRef) -> None:
+    with pytest.raises(NotFoundError):
+        async with process.feeds.pinned(ChannelKey("later")):
+            pass
+
+    def make() -> None:
+        channel_of(ann, "later")
+        connections.close_all()
+
+    await asyncio.to_thread(make)
+    async with process.feeds.pinned(ChannelKey("later")):
+        assert process.feeds.get(ChannelKey("later")) is not None
+
+
+async def test_an_answer_waits_for_its_place_and_not_for_ever(
+    process: Process, ann: UserRef, tea: ChannelKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chat.live.feeds.REACH_S", 0.2)
+    called: list[str] = []
+    async with process.feeds.pinned(tea):
+        process.hub.enter(process.watcher, tea)
+        events = await stored(ann, tea, 2)
+        process.feeds.when_reached(tea, 2, lambda: called.append(f"after {len(process.watcher.outbox)}"))
+        process.feeds.when_reached(tea, 0, lambda: called.append("at once"))
+        process.feeds.when_reached(tea, 99, lambda: called.append("gave up"))
+        process.feeds.when_reached(ChannelKey("closed"), 5, lambda: called.append("nobody here"))
+        assert called == ["at once", "nobody here"]
+        process.feeds.offer(tea, [Delivery(event) for event in events])
+        await until(lambda: len(called) == 4)
+        assert called[2].startswith("after")
+        assert called[3] == "gave up"
+
+
+def trimmed_to(key: ChannelKey, last: int) -> None:
+    """Retention, in a process that could not tell anybody."""
+    try:
+        Message.objects.filter(channel__key=key, number__lte=last).delete()
+        Channel.objects.filter(key=key).update(floor_seq=last)
+    finally:
+        connections.close_all()
+
+
+async def test_what_retention_deleted_is_forgotten_and_a_cursor_from_before_is_reset(
+    process: Process, ann: UserRef, tea: ChannelKey
+) -> None:
+    await stored(ann, tea, 6)
+    async with process.feeds.pinned(tea):
+        feed = process.feeds.get(tea)
+        assert feed is not None
+        assert await process.feeds.answer_since(tea, 1) != {"reset": True, "seq": 6}
+        await asyncio.to_thread(trimmed_to, tea, 4)
+        await process.upkeep.trim(tea)
+        assert [message["number"] for message in feed.recent.newest(25)] == [5, 6]
+        assert await process.feeds.answer_since(tea, 1) == {"reset": True, "seq": 6}
+        after = await process.feeds.answer_since(tea, 4)
+        assert [message["number"] for message in after["messages"]] == [5, 6]
+
+
+async def test_retention_that_nobody_told_of_is_noticed_by_comparing_heads(
+    process: Process, ann: UserRef, tea: ChannelKey
+) -> None:
+    await stored(ann, tea, 6)
+    async with process.feeds.pinned(tea):
+        process.hub.enter(process.watcher, tea)
+        feed = process.feeds.get(tea)
+        assert feed is not None
+        await asyncio.to_thread(trimmed_to, tea, 6)
+        await until(lambda: feed.recent.newest(25) == [])
+        process.feeds.offer(tea, [Delivery(event) for event in await stored(ann, tea, 1)])
+        await asyncio.sleep(0)
+        assert process.seen == [("message.new", 7)], "those who are there go on as if nothing had been"

@@ -1,0 +1,150 @@
+"""Group commit in one process, on a real database: batches, order, bounds, and a database that goes away."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+
+import pytest
+from django.db import connections
+
+from chat.domain.ids import ChannelKey, UserRef
+from chat.models import Message
+from chat.posting.batches import Post, Stored
+from chat.posting.limits import ChatLimits
+from chat.posting.textrules import CurrentTextRules
+from chat.posting.writer import Committed, Writer
+from reaktor.config.model import Database as DatabaseConfig
+from reaktor.config.model import Limits
+from reaktor.db.database import Database
+from reaktor.errors import NotFoundError, UnavailableError
+from tests.support.databases import is_sqlite, taken_away
+from tests.support.waiting import until
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.database]
+
+
+class Told:
+    """What the writer handed over after its commits; acknowledges at once, as a runtime without a hole does."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[int]] = []
+
+    def __call__(self, committed: Sequence[Committed]) -> None:
+        self.batches.append([each.stored.message["number"] for each in committed])
+        for each in committed:
+            each.on_result(each.stored)
+
+
+@asynccontextmanager
+async def writing(told: Told, **figures: float) -> AsyncIterator[Writer]:
+    config = DatabaseConfig(**figures)  # type: ignore[arg-type]
+    database = Database(config)
+    limits = Limits()
+    writer = Writer(database, config, ChatLimits(limits), CurrentTextRules(limits), told)
+    task = asyncio.create_task(writer.run())
+    await asyncio.sleep(0)  # a task that is cancelled before its first step never runs at all
+    try:
+        yield writer
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        await asyncio.to_thread(database.close)
+
+
+def posts(ann: UserRef, tea: ChannelKey, count: int) -> list[Post]:
+    return [Post(ann, tea, f"text {number}", f"n{number}") for number in range(count)]
+
+
+async def test_posts_gather_while_the_previous_transaction_runs(ann: UserRef, tea: ChannelKey) -> None:
+    told = Told()
+    async with writing(told) as writer:
+        answers = await asyncio.gather(*(writer.post(post) for post in posts(ann, tea, 100)))
+    assert [answer.message["text"] for answer in answers] == [f"text {number}" for number in range(100)]
+    assert [number for batch in told.batches for number in batch] == list(range(1, 101))
+    assert len(told.batches) == writer.batches_total == 1
+    assert writer.stored_total == 100
+
+
+async def test_no_batch_is_larger_than_allowed(ann: UserRef, tea: ChannelKey) -> None:
+    told = Told()
+    async with writing(told, batch_messages=30) as writer:
+        await asyncio.gather(*(writer.post(post) for post in posts(ann, tea, 100)))
+    assert [len(batch) for batch in told.batches] == [30, 30, 30, 10]
+
+
+async def test_a_full_queue_refuses_at_once_and_takes_more_when_there_is_room(ann: UserRef, tea: ChannelKey) -> None:
+    async with writing(Told(), write_queue=3) as writer:
+        results: list[object] = []
+        first, second, third, fourth = posts(ann, tea, 4)
+        for post in (first, second, third):
+            writer.submit(post, results.append)
+        with pytest.raises(UnavailableError):
+            writer.submit(fourth, results.append)
+        await until(lambda: len(results) == 3)
+        await writer.post(fourth)
+    assert all(isinstance(result, Stored) for result in results)
+
+
+async def test_errors_and_repeats_are_answered_to_those_they_concern(ann: UserRef, tea: ChannelKey) -> None:
+    told = Told()
+    async with writing(told) as writer:
+        good, again = posts(ann, tea, 1) * 2
+        bad = Post(ann, ChannelKey("nowhere"), "hi", "n")
+        answers = await asyncio.gather(*(writer.post(post) for post in (good, bad, again)), return_exceptions=True)
+    first, error, second = answers
+    assert isinstance(first, Stored)
+    assert isinstance(error, NotFoundError)
+    assert second == Stored(first.message, is_duplicate=True)
+    assert writer.stored_total == 1
+
+
+async def test_whoever_waits_when_the_server_stops_is_told_unavailable(ann: UserRef, tea: ChannelKey) -> None:
+    results: list[object] = []
+    async with writing(Told()) as writer:
+        for post in posts(ann, tea, 5):
+            writer.submit(post, results.append)
+    assert [type(result) for result in results] == [UnavailableError] * 5
+
+
+@pytest.fixture
+def _connects_anew(transactional_db: None) -> Iterator[None]:
+    """The connection of the test itself may have been cut too."""
+    yield
+    connections.close_all()
+
+
+@pytest.mark.usefixtures("_connects_anew")
+async def test_while_the_database_is_away_posts_are_refused_and_nothing_is_shown_and_then_it_recovers(
+    ann: UserRef, tea: ChannelKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if is_sqlite():
+        monkeypatch.setitem(connections.databases["default"]["OPTIONS"], "timeout", 0.1)
+    told = Told()
+    first, second, third = posts(ann, tea, 3)
+    async with writing(told) as writer:
+        await writer.post(first)
+        away = taken_away()
+        await asyncio.to_thread(away.__enter__)
+        try:
+            for _ in range(2):
+                with pytest.raises(UnavailableError) as caught:
+                    await writer.post(second)
+                assert caught.value.retry_after_s
+            assert told.batches == [[1]]
+        finally:
+            await asyncio.to_thread(away.__exit__, None, None, None)
+        await writer.post(second)
+        await writer.post(third)
+    assert told.batches == [[1], [2], [3]]
+    assert await asyncio.to_thread(_stored_numbers) == [1, 2, 3]
+
+
+def _stored_numbers() -> list[int]:
+    try:
+        return list(Message.objects.order_by("number").values_list("number", flat=True))
+    finally:
+        connections.close_all()

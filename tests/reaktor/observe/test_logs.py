@@ -1,0 +1,183 @@
+"""What must never stand in a log, what each line says it is about, and what error reports hold."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import logging
+import sys
+import threading
+from collections.abc import Iterator
+from datetime import datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+from reaktor.config.model import Database as DatabaseConfig
+from reaktor.db.database import Database
+from reaktor.observe.logcontext import REQUEST_ID, SESSION, accepted_request_id
+from reaktor.observe.logs import HumanFormatter, JsonFormatter, mask
+from tests.reaktor.test_settings import finish, start
+
+# What is hidden
+
+
+def test_tokens_and_session_ids_are_masked_wherever_they_stand() -> None:
+    line = '"GET /socket.io/?token=SECRET1&EIO=3&sid=0.1.SECRET2&t=x HTTP/1.1" 200 and sid=SECRET3'
+    assert mask(line) == '"GET /socket.io/?token=***&EIO=3&sid=***&t=x HTTP/1.1" 200 and sid=***'
+    assert mask("refused eyJhbGciOi.eyJzdWIiOiIx.c2lnbmF0dXJl, bad") == "refused ***, bad"
+
+
+def test_passwords_in_urls_are_masked() -> None:
+    assert (
+        mask("postgres://me:hush@db:5432/chat and redis://:hush@r")
+        == "postgres://me:***@db:5432/chat and redis://:***@r"
+    )
+    assert mask("https://chat.example:8443/@ada") == "https://chat.example:8443/@ada"
+
+
+def test_the_rows_that_postgresql_quotes_are_masked_to_their_end() -> None:
+    quoted = 'new row violates "c"\nDETAIL:  Failing row contains (1, my\nsecret).\n\nThe above exception was'
+    assert mask(quoted) == 'new row violates "c"\nDETAIL: ***\n\nThe above exception was'
+    assert mask("DETAIL: a\nb") == "DETAIL: ***"
+
+
+def test_other_parameters_are_left_alone() -> None:
+    assert mask("?inside=1&EIO=4") == "?inside=1&EIO=4"
+
+
+# What a line is about
+
+
+def record(text: str) -> logging.LogRecord:
+    return logging.LogRecord("reaktor.test", logging.WARNING, __file__, 1, text, (), None)
+
+
+@pytest.fixture
+def subject() -> Iterator[None]:
+    tokens = REQUEST_ID.set("r1"), SESSION.set("s1")
+    yield
+    REQUEST_ID.reset(tokens[0])
+    SESSION.reset(tokens[1])
+
+
+@pytest.mark.usefixtures("subject")
+def test_both_forms_say_request_and_session() -> None:
+    assert HumanFormatter().format(record("hi")).endswith("WARNING [request=r1 session=s1] reaktor.test: hi")
+    entry = json.loads(JsonFormatter().format(record("hi")))
+    assert (entry["request"], entry["session"], entry["message"]) == ("r1", "s1", "hi")
+
+
+def test_where_there_is_neither_nothing_is_said() -> None:
+    assert HumanFormatter().format(record("hi")).endswith("WARNING reaktor.test: hi")
+    assert {"request", "session"} & set(json.loads(JsonFormatter().format(record("hi")))) == set()
+
+
+@pytest.mark.usefixtures("subject")
+async def test_a_database_thread_logs_for_whom_it_works() -> None:
+    database = Database(DatabaseConfig())
+    try:
+        assert "session=s1" in await database.read(lambda: HumanFormatter().format(record("read")))
+        assert "session=s1" in await database.write(lambda: HumanFormatter().format(record("write")))
+        SESSION.set("")
+        assert "session" not in await database.read(lambda: HumanFormatter().format(record("read")))
+    finally:
+        database.close()
+
+
+@pytest.mark.parametrize("text", ["", "x" * 65, "two words", "line\nbreak", "ünï", 'quo"te'])
+def test_a_proxys_id_that_is_unfit_is_not_taken(text: str) -> None:
+    assert accepted_request_id(text) == ""
+    assert accepted_request_id("1-67891233-abcdef/0") == "1-67891233-abcdef/0"
+
+
+def record_of(message: str, *args: object, error: Exception | None = None) -> logging.LogRecord:
+    exception = None
+    if error is not None:
+        try:
+            raise error
+        except type(error):
+            exception = sys.exc_info()
+    return logging.LogRecord("reaktor.cluster", logging.WARNING, __file__, 1, message, args, exception)
+
+
+def test_a_line_for_people_names_the_worker_and_hides_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REAKTOR_WORKER", "1.3")
+    line = HumanFormatter().format(record_of("refused ?token=%s", "SECRET", error=ValueError("bad sid=SECRET")))
+    assert " WARNING [worker=1.3] reaktor.cluster: refused ?token=***\n" in line
+    assert line.endswith("ValueError: bad sid=***")
+    assert "SECRET" not in line
+
+
+def test_a_line_for_machines_is_one_json_object(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REAKTOR_WORKER", "1.3")
+    line = JsonFormatter().format(record_of("refused\n?token=%s", "SECRET", error=ValueError("bad sid=SECRET")))
+    assert "\n" not in line
+    entry = json.loads(line)
+    assert datetime.fromisoformat(entry.pop("time")).tzinfo is not None
+    assert entry.pop("exception").endswith("ValueError: bad sid=***")
+    assert entry == {
+        "level": "warning",
+        "logger": "reaktor.cluster",
+        "message": "refused\n?token=***",
+        "worker": "1.3",
+    }
+
+
+# Error reports
+
+REPORT = """
+import logging, sys
+from reaktor import reports
+reports.start("")
+assert "sentry_sdk" not in sys.modules
+reports.start(sys.argv[1])
+text = "the text of a message"
+try:
+    raise ValueError("bad token=HUSH1")
+except ValueError:
+    logging.getLogger("reaktor.test").exception("failed for %s", "sid=HUSH2")
+import sentry_sdk
+sentry_sdk.flush(5)
+"""
+
+
+class Sentry(HTTPServer):
+    """Takes whatever is posted."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Taker)
+        self.bodies: list[str] = []
+
+
+class _Taker(BaseHTTPRequestHandler):
+    server: Sentry
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.bodies.append((gzip.decompress(body) if self.headers["Content-Encoding"] else body).decode())
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+def test_an_unforeseen_error_is_reported_without_anybodys_data(tmp_path: Path) -> None:
+    sentry = Sentry()
+    thread = threading.Thread(target=sentry.serve_forever)
+    thread.start()
+    try:
+        dsn = f"http://key@127.0.0.1:{sentry.server_port}/1"
+        code, said = finish(start("-c", REPORT, dsn, DATA_DIR=str(tmp_path)))
+        assert code == 0, said
+    finally:
+        sentry.shutdown()
+        thread.join()
+        sentry.server_close()
+    (body,) = sentry.bodies
+    assert "ValueError" in body
+    assert "reaktor.test" in body
+    for hidden in ("HUSH1", "HUSH2", 'the text of a message"', "breadcrumbs"):
+        assert hidden not in body

@@ -1,0 +1,148 @@
+"""The bus over the in-memory layer: who hears what, what is junk, and what happens when nobody takes it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from channels.layers import InMemoryChannelLayer
+
+from reaktor.process import bus as bus_module
+from reaktor.process.bus import OVERFLOW, Bus, BusError, pack, unpack
+from tests.support.faulty_layer import FaultyLayer
+from tests.support.waiting import until
+
+
+@pytest.fixture
+def layer() -> InMemoryChannelLayer:
+    return InMemoryChannelLayer(capacity=100_000)
+
+
+@asynccontextmanager
+async def hearing(bus: Bus, mailbox: str) -> AsyncIterator[list[tuple[str, dict[str, Any]]]]:
+    heard: list[tuple[str, dict[str, Any]]] = []
+
+    async def listen() -> None:
+        async for kind, body in bus.listen(mailbox):
+            heard.append((kind, body))
+
+    task = asyncio.create_task(listen())
+    await asyncio.sleep(0)
+    try:
+        yield heard
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def test_a_mailbox_has_one_reader_and_a_group_many(layer: InMemoryChannelLayer) -> None:
+    one, two = Bus(layer), Bus(layer)
+    async with hearing(one, "one") as first, hearing(two, "two") as second:
+        await one.subscribe("all", "one")
+        await two.subscribe("all", "two")
+        await one.send("two", "letter", {"n": 1}, blob=b"\x00\xff")
+        await one.broadcast("all", "news", {"n": 2})
+        await one.broadcast("all", "gossip", {"n": 3}, to_self=False)
+        await until(lambda: len(first) + len(second) == 4)
+        assert first == [("news", {"n": 2})]
+        assert second == [("letter", {"n": 1, "blob": b"\x00\xff"}), ("news", {"n": 2}), ("gossip", {"n": 3})]
+        await one.unsubscribe("all", "one")
+        await two.broadcast("all", "later", {})
+        await until(lambda: len(second) == 4)
+        assert len(first) == 1
+
+
+async def test_junk_and_other_versions_are_passed_over(layer: InMemoryChannelLayer) -> None:
+    bus = Bus(layer)
+    async with hearing(bus, "one") as heard:
+        for junk in ({}, {"v": 2, **pack("x", {})} | {"v": 2}, {"v": 1, "kind": "x", "body": b"["}, {"v": 1}):
+            await layer.send("one", {"type": "any", **junk})
+        await layer.send("one", pack("list", []))  # type: ignore[arg-type]
+        await bus.send("one", "good", {})
+        await until(lambda: heard)
+        assert heard == [("good", {})]
+
+
+def test_what_is_packed_is_unpacked() -> None:
+    assert unpack(pack("kind", {"a": [1, None, "é"]})) == ("kind", {"a": [1, None, "é"]})
+
+
+class Deaf(InMemoryChannelLayer):
+    """Takes nothing, ever."""
+
+    async def group_send(self, group: str, message: dict[str, Any]) -> None:
+        await asyncio.Event().wait()
+
+    async def group_add(self, group: str, channel: str) -> None:
+        raise OSError("gone")
+
+
+async def test_what_the_layer_does_not_take_in_time_is_an_error_and_no_hang() -> None:
+    bus = Bus(Deaf(), timeout_s=0.05)
+    with pytest.raises(BusError, match="TimeoutError"):
+        await bus.broadcast("all", "news", {})
+    with pytest.raises(BusError, match="gone"):
+        await bus.subscribe("all", "one")
+
+
+async def test_an_inbox_that_overflows_is_emptied_and_its_reader_told_to_resync(
+    layer: InMemoryChannelLayer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bus_module, "INBOX_SIZE", 10)
+    bus = Bus(layer)
+    stream = bus.listen("one")
+    first = asyncio.ensure_future(anext(stream))
+    await asyncio.sleep(0)
+    await bus.send("one", "first", {})
+    assert await first == ("first", {})
+    for number in range(25):
+        await bus.send("one", "more", {"n": number})
+    await until(lambda: bus.dropped > 0)
+    kinds = []
+    while True:
+        kind, body = await anext(stream)
+        kinds.append(kind)
+        if body.get("n") == 24:
+            break
+    assert OVERFLOW in kinds
+    assert len(kinds) <= 10
+    await stream.aclose()
+
+
+async def test_a_layer_that_fails_to_read_is_read_again_after_the_reader_is_told_to_resync(
+    layer: InMemoryChannelLayer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failures = [OSError("gone")]
+    receive = layer.receive
+
+    async def flaky(channel: str) -> dict[str, Any]:
+        if failures:
+            raise failures.pop()
+        return await receive(channel)
+
+    monkeypatch.setattr(layer, "receive", flaky)
+    bus = Bus(layer)
+    async with hearing(bus, "one") as heard:
+        await until(lambda: len(heard) == 1)
+        await bus.send("one", "after", {})
+        await until(lambda: len(heard) == 2)
+        assert heard == [(OVERFLOW, {}), ("after", {})]
+
+
+async def test_it_says_whether_it_took_what_it_was_last_given() -> None:
+    """Only what the writer published used to count: after Redis came back, a quiet worker stayed not ready for ever."""
+    layer = FaultyLayer(1)
+    bus = Bus(layer)
+    assert bus.is_up
+    layer.is_cut = True
+    with pytest.raises(BusError):
+        await bus.send("somebody", "letter", {})
+    assert not bus.is_up
+    layer.mend()
+    await bus.broadcast("all", "beat", {})
+    assert bus.is_up
