@@ -14,7 +14,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from accounts.models import User
-from accounts.services import announce_revoked, password_confirm
+from accounts.services import announce_end, password_confirm
 from accounts.signals import user_deleted
 from reaktor.errors import CloseCode
 
@@ -44,4 +44,4 @@ def user_delete(user: User, *, password: str) -> None:
         gone.groups.clear()
         gone.user_permissions.clear()
         user_deleted.send(User, user=gone)
-        announce_revoked(gone, CloseCode.LOGGED_OUT, "account deleted")
+        announce_end(gone, CloseCode.LOGGED_OUT, "account deleted")

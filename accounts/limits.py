@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from accounts.known import KnownPlaces
+from accounts.known_places import KnownPlaces
 from reaktor.cluster.policy import address_group
 from reaktor.config.model import Limits
 from reaktor.errors import ForbiddenError, NameTakenError, NotAuthenticatedError, RateLimitedError

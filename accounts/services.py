@@ -1,6 +1,6 @@
 """Writes: registering, logging in, tokens, passwords. Called in threads (they wait for hashing), never on the loop.
 
-Whatever ends tokens raises the user's token_version and says so on the bus after the commit (group and kind REVOKED),
+Whatever ends tokens raises the user's token_version and says so on the bus after the commit (reaktor.process.orders),
 so that the live sessions of the user end too, on every worker.
 """
 
@@ -32,13 +32,11 @@ from reaktor.errors import (
     NotAuthenticatedError,
 )
 from reaktor.process.announce import announce
+from reaktor.process.orders import END_SESSIONS, ORDERS_GROUP, end_sessions_body
 from reaktor.times import timestamp
 
 if TYPE_CHECKING:
     from accounts.apps import AccountsConfig
-
-REVOKED = "accounts.revoked"
-"""Group and kind on the bus; body {"user_id", "code": CloseCode, "reason"}: end every live session of that user."""
 
 _USERNAME = re.compile(r"[A-Za-z0-9]{3,32}")
 SEED_PASSWORD_CHARS = 6
@@ -128,7 +126,7 @@ def user_rename(user: User, *, username: str) -> User:
     try:
         with transaction.atomic():
             user.save(update_fields=["username"])
-            announce_revoked(user, CloseCode.RESYNC_NEEDED, "renamed")
+            announce_end(user, CloseCode.RESYNC_NEEDED, "renamed")
     except IntegrityError:
         raise NameTakenError from None
     return user
@@ -177,7 +175,7 @@ def password_set(user: User, new: str) -> None:
         unchanged = User.objects.filter(pk=user.pk, password=user.password)
         if not unchanged.update(password=encoded, token_version=F("token_version") + 1):
             raise ConflictError("The password was changed meanwhile.")
-        announce_revoked(user, CloseCode.LOGGED_OUT, "password changed")
+        announce_end(user, CloseCode.LOGGED_OUT, "password changed")
 
 
 def check_username(username: str) -> None:
@@ -257,14 +255,14 @@ def tokens_revoke_all(user: User) -> None:
     """Log-out everywhere: every token and live session of the user ends."""
     with transaction.atomic():
         User.objects.filter(pk=user.pk).update(token_version=F("token_version") + 1)
-        announce_revoked(user, CloseCode.LOGGED_OUT, "logged out everywhere")
+        announce_end(user, CloseCode.LOGGED_OUT, "logged out everywhere")
 
 
 def user_disable(user: User) -> None:
     """Switch the account off: no log-in, no token, no live session. Who, why and until when is chat's to keep."""
     with transaction.atomic():
         User.objects.filter(pk=user.pk).update(is_active=False, token_version=F("token_version") + 1)
-        announce_revoked(user, CloseCode.BANNED, "banned")
+        announce_end(user, CloseCode.BANNED, "banned")
 
 
 def user_enable(user: User) -> None:
@@ -278,7 +276,7 @@ def user_ban(user: User, *, until: datetime | None, reason: str = "") -> None:
         User.objects.filter(pk=user.pk).update(
             banned_until=until or tokens.FOR_GOOD, ban_reason=reason, token_version=F("token_version") + 1
         )
-        announce_revoked(user, CloseCode.BANNED, reason or "banned")
+        announce_end(user, CloseCode.BANNED, reason or "banned")
 
 
 def user_unban(user: User) -> None:
@@ -298,9 +296,9 @@ def user_unmute(user: User) -> None:
 
 def rights_announce(user: User) -> None:
     """Rights of the account were changed: its live sessions come back, with those that it has now."""
-    announce_revoked(user, CloseCode.RESYNC_NEEDED, "rights changed")
+    announce_end(user, CloseCode.RESYNC_NEEDED, "rights changed")
 
 
-def announce_revoked(user: User, code: CloseCode, reason: str) -> None:
+def announce_end(user: User, code: CloseCode, reason: str) -> None:
     """After the commit: every live session of the user ends so. The caller has seen to their tokens."""
-    announce(REVOKED, REVOKED, {"user_id": str(user.pk), "code": int(code), "reason": reason})
+    announce(ORDERS_GROUP, END_SESSIONS, end_sessions_body(str(user.pk), int(code), reason))

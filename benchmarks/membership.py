@@ -28,8 +28,8 @@ from chat.domain.sessions import Grace, SessionInfo, Transport
 from chat.membership import wire
 from chat.membership.authority import Authority
 from chat.membership.collection import collection_paused
-from chat.membership.follower import Follower
-from chat.membership.messages import Block, Connect, DropWorker, Join, Leave, Outcome, Tick
+from chat.membership.feeder import Feeder
+from chat.membership.protocol import Block, Connect, DropWorker, Join, Leave, Outcome, Tick
 from chat.membership.replica import Replica
 from chat.membership.state import MembershipState
 from reaktor.cluster.redis import find_executable, wait_for_redis
@@ -128,26 +128,26 @@ async def measure_commands(url: str, callers: int, seconds: float, authority_pid
     """Callers that join and leave, each waiting for its own write before the next."""
     worker = WorkerId(0, int(time.time() * 1000))
     bus, replica = new_bus(url), Replica(worker)
-    follower = Follower(
+    feeder = Feeder(
         bus, MembershipTimings(), replica, worker=worker, announce=list, on_transitions=lambda transitions: None
     )
 
     async def read() -> None:
         async for kind, body in bus.listen(wire.worker_mailbox(worker)):
-            follower.on_message(kind, body)
+            feeder.on_message(kind, body)
 
-    tasks = [asyncio.create_task(read()), asyncio.create_task(follower.run())]
-    await follower.wait_ready()
+    tasks = [asyncio.create_task(read()), asyncio.create_task(feeder.run())]
+    await feeder.wait_ready()
     took: list[float] = []
 
     async def call(number: int) -> None:
         mine = info(number, worker)
-        await follower.submit(Connect(mine))
+        await feeder.submit(Connect(mine))
         channel = ChannelKey(f"channel-{number % 20}")
         until = time.perf_counter() + seconds
         while (started := time.perf_counter()) < until:
             command = Leave if channel in replica.channels_of(mine.session_id) else Join
-            outcome: Outcome = await follower.submit(command(mine.session_id, channel))
+            outcome: Outcome = await feeder.submit(command(mine.session_id, channel))
             assert outcome.is_accepted
             took.append(time.perf_counter() - started)
 

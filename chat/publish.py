@@ -18,9 +18,10 @@ from chat.delivery import wire
 from chat.delivery.wire import Audience
 from chat.domain.events import Event
 from chat.domain.ids import ChannelKey, SessionId, UserId
-from chat.membership.wire import BLOCKS_CHANGED, REVOKED_GROUP, channel_group
+from chat.membership.wire import channel_group
 from reaktor.process import node
 from reaktor.process.announce import announce
+from reaktor.process.orders import BLOCKS_CHANGED, ORDERS_GROUP
 
 
 def durable(event: Event) -> None:
@@ -50,7 +51,7 @@ def trimmed(key: ChannelKey) -> None:
 
 def blocks_changed() -> None:
     """The authority reads the blocks anew at once after the commit; it does so each second in any case."""
-    announce(REVOKED_GROUP, BLOCKS_CHANGED, {})
+    announce(ORDERS_GROUP, BLOCKS_CHANGED, {})
 
 
 def _after_commit(function: Callable[..., None], *args: Any) -> None:

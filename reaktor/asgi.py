@@ -35,18 +35,18 @@ from chat.posting.limits import ChatLimits  # noqa: E402
 from chat.posting.textrules import CurrentTextRules  # noqa: E402
 from chat.transports.native.consumer import NativeConsumer  # noqa: E402
 from chat.transports.socketio.application import ChatApplication  # noqa: E402
-from reaktor.cluster.lease_exchange import LeaseExchange  # noqa: E402
-from reaktor.cluster.leases import LeaseBook  # noqa: E402
+from reaktor.cluster.address_counts import AddressCounts  # noqa: E402
+from reaktor.cluster.count_exchange import CountExchange  # noqa: E402
 from reaktor.cluster.rundir import RunDir  # noqa: E402
 from reaktor.config.model import Config  # noqa: E402
 from reaktor.engineio.relay import UnixRelay  # noqa: E402
 from reaktor.errors import UnavailableError  # noqa: E402
 from reaktor.observe import error_reports as reports  # noqa: E402
-from reaktor.observe.measures import Measures, added  # noqa: E402
+from reaktor.observe.metrics import Metrics, added  # noqa: E402
 from reaktor.process import node  # noqa: E402
 from reaktor.socketio.server import SocketIOServer  # noqa: E402
 from reaktor.web.health import HealthApplication  # noqa: E402
-from reaktor.web.monitoring import MetricsApplication, of_cluster, of_process  # noqa: E402
+from reaktor.web.metrics_endpoint import MetricsApplication, of_cluster, of_process  # noqa: E402
 from reaktor.web.requests import Requests  # noqa: E402
 from reaktor.web.threads import ThreadedDjango  # noqa: E402
 
@@ -73,10 +73,10 @@ class NodeRuntime(Runtime):
         # A worker has siblings; a lone process has nobody to hand a request to.
         relay = None if with_authority else _relay(config)
         self.socketio = SocketIOServer(config.engineio, ChatApplication(), worker=worker, relay=relay)
-        self._leases = LeaseExchange(self.bus, self.mailbox)
+        self._counts = CountExchange(self.bus, self.mailbox)
 
-    def share_leases(self, book: LeaseBook) -> None:
-        self._leases.share(book)
+    def share_counts(self, counts: AddressCounts) -> None:
+        self._counts.share(counts)
 
     async def run(self) -> None:
         node.install(node.Node(asyncio.get_running_loop(), self.bus, self))
@@ -84,17 +84,17 @@ class NodeRuntime(Runtime):
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(super().run(), name="runtime")
                 tasks.create_task(self.socketio.run(), name="socketio")
-                tasks.create_task(self._leases.run(), name="leases")
+                tasks.create_task(self._counts.run(), name="counts")
         finally:
             node.clear()
 
-    def measures(self) -> Measures:
+    def metrics(self) -> Metrics:
         limits = cast(AccountsConfig, apps.get_app_config("accounts")).limits
         refused = {f"rate_limited:{name}": count for name, count in limits.refused().items()}
-        return added([super().measures(), {"counters": refused}])
+        return added([super().metrics(), {"counters": refused}])
 
     def _on_message(self, kind: str, body: dict[str, Any]) -> None:
-        if not self._leases.on_message(kind, body):
+        if not self._counts.on_message(kind, body):
             super()._on_message(kind, body)
 
     async def drain(self, seconds: float) -> None:

@@ -186,7 +186,7 @@ class CloseCode(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Disconnect:
+class Bye:
     """The end of a session as its client is told: a close code, and when to come back (seconds)."""
 
     code: CloseCode

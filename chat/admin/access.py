@@ -19,7 +19,7 @@ from django.http import HttpRequest
 
 from accounts.models import User
 from chat.domain.ids import UserRef
-from chat.domain.rules import ChannelKind
+from chat.domain.policies import ChannelKind
 from chat.selectors import user_ref
 from reaktor.errors import ReaktorError
 

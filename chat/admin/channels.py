@@ -18,11 +18,11 @@ from django.http import HttpRequest
 from chat import services
 from chat.admin import live
 from chat.admin.access import MANAGE_CHANNELS, acting, sees_direct, without_direct
-from chat.admin.deeds import DAY_S, Deed, DeedForm, Values, WorkplaceAdmin
+from chat.admin.object_actions import DAY_S, DeedForm, ObjectAction, Values, WorkplaceAdmin
 from chat.admin.people import LiftForm, lift
 from chat.domain import rules
 from chat.domain.ids import UserRef
-from chat.domain.rules import ChannelKind, Role
+from chat.domain.policies import ChannelKind, Role
 from chat.models import Channel, ChannelMembership
 from chat.retention import retention_set
 from chat.selectors.workplace import channel_page
@@ -140,16 +140,16 @@ class ChannelAdmin(WorkplaceAdmin):
     ordering = ("-id",)
     fields = ("name", "topic", "kind", "retention_days", "retention_messages")
     actions = ("archive",)
-    deeds = (
-        Deed("slow", _slow, SlowForm),
-        Deed("freeze", _freeze),
-        Deed("thaw", _thaw),
-        Deed("archive", _archive, permission=MANAGE_CHANNELS, question=_ask_archive),
-        Deed("role", _role, RoleForm, permission=MANAGE_CHANNELS),
-        Deed("delete_message", _delete_message, MessageForm),
-        Deed("lift", lift, LiftForm),
-        Deed("invite", _invite, InviteForm, permission=MANAGE_CHANNELS),
-        Deed("revoke", _revoke, RevokeForm),
+    object_actions = (
+        ObjectAction("slow", _slow, SlowForm),
+        ObjectAction("freeze", _freeze),
+        ObjectAction("thaw", _thaw),
+        ObjectAction("archive", _archive, permission=MANAGE_CHANNELS, question=_ask_archive),
+        ObjectAction("role", _role, RoleForm, permission=MANAGE_CHANNELS),
+        ObjectAction("delete_message", _delete_message, MessageForm),
+        ObjectAction("lift", lift, LiftForm),
+        ObjectAction("invite", _invite, InviteForm, permission=MANAGE_CHANNELS),
+        ObjectAction("revoke", _revoke, RevokeForm),
     )
 
     def has_add_permission(self, request: HttpRequest) -> bool:

@@ -20,10 +20,17 @@ from accounts.models import User
 from chat import services
 from chat.admin import live
 from chat.admin.access import acting, sees_direct
-from chat.admin.deeds import DURATIONS, Deed, DeedForm, DurationField, ReasonForm, Values, WorkplaceAdmin
+from chat.admin.object_actions import (
+    DURATIONS,
+    DeedForm,
+    DurationField,
+    ObjectAction,
+    ReasonForm,
+    Values,
+    WorkplaceAdmin,
+)
 from chat.domain.ids import UserRef
-from chat.domain.policies import MAX_PURGE_HOURS, SanctionKind
-from chat.domain.rules import ChannelKind
+from chat.domain.policies import MAX_PURGE_HOURS, ChannelKind, SanctionKind
 from chat.models import AuditAction, Channel
 from chat.selectors import user_ref
 from chat.selectors.workplace import SHOWN_MEMBERS, user_page
@@ -121,13 +128,13 @@ class PeopleAdmin(WorkplaceAdmin, UserAdmin):
     """Accounts, and what moderators do with their people. The permissions are UserAdmin's."""
 
     change_form_template = "admin/chat/user.html"
-    deeds = (
-        Deed("ban", _restrict(SanctionKind.BAN, "banned"), RestrictForm, question=_ask_for_good),
-        Deed("mute", _restrict(SanctionKind.MUTE, "muted"), RestrictForm),
-        Deed("kick", _kick, KickForm),
-        Deed("lift", lift, LiftForm),
-        Deed("log_out", _log_out),
-        Deed("purge", _purge, PurgeForm, question=_ask_purge),
+    object_actions = (
+        ObjectAction("ban", _restrict(SanctionKind.BAN, "banned"), RestrictForm, question=_ask_for_good),
+        ObjectAction("mute", _restrict(SanctionKind.MUTE, "muted"), RestrictForm),
+        ObjectAction("kick", _kick, KickForm),
+        ObjectAction("lift", lift, LiftForm),
+        ObjectAction("log_out", _log_out),
+        ObjectAction("purge", _purge, PurgeForm, question=_ask_purge),
     )
 
     def has_add_permission(self, request: HttpRequest) -> bool:

@@ -12,10 +12,21 @@ from django.http import HttpRequest
 
 from chat import services
 from chat.admin.access import sees_direct
-from chat.admin.deeds import DAY_S, FOR_GOOD, HOUR_S, WEEK_S, Deed, DeedForm, DurationField, Values, WorkplaceAdmin
 from chat.admin.messages import narrowed
+from chat.admin.object_actions import (
+    DAY_S,
+    FOR_GOOD,
+    HOUR_S,
+    WEEK_S,
+    DeedForm,
+    DurationField,
+    ObjectAction,
+    Values,
+    WorkplaceAdmin,
+)
 from chat.domain.ids import UserRef
-from chat.domain.policies import REASON_CHARS, SanctionKind
+from chat.domain.policies import SanctionKind
+from chat.domain.rules import REASON_CHARS
 from chat.models import Report
 from chat.selectors.workplace import report_cards
 
@@ -136,7 +147,11 @@ class ReportAdmin(WorkplaceAdmin):
     fields = (
         "author", "channel", "text", "reason", "reporter", "created_at", "resolved_at", "resolved_by", "resolution",
     )  # fmt: skip
-    deeds = (Deed("dismiss", _dismiss), Deed("delete", _delete), Deed("sanction", _sanction, SanctionForm))
+    object_actions = (
+        ObjectAction("dismiss", _dismiss),
+        ObjectAction("delete", _delete),
+        ObjectAction("sanction", _sanction, SanctionForm),
+    )
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return ReportList

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from chat.delivery.feed import Delivery
-from chat.delivery.session import Batch, Frame, LiveSession, WireFormat
+from chat.delivery.live_session import Batch, Frame, LiveSession, WireFormat
 from chat.domain.events import SKIPPABLE, Event
 from chat.domain.ids import ChannelKey, SessionId, UserId
 from chat.domain.sessions import Transport
-from reaktor.errors import CloseCode, Disconnect
+from reaktor.errors import Bye, CloseCode
 
 Members = dict[WireFormat, dict[SessionId, LiveSession]]
 
@@ -177,6 +177,6 @@ class Hub:
                 joined, batch = frames, session.format.join(frames)
             if (unsent := session.unsent_bytes) and unsent + len(batch) > bound:
                 self.slow_total += 1
-                session.close(Disconnect(CloseCode.TOO_SLOW))
+                session.close(Bye(CloseCode.TOO_SLOW))
             else:
                 session.write(batch)

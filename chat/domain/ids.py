@@ -14,7 +14,7 @@ ChannelKey = NewType("ChannelKey", str)
 MessageId = NewType("MessageId", str)
 """A message's UUID (version 7), as text."""
 CommandId = NewType("CommandId", str)
-"""One command of one follower."""
+"""One command of one feeder."""
 
 
 class WorkerId(NamedTuple):

@@ -1,4 +1,4 @@
-"""Who may act on whom, and what may be written now: decisions on plain values, the same for every transport.
+"""Who may see, write, moderate and act on whom: every such decision, on plain values, the same for every transport.
 
 Services read the facts (roles, sanctions, the channel's state) inside their transaction and ask here; a refusal is a
 ReaktorError that says why and until when. Pure: `now` is an argument.
@@ -12,16 +12,76 @@ from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
 
 from chat.domain.errors import ArchivedError, MutedError, NotAMemberError
-from chat.domain.rules import ChannelKind, Role, has_unstorable
 from chat.domain.words import NO_WORDS, WordFilter
-from reaktor.errors import BannedError, ForbiddenError, InvalidError, RateLimitedError, ReaktorError
+from reaktor.errors import BannedError, ForbiddenError, NotFoundError, RateLimitedError, ReaktorError
 
-REASON_CHARS = 400
 MAX_SLOW_MODE_S = 6 * 3600
 KICK_S = 10.0
 """How long a kick keeps a user out: longer than any join that was allowed a moment before takes to arrive."""
 MAX_PURGE_HOURS = 24 * 7
 _LINK = re.compile(r"https?://", re.IGNORECASE)
+
+
+class ChannelKind(StrEnum):
+    """Who may find and read a channel: everybody, who knows its key, who was invited, its two members."""
+
+    PUBLIC = "public"
+    UNLISTED = "unlisted"
+    PRIVATE = "private"
+    DIRECT = "direct"
+
+
+class Role(StrEnum):
+    OWNER = "owner"
+    MODERATOR = "moderator"
+    MEMBER = "member"
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What one user is to one channel: the durable role (None: no member for good), and whether site staff."""
+
+    kind: ChannelKind
+    role: Role | None
+    is_staff: bool = False
+    is_archived: bool = False
+    is_banned: bool = False
+
+    @property
+    def can_see(self) -> bool:
+        """Public with a token, unlisted with its key (which the asker just named), the rest by membership."""
+        return self.kind in {ChannelKind.PUBLIC, ChannelKind.UNLISTED} or self.role is not None
+
+    @property
+    def can_read(self) -> bool:
+        """Who may see it and is not banned from it."""
+        return self.can_see and not self.is_banned
+
+    @property
+    def can_moderate(self) -> bool:
+        return self.is_staff or (self.role in {Role.OWNER, Role.MODERATOR} and not self.is_banned)
+
+    @property
+    def can_manage(self) -> bool:
+        """Rename, archive, give roles."""
+        return self.is_staff or (self.role is Role.OWNER and not self.is_banned)
+
+    def check_read(self) -> None:
+        """Raises NotFoundError (that a private channel exists is told to nobody outside it), BannedError."""
+        if not self.can_see:
+            raise NotFoundError("There is no such channel.")
+        if self.is_banned:
+            raise BannedError("You are banned from this channel.")
+
+    def check_manage(self) -> None:
+        if not self.can_manage:
+            self.check_read()
+            raise ForbiddenError("Only an owner of the channel may do that.")
+
+    def check_moderate(self) -> None:
+        if not self.can_moderate:
+            self.check_read()
+            raise ForbiddenError("Only moderators of the channel may do that.")
 
 
 class SanctionKind(StrEnum):
@@ -60,21 +120,6 @@ def check_outranks(actor: Rank, target: Rank, *, needed: Rank = Rank.MODERATOR) 
         raise ForbiddenError("Only moderators may do that." if needed <= Rank.OWNER else "Only staff may do that.")
     if actor <= target:
         raise ForbiddenError("That is only for somebody of a higher rank than theirs.")
-
-
-def check_reason(reason: object) -> str:
-    """Why, in at most 400 characters, trimmed; may be empty. Raises InvalidError."""
-    if not isinstance(reason, str) or len(reason.strip()) > REASON_CHARS or has_unstorable(reason):
-        wrong = f"at most {REASON_CHARS} characters"
-        raise InvalidError(f"A reason has {wrong}.", fields={"reason": wrong})
-    return reason.strip()
-
-
-def check_until(until: datetime | None, now: datetime) -> datetime | None:
-    """An end that is still to come; None: for good. Raises InvalidError."""
-    if until is not None and until <= now:
-        raise InvalidError("That time is over already.", fields={"until": "must be in the future"})
-    return until
 
 
 @dataclass(frozen=True, slots=True)

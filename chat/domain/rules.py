@@ -1,4 +1,4 @@
-"""What is allowed, as predicates and checks on plain values: names, keys, texts, who may do what in a channel.
+"""What input may look like: names, keys, texts, reasons, times. Who may do what is chat.domain.policies'.
 
 Checks return the value to store or raise a ReaktorError. Used by services and actions; no I/O.
 """
@@ -6,11 +6,11 @@ Checks return the value to store or raise a ReaktorError. Used by services and a
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from enum import StrEnum
+from datetime import datetime
 
 from chat.domain.ids import ChannelKey
-from reaktor.errors import BannedError, ForbiddenError, InvalidError, NotFoundError, TooLargeError
+from chat.domain.policies import ChannelKind
+from reaktor.errors import InvalidError, NotFoundError, TooLargeError
 
 _KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
@@ -20,69 +20,8 @@ NONCE_CHARS = 64
 EMOJI_CHARS = 32
 NAME_CHARS = 80
 TOPIC_CHARS = 400
+REASON_CHARS = 400
 MENTIONS_PER_MESSAGE = 20
-
-
-class ChannelKind(StrEnum):
-    """Who may find and read a channel: everybody, who knows its key, who was invited, its two members."""
-
-    PUBLIC = "public"
-    UNLISTED = "unlisted"
-    PRIVATE = "private"
-    DIRECT = "direct"
-
-
-class Role(StrEnum):
-    OWNER = "owner"
-    MODERATOR = "moderator"
-    MEMBER = "member"
-
-
-@dataclass(frozen=True, slots=True)
-class Access:
-    """What one user is to one channel: the durable role (None: no member for good), and whether site staff."""
-
-    kind: ChannelKind
-    role: Role | None
-    is_staff: bool = False
-    is_archived: bool = False
-    is_banned: bool = False
-
-    @property
-    def can_see(self) -> bool:
-        """Public with a token, unlisted with its key (which the asker just named), the rest by membership."""
-        return self.kind in {ChannelKind.PUBLIC, ChannelKind.UNLISTED} or self.role is not None
-
-    @property
-    def can_read(self) -> bool:
-        """Who may see it and is not banned from it."""
-        return self.can_see and not self.is_banned
-
-    @property
-    def can_moderate(self) -> bool:
-        return self.is_staff or (self.role in {Role.OWNER, Role.MODERATOR} and not self.is_banned)
-
-    @property
-    def can_manage(self) -> bool:
-        """Rename, archive, give roles."""
-        return self.is_staff or (self.role is Role.OWNER and not self.is_banned)
-
-    def check_read(self) -> None:
-        """Raises NotFoundError (that a private channel exists is told to nobody outside it), BannedError."""
-        if not self.can_see:
-            raise NotFoundError("There is no such channel.")
-        if self.is_banned:
-            raise BannedError("You are banned from this channel.")
-
-    def check_manage(self) -> None:
-        if not self.can_manage:
-            self.check_read()
-            raise ForbiddenError("Only an owner of the channel may do that.")
-
-    def check_moderate(self) -> None:
-        if not self.can_moderate:
-            self.check_read()
-            raise ForbiddenError("Only moderators of the channel may do that.")
 
 
 def check_text(text: object, *, max_chars: int) -> str:
@@ -162,3 +101,18 @@ def mentioned_names(text: str) -> tuple[str, ...]:
     """The names after an @ in a text, lower-cased, each once, in order, at most MENTIONS_PER_MESSAGE."""
     names = dict.fromkeys(name.lower() for name in _MENTION.findall(text))
     return tuple(names)[:MENTIONS_PER_MESSAGE]
+
+
+def check_reason(reason: object) -> str:
+    """Why, in at most 400 characters, trimmed; may be empty. Raises InvalidError."""
+    if not isinstance(reason, str) or len(reason.strip()) > REASON_CHARS or has_unstorable(reason):
+        wrong = f"at most {REASON_CHARS} characters"
+        raise InvalidError(f"A reason has {wrong}.", fields={"reason": wrong})
+    return reason.strip()
+
+
+def check_until(until: datetime | None, now: datetime) -> datetime | None:
+    """An end that is still to come; None: for good. Raises InvalidError."""
+    if until is not None and until <= now:
+        raise InvalidError("That time is over already.", fields={"until": "must be in the future"})
+    return until

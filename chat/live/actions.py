@@ -12,7 +12,7 @@ from typing import Any, NotRequired, TypedDict
 
 from accounts.models import User
 from chat import selectors, services
-from chat.delivery.session import LiveSession
+from chat.delivery.live_session import LiveSession
 from chat.delivery.wire import Audience
 from chat.domain import rules
 from chat.domain.errors import NotAMemberError
@@ -20,7 +20,7 @@ from chat.domain.events import ChangesData, ChannelData, Event, EventType, Membe
 from chat.domain.ids import ChannelKey, UserRef
 from chat.domain.sessions import Ending, Status
 from chat.live.runtime import Runtime
-from chat.membership.messages import Outcome
+from chat.membership.protocol import Outcome
 from chat.posting.batches import Post, Result
 from chat.posting.limits import ChatLimits
 from chat.selectors import ChannelAccess
@@ -102,7 +102,7 @@ async def connect(
                 ),
             }
             respond(greeting)
-            runtime.presence.start(session)
+            runtime.local_members.start(session)
         except BaseException:
             runtime.disconnect(session, Ending.GOODBYE)
             raise

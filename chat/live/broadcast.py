@@ -22,7 +22,7 @@ from chat.domain.ids import ChannelKey
 from chat.live.feeds import Feeds
 from chat.membership.wire import channel_group
 from chat.posting.writer import Committed
-from reaktor.observe.measures import SECONDS, Histogram
+from reaktor.observe.metrics import SECONDS, Histogram
 from reaktor.process.bus import Bus, BusError
 
 logger = logging.getLogger(__name__)

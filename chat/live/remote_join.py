@@ -16,8 +16,8 @@ from typing import Any
 from chat.domain.ids import ChannelKey, UserId, WorkerId
 from chat.domain.sessions import Transport
 from chat.live.feeds import Feeds
-from chat.membership.follower import Follower
-from chat.membership.messages import Join
+from chat.membership.feeder import Feeder
+from chat.membership.protocol import Join
 from chat.membership.replica import Replica
 from chat.membership.wire import worker_mailbox
 from reaktor.errors import NotFoundError, ReaktorError
@@ -31,12 +31,12 @@ OPEN_TIMEOUT_S = 1.0
 class RemoteJoin:
     """join_user() on the asking side, on_message() on both."""
 
-    def __init__(self, bus: Bus, worker: WorkerId, feeds: Feeds, replica: Replica, follower: Follower) -> None:
+    def __init__(self, bus: Bus, worker: WorkerId, feeds: Feeds, replica: Replica, feeder: Feeder) -> None:
         self._bus = bus
         self._worker = worker
         self._feeds = feeds
         self._replica = replica
-        self._follower = follower
+        self._follower = feeder
         self._waiting: dict[str, asyncio.Future[None]] = {}
 
     async def join_user(self, user_id: UserId, key: ChannelKey, head: int) -> None:

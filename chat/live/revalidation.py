@@ -14,11 +14,11 @@ from accounts.authentication import Claims
 from accounts.models import User
 from accounts.standing import accounts_by_id, logins_ended, why_off
 from chat.delivery.hub import Hub
-from chat.delivery.session import LiveSession
+from chat.delivery.live_session import LiveSession
 from chat.domain.sessions import Credentials
 from chat.selectors import user_ref
 from reaktor.db.database import Database
-from reaktor.errors import CloseCode, Disconnect, UnavailableError
+from reaktor.errors import Bye, CloseCode, UnavailableError
 
 logger = logging.getLogger(__name__)
 
@@ -64,36 +64,36 @@ class Revalidation:
         sessions = self._hub.sessions()
         for at in range(0, len(sessions), TOGETHER):
             held = [(session, session.credentials) for session in sessions[at : at + TOGETHER]]
-            for session, credentials, disconnect in await self._database.read(_ended, held):
+            for session, credentials, bye in await self._database.read(_ended, held):
                 # Whoever brought a newer token meanwhile is compared by that one, the next time.
                 if session.credentials is credentials and session.is_open:
-                    logger.warning("revalidation: a session outlived its token's end (%s)", disconnect.text)
-                    session.close(disconnect)
+                    logger.warning("revalidation: a session outlived its token's end (%s)", bye.text)
+                    session.close(bye)
 
 
 Held = tuple[LiveSession, Credentials]
 
 
-def _ended(held: Sequence[Held]) -> list[tuple[LiveSession, Credentials, Disconnect]]:
+def _ended(held: Sequence[Held]) -> list[tuple[LiveSession, Credentials, Bye]]:
     """Those that may not be any more, and why. Two queries."""
     users = accounts_by_id(session.info.user_id for session, _ in held)
     ended = logins_ended(credentials.login for _, credentials in held if credentials.login)
     found = []
     for session, credentials in held:
-        disconnect = _why(session, credentials, users.get(session.info.user_id), ended)
-        if disconnect is not None:
-            found.append((session, credentials, disconnect))
+        bye = _why(session, credentials, users.get(session.info.user_id), ended)
+        if bye is not None:
+            found.append((session, credentials, bye))
     return found
 
 
-def _why(session: LiveSession, credentials: Credentials, user: User | None, ended: set[str]) -> Disconnect | None:
+def _why(session: LiveSession, credentials: Credentials, user: User | None, ended: set[str]) -> Bye | None:
     """With the codes that the bus would have brought."""
     if user is None or user.deleted_at is not None:
-        return Disconnect(CloseCode.LOGGED_OUT, "account deleted")
+        return Bye(CloseCode.LOGGED_OUT, "account deleted")
     if (off := why_off(user)) is not None:
-        return Disconnect(CloseCode.BANNED, off)
+        return Bye(CloseCode.BANNED, off)
     if credentials.token_version != user.token_version or credentials.login in ended:
-        return Disconnect(CloseCode.LOGGED_OUT, "logged out from elsewhere")
+        return Bye(CloseCode.LOGGED_OUT, "logged out from elsewhere")
     if user_ref(user) != session.user:
-        return Disconnect(CloseCode.RESYNC_NEEDED, "rights changed")
+        return Bye(CloseCode.RESYNC_NEEDED, "rights changed")
     return None

@@ -22,35 +22,33 @@ from chat import selectors
 from chat.deletions import Deletions
 from chat.delivery import wire
 from chat.delivery.hub import Hub
-from chat.delivery.session import LiveSession
+from chat.delivery.live_session import LiveSession
 from chat.domain.events import Event, MemberData
 from chat.domain.ids import ChannelKey, SessionId, UserId, WorkerId
 from chat.domain.sessions import Ending, Status
-from chat.live import figures, remote_join
+from chat.live import remote_join
 from chat.live.broadcast import Broadcast
 from chat.live.feeds import Feeds
-from chat.live.presence import Presence
+from chat.live.local_members import LocalMembers
 from chat.live.remote_join import RemoteJoin
 from chat.live.revalidation import Revalidation, verify_again
 from chat.live.upkeep import Upkeep
 from chat.membership.authority import Authority
-from chat.membership.follower import Follower
-from chat.membership.messages import AnnouncedSession, Connect, End, Join, Leave, Outcome, SetStatus
-from chat.membership.messages import (
-    Disconnect as DisconnectCommand,
-)
+from chat.membership.feeder import Feeder
+from chat.membership.protocol import AnnouncedSession, Connect, Disconnect, EndSession, Join, Leave, Outcome, SetStatus
 from chat.membership.replica import Replica
 from chat.membership.roster import SessionEntry
-from chat.membership.wire import REVOKED, REVOKED_GROUP, worker_mailbox
+from chat.membership.wire import worker_mailbox
 from chat.posting.limits import ChatLimits
 from chat.posting.textrules import CurrentTextRules
 from chat.posting.writer import Writer
 from reaktor.config.model import Config
 from reaktor.db.database import Database, probe
-from reaktor.errors import CloseCode, Disconnect, NotFoundError, ReaktorError, UnavailableError
-from reaktor.observe.measures import Measures
+from reaktor.errors import Bye, CloseCode, NotFoundError, ReaktorError, UnavailableError
+from reaktor.observe.metrics import Metrics
 from reaktor.process import node
 from reaktor.process.bus import OVERFLOW, Bus, BusError, Layer
+from reaktor.process.orders import END_SESSIONS, ORDERS_GROUP
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -89,18 +87,18 @@ class Runtime:
         self.broadcast = Broadcast(self.bus, self.hub, self.feeds)
         self.writer = Writer(self.database, config.database, limits, text_rules, self.broadcast.stored)
         self.replica = Replica(worker)
-        self.presence = Presence(self.hub, self.feeds, self._spawn)
-        self.upkeep = Upkeep(self.feeds, self.database, self.hub, config.delivery, self.presence.resend)
-        self.follower = Follower(
+        self.local_members = LocalMembers(self.hub, self.feeds, self._spawn)
+        self.upkeep = Upkeep(self.feeds, self.database, self.hub, config.delivery, self.local_members.resend)
+        self.feeder = Feeder(
             self.bus,
             config.membership,
             self.replica,
             worker=worker,
             announce=self._announce,
-            on_transitions=self.presence.carry_out,
+            on_transitions=self.local_members.carry_out,
             heads=self.feeds.heads,
         )
-        self.remote_join = RemoteJoin(self.bus, worker, self.feeds, self.replica, self.follower)
+        self.remote_join = RemoteJoin(self.bus, worker, self.feeds, self.replica, self.feeder)
         self.authority = self._new_authority() if with_authority else None
         self._tasks: asyncio.TaskGroup | None = None
         # A flush serves many sessions, so it logs under the id of none (reaktor.observe.logcontext).
@@ -132,7 +130,7 @@ class Runtime:
                 tasks.create_task(self.writer.run(), name="runtime: writer")
                 tasks.create_task(Deletions(self.database).run(), name="runtime: deletions")
                 tasks.create_task(self.upkeep.run(), name="runtime: feeds")
-                tasks.create_task(self.follower.run(), name="runtime: follower")
+                tasks.create_task(self.feeder.run(), name="runtime: feeder")
                 tasks.create_task(self._watch_database(), name="runtime: database")
                 revalidation = Revalidation(self.database, self.hub, self.config.delivery.sessions_interval_s)
                 tasks.create_task(revalidation.run(), name="runtime: revalidation")
@@ -144,7 +142,7 @@ class Runtime:
 
     async def wait_ready(self) -> None:
         """Until the replica holds a snapshot: from then on sessions may come."""
-        await self.follower.wait_ready()
+        await self.feeder.wait_ready()
 
     async def drain(self, seconds: float) -> None:
         """Say `bye 4001` to every session, spread over half of the time, and wait until they are gone or time is up."""
@@ -152,7 +150,7 @@ class Runtime:
         deadline = time.monotonic() + seconds
         sessions = self.hub.sessions()
         for index, session in enumerate(sessions):
-            session.close(Disconnect(CloseCode.RESTARTING, retry_after_s=_spread_s()))
+            session.close(Bye(CloseCode.RESTARTING, retry_after_s=_spread_s()))
             if index % 50 == 49:
                 await asyncio.sleep(seconds / 2 / max(len(sessions) / 50, 1))
         while len(self.hub) and time.monotonic() < deadline:  # noqa: ASYNC110  a deadline, and many ways to go
@@ -160,11 +158,51 @@ class Runtime:
 
     def status(self) -> dict[str, Any]:
         """Counters and positions for the heartbeat, /readyz and clusterctl."""
-        return figures.status_of(self)
+        position = self.replica.position
+        return {
+            "sessions": len(self.hub),
+            "epoch": position.epoch if position else 0,
+            "revision": position.revision if position else 0,
+            "digest": self.replica.digest(),
+            "in_step": self.feeder.is_in_step,
+            "bus": self.bus.is_up,
+            "messages_in": self.writer.stored_total,
+            "messages_out": self.hub.deliveries_total,
+            "batches": self.writer.batches_total,
+            "repairs": self.upkeep.repairs_total,
+            "slow_closed": self.hub.slow_total,
+            "metrics": self.metrics(),
+        }
 
-    def measures(self) -> Measures:
+    def metrics(self) -> Metrics:
         """What this process counts, for /metrics; whoever runs beside the runtime adds its own."""
-        return figures.measures_of(self)
+        waiting = self.database.waiting
+        return {
+            "counters": {
+                "joins": self.hub.joins_total,
+                "messages_in": self.writer.stored_total,
+                "messages_out": self.hub.deliveries_total,
+                "resyncs": self.feeder.resyncs,
+                "feed_repairs": self.upkeep.repairs_total,
+                "slow_sessions_closed": self.hub.slow_total,
+                "bus_dropped": self.bus.dropped,
+                "broadcast_dropped": self.broadcast.dropped_total,
+                **{f"rate_limited:{name}": count for name, count in self.limits.refused().items()},
+            },
+            "gauges": {
+                **{f"sessions:{transport.value}": count for transport, count in self.hub.by_transport.items()},
+                "queue:writer": len(self.writer),
+                "queue:broadcast": len(self.broadcast),
+                "queue:database_read": waiting["read"],
+                "queue:database_write": waiting["write"],
+            },
+            "flags": {"bus_up": self.bus.is_up, "database_up": self.database.is_up},
+            "histograms": {
+                "fanout_seconds": self.broadcast.fanout_seconds.as_data(),
+                "commit_seconds": self.writer.commit_seconds.as_data(),
+                "commit_messages": self.writer.commit_messages.as_data(),
+            },
+        }
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None] | None:
         """A task that this runtime owns; when it stops they all stop. None: refused, while it is not running."""
@@ -181,10 +219,10 @@ class Runtime:
                 logger.exception("runtime: a bus message of kind %s was not understood", kind)
 
     def _on_message(self, kind: str, body: dict[str, Any]) -> None:
-        if self.broadcast.on_message(kind, body) or self.follower.on_message(kind, body):
+        if self.broadcast.on_message(kind, body) or self.feeder.on_message(kind, body):
             return
-        if kind == REVOKED:
-            self._on_revoked(UserId(body["user_id"]), CloseCode(body["code"]), body.get("reason") or None)
+        if kind == END_SESSIONS:
+            self._on_end_sessions(UserId(body["user_id"]), CloseCode(body["code"]), body.get("reason") or None)
         elif kind == remote_join.OPEN:
             self._spawn(self.remote_join.open(body), "open feed for another worker")
         elif kind == remote_join.OPENED:
@@ -196,7 +234,7 @@ class Runtime:
 
     async def _subscribe(self) -> None:
         """Join the groups that every process reads; the bus may still be on its way up."""
-        for group in (wire.EVERYBODY_GROUP, REVOKED_GROUP):
+        for group in (wire.EVERYBODY_GROUP, ORDERS_GROUP):
             while True:
                 try:
                     await self.bus.subscribe(group, self.mailbox)
@@ -208,11 +246,11 @@ class Runtime:
         while True:
             await asyncio.sleep(1.0)
             now = time.monotonic()
-            is_bus_lost = self.follower.silent_s > self.config.membership.bus_lost_s
+            is_bus_lost = self.feeder.silent_s > self.config.membership.bus_lost_s
             for session in self.hub.sessions():
                 if is_bus_lost:
                     # Joins, presence and other workers' messages have been missing for too long to call this a chat.
-                    session.close(Disconnect(CloseCode.BUS_LOST, retry_after_s=_spread_s()))
+                    session.close(Bye(CloseCode.BUS_LOST, retry_after_s=_spread_s()))
                 else:
                     session.tick(now)
 
@@ -237,7 +275,7 @@ class Runtime:
             raise UnavailableError("The server is restarting.")
         self.hub.attach(session)
         try:
-            await self.follower.submit(Connect(session.info, resume))
+            await self.feeder.submit(Connect(session.info, resume))
         except BaseException:
             self.hub.detach(session)
             raise
@@ -256,18 +294,18 @@ class Runtime:
         known = {key: heads[key] for key in channels if key in heads}
         # It is still being sent what came after these.
         known |= {key: after for key, after in session.waiting.items() if after is not None}
-        self.follower.tell(DisconnectCommand(session.info.session_id, ending, known))
+        self.feeder.tell(Disconnect(session.info.session_id, ending, known))
 
     async def join(self, session: LiveSession, key: ChannelKey, on_applied: Callable[[Outcome], T]) -> T:
         """The session enters a channel whose feed is pinned; on_applied runs in the very turn in which it is in."""
         feed = self.feeds.get(key)
-        return await self.follower.submit(Join(session.info.session_id, key, feed.head if feed else None), on_applied)
+        return await self.feeder.submit(Join(session.info.session_id, key, feed.head if feed else None), on_applied)
 
     async def leave(self, session: LiveSession, key: ChannelKey) -> None:
-        await self.follower.submit(Leave(session.info.session_id, key))
+        await self.feeder.submit(Leave(session.info.session_id, key))
 
     async def set_status(self, session: LiveSession, status: Status) -> None:
-        await self.follower.submit(SetStatus(session.info.session_id, status))
+        await self.feeder.submit(SetStatus(session.info.session_id, status))
         session.status = status
 
     def join_user_sessions(self, user_id: str, key: str, head: int, timeout_s: float) -> None:
@@ -293,7 +331,9 @@ class Runtime:
     async def _end_sessions(self, user_id: UserId, session_ids: Sequence[SessionId]) -> None:
         for session_id in session_ids:
             with contextlib.suppress(NotFoundError):  # it ended by itself meanwhile
-                await self.follower.submit(End(user_id, session_id, CloseCode.LOGGED_OUT, "logged out from elsewhere"))
+                await self.feeder.submit(
+                    EndSession(user_id, session_id, CloseCode.LOGGED_OUT, "logged out from elsewhere")
+                )
 
     def _announce(self) -> list[AnnouncedSession]:
         return [
@@ -301,9 +341,9 @@ class Runtime:
             for session in self.hub.sessions()
         ]
 
-    def _on_revoked(self, user_id: UserId, code: CloseCode, reason: str | None) -> None:
+    def _on_end_sessions(self, user_id: UserId, code: CloseCode, reason: str | None) -> None:
         for session in self.hub.sessions_of(user_id):
-            session.close(Disconnect(code, reason))
+            session.close(Bye(code, reason))
 
     def publish_durable(self, events: Sequence[Event]) -> None:
         """For chat.publish, in the loop."""

@@ -1,7 +1,7 @@
 """Answers: which commands were answered already, and how, so that one that is sent twice takes effect once.
 
-Held by the authority. A follower sends a command again, under the same id, until it has its outcome; the window is
-bounded in time and number, and far longer than any follower's patience. Pure; `now` is an argument.
+Held by the authority. A feeder sends a command again, under the same id, until it has its outcome; the window is
+bounded in time and number, and far longer than any feeder's patience. Pure; `now` is an argument.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 
 from chat.domain.ids import CommandId
-from chat.membership.messages import Outcome
+from chat.membership.protocol import Outcome
 
 WINDOW_S = 30.0
 # At 100 bytes each some 20 MB. Beyond, a command sent again is decided again, which the state takes without harm.

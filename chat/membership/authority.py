@@ -21,16 +21,17 @@ from chat.domain.ids import ChannelKey, UserId, WorkerId
 from chat.membership import wire
 from chat.membership.collection import collection_paused
 from chat.membership.decisions import Decisions
-from chat.membership.messages import Batch, Block, Command, DropWorker, Snapshot, Unblock
+from chat.membership.protocol import Batch, Block, Command, DropWorker, Snapshot, Unblock
 from chat.membership.state import MembershipState
 from reaktor.config.model import MembershipTimings
 from reaktor.errors import ReaktorError
+from reaktor.process import orders
 from reaktor.process.bus import Bus, BusError
 
 logger = logging.getLogger(__name__)
 
 INBOX_SIZE = 50_000
-"""Messages that wait to be decided. Beyond, new ones are let go and counted: followers send them again."""
+"""Messages that wait to be decided. Beyond, new ones are let go and counted: feeders send them again."""
 TURN_S = 0.05
 """How long one tick may decide before it publishes; the supervisor lives in the same loop."""
 BLOCKS_INTERVAL_S = 1.0
@@ -95,7 +96,7 @@ class Authority:
     # -- said in the same process ---------------------------------------------------------------------------------
 
     def order(self, command: Command) -> None:
-        """Decide a command of this process (Block, Revoke …) in the next tick; call it in the loop."""
+        """Decide a command of this process (Block, EndSessions …) in the next tick; call it in the loop."""
         self._orders.append(command)
         self._wake.set()
 
@@ -126,7 +127,7 @@ class Authority:
             "junk": self.junk,
             "dropped": self.dropped,
             "unpublished": self.unpublished,
-            "measures": {
+            "metrics": {
                 "counters": {
                     "authority_commands": self._decisions.decided,
                     "authority_junk": self.junk,
@@ -166,7 +167,7 @@ class Authority:
         pause_s = 0.02
         while True:
             try:
-                await self._bus.subscribe(wire.REVOKED_GROUP, wire.AUTHORITY_MAILBOX)
+                await self._bus.subscribe(orders.ORDERS_GROUP, wire.AUTHORITY_MAILBOX)
                 pause_s = RESUBSCRIBE_S
             except BusError:
                 # Either the mailbox is not read yet (a matter of milliseconds) or the bus is gone.
@@ -210,7 +211,7 @@ class Authority:
             self.junk += 1
             logger.warning("authority: unreadable: %s", error)
         except Exception:
-            # One bad command must not end the only writer; whoever sent it is told `unavailable` by their follower.
+            # One bad command must not end the only writer; whoever sent it is told `unavailable` by their feeder.
             self.junk += 1
             logger.exception("authority: could not decide")
 
@@ -230,9 +231,9 @@ class Authority:
                 self._decisions.beat(beat)
                 if self._decisions.is_greeted(beat.worker):
                     self._beats[beat.worker] = (now, beat)
-            case wire.REVOKED:
-                self._decisions.order(wire.read_revoked(body), now)
-            case wire.BLOCKS_CHANGED:
+            case orders.END_SESSIONS:
+                self._decisions.order(wire.read_end_sessions(body), now)
+            case orders.BLOCKS_CHANGED:
                 self.blocks_changed()
 
     async def _publish(self, batch: Batch) -> None:
@@ -266,7 +267,7 @@ class Authority:
                 blob = _pack(snapshot)
             for worker in asking:
                 body = wire.snapshot_body(is_greeted=worker in greeted)
-                # A follower that gets no answer asks again.
+                # A feeder that gets no answer asks again.
                 with contextlib.suppress(BusError):
                     await self._bus.send(wire.worker_mailbox(worker), wire.SNAPSHOT, body, blob=blob)
 

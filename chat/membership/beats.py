@@ -1,6 +1,6 @@
-"""Beats: what a follower's BEAT says of heads, and whom its looks for ghosts have seen before.
+"""Beats: what a feeder's BEAT says of heads, and whom its looks for ghosts have seen before.
 
-Two small memories, held by the Follower. Pure.
+Two small memories, held by the Feeder. Pure.
 """
 
 from __future__ import annotations

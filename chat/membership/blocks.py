@@ -10,7 +10,7 @@ import heapq
 from collections.abc import Iterable, Iterator
 
 from chat.domain.ids import ChannelKey, UserId
-from chat.membership.messages import Block
+from chat.membership.protocol import Block
 
 Place = tuple[UserId, ChannelKey | None]
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from chat.domain.ids import CommandId, WorkerId
 from chat.membership.answers import Answers
-from chat.membership.messages import Batch, Change, Command, DropWorker, Hello, Outcome, Tick
+from chat.membership.protocol import Batch, Change, Command, DropWorker, Hello, Outcome, Tick
 from chat.membership.state import MembershipState, Result
 from chat.membership.wire import Beat, Envelope, SyncRequest
 

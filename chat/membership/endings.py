@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from chat.domain.ids import ChannelKey, SessionId, UserId, WorkerId
 from chat.domain.sessions import LeftReason, SessionInfo
 from chat.membership.keep import EndedIds, Kept, KeptSessions
-from chat.membership.messages import Change, Disconnected, Left, Lingering, SnapshotSession
+from chat.membership.protocol import Change, Disconnected, Left, Lingering, SnapshotSession
 from chat.membership.roster import Roster, SessionEntry
 
 # How long a session that took another over is still caught up from that one's heads, not from its worker's.

@@ -1,6 +1,6 @@
-"""Pending: the commands of one follower that have no outcome yet.
+"""Pending: the commands of one feeder that have no outcome yet.
 
-Held by the Follower. Each has an id that no other command of this server ever has; it is sent, and sent again, under
+Held by the Feeder. Each has an id that no other command of this server ever has; it is sent, and sent again, under
 that id. Those of one loop turn travel together. Asyncio only for the futures that callers await; no bus.
 """
 
@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 
 from chat.domain.ids import CommandId, SessionId
-from chat.membership.messages import Command, Connect, Outcome
+from chat.membership.protocol import Command, Connect, Outcome
 from chat.membership.wire import Envelope, pack_envelope
 from reaktor.errors import (
     BannedError,

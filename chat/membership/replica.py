@@ -1,6 +1,6 @@
 """Replica: a worker's copy of who is in which channel.
 
-Fed by membership.follower, one batch at a time; read by the runtime, at any time. Pure: no clock, no bus, no log.
+Fed by membership.feeder, one batch at a time; read by the runtime, at any time. Pure: no clock, no bus, no log.
 Serves the flows join, worker crash, supervisor start. Source: docs/architecture.md, "Membership".
 """
 
@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from chat.domain.ids import ChannelKey, SessionId, UserId, WorkerId
 from chat.domain.sessions import Status
-from chat.membership.messages import Batch, Outcome, Position, Snapshot, Transition
+from chat.membership.protocol import Batch, Outcome, Position, Snapshot, Transition
 from chat.membership.roster import Roster, SessionEntry
 from chat.membership.transitions import carry_out, difference, entered
 
@@ -64,7 +64,7 @@ class Replica:
         self._held: dict[int, Batch] = {}
         self._roster = Roster()
 
-    # -- what the follower feeds it -------------------------------------------------------------------------------
+    # -- what the feeder feeds it -------------------------------------------------------------------------------
 
     def offer(self, batch: Batch, now: float) -> Offer:
         """Take one batch, in whatever order the bus brought it; a heartbeat is an empty one.

@@ -12,7 +12,7 @@ from hashlib import blake2b
 
 from chat.domain.ids import ChannelKey, SessionId, UserId, WorkerId
 from chat.domain.sessions import SessionInfo, Status
-from chat.membership.messages import (
+from chat.membership.protocol import (
     Change,
     Connected,
     Disconnected,

@@ -16,7 +16,7 @@ from chat.domain.sessions import Ending, LeftReason
 from chat.membership.blocks import BlockList, holds
 from chat.membership.endings import Endings
 from chat.membership.keep import DeadWorkers
-from chat.membership.messages import (
+from chat.membership.protocol import (
     Block,
     Change,
     Command,
@@ -24,14 +24,14 @@ from chat.membership.messages import (
     Connected,
     Disconnect,
     DropWorker,
-    End,
+    EndSession,
+    EndSessions,
     Hello,
     Join,
     Joined,
     Leave,
     Left,
     Position,
-    Revoke,
     SetStatus,
     Snapshot,
     StatusChanged,
@@ -81,8 +81,8 @@ class MembershipState:
             DropWorker: self._drop_worker,
             Block: self._block,
             Unblock: self._unblock,
-            Revoke: self._revoke,
-            End: self._end,
+            EndSessions: self._end_sessions,
+            EndSession: self._end_session,
             Tick: self._tick,
         }
 
@@ -256,10 +256,10 @@ class MembershipState:
     def _unblock(self, command: Unblock) -> None:
         self.blocks.lift(command.user_id, command.channel)
 
-    def _revoke(self, command: Revoke) -> None:
+    def _end_sessions(self, command: EndSessions) -> None:
         self._endings.end_user(command.user_id, self._now, LeftReason.QUIT, command.code, command.reason)
 
-    def _end(self, command: End) -> None:
+    def _end_session(self, command: EndSession) -> None:
         entry = self.roster.sessions.get(command.session_id)
         if entry is None or entry.info.user_id != command.user_id:
             raise RefusedError("not_found")

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from chat.domain.ids import ChannelKey, SessionId, WorkerId
 from chat.domain.sessions import LeftReason, Status
-from chat.membership.messages import (
+from chat.membership.protocol import (
     Change,
     Connected,
     Disconnected,

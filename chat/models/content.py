@@ -13,7 +13,8 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
-from chat.domain.rules import EMOJI_CHARS, NAME_CHARS, NONCE_CHARS, TOPIC_CHARS, ChannelKind, Role
+from chat.domain.policies import ChannelKind, Role
+from chat.domain.rules import EMOJI_CHARS, NAME_CHARS, NONCE_CHARS, TOPIC_CHARS
 from reaktor.db.ids import uuid7
 
 

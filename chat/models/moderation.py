@@ -15,7 +15,8 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from chat.domain.policies import REASON_CHARS, SanctionKind
+from chat.domain.policies import SanctionKind
+from chat.domain.rules import REASON_CHARS
 from chat.models.content import Channel, Message
 
 

@@ -15,7 +15,7 @@ from django.db import transaction
 
 from accounts.importing import Arrival, OldAccount, users_import
 from chat.domain.errors import RowError
-from chat.domain.rules import ChannelKind
+from chat.domain.policies import ChannelKind
 from chat.models import Channel, ImportMark
 from chat.moving import seed_rows
 from chat.moving.report import Report

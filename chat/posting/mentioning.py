@@ -12,8 +12,7 @@ from datetime import datetime
 
 from chat.domain import rules
 from chat.domain.ids import UserRef
-from chat.domain.policies import SanctionKind
-from chat.domain.rules import ChannelKind
+from chat.domain.policies import ChannelKind, SanctionKind
 from chat.models import ChannelMembership, Sanction, UserBlock
 from chat.posting.statements import LockedChannel
 from chat.selectors import users_named

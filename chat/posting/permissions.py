@@ -18,15 +18,16 @@ from django.db.models import Max
 from chat.domain.ids import UserId
 from chat.domain.policies import (
     Author,
+    ChannelKind,
     ChannelState,
     Restriction,
+    Role,
     SanctionKind,
     TextRules,
     posting_refusal,
     text_refusal,
     writing_refusal,
 )
-from chat.domain.rules import ChannelKind, Role
 from chat.models import ChannelMembership, Message, UserBlock
 from chat.posting.statements import LockedChannel
 from reaktor.db.columns import time_from_column, uuid_to_column

@@ -20,7 +20,7 @@ from chat.posting.textrules import CurrentTextRules
 from reaktor.config.model import Database as DatabaseConfig
 from reaktor.db.database import Database
 from reaktor.errors import ReaktorError, UnavailableError
-from reaktor.observe.measures import MESSAGES, SECONDS, Histogram
+from reaktor.observe.metrics import MESSAGES, SECONDS, Histogram
 
 logger = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from chat.domain.events import ChannelData
 from chat.domain.ids import ChannelKey, UserRef
-from chat.domain.rules import Access, ChannelKind, Role
+from chat.domain.policies import Access, ChannelKind, Role
 from chat.models import Channel
 from chat.selectors import rows
 from chat.selectors.rows import ChannelColumns

@@ -15,9 +15,8 @@ from django.db.models import Count, Max, Q, QuerySet, Sum
 from accounts.selectors import user_named
 from chat.domain.ids import ChannelKey, UserId, UserRef
 from chat.domain.moderation import AuditData, InviteData, ReportData, SanctionData
-from chat.domain.policies import SanctionKind
-from chat.domain.rules import Role
-from chat.membership.messages import Block
+from chat.domain.policies import Role, SanctionKind
+from chat.membership.protocol import Block
 from chat.models import AuditEntry, ChannelMembership, Invite, Removal, Report, Sanction, UserBlock
 from reaktor.errors import ErrorCode, InvalidError
 from reaktor.times import timestamp

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from django.db.models import Case, Count, IntegerField, Q, QuerySet, Value, When
 
 from accounts.models import User
-from chat.domain.rules import ChannelKind, Role
+from chat.domain.policies import ChannelKind, Role
 from chat.models import AuditEntry, Channel, ChannelMembership, Invite, Message, Report, Sanction
 
 SHOWN = 25

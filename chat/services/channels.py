@@ -14,8 +14,7 @@ from chat import publish
 from chat.domain import rules
 from chat.domain.events import ChannelData, Event, EventType
 from chat.domain.ids import ChannelKey, UserRef
-from chat.domain.policies import MAX_SLOW_MODE_S
-from chat.domain.rules import ChannelKind, Role
+from chat.domain.policies import MAX_SLOW_MODE_S, ChannelKind, Role
 from chat.models import AuditAction, Channel, ChannelMembership, random_channel_key
 from chat.selectors import ChannelAccess, channel_access, channel_data
 from chat.services.audit import audit_add

@@ -11,7 +11,8 @@ from accounts.selectors import user_named
 from chat import publish
 from chat.domain.events import Event, EventType
 from chat.domain.ids import ChannelKey, UserRef
-from chat.domain.rules import ChannelKind, Role, reserved_channel_key
+from chat.domain.policies import ChannelKind, Role
+from chat.domain.rules import reserved_channel_key
 from chat.models import Channel, ChannelMembership, UserBlock, random_channel_key
 from chat.selectors import ChannelAccess, channel_access, channel_data, user_ref
 from reaktor.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError

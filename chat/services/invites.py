@@ -9,8 +9,8 @@ from django.db.models import F, QuerySet
 
 from chat.domain.ids import ChannelKey, UserRef
 from chat.domain.moderation import InviteData
-from chat.domain.policies import check_until
-from chat.domain.rules import ChannelKind, has_unstorable
+from chat.domain.policies import ChannelKind
+from chat.domain.rules import check_until, has_unstorable
 from chat.models import AuditAction, ChannelMembership, Invite, Sanction
 from chat.selectors import ChannelAccess, channel_access, invite_data
 from chat.services.audit import audit_add

@@ -17,7 +17,7 @@ from django.db.models import Q
 
 from chat.domain.events import EventType
 from chat.domain.ids import UserId
-from chat.domain.rules import Role
+from chat.domain.policies import Role
 from chat.models import (
     AuditAction,
     AuditEntry,

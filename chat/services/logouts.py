@@ -6,7 +6,7 @@ from django.db import transaction
 
 from accounts import services as accounts
 from chat.domain.ids import UserRef
-from chat.domain.policies import check_reason
+from chat.domain.rules import check_reason
 from chat.models import AuditAction
 from chat.services.audit import audit_add
 from chat.services.sanctions import target_find

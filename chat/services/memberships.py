@@ -14,7 +14,7 @@ from django.db import transaction
 from chat import publish
 from chat.domain.events import Event, EventType
 from chat.domain.ids import ChannelKey, SessionId, UserId, UserRef
-from chat.domain.rules import ChannelKind, Role
+from chat.domain.policies import ChannelKind, Role
 from chat.models import Channel, ChannelMembership, Removal
 from chat.selectors import ChannelAccess, channel_access, channel_data
 from reaktor.errors import ConflictError

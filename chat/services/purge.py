@@ -16,7 +16,8 @@ from django.db.models import QuerySet
 
 from chat.domain.events import EventType
 from chat.domain.ids import UserRef
-from chat.domain.policies import MAX_PURGE_HOURS, check_reason
+from chat.domain.policies import MAX_PURGE_HOURS
+from chat.domain.rules import check_reason
 from chat.models import AuditAction, Message
 from chat.services.audit import audit_add
 from chat.services.bulk import BATCH, messages_change, texts_remove

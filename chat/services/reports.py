@@ -9,7 +9,8 @@ from django.db import transaction
 
 from chat.domain.ids import ChannelKey, UserId, UserRef
 from chat.domain.moderation import ReportData
-from chat.domain.policies import SanctionKind, check_reason
+from chat.domain.policies import SanctionKind
+from chat.domain.rules import check_reason
 from chat.models import AuditAction, Message, Report
 from chat.selectors import channel_access, parse_message_id, report_data
 from chat.services.audit import audit_add

@@ -7,8 +7,7 @@ import uuid
 from django.db import transaction
 
 from chat.domain.ids import ChannelKey, UserRef
-from chat.domain.policies import Rank, rank_of
-from chat.domain.rules import Role
+from chat.domain.policies import Rank, Role, rank_of
 from chat.models import AuditAction, Channel, ChannelMembership, UserBlock
 from chat.selectors import ChannelAccess, channel_access
 from chat.services.audit import audit_add

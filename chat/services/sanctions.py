@@ -21,8 +21,8 @@ from chat import publish
 from chat.domain.events import Event, EventType
 from chat.domain.ids import SYSTEM, ChannelKey, UserId, UserRef
 from chat.domain.moderation import SanctionData
-from chat.domain.policies import KICK_S, Rank, SanctionKind, check_outranks, check_reason, check_until, rank_of
-from chat.domain.rules import ChannelKind, Role
+from chat.domain.policies import KICK_S, ChannelKind, Rank, Role, SanctionKind, check_outranks, rank_of
+from chat.domain.rules import check_reason, check_until
 from chat.models import AuditAction, Channel, ChannelMembership, Sanction
 from chat.selectors import ChannelAccess, channel_access, sanction_data, timestamp, user_ref
 from chat.services.audit import audit_add

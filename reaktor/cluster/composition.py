@@ -43,7 +43,7 @@ class Companion(Protocol):
         """The process of that worker is gone; called in the loop."""
 
     def status(self) -> dict[str, Any]:
-        """What clusterctl shows of it: epoch, revision, digest, sessions …; and its `measures` (observe.measures)."""
+        """What clusterctl shows of it: epoch, revision, digest, sessions …; and its `metrics` (observe.metrics)."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class Cluster:
             incarnations = {slot.number: slot.incarnation for slot in slots}
             return supervisor.totals.picture(slots.workers, incarnations, companion.status(), dispatcher.status())
 
-        control = Control(run_dir, supervisor, {"status": status, "measures": picture}, cluster.boot_timeout_s)
+        control = Control(run_dir, supervisor, {"status": status, "metrics": picture}, cluster.boot_timeout_s)
         helpers = [asyncio.create_task(control.run(), name="control")]
         if redis is not None:
             helpers.append(asyncio.create_task(redis.run(), name="redis"))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from reaktor.cluster.leases import LeaseBook
+from reaktor.cluster.address_counts import AddressCounts
 
 
 class WorkerRuntime(Protocol):
@@ -25,14 +25,14 @@ class WorkerRuntime(Protocol):
         Returns when done, at the latest after `seconds`; called once.
         """
 
-    def share_leases(self, book: LeaseBook) -> None:
+    def share_counts(self, counts: AddressCounts) -> None:
         """This is how many connections each address holds here; called once, before run()."""
 
     def status(self) -> dict[str, Any]:
         """What goes into each beat, JSON-ready and quick to make.
 
         Known keys: sessions, epoch, revision, digest, messages_in, messages_out (counters since the start), and
-        measures (reaktor.observe.measures), which the supervisor adds up without knowing what they mean.
+        metrics (reaktor.observe.metrics), which the supervisor adds up without knowing what they mean.
         """
 
 

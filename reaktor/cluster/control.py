@@ -1,6 +1,6 @@
 """The control socket: how commands talk to a live supervisor. One JSON object in, one out, each on a line.
 
-Asked: {"v": 1, "do": "status" | "measures" | "reload" | "scale" | "drain", "count"?, "slot"?}. Answered: {"ok": true,
+Asked: {"v": 1, "do": "status" | "metrics" | "reload" | "scale" | "drain", "count"?, "slot"?}. Answered: {"ok": true,
 "result": …} or {"ok": false, "error": "<sentence>"}. The socket's directory is its user's alone, which is all the
 access control.
 """

@@ -20,9 +20,9 @@ from twisted.internet import defer, reactor
 from twisted.internet.endpoints import serverFromString
 from twisted.logger import globalLogBeginner
 
+from reaktor.cluster.address_counts import AddressCounts
 from reaktor.cluster.daphne_http import HTTPFactory
 from reaktor.cluster.daphne_websocket import WebSocketFactory
-from reaktor.cluster.leases import LeaseBook
 from reaktor.cluster.policy import client_address, is_trusted, normalise, parse_address
 from reaktor.config.model import Config, HttpTimings, IpNetwork
 from reaktor.observe.logcontext import accepted_request_id
@@ -85,7 +85,7 @@ class Server(daphne_server.Server):
         self.body_bytes = body_bytes
         self.trusted_proxies = tuple(trusted_proxies)
         self.http_timings = http_timings or HttpTimings()
-        self.leases = LeaseBook(connections_per_address)
+        self.counts = AddressCounts(connections_per_address)
 
     @classmethod
     def from_config(cls, config: Config, application: Callable[..., Awaitable[None]], **options: Any) -> Server:

@@ -17,7 +17,7 @@ from daphne.http_protocol import WebRequest
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.web.http import HTTPChannel
 
-from reaktor.cluster.leases import Lease
+from reaktor.cluster.address_counts import Hold
 from reaktor.cluster.policy import normalise
 from reaktor.cluster.responses import error_body, json_response
 from reaktor.errors import ErrorCode
@@ -48,7 +48,7 @@ def error_code(status: int) -> ErrorCode:
 class Request(WebRequest):
     """One request. Its body is counted while it comes; its client is known before an application is."""
 
-    lease: Lease | None = None
+    hold: Hold | None = None
 
     def __init__(self, channel: Channel, queued: int = 0) -> None:
         # Twisted would parse forms into `args`, which no ASGI application ever sees.
@@ -72,7 +72,7 @@ class Request(WebRequest):
         self.requestHeaders.removeHeader(b"daphne-root-path")
         if channel.is_proxied:
             self._count_behind_proxy()
-            if self.lease is not None and self.lease.is_over:
+            if self.hold is not None and self.hold.is_over:
                 self.basic_error(HTTPStatus.TOO_MANY_REQUESTS, b"", "Too many connections from this address.")
                 return None
         result = super().process()
@@ -85,7 +85,7 @@ class Request(WebRequest):
         forwarded = b",".join(self.requestHeaders.getRawHeaders(b"x-forwarded-for", [])).decode("latin1")
         client = self.server.client_of(self.channel.peer_host, forwarded)
         if client != self.channel.peer_host:
-            self.lease = self.server.leases.take(client)
+            self.hold = self.server.counts.take(client)
 
     def finish(self) -> None:
         self._release()
@@ -96,8 +96,8 @@ class Request(WebRequest):
         super().connectionLost(reason)
 
     def _release(self) -> None:
-        if self.lease is not None:
-            self.lease.release()
+        if self.hold is not None:
+            self.hold.release()
 
     def on_application_ended(self, failed: bool) -> None:
         """The application is gone: answer for it, or cut an answer that it left half-said."""
@@ -135,7 +135,7 @@ class Channel(HTTPChannel):
     deadline: float | None = None
     refused = False
     is_proxied = False
-    lease: Lease | None = None
+    hold: Hold | None = None
     is_new = True
 
     def connectionMade(self) -> None:  # noqa: N802
@@ -148,14 +148,14 @@ class Channel(HTTPChannel):
         self.deadline = self.made_at + self.server.http_timings.header_timeout_s
         self.factory.channels.add(self)
         if not self.is_proxied:
-            self.lease = self.server.leases.take(self.peer_host)
-            if self.lease.is_far_over:
+            self.hold = self.server.counts.take(self.peer_host)
+            if self.hold.is_far_over:
                 self.transport.abortConnection()
 
     def connectionLost(self, reason: Any) -> None:  # noqa: N802
         self.factory.channels.discard(self)
-        if self.lease is not None:
-            self.lease.release()
+        if self.hold is not None:
+            self.hold.release()
         super().connectionLost(reason)
 
     def hand_over(self, protocol: Any, request: Request) -> None:
@@ -164,8 +164,8 @@ class Channel(HTTPChannel):
         self.setTimeout(None)
         # This channel stays registered as the transport's producer otherwise, and alive for as long as the socket.
         self.transport.unregisterProducer()
-        protocol.lease = self.lease if request.lease is None else request.lease
-        self.lease = request.lease = None
+        protocol.hold = self.hold if request.hold is None else request.hold
+        self.hold = request.hold = None
 
     # Receiving
 
@@ -190,7 +190,7 @@ class Channel(HTTPChannel):
     def allHeadersReceived(self) -> None:  # noqa: N802
         headers = self.requests[-1].requestHeaders
         encoding = headers.getRawHeaders(b"content-encoding", [b"identity"])[-1].strip().lower()
-        if self.lease is not None and self.lease.is_over:
+        if self.hold is not None and self.hold.is_over:
             self.refuse(HTTPStatus.TOO_MANY_REQUESTS, "Too many connections from this address.", RETRY_AFTER_S)
         elif encoding not in (b"", b"identity"):
             self.refuse(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Encoded bodies are not taken.")

@@ -16,7 +16,7 @@ from daphne.ws_protocol import WebSocketFactory as DaphneWebSocketFactory
 from daphne.ws_protocol import WebSocketProtocol
 from twisted.internet.abstract import FileDescriptor
 
-from reaktor.cluster.leases import Lease
+from reaktor.cluster.address_counts import Hold
 from reaktor.cluster.responses import json_response
 from reaktor.errors import ErrorCode
 from reaktor.web.wsframe import binary_frame, text_frame
@@ -77,7 +77,7 @@ class DirectSink:
 class WebSocket(WebSocketProtocol):
     """Daphne's WebSocket protocol with our sink, back-pressure and endings."""
 
-    lease: Lease | None = None
+    hold: Hold | None = None
     _reading_paused = False
 
     def connectionMade(self) -> None:  # noqa: N802  Twisted's name
@@ -85,8 +85,8 @@ class WebSocket(WebSocketProtocol):
         super().connectionMade()
 
     def connectionLost(self, reason: Any) -> None:  # noqa: N802
-        if self.lease is not None:
-            self.lease.release()
+        if self.hold is not None:
+            self.hold.release()
         super().connectionLost(reason)
 
     # What is sent

@@ -13,8 +13,8 @@ from collections import deque
 from collections.abc import Callable
 
 from reaktor.cluster.failures import SupervisorError
-from reaktor.cluster.process import WorkerProcess
 from reaktor.cluster.slots import Slot, Slots
+from reaktor.cluster.worker_process import WorkerProcess
 
 logger = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from reaktor.cluster.process import WorkerProcess, WorkerState
+from reaktor.cluster.worker_process import WorkerProcess, WorkerState
 
 # A worker that lived this long has earned an immediate restart.
 SETTLED_S = 10.0

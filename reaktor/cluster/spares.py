@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Callable
 
-from reaktor.cluster.process import NOT_NEEDED, WorkerProcess, WorkerState
+from reaktor.cluster.worker_process import NOT_NEEDED, WorkerProcess, WorkerState
 
 logger = logging.getLogger(__name__)
 

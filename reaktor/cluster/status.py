@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from reaktor.cluster.process import WorkerProcess
+from reaktor.cluster.worker_process import WorkerProcess
 
 if TYPE_CHECKING:
     from reaktor.cluster.supervisor import Supervisor

@@ -13,13 +13,13 @@ import time
 from collections.abc import Callable, Mapping
 from functools import partial
 
+from reaktor.cluster.cluster_metrics import ClusterMetrics
 from reaktor.cluster.dispatcher import Dispatcher
 from reaktor.cluster.failures import SupervisorError
-from reaktor.cluster.process import NOT_NEEDED, Listener, WorkerProcess, WorkerState
 from reaktor.cluster.reload import Reload
 from reaktor.cluster.slots import GAVE_UP_RETRY_S, Slot, Slots
 from reaktor.cluster.spares import Spares
-from reaktor.cluster.totals import Totals
+from reaktor.cluster.worker_process import NOT_NEEDED, Listener, WorkerProcess, WorkerState
 from reaktor.config.model import Cluster
 
 logger = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ class Supervisor:
         self.slots = Slots()
         self.spares = Spares(config.spare_workers, self._spawn)
         self._reload = Reload(self.slots, self._start, on_done=self.spares.dismiss)
-        self.totals = Totals()
+        self.totals = ClusterMetrics()
         self.is_stopping = False
 
     def post(self, verb: Callable[[], None]) -> None:

@@ -226,7 +226,7 @@ def create_worker(module: Any, place: tuple[int, int], path: Path, handoff: sock
         endpoints=[f"unix:{path}:mode=600:backlog=128:lockfile=0"],
         signal_handlers=False,
     )
-    runtime.share_leases(server.leases)
+    runtime.share_counts(server.counts)
     return Worker(server, runtime, config, handoff, stderr)
 
 

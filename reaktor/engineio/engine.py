@@ -13,11 +13,11 @@ from reaktor.config.model import EngineIO
 from reaktor.engineio.application import EngineApplication, Refusal
 from reaktor.engineio.codec_v3 import CODEC_V3
 from reaktor.engineio.codec_v4 import CODEC_V4
-from reaktor.engineio.live import LiveSession
+from reaktor.engineio.engine_session import EngineSession
+from reaktor.engineio.machine import SessionMachine
 from reaktor.engineio.packets import V3, V4, Codec, Packet, PacketType
 from reaktor.engineio.registry import Registry
 from reaktor.engineio.request import WEBSOCKET, EngineError, Request, RequestError, Scope
-from reaktor.engineio.session import EngineSession
 from reaktor.engineio.sid import Worker, new_sid, worker_of
 from reaktor.engineio.tasks import Tasks
 
@@ -75,7 +75,7 @@ class Engine:
         is_relayed = came_privately(scope) and any(name.lower() == RELAYED_HEADER for name, _ in scope["headers"])
         return None if is_relayed else owner
 
-    def find(self, request: Request) -> LiveSession:
+    def find(self, request: Request) -> EngineSession:
         """The session of a request with a sid. Raises RequestError: unknown, or of another revision."""
         session = self.registry.get(request.sid or "")
         if session is None:
@@ -84,7 +84,7 @@ class Engine:
             raise RequestError(EngineError.BAD_REQUEST)
         return session
 
-    async def open(self, request: Request) -> LiveSession | Refusal:
+    async def open(self, request: Request) -> EngineSession | Refusal:
         """A handshake whose method is right: a session that waits for its transport, or why not.
 
         Raises RequestError when EIO is neither 3 nor 4.
@@ -95,14 +95,14 @@ class Engine:
             return Refusal(503, {"message": "Service unavailable"})
         sid = new_sid(self.worker)
         is_websocket = request.transport == WEBSOCKET
-        machine = EngineSession(
+        machine = SessionMachine(
             self.options,
             request.revision,
             self._open_packet(sid, request),
             websocket=is_websocket,
             now=self.clock(),
         )
-        session = LiveSession(
+        session = EngineSession(
             sid,
             request,
             CODECS[request.revision],

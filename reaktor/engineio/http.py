@@ -12,7 +12,8 @@ from http import HTTPStatus
 from reaktor.engineio import jsonp
 from reaktor.engineio.application import Refusal
 from reaktor.engineio.engine import Engine, Receive, Send, WorkerGoneError
-from reaktor.engineio.live import LiveSession
+from reaktor.engineio.engine_session import EngineSession
+from reaktor.engineio.machine import Poll, State
 from reaktor.engineio.packets import V3, CloseReason, Packet, PayloadError
 from reaktor.engineio.request import POLLING, EngineError, Request, RequestError, Scope, header, read_request
 from reaktor.engineio.responses import (
@@ -23,7 +24,6 @@ from reaktor.engineio.responses import (
     respond,
     respond_preflight,
 )
-from reaktor.engineio.session import Poll, State
 
 TEXT_TYPE = "text/plain; charset=UTF-8"
 OCTETS_TYPE = "application/octet-stream"
@@ -97,7 +97,7 @@ class HttpTransport:
         opened.begin_poll()
         return self._answer(opened, request)
 
-    async def _poll(self, session: LiveSession, request: Request, receive: Receive) -> Response:
+    async def _poll(self, session: EngineSession, request: Request, receive: Receive) -> Response:
         verdict = session.begin_poll()
         if verdict is Poll.UNKNOWN:
             raise RequestError(EngineError.UNKNOWN_SID)
@@ -107,7 +107,7 @@ class HttpTransport:
             await _wait_or_lose(session, session.waiter, receive)
         return self._answer(session, request)
 
-    def _answer(self, session: LiveSession, request: Request) -> Response:
+    def _answer(self, session: EngineSession, request: Request) -> Response:
         index = self._script_index(request)
         allow_binary = index is None and session.request.allow_binary and request.allow_binary
         payload = session.codec.encode_payload(session.take_poll(), allow_binary=allow_binary)
@@ -115,7 +115,7 @@ class HttpTransport:
             return Response(HTTPStatus.OK, SCRIPT_TYPE, jsonp.wrap(index, payload.body))
         return Response(HTTPStatus.OK, OCTETS_TYPE if payload.is_binary else TEXT_TYPE, payload.body)
 
-    async def _post(self, session: LiveSession, request: Request, scope: Scope, receive: Receive) -> Response:
+    async def _post(self, session: EngineSession, request: Request, scope: Scope, receive: Receive) -> Response:
         if session.machine.is_lingering:
             # It can't know yet; what it says is too late, but no error of its.
             return POSTED
@@ -147,7 +147,7 @@ class HttpTransport:
         return POSTED
 
     async def _read_packets(
-        self, session: LiveSession, request: Request, scope: Scope, receive: Receive
+        self, session: EngineSession, request: Request, scope: Scope, receive: Receive
     ) -> list[Packet]:
         if (header(scope, b"content-encoding") or "identity").lower() != "identity":
             raise PayloadError("compressed bodies are not accepted")
@@ -177,7 +177,7 @@ async def read_body(scope: Scope, receive: Receive, max_bytes: int) -> bytes:
             return bytes(body)
 
 
-async def _wait_or_lose(session: LiveSession, waiter: asyncio.Future[None], receive: Receive) -> None:
+async def _wait_or_lose(session: EngineSession, waiter: asyncio.Future[None], receive: Receive) -> None:
     """Returns when there is an answer. Raises ClientGoneError when the client went first: nothing is taken then."""
     gone = asyncio.ensure_future(_disconnected(receive))
     try:

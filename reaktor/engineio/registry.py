@@ -7,7 +7,7 @@ import heapq
 from collections.abc import Callable, Iterator
 from math import inf
 
-from reaktor.engineio.live import LiveSession
+from reaktor.engineio.engine_session import EngineSession
 
 # After so many deadlines in a row the loop gets its turn: ten thousand sessions may have begun in the same second.
 SWEEP_BATCH = 200
@@ -22,34 +22,34 @@ class Registry:
     def __init__(self, max_sessions: int, clock: Callable[[], float]) -> None:
         self._max_sessions = max_sessions
         self._clock = clock
-        self._sessions: dict[str, LiveSession] = {}
+        self._sessions: dict[str, EngineSession] = {}
         self._deadlines: list[tuple[float, str]] = []
         self._sooner = asyncio.Event()
 
     def __len__(self) -> int:
         return len(self._sessions)
 
-    def __iter__(self) -> Iterator[LiveSession]:
+    def __iter__(self) -> Iterator[EngineSession]:
         return iter(list(self._sessions.values()))
 
     @property
     def is_full(self) -> bool:
         return len(self._sessions) >= self._max_sessions
 
-    def get(self, sid: str) -> LiveSession | None:
+    def get(self, sid: str) -> EngineSession | None:
         """The session with this sid, closed but unfetched ones included."""
         return self._sessions.get(sid)
 
-    def add(self, session: LiveSession) -> None:
+    def add(self, session: EngineSession) -> None:
         """Know a session from now on, until it is finished."""
         self._sessions[session.sid] = session
         self.schedule(session)
 
-    def remove(self, session: LiveSession) -> None:
+    def remove(self, session: EngineSession) -> None:
         """Forget it; may be repeated."""
         self._sessions.pop(session.sid, None)
 
-    def schedule(self, session: LiveSession) -> None:
+    def schedule(self, session: EngineSession) -> None:
         """Its deadline may have moved. A later one costs nothing now: the old entry finds out when it comes up."""
         at = session.machine.deadline
         if session.is_postponed:

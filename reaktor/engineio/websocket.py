@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from reaktor.engineio.application import Refusal
 from reaktor.engineio.engine import Engine, Receive, Send, WorkerGoneError
-from reaktor.engineio.live import LiveSession
+from reaktor.engineio.engine_session import EngineSession
 from reaktor.engineio.packets import CloseReason, Codec, PayloadError
 from reaktor.engineio.pipe import Pipe
 from reaktor.engineio.request import WEBSOCKET, EngineError, Request, RequestError, Scope, read_request
@@ -68,7 +68,7 @@ class WebSocketTransport:
         sink = (scope.get("extensions") or {}).get(FRAMES_EXTENSION)
         return Pipe(codec, send, sink, self._engine.tasks, allow_binary=request.allow_binary)
 
-    async def _read(self, session: LiveSession, pipe: Pipe, receive: Receive) -> None:
+    async def _read(self, session: EngineSession, pipe: Pipe, receive: Receive) -> None:
         """Hand over what the socket says until it is gone. Cancelled: the server stops, the client is not to blame."""
         reason = CloseReason.LOST
         try:
@@ -83,7 +83,7 @@ class WebSocketTransport:
         finally:
             session.on_socket_lost(pipe, reason)
 
-    def _take(self, session: LiveSession, pipe: Pipe, text: str | None, data: bytes | None) -> None:
+    def _take(self, session: EngineSession, pipe: Pipe, text: str | None, data: bytes | None) -> None:
         message: str | bytes = text if text is not None else data or b""
         if _is_larger(message, self._engine.options.max_payload_bytes):
             session.on_socket_junk(pipe, CloseReason.TOO_LARGE)

@@ -19,7 +19,7 @@ import orjson
 logger = logging.getLogger(__name__)
 
 ENVELOPE_VERSION = 1
-ENVELOPE_TYPE = "reaktor.process.bus"
+ENVELOPE_TYPE = "reaktor.bus"
 INBOX_SIZE = 50_000
 OVERFLOW = "bus.overflow"
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from urllib.parse import parse_qsl
 
-from reaktor.engineio.live import LiveSession
+from reaktor.engineio.engine_session import EngineSession
 from reaktor.engineio.packets import V3, CloseReason
 from reaktor.engineio.tasks import Tasks
 from reaktor.observe.logcontext import SESSION
@@ -55,7 +55,7 @@ class Client:
 
     __slots__ = ("_application", "_inbox", "_is_working", "_sockets", "_tasks", "_timer", "connection", "session")
 
-    def __init__(self, session: LiveSession, offered: frozenset[str], application: Application, tasks: Tasks) -> None:
+    def __init__(self, session: EngineSession, offered: frozenset[str], application: Application, tasks: Tasks) -> None:
         self.session = session
         self.connection = Connection(session.revision, offered)
         self._application = application
@@ -218,7 +218,9 @@ class Client:
             self._timer = None
 
 
-def handshake_of(session: LiveSession, namespace_query: str = "", clock: Callable[[], float] = time.time) -> Handshake:
+def handshake_of(
+    session: EngineSession, namespace_query: str = "", clock: Callable[[], float] = time.time
+) -> Handshake:
     """The handshake of a session; of two parameters with one name the request's wins over the namespace's."""
     request = session.request
     handshake = Handshake(

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from reaktor.config.model import EngineIO
 from reaktor.engineio.application import Refusal
 from reaktor.engineio.engine import Receive, Relay, Send
-from reaktor.engineio.live import LiveSession
+from reaktor.engineio.engine_session import EngineSession
 from reaktor.engineio.packets import CloseReason
 from reaktor.engineio.request import POLLING, Scope
 from reaktor.engineio.server import RESTARTING, EngineServer
@@ -67,24 +67,24 @@ class SocketIOServer:
 
     # EngineApplication
 
-    async def open(self, session: LiveSession) -> Refusal | None:
+    async def open(self, session: EngineSession) -> Refusal | None:
         """See EngineApplication. A direct WebSocket is let in: its refusal is a packet, which clients can read."""
         if session.request.transport != POLLING:
             return None
         return await self._application.admit(handshake_of(session))
 
-    def opened(self, session: LiveSession) -> None:
+    def opened(self, session: EngineSession) -> None:
         """See EngineApplication."""
         client = Client(session, self._namespaces, self._application, self._tasks)
         session.attachment = client
         client.on_opened(self._options.connect_timeout_s)
 
-    def message(self, session: LiveSession, data: str | bytes) -> None:
+    def message(self, session: EngineSession, data: str | bytes) -> None:
         """See EngineApplication."""
         client: Client = session.attachment
         client.on_message(data)
 
-    def closed(self, session: LiveSession, reason: CloseReason) -> None:
+    def closed(self, session: EngineSession, reason: CloseReason) -> None:
         """See EngineApplication."""
         client: Client = session.attachment
         client.on_closed(reason)

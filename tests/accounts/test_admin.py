@@ -157,7 +157,7 @@ def test_other_rights_reach_the_live_sessions(monkeypatch: pytest.MonkeyPatch) -
     with pytest.MonkeyPatch.context() as now:
         now.setattr("django.db.transaction.on_commit", lambda function, **_: function())
         assert client.post(f"/admin/accounts/user/{ada.pk}/change/", form).status_code == 302
-        assert said == [("accounts.revoked", 4004)]
+        assert said == [("orders.end_sessions", 4004)]
         assert client.post(f"/admin/accounts/user/{ada.pk}/change/", form).status_code == 302
     assert len(said) == 1
     assert User.objects.get(pk=ada.pk).is_staff

@@ -189,7 +189,7 @@ def test_every_token_ends_at_once_and_the_bus_hears_it_after_the_commit(
         end(user)
         assert said == []
     (heard,) = said
-    assert heard[:2] == ("accounts.revoked", "accounts.revoked")
+    assert heard[:2] == ("orders", "orders.end_sessions")
     assert (heard[2]["user_id"], heard[2]["code"]) == (str(user.pk), code)
     for token in (pair.access, seed):
         with pytest.raises((NotAuthenticatedError, BannedError)):

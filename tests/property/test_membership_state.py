@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from chat.domain import sessions
 from chat.domain.ids import ChannelKey, SessionId, UserId, WorkerId
-from chat.membership import messages as m
+from chat.membership import protocol as m
 from chat.membership.replica import OfferKind, Replica
 from chat.membership.state import MembershipState
 from tests.support.membership import LINGERS, NO_GRACE, Shown, session_info
@@ -201,14 +201,14 @@ class StateAgainstModel(RuleBasedStateMachine):
 
     @rule(user=users)
     def revoke(self, user: UserId) -> None:
-        self.do(m.Revoke(user, 4503))
+        self.do(m.EndSessions(user, 4503))
         self._take_out(user, None)
 
     @rule(index=indexes, user=users)
     def end(self, index: int, user: UserId) -> None:
         session_id = self.any_session(index)
         is_theirs = self.phase(session_id) in ("live", "lingering") and self.model[session_id].user == user
-        assert (self.do(m.End(user, session_id, 4503)) is None) == is_theirs
+        assert (self.do(m.EndSession(user, session_id, 4503)) is None) == is_theirs
         if is_theirs:
             del self.model[session_id]
 
@@ -276,8 +276,8 @@ def test_in_whatever_order_batches_come_the_replica_ends_where_the_state_is(prog
         world.flow()
     # One life only, told anew as one stream: batches of the state's changes, cut anywhere, shuffled and repeated.
     state, chance = world.state, random.Random(seed)
-    follower, straight = Replica(WorkerId(0, 1)), Replica(WorkerId(0, 1))
-    for replica in (follower, straight):
+    feeder, straight = Replica(WorkerId(0, 1)), Replica(WorkerId(0, 1))
+    for replica in (feeder, straight):
         replica.restore(m.Snapshot(m.Position(state.epoch, 0)), 0.0)
     first = 1
     changes = world.state.stream
@@ -291,7 +291,7 @@ def test_in_whatever_order_batches_come_the_replica_ends_where_the_state_is(prog
     mixed = batches + [batch for batch in batches if chance.random() < 0.3]
     chance.shuffle(mixed)
     for batch in mixed:
-        shown.fold(follower.offer(batch, 0.0).transitions)
-    assert follower.is_in_step
-    assert follower.digest() == straight.digest() == state.digest()
-    shown.matches(follower)
+        shown.fold(feeder.offer(batch, 0.0).transitions)
+    assert feeder.is_in_step
+    assert feeder.digest() == straight.digest() == state.digest()
+    shown.matches(feeder)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from chat.domain import sessions
 from chat.domain.ids import ChannelKey, CommandId, SessionId, UserId, WorkerId
-from chat.membership import messages as m
+from chat.membership import protocol as m
 from chat.membership import wire
 
 MANY = settings(max_examples=400, deadline=None)
@@ -51,8 +51,8 @@ commands: st.SearchStrategy[m.Command] = st.one_of(
     st.builds(m.DropWorker, workers),
     st.builds(m.Block, user_ids, st.none() | channels, st.none() | seconds, texts, texts),
     st.builds(m.Unblock, user_ids, st.none() | channels),
-    st.builds(m.Revoke, user_ids, codes, texts),
-    st.builds(m.End, user_ids, session_ids, codes, texts),
+    st.builds(m.EndSessions, user_ids, codes, texts),
+    st.builds(m.EndSession, user_ids, session_ids, codes, texts),
     st.just(m.Tick()),
 )
 changes: st.SearchStrategy[m.Change] = st.one_of(
@@ -135,7 +135,14 @@ def test_requests_and_beats_come_out_as_they_went_in(
     assert wire.read_beat(travelled(wire.beat_body(beat))) == beat
 
 
-READERS = (wire.read_commands, wire.read_sync, wire.read_beat, wire.read_revoked, wire.read_batch, wire.read_snapshot)
+READERS = (
+    wire.read_commands,
+    wire.read_sync,
+    wire.read_beat,
+    wire.read_end_sessions,
+    wire.read_batch,
+    wire.read_snapshot,
+)
 
 
 def read_all(body: Any) -> None:

@@ -17,7 +17,7 @@ from chat.transports.native.asyncapi import document, request_schema
 from chat.transports.native.operations import MAX_INTEGER, OPERATIONS, Operation
 from chat.transports.native.protocol import BadFrameError, Request
 from chat.transports.native.sink import _payloads
-from reaktor.errors import CloseCode, Disconnect, ErrorCode, InvalidError
+from reaktor.errors import Bye, CloseCode, ErrorCode, InvalidError
 
 SCALARS = st.one_of(
     st.none(),
@@ -198,9 +198,9 @@ def test_what_we_write_reads_back_as_it_was(text, seq) -> None:
 
 
 def test_bye_says_when_to_come_back_only_where_one_may() -> None:
-    (payload,) = _payloads(protocol.bye(Disconnect(CloseCode.RESTARTING, retry_after_s=2.5)))
+    (payload,) = _payloads(protocol.bye(Bye(CloseCode.RESTARTING, retry_after_s=2.5)))
     assert json.loads(payload)["data"] == {"code": 4001, "reason": "restarting", "retry_after": 2.5}
-    (payload,) = _payloads(protocol.bye(Disconnect(CloseCode.BANNED)))
+    (payload,) = _payloads(protocol.bye(Bye(CloseCode.BANNED)))
     assert json.loads(payload)["data"] == {"code": 4502, "reason": "banned"}
 
 

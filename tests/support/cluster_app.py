@@ -125,7 +125,7 @@ class Runtime:
         self.ready.set()
         await asyncio.Event().wait()
 
-    def share_leases(self, book):
+    def share_counts(self, counts):
         """Nobody is told."""
 
     async def wait_ready(self):

@@ -11,11 +11,11 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
-from chat.delivery.session import LiveSession
+from chat.delivery.live_session import LiveSession
 from chat.domain.events import Event, EventType, MessageData
 from chat.domain.ids import ChannelKey, SessionId, UserId, UserRef, WorkerId
 from chat.domain.sessions import Credentials, SessionInfo, Transport
-from reaktor.errors import Disconnect
+from reaktor.errors import Bye
 
 CHANNEL = ChannelKey("lobby")
 
@@ -46,7 +46,7 @@ class FakeSession(LiveSession):
         self.is_starting = False
         self.unsent = 0
         self.writes: list[list[Any]] = []
-        self.closed: list[Disconnect] = []
+        self.closed: list[Bye] = []
         self.on_write: Callable[[], None] = lambda: None
 
     @property
@@ -56,8 +56,8 @@ class FakeSession(LiveSession):
     def write(self, batch: bytes) -> None:
         self.writes.append([json.loads(frame) for frame in batch.splitlines()])
 
-    def close(self, disconnect: Disconnect) -> None:
-        self.closed.append(disconnect)
+    def close(self, bye: Bye) -> None:
+        self.closed.append(bye)
         self.is_open = False
 
     def tick(self, now: float) -> None:

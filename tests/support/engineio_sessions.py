@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from reaktor.config.model import EngineIO
+from reaktor.engineio.machine import Poll, SessionMachine, Signal
 from reaktor.engineio.packets import V4, Packet, PacketType
-from reaktor.engineio.session import EngineSession, Poll, Signal
 
 OPTIONS = EngineIO(ping_interval_s=25, ping_timeout_s=20, upgrade_timeout_s=10, linger_s=30)
 OPEN = Packet(PacketType.OPEN, "{}")
@@ -17,21 +17,21 @@ def message(data: str | bytes) -> Packet:
     return Packet(PacketType.MESSAGE, data)
 
 
-def polling(revision: int = V4, options: EngineIO = OPTIONS) -> EngineSession:
+def polling(revision: int = V4, options: EngineIO = OPTIONS) -> SessionMachine:
     """A session whose handshake has been answered."""
-    session = EngineSession(options, revision, OPEN, websocket=False, now=0)
+    session = SessionMachine(options, revision, OPEN, websocket=False, now=0)
     assert session.poll(0) == (Poll.READY, [])
     assert session.take_poll() == [OPEN]
     return session
 
 
-def websocket(revision: int = V4, options: EngineIO = OPTIONS) -> EngineSession:
-    session = EngineSession(options, revision, OPEN, websocket=True, now=0)
+def websocket(revision: int = V4, options: EngineIO = OPTIONS) -> SessionMachine:
+    session = SessionMachine(options, revision, OPEN, websocket=True, now=0)
     assert session.take_frames() == [OPEN]
     return session
 
 
-def probing(revision: int = V4) -> EngineSession:
+def probing(revision: int = V4) -> SessionMachine:
     session = polling(revision)
     assert session.open_probe(0)
     assert session.on_probe(PROBE, 0) == [Signal.PROBE_PONG]

@@ -1,6 +1,6 @@
 """FaultyLayer: a Channels layer in memory that loses, repeats and delays messages by seed, and can be cut off.
 
-Everything above it is the real thing: reaktor.process.bus.Bus, the authority, the followers. Delays put messages out
+Everything above it is the real thing: reaktor.process.bus.Bus, the authority, the feeders. Delays put messages out
 of order.
 """
 

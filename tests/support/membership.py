@@ -1,4 +1,4 @@
-"""A worker's end of the membership in tests: follower, replica, mailbox loop, and the transitions folded together."""
+"""A worker's end of the membership in tests: feeder, replica, mailbox loop, and the transitions folded together."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from chat.domain.ids import ChannelKey, SessionId, UserId, WorkerId
 from chat.domain.sessions import Grace, SessionInfo, Status, Transport
 from chat.membership import wire
 from chat.membership.authority import Authority
-from chat.membership.follower import Follower
-from chat.membership.messages import (
+from chat.membership.feeder import Feeder
+from chat.membership.protocol import (
     AnnouncedSession,
     Block,
     Connect,
@@ -118,7 +118,7 @@ def shown_by(replica: Replica) -> dict[tuple[ChannelKey, UserId], Status]:
 
 
 class Node:
-    """One worker: runs a real Follower over a real Bus."""
+    """One worker: runs a real Feeder over a real Bus."""
 
     def __init__(
         self,
@@ -136,7 +136,7 @@ class Node:
         self.contradictions: list[str] = []
         self.heads: dict[ChannelKey, int] = {}
         self.deaf = False
-        self.follower = Follower(
+        self.feeder = Feeder(
             bus,
             timings,
             self.replica,
@@ -160,7 +160,7 @@ class Node:
         try:
             self.shown.fold(transitions)
         except AssertionError as error:
-            # The follower keeps going whatever its listener raises; the test must not.
+            # The feeder keeps going whatever its listener raises; the test must not.
             self.contradictions.append(str(error))
         for transition in transitions:
             if isinstance(transition, SessionEnded):
@@ -169,13 +169,13 @@ class Node:
     async def run(self) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._read())
-            group.create_task(self.follower.run())
+            group.create_task(self.feeder.run())
 
     async def _read(self) -> None:
         async for kind, body in self.bus.listen(wire.worker_mailbox(self.worker)):
             if not self.deaf:
                 is_first = self.replica.position.epoch == 0
-                self.follower.on_message(kind, body)
+                self.feeder.on_message(kind, body)
                 if is_first:
                     self.shown.adopt(self.replica)
                     self.contradictions.clear()
@@ -189,10 +189,10 @@ class Node:
             self.live[info.session_id] = info
             return outcome
 
-        return await self.follower.submit(Connect(info, None if resume is None else SessionId(resume)), applied)
+        return await self.feeder.submit(Connect(info, None if resume is None else SessionId(resume)), applied)
 
     async def join(self, session: str, channel: str) -> Outcome:
-        return await self.follower.submit(Join(SessionId(session), ChannelKey(channel)))
+        return await self.feeder.submit(Join(SessionId(session), ChannelKey(channel)))
 
     def who(self, channel: str) -> list[str]:
         return [str(user_id) for user_id, _, _ in self.replica.members(ChannelKey(channel))]
@@ -206,7 +206,7 @@ async def running(*parts: Authority | Node) -> AsyncIterator[None]:
         async with asyncio.timeout(10):
             for part in parts:
                 if isinstance(part, Node):
-                    await part.follower.wait_ready()
+                    await part.feeder.wait_ready()
         yield
     finally:
         for task in tasks:

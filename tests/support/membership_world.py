@@ -1,6 +1,6 @@
 """A whole cluster's membership in one thread, over lines that lose, repeat and reorder: driven by a program of bytes.
 
-The authority's pure half and real replicas; around them the least follower that keeps the protocol. Three bytes are
+The authority's pure half and real replicas; around them the least feeder that keeps the protocol. Three bytes are
 one step, so hypothesis draws programs cheaply and shrinks them to few and small steps. After every step the state's
 own invariants hold; settle() stops losing and must bring everybody in step.
 """
@@ -14,7 +14,7 @@ from typing import Any
 from chat.domain.ids import ChannelKey, SessionId, UserId, WorkerId
 from chat.domain.sessions import Ending, Grace, SessionInfo, Status, Transport
 from chat.membership.decisions import Decisions
-from chat.membership.messages import (
+from chat.membership.protocol import (
     Batch,
     Block,
     Change,
@@ -22,10 +22,10 @@ from chat.membership.messages import (
     Connect,
     Disconnect,
     DropWorker,
-    End,
+    EndSession,
+    EndSessions,
     Join,
     Leave,
-    Revoke,
     SetStatus,
     Unblock,
 )
@@ -141,12 +141,12 @@ class World:
 
     def revoke(self, a: int, b: int) -> None:
         if not b % 4:
-            self.decisions.order(Revoke(USERS[a % 3], 4503, "logged out"), self.now)
+            self.decisions.order(EndSessions(USERS[a % 3], 4503, "logged out"), self.now)
 
     def end(self, a: int, b: int) -> None:
         if not b % 2:
             session_id = self._session(self.worker(a), b // 3)
-            self.decisions.order(End(USERS[a % 3], session_id, 4503, "logged out here"), self.now)
+            self.decisions.order(EndSession(USERS[a % 3], session_id, 4503, "logged out here"), self.now)
 
     def wait(self, a: int, b: int) -> None:
         wait_s = (0.3, 1.1, 3.0, 9.0)[b % 4] if a % 8 else 61.0

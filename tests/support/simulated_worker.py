@@ -1,4 +1,4 @@
-"""A worker in one thread: a real replica and the least follower that keeps the protocol, on lines a test holds.
+"""A worker in one thread: a real replica and the least feeder that keeps the protocol, on lines a test holds.
 
 Used by membership_world, which decides what is lost, repeated or reordered on the lines.
 """
@@ -10,7 +10,7 @@ from typing import Any
 
 from chat.domain.ids import CommandId, SessionId, WorkerId
 from chat.domain.sessions import SessionInfo, Status
-from chat.membership.messages import AnnouncedSession, Batch, Command, Connect, Disconnect, Hello, Outcome, SessionEnded
+from chat.membership.protocol import AnnouncedSession, Batch, Command, Connect, Disconnect, Hello, Outcome, SessionEnded
 from chat.membership.replica import Offer, Replica
 from chat.membership.wire import Envelope, SnapshotAnswer, SyncRequest
 from tests.support.membership import Shown
@@ -38,7 +38,7 @@ class Line:
 
 
 class SimulatedWorker:
-    """One incarnation: a real replica, and the follower's duties without their clocks."""
+    """One incarnation: a real replica, and the feeder's duties without their clocks."""
 
     def __init__(self, worker: WorkerId, up: Line) -> None:
         self.worker = worker

@@ -34,8 +34,8 @@ def page_of(found: Any) -> str:
     return f"/admin/{found._meta.label_lower.replace('.', '/')}/{found.pk}/change/"
 
 
-def press(client: Client, found: Any, deed: str, **values: Any) -> list[str]:
+def press(client: Client, found: Any, object_action: str, **values: Any) -> list[str]:
     """Press a button of a row's page; what the page then says."""
-    answer = client.post(page_of(found).replace("/change/", f"/do/{deed}/"), values, follow=True)
+    answer = client.post(page_of(found).replace("/change/", f"/do/{object_action}/"), values, follow=True)
     assert answer.status_code == 200, answer.status_code
     return [str(message) for message in answer.context["messages"]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chat.domain.ids import ChannelKey, SessionId, UserId, WorkerId
 from chat.domain.sessions import Grace
-from chat.membership.messages import Change, Command, Connect, Tick
+from chat.membership.protocol import Change, Command, Connect, Tick
 from chat.membership.state import MembershipState
 from tests.support.membership import FIRST, NO_GRACE, session_info
 

@@ -14,11 +14,11 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from chat import services
 from chat.domain.ids import SYSTEM
 from chat.management.commands.clusterctl import NO_LIVE_SERVER
-from chat.membership.wire import BLOCKS_CHANGED, REVOKED_GROUP
 from reaktor.config.model import ConfigError
 from reaktor.config.variables import parse_duration_s
 from reaktor.errors import ReaktorError
 from reaktor.process.announce import kept_lines, say
+from reaktor.process.orders import BLOCKS_CHANGED, ORDERS_GROUP
 
 ACTIONS = ("kick", "mute", "ban", "lift", "purge")
 
@@ -49,7 +49,7 @@ class Command(BaseCommand):
                 raise CommandError(error.message) from error
             self.stdout.write(done)
             # Said once more, to know whether anybody listens: the authority reads the blocks again, which is harmless.
-            is_heard = say(REVOKED_GROUP, BLOCKS_CHANGED, {})
+            is_heard = say(ORDERS_GROUP, BLOCKS_CHANGED, {})
         if not is_heard:
             raise CommandError(
                 "Stored. No live server was reached; it holds when one starts.", returncode=NO_LIVE_SERVER

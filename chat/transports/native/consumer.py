@@ -27,13 +27,13 @@ from chat.live.revalidation import credentials_of
 from chat.live.runtime import Runtime, current
 from chat.posting.batches import Stored
 from chat.transports.native import handlers, moderation, protocol  # noqa: F401  handlers register themselves
+from chat.transports.native.native_session import NativeSession
 from chat.transports.native.protocol import BadFrameError, Request
 from chat.transports.native.registry import HANDLERS
-from chat.transports.native.session import NativeSession
 from chat.transports.native.sink import AsgiSink
 from reaktor.errors import (
+    Bye,
     CloseCode,
-    Disconnect,
     ErrorCode,
     InvalidError,
     NotAuthenticatedError,
@@ -63,9 +63,9 @@ CODE_OF_ERROR = {
 class _EndError(Exception):
     """Ends the connection before there is a session, with this reason."""
 
-    def __init__(self, disconnect: Disconnect) -> None:
-        self.disconnect = disconnect
-        super().__init__(disconnect.text)
+    def __init__(self, bye: Bye) -> None:
+        self.bye = bye
+        super().__init__(bye.text)
 
 
 class _GoneError(Exception):
@@ -122,8 +122,8 @@ class NativeConsumer(AsyncConsumer):
             self._check_connection(accepted)
             await self._greet()
         except _EndError as end:
-            self.sink.write(protocol.bye(end.disconnect))
-            await self._finish(end.disconnect.code)
+            self.sink.write(protocol.bye(end.bye))
+            await self._finish(end.bye.code)
             return
         while True:
             await self._handle(await self._next_text())
@@ -142,13 +142,13 @@ class NativeConsumer(AsyncConsumer):
     def _check_connection(self, accepted: str | None) -> None:
         """Version, runtime, origin: refused in words after accepting, since a browser sees nothing before."""
         if accepted is None:
-            raise _EndError(Disconnect(CloseCode.VERSION, f"offer the subprotocol {protocol.SUBPROTOCOL}"))
+            raise _EndError(Bye(CloseCode.VERSION, f"offer the subprotocol {protocol.SUBPROTOCOL}"))
         runtime = current()
         if runtime is None or runtime.is_draining:
-            raise _EndError(Disconnect(CloseCode.RESTARTING, retry_after_s=1.0))
+            raise _EndError(Bye(CloseCode.RESTARTING, retry_after_s=1.0))
         self.runtime = runtime
         if not is_allowed_origin(self.scope, runtime.config.web.origins):
-            raise _EndError(Disconnect(CloseCode.ORIGIN))
+            raise _EndError(Bye(CloseCode.ORIGIN))
 
     async def _next_text(self) -> str:
         """The client's next text frame. Raises _GoneError."""
@@ -182,14 +182,14 @@ class NativeConsumer(AsyncConsumer):
             async with asyncio.timeout(self.runtime.config.native.hello_timeout_s):
                 request = await self._read_hello()
         except TimeoutError:
-            raise _EndError(Disconnect(CloseCode.NO_HELLO)) from None
+            raise _EndError(Bye(CloseCode.NO_HELLO)) from None
         try:
             await self._start_session(request)
         except ReaktorError as error:
             self.sink.write(protocol.refusal(request.id, error))
             code = CODE_OF_ERROR.get(error.code, CloseCode.PROTOCOL_ERROR)
             retry_after_s = error.retry_after_s if code.may_come_back else None
-            raise _EndError(Disconnect(code, error.message, retry_after_s)) from None
+            raise _EndError(Bye(code, error.message, retry_after_s)) from None
 
     async def _read_hello(self) -> Request:
         while True:
@@ -257,11 +257,11 @@ class NativeConsumer(AsyncConsumer):
                 return str(offered.removeprefix(protocol.BEARER_PREFIX))
         raise NotAuthenticatedError
 
-    def _on_close(self, disconnect: Disconnect) -> None:
+    def _on_close(self, bye: Bye) -> None:
         """The session was told why; end its membership now, its connection as soon as the client lets us."""
         if self._session is not None:
             self.runtime.disconnect(self._session, Ending.GOODBYE)
-        self._own(self._finish(disconnect.code))
+        self._own(self._finish(bye.code))
 
     # -- Requests ---------------------------------------------------------------------------------------------
 
@@ -281,7 +281,7 @@ class NativeConsumer(AsyncConsumer):
         self._write(protocol.refusal(bad.request_id, bad.error))
         if self._bad_frames < self.runtime.config.limits.bad_frames:
             return
-        ended = Disconnect(CloseCode.PROTOCOL_ERROR, "too many bad frames")
+        ended = Bye(CloseCode.PROTOCOL_ERROR, "too many bad frames")
         if self._session is None:
             raise _EndError(ended)
         self._session.close(ended)

@@ -12,9 +12,9 @@ from chat import services
 from chat.domain import rules
 from chat.domain.sessions import Status
 from chat.live import actions
+from chat.transports.native.native_session import NativeSession
 from chat.transports.native.protocol import Request
 from chat.transports.native.registry import handles
-from chat.transports.native.session import NativeSession
 from reaktor.errors import ConflictError
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ from chat import services
 from chat.domain import rules
 from chat.domain.ids import ChannelKey
 from chat.transports.native.handlers import count_change
+from chat.transports.native.native_session import NativeSession
 from chat.transports.native.protocol import Request
 from chat.transports.native.registry import handles
-from chat.transports.native.session import NativeSession
 from reaktor.errors import InvalidError
 from reaktor.times import parse_timestamp
 

@@ -13,7 +13,7 @@ import orjson
 
 from chat.domain.events import Event, EventType
 from chat.transports.native.operations import OPERATIONS, Operation
-from reaktor.errors import Disconnect, InvalidError, ReaktorError, UnknownOperationError
+from reaktor.errors import Bye, InvalidError, ReaktorError, UnknownOperationError
 from reaktor.web.wsframe import text_frame
 
 SUBPROTOCOL = "reaktor.v1"
@@ -88,11 +88,11 @@ def refusal(request_id: RequestId, error: ReaktorError) -> bytes:
     return text_frame(orjson.dumps({"re": request_id, "ok": False, "error": error.as_data()}))
 
 
-def bye(disconnect: Disconnect) -> bytes:
+def bye(said: Bye) -> bytes:
     """The last frame before a close: why, and when to come back."""
-    data: dict[str, Any] = {"code": disconnect.code.value, "reason": disconnect.text}
-    if disconnect.retry_after_s is not None:
-        data["retry_after"] = disconnect.retry_after_s
+    data: dict[str, Any] = {"code": said.code.value, "reason": said.text}
+    if said.retry_after_s is not None:
+        data["retry_after"] = said.retry_after_s
     return text_frame(orjson.dumps({"event": EventType.BYE.value, "data": data}))
 
 

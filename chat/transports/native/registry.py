@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
+from chat.transports.native.native_session import NativeSession
 from chat.transports.native.protocol import Request
-from chat.transports.native.session import NativeSession
 
 if TYPE_CHECKING:
     from chat.transports.native.consumer import NativeConsumer

@@ -9,8 +9,8 @@ from typing import Any
 
 from rest_framework import serializers
 
-from chat.domain.policies import MAX_PURGE_HOURS, REASON_CHARS, SanctionKind
-from chat.domain.rules import Role
+from chat.domain.policies import MAX_PURGE_HOURS, Role, SanctionKind
+from chat.domain.rules import REASON_CHARS
 from chat.models import Report
 from chat.services.invites import MAX_USES
 from reaktor.web.api import NOT_BLANK, Text, WholeInBody

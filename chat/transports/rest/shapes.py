@@ -11,8 +11,7 @@ from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 
 from chat.domain import rules
-from chat.domain.policies import MAX_SLOW_MODE_S
-from chat.domain.rules import ChannelKind, Role
+from chat.domain.policies import MAX_SLOW_MODE_S, ChannelKind, Role
 from chat.domain.sessions import Status, Transport
 from reaktor.web.api import NOT_BLANK, Text, Whole, WholeInBody
 

@@ -23,7 +23,7 @@ from chat.live.runtime import Runtime, current
 from chat.posting.batches import Stored
 from chat.selectors import user_ref
 from chat.transports.socketio import events
-from chat.transports.socketio.session import SocketIOSession
+from chat.transports.socketio.socketio_session import SocketIOSession
 from reaktor.engineio.application import Refusal
 from reaktor.engineio.packets import V3
 from reaktor.errors import NotAuthenticatedError, NotFoundError, ReaktorError, TooManySessionsError, UnavailableError
@@ -165,7 +165,7 @@ class ChatApplication:
             return
         socket.emit(events.LOGGED_IN, {})
         if (runtime := current()) is not None:
-            runtime.presence.start(session)
+            runtime.local_members.start(session)
 
     async def disconnected(self, socket: Socket, reason: DisconnectReason) -> None:
         session = socket.attachment
@@ -200,7 +200,7 @@ class ChatApplication:
     async def _post(self, runtime: Runtime, session: SocketIOSession, payload: object, ack: Ack | None) -> None:
         key, data = events.parse_channel(payload)
         if key in session.waiting:
-            await runtime.presence.entered(session, key, ENTER_S)
+            await runtime.local_members.entered(session, key, ENTER_S)
         runtime.limits.check_send(session.user.id)
         actions.post_message(
             runtime,

@@ -54,7 +54,7 @@ class Frame:
 class FrameBatch(ReadyBatch):
     """What the hub writes at once, with the size that it asks for.
 
-    `with_offset`, for chat.transports.socketio.session: the same with the offset behind it, by set of channels.
+    `with_offset`, for socketio_session.py: the same with the offset behind it, by set of channels.
     """
 
     __slots__ = ("_size", "moves_offset", "with_offset")

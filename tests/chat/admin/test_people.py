@@ -13,7 +13,7 @@ from accounts.models import User
 from chat import services
 from chat.domain.ids import ChannelKey, SessionId, UserId, WorkerId
 from chat.domain.sessions import SessionInfo, Status, Transport
-from chat.membership.messages import Position, Snapshot, SnapshotSession
+from chat.membership.protocol import Position, Snapshot, SnapshotSession
 from chat.membership.replica import Replica
 from chat.models import AuditEntry, Message, Sanction
 from chat.selectors import user_ref

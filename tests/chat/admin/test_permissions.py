@@ -10,7 +10,7 @@ from django.contrib.auth.models import Group, Permission
 from django.test import Client
 
 from accounts.models import User
-from chat.admin.deeds import WorkplaceAdmin
+from chat.admin.object_actions import WorkplaceAdmin
 from chat.models import AuditEntry, Channel, Message, WordRule
 from tests.support.rest import post, register
 from tests.support.staff import at_admin, moderator, page_of, press
@@ -92,10 +92,10 @@ def test_every_button_is_for_who_has_its_permission_alone(mia: Client, ada: User
         row = {User: ada, Channel: Channel.objects.get(key="general")}.get(model)
         if row is None:
             continue
-        for deed in its_admin.deeds:
-            path = page_of(row).replace("/change/", f"/do/{deed.name}/")
+        for object_action in its_admin.object_actions:
+            path = page_of(row).replace("/change/", f"/do/{object_action.name}/")
             assert plain.post(path).status_code == 403, path
-            assert mia.post(path, {"reason": ""}).status_code == (403 if deed.name in MANAGING else 302), path
+            assert mia.post(path, {"reason": ""}).status_code == (403 if object_action.name in MANAGING else 302), path
             assert mia.get(path).status_code == 405
     assert mia.post(page_of(ada).replace("/change/", "/do/nothing/")).status_code == 404
 

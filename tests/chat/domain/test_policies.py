@@ -11,20 +11,20 @@ from hypothesis import strategies as st
 from chat.domain.errors import ArchivedError, MutedError, NotAMemberError
 from chat.domain.policies import (
     Author,
+    ChannelKind,
     ChannelState,
     Rank,
     Restriction,
+    Role,
     SanctionKind,
     TextRules,
     check_outranks,
-    check_reason,
-    check_until,
     posting_refusal,
     rank_of,
     text_refusal,
     writing_refusal,
 )
-from chat.domain.rules import ChannelKind, Role
+from chat.domain.rules import check_reason, check_until
 from chat.domain.words import WordFilter
 from reaktor.errors import BannedError, ForbiddenError, InvalidError, RateLimitedError
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chat.domain import rules
-from chat.domain.rules import Access, ChannelKind, Role
+from chat.domain.policies import Access, ChannelKind, Role
 from reaktor.errors import BannedError, ForbiddenError, InvalidError, NotFoundError, ReaktorError, TooLargeError
 
 UNSTORABLE = ["\x00", "half \ud83d", "\udfff"]

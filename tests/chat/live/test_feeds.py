@@ -18,9 +18,9 @@ from chat.domain.events import Event, EventType
 from chat.domain.ids import ChannelKey, UserRef
 from chat.domain.sessions import LeftReason
 from chat.live.feeds import Feeds
-from chat.live.presence import Presence
+from chat.live.local_members import LocalMembers
 from chat.live.upkeep import REPAIR_MESSAGES, Upkeep
-from chat.membership.messages import SessionEntered, SessionExited
+from chat.membership.protocol import SessionEntered, SessionExited
 from chat.models import Channel, Message
 from chat.posting.batches import Post, Stored, store_batch
 from reaktor.config.model import Database as DatabaseConfig
@@ -44,8 +44,8 @@ class Process:
         self.hub = Hub(unsent_bytes=1 << 30, on_dirty=lambda: asyncio.get_running_loop().call_soon(self.hub.flush))
         self.database = Database(DatabaseConfig())
         self.feeds = Feeds(self.bus, "mailbox", self.database, self.hub, QUICK)
-        self.presence = Presence(self.hub, self.feeds, lambda work, name: asyncio.create_task(work, name=name))
-        self.upkeep = Upkeep(self.feeds, self.database, self.hub, QUICK, self.presence.resend)
+        self.local_members = LocalMembers(self.hub, self.feeds, lambda work, name: asyncio.create_task(work, name=name))
+        self.upkeep = Upkeep(self.feeds, self.database, self.hub, QUICK, self.local_members.resend)
         self.watcher = FakeSession("watcher", FakeFormat())
         self.hub.attach(self.watcher)
 
@@ -156,11 +156,11 @@ async def test_who_is_taken_out_while_it_catches_up_is_sent_no_more(
     await stored(ann, tea, 3 * QUICK.recent_messages)
     process.watcher.unsent = 1  # It reads nothing, so the second page is not sent.
     session_id = process.watcher.info.session_id
-    process.presence.carry_out([SessionEntered(session_id, tea, 0)])
+    process.local_members.carry_out([SessionEntered(session_id, tea, 0)])
     await until(lambda: process.seen)
-    process.presence.carry_out([SessionExited(session_id, tea, LeftReason.LEFT, "")])
+    process.local_members.carry_out([SessionExited(session_id, tea, LeftReason.LEFT, "")])
     process.watcher.unsent = 0
-    await process.presence.entered(process.watcher, tea, 5)
+    await process.local_members.entered(process.watcher, tea, 5)
     assert (len(process.seen), tea in process.watcher.channels) == (QUICK.sync_messages, False)
 
 

@@ -8,17 +8,17 @@ from chat.membership.answers import WINDOW_S, WINDOW_SIZE, Answers
 from chat.membership.beats import LOOK_EVERY, WHOLE_EVERY, BeatHeads, Ghosts
 from chat.membership.blocks import BlockList
 from chat.membership.decisions import SECOND_LOOK_S, Decisions
-from chat.membership.messages import (
+from chat.membership.protocol import (
     Block,
     Command,
     Connect,
     Disconnect,
     DropWorker,
+    EndSessions,
     Hello,
     Join,
     Outcome,
     Position,
-    Revoke,
 )
 from chat.membership.state import MembershipState
 from chat.membership.wire import Beat, Envelope, SyncRequest
@@ -61,7 +61,7 @@ def test_a_worker_is_not_answered_before_its_hello() -> None:
 
 def test_who_is_no_worker_needs_no_hello() -> None:
     made = decisions()
-    take(made, "c1", Revoke(UserId("ann"), 4503), sender=None)
+    take(made, "c1", EndSessions(UserId("ann"), 4503), sender=None)
     assert outcomes(made) == {"c1": None}
 
 

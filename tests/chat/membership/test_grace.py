@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from chat.domain.ids import SessionId, UserId
 from chat.domain.sessions import Ending, LeftReason, Status, Transport
-from chat.membership.messages import (
+from chat.membership.protocol import (
     Block,
     Connect,
     Connected,
     Disconnect,
     Disconnected,
     DropWorker,
-    End,
+    EndSession,
+    EndSessions,
     Join,
     Joined,
     Left,
     Lingering,
-    Revoke,
     SetStatus,
 )
 from tests.support.membership import FIRST, LINGERS, SECOND, session_info
@@ -195,7 +195,7 @@ def test_dead_tokens_end_every_session_of_the_user_lingering_ones_too() -> None:
     told.connect("s1")
     told.connect("s2", grace=LINGERS)
     told.accept(Disconnect(S2))
-    assert told.accept(Revoke(ANN, 4503, "logged out")) == (
+    assert told.accept(EndSessions(ANN, 4503, "logged out")) == (
         Disconnected(S1, LeftReason.QUIT, 4503, "logged out"),
         Disconnected(S2, LeftReason.QUIT, 4503, "logged out"),
     )
@@ -207,9 +207,9 @@ def test_one_session_can_be_ended_by_its_user_and_by_nobody_else() -> None:
     told.connect("s1")
     told.connect("s2", grace=LINGERS)
     told.accept(Disconnect(S2))
-    assert told.refuse(End(UserId("ben"), S1, 4503)) == "not_found"
-    assert told.accept(End(ANN, S2, 4503, "ended")) == (Disconnected(S2, LeftReason.QUIT, 4503, "ended"),)
-    assert told.refuse(End(ANN, S2, 4503)) == "not_found"
+    assert told.refuse(EndSession(UserId("ben"), S1, 4503)) == "not_found"
+    assert told.accept(EndSession(ANN, S2, 4503, "ended")) == (Disconnected(S2, LeftReason.QUIT, 4503, "ended"),)
+    assert told.refuse(EndSession(ANN, S2, 4503)) == "not_found"
     assert told.connect("s3", grace=LINGERS)[0].took_over is None  # type: ignore[union-attr]
     assert told.state.roster.sessions[S1].is_live
 

@@ -1,4 +1,4 @@
-"""Authority and followers over a real Redis: the same code, and a Redis that dies and comes back."""
+"""Authority and feeders over a real Redis: the same code, and a Redis that dies and comes back."""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ async def test_when_redis_is_killed_nobody_ends_and_all_are_in_step_soon_after_i
         await here.join("s1", "lobby")
         redis.kill()
         waiting = asyncio.create_task(there.connect("s2", "bob"))
-        await eventually(lambda: not here.follower.is_in_step, "the silence is noticed")
+        await eventually(lambda: not here.feeder.is_in_step, "the silence is noticed")
         assert here.who("lobby") == ["ann"]
         redis.start()
-        await eventually(lambda: here.follower.is_in_step and there.follower.is_in_step, "both are in step again")
+        await eventually(lambda: here.feeder.is_in_step and there.feeder.is_in_step, "both are in step again")
         with contextlib.suppress(UnavailableError):
             await waiting
         await there.connect("s3", "bob")
@@ -101,7 +101,7 @@ async def test_everything_may_be_started_before_redis_is(redis: RedisServer, bus
         await asyncio.sleep(0.3)
         redis.start()
         async with asyncio.timeout(10):
-            await here.follower.wait_ready()
+            await here.feeder.wait_ready()
         await here.connect("s1")
     finally:
         for task in tasks:

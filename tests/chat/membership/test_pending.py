@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from chat.domain.ids import SessionId
-from chat.membership.messages import Command, Connect, Disconnect, Outcome
 from chat.membership.pending import Pending, PendingCommand
+from chat.membership.protocol import Command, Connect, Disconnect, Outcome
 from tests.support.membership import session_info
 
 ENDED = Disconnect(SessionId("s1"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chat.domain import sessions
 from chat.domain.ids import ChannelKey, CommandId, SessionId, UserId, WorkerId
-from chat.membership import messages as m
+from chat.membership import protocol as m
 from chat.membership.replica import HOLD_LIMIT, OfferKind, Replica
 from tests.support.membership import FIRST, LINGERS, SECOND, session_info
 

@@ -7,7 +7,7 @@ import time
 from chat.domain.ids import WorkerId
 from chat.domain.sessions import Ending, LeftReason, Status
 from chat.membership.keep import DEAD_PER_SLOT, DeadWorkers
-from chat.membership.messages import (
+from chat.membership.protocol import (
     AnnouncedSession,
     Block,
     Connect,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chat.membership.wire_values import info_from, info_to
+from chat.membership.wire import info_from, info_to
 from tests.support.membership import session_info
 
 

@@ -11,7 +11,7 @@ from django.db import connection
 from accounts.models import User
 from chat import selectors, services
 from chat.domain.ids import ChannelKey, UserRef
-from chat.domain.rules import Role
+from chat.domain.policies import Role
 from chat.models import AuditEntry, Channel, ChannelMembership, Invite, Mention
 from chat.posting.batches import Post, Result, Stored, store_batch
 from chat.selectors.moderation import blocks_in_force

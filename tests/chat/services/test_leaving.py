@@ -10,7 +10,7 @@ from accounts.models import User
 from chat import selectors, services
 from chat.domain.events import Event
 from chat.domain.ids import ChannelKey, UserId
-from chat.domain.rules import Role
+from chat.domain.policies import Role
 from chat.models import (
     AuditEntry,
     Channel,

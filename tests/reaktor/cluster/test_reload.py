@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from reaktor.cluster.failures import SupervisorError
-from reaktor.cluster.process import Listener, WorkerProcess
 from reaktor.cluster.reload import Reload
 from reaktor.cluster.slots import Slot, Slots
+from reaktor.cluster.worker_process import Listener, WorkerProcess
 
 LISTENER = Listener(print, print, print, print)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from reaktor.cluster import spares as module
-from reaktor.cluster.process import NOT_NEEDED, Listener, WorkerProcess, WorkerState
 from reaktor.cluster.spares import AFTER_READY_S, RETRY_S, Spares
+from reaktor.cluster.worker_process import NOT_NEEDED, Listener, WorkerProcess, WorkerState
 
 
 class Clock:

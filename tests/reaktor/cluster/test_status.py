@@ -2,9 +2,9 @@
 
 import pytest
 
-from reaktor.cluster.process import Listener, WorkerProcess, WorkerState
 from reaktor.cluster.status import as_table, gather
 from reaktor.cluster.supervisor import Supervisor
+from reaktor.cluster.worker_process import Listener, WorkerProcess, WorkerState
 from reaktor.config.model import Cluster
 
 LISTENER = Listener(print, print, print, print)

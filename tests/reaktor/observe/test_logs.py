@@ -129,10 +129,10 @@ def test_a_line_for_machines_is_one_json_object(monkeypatch: pytest.MonkeyPatch)
 
 REPORT = """
 import logging, sys
-from reaktor import reports
-reports.start("")
+from reaktor.observe import error_reports
+error_reports.start("")
 assert "sentry_sdk" not in sys.modules
-reports.start(sys.argv[1])
+error_reports.start(sys.argv[1])
 text = "the text of a message"
 try:
     raise ValueError("bad token=HUSH1")

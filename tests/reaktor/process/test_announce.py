@@ -46,8 +46,8 @@ async def test_one_publish_is_heard_by_the_layer_that_the_settings_make(redis_ur
     await asyncio.sleep(0)
     await until(lambda: "box" in layer.channels)
     async with asyncio.timeout(10):
-        await bus.subscribe("accounts.revoked", "box")
-        said = await asyncio.to_thread(announce.publish_once, redis_url, "accounts.revoked", "kind", {"user_id": "1"})
+        await bus.subscribe("orders", "box")
+        said = await asyncio.to_thread(announce.publish_once, redis_url, "orders", "kind", {"user_id": "1"})
         assert said
         assert await first == ("kind", {"user_id": "1"})
     await heard.aclose()

@@ -12,14 +12,14 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from accounts.authentication import Claims
-from chat.delivery.session import LiveSession
+from chat.delivery.live_session import LiveSession
 from chat.domain.events import Event, EventType
 from chat.domain.ids import UserRef
 from chat.domain.sessions import Credentials, SessionInfo
 from chat.live.revalidation import credentials_of
 from chat.transports.native import protocol
 from reaktor.config.model import Limits, NativeTimings, Rate
-from reaktor.errors import CloseCode, Disconnect, RateLimitedError
+from reaktor.errors import Bye, CloseCode, RateLimitedError
 from reaktor.web.wsframe import FrameSink
 
 
@@ -51,7 +51,7 @@ class NativeSession(LiveSession):
         expires_at: float,
         limits: Limits,
         timings: NativeTimings,
-        on_close: Callable[[Disconnect], None],
+        on_close: Callable[[Bye], None],
         credentials: Credentials,
     ) -> None:
         super().__init__(info, user, protocol.FORMAT, credentials)
@@ -64,7 +64,7 @@ class NativeSession(LiveSession):
         self._seen_at = self._now()
         self._pinged_at: float | None = None
         self._warned = False
-        self._closed_by: Disconnect | None = None
+        self._closed_by: Bye | None = None
         self._operations: deque[float] = deque()
         self._typing_at: dict[str, float] = {}
         self._typings: deque[float] = deque()
@@ -83,15 +83,15 @@ class NativeSession(LiveSession):
         if self.is_open:
             self._sink.write(batch)
 
-    def close(self, disconnect: Disconnect) -> None:
+    def close(self, bye: Bye) -> None:
         if not self.is_open:
             return
         frames, self.outbox = self.outbox, []
         # A client that is too slow to read what it is owed still learns why, at the end of that.
-        self._sink.write(b"".join(frames) + protocol.bye(disconnect) if frames else protocol.bye(disconnect))
+        self._sink.write(b"".join(frames) + protocol.bye(bye) if frames else protocol.bye(bye))
         self.is_open = False
-        self._closed_by = disconnect
-        self._on_close(disconnect)
+        self._closed_by = bye
+        self._on_close(bye)
 
     def seen(self) -> None:
         """The client said something: it is alive."""
@@ -134,13 +134,13 @@ class NativeSession(LiveSession):
         timings = self._timings
         if self._pinged_at is not None:
             if now - self._pinged_at > timings.pong_timeout_s:
-                self.close(Disconnect(CloseCode.NO_PONG))
+                self.close(Bye(CloseCode.NO_PONG))
         elif now - self._seen_at > timings.ping_interval_s:
             self._pinged_at = now
             self.write(protocol.PING)
         left = self._expires_at - datetime.now(UTC).timestamp()
         if left < -timings.expiry_grace_s:
-            self.close(Disconnect(CloseCode.TOKEN_EXPIRED))
+            self.close(Bye(CloseCode.TOKEN_EXPIRED))
         elif left < timings.expiry_warning_s and not self._warned:
             self._warned = True
             self.write(_expiring(self.expires_at))

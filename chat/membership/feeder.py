@@ -1,4 +1,4 @@
-"""Follower: keeps one worker's replica in step with the authority, and brings the worker's commands to it.
+"""Feeder: keeps one worker's replica in step with the authority, and brings the worker's commands to it.
 
 The runtime drains the worker's mailbox and hands each message to on_message(); run() does all that needs waiting:
 subscription, snapshots, Hello, BEAT, sending and sending again. Serves the flows join, worker crash, supervisor start.
@@ -19,8 +19,8 @@ from chat.domain.ids import ChannelKey, CommandId, WorkerId
 from chat.membership import wire
 from chat.membership.beats import BeatHeads, Ghosts
 from chat.membership.collection import collection_paused
-from chat.membership.messages import AnnouncedSession, Command, Connect, Disconnect, Hello, Join, Outcome, Transition
 from chat.membership.pending import Pending, PendingCommand
+from chat.membership.protocol import AnnouncedSession, Command, Connect, Disconnect, Hello, Join, Outcome, Transition
 from chat.membership.replica import Offer, Replica
 from reaktor.config.model import MembershipTimings
 from reaktor.errors import UnavailableError
@@ -38,7 +38,7 @@ RESUBSCRIBE_S = 60.0
 SYNC_PAUSES_S = (0.2, 0.4, 0.8, 1.0)
 
 
-class Follower:
+class Feeder:
     """One worker's link to the authority. Starts nothing until run()."""
 
     def __init__(
@@ -84,11 +84,11 @@ class Follower:
         """Follow until cancelled. A bus that is gone does not end it; when it ends, whoever waits is told so."""
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._subscribe(), name="follower subscribe")
-                group.create_task(self._synchronise(), name="follower sync")
-                group.create_task(self._send(), name="follower send")
-                group.create_task(self._watch(), name="follower watch")
-                group.create_task(self._beat(), name="follower beat")
+                group.create_task(self._subscribe(), name="feeder subscribe")
+                group.create_task(self._synchronise(), name="feeder sync")
+                group.create_task(self._send(), name="feeder send")
+                group.create_task(self._watch(), name="feeder watch")
+                group.create_task(self._beat(), name="feeder beat")
         finally:
             if self._hole_timer is not None:
                 self._hole_timer.cancel()
@@ -126,7 +126,7 @@ class Follower:
             reader(body)
         except wire.WireError as error:
             self.junk += 1
-            logger.warning("follower: unreadable: %s", error)
+            logger.warning("feeder: unreadable: %s", error)
         return True
 
     @overload
@@ -213,7 +213,7 @@ class Follower:
                 try:
                     self._on_transitions(step.transitions)
                 except Exception:
-                    logger.exception("follower: transitions were not carried out")
+                    logger.exception("feeder: transitions were not carried out")
             for outcome in step.outcomes:
                 self._pending.resolve(outcome, self._is_in_force)
         if self._replica.needs_snapshot:

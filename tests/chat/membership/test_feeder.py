@@ -1,4 +1,4 @@
-"""Authority and followers together, over the in-memory layer: the very code that runs over Redis."""
+"""Authority and feeders together, over the in-memory layer: the very code that runs over Redis."""
 
 from __future__ import annotations
 
@@ -12,8 +12,19 @@ from channels.layers import InMemoryChannelLayer
 from chat.domain.ids import ChannelKey, CommandId, SessionId, UserId
 from chat.domain.sessions import Ending
 from chat.membership import wire
-from chat.membership.messages import Block, Disconnect, Join, Leave, MemberJoined, Outcome, Position, Revoke, Snapshot
+from chat.membership.protocol import (
+    Block,
+    Disconnect,
+    EndSessions,
+    Join,
+    Leave,
+    MemberJoined,
+    Outcome,
+    Position,
+    Snapshot,
+)
 from reaktor.errors import BannedError, InvalidError, NotFoundError, TooManySessionsError, UnavailableError
+from reaktor.process import orders
 from reaktor.process.bus import Bus
 from tests.support.faulty_layer import FaultyLayer
 from tests.support.membership import FIRST, LINGERS, QUICK, SECOND, Node, authority_on, eventually, running
@@ -53,7 +64,7 @@ async def test_on_applied_runs_in_the_turn_of_the_change_after_its_transitions(b
             seen.extend(node.told)
             return f"{len(node.who('lobby'))} here"
 
-        assert await node.follower.submit(Join(SessionId("s1"), LOBBY), applied) == "1 here"
+        assert await node.feeder.submit(Join(SessionId("s1"), LOBBY), applied) == "1 here"
         assert any(isinstance(transition, MemberJoined) for transition in seen)
 
 
@@ -76,7 +87,7 @@ async def test_a_blocked_user_is_refused_and_a_block_ends_the_sessions_there_are
         authority.blocks_changed()
         await eventually(lambda: not node.live, "the session is told and closed")
         rows.clear()
-        await bus.send(wire.AUTHORITY_MAILBOX, wire.BLOCKS_CHANGED, {})
+        await bus.send(wire.AUTHORITY_MAILBOX, orders.BLOCKS_CHANGED, {})
         await eventually(lambda: authority.status()["blocks"] == 0, "the blocks are lifted")
         await node.connect("s3", "eve")
 
@@ -142,7 +153,7 @@ async def test_a_snapshot_of_an_authority_that_does_not_know_us_is_not_installed
         later = Snapshot(Position(node.replica.position.epoch + 1, 0))
         for is_greeted in (False, True):
             body = wire.snapshot_body(is_greeted=is_greeted) | {"blob": zlib.compress(wire.pack_snapshot(later))}
-            assert node.follower.on_message(wire.SNAPSHOT, body)
+            assert node.feeder.on_message(wire.SNAPSHOT, body)
             assert node.replica.is_live(SessionId("s1")) is not is_greeted
 
 
@@ -200,7 +211,7 @@ async def test_a_worker_that_missed_batches_asks_for_a_snapshot_and_tells_only_t
         deaf.deaf = True
         await node.connect("s1", "ann")
         await node.join("s1", "lobby")
-        await node.follower.submit(Leave(SessionId("s1"), LOBBY))
+        await node.feeder.submit(Leave(SessionId("s1"), LOBBY))
         await node.connect("s2", "bob")
         await node.join("s2", "lobby")
         deaf.deaf = False
@@ -212,16 +223,18 @@ async def test_a_worker_that_missed_batches_asks_for_a_snapshot_and_tells_only_t
 async def test_an_overflow_of_the_bus_asks_for_a_snapshot(bus: Bus) -> None:
     node = Node(bus)
     async with running(authority_on(bus), node):
-        before = node.follower.resyncs
-        assert not node.follower.on_message("bus.overflow", {})
-        await eventually(lambda: node.follower.resyncs > before, "a snapshot was asked for")
+        before = node.feeder.resyncs
+        assert not node.feeder.on_message("bus.overflow", {})
+        await eventually(lambda: node.feeder.resyncs > before, "a snapshot was asked for")
 
 
 async def test_dead_tokens_end_every_session_of_their_user(bus: Bus) -> None:
     authority, node = authority_on(bus), Node(bus)
     async with running(authority, node):
         await node.connect("s1")
-        await bus.broadcast(wire.REVOKED_GROUP, wire.REVOKED, {"user_id": "ann", "code": 4503, "reason": "logged out"})
+        await bus.broadcast(
+            orders.ORDERS_GROUP, orders.END_SESSIONS, orders.end_sessions_body("ann", 4503, "logged out")
+        )
         await eventually(lambda: not node.live, "the session is told and closed")
         assert node.told[-1].close_code == 4503  # type: ignore[union-attr]
 
@@ -230,7 +243,7 @@ async def test_a_command_without_a_worker_is_taken(bus: Bus) -> None:
     authority, node = authority_on(bus), Node(bus)
     async with running(authority, node):
         await node.connect("s1")
-        order = wire.Envelope(CommandId("outside"), Revoke(UserId("ann"), 4503))
+        order = wire.Envelope(CommandId("outside"), EndSessions(UserId("ann"), 4503))
         await bus.send(wire.AUTHORITY_MAILBOX, wire.COMMANDS, wire.commands_body(None, [wire.pack_envelope(order)]))
         await eventually(lambda: not node.live, "the session is told and closed")
 
@@ -238,20 +251,20 @@ async def test_a_command_without_a_worker_is_taken(bus: Bus) -> None:
 async def test_junk_on_the_bus_ends_neither_side(bus: Bus) -> None:
     authority, node = authority_on(bus), Node(bus)
     async with running(authority, node):
-        for kind in (wire.COMMANDS, wire.SYNC, wire.BEAT, wire.REVOKED):
+        for kind in (wire.COMMANDS, wire.SYNC, wire.BEAT, orders.END_SESSIONS):
             await bus.send(wire.AUTHORITY_MAILBOX, kind, {"v": 1, "w": "junk"})
         for kind in (wire.BATCH, wire.SNAPSHOT):
-            assert node.follower.on_message(kind, {"v": 99})
+            assert node.feeder.on_message(kind, {"v": 99})
         await node.connect("s1")
-        assert (authority.junk, node.follower.junk) == (4, 2)
-        assert not node.follower.on_message("chat.event", {})
+        assert (authority.junk, node.feeder.junk) == (4, 2)
+        assert not node.feeder.on_message("chat.event", {})
 
 
 async def test_a_disconnect_that_is_told_arrives(bus: Bus) -> None:
     authority, node = authority_on(bus), Node(bus)
     async with running(authority, node):
         await node.connect("s1")
-        node.follower.tell(Disconnect(SessionId("s1"), Ending.GOODBYE))
+        node.feeder.tell(Disconnect(SessionId("s1"), Ending.GOODBYE))
         await eventually(lambda: authority.status()["sessions"] == 0, "the session is gone")
 
 

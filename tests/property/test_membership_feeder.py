@@ -1,4 +1,4 @@
-"""Real authority, real followers, real bus, over a layer that loses, repeats and reorders, in virtual time."""
+"""Real authority, real feeders, real bus, over a layer that loses, repeats and reorders, in virtual time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from chat.domain.ids import ChannelKey, SessionId, UserId, WorkerId
 from chat.domain.sessions import Ending, Status
 from chat.membership.authority import Authority
-from chat.membership.messages import Block, Disconnect, Join, Leave, SetStatus
+from chat.membership.protocol import Block, Disconnect, Join, Leave, SetStatus
 from reaktor.config.model import MembershipTimings
 from reaktor.errors import ReaktorError
 from reaktor.process.bus import Bus
@@ -66,14 +66,14 @@ class Cluster:
             grace = self.random.choice((LINGERS, NO_GRACE))
             self._call(node.connect(f"s{self.count}", self.random.choice(USERS), grace=grace))
         elif choose < 0.65:
-            self._call(node.follower.submit(Join(session, channel)))
+            self._call(node.feeder.submit(Join(session, channel)))
         elif choose < 0.72:
-            self._call(node.follower.submit(Leave(session, channel)))
+            self._call(node.feeder.submit(Leave(session, channel)))
         elif choose < 0.78:
-            self._call(node.follower.submit(SetStatus(session, self.random.choice(list(Status)))))
+            self._call(node.feeder.submit(SetStatus(session, self.random.choice(list(Status)))))
         elif choose < 0.88:
             node.live.pop(session, None)
-            node.follower.tell(Disconnect(session, self.random.choice(list(Ending))))
+            node.feeder.tell(Disconnect(session, self.random.choice(list(Ending))))
         elif choose < 0.91:
             self.blocks = [] if self.blocks else [Block(UserId("eve"), self.random.choice((None, channel)), None)]
         elif choose < 0.94:
@@ -110,7 +110,7 @@ class Cluster:
         await asyncio.sleep(25.0)
         status = self.authority.status()
         for node in self.nodes:
-            assert node.follower.is_in_step
+            assert node.feeder.is_in_step
             assert node.replica.digest() == status["digest"]
             assert not node.contradictions
             node.shown.matches(node.replica)

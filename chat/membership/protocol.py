@@ -114,7 +114,7 @@ class Unblock:
 
 
 @dataclass(frozen=True, slots=True)
-class Revoke:
+class EndSessions:
     """The user's tokens died: every live session of theirs ends now, as said by `code` (a CloseCode's number)."""
 
     user_id: UserId
@@ -123,7 +123,7 @@ class Revoke:
 
 
 @dataclass(frozen=True, slots=True)
-class End:
+class EndSession:
     """One session of the user ends for good, as said by `code` (a CloseCode's number)."""
 
     user_id: UserId
@@ -137,7 +137,20 @@ class Tick:
     """Time has passed: lingering sessions, kept channels and blocks come to their end."""
 
 
-Command = Connect | Disconnect | Join | Leave | SetStatus | Hello | DropWorker | Block | Unblock | Revoke | End | Tick
+Command = (
+    Connect
+    | Disconnect
+    | Join
+    | Leave
+    | SetStatus
+    | Hello
+    | DropWorker
+    | Block
+    | Unblock
+    | EndSessions
+    | EndSession
+    | Tick
+)
 
 
 # -- Changes ------------------------------------------------------------------------------------------------------

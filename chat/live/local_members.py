@@ -1,6 +1,6 @@
 """From Transitions of the replica to what this process does: hub entries, and the presence events members see.
 
-carry_out() is called by the follower, synchronously, in the loop turn in which a batch (or a snapshot's difference)
+carry_out() is called by the feeder, synchronously, in the loop turn in which a batch (or a snapshot's difference)
 was applied. Flows: join, worker crash. Never waits; a session put into a channel whose feed is closed enters as soon
 as a task of the runtime has opened it.
 """
@@ -14,12 +14,12 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from chat.delivery.hub import Hub
-from chat.delivery.session import LiveSession
+from chat.delivery.live_session import LiveSession
 from chat.domain.events import Event, EventType, MessageData, event_from_message
 from chat.domain.ids import ChannelKey, SessionId, UserId
 from chat.domain.sessions import LeftReason
 from chat.live.feeds import Feeds
-from chat.membership.messages import (
+from chat.membership.protocol import (
     MemberJoined,
     MemberLeft,
     PresenceChanged,
@@ -28,7 +28,7 @@ from chat.membership.messages import (
     SessionExited,
     Transition,
 )
-from reaktor.errors import CloseCode, Disconnect, ReaktorError
+from reaktor.errors import Bye, CloseCode, ReaktorError
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ Task = asyncio.Task[None] | None
 """What the runtime made of a coroutine; None when it stops."""
 
 
-class Presence:
+class LocalMembers:
     """Carries transitions out on the hub of this process."""
 
     def __init__(self, hub: Hub, feeds: Feeds, spawn: Callable[[Coroutine[Any, Any, None], str], Task]) -> None:
@@ -64,7 +64,7 @@ class Presence:
                     if session is not None:
                         # Without a code the membership has simply lost it (a resync); its client comes back to sync.
                         ended = CloseCode(code) if code is not None else CloseCode.RESYNC_NEEDED
-                        session.close(Disconnect(ended, reason_text or None))
+                        session.close(Bye(ended, reason_text or None))
                 case MemberJoined(channel, _, username, status):
                     data = {"username": username, "status": status.value}
                     self._hub.to_channel(Event(EventType.MEMBER_JOINED, channel, data))
@@ -149,8 +149,8 @@ class Presence:
                     self._catch_up(session, missed or [], after, told)
                     self._hub.enter(session, channel)
         except ReaktorError as error:
-            logger.warning("presence: can't open %s for a session (%s)", channel, error.message)
-            session.close(Disconnect(CloseCode.RESYNC_NEEDED))
+            logger.warning("members: can't open %s for a session (%s)", channel, error.message)
+            session.close(Bye(CloseCode.RESYNC_NEEDED))
         finally:
             if self._entering.get(key) is mine:
                 del self._entering[key]

@@ -7,8 +7,8 @@ from math import inf
 import pytest
 
 from reaktor.config.model import EngineIO, Rate
+from reaktor.engineio.machine import Deliver, Ended, Poll, Signal, State
 from reaktor.engineio.packets import CLOSE, NOOP, PING, V3, V4, CloseReason, Packet, PacketType, ReadyPacket
-from reaktor.engineio.session import Deliver, Ended, Poll, Signal, State
 from tests.support.engineio_sessions import OPEN, PONG, PROBE, UPGRADE, message, polling, websocket
 
 # Polling

@@ -21,7 +21,7 @@ from enum import Enum
 from typing import Any
 
 from reaktor.cluster.handoff import SupervisorEnd, socket_pair
-from reaktor.observe.measures import Measures
+from reaktor.observe.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ class WorkerProcess:
     has_booted: bool = False
     was_ready: bool = False
     status: dict[str, Any] = field(default_factory=dict)
-    measures: Measures = field(default_factory=dict)
+    metrics: Metrics = field(default_factory=dict)
     link: SupervisorEnd | None = None
     stderr_tail: deque[str] = field(default_factory=lambda: deque(maxlen=STDERR_LINES))
     started_at: float = field(default_factory=time.monotonic)
@@ -195,7 +195,7 @@ class WorkerProcess:
         self.beat_at = time.monotonic()
         self.status = status
         # A beat without them (a worker that could not tell) must not make a sum go backwards.
-        self.measures = status.get("measures") or self.measures
+        self.metrics = status.get("metrics") or self.metrics
         self._rates.append((self.beat_at, int(status.get("messages_in", 0)) + int(status.get("messages_out", 0))))
 
     # What it is told

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import orjson
 
 from chat.delivery.hub import Hub
-from chat.delivery.session import LiveSession
+from chat.delivery.live_session import LiveSession
 from chat.domain.ids import ChannelKey, UserRef
 from chat.domain.sessions import Credentials, SessionInfo
 from chat.live.feeds import Feeds
@@ -19,7 +19,7 @@ from chat.selectors import timestamp
 from chat.transports.socketio import events
 from chat.transports.socketio.events import Frame, FrameBatch, SocketIOFormat
 from reaktor.engineio.packets import ReadyBatch, ReadyPacket
-from reaktor.errors import CloseCode, Disconnect, ErrorCode
+from reaktor.errors import Bye, CloseCode, ErrorCode
 from reaktor.socketio.socket import Socket
 
 FORMAT = SocketIOFormat(now=lambda: timestamp(datetime.now(UTC)))
@@ -88,22 +88,22 @@ class SocketIOSession(LiveSession):
         """An answer, in order with the events for this session; see Frame."""
         self._hub.send(self, Frame(packet, moves_offset))
 
-    def close(self, disconnect: Disconnect) -> None:
+    def close(self, bye: Bye) -> None:
         if not self.is_open:
             return
         frames, self.outbox = self.outbox, []
         if frames:
             self.write(FORMAT.join(frames))
         self.is_open = False
-        code = ERROR_CODES.get(disconnect.code)
+        code = ERROR_CODES.get(bye.code)
         if code is not None:
-            self.socket.emit(events.ERROR, {"code": code.value, "message": disconnect.text})
-        if disconnect.code.may_come_back:
-            self.socket.close_transport(int(disconnect.code))
+            self.socket.emit(events.ERROR, {"code": code.value, "message": bye.text})
+        if bye.code.may_come_back:
+            self.socket.close_transport(int(bye.code))
         else:
             self.socket.disconnect()
 
     def tick(self, now: float) -> None:
         """Engine.IO has its own heartbeat; what is left is the token's end."""
         if datetime.now(UTC).timestamp() > self._expires_at:
-            self.close(Disconnect(CloseCode.LOGGED_OUT, "the token has expired"))
+            self.close(Bye(CloseCode.LOGGED_OUT, "the token has expired"))

@@ -19,8 +19,8 @@ from reaktor.cluster.rundir import RunDir
 from reaktor.cluster.status import rss_bytes
 from reaktor.config.model import Config, IpNetwork
 from reaktor.errors import UnavailableError
-from reaktor.observe.measures import added
-from reaktor.observe.metrics import CONTENT_TYPE, exposition
+from reaktor.observe.exposition import CONTENT_TYPE, exposition
+from reaktor.observe.metrics import added
 from reaktor.web.insiders import is_insider
 
 logger = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ Source = Callable[[], Awaitable[dict[str, Any]]]
 async def of_cluster(config: Config) -> dict[str, Any]:
     """The supervisor's picture. Raises UnavailableError."""
     try:
-        found: dict[str, Any] = await ask_soon(RunDir(config.run_dir), {"do": "measures"}, ASK_S)
+        found: dict[str, Any] = await ask_soon(RunDir(config.run_dir), {"do": "metrics"}, ASK_S)
     except ClusterError as error:
         raise UnavailableError(str(error)) from error
     return found
@@ -44,8 +44,8 @@ def of_process(runtime: Any) -> dict[str, Any]:
         "counters": {"worker_restarts": 0, "worker_crashes": 0},
         "gauges": {"workers_ready": 1, "memory_bytes": rss_bytes(os.getpid()) or 0, "replica_lag": 0},
     }
-    server = runtime.authority.status()["measures"]
-    return {"workers": {"0": added([runtime.measures(), own])}, "server": added([server])}
+    server = runtime.authority.status()["metrics"]
+    return {"workers": {"0": added([runtime.metrics(), own])}, "server": added([server])}
 
 
 class MetricsApplication:

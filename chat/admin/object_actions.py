@@ -1,7 +1,8 @@
-"""Buttons: each is a Deed, which a page's admin lists and its template posts to `…/<id>/do/<name>/`.
+"""The buttons of an admin page about one object. Each button is an ObjectAction.
 
-What is posted goes through the deed's form, then (where it hurts) through a page that asks again, then to a service.
-What came of it, or why not, is told by Django's messages on the page that the button was on.
+The page's admin lists its actions; the template posts to `…/<id>/do/<name>/`. The post is checked by the action's form.
+An action that hurts somebody asks once more on a page of its own. Then a service does it, and Django's messages tell
+the result on the page that the button was on.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 from chat.admin.access import MODERATE, ModerationAdmin, acting
 from chat.domain.ids import UserRef
-from chat.domain.policies import REASON_CHARS
+from chat.domain.rules import REASON_CHARS
 from reaktor.errors import ReaktorError
 
 Values = dict[str, Any]
@@ -53,7 +54,7 @@ class DurationField(forms.ChoiceField):
 
 
 @dataclass(frozen=True, slots=True)
-class Deed:
+class ObjectAction:
     """One button. `do(who, object, values)` calls a service and returns a sentence of what was done.
 
     `question(object, values)`: what to ask before it is done; None: nothing.
@@ -69,18 +70,18 @@ class Deed:
 class WorkplaceAdmin(ModerationAdmin):
     """An admin whose pages have buttons. A template asks `can` which of them its reader has."""
 
-    deeds: tuple[Deed, ...] = ()
+    object_actions: tuple[ObjectAction, ...] = ()
 
     def get_urls(self) -> list[URLPattern]:
         name = f"{self.opts.app_label}_{self.opts.model_name}_do"
         view = self.admin_site.admin_view(self.do_view)
-        return [path("<path:object_id>/do/<slug:deed>/", view, name=name), *super().get_urls()]
+        return [path("<path:object_id>/do/<slug:object_action>/", view, name=name), *super().get_urls()]
 
-    def do_view(self, request: HttpRequest, object_id: str, deed: str) -> HttpResponse:
+    def do_view(self, request: HttpRequest, object_id: str, object_action: str) -> HttpResponse:
         """One press of a button."""
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
-        chosen = next((each for each in self.deeds if each.name == deed), None)
+        chosen = next((each for each in self.object_actions if each.name == object_action), None)
         found = self.get_object(request, unquote(object_id))
         if chosen is None or found is None:
             raise Http404
@@ -127,8 +128,10 @@ class WorkplaceAdmin(ModerationAdmin):
         return reverse(name, args=[quote(found.pk)], current_app=self.admin_site.name)
 
     def can(self, request: HttpRequest) -> dict[str, bool]:
-        """For templates: deed name → whether the reader has that button."""
-        return {deed.name: request.user.has_perm(deed.permission) for deed in self.deeds}
+        """For templates: object_action name → whether the reader has that button."""
+        return {
+            object_action.name: request.user.has_perm(object_action.permission) for object_action in self.object_actions
+        }
 
 
 def _wrong(form: forms.Form) -> Iterator[str]:

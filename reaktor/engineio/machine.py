@@ -1,4 +1,4 @@
-"""EngineSession: one Engine.IO client, across its transports, as a state machine without I/O.
+"""SessionMachine: one Engine.IO client, across its transports, as a state machine without I/O.
 
     POLLING ──open_probe──► PROBING ──"5"──► WEBSOCKET
        ▲                      │ probe lost, timeout
@@ -70,7 +70,7 @@ class Signal(Enum):
 Action = Deliver | Ended | Signal
 
 
-class EngineSession:
+class SessionMachine:
     """See the module. `open_packet` is queued first, so whichever transport opened the session sends it first."""
 
     __slots__ = (

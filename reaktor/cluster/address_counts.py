@@ -1,6 +1,6 @@
 """How many connections each client address holds, in this process and elsewhere, and where the bound is.
 
-A lease is taken for a connection (or, behind a trusted proxy, for a request) and released when it ends. Pure.
+A hold is taken for a connection (or, behind a trusted proxy, for a request) and released when it ends. Pure.
 """
 
 from __future__ import annotations
@@ -14,35 +14,35 @@ from reaktor.cluster.policy import address_group
 MAX_TOLD = 1_000
 
 
-class Lease:
+class Hold:
     """One counted connection; release() gives it back, once."""
 
-    __slots__ = ("_book", "_key", "count")
+    __slots__ = ("_counts", "_key", "count")
 
-    def __init__(self, book: LeaseBook, key: str, count: int) -> None:
-        self._book: LeaseBook | None = book
+    def __init__(self, counts: AddressCounts, key: str, count: int) -> None:
+        self._counts: AddressCounts | None = counts
         self._key = key
         self.count = count
 
     @property
     def is_over(self) -> bool:
         """Taken beyond the bound: its holder should be refused politely."""
-        return self._book is not None and self._book.limit is not None and self.count > self._book.limit
+        return self._counts is not None and self._counts.limit is not None and self.count > self._counts.limit
 
     @property
     def is_far_over(self) -> bool:
         """Taken beyond twice the bound: not even worth an answer."""
-        return self._book is not None and self._book.limit is not None and self.count > 2 * self._book.limit
+        return self._counts is not None and self._counts.limit is not None and self.count > 2 * self._counts.limit
 
     def release(self) -> None:
         """Give it back; may be repeated."""
-        if self._book is not None:
-            book, self._book = self._book, None
-            book.give_back(self._key)
+        if self._counts is not None:
+            counts, self._counts = self._counts, None
+            counts.give_back(self._key)
 
 
-class LeaseBook:
-    """Leases by address; `limit` None counts without a bound.
+class AddressCounts:
+    """Connections held by address; `limit` None counts without a bound.
 
     `elsewhere`: what the other workers hold, by the same keys, as they last told.
     """
@@ -52,12 +52,12 @@ class LeaseBook:
         self.elsewhere: Mapping[str, int] = {}
         self._counts: dict[str, int] = {}
 
-    def take(self, address: str) -> Lease:
+    def take(self, address: str) -> Hold:
         """Count one more for the address, over the bound or not: the caller decides what to do then."""
         key = address_group(address)
         count = self._counts.get(key, 0) + 1
         self._counts[key] = count
-        return Lease(self, key, count + self.elsewhere.get(key, 0))
+        return Hold(self, key, count + self.elsewhere.get(key, 0))
 
     def near_the_bound(self) -> dict[str, int]:
         """The counts that others have to know of: from a twentieth of the bound on, the largest 1,000."""
@@ -68,7 +68,7 @@ class LeaseBook:
         return dict(nlargest(MAX_TOLD, found.items(), key=itemgetter(1))) if len(found) > MAX_TOLD else found
 
     def give_back(self, key: str) -> None:
-        """For Lease.release alone."""
+        """For Hold.release alone."""
         left = self._counts[key] - 1
         if left:
             self._counts[key] = left

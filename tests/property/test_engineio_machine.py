@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from reaktor.config.model import EngineIO, Rate
+from reaktor.engineio.machine import NOOP_AFTER_S, Action, Deliver, Ended, Poll, SessionMachine, Signal, State
 from reaktor.engineio.packets import CLOSE, NOOP, PING, V3, V4, CloseReason, Outgoing, Packet, PacketType
-from reaktor.engineio.session import NOOP_AFTER_S, Action, Deliver, Ended, EngineSession, Poll, Signal, State
 
 OPTIONS = EngineIO(
     ping_interval_s=10,
@@ -32,7 +32,7 @@ IGNORED = [Packet(PacketType.UPGRADE), NOOP, OPEN]
 PACKETS = st.sampled_from([*MESSAGES * 8, *IGNORED, *ENDINGS])
 
 
-class SessionMachine(RuleBasedStateMachine):
+class SessionStory(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.now = 0.0
@@ -48,7 +48,7 @@ class SessionMachine(RuleBasedStateMachine):
 
     @initialize(revision=st.sampled_from([V3, V4]), websocket=st.booleans())
     def begin(self, revision: int, websocket: bool) -> None:
-        self.session = EngineSession(OPTIONS, revision, OPEN, websocket=websocket, now=0)
+        self.session = SessionMachine(OPTIONS, revision, OPEN, websocket=websocket, now=0)
         self.was_websocket = websocket
         first = self.session.take_frames() if websocket else (self.session.poll(0), self.session.take_poll())[1]
         assert first == [OPEN]
@@ -221,7 +221,7 @@ class SessionMachine(RuleBasedStateMachine):
             assert self.session.deadline == float("inf")
 
 
-SessionMachine.TestCase.settings = settings(
+SessionStory.TestCase.settings = settings(
     max_examples=300, stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck)
 )
-TestSession = SessionMachine.TestCase
+TestSession = SessionStory.TestCase

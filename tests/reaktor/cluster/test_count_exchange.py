@@ -7,32 +7,32 @@ import contextlib
 
 from channels.layers import InMemoryChannelLayer
 
-from reaktor.cluster.lease_exchange import FORGET_S, KIND, LeaseExchange
-from reaktor.cluster.leases import LeaseBook
+from reaktor.cluster.address_counts import AddressCounts
+from reaktor.cluster.count_exchange import FORGET_S, KIND, CountExchange
 from reaktor.process.bus import Bus
 from tests.support.waiting import until
 
 
-async def listen(bus: Bus, mailbox: str, exchange: LeaseExchange) -> None:
+async def listen(bus: Bus, mailbox: str, exchange: CountExchange) -> None:
     async for kind, body in bus.listen(mailbox):
         exchange.on_message(kind, body)
 
 
 async def test_a_bound_holds_over_two_workers_as_soon_as_they_have_told_each_other():
     layer = InMemoryChannelLayer()
-    books, tasks = [LeaseBook(4), LeaseBook(4)], []
-    for name, book in zip(("worker.1.1", "worker.2.1"), books, strict=True):
+    all_counts, tasks = [AddressCounts(4), AddressCounts(4)], []
+    for name, counts in zip(("worker.1.1", "worker.2.1"), all_counts, strict=True):
         bus = Bus(layer)
-        exchange = LeaseExchange(bus, name)
-        exchange.share(book)
+        exchange = CountExchange(bus, name)
+        exchange.share(counts)
         tasks += [asyncio.create_task(listen(bus, name, exchange)), asyncio.create_task(exchange.run())]
     try:
-        held = [books[0].take("192.0.2.1") for _ in range(3)]
-        await until(lambda: books[1].elsewhere == {"192.0.2.1": 3}, 5.0)
-        assert [books[1].take("192.0.2.1").is_over for _ in range(2)] == [False, True]
-        for lease in held:
-            lease.release()
-        await until(lambda: books[1].elsewhere == {}, FORGET_S + 3)
+        held = [all_counts[0].take("192.0.2.1") for _ in range(3)]
+        await until(lambda: all_counts[1].elsewhere == {"192.0.2.1": 3}, 5.0)
+        assert [all_counts[1].take("192.0.2.1").is_over for _ in range(2)] == [False, True]
+        for hold in held:
+            hold.release()
+        await until(lambda: all_counts[1].elsewhere == {}, FORGET_S + 3)
     finally:
         for task in tasks:
             task.cancel()
@@ -41,11 +41,11 @@ async def test_a_bound_holds_over_two_workers_as_soon_as_they_have_told_each_oth
 
 
 def test_what_is_not_of_this_protocol_changes_nothing():
-    book = LeaseBook(4)
-    exchange = LeaseExchange(Bus(InMemoryChannelLayer()), "worker.1.1")
-    exchange.share(book)
+    counts = AddressCounts(4)
+    exchange = CountExchange(Bus(InMemoryChannelLayer()), "worker.1.1")
+    exchange.share(counts)
     assert not exchange.on_message("another", {})
     for body in ({}, {"worker": 1, "counts": {}}, {"worker": "worker.2.1", "counts": [1]}):
         assert exchange.on_message(KIND, body)
     assert exchange.on_message(KIND, {"worker": "worker.1.1", "counts": {"192.0.2.1": 9}})
-    assert book.elsewhere == {}
+    assert counts.elsewhere == {}

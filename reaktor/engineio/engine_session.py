@@ -1,4 +1,4 @@
-"""LiveSession: an EngineSession with its transports attached; what an application holds and sends to.
+"""EngineSession: an SessionMachine with its transports attached; what an application holds and sends to.
 
 Turns inputs of the HTTP and WebSocket shells into the machine's, and carries out its actions. Everything here is
 synchronous but room(): sending never waits for a client.
@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from reaktor.engineio.application import EngineApplication
 from reaktor.engineio.heartbeat import MAX_LATENESS_S
+from reaktor.engineio.machine import Action, Deliver, Ended, Poll, SessionMachine, Signal, State
 from reaktor.engineio.packets import CloseReason, Codec, Outgoing, Packet, PacketType, ReadyBatch, ReadyPacket
 from reaktor.engineio.pipe import NORMAL_CLOSE, Pipe
 from reaktor.engineio.request import Request
-from reaktor.engineio.session import Action, Deliver, Ended, EngineSession, Poll, Signal, State
 
 if TYPE_CHECKING:
     from reaktor.engineio.registry import Registry
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _LABELS = itertools.count(1)
 
 
-class LiveSession:
+class EngineSession:
     """One client. `attachment` is the application's own; `label` names the session in logs, which the sid must not.
 
     `revision` is the protocol's, 3 or 4.
@@ -58,7 +58,7 @@ class LiveSession:
         sid: str,
         request: Request,
         codec: Codec,
-        machine: EngineSession,
+        machine: SessionMachine,
         application: EngineApplication,
         registry: Registry,
         clock: Callable[[], float],
@@ -88,7 +88,7 @@ class LiveSession:
         self._close_code = NORMAL_CLOSE
 
     def __repr__(self) -> str:
-        return f"<LiveSession {self.label} v{self.revision} {self.machine.state.value}>"
+        return f"<EngineSession {self.label} v{self.revision} {self.machine.state.value}>"
 
     # For the application
 
@@ -164,26 +164,26 @@ class LiveSession:
         return verdict
 
     def take_poll(self) -> list[Outgoing]:
-        """As EngineSession.take_poll()."""
+        """As SessionMachine.take_poll()."""
         self.waiter = None
         packets = self.machine.take_poll()
         self._settle()
         return packets
 
     def poll_lost(self) -> None:
-        """As EngineSession.poll_lost()."""
+        """As SessionMachine.poll_lost()."""
         self.waiter = None
         self._run(self.machine.poll_lost())
 
     def begin_post(self) -> bool:
-        """As EngineSession.begin_post()."""
+        """As SessionMachine.begin_post()."""
         self._now()
         may_go_on, actions = self.machine.begin_post()
         self._run(actions)
         return may_go_on
 
     def end_post(self, packets: Iterable[Packet] = ()) -> None:
-        """As EngineSession.end_post()."""
+        """As SessionMachine.end_post()."""
         self._run(self.machine.end_post(packets, self._clock()))
 
     def attach(self, pipe: Pipe) -> None:
@@ -198,7 +198,7 @@ class LiveSession:
         self._sink = pipe.sink
 
     def open_probe(self, pipe: Pipe) -> bool:
-        """As EngineSession.open_probe(), with the socket that probes."""
+        """As SessionMachine.open_probe(), with the socket that probes."""
         if not self.machine.open_probe(self._clock()):
             return False
         self._probe = pipe
@@ -229,7 +229,7 @@ class LiveSession:
             self._run(self.machine.end(reason))
 
     def on_deadline(self) -> None:
-        """As EngineSession.on_deadline()."""
+        """As SessionMachine.on_deadline()."""
         self._run(self.machine.on_deadline(self._clock()))
         self._check_unsent()
 

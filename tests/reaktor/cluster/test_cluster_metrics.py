@@ -1,20 +1,20 @@
 """The cluster's sums: workers die and come again, and no sum goes backwards."""
 
-from reaktor.cluster.process import Listener, WorkerProcess, WorkerState
-from reaktor.cluster.totals import Totals
+from reaktor.cluster.cluster_metrics import ClusterMetrics
+from reaktor.cluster.worker_process import Listener, WorkerProcess, WorkerState
 
-AUTHORITY = {"epoch": 5, "revision": 40, "measures": {"counters": {"authority_commands": 9}}}
+AUTHORITY = {"epoch": 5, "revision": 40, "metrics": {"counters": {"authority_commands": 9}}}
 CONNECTIONS = {"accepted": 3, "passed": 2, "refused": 1, "waiting": 0}
 
 
 def worker(slot, incarnation, joins=0, sessions=0, state=WorkerState.READY, **says):
     made = WorkerProcess(Listener(print, print, print, print), slot, incarnation, state=state)
-    made._on_beat({"measures": {"counters": {"joins": joins}, "gauges": {"sessions:native": sessions}}, **says})
+    made._on_beat({"metrics": {"counters": {"joins": joins}, "gauges": {"sessions:native": sessions}}, **says})
     return made
 
 
 def test_a_new_incarnation_begins_where_the_old_one_ended():
-    totals = Totals()
+    totals = ClusterMetrics()
     first, neighbour = worker(1, 1, joins=10, sessions=4), worker(2, 1, joins=1)
     assert totals.of_slots({first, neighbour}, {})["1"]["counters"]["joins"] == 10
     totals.retire(first, is_expected=False)
@@ -23,13 +23,13 @@ def test_a_new_incarnation_begins_where_the_old_one_ended():
     assert "sessions:native" not in between["1"]["gauges"], "nobody is there now"
     second = WorkerProcess(Listener(print, print, print, print), 1, 2)
     assert totals.of_slots({second, neighbour}, {})["1"]["counters"]["joins"] == 10, "it has not said anything yet"
-    second._on_beat({"measures": {"counters": {"joins": 2}}})
+    second._on_beat({"metrics": {"counters": {"joins": 2}}})
     assert totals.of_slots({second, neighbour}, {})["1"]["counters"]["joins"] == 12
 
 
 def test_during_a_reload_old_and_new_count_together():
     old, new = worker(1, 1, joins=5, sessions=3, state=WorkerState.DRAINING), worker(1, 2, joins=1, sessions=2)
-    found = Totals().of_slots({old, new}, {})["1"]
+    found = ClusterMetrics().of_slots({old, new}, {})["1"]
     assert found["counters"]["joins"] == 6
     assert found["gauges"]["sessions:native"] == 5
     assert found["gauges"]["workers_ready"] == 1
@@ -38,11 +38,11 @@ def test_during_a_reload_old_and_new_count_together():
 def test_a_beat_without_figures_keeps_the_last_ones():
     one = worker(1, 1, joins=7)
     one._on_beat({})
-    assert Totals().of_slots({one}, {})["1"]["counters"]["joins"] == 7
+    assert ClusterMetrics().of_slots({one}, {})["1"]["counters"]["joins"] == 7
 
 
 def test_the_lag_is_that_of_ready_replicas_of_this_epoch():
-    found = Totals().of_slots(
+    found = ClusterMetrics().of_slots(
         {worker(1, 1, epoch=5, revision=38), worker(2, 1, epoch=4, revision=38), worker(3, 1, epoch=5, revision=41)},
         AUTHORITY,
     )
@@ -52,7 +52,7 @@ def test_the_lag_is_that_of_ready_replicas_of_this_epoch():
 
 
 def test_the_picture_has_every_slot_and_what_the_supervisor_knows_itself():
-    totals = Totals()
+    totals = ClusterMetrics()
     totals.retire(worker(7, 3, joins=2), is_expected=True)
     picture = totals.picture({worker(1, 4)}, {1: 4}, AUTHORITY, CONNECTIONS)
     assert picture["workers"]["1"]["counters"]["worker_restarts"] == 3

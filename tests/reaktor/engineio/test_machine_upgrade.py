@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from reaktor.engineio.machine import Deliver, Ended, Poll, Signal, State
 from reaktor.engineio.packets import NOOP, CloseReason, Packet, PacketType
-from reaktor.engineio.session import Deliver, Ended, Poll, Signal, State
 from tests.support.engineio_sessions import PROBE, UPGRADE, message, polling, probing
 
 

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from chat.domain.events import Event
 from chat.domain.ids import ChannelKey, UserRef
 from chat.domain.sessions import Credentials, SessionInfo, Status
-from reaktor.errors import Disconnect
+from reaktor.errors import Bye
 
 Frame = Any
 """What a wire format makes of an event; only sessions of that format look inside."""
@@ -84,7 +84,7 @@ class LiveSession(ABC):
         """Send what the session's format joined, now or soon. Never blocks, never raises; dropped once closed."""
 
     @abstractmethod
-    def close(self, disconnect: Disconnect) -> None:
+    def close(self, bye: Bye) -> None:
         """Tell the client why, then end the connection. May be called twice."""
 
     @abstractmethod
