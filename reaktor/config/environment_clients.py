@@ -41,11 +41,31 @@ class ClientSections(Reader):
                 unit="connections",
             ),
             send=self.rate("LIMIT_SEND", default.send, "Messages of one user."),
-            operations=self.rate("LIMIT_OPERATIONS", default.operations, "Operations of one native session."),
+            operations=self.rate(
+                "LIMIT_OPERATIONS",
+                default.operations,
+                "Operations of one live session; over REST, exports and read markers of one user.",
+            ),
             join=self.rate("LIMIT_JOIN", default.join, "Channels that one user enters, or looks at anew."),
             create_channel=self.rate("LIMIT_CREATE_CHANNEL", default.create_channel, "New channels of one user."),
             changes=self.rate(
-                "LIMIT_CHANGES", default.changes, "Edits, reactions, reports and changes of channels by one user."
+                "LIMIT_CHANGES",
+                default.changes,
+                "Edits, deletions, reactions, reports and changes of channels by one user.",
+            ),
+            memberships=self.rate(
+                "LIMIT_MEMBERSHIPS",
+                default.memberships,
+                "Memberships, invites, direct channels and personal blocks that one user changes.",
+            ),
+            moderation=self.rate(
+                "LIMIT_MODERATION", default.moderation, "Sanctions, roles and decisions on reports by one user."
+            ),
+            bulk_delete=self.rate(
+                "LIMIT_BULK_DELETE", default.bulk_delete, "Times that one user deletes many messages at once."
+            ),
+            rename=self.rate(
+                "LIMIT_RENAME", default.rename, "New names of one user. Each ends all sessions, which come back."
             ),
             login=self.rate("LIMIT_LOGIN", default.login, "Log-ins with one name from one address."),
             register=self.rate("LIMIT_REGISTER", default.register, "New accounts from one address."),
