@@ -41,6 +41,7 @@ from chat.membership.roster import SessionEntry
 from chat.membership.wire import worker_mailbox
 from chat.posting.textrules import CurrentTextRules
 from chat.posting.writer import Writer
+from reaktor import __version__
 from reaktor.config.model import Config
 from reaktor.db.database import Database, probe
 from reaktor.errors import Bye, CloseCode, NotFoundError, ReaktorError, UnavailableError
@@ -160,6 +161,7 @@ class Runtime:
         """Counters and positions for the heartbeat, /readyz and clusterctl."""
         position = self.replica.position
         return {
+            "version": __version__,
             "sessions": len(self.hub),
             "epoch": position.epoch if position else 0,
             "revision": position.revision if position else 0,
