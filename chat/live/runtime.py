@@ -28,11 +28,10 @@ from chat.domain.ids import ChannelKey, SessionId, UserId, WorkerId
 from chat.domain.sessions import Ending, Status
 from chat.live import remote_join
 from chat.live.broadcast import Broadcast
-from chat.live.feeds import Feeds
+from chat.live.feeds import Feeds, Upkeep
 from chat.live.local_members import LocalMembers
 from chat.live.remote_join import RemoteJoin
 from chat.live.revalidation import Revalidation, verify_again
-from chat.live.upkeep import Upkeep
 from chat.membership.authority import Authority
 from chat.membership.feeder import Feeder
 from chat.membership.protocol import AnnouncedSession, Connect, Disconnect, EndSession, Join, Leave, Outcome, SetStatus
