@@ -13,7 +13,7 @@ from chat.domain.events import Event
 from chat.domain.ids import ChannelKey, UserRef
 from chat.domain.sessions import Credentials, SessionInfo, Status
 from reaktor.errors import Bye
-from reaktor.limits.buckets import TokenBucket
+from reaktor.limits.ratelimit import TokenBucket
 
 Frame = Any
 """What a wire format makes of an event; only sessions of that format look inside."""

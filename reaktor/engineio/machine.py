@@ -20,7 +20,7 @@ from math import inf
 from reaktor.config.model import EngineIO
 from reaktor.engineio.heartbeat import Beat, heartbeat_for
 from reaktor.engineio.packets import CLOSE, NOOP, PING, PROBE, CloseReason, Outgoing, Packet, PacketType
-from reaktor.limits.buckets import TokenBucket
+from reaktor.limits.ratelimit import TokenBucket
 
 # A poll that arrives during an upgrade is answered within this time, so that the client can finish it.
 NOOP_AFTER_S = 0.1

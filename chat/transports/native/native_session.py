@@ -19,7 +19,7 @@ from chat.live.revalidation import credentials_of
 from chat.transports.native import protocol
 from reaktor.config.model import Limits, NativeTimings
 from reaktor.errors import Bye, CloseCode
-from reaktor.limits.buckets import TokenBucket
+from reaktor.limits.ratelimit import TokenBucket
 from reaktor.web.wsframe import FrameSink
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reaktor.config.model import Rate
-from reaktor.limits.buckets import TokenBucket
+from reaktor.limits.ratelimit import TokenBucket
 
 RATE = Rate(5, 10)
 steps = st.lists(st.floats(0, 30, allow_nan=False), min_size=1, max_size=80)
