@@ -1,7 +1,7 @@
 """The one door for rates: which there are, and how often one key may do what each of them counts.
 
 Every operation declares its Limit, or says that it is Unmetered and why: live operations in chat.live.operations, REST
-views with @metered (reaktor.web.api). A test walks both lists. A key is a user, or whatever else a caller counts by.
+views in @operation (reaktor.web.api). A test walks both lists. A key is a user, or whatever else a caller counts by.
 """
 
 from __future__ import annotations
