@@ -9,9 +9,8 @@ from typing import Any
 
 from rest_framework import serializers
 
-from chat.domain.policies import MAX_PURGE_HOURS, Role, SanctionKind
+from chat.domain.policies import MAX_PURGE_HOURS, Resolution, Role, SanctionKind
 from chat.domain.rules import REASON_CHARS
-from chat.models import Report
 from chat.services.invites import MAX_USES
 from reaktor.web.api import NOT_BLANK, Text, WholeInBody
 
@@ -53,7 +52,7 @@ class ReportShape(serializers.Serializer[Any]):
     created_at = serializers.DateTimeField()
     resolved_at = serializers.DateTimeField(allow_null=True)
     resolved_by = serializers.CharField(allow_null=True)
-    resolution = serializers.ChoiceField(["", *Report.Resolution.values])
+    resolution = serializers.ChoiceField(["", *Resolution])
 
 
 class ReportListShape(serializers.Serializer[Any]):
@@ -147,7 +146,7 @@ class ReportInput(serializers.Serializer[Any]):
 
 
 class ResolveInput(serializers.Serializer[Any]):
-    resolution = serializers.ChoiceField(Report.Resolution.values)
+    resolution = serializers.ChoiceField(list(Resolution))
     kind = serializers.ChoiceField(KINDS, required=False, help_text="With sanctioned: which one (a ban).")
     until = serializers.DateTimeField(required=False, allow_null=True)
     is_everywhere = serializers.BooleanField(required=False)
