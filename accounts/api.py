@@ -12,7 +12,8 @@ from rest_framework.response import Response
 from accounts import deletion, schema, services  # noqa: F401  schema registers itself
 from accounts.limits import COUNTED_BY_LIMITS
 from accounts.models import User
-from accounts.selectors import user_data
+from accounts.selectors import UserData, user_data
+from accounts.services import TokensData
 from reaktor.limits.rates import Limit, Rates, Unmetered
 from reaktor.web.api import READS, ApiView, Text, answers, client_address, operation
 
@@ -20,24 +21,6 @@ ONCE = Unmetered("a refresh token is good for one request")
 LAST = Unmetered("it ends the very token that asks for it")
 USERNAME = r"^[A-Za-z0-9]{3,32}\Z"
 NOT_ONLY_DIGITS = r"^[^\x00]*[^\d\x00][^\x00]*\Z"
-
-
-class UserShape(serializers.Serializer[Any]):
-    """An account."""
-
-    id = serializers.UUIDField()
-    username = serializers.RegexField(USERNAME)
-    is_staff = serializers.BooleanField()
-    created_at = serializers.DateTimeField()
-
-
-class TokensShape(serializers.Serializer[Any]):
-    """What a log-in gives: 15 minutes of access, and a refresh token that buys the next pair."""
-
-    user = UserShape()
-    access = serializers.CharField()
-    refresh = serializers.CharField()
-    expires_at = serializers.DateTimeField(help_text="When the access token ends.")
 
 
 class Registration(serializers.Serializer[Any]):
@@ -96,13 +79,13 @@ class AccountsView(OpenView):
         COUNTED_BY_LIMITS,
         operation_id="accounts_create",
         body=Registration,
-        responses=answers({201: TokensShape}, 409),
+        responses=answers({201: TokensData}, 409),
         tags=["accounts"],
     )
     def post(self, request: Request) -> Response:
         """Register. The answer logs in, too."""
         user = services.user_register(**self.wanted, strict=True, address=client_address(request))
-        return Response(services.tokens_issue(user).as_data(), status=201)
+        return Response(services.tokens_issue(user), status=201)
 
 
 class TokensView(OpenView):
@@ -110,13 +93,13 @@ class TokensView(OpenView):
         COUNTED_BY_LIMITS,
         operation_id="tokens_create",
         body=Credentials,
-        responses=answers({200: TokensShape}, 403),
+        responses=answers({200: TokensData}, 403),
         tags=["tokens"],
     )
     def post(self, request: Request) -> Response:
         """Log in."""
         user = services.user_authenticate(**self.wanted, address=client_address(request))
-        return Response(services.tokens_issue(user).as_data())
+        return Response(services.tokens_issue(user))
 
 
 class TokensRefreshView(OpenView):
@@ -124,12 +107,12 @@ class TokensRefreshView(OpenView):
         ONCE,
         operation_id="tokens_refresh",
         body=RefreshInput,
-        responses=answers({200: TokensShape}, 403),
+        responses=answers({200: TokensData}, 403),
         tags=["tokens"],
     )
     def post(self, request: Request) -> Response:
         """A new pair for a refresh token, which dies: it works once."""
-        return Response(services.tokens_refresh(self.wanted["refresh"]).as_data())
+        return Response(services.tokens_refresh(self.wanted["refresh"]))
 
 
 class TokensRevokeView(OpenView):
@@ -149,7 +132,7 @@ class TokensRevokeAllView(UserView):
 
 
 class MeView(UserView):
-    @operation(READS, operation_id="me_get", responses=answers({200: UserShape}, 403), tags=["me"])
+    @operation(READS, operation_id="me_get", responses=answers({200: UserData}, 403), tags=["me"])
     def get(self, request: Request) -> Response:
         """Who the token speaks for."""
         return Response(user_data(self.user(request)))
@@ -158,7 +141,7 @@ class MeView(UserView):
         Limit.RENAME,
         operation_id="me_update",
         body=ProfileInput,
-        responses=answers({200: UserShape}, 403, 409),
+        responses=answers({200: UserData}, 403, 409),
         tags=["me"],
     )
     def patch(self, request: Request) -> Response:

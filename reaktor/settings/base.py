@@ -16,6 +16,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from reaktor.config.model import Config, ConfigError
 from reaktor.config.secrets import with_files
+from reaktor.errors import ErrorCode
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 
@@ -210,10 +211,13 @@ SPECTACULAR_SETTINGS = {
     # A PATCH's required fields are required.
     "COMPONENT_SPLIT_PATCH": False,
     "SORT_OPERATIONS": False,
+    # They would repeat the values.
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "ENUM_NAME_OVERRIDES": {
         "ChannelKind": ["public", "unlisted", "private", "direct"],
         "NewChannelKind": ["public", "unlisted", "private"],
         "SanctionKind": ["kick", "mute", "ban"],
+        "ErrorCode": [code.value for code in ErrorCode],
     },
 }
 

@@ -1,7 +1,7 @@
 """The parts that views of the documented REST interface are made of: a lean base view, strict input, described errors.
 
-Input is validated by DRF serializers without coercion (a number is no string), output is plain values: the
-serializers named in extend_schema() describe it for the OpenAPI document and are not run.
+Input is validated by DRF serializers without coercion (a number is no string), output is plain values: the shapes named
+in extend_schema() describe it for the OpenAPI document (reaktor.web.openapi).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 from abc import abstractmethod
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypedDict, TypeVar
 
 from django.core.validators import RegexValidator
 from django.http import HttpRequest
@@ -23,7 +23,9 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from reaktor.errors import ErrorDetail
 from reaktor.limits.rates import Allowance, Limit, Rates, Unmetered
+from reaktor.web import openapi  # noqa: F401  registers itself
 
 READS = Unmetered("reads change nothing, and the threads of REST bound how many run at once")
 _DIGITS = re.compile(r"[0-9]{1,18}")
@@ -186,19 +188,10 @@ class WholeInBody(Whole):
 # -- Describing answers -------------------------------------------------------------------------------------------
 
 
-class ErrorDetail(serializers.Serializer[Any]):
-    code = serializers.CharField(help_text="Stable; compare this.")
-    message = serializers.CharField(help_text="For people.")
-    fields = serializers.DictField(  # type: ignore[assignment]  # the protocol's name; Serializer has one of its own
-        child=serializers.CharField(), required=False, help_text="What is wrong with which input."
-    )
-    retry_after = serializers.FloatField(required=False, help_text="Seconds.")
-
-
-class Error(serializers.Serializer[Any]):
+class Error(TypedDict):
     """Every error of this interface."""
 
-    error = ErrorDetail()
+    error: ErrorDetail
 
 
 EVERYWHERE = (400, 401, 405, 413, 415, 429, 500, 503)

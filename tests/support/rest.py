@@ -86,7 +86,7 @@ class Rest:
 
 
 def logged_in(user: User) -> Rest:
-    return Rest(services.tokens_issue(user).access)
+    return Rest(services.tokens_issue(user)["access"])
 
 
 def error_code(body: Any) -> str:

@@ -154,7 +154,7 @@ class Feeds:
         if messages is None:
             stored = await self._database.read(selectors.channel_changes, key, after=after, limit=config.sync_messages)
             later = feed.recent.since(stored["seq"]) if stored["seq"] < feed.head else []
-            if stored.get("reset") or later is None:
+            if "reset" in stored or later is None:
                 return {"reset": True, "seq": feed.head}
             # The store may be ahead of what was delivered here; what is above the head comes live.
             merged = {each["id"]: each for each in [*stored["messages"], *later] if each["changed_seq"] <= feed.head}

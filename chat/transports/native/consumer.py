@@ -20,6 +20,7 @@ from channels.consumer import AsyncConsumer
 
 from accounts.authentication import user_for_claims, verify_token
 from chat import selectors
+from chat.domain.events import Greeting
 from chat.domain.ids import SessionId
 from chat.domain.sessions import Ending, SessionInfo, Transport
 from chat.live import actions
@@ -31,6 +32,7 @@ from chat.transports.native import handlers, moderation, protocol  # noqa: F401 
 from chat.transports.native.native_session import NativeSession
 from chat.transports.native.protocol import BadFrameError, Request
 from chat.transports.native.registry import HANDLERS
+from chat.transports.native.schemas import HelloData
 from chat.transports.native.sink import AsgiSink
 from reaktor.errors import (
     Bye,
@@ -228,8 +230,8 @@ class NativeConsumer(AsyncConsumer):
         )
         self._session = session
 
-        def respond(greeting: actions.Greeting) -> None:
-            data = {
+        def respond(greeting: Greeting) -> None:
+            data: HelloData = {
                 "session": info.session_id,
                 "user": selectors.user_data(user),
                 "expires_at": session.expires_at,

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from accounts.authentication import Claims
 from chat.delivery.live_session import LiveSession
-from chat.domain.events import Event, EventType
+from chat.domain.events import Event, EventType, ExpiryData
 from chat.domain.ids import UserRef
 from chat.domain.sessions import Credentials, SessionInfo
 from chat.live.revalidation import credentials_of
@@ -138,6 +138,6 @@ class NativeSession(LiveSession):
 
 
 def _expiring(expires_at: str) -> bytes:
-    frame = protocol.FORMAT.encode(Event(EventType.AUTH_EXPIRING, None, {"expires_at": expires_at}))
+    frame = protocol.FORMAT.encode(Event(EventType.AUTH_EXPIRING, None, ExpiryData(expires_at=expires_at)))
     assert frame is not None  # noqa: S101  this format has a word for it
     return frame

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 from datetime import UTC, datetime
-from typing import TypedDict, cast
+from typing import Annotated, TypedDict, cast
 
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -14,12 +14,14 @@ from accounts import services as accounts
 from accounts.authentication import Claims
 from accounts.models import User
 from chat.domain.ids import SessionId
+from chat.domain.sessions import Status, Transport
 from chat.membership.roster import SessionEntry
-from chat.selectors.export import export_page
+from chat.selectors.export import Export, export_page
 from chat.transports.rest import shapes
 from chat.transports.rest.views import ChatView
 from reaktor.errors import NotFoundError, UnavailableError
 from reaktor.limits.rates import Limit
+from reaktor.shapes import ListData, Time
 from reaktor.times import timestamp
 from reaktor.web.api import READS, answers, operation
 
@@ -27,14 +29,20 @@ END_TIMEOUT_S = 10.0
 
 
 class SessionData(TypedDict):
-    """The `session` shape."""
+    """A live session of one's own. The id names it here and opens nothing."""
 
     id: str
-    transport: str
-    address: str
-    since: str
-    status: str
-    is_current: bool
+    transport: Annotated[str, Transport]
+    address: Annotated[str, "From where, as the server sees it."]
+    since: Time
+    status: Annotated[str, Status]
+    is_current: Annotated[bool, "It came with the log-in that asks."]
+
+
+class ExportData(Export):
+    """What is stored about an account. All but `account`, `sessions` and `messages` is on the first page alone."""
+
+    sessions: list[SessionData]
 
 
 def public_id(session_id: SessionId) -> str:
@@ -55,7 +63,7 @@ def session_data(entry: SessionEntry, login: uuid.UUID) -> SessionData:
 
 
 class SessionsView(ChatView):
-    @operation(READS, operation_id="me_sessions", responses=answers({200: shapes.SessionListShape}, 403), tags=["me"])
+    @operation(READS, operation_id="me_sessions", responses=answers({200: ListData[SessionData]}, 403), tags=["me"])
     def get(self, request: Request) -> Response:
         """One's live sessions on all workers, oldest first. `is_current`: of the log-in that asks."""
         live = self.live()
@@ -89,7 +97,7 @@ class ExportView(ChatView):
         Limit.OPERATIONS,
         operation_id="me_export",
         query=shapes.ExportQuery,
-        responses=answers({200: shapes.ExportShape}, 403),
+        responses=answers({200: ExportData}, 403),
         tags=["me"],
     )
     def get(self, request: Request) -> Response:

@@ -7,11 +7,13 @@ from rest_framework.response import Response
 
 from chat import selectors, services
 from chat.domain import rules
+from chat.domain.events import ChannelData
+from chat.domain.moderation import BlockedData, InviteData, RoleData
 from chat.transports.rest import moderation_shapes
-from chat.transports.rest import shapes as chat_shapes
 from chat.transports.rest.views import ChatView
 from reaktor.errors import NotFoundError
 from reaktor.limits.rates import Limit
+from reaktor.shapes import ListData
 from reaktor.web.api import READS, answers, operation
 
 
@@ -19,7 +21,7 @@ class MembershipView(ChatView):
     @operation(
         Limit.MEMBERSHIPS,
         operation_id="memberships_join",
-        responses=answers({200: chat_shapes.ChannelShape}, 403, 404),
+        responses=answers({200: ChannelData}, 403, 404),
         tags=["memberships"],
     )
     def put(self, request: Request, key: str) -> Response:
@@ -50,7 +52,7 @@ class RoleView(ChatView):
         Limit.MODERATION,
         operation_id="roles_set",
         body=moderation_shapes.RoleInput,
-        responses=answers({200: moderation_shapes.RoleShape}, 403, 404, 409),
+        responses=answers({200: RoleData}, 403, 404, 409),
         tags=["memberships"],
     )
     def put(self, request: Request, key: str, username: str) -> Response:
@@ -63,7 +65,7 @@ class RoleView(ChatView):
     @operation(
         Limit.MODERATION,
         operation_id="roles_remove",
-        responses=answers({200: moderation_shapes.RoleShape}, 403, 404, 409),
+        responses=answers({200: RoleData}, 403, 404, 409),
         tags=["memberships"],
     )
     def delete(self, request: Request, key: str, username: str) -> Response:
@@ -77,7 +79,7 @@ class InvitesView(ChatView):
     @operation(
         READS,
         operation_id="invites_list",
-        responses=answers({200: moderation_shapes.InviteListShape}, 403, 404),
+        responses=answers({200: ListData[InviteData]}, 403, 404),
         tags=["memberships"],
     )
     def get(self, request: Request, key: str) -> Response:
@@ -91,7 +93,7 @@ class InvitesView(ChatView):
         Limit.MEMBERSHIPS,
         operation_id="invites_create",
         body=moderation_shapes.InviteInput,
-        responses=answers({201: moderation_shapes.InviteShape}, 403, 404),
+        responses=answers({201: InviteData}, 403, 404),
         tags=["memberships"],
     )
     def post(self, request: Request, key: str) -> Response:
@@ -114,7 +116,7 @@ class InviteAcceptView(ChatView):
     @operation(
         Limit.MEMBERSHIPS,
         operation_id="invites_accept",
-        responses=answers({200: chat_shapes.ChannelShape}, 403, 404),
+        responses=answers({200: ChannelData}, 403, 404),
         tags=["memberships"],
     )
     def post(self, request: Request, code: str) -> Response:
@@ -127,7 +129,7 @@ class DirectView(ChatView):
         Limit.MEMBERSHIPS,
         operation_id="direct_open",
         body=moderation_shapes.DirectInput,
-        responses=answers({200: chat_shapes.ChannelShape, 201: chat_shapes.ChannelShape}, 403, 404),
+        responses=answers({200: ChannelData, 201: ChannelData}, 403, 404),
         tags=["memberships"],
     )
     def post(self, request: Request) -> Response:
@@ -144,7 +146,7 @@ class BlocksView(ChatView):
     @operation(
         READS,
         operation_id="blocks_list",
-        responses=answers({200: moderation_shapes.BlockedListShape}, 403),
+        responses=answers({200: ListData[BlockedData]}, 403),
         tags=["me"],
     )
     def get(self, request: Request) -> Response:

@@ -7,9 +7,11 @@ from rest_framework.response import Response
 
 from chat import selectors, services
 from chat.domain import rules
+from chat.domain.events import ChannelData, MemberData, ReadData
 from chat.transports.rest import shapes
 from chat.transports.rest.views import ChatView
 from reaktor.limits.rates import Limit
+from reaktor.shapes import ListData
 from reaktor.web.api import READS, answers, operation
 
 
@@ -19,7 +21,7 @@ class ChannelsView(ChatView):
         operation_id="channels_list",
         query=shapes.ChannelQuery,
         parameters=shapes.CHANNEL_QUERY,
-        responses=answers({200: shapes.ChannelListShape}, 403),
+        responses=answers({200: ListData[ChannelData]}, 403),
         tags=["channels"],
     )
     def get(self, request: Request) -> Response:
@@ -31,7 +33,7 @@ class ChannelsView(ChatView):
         Limit.CREATE_CHANNEL,
         operation_id="channels_create",
         body=shapes.ChannelInput,
-        responses=answers({201: shapes.ChannelShape}, 403),
+        responses=answers({201: ChannelData}, 403),
         tags=["channels"],
     )
     def post(self, request: Request) -> Response:
@@ -41,9 +43,7 @@ class ChannelsView(ChatView):
 
 
 class ChannelView(ChatView):
-    @operation(
-        READS, operation_id="channels_get", responses=answers({200: shapes.ChannelShape}, 403, 404), tags=["channels"]
-    )
+    @operation(READS, operation_id="channels_get", responses=answers({200: ChannelData}, 403, 404), tags=["channels"])
     def get(self, request: Request, key: str) -> Response:
         """One channel: a public one by token, an unlisted one by knowing its key, others by membership."""
         found = selectors.channel_access(user=self.me(request), key=rules.parse_channel_key(key))
@@ -53,7 +53,7 @@ class ChannelView(ChatView):
         Limit.CHANGES,
         operation_id="channels_update",
         body=shapes.ChannelChange,
-        responses=answers({200: shapes.ChannelShape}, 403, 404),
+        responses=answers({200: ChannelData}, 403, 404),
         tags=["channels"],
     )
     def patch(self, request: Request, key: str) -> Response:
@@ -67,7 +67,7 @@ class ChannelArchiveView(ChatView):
     @operation(
         Limit.CHANGES,
         operation_id="channels_archive",
-        responses=answers({200: shapes.ChannelShape}, 403, 404),
+        responses=answers({200: ChannelData}, 403, 404),
         tags=["channels"],
     )
     def post(self, request: Request, key: str) -> Response:
@@ -80,7 +80,7 @@ class MembersView(ChatView):
     @operation(
         READS,
         operation_id="channels_members",
-        responses=answers({200: shapes.MemberListShape}, 403, 404),
+        responses=answers({200: ListData[MemberData]}, 403, 404),
         tags=["channels"],
     )
     def get(self, request: Request, key: str) -> Response:
@@ -95,7 +95,7 @@ class ReadView(ChatView):
         Limit.OPERATIONS,
         operation_id="channels_read",
         body=shapes.ReadInput,
-        responses=answers({200: shapes.ReadShape}, 403, 404),
+        responses=answers({200: ReadData}, 403, 404),
         tags=["channels"],
     )
     def put(self, request: Request, key: str) -> Response:

@@ -7,6 +7,7 @@ from rest_framework.response import Response
 
 from chat import selectors, services
 from chat.domain import rules
+from chat.domain.events import ChangesData, MessageData, MessagePageData
 from chat.transports.rest import shapes
 from chat.transports.rest.views import ChatView
 from reaktor.errors import InvalidError, NotFoundError
@@ -19,7 +20,7 @@ class MessagesView(ChatView):
         READS,
         operation_id="messages_list",
         query=shapes.PageQuery,
-        responses=answers({200: shapes.MessagePageShape}, 403, 404),
+        responses=answers({200: MessagePageData}, 403, 404),
         tags=["messages"],
     )
     def get(self, request: Request, key: str) -> Response:
@@ -36,7 +37,7 @@ class MessagesView(ChatView):
         Limit.SEND,
         operation_id="messages_create",
         body=shapes.MessageInput,
-        responses=answers({201: shapes.MessageShape, 200: shapes.MessageShape}, 403, 404),
+        responses=answers({201: MessageData, 200: MessageData}, 403, 404),
         tags=["messages"],
     )
     def post(self, request: Request, key: str) -> Response:
@@ -57,7 +58,7 @@ class ChangesView(ChatView):
         READS,
         operation_id="messages_changes",
         query=shapes.ChangesQuery,
-        responses=answers({200: shapes.ChangesShape}, 403, 404),
+        responses=answers({200: ChangesData}, 403, 404),
         tags=["messages"],
     )
     def get(self, request: Request, key: str) -> Response:
@@ -73,7 +74,7 @@ class MessageView(ChatView):
         Limit.CHANGES,
         operation_id="messages_edit",
         body=shapes.MessageChange,
-        responses=answers({200: shapes.MessageShape}, 403, 404, 409),
+        responses=answers({200: MessageData}, 403, 404, 409),
         tags=["messages"],
     )
     def patch(self, request: Request, key: str, message_id: str) -> Response:
@@ -92,7 +93,7 @@ class MessageView(ChatView):
     @operation(
         Limit.OPERATIONS,
         operation_id="messages_delete",
-        responses=answers({200: shapes.MessageShape}, 403, 404),
+        responses=answers({200: MessageData}, 403, 404),
         tags=["messages"],
     )
     def delete(self, request: Request, key: str, message_id: str) -> Response:
@@ -115,7 +116,7 @@ class ReactionView(ChatView):
     @operation(
         Limit.CHANGES,
         operation_id="reactions_add",
-        responses=answers({200: shapes.MessageShape}, 403, 404, 409),
+        responses=answers({200: MessageData}, 403, 404, 409),
         tags=["messages"],
     )
     def put(self, request: Request, key: str, message_id: str, emoji: str) -> Response:
@@ -127,7 +128,7 @@ class ReactionView(ChatView):
     @operation(
         Limit.CHANGES,
         operation_id="reactions_remove",
-        responses=answers({200: shapes.MessageShape}, 403, 404, 409),
+        responses=answers({200: MessageData}, 403, 404, 409),
         tags=["messages"],
     )
     def delete(self, request: Request, key: str, message_id: str, emoji: str) -> Response:

@@ -7,10 +7,12 @@ from rest_framework.response import Response
 
 from chat import selectors, services
 from chat.domain import rules
+from chat.domain.moderation import AuditData, PurgeData, ReportData, SanctionData
 from chat.transports.rest import moderation_shapes as shapes
 from chat.transports.rest.views import ChatView
 from reaktor.errors import NotFoundError
 from reaktor.limits.rates import Limit
+from reaktor.shapes import ListData
 from reaktor.web.api import READS, answers, operation
 
 
@@ -19,7 +21,7 @@ class SanctionsView(ChatView):
         READS,
         operation_id="sanctions_list",
         query=shapes.SanctionQuery,
-        responses=answers({200: shapes.SanctionListShape}, 403),
+        responses=answers({200: ListData[SanctionData]}, 403),
         tags=["moderation"],
     )
     def get(self, request: Request) -> Response:
@@ -32,7 +34,7 @@ class SanctionsView(ChatView):
         Limit.MODERATION,
         operation_id="sanctions_create",
         body=shapes.SanctionInput,
-        responses=answers({201: shapes.SanctionShape}, 403, 404),
+        responses=answers({201: SanctionData}, 403, 404),
         tags=["moderation"],
     )
     def post(self, request: Request) -> Response:
@@ -44,7 +46,7 @@ class SanctionView(ChatView):
     @operation(
         Limit.MODERATION,
         operation_id="sanctions_lift",
-        responses=answers({200: shapes.SanctionShape}, 403, 404),
+        responses=answers({200: SanctionData}, 403, 404),
         tags=["moderation"],
     )
     def delete(self, request: Request, sanction_id: str) -> Response:
@@ -57,7 +59,7 @@ class ReportsView(ChatView):
         READS,
         operation_id="reports_list",
         query=shapes.ReportQuery,
-        responses=answers({200: shapes.ReportListShape}, 403),
+        responses=answers({200: ListData[ReportData]}, 403),
         tags=["moderation"],
     )
     def get(self, request: Request) -> Response:
@@ -72,7 +74,7 @@ class ReportResolveView(ChatView):
         Limit.MODERATION,
         operation_id="reports_resolve",
         body=shapes.ResolveInput,
-        responses=answers({200: shapes.ReportShape}, 403, 404, 409),
+        responses=answers({200: ReportData}, 403, 404, 409),
         tags=["moderation"],
     )
     def post(self, request: Request, report_id: str) -> Response:
@@ -85,7 +87,7 @@ class MessageReportsView(ChatView):
         Limit.CHANGES,
         operation_id="reports_create",
         body=shapes.ReportInput,
-        responses=answers({201: shapes.ReportShape}, 403, 404, 409),
+        responses=answers({201: ReportData}, 403, 404, 409),
         tags=["moderation"],
     )
     def post(self, request: Request, key: str, message_id: str) -> Response:
@@ -102,7 +104,7 @@ class PurgeView(ChatView):
         Limit.BULK_DELETE,
         operation_id="messages_purge",
         body=shapes.PurgeInput,
-        responses=answers({200: shapes.PurgeShape}, 403, 404),
+        responses=answers({200: PurgeData}, 403, 404),
         tags=["moderation"],
     )
     def post(self, request: Request) -> Response:
@@ -115,7 +117,7 @@ class AuditView(ChatView):
         READS,
         operation_id="audit_list",
         query=shapes.AuditQuery,
-        responses=answers({200: shapes.AuditListShape}, 403),
+        responses=answers({200: ListData[AuditData]}, 403),
         tags=["moderation"],
     )
     def get(self, request: Request) -> Response:

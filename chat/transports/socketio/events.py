@@ -17,7 +17,7 @@ from chat.domain.ids import ChannelKey
 from chat.domain.rules import parse_channel_key
 from chat.domain.sessions import Status
 from reaktor.engineio.packets import ReadyBatch, ReadyPacket
-from reaktor.errors import ErrorCode, InvalidError, ReaktorError
+from reaktor.errors import ErrorCode, ErrorDetail, InvalidError, ReaktorError
 
 LOGGED_IN = "logged_in"
 NAME_TAKEN = "name_taken"
@@ -87,7 +87,7 @@ def message_payload(message: MessageData) -> dict[str, Any]:
     }
 
 
-def error_payload(error: ReaktorError) -> dict[str, Any]:
+def error_payload(error: ReaktorError) -> ErrorDetail:
     """`error {code, message}`, with `retry_after` where trying again makes sense."""
     data = error.as_data()
     data.pop("fields", None)
