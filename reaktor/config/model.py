@@ -1,13 +1,12 @@
-"""Every figure and switch of the server, read once from a mapping (the environment).
+"""Every figure and switch of the server: frozen values in parts, with their units in their names.
 
-Frozen values in parts; units stand in the names; figures that contradict each other are refused at start.
-Pure: the settings modules call Config.from_mapping(os.environ); everything else is handed the part it needs.
+reaktor.config.environment makes a Config of the environment, once, for the settings. Everything else is handed the
+part that it needs. Pure.
 """
 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -252,16 +251,6 @@ class Config:
     database: Database = field(default_factory=Database)
     retention: Retention = field(default_factory=Retention)
     cluster: Cluster = field(default_factory=Cluster)
-
-    @classmethod
-    def from_mapping(cls, env: Mapping[str, str]) -> Config:
-        """Read the environment's variables; unknown ones are ignored.
-
-        Raises ConfigError with every problem found, not only the first.
-        """
-        from reaktor.config.environment import Environment  # it needs the classes above
-
-        return Environment(env).config()
 
     @property
     def run_dir(self) -> Path:

@@ -14,7 +14,8 @@ from typing import Any
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-from reaktor.config.model import Config, ConfigError
+from reaktor.config.environment import config_from
+from reaktor.config.model import ConfigError
 from reaktor.config.secrets import with_files
 from reaktor.errors import ErrorCode
 
@@ -22,7 +23,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent.parent
 
 os.environ.setdefault("DATA_DIR", str(BASE_DIR / "var"))
 try:
-    REAKTOR = Config.from_mapping(with_files(os.environ))
+    REAKTOR = config_from(with_files(os.environ))
 except ConfigError as error:
     raise ImproperlyConfigured(str(error)) from error
 

@@ -7,7 +7,7 @@ import sys
 
 from reaktor.cluster.composition import Cluster
 from reaktor.cluster.failures import ClusterError
-from reaktor.config.model import Config
+from reaktor.config.environment import config_from
 
 
 class Companion:
@@ -32,7 +32,7 @@ class Companion:
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     cluster = Cluster(
-        Config.from_mapping(os.environ),
+        config_from(os.environ),
         Companion,
         say=lambda line: print(line, flush=True),
         app="tests.support.cluster_app",
