@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 
 from accounts.known_places import KnownPlaces
-from reaktor.cluster.policy import address_group
+from reaktor.addresses import address_group
 from reaktor.config.model import Rate
 from reaktor.errors import ForbiddenError, NameTakenError, NotAuthenticatedError, RateLimitedError
 from reaktor.limits.backoff import Counted, Delay

@@ -20,11 +20,11 @@ from twisted.internet import defer, reactor
 from twisted.internet.endpoints import serverFromString
 from twisted.logger import globalLogBeginner
 
+from reaktor.addresses import IpNetwork, client_address, is_trusted, normalise, parse_address
 from reaktor.cluster.address_counts import AddressCounts
 from reaktor.cluster.daphne_http import HTTPFactory
 from reaktor.cluster.daphne_websocket import WebSocketFactory
-from reaktor.cluster.policy import client_address, is_trusted, normalise, parse_address
-from reaktor.config.model import Config, HttpTimings, IpNetwork
+from reaktor.config.model import Config, HttpTimings
 from reaktor.observe.logcontext import accepted_request_id
 from reaktor.web.requests import HEADER as REQUEST_ID_HEADER
 from reaktor.web.requests import TRUSTED_ID

@@ -17,8 +17,8 @@ from daphne.http_protocol import WebRequest
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.web.http import HTTPChannel
 
+from reaktor.addresses import normalise
 from reaktor.cluster.address_counts import Hold
-from reaktor.cluster.policy import normalise
 from reaktor.cluster.responses import error_body, json_response
 from reaktor.errors import ErrorCode
 

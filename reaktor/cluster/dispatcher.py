@@ -15,11 +15,12 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 
+from reaktor.addresses import address_group, is_trusted, normalise, parse_address
 from reaktor.cluster.failures import ListenError
 from reaktor.cluster.forwarded import ForwardedLook
 from reaktor.cluster.handoff import SupervisorEnd
 from reaktor.cluster.lanes import FarewellBox, Lane, WaitingRoom
-from reaktor.cluster.policy import address_group, is_trusted, normalise, parse_address, slot_for
+from reaktor.cluster.policy import slot_for
 from reaktor.config.model import Cluster
 
 logger = logging.getLogger(__name__)

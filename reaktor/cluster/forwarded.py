@@ -11,8 +11,7 @@ import socket
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from reaktor.cluster.policy import client_address
-from reaktor.config.model import IpNetwork
+from reaktor.addresses import IpNetwork, client_address
 
 _END = b"\r\n\r\n"
 _HEADER = b"x-forwarded-for"

@@ -6,13 +6,13 @@ part that it needs. Pure.
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from reaktor.addresses import IpNetwork
+
 KIB = 1024
 MIB = 1024 * 1024
-IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class ConfigError(ValueError):

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from reaktor import __version__
-from reaktor.config.model import IpNetwork
+from reaktor.addresses import IpNetwork
 from reaktor.db.database import probe
 from reaktor.errors import ReaktorError
 from reaktor.process import node

@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Iterable
 from typing import Any
 
-from reaktor.config.model import IpNetwork
+from reaktor.addresses import IpNetwork
 
 _FORWARDED = {b"x-forwarded-for", b"forwarded"}
 

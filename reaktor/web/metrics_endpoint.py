@@ -13,11 +13,12 @@ import os
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from reaktor.addresses import IpNetwork
 from reaktor.cluster.control import ask_soon
 from reaktor.cluster.failures import ClusterError
 from reaktor.cluster.rundir import RunDir
 from reaktor.cluster.status import rss_bytes
-from reaktor.config.model import Config, IpNetwork
+from reaktor.config.model import Config
 from reaktor.errors import UnavailableError
 from reaktor.observe.exposition import CONTENT_TYPE, exposition
 from reaktor.observe.metrics import added
