@@ -34,6 +34,7 @@ from chat.posting.textrules import CurrentTextRules  # noqa: E402
 from chat.transports.native.consumer import NativeConsumer  # noqa: E402
 from chat.transports.socketio.application import ChatApplication  # noqa: E402
 from reaktor.cluster.address_counts import AddressCounts  # noqa: E402
+from reaktor.cluster.control import ask_metrics  # noqa: E402
 from reaktor.cluster.count_exchange import CountExchange  # noqa: E402
 from reaktor.cluster.rundir import RunDir  # noqa: E402
 from reaktor.config.model import Config  # noqa: E402
@@ -44,7 +45,7 @@ from reaktor.observe import error_reports as reports  # noqa: E402
 from reaktor.process import node  # noqa: E402
 from reaktor.socketio.server import SocketIOServer  # noqa: E402
 from reaktor.web.health import HealthApplication  # noqa: E402
-from reaktor.web.metrics_endpoint import MetricsApplication, of_cluster, of_process  # noqa: E402
+from reaktor.web.metrics_endpoint import MetricsApplication, of_process  # noqa: E402
 from reaktor.web.requests import Requests  # noqa: E402
 from reaktor.web.threads import ThreadedDjango  # noqa: E402
 
@@ -98,7 +99,7 @@ class NodeRuntime(Runtime):
 async def _picture() -> dict[str, Any]:
     """What /metrics writes out: a worker has it from its supervisor, any other process is the whole server."""
     if settings.IS_WORKER:
-        return await of_cluster(settings.REAKTOR)
+        return await ask_metrics(RunDir(settings.REAKTOR.run_dir))
     running = node.current()
     if running is None:
         raise UnavailableError("The server is starting.")

@@ -19,6 +19,7 @@ from typing import Any
 from reaktor.cluster.failures import ClusterError, NotRunningError, SupervisorError
 from reaktor.cluster.rundir import RunDir
 from reaktor.cluster.supervisor import Supervisor
+from reaktor.errors import UnavailableError
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +29,7 @@ MAX_ANSWER_BYTES = 4 * 1024 * 1024
 REQUEST_S = 5.0
 POLL_S = 0.05
 CONNECT_S = 2.0
+METRICS_S = 2.0
 
 
 class Control:
@@ -126,6 +128,19 @@ async def ask_soon(run_dir: RunDir, request: dict[str, Any], timeout_s: float) -
     except (TimeoutError, OSError, ValueError) as error:
         raise SupervisorError(f"The supervisor does not answer ({error}).") from error
     return _result(line)
+
+
+async def ask_metrics(run_dir: RunDir) -> dict[str, Any]:
+    """The metrics of the whole cluster, for a worker whose /metrics is read. Raises UnavailableError.
+
+    Asked when somebody reads: figures are as fresh as the last beats, nothing is sent that nobody reads, and a
+    supervisor that hangs costs a scrape and nothing else.
+    """
+    try:
+        found: dict[str, Any] = await ask_soon(run_dir, {"do": "metrics"}, METRICS_S)
+    except ClusterError as error:
+        raise UnavailableError(str(error)) from error
+    return found
 
 
 def ask(run_dir: RunDir, request: dict[str, Any], timeout_s: float) -> Any:

@@ -1,16 +1,14 @@
-"""How the cluster is: gathered in the supervisor as plain data, shown by clusterctl as a table. Pure but for /proc."""
+"""How the cluster is: gathered in the supervisor as plain data, shown by clusterctl as a table."""
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from reaktor.cluster.supervisor import Supervisor
 from reaktor.cluster.worker_process import WorkerProcess
-
-if TYPE_CHECKING:
-    from reaktor.cluster.supervisor import Supervisor
+from reaktor.observe.memory import rss_bytes
 
 COLUMNS = ("slot", "pid", "inc", "age", "sessions", "lag", "msg/s", "memory", "replica", "version", "state")
 
@@ -31,7 +29,7 @@ def gather(supervisor: Supervisor, authority: Mapping[str, Any], connections: Ma
 
 def _worker(worker: WorkerProcess, authority: Mapping[str, Any]) -> dict[str, Any]:
     said = worker.status
-    lag = revision_lag(said, authority)
+    lag = worker.revision_lag(authority)
     return {
         "slot": worker.slot,
         "incarnation": worker.incarnation,
@@ -55,24 +53,6 @@ def _process(worker: WorkerProcess) -> dict[str, Any]:
         "age_s": round(time.monotonic() - worker.started_at, 1),
         "rss_bytes": rss_bytes(worker.pid),
     }
-
-
-def revision_lag(said: Mapping[str, Any], authority: Mapping[str, Any]) -> int | None:
-    """By how many changes a worker's replica was behind at its last beat; None where they can't be compared."""
-    if "revision" in authority and "revision" in said and said.get("epoch") == authority.get("epoch"):
-        return int(authority["revision"]) - int(said["revision"])
-    return None
-
-
-def rss_bytes(pid: int | None) -> int | None:
-    """Resident memory of a process; None when it is gone or can't be read."""
-    if pid is None:
-        return None
-    try:
-        with open(f"/proc/{pid}/statm", encoding="ascii") as statm:
-            return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, ValueError, IndexError):
-        return None
 
 
 def as_table(status: Mapping[str, Any]) -> str:

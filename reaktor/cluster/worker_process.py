@@ -105,6 +105,13 @@ class WorkerProcess:
         (first_at, first), (last_at, last) = self._rates[0], self._rates[-1]
         return max(last - first, 0) / max(last_at - first_at, 0.001)
 
+    def revision_lag(self, authority: Mapping[str, Any]) -> int | None:
+        """By how many changes its replica was behind at its last beat; None where the two can't be compared."""
+        said = self.status
+        if "revision" in authority and "revision" in said and said.get("epoch") == authority.get("epoch"):
+            return int(authority["revision"]) - int(said["revision"])
+        return None
+
     async def run(self, arguments: tuple[str, ...], environment: Mapping[str, str]) -> None:
         """Spawn and see it through to its end, then tell the listener. Never raises for what the child does."""
         try:
