@@ -28,8 +28,9 @@ from chat.transports.socketio.socketio_session import SocketIOSession
 from reaktor.engineio.application import Refusal
 from reaktor.engineio.packets import V3
 from reaktor.errors import NotAuthenticatedError, NotFoundError, ReaktorError, TooManySessionsError, UnavailableError
-from reaktor.socketio.application import Accepted, DisconnectReason, Handshake, NotNow, Refused
+from reaktor.socketio.application import Accepted, DisconnectReason, NotNow, Refused
 from reaktor.socketio.connection import ConnectRequested
+from reaktor.socketio.handshake import Handshake
 from reaktor.socketio.socket import Ack, Socket
 
 logger = logging.getLogger(__name__)
