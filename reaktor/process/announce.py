@@ -23,11 +23,10 @@ from redis.retry import Retry
 
 from reaktor.process import node
 from reaktor.process.bus import BusError, pack
+from reaktor.process.layer import PREFIX
 
 logger = logging.getLogger(__name__)
 
-LAYER_PREFIX = "reaktor"
-"""What settings.redis_layer() gives the layer; a test compares them."""
 PUBLISH_TIMEOUT_S = 2.0
 PAUSE_S = 30.0
 
@@ -93,7 +92,7 @@ class Line:
             return False
         data = RedisPubSubChannelLayer().serialize(pack(kind, body))
         try:
-            return int(self._client.publish(f"{LAYER_PREFIX}__group__{group}", data)) > 0
+            return int(self._client.publish(f"{PREFIX}__group__{group}", data)) > 0
         except redis.RedisError as error:
             logger.warning("announce: %s was not said (%s)", kind, error)
             self._away_until = time.monotonic() + PAUSE_S

@@ -18,6 +18,7 @@ from reaktor.config.environment import config_from
 from reaktor.config.model import ConfigError
 from reaktor.config.secrets import with_files
 from reaktor.errors import ErrorCode
+from reaktor.process.layer import MEMORY_LAYER, redis_layer
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 
@@ -136,26 +137,6 @@ DATABASES = {
     )
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-
-MEMORY_LAYER = {
-    "BACKEND": "channels.layers.InMemoryChannelLayer",
-    # At the default of 100, send raises and group_send drops without a word; groups would be forgotten after a day.
-    "CONFIG": {"capacity": 100_000, "expiry": 3600, "group_expiry": 10**9},
-}
-
-
-def redis_layer(url: str) -> dict[str, Any]:
-    """The pub/sub layer on one Redis. redis-py 8 ends a connection that is idle for 5 s unless told otherwise."""
-    return {
-        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
-        "CONFIG": {
-            "hosts": [
-                {"address": url, "socket_timeout": None, "socket_connect_timeout": 5, "health_check_interval": 0}
-            ],
-            "prefix": "reaktor",
-        },
-    }
-
 
 CHANNEL_LAYERS = {"default": redis_layer(REAKTOR.redis_url) if IS_WORKER and REAKTOR.redis_url else MEMORY_LAYER}
 

@@ -33,7 +33,7 @@ from reaktor.config.model import Config
 from reaktor.db.database import Database
 from reaktor.observe import error_reports as reports
 from reaktor.process.bus import Bus
-from reaktor.settings.base import redis_layer
+from reaktor.process.layer import redis_layer
 
 MAX_PORT = 65_535
 UNLIMITED = 1_000_000

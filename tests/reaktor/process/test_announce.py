@@ -16,7 +16,7 @@ from django.db import transaction
 
 from reaktor.process import announce, node
 from reaktor.process.bus import Bus
-from reaktor.settings.base import redis_layer
+from reaktor.process.layer import redis_layer
 from tests.support.waiting import until
 
 
