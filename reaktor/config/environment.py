@@ -59,8 +59,9 @@ class Environment(ClientSections):
         public_url = self.text(
             "PUBLIC_URL",
             "",
-            "Where people find the server: `https://chat.example`. Sets the hosts it answers to, the origins of its "
-            "pages, and whether cookies are for HTTPS alone. `http` only for this machine (`http://localhost:8000`).",
+            "The address under which people find the server, such as `https://chat.example`. It sets the "
+            "hosts that the server answers to, the origins of its pages, and whether cookies are for HTTPS "
+            "alone. `http` is for this machine only (`http://localhost:8000`).",
             unit="URL",
             required=True,
         ).rstrip("/")
@@ -69,10 +70,10 @@ class Environment(ClientSections):
         given_origins = self.words(
             "ALLOWED_ORIGINS",
             (),
-            "More origins whose pages may open `/ws/v1` and call `/api/v1` (`https://app.example`), or `*`. Without "
-            "these and PUBLIC_URL: the host that was asked.",
+            "More origins whose pages may open `/ws/v1` and call `/api/v1` (`https://app.example`), or `*` "
+            "for all. With neither this nor PUBLIC_URL, pages of the host that was asked may.",
         )
-        trusted = self.words("CSRF_TRUSTED_ORIGINS", (), "More origins whose forms the admin takes.")
+        trusted = self.words("CSRF_TRUSTED_ORIGINS", (), "More origins whose forms the admin accepts.")
         return Web(
             public_url=public_url,
             hosts=(*hosts, *given_hosts) or ("*",),
@@ -81,15 +82,15 @@ class Environment(ClientSections):
             hsts_s=self.number(
                 "SECURE_HSTS_SECONDS",
                 Web().hsts_s,
-                "How long browsers remember that this host is for HTTPS alone, when PUBLIC_URL is. 0: they are not "
-                "told.",
+                "How long browsers remember that this host is for HTTPS alone. It is told them only if PUBLIC_URL "
+                "is HTTPS. 0: it is not told.",
                 unit="seconds",
                 minimum=0,
             ),
             redirect_to_https=self.switch(
                 "SECURE_SSL_REDIRECT",
                 True,
-                "Send plain HTTP to HTTPS when PUBLIC_URL is HTTPS. The proxy in front must set X-Forwarded-Proto.",
+                "Send plain HTTP to HTTPS if PUBLIC_URL is HTTPS. The proxy in front must set X-Forwarded-Proto.",
             ),
         )
 
@@ -116,14 +117,15 @@ class Environment(ClientSections):
             "secret_key": self.text(
                 "SECRET_KEY",
                 "",
-                "Signs the admin's log-in sessions: at least 50 random characters.",
+                "Signs the log-in sessions of the admin. Give at least 50 random characters.",
                 secret=True,
                 required=True,
             ),
             "jwt_secret": self.text(
                 "JWT_SECRET",
                 "",
-                "Signs access tokens: at least 32 random characters, not SECRET_KEY's. A new one logs everybody out.",
+                "Signs access tokens. Give at least 32 random characters, others than in SECRET_KEY. A new one "
+                "logs everybody out.",
                 secret=True,
                 required=True,
             ),
@@ -133,10 +135,12 @@ class Environment(ClientSections):
         self.section = "First start"
         return Start(
             admin_username=self.text(
-                "DJANGO_SUPERUSER_USERNAME", "", "`manage.py prepare` makes this administrator if there is none yet."
+                "DJANGO_SUPERUSER_USERNAME",
+                "",
+                "The administrator that `manage.py prepare` makes if there is no account of that name.",
             ),
             admin_password=self.text(
-                "DJANGO_SUPERUSER_PASSWORD", "", "That administrator's first password.", secret=True
+                "DJANGO_SUPERUSER_PASSWORD", "", "The first password of that administrator.", secret=True
             ),
             wait_s=self.seconds(
                 "SERVICES_WAIT", Start().wait_s, "How long `manage.py prepare` waits for the database, and for Redis."
@@ -144,7 +148,7 @@ class Environment(ClientSections):
             migrate_wait_s=self.seconds(
                 "MIGRATE_WAIT",
                 Start().migrate_wait_s,
-                "How long it waits for another process that is migrating the same database.",
+                "How long `manage.py prepare` waits for another process that migrates the same database.",
             ),
         )
 
@@ -155,14 +159,15 @@ class Environment(ClientSections):
                 self.text(
                     "DATA_DIR",
                     "var",
-                    "Where the SQLite database, generated secrets and the run directory live. One server writes here.",
+                    "The directory of the SQLite database, of the secrets that the server made, and of the run "
+                    "directory. Only one server may write there.",
                     unit="path",
                 )
             ).absolute(),
             "database_url": self.text(
                 "DATABASE_URL",
                 "",
-                "`postgres://user:password@host:5432/name`, or `sqlite:////path/to/file`.",
+                "The database: `postgres://user:password@host:5432/name`, or `sqlite:////path/to/file`.",
                 unit="URL",
                 shown="SQLite in DATA_DIR",
                 secret=True,
@@ -175,17 +180,21 @@ class Environment(ClientSections):
         url = self.text(
             "REDIS_URL",
             "",
-            "The Redis that the workers talk over: `redis://host:6379/0`. Nothing in it needs to be kept.",
+            "The Redis that the workers talk over: `redis://host:6379/0`. It needs to keep nothing.",
             unit="URL",
             shown="an embedded one",
             secret=True,
         )
-        host = self.text("REDIS_HOST", "", "Instead of REDIS_URL: its host.", unit="host")
+        host = self.text("REDIS_HOST", "", "The host of that Redis, if REDIS_URL is not given.", unit="host")
         # Container links set REDIS_PORT to "tcp://address:port", which is no number.
-        named = self.text("REDIS_PORT", "", "Instead of REDIS_URL: its port.", unit="port", shown="6379")
-        linked = self.text("REDIS_PORT_6379_TCP_ADDR", "", "The host, as container links name it.", unit="host")
+        named = self.text(
+            "REDIS_PORT", "", "The port of that Redis, if REDIS_URL is not given.", unit="port", shown="6379"
+        )
+        linked = self.text(
+            "REDIS_PORT_6379_TCP_ADDR", "", "The host, under the name that container links give it.", unit="host"
+        )
         linked_port = self.text(
-            "REDIS_PORT_6379_TCP_PORT", "6379", "The port, as container links name it.", unit="port"
+            "REDIS_PORT_6379_TCP_PORT", "6379", "The port, under the name that container links give it.", unit="port"
         )
         port = named if named.isdigit() else linked_port
         return url or (f"redis://{host or linked}:{port}/0" if host or linked else None)
@@ -196,8 +205,8 @@ class Environment(ClientSections):
             pool=self.number(
                 "DATABASE_POOL",
                 default.pool,
-                f"PostgreSQL connections that one worker's REST requests share; {default.own_connections} more are its "
-                "live sessions'.",
+                f"How many PostgreSQL connections the REST requests of one worker share. Its live sessions have "
+                f"{default.own_connections} more.",
                 unit="connections",
                 maximum=1_000,
             ),
@@ -207,44 +216,52 @@ class Environment(ClientSections):
         self.section = "Processes"
         default = Cluster()
         cluster = Cluster(
-            bind=self.text("BIND", default.bind, "Address to listen on; `::` for IPv6 and IPv4.", unit="address"),
-            port=self.number("PORT", default.port, "Port to listen on.", unit="port", maximum=65_535),
+            bind=self.text(
+                "BIND",
+                default.bind,
+                "The address to listen on; `::` for IPv6 and IPv4, several separated by commas.",
+                unit="address",
+            ),
+            port=self.number("PORT", default.port, "The port to listen on.", unit="port", maximum=65_535),
             workers=self.number(
                 "WORKERS",
                 max((os.cpu_count() or 2) - 1, 1),
-                "Worker processes.",
+                "How many worker processes run.",
                 maximum=256,
                 shown="CPUs less one",
             ),
             spare_workers=self.number(
                 "SPARE_WORKERS",
                 default.spare_workers,
-                "Booted processes that wait to take the place of a worker that dies; each costs the memory of an idle "
-                "worker.",
+                "How many booted processes wait to take the place of a worker that dies. Each costs the memory of "
+                "an idle worker.",
                 minimum=0,
                 maximum=16,
             ),
             trusted_proxies=self.networks(
                 "TRUSTED_PROXIES",
-                "Proxies of yours in front: only their X-Forwarded-For, X-Forwarded-Proto and X-Request-ID count. "
-                "Needed when PUBLIC_URL is HTTPS.",
+                "Your proxies in front. X-Forwarded-For, X-Forwarded-Proto and X-Request-ID count only if they "
+                "come from one of these. Needed if PUBLIC_URL is HTTPS.",
             ),
             hang_timeout_s=self.seconds(
-                "HANG_TIMEOUT", default.hang_timeout_s, "A worker that is silent for so long is ended and replaced."
+                "HANG_TIMEOUT", default.hang_timeout_s, "A worker that says nothing for so long is ended and replaced."
             ),
             drain_s=self.seconds(
-                "DRAIN", default.drain_s, "How long a worker that is to end has for telling its sessions."
+                "DRAIN", default.drain_s, "How long a worker that is to end may take to tell its sessions."
             ),
             hold_s=self.seconds(
-                "HOLD", default.hold_s, "How long a new connection waits for a worker before it gets 503."
+                "HOLD", default.hold_s, "How long a new connection waits for a worker. After that it gets 503."
             ),
             term_timeout_s=self.seconds(
-                "TERM_TIMEOUT", default.term_timeout_s, "How long a worker has between SIGTERM and SIGKILL."
+                "TERM_TIMEOUT",
+                default.term_timeout_s,
+                "How long a worker may take to end after SIGTERM. After that it gets SIGKILL.",
             ),
             boot_failures=self.number(
                 "BOOT_FAILURES",
                 default.boot_failures,
-                "After so many failed starts in a row the server gives up.",
+                "After so many failed starts in a row a worker is given up. If no other worker serves, the server "
+                "ends.",
                 maximum=1_000,
             ),
         )
@@ -258,14 +275,14 @@ class Environment(ClientSections):
             "staff_totp": self.choice(
                 "STAFF_TOTP",
                 "optional",
-                "Whether staff needs a second factor in the admin; who has one shows it in any case. The API and the "
-                "chat protocols ask staff for a name and a password alone, too. Production's own default: `required`.",
+                "Whether staff must have a second factor for the admin. Whoever has one must show it in any case. "
+                "The API and the chat protocols never ask for it. The default in production is `required`.",
                 among=("optional", "required"),
             ),
             "account_deletion": self.choice(
                 "ACCOUNT_DELETION",
                 "keep",
-                "What becomes of a deleted account's messages: kept under a neutral name, or removed.",
+                "What becomes of the messages of a deleted account: kept under a neutral name, or removed.",
                 among=("keep", "remove"),
             ),
         }
@@ -277,7 +294,7 @@ class Environment(ClientSections):
             days=self.number(
                 "RETENTION_DAYS",
                 default.days,
-                "Older messages are deleted for good, where their channel does not say otherwise. 0: never.",
+                "Messages that are older are deleted for good. A channel may have a rule of its own. 0: none are.",
                 unit="days",
                 minimum=0,
                 maximum=36_500,
@@ -285,12 +302,15 @@ class Environment(ClientSections):
             messages=self.number(
                 "RETENTION_MESSAGES",
                 default.messages,
-                "Only so many of a channel's newest messages are kept. 0: all of them.",
+                "Only so many of the newest messages of a channel are kept. A channel may have a rule of its own. "
+                "0: all are.",
                 unit="messages",
                 minimum=0,
             ),
             interval_s=self.seconds(
-                "RETENTION_INTERVAL", default.interval_s, "How often the supervisor sees to that. 0: only by hand."
+                "RETENTION_INTERVAL",
+                default.interval_s,
+                "How often the supervisor applies these rules. 0: only you do, by hand.",
             ),
         )
 
@@ -300,17 +320,21 @@ class Environment(ClientSections):
             "metrics_allow": self.networks(
                 "METRICS_ALLOW", "Who may read `/metrics` and the details of `/readyz`, beside this machine."
             ),
-            "log_format": self.choice("LOG_FORMAT", "human", "One line for people, or one object.", among=LOG_FORMATS),
-            "log_level": self.choice("LOG_LEVEL", "INFO", "The least that is logged.", among=LOG_LEVELS),
-            "access_log": self.switch("ACCESS_LOG", False, "A line for each HTTP request and each WebSocket's end."),
+            "log_format": self.choice(
+                "LOG_FORMAT", "human", "How a log line looks: text for people, or a JSON object.", among=LOG_FORMATS
+            ),
+            "log_level": self.choice("LOG_LEVEL", "INFO", "The lowest level that is logged.", among=LOG_LEVELS),
+            "access_log": self.switch(
+                "ACCESS_LOG", False, "Log a line for each HTTP request, and for the end of each WebSocket."
+            ),
             "sentry_dsn": self.text(
                 "SENTRY_DSN",
                 "",
-                "Where unforeseen errors are reported, without requests, variables or message texts.",
+                "Where logged errors are reported, without requests, variables or message texts.",
                 unit="URL",
                 secret=True,
             ),
-            "debug": self.switch("DEBUG", False, "Pages that explain errors; for development alone."),
+            "debug": self.switch("DEBUG", False, "Show pages that explain errors. For development alone."),
         }
 
 
