@@ -1,4 +1,7 @@
-"""Who you are: the user. Written only by accounts.services."""
+"""Who you are: the user, and log-ins that were ended.
+
+Users are written by accounts.services, deletion, importing and admin, ended log-ins by accounts.tokens.
+"""
 
 from __future__ import annotations
 
