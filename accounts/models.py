@@ -1,7 +1,4 @@
-"""Who you are: the user, and log-ins that were ended.
-
-Users are written by accounts.services, deletion, importing and admin, ended log-ins by accounts.tokens.
-"""
+"""Who you are: the user. Written only by accounts.services."""
 
 from __future__ import annotations
 

@@ -27,11 +27,9 @@ from django.core import checks  # noqa: E402
 from django.core.exceptions import ImproperlyConfigured  # noqa: E402
 
 import reaktor.urls  # noqa: E402, F401  the views are imported now, not while somebody waits for the first answer
-from accounts.apps import AccountsConfig  # noqa: E402
 from chat.apps import ChatConfig  # noqa: E402
 from chat.domain.ids import WorkerId  # noqa: E402
 from chat.live.runtime import Runtime  # noqa: E402
-from chat.posting.limits import ChatLimits  # noqa: E402
 from chat.posting.textrules import CurrentTextRules  # noqa: E402
 from chat.transports.native.consumer import NativeConsumer  # noqa: E402
 from chat.transports.socketio.application import ChatApplication  # noqa: E402
@@ -41,8 +39,8 @@ from reaktor.cluster.rundir import RunDir  # noqa: E402
 from reaktor.config.model import Config  # noqa: E402
 from reaktor.engineio.relay import UnixRelay  # noqa: E402
 from reaktor.errors import UnavailableError  # noqa: E402
+from reaktor.limits.rates import Rates  # noqa: E402
 from reaktor.observe import error_reports as reports  # noqa: E402
-from reaktor.observe.metrics import Metrics, added  # noqa: E402
 from reaktor.process import node  # noqa: E402
 from reaktor.socketio.server import SocketIOServer  # noqa: E402
 from reaktor.web.health import HealthApplication  # noqa: E402
@@ -65,11 +63,11 @@ class NodeRuntime(Runtime):
         layer: Any,
         worker: WorkerId,
         *,
-        limits: ChatLimits,
+        rates: Rates,
         text_rules: CurrentTextRules,
         with_authority: bool,
     ) -> None:
-        super().__init__(config, layer, worker, limits=limits, text_rules=text_rules, with_authority=with_authority)
+        super().__init__(config, layer, worker, rates=rates, text_rules=text_rules, with_authority=with_authority)
         # A worker has siblings; a lone process has nobody to hand a request to.
         relay = None if with_authority else _relay(config)
         self.socketio = SocketIOServer(config.engineio, ChatApplication(), worker=worker, relay=relay)
@@ -87,11 +85,6 @@ class NodeRuntime(Runtime):
                 tasks.create_task(self._counts.run(), name="counts")
         finally:
             node.clear()
-
-    def metrics(self) -> Metrics:
-        limits = cast(AccountsConfig, apps.get_app_config("accounts")).limits
-        refused = {f"rate_limited:{name}": count for name, count in limits.refused().items()}
-        return added([super().metrics(), {"counters": refused}])
 
     def _on_message(self, kind: str, body: dict[str, Any]) -> None:
         if not self._counts.on_message(kind, body):
@@ -130,7 +123,7 @@ def create_runtime(slot: int, incarnation: int, *, with_authority: bool = False)
         settings.REAKTOR,
         layer,
         WorkerId(slot, incarnation),
-        limits=chat.limits,
+        rates=chat.rates,
         text_rules=chat.text_rules,
         with_authority=with_authority,
     )

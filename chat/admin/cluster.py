@@ -19,6 +19,7 @@ from django.template.response import TemplateResponse
 from chat.admin.access import MODERATE
 from chat.apps import ChatConfig
 from chat.live import runtime
+from reaktor import __version__
 from reaktor.cluster.control import ask
 from reaktor.cluster.failures import ClusterError
 from reaktor.cluster.rundir import RunDir
@@ -41,7 +42,10 @@ def cluster_page(request: HttpRequest) -> HttpResponse:
 
 
 def cluster_json(request: HttpRequest) -> HttpResponse:
-    """{at, state, workers: [...], authority, connections, given_up}. Counters are totals: who reads twice has rates."""
+    """{at, version, state, workers: [...], authority, connections, given_up}.
+
+    Counters are totals: who reads twice has rates.
+    """
     _check(request)
     try:
         body, status = cluster_status(), 200
@@ -62,6 +66,7 @@ def cluster_status() -> dict[str, Any]:
     authority = found["authority"]
     return {
         "at": time.time(),
+        "version": __version__,
         "state": found["state"],
         "workers": [_worker(worker) for worker in found["workers"]],
         "authority": {name: authority[name] for name in AUTHORITY_FIELDS if name in authority},

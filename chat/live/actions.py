@@ -22,7 +22,6 @@ from chat.domain.sessions import Ending, Status
 from chat.live.runtime import Runtime
 from chat.membership.protocol import Outcome
 from chat.posting.batches import Post, Result
-from chat.posting.limits import ChatLimits
 from chat.selectors import ChannelAccess
 from reaktor.errors import BannedError, ForbiddenError, NotFoundError, TooLargeError
 
@@ -153,13 +152,13 @@ async def join_channel(
 ) -> None:
     """Enter a channel that exists, or ask again what it looks like; `respond` in the turn in which it is entered.
 
-    Raises NotFoundError, TooLargeError (too many channels), RateLimitedError, UnavailableError.
+    Raises NotFoundError, TooLargeError (too many channels), UnavailableError.
     """
     wanted = rules.parse_channel_key(key)
     limit = runtime.config.limits.channels_per_session
     if wanted not in session.channels and len(session.channels) >= limit:
         raise TooLargeError(f"A session is in at most {limit} channels.")
-    found = await runtime.database.read(_enter, runtime.limits, session.user, wanted)
+    found = await runtime.database.read(selectors.channel_access, user=session.user, key=wanted)
     async with runtime.feeds.pinned(wanted):
         answer = await runtime.feeds.answer_since(wanted, after) if after is not None else None
 
@@ -168,11 +167,6 @@ async def join_channel(
                 respond(_join_data(runtime, found, after, answer))
 
         await runtime.join(session, wanted, on_applied)
-
-
-def _enter(limits: ChatLimits, user: UserRef, key: ChannelKey) -> ChannelAccess:
-    limits.check_join(user.id)
-    return selectors.channel_access(user=user, key=key)
 
 
 def _join_data(runtime: Runtime, found: ChannelAccess, after: int | None, answer: ChangesData | None) -> JoinData:
@@ -316,14 +310,8 @@ async def list_channels(runtime: Runtime, session: LiveSession, search: str | No
     return {"results": [_channel_data(runtime, each) for each in found], "next": following}
 
 
-async def create_channel(runtime: Runtime, session: LiveSession, **fields: Any) -> ChannelData:
-    """A new channel of one's own, answered with it. Raises RateLimitedError."""
-    await runtime.database.read(runtime.limits.check_create_channel, session.user.id)
-    return await change_channel(runtime, session, services.channel_create, **fields)
-
-
 async def change_channel(runtime: Runtime, session: LiveSession, service: Any, **fields: Any) -> ChannelData:
-    """channel_update or channel_archive, answered with the channel."""
+    """channel_create, channel_update or channel_archive, answered with the channel."""
     found = await runtime.database.write(service, user=session.user, **fields)
     return _channel_data(runtime, found)
 

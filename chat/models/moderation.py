@@ -1,7 +1,6 @@
 """What keeps a server habitable, as it is stored: sanctions, removals, reports, invites, personal blocks, words, audit.
 
-Written by chat.services, but for the word filter's reports, which chat.posting stores with the messages. Read by
-selectors, admin and posting, and (sanctions and removals, as blocks) by the authority.
+Written only by chat.services; read by selectors, by admin, and (sanctions and removals, as blocks) by the authority.
 Rows are kept when they are over: `lifted_at`, `resolved_at`, `revoked_at` say so.
 """
 

@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from reaktor import __version__
 from reaktor.cluster.control import Control
 from reaktor.cluster.dispatcher import Dispatcher
 from reaktor.cluster.redis import REACH_S, EmbeddedRedis, wait_for_redis
@@ -91,7 +92,8 @@ class Cluster:
         def status() -> dict[str, Any]:
             found = gather(supervisor, companion.status(), dispatcher.status())
             embedded = None if redis is None else {"pid": redis.pid, "restarts": redis.restarts}
-            return {"pid": os.getpid(), "port": cluster.port, **found, "redis": {"embedded": embedded}}
+            own = {"version": __version__, "pid": os.getpid(), "port": cluster.port}
+            return {**own, **found, "redis": {"embedded": embedded}}
 
         def picture() -> dict[str, Any]:
             slots = supervisor.slots

@@ -12,7 +12,7 @@ from reaktor.cluster.worker_process import WorkerProcess
 if TYPE_CHECKING:
     from reaktor.cluster.supervisor import Supervisor
 
-COLUMNS = ("slot", "pid", "inc", "age", "sessions", "lag", "msg/s", "memory", "replica", "state")
+COLUMNS = ("slot", "pid", "inc", "age", "sessions", "lag", "msg/s", "memory", "replica", "version", "state")
 
 
 def gather(supervisor: Supervisor, authority: Mapping[str, Any], connections: Mapping[str, int]) -> dict[str, Any]:
@@ -101,6 +101,7 @@ def _row(worker: Mapping[str, Any]) -> tuple[str, ...]:
         f"{worker['messages_per_s']:g}",
         _memory(worker["rss_bytes"]),
         "behind" if equal is None else "equal" if equal else "DIFFERS",
+        str(worker["runtime"].get("version", "-")),
         str(worker["state"]),
     )
 

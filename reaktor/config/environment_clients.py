@@ -51,7 +51,10 @@ class ClientSections(Reader):
             ),
             send=self.rate("LIMIT_SEND", default.send, "How many messages one user may send."),
             operations=self.rate(
-                "LIMIT_OPERATIONS", default.operations, "How many operations one native session may ask for."
+                "LIMIT_OPERATIONS",
+                default.operations,
+                "How many operations one live session may ask for; over REST, how many exports, read markers and "
+                "deletions one user.",
             ),
             join=self.rate("LIMIT_JOIN", default.join, "How many channels one user may enter, or look at anew."),
             create_channel=self.rate(
@@ -60,7 +63,26 @@ class ClientSections(Reader):
             changes=self.rate(
                 "LIMIT_CHANGES",
                 default.changes,
-                "How many edits, reactions, reports and changes of channels one user may make.",
+                "How many edits, reactions, reports and changes of channels one user may make, and how many "
+                "sessions they may end.",
+            ),
+            memberships=self.rate(
+                "LIMIT_MEMBERSHIPS",
+                default.memberships,
+                "How many memberships, invites, direct channels and personal blocks one user may change.",
+            ),
+            moderation=self.rate(
+                "LIMIT_MODERATION",
+                default.moderation,
+                "How many sanctions, roles and decisions on reports one user may make.",
+            ),
+            bulk_delete=self.rate(
+                "LIMIT_BULK_DELETE", default.bulk_delete, "How often one user may delete many messages at once."
+            ),
+            rename=self.rate(
+                "LIMIT_RENAME",
+                default.rename,
+                "How often one user may take a new name. Each new name ends all of their sessions, which come back.",
             ),
             login=self.rate("LIMIT_LOGIN", default.login, "How many log-ins with one name are tried from one address."),
             register=self.rate("LIMIT_REGISTER", default.register, "How many accounts are made from one address."),

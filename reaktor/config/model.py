@@ -75,6 +75,10 @@ class Limits:
     join: Rate = Rate(300, 60)
     create_channel: Rate = Rate(20, 3600)
     changes: Rate = Rate(60, 60)
+    memberships: Rate = Rate(60, 60)
+    moderation: Rate = Rate(60, 60)
+    bulk_delete: Rate = Rate(6, 60)
+    rename: Rate = Rate(10, 3600)
     login: Rate = Rate(10, 60)
     register: Rate = Rate(60, 600)
     new_account_s: float = 86_400.0

@@ -1,6 +1,7 @@
 """/healthz and /readyz, as a plain ASGI application: they answer while every database thread is busy.
 
-/healthz says 200 while the loop turns. /readyz says 200 or 503, and to insiders with {"database", "bus", "replica"}.
+/healthz says 200 while the loop turns. /readyz says 200 or 503, and to insiders also
+{"database", "bus", "replica", "version"}.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from reaktor import __version__
 from reaktor.config.model import IpNetwork
 from reaktor.db.database import probe
 from reaktor.errors import ReaktorError
@@ -30,7 +32,7 @@ class HealthApplication:
         is_ready = all(parts.values())
         body: dict[str, Any] = {"status": "ready" if is_ready else "not ready"}
         if is_insider(scope, self._allow):
-            body |= parts
+            body |= {**parts, "version": __version__}
         await _answer(send, 200 if is_ready else 503, body)
 
     async def _parts(self) -> dict[str, bool]:

@@ -7,7 +7,6 @@ Source: docs/protocol.md, "Heartbeat and slow clients" and "Close codes".
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -18,8 +17,9 @@ from chat.domain.ids import UserRef
 from chat.domain.sessions import Credentials, SessionInfo
 from chat.live.revalidation import credentials_of
 from chat.transports.native import protocol
-from reaktor.config.model import Limits, NativeTimings, Rate
-from reaktor.errors import Bye, CloseCode, RateLimitedError
+from reaktor.config.model import Limits, NativeTimings
+from reaktor.errors import Bye, CloseCode
+from reaktor.limits.buckets import TokenBucket
 from reaktor.web.wsframe import FrameSink
 
 
@@ -32,7 +32,6 @@ class NativeSession(LiveSession):
         "_limits",
         "_now",
         "_on_close",
-        "_operations",
         "_pinged_at",
         "_seen_at",
         "_sink",
@@ -65,9 +64,8 @@ class NativeSession(LiveSession):
         self._pinged_at: float | None = None
         self._warned = False
         self._closed_by: Bye | None = None
-        self._operations: deque[float] = deque()
         self._typing_at: dict[str, float] = {}
-        self._typings: deque[float] = deque()
+        self._typings = TokenBucket()
 
     @property
     def unsent_bytes(self) -> int:
@@ -104,13 +102,6 @@ class NativeSession(LiveSession):
         self.credentials = credentials_of(claims)
         self._warned = False
 
-    def count_operation(self) -> None:
-        """Raises RateLimitedError at more operations than `limits.operations` (a window of the last ones)."""
-        if not self._limits.enabled:
-            return
-        if (wait_s := _count(self._operations, self._limits.operations, self._now())) is not None:
-            raise RateLimitedError(retry_after_s=wait_s)
-
     def may_tell_typing(self, key: str, *, is_on: bool) -> bool:
         """At most one `typing on` per channel and interval, and an "off" only after one; the rest is dropped.
 
@@ -122,7 +113,7 @@ class NativeSession(LiveSession):
         now = self._now()
         if key in self._typing_at and now - self._typing_at[key] < self._timings.typing_interval_s:
             return False
-        if self._limits.enabled and _count(self._typings, self._limits.operations, now) is not None:
+        if self._limits.enabled and self._typings.take(self._limits.operations, now) is not None:
             return False
         if len(self._typing_at) > self._limits.channels_per_session:
             self._typing_at.clear()
@@ -144,16 +135,6 @@ class NativeSession(LiveSession):
         elif left < timings.expiry_warning_s and not self._warned:
             self._warned = True
             self.write(_expiring(self.expires_at))
-
-
-def _count(times: deque[float], rate: Rate, now: float) -> float | None:
-    """Count one more in a window of the last ones; None, or the seconds until one more is within the rate."""
-    while times and times[0] <= now - rate.period_s:
-        times.popleft()
-    if len(times) >= rate.count:
-        return times[0] + rate.period_s - now
-    times.append(now)
-    return None
 
 
 def _expiring(expires_at: str) -> bytes:

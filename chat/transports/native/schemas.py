@@ -1,7 +1,7 @@
 """JSON Schemas of everything the server says on /ws/v1: shapes, answers, events.
 
 asyncapi.py puts them into the document; a test checks every frame that the suite saw against them. Pure.
-Source: docs/protocol.md, "Shapes", "A message" and "Events".
+Source: docs/protocol.md, "Shapes" and "Events".
 """
 
 from __future__ import annotations

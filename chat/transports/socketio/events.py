@@ -27,6 +27,8 @@ USER_LEFT = "user : left"
 USER_QUIT = "user : quit"
 USER_STATUS_CHANGED = "user : status_changed"
 CHANNEL_CREATED = "channel : created"
+OPERATIONS = {MESSAGE_POST: "message.send", USER_LEFT: "channel.leave", USER_STATUS_CHANGED: "status"}
+"""What clients may say, and the operation of chat.live.operations that it is."""
 ERROR = "error"
 OFFSET = "offset"
 """To clients that can recover their state: what they have been sent so far (docs/socketio-deviations.md)."""

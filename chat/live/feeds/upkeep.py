@@ -17,7 +17,7 @@ from chat import selectors
 from chat.delivery.hub import Hub
 from chat.domain.events import Event, EventType
 from chat.domain.ids import ChannelKey
-from chat.live.feeds import Feeds, OpenFeed, acknowledge
+from chat.live.feeds.open_feeds import Feeds, OpenFeed, acknowledge
 from reaktor.config.model import Delivery as DeliveryConfig
 from reaktor.db.database import Database
 from reaktor.errors import NotFoundError, ReaktorError
