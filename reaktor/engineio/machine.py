@@ -4,9 +4,9 @@
        ▲                      │ probe lost, timeout
        └──────────────────────┘                  any ──end──► CLOSED (final)
 
-Inputs carry `now` (monotonic seconds) and return the actions that the shell (live.py) carries out in order. What is for
-the client waits in one outbox until take_poll() or take_frames(): so the order holds, and nothing is lost or doubled
-across the upgrade. Pure. Source: Engine.IO protocol, "Transports", "Upgrade", "Heartbeat".
+Inputs carry `now` (monotonic seconds) and return the actions that the shell (engine_session.py) carries out in order.
+What is for the client waits in one outbox until take_poll() or take_frames(): so the order holds, and nothing is lost
+or doubled across the upgrade. Pure. Source: Engine.IO protocol, "Transports", "Upgrade", "Heartbeat".
 """
 
 from __future__ import annotations
