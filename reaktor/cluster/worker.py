@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import ctypes
 import importlib
 import logging
 import os
@@ -24,6 +23,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from reaktor.cluster import leash
 from reaktor.cluster.contract import WorkerRuntime
 from reaktor.cluster.handoff import WorkerEnd, wait_for_slot
 from reaktor.cluster.rundir import RunDir
@@ -37,11 +37,11 @@ logger = logging.getLogger(__name__)
 # Without a supervisor nobody else would end this process: sessions get this long, then the watchdog's patience ends.
 ORPHAN_DRAIN_S = 2.0
 ORPHAN_LIMIT_S = 4.0
+ORPHAN_LOOK_S = 1.0
 TERM_DRAIN_S = 3.0
 LAST_ANSWERS_S = 2.0
 CLOSING_S = 1.0
 CANCEL_S = 1.0
-_PR_SET_PDEATHSIG = 1
 
 
 class Worker:
@@ -174,21 +174,36 @@ async def _first(*futures: asyncio.Future[Any]) -> None:
 def die_with_supervisor(handoff: socket.socket) -> None:
     """Make sure that no orphan is left, however this process hangs when its supervisor dies.
 
-    A stopped process is continued by the kernel's death signal; a hung loop is ended by a thread that sees the link's
-    end. (The death signal can't be SIGKILL: the sessions are to be told.)
+    A hung loop is ended by a thread, which sees the end of the link or, where the kernel gives no death signal, looks
+    for its parent. A stopped process is continued by the death signal; without one it ends when somebody continues it.
+    (The death signal can't be SIGKILL: the sessions are to be told.)
     """
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGCONT, 0, 0, 0)
+    supervisor = os.getppid()
+    has_signal = leash.ask_death_signal(signal.SIGCONT)
     watched = os.dup(handoff.fileno())
 
     def watch() -> None:
-        poll = select.poll()
-        poll.register(watched, 0)  # no events asked for: only the hang-up is told
-        poll.poll()
+        if has_signal:
+            wait_for_hangup(watched)
+        else:
+            wait_for_new_parent(supervisor)
         time.sleep(ORPHAN_LIMIT_S)
         os._exit(1)
 
     threading.Thread(target=watch, name="orphan watch", daemon=True).start()
+
+
+def wait_for_hangup(descriptor: int) -> None:
+    """Return when the other end is closed. Only Linux tells it to who asks for no events at all."""
+    poll = select.poll()
+    poll.register(descriptor, 0)
+    poll.poll()
+
+
+def wait_for_new_parent(parent: int) -> None:
+    """Return when this process has another parent than that one: then that one is dead."""
+    while os.getppid() == parent:
+        time.sleep(ORPHAN_LOOK_S)
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:

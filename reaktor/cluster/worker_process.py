@@ -20,7 +20,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from reaktor.cluster.handoff import SupervisorEnd, socket_pair
+from reaktor.cluster.handoff import SupervisorEnd
+from reaktor.cluster.packets import packet_pair
 from reaktor.observe.metrics import Metrics
 
 logger = logging.getLogger(__name__)
@@ -122,7 +123,7 @@ class WorkerProcess:
         self.listener.on_gone(self)
 
     async def _spawn(self, arguments: tuple[str, ...], environment: Mapping[str, str]) -> asyncio.subprocess.Process:
-        ours, theirs = socket_pair()
+        ours, theirs = packet_pair()
         terminal = os.dup(2)
         try:
             process = await asyncio.create_subprocess_exec(

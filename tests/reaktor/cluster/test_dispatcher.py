@@ -12,7 +12,8 @@ import pytest
 
 from reaktor.cluster.dispatcher import Dispatcher, open_listeners
 from reaktor.cluster.failures import ListenError
-from reaktor.cluster.handoff import SupervisorEnd, WorkerEnd, socket_pair
+from reaktor.cluster.handoff import SupervisorEnd, WorkerEnd
+from reaktor.cluster.packets import packet_pair
 from reaktor.cluster.policy import slot_for
 from reaktor.config.model import Cluster
 from tests.support.ports import free_port
@@ -25,7 +26,7 @@ class PlayedWorker:
     """A worker's end: answers each adopted connection with its name."""
 
     def __init__(self, name, dispatcher, slot):
-        ours, theirs = socket_pair()
+        ours, theirs = packet_pair()
         self.name, self.count = name, 0
         self.supervisor = SupervisorEnd(
             ours,
@@ -125,7 +126,7 @@ async def test_only_so_many_wait_and_the_next_is_refused_at_once(stage):
 async def test_what_a_dead_worker_had_not_adopted_goes_to_the_next_one(stage):
     slot = slot_for("127.0.0.1", [1, 2])
     dead = stage.worker(slot)
-    asyncio.get_running_loop().remove_reader(dead.worker._sock.fileno())  # it hangs
+    asyncio.get_running_loop().remove_reader(dead.worker._end.fileno())  # it hangs
     asking = asyncio.create_task(stage.ask())
     await asyncio.sleep(0.1)
     assert dead.supervisor.in_flight == 1
@@ -150,9 +151,9 @@ async def test_what_waits_for_a_slot_that_goes_is_served_by_another(stage):
 async def test_a_worker_without_descriptors_left_costs_the_client_a_503(stage):
     slot = slot_for("127.0.0.1", [1, 2])
     worker = stage.worker(slot)
-    worker.worker._on_packet = lambda packet, descriptors: (
-        [os.close(found) for found in descriptors],
-        WorkerEnd._on_packet(worker.worker, packet, []),
+    worker.worker._on_packet = lambda packet, descriptor: (
+        os.close(descriptor),
+        WorkerEnd._on_packet(worker.worker, packet, None),
     )
     assert (await stage.ask(data=b"GET / HTTP/1.1\r\n\r\n")).startswith(b"HTTP/1.1 503 ")
 
