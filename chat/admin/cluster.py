@@ -22,7 +22,7 @@ from chat.live import runtime
 from reaktor.cluster.control import ask
 from reaktor.cluster.failures import ClusterError
 from reaktor.cluster.rundir import RunDir
-from reaktor.cluster.status import rss_bytes
+from reaktor.observe.memory import rss_bytes
 
 ASK_S = 3.0
 UNAVAILABLE = 503

@@ -1,13 +1,13 @@
-"""How the cluster is: gathered in the supervisor as plain data, shown by clusterctl as a table. Pure but for /proc."""
+"""How the cluster is: gathered in the supervisor as plain data, shown by clusterctl as a table."""
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from reaktor.cluster.worker_process import WorkerProcess
+from reaktor.observe.memory import rss_bytes
 
 if TYPE_CHECKING:
     from reaktor.cluster.supervisor import Supervisor
@@ -62,17 +62,6 @@ def revision_lag(said: Mapping[str, Any], authority: Mapping[str, Any]) -> int |
     if "revision" in authority and "revision" in said and said.get("epoch") == authority.get("epoch"):
         return int(authority["revision"]) - int(said["revision"])
     return None
-
-
-def rss_bytes(pid: int | None) -> int | None:
-    """Resident memory of a process; None when it is gone or can't be read."""
-    if pid is None:
-        return None
-    try:
-        with open(f"/proc/{pid}/statm", encoding="ascii") as statm:
-            return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, ValueError, IndexError):
-        return None
 
 
 def as_table(status: Mapping[str, Any]) -> str:

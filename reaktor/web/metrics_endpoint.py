@@ -16,10 +16,10 @@ from typing import Any
 from reaktor.cluster.control import ask_soon
 from reaktor.cluster.failures import ClusterError
 from reaktor.cluster.rundir import RunDir
-from reaktor.cluster.status import rss_bytes
 from reaktor.config.model import Config, IpNetwork
 from reaktor.errors import UnavailableError
 from reaktor.observe.exposition import CONTENT_TYPE, exposition
+from reaktor.observe.memory import rss_bytes
 from reaktor.observe.metrics import added
 from reaktor.web.insiders import is_insider
 
