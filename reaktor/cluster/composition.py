@@ -11,7 +11,6 @@ import logging
 import os
 import resource
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -136,10 +135,17 @@ def worker_environment(config: Config, redis_url: str, base: Mapping[str, str]) 
 def raise_descriptor_limit() -> None:
     """Allow as many open files as this process may ask for; the workers inherit it. The usual 1,024 are few clients."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return
     wanted = MAX_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MAX_DESCRIPTORS)
-    if soft < wanted:
-        with suppress(ValueError, OSError):
+    while wanted > soft:
+        try:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        except (ValueError, OSError):
+            # macOS calls the hard limit infinite, and refuses all that is over a bound that it tells elsewhere.
+            wanted //= 2
+        else:
+            return
 
 
 async def _end(tasks: list[asyncio.Task[None]]) -> None:

@@ -179,6 +179,9 @@ class Dispatcher:
                     self._on_exhausted(listener, error)
                     return
                 continue  # the client of this one is gone already; accept(2) asks to treat it as a retry
+            if not address:
+                connection.close()  # macOS gives out connections without an address when the client is gone already
+                continue
             self.accepted += 1
             self._on_accepted(connection, normalise(address[0]))
 

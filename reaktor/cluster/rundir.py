@@ -18,9 +18,11 @@ from typing import Any
 
 from reaktor.cluster.failures import RunDirError
 
-# Unix socket paths end at 107 bytes; Redis cuts longer ones without a word.
-MAX_SOCKET_PATH_BYTES = 107
+# The address of a Unix socket has room for 103 bytes on macOS and the BSDs, for 107 on Linux. Redis cuts longer ones
+# without a word.
+MAX_SOCKET_PATH_BYTES = 103
 LONGEST_NAME = "worker-999.9999999.sock"
+SHORT = Path("/tmp")  # noqa: S108  the directory made there is private, and refused when it is somebody else's
 
 
 class RunDir:
@@ -30,9 +32,11 @@ class RunDir:
         self.path = path
         self._lock: int | None = None
         self.sockets = path
-        if len(os.fsencode(path / LONGEST_NAME)) > MAX_SOCKET_PATH_BYTES:
+        if not _is_short(path):
             digest = blake2b(os.fsencode(path), digest_size=6).hexdigest()
-            self.sockets = Path(tempfile.gettempdir()) / f"reaktor-{os.getuid()}-{digest}"
+            name = f"reaktor-{os.getuid()}-{digest}"
+            private = Path(tempfile.gettempdir()) / name
+            self.sockets = private if _is_short(private) else SHORT / name
 
     @property
     def redis_socket(self) -> Path:
@@ -87,6 +91,10 @@ class RunDir:
         except (OSError, ValueError):
             return None
         return found if isinstance(found, dict) else None
+
+
+def _is_short(directory: Path) -> bool:
+    return len(os.fsencode(directory / LONGEST_NAME)) <= MAX_SOCKET_PATH_BYTES
 
 
 def _private(directory: Path) -> None:

@@ -28,7 +28,8 @@ def has_terminal() -> bool:
     try:
         poll = select.poll()
         poll.register(terminal, 0)
-        return not poll.poll(0)
+        # macOS can't poll a terminal, and says POLLNVAL; there the one that is gone could not even be opened.
+        return not any(events & (select.POLLHUP | select.POLLERR) for _, events in poll.poll(0))
     finally:
         os.close(terminal)
 

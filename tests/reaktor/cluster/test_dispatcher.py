@@ -6,10 +6,12 @@ import ipaddress
 import os
 import socket
 import struct
+import time
 from dataclasses import replace
 
 import pytest
 
+from reaktor.cluster import forwarded
 from reaktor.cluster.dispatcher import Dispatcher, open_listeners
 from reaktor.cluster.failures import ListenError
 from reaktor.cluster.handoff import SupervisorEnd, WorkerEnd
@@ -17,6 +19,7 @@ from reaktor.cluster.packets import packet_pair
 from reaktor.cluster.policy import slot_for
 from reaktor.config.model import Cluster
 from tests.support.ports import free_port
+from tests.support.waiting import until
 
 CONFIG = Cluster(bind="127.0.0.1", hold_s=0.6, hold_count=3, peek_s=0.5)
 PROXY = ipaddress.ip_network("127.0.0.9/32")
@@ -86,6 +89,15 @@ async def stage(request):
         await running
     for worker in made.workers:
         worker.close()
+
+
+@pytest.fixture
+def looks(stage, monkeypatch):
+    """One entry for each look at what a proxy says."""
+    found = []
+    original = stage.dispatcher._look._look
+    monkeypatch.setattr(stage.dispatcher._look, "_look", lambda *args: (found.append(1), original(*args))[1])
+    return found
 
 
 async def test_each_address_reaches_its_own_slot_every_time(stage):
@@ -188,12 +200,9 @@ async def test_a_trusted_proxys_connection_goes_by_the_client_that_it_names(stag
 
 
 @pytest.mark.parametrize("stage", [{"trusted_proxies": (PROXY,), "peek_count": 2}], indirect=True)
-async def test_headers_that_come_in_pieces_are_waited_for_without_spinning(stage, monkeypatch):
+async def test_headers_that_come_in_pieces_are_waited_for_without_spinning(stage, looks):
     stage.worker(1)
     stage.worker(2)
-    looks = []
-    original = stage.dispatcher._look._look
-    monkeypatch.setattr(stage.dispatcher._look, "_look", lambda *args: (looks.append(1), original(*args))[1])
     reader, writer = await asyncio.open_connection("127.0.0.1", stage.port, local_addr=("127.0.0.9", 0))
     for part in (b"GET / HTTP/1.1\r\nX-Forwar", b"ded-For: 203.0.113.7\r\n", b"Host: x\r\n\r\n"):
         writer.write(part)
@@ -201,6 +210,53 @@ async def test_headers_that_come_in_pieces_are_waited_for_without_spinning(stage
     assert await reader.read() == f"worker {slot_for('203.0.113.7', [1, 2])}".encode()
     assert len(looks) <= 6
     writer.close()
+
+
+@pytest.mark.parametrize("stage", [{"trusted_proxies": (PROXY,)}], indirect=True)
+async def test_a_kernel_that_minds_no_low_water_mark_is_looked_at_now_and_then(stage, looks, monkeypatch):
+    monkeypatch.setattr(forwarded.socket, "SO_RCVLOWAT", -1)
+    stage.worker(1)
+    stage.worker(2)
+    reader, writer = await asyncio.open_connection("127.0.0.1", stage.port, local_addr=("127.0.0.9", 0))
+    started = time.monotonic()
+    writer.write(b"GET / HTTP/1.1\r\n")
+    await until(lambda: len(looks) >= 6)
+    assert time.monotonic() - started > forwarded.LOOK_AGAIN_S
+    writer.write(b"X-Forwarded-For: 203.0.113.7\r\n\r\n")
+    assert await reader.read() == f"worker {slot_for('203.0.113.7', [1, 2])}".encode()
+    writer.close()
+
+
+@pytest.mark.parametrize("stage", [{"trusted_proxies": (PROXY,)}], indirect=True)
+async def test_a_proxy_that_ends_in_the_middle_of_its_headers_costs_few_looks(stage, looks):
+    """Its end keeps the socket readable whatever the low-water mark, until the time for the look is over."""
+    stage.worker(1)
+    stage.worker(2)
+    reader, writer = await asyncio.open_connection("127.0.0.1", stage.port, local_addr=("127.0.0.9", 0))
+    writer.write(b"GET / HTTP/1.1\r\n")
+    writer.write_eof()
+    assert await reader.read() == f"worker {slot_for('127.0.0.9', [1, 2])}".encode()
+    assert len(looks) <= 20
+    writer.close()
+
+
+async def test_a_connection_without_an_address_is_closed_and_the_next_one_served(stage):
+    """macOS: accept() gives them out for clients that are gone already."""
+    worker = stage.worker(slot_for("127.0.0.1", [1, 2]))
+    ours, theirs = socket.socketpair()
+    (listener,) = stage.dispatcher._listeners
+
+    class Listener:
+        answers = [(ours, None)]
+
+        def accept(self):
+            return self.answers.pop() if self.answers else listener.accept()
+
+    stage.dispatcher._on_acceptable(Listener())
+    assert theirs.recv(1) == b""
+    theirs.close()
+    assert await stage.ask() == worker.name.encode()
+    assert stage.dispatcher.status()["accepted"] == 1
 
 
 @pytest.mark.parametrize("stage", [{"trusted_proxies": (PROXY,), "peek_count": 2}], indirect=True)
