@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from reaktor.cluster.control import Control
-from reaktor.cluster.dispatcher import Dispatcher
+from reaktor.cluster.dispatcher import Dispatcher, address_of
 from reaktor.cluster.redis import REACH_S, EmbeddedRedis, wait_for_redis
 from reaktor.cluster.rundir import RunDir
 from reaktor.cluster.signals import Signals
@@ -65,6 +65,7 @@ class Cluster:
                 await wait_for_redis(str(self.config.redis_url), REACH_S)
             else:
                 await redis.start()
+                run_dir.tell(bus=redis.url)
             await self._run_with(run_dir, redis)
         finally:
             if redis is not None:
@@ -111,20 +112,18 @@ class Cluster:
 
     def _greeting(self, redis: EmbeddedRedis | None) -> str:
         cluster = self.config.cluster
-        host = "127.0.0.1" if cluster.bind in ("0.0.0.0", "::", "") else cluster.bind.split(",")[0]  # noqa: S104
-        shown = f"[{host}]" if ":" in host else host
         workers = f"{cluster.workers} worker" + ("s" if cluster.workers != 1 else "")
         bus = "Redis of REDIS_URL" if redis is None else "embedded Redis"
-        return f"Reaktor is listening on http://{shown}:{cluster.port}/ ({workers}, {bus})"
+        return f"Reaktor is listening on {address_of(cluster.bind, cluster.port)} ({workers}, {bus})"
 
 
-def worker_environment(config: Config, redis_url: str, base: Mapping[str, str]) -> dict[str, str]:
-    """The supervisor's own environment with what its options and the embedded Redis change."""
+def worker_environment(config: Config, redis_url: str | None, base: Mapping[str, str]) -> dict[str, str]:
+    """The supervisor's own environment with what its options and the embedded Redis change. For all that it starts."""
     # It may have come from a file; a worker that is told twice would refuse to start.
     told = {name: value for name, value in base.items() if name != "REDIS_URL_FILE"}
     return {
         **told,
-        "REDIS_URL": redis_url,
+        **({"REDIS_URL": redis_url} if redis_url else {}),
         "PORT": str(config.cluster.port),
         "BIND": config.cluster.bind,
         "WORKERS": str(config.cluster.workers),

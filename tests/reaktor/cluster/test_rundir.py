@@ -22,6 +22,16 @@ def test_a_second_supervisor_is_refused_with_the_first_ones_pid(tmp_path):
     assert second.supervisor() is None
 
 
+def test_what_a_server_tells_of_itself_is_there_until_it_ends(tmp_path):
+    run_dir = RunDir(tmp_path / "8000")
+    run_dir.claim(8000)
+    run_dir.tell(bus="unix:///a/long/path/to/redis.sock")
+    run_dir.tell(bus="unix:///short")
+    assert run_dir.supervisor() == {**run_dir.supervisor(), "pid": os.getpid(), "port": 8000, "bus": "unix:///short"}
+    run_dir.release()
+    assert run_dir.supervisor() is None
+
+
 def test_it_is_private_and_what_a_dead_supervisor_left_is_cleared_away(tmp_path):
     run_dir = RunDir(tmp_path / "run" / "8000")
     run_dir.path.mkdir(parents=True, mode=0o755)
