@@ -27,7 +27,7 @@ $(VENV)/.installed-dev: requirements.txt requirements-dev.txt
 install: $(VENV)/.installed  ## the virtual environment with what the server needs
 
 install-dev: $(VENV)/.installed-dev  ## the same with what tests and checks need
-	@scripts/test-requirements
+	@scripts/test-requirements $(BIN)/python
 
 run: install  ## install, migrate, serve (PORT, WORKERS, REDIS_URL, DATABASE_URL, DATA_DIR)
 	@$(BIN)/python manage.py migrate --verbosity 0
