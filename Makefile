@@ -3,26 +3,31 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8000
+# Binary packages first: for some systems only an older release of a package has one, and a newer one wants a compiler.
+PIP_INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --prefer-binary
+CHECK_PYTHON = $(PYTHON) -c 'import sys; sys.version_info < (3, 11) and sys.exit("Reaktor needs Python 3.11 or later: name one, as in make run PYTHON=python3.11")'
 
 .PHONY: help install install-dev run dev test test-fast explore lint format bench chaos conformance-server clean
 
 help:  ## say what there is
-	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 22
+	@awk -F ':.*## *' '/^[a-z-]+:.*##/ { printf "%-22s%s\n", $$1, $$2 }' Makefile
 
 $(VENV)/.installed: requirements.txt
+	@$(CHECK_PYTHON)
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(PIP_INSTALL) -r requirements.txt
 	@touch $@
 
 $(VENV)/.installed-dev: requirements.txt requirements-dev.txt
+	@$(CHECK_PYTHON)
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	$(PIP_INSTALL) -r requirements-dev.txt
 	@touch $@ $(VENV)/.installed
 
 install: $(VENV)/.installed  ## the virtual environment with what the server needs
 
 install-dev: $(VENV)/.installed-dev  ## the same with what tests and checks need
-	@scripts/test-requirements
+	@scripts/test-requirements $(BIN)/python
 
 run: install  ## install, migrate, serve (PORT, WORKERS, REDIS_URL, DATABASE_URL, DATA_DIR)
 	@$(BIN)/python manage.py migrate --verbosity 0

@@ -1,7 +1,8 @@
 """The composition root of a process that serves: HTTP and WebSocket applications, and the runtime beneath them.
 
-A worker gets `application` and create_runtime() from here and starts the runtime itself. Any other server (runserver,
-plain Daphne) just calls `application`: the first request starts a runtime with the authority inside, in its loop.
+A worker gets `application` and create_runtime() from here and starts the runtime itself. So does runcluster without a
+Redis, with create_lone_runtime(). Any other server (runserver, plain Daphne) just calls `application`: the first
+request starts a runtime with the authority inside, in its loop.
 """
 
 from __future__ import annotations
@@ -130,6 +131,11 @@ def create_runtime(slot: int, incarnation: int, *, with_authority: bool = False)
     )
 
 
+def create_lone_runtime() -> NodeRuntime:
+    """The runtime of a process that is the whole server, not yet running."""
+    return create_runtime(*LONE_WORKER, with_authority=True)
+
+
 class Application:
     """Routes scopes: health, metrics and REST for HTTP, the native transport for WebSocket."""
 
@@ -178,7 +184,7 @@ class Application:
         async with self._starting:
             if node.current() is not None:
                 return
-            runtime = create_runtime(*LONE_WORKER, with_authority=True)
+            runtime = create_lone_runtime()
             # It outlives the request that happened to start it, and must not log under its id.
             nobodys = contextvars.Context()
             self._lone = asyncio.create_task(runtime.run(), name="runtime", context=nobodys)

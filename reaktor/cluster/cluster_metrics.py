@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from reaktor.cluster.worker_process import WorkerProcess, WorkerState
+from reaktor.cluster.worker_process import WorkerProcess, WorkerState, revision_lag
 from reaktor.observe.memory import rss_bytes
 from reaktor.observe.metrics import Metrics, added, lasting
 
@@ -60,7 +60,7 @@ class ClusterMetrics:
 def _of_worker(worker: WorkerProcess, authority: Mapping[str, Any]) -> Metrics:
     is_ready = worker.state is WorkerState.READY
     gauges = {"workers_ready": int(is_ready), "memory_bytes": rss_bytes(worker.pid) or 0}
-    if is_ready and (lag := worker.revision_lag(authority)) is not None:
+    if is_ready and (lag := revision_lag(worker.status, authority)) is not None:
         # A beat may be younger than what the authority knew a moment ago.
         gauges["replica_lag"] = max(lag, 0)
     return added([worker.metrics, {"gauges": gauges}])

@@ -55,6 +55,12 @@ def open_listeners(bind: str, port: int, backlog: int) -> list[socket.socket]:
     return opened
 
 
+def address_of(bind: str, port: int) -> str:
+    """Where a browser on this machine finds what listens there."""
+    host = "127.0.0.1" if bind in ("0.0.0.0", "::", "") else bind.split(",")[0]  # noqa: S104
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
+
+
 class Dispatcher:
     """Listening sockets, lanes, and the way between them.
 
@@ -180,6 +186,9 @@ class Dispatcher:
                     self._on_exhausted(listener, error)
                     return
                 continue  # the client of this one is gone already; accept(2) asks to treat it as a retry
+            if not address:
+                connection.close()  # macOS gives out connections without an address when the client is gone already
+                continue
             self.accepted += 1
             self._on_accepted(connection, normalise(address[0]))
 

@@ -247,10 +247,11 @@ class Environment(Reader):
             workers=self.number(
                 "WORKERS",
                 max((os.cpu_count() or 2) - 1, 1),
-                "How many worker processes run.",
+                "How many worker processes run. More than one need a Redis.",
                 maximum=256,
                 shown="CPUs less one",
             ),
+            are_workers_given=bool(self.env.get("WORKERS", "").strip()),
             spare_workers=self.number(
                 "SPARE_WORKERS",
                 default.spare_workers,

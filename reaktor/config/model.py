@@ -13,6 +13,8 @@ from reaktor.addresses import IpNetwork
 
 KIB = 1024
 MIB = 1024 * 1024
+SERVER_FILE = "supervisor.json"
+"""In the run directory: who serves there, and where it hears what commands have to say."""
 
 
 class ConfigError(ValueError):
@@ -203,6 +205,8 @@ class Cluster:
     bind: str = "0.0.0.0"  # noqa: S104  a chat server is there to be reached; BIND narrows it
     port: int = 8000
     workers: int = 1
+    are_workers_given: bool = False
+    """Whether somebody asked for that many, or it is what the machine suggests."""
     spare_workers: int = 1
     trusted_proxies: tuple[IpNetwork, ...] = ()
     beat_interval_s: float = 1.0

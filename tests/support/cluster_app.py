@@ -9,6 +9,7 @@ import json
 import os
 import time
 
+from reaktor.observe.memory import rss_bytes
 from reaktor.web.wsframe import FRAMES_EXTENSION, text_frame
 
 if os.path.exists(os.environ.get("TEST_BROKEN_IF", "")):
@@ -60,8 +61,7 @@ async def _http(scope, receive, send):
     if path == "/echo":
         await _answer(send, {"bytes": len(body)})
     elif path == "/rss":
-        with open(f"/proc/{os.getpid()}/statm") as statm:  # noqa: ASYNC230  /proc does not block
-            await _answer(send, {"rss": int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")})
+        await _answer(send, {"rss": rss_bytes(os.getpid())})
     else:
         await _answer(send, _who(scope))
 

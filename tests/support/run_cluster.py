@@ -29,7 +29,7 @@ class Companion:
         return {"epoch": 1, "revision": 7, "digest": "same", "sessions": 0, "exited": self.exited}
 
 
-if __name__ == "__main__":
+def main():
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     cluster = Cluster(
         config_from(os.environ),
@@ -41,3 +41,7 @@ if __name__ == "__main__":
         asyncio.run(cluster.run())
     except ClusterError as error:
         sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()

@@ -55,7 +55,7 @@ class Command(BaseCommand):
         match order:
             case "status":
                 where = f"Reaktor {answer['version']} on port {answer['port']}"
-                title = f"{where}: {answer['state']}, supervisor {answer['pid']}"
+                title = f"{where}: {answer['state']}, {answer['role']} {answer['pid']}"
                 return f"{title}\n\n{as_table(answer)}"
             case "scale":
                 return f"{answer['workers']} workers serve."
