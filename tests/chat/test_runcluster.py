@@ -10,6 +10,7 @@ import pytest
 from chat.management.commands import runcluster
 from chat.management.commands.runcluster import must_be_alone, retention
 from reaktor.cluster.failures import RedisUnavailableError
+from reaktor.config.environment import config_from
 from reaktor.config.model import Cluster, Config
 
 
