@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8000
 
-.PHONY: help install install-dev run dev test test-fast explore lint format bench chaos conformance-server clean
+.PHONY: help install install-dev run dev test test-fast coverage explore lint format bench chaos conformance-server clean
 
 help:  ## say what there is
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 22
@@ -37,6 +37,12 @@ test: install-dev  ## everything, in two processes
 
 test-fast: install-dev  ## without clusters, browsers and foreign clients
 	$(BIN)/pytest -m "not cluster and not browser and not interop"
+
+coverage: install-dev  ## lines and branches that the fast tests reach, servers that they start included (ALL=1: all tests)
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest $(if $(ALL),-n 2 --dist loadgroup,-m "not cluster and not browser and not interop")
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
 
 explore: install-dev  ## the property tests with examples that nobody has tried yet
 	$(BIN)/pytest -n 2 tests/property --hypothesis-profile=default
