@@ -47,8 +47,8 @@ async def test_workers_count_in_the_redis_of_their_server(chat: ChatCluster) -> 
     one = await NativeClient.connect(chat.url, token, local_addr=(chat.source(1), 0))
     two = await NativeClient.connect(chat.url, token, local_addr=(chat.source(2), 0))
     for client in (one, two, one):
-        await client.join("general")
+        await client.request("channel.create", name="counted", kind="unlisted")
     user_id = one.greeting["user"]["id"]
     with redis.Redis.from_url(f"unix://{chat.run_dir.redis_socket}") as client:
-        assert client.llen(f"reaktor:limit:join:{user_id}") == 3
+        assert client.llen(f"reaktor:limit:create_channel:{user_id}") == 3
     await asyncio.gather(one.close(), two.close())
