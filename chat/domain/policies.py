@@ -130,6 +130,31 @@ def check_outranks(actor: Rank, target: Rank, *, needed: Rank = Rank.MODERATOR) 
         raise ForbiddenError("That is only for somebody of a higher rank than theirs.")
 
 
+def check_edit_message(*, is_own: bool) -> None:
+    """Nobody changes what another one said. Raises ForbiddenError."""
+    if not is_own:
+        raise ForbiddenError("Only its author may edit a message.")
+
+
+def check_delete_message(access: Access, *, is_own: bool) -> None:
+    """By its author, or by a moderator of its channel. Raises ForbiddenError."""
+    if not is_own and not access.can_moderate:
+        raise ForbiddenError("Only its author or a moderator may delete a message.")
+
+
+def check_decide_report(*, is_own_message: bool) -> None:
+    """A moderator decides about others. Raises ForbiddenError."""
+    if is_own_message:
+        raise ForbiddenError("Somebody else decides about what you wrote.")
+
+
+def check_give_role(giver: Rank, role: Role, *, to_oneself: bool) -> None:
+    """At most one's own, to others as to oneself. Raises ForbiddenError."""
+    if _RANKS[role] > giver:
+        whose = "Nobody gives themselves a higher role." if to_oneself else "Nobody gives a role above their own."
+        raise ForbiddenError(whose)
+
+
 @dataclass(frozen=True, slots=True)
 class Restriction:
     """A mute or ban in force. `until` None: for good; `is_everywhere`: not for one channel alone."""

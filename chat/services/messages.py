@@ -17,7 +17,7 @@ from chat.domain import rules
 from chat.domain.errors import ArchivedError
 from chat.domain.events import Event, EventType, MessageData
 from chat.domain.ids import ChannelKey, UserId, UserRef
-from chat.domain.policies import TextRules
+from chat.domain.policies import TextRules, check_delete_message, check_edit_message
 from chat.models import AuditAction, Channel, Mention, Message, Reaction, Report
 from chat.posting.batches import Post, Stored, store_batch
 from chat.posting.mentioning import Mentioning
@@ -26,7 +26,7 @@ from chat.posting.statements import LockedChannel, channels_lock
 from chat.posting.textrules import CurrentTextRules, flagged
 from chat.selectors import ChannelAccess, channel_access, message_by_id, parse_message_id
 from chat.services.audit import audit_add
-from reaktor.errors import ConflictError, ForbiddenError, NotFoundError, ReaktorError, UnavailableError
+from reaktor.errors import ConflictError, NotFoundError, ReaktorError, UnavailableError
 from reaktor.process import node
 
 REACTIONS_PER_MESSAGE = 200
@@ -89,8 +89,7 @@ def message_edit(
     allowed = text_rules.current() if text_rules is not None else TextRules()
 
     def change(message: Message, found: ChannelAccess, channel: LockedChannel) -> bool:
-        if str(message.author_id) != user.id:
-            raise ForbiddenError("Only its author may edit a message.")
+        check_edit_message(is_own=str(message.author_id) == user.id)
         if message.text == wanted:
             return False
         message.text = wanted
@@ -110,8 +109,7 @@ def message_delete(*, user: UserRef, key: str, message_id: str, reason: str = ""
 
     def change(message: Message, found: ChannelAccess, channel: LockedChannel) -> bool:
         is_own = str(message.author_id) == user.id
-        if not is_own and not found.access.can_moderate:
-            raise ForbiddenError("Only its author or a moderator may delete a message.")
+        check_delete_message(found.access, is_own=is_own)
         if message.deleted_at is not None:
             return False
         text_remove(message)

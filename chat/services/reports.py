@@ -9,14 +9,14 @@ from django.db import transaction
 
 from chat.domain.ids import ChannelKey, UserId, UserRef
 from chat.domain.moderation import ReportData
-from chat.domain.policies import Resolution, SanctionKind
+from chat.domain.policies import Resolution, SanctionKind, check_decide_report
 from chat.domain.rules import check_reason
 from chat.models import AuditAction, Message, Report
 from chat.selectors import channel_access, parse_message_id, report_data
 from chat.services.audit import audit_add
 from chat.services.messages import message_delete
 from chat.services.sanctions import sanction_issue
-from reaktor.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
+from reaktor.errors import ConflictError, InvalidError, NotFoundError
 
 RELATED = ("channel", "author", "reporter", "resolved_by")
 
@@ -84,8 +84,7 @@ def report_resolve(
             raise NotFoundError("There is no such report.")
         key = ChannelKey(report.channel.key)
         channel_access(user=user, key=key, to_moderate=True).access.check_moderate()
-        if str(report.author_id) == user.id:
-            raise ForbiddenError("Somebody else decides about what you wrote.")
+        check_decide_report(is_own_message=str(report.author_id) == user.id)
         if report.resolved_at is not None:
             raise ConflictError("That report is decided already.")
         if resolution != Resolution.DISMISSED:

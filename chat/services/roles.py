@@ -7,7 +7,7 @@ import uuid
 from django.db import transaction
 
 from chat.domain.ids import ChannelKey, UserRef
-from chat.domain.policies import Rank, Role, rank_of
+from chat.domain.policies import Rank, Role, check_give_role, rank_of
 from chat.models import AuditAction, Channel, ChannelMembership, UserBlock
 from chat.selectors import ChannelAccess, channel_access
 from chat.services.audit import audit_add
@@ -32,8 +32,7 @@ def role_set(*, user: UserRef, key: str, username: str, role: str) -> Role:
             return _step_down(user, key, wanted)
         target = target_find(user, username, key, needed=Rank.OWNER)
         assert target.found is not None  # noqa: S101  a key was given
-        if rank_of(wanted, is_staff=False, is_superuser=False) > target.actor_rank:
-            raise ForbiddenError("Nobody gives a role above their own.")
+        check_give_role(target.actor_rank, wanted, to_oneself=False)
         channel_id = target.found.channel.id
         _check_willing(user, target)
         member_add(channel_id, target.ref.id, read_number=target.found.channel.number)
@@ -61,9 +60,7 @@ def _check_willing(user: UserRef, target: Target) -> None:
 def _step_down(user: UserRef, key: str, wanted: Role) -> Role:
     found = channel_access(user=user, key=ChannelKey(key))
     owners = ChannelMembership.objects.filter(channel_id=found.channel.id, role=Role.OWNER.value)
-    own_rank = rank_of(found.access.role, is_staff=False, is_superuser=False)
-    if rank_of(wanted, is_staff=False, is_superuser=False) > own_rank:
-        raise ForbiddenError("Nobody gives themselves a higher role.")
+    check_give_role(rank_of(found.access.role, is_staff=False, is_superuser=False), wanted, to_oneself=True)
     if found.access.role is Role.OWNER and wanted is not Role.OWNER and not owners.exclude(user_id=user.id).exists():
         raise ConflictError("Give the channel another owner first.")
     _store(user, found, user, wanted)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from chat.domain.errors import ArchivedError, MutedError, NotAMemberError
 from chat.domain.policies import (
+    Access,
     Author,
     ChannelKind,
     ChannelState,
@@ -18,6 +20,10 @@ from chat.domain.policies import (
     Role,
     SanctionKind,
     TextRules,
+    check_decide_report,
+    check_delete_message,
+    check_edit_message,
+    check_give_role,
     check_outranks,
     posting_refusal,
     rank_of,
@@ -180,3 +186,29 @@ def test_reasons_are_bounded_and_ends_are_to_come() -> None:
     assert check_until(NOW + HOUR, NOW) == NOW + HOUR
     with pytest.raises(InvalidError):
         check_until(NOW, NOW)
+
+
+@given(st.sampled_from(ChannelKind), st.none() | st.sampled_from(Role), st.booleans(), st.booleans(), st.booleans())
+def test_messages_are_edited_by_their_author_and_deleted_by_moderators_too(
+    kind: ChannelKind, role: Role | None, is_staff: bool, is_banned: bool, is_own: bool
+) -> None:
+    access = Access(kind, role, is_staff=is_staff, is_banned=is_banned)
+    with nullcontext() if is_own else pytest.raises(ForbiddenError):
+        check_edit_message(is_own=is_own)
+    with nullcontext() if is_own or access.can_moderate else pytest.raises(ForbiddenError):
+        check_delete_message(access, is_own=is_own)
+
+
+@pytest.mark.parametrize("to_oneself", [True, False])
+def test_nobody_gives_a_role_above_their_own_rank(to_oneself: bool) -> None:
+    for giver in Rank:
+        for role in Role:
+            needed = rank_of(role, is_staff=False, is_superuser=False)
+            with nullcontext() if giver >= needed else pytest.raises(ForbiddenError):
+                check_give_role(giver, role, to_oneself=to_oneself)
+
+
+def test_nobody_decides_a_report_of_their_own_message() -> None:
+    check_decide_report(is_own_message=False)
+    with pytest.raises(ForbiddenError):
+        check_decide_report(is_own_message=True)
