@@ -69,12 +69,6 @@ class Request:
         """Whether this transport may carry bytes as they are (the client did not ask for base64)."""
         return "b64" not in self.query or self.query["b64"] in ("", "0", "false")
 
-    @property
-    def jsonp(self) -> int | None:
-        """The index of the JSONP callback, or None. Digits only: it goes into a script."""
-        digits = "".join(character for character in self.query.get("j", "") if character in "0123456789")[:10]
-        return int(digits) if digits else None
-
 
 def header(scope: Scope, name: bytes) -> str | None:
     """The first header of this lower-case name, or None."""

@@ -21,10 +21,7 @@ RESTARTING = 4001
 
 
 class EngineServer:
-    """`worker` goes into every sid; `relay` takes requests whose sid names another one (None: there is no other).
-
-    `allow_jsonp`: docs/adr/0010-jsonp-off.md.
-    """
+    """`worker` goes into every sid; `relay` takes requests whose sid names another one (None: there is no other)."""
 
     def __init__(
         self,
@@ -33,11 +30,10 @@ class EngineServer:
         *,
         worker: tuple[int, int] = (0, 0),
         relay: Relay | None = None,
-        allow_jsonp: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.engine = Engine(options, application, worker=Worker(*worker), relay=relay, clock=clock)
-        self._http = HttpTransport(self.engine, allow_jsonp=allow_jsonp)
+        self._http = HttpTransport(self.engine)
         self._websocket = WebSocketTransport(self.engine)
 
     def __len__(self) -> int:

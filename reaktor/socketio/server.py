@@ -22,7 +22,7 @@ from reaktor.socketio.packet import ROOT
 
 
 class SocketIOServer:
-    """`namespaces` are those that may be joined; `worker`, `relay` and `allow_jsonp` as in EngineServer."""
+    """`namespaces` are those that may be joined; `worker` and `relay` as in EngineServer."""
 
     def __init__(
         self,
@@ -32,7 +32,6 @@ class SocketIOServer:
         namespaces: Iterable[str] = (ROOT,),
         worker: tuple[int, int] = (0, 0),
         relay: Relay | None = None,
-        allow_jsonp: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._options = options
@@ -40,7 +39,7 @@ class SocketIOServer:
         # Revision 4 joins everybody to `/`.
         self._namespaces = frozenset(namespaces) | {ROOT}
         self._tasks = Tasks()
-        self.engine = EngineServer(options, self, worker=worker, relay=relay, allow_jsonp=allow_jsonp, clock=clock)
+        self.engine = EngineServer(options, self, worker=worker, relay=relay, clock=clock)
 
     def __len__(self) -> int:
         """Live Engine.IO sessions."""

@@ -28,15 +28,11 @@ from tests.support.socketio_suite_app import NAMESPACES, SuiteApplication
 class ConformanceApplication:
     """Both servers behind their paths, as one ASGI application; they run from the first request on, or inside run()."""
 
-    def __init__(
-        self, options: EngineIO, *, worker: tuple[int, int] = (0, 0), relay: Relay | None = None, jsonp: bool = False
-    ) -> None:
+    def __init__(self, options: EngineIO, *, worker: tuple[int, int] = (0, 0), relay: Relay | None = None) -> None:
         self.echo = Echo()
         self.suite = SuiteApplication()
-        self.engineio = EngineServer(options, self.echo, worker=worker, relay=relay, allow_jsonp=jsonp)
-        self.socketio = SocketIOServer(
-            options, self.suite, namespaces=NAMESPACES, worker=worker, relay=relay, allow_jsonp=jsonp
-        )
+        self.engineio = EngineServer(options, self.echo, worker=worker, relay=relay)
+        self.socketio = SocketIOServer(options, self.suite, namespaces=NAMESPACES, worker=worker, relay=relay)
         self._running: list[asyncio.Task[None]] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -92,7 +88,6 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--unix", type=Path, help="listen on this Unix socket, too")
     parser.add_argument("--worker", default="0.0", help="slot.incarnation in the sids")
     parser.add_argument("--relay", help="where other workers listen, with {slot} and {incarnation} in it")
-    parser.add_argument("--jsonp", action="store_true", help="allow JSONP polling")
     given = parser.parse_args(arguments)
     options = Config.from_mapping(os.environ).engineio
     slot, incarnation = map(int, given.worker.split("."))
@@ -103,15 +98,7 @@ def main(arguments: list[str]) -> None:
             patience_s=options.ping_interval_s + options.ping_timeout_s + 5,
             max_body_bytes=options.max_payload_bytes,
         )
-    serve(
-        given.port,
-        options,
-        unix=given.unix,
-        plain=given.plain,
-        worker=(slot, incarnation),
-        relay=relay,
-        jsonp=given.jsonp,
-    )
+    serve(given.port, options, unix=given.unix, plain=given.plain, worker=(slot, incarnation), relay=relay)
 
 
 if __name__ == "__main__":
