@@ -19,7 +19,7 @@ from twisted.internet.abstract import FileDescriptor
 from reaktor.cluster.address_counts import Hold
 from reaktor.cluster.responses import json_response
 from reaktor.errors import ErrorCode
-from reaktor.web.wsframe import binary_frame, text_frame
+from reaktor.web.websocket_frames import binary_frame, text_frame
 
 # Messages that an application has not taken yet: reading stops at the first figure and goes on at the second.
 INBOX_HIGH = 64

@@ -11,7 +11,8 @@ from typing import Any
 
 from reaktor.engineio.packets import Codec, Outgoing, ReadyPacket
 from reaktor.engineio.tasks import Tasks
-from reaktor.web.wsframe import FrameSink, binary_frame, text_frame
+from reaktor.web.frame_sink import FrameSink
+from reaktor.web.websocket_frames import binary_frame, text_frame
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 NORMAL_CLOSE = 1000

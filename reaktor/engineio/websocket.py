@@ -12,7 +12,7 @@ from reaktor.engineio.engine_session import EngineSession
 from reaktor.engineio.packets import CloseReason, Codec, PayloadError
 from reaktor.engineio.pipe import Pipe
 from reaktor.engineio.request import WEBSOCKET, EngineError, Request, RequestError, Scope, read_request
-from reaktor.web.wsframe import FRAMES_EXTENSION
+from reaktor.web.frame_sink import sink_of
 
 # Close codes with which a client ends the transport itself: it left a page, or closed it, with or without a code.
 CLIENT_CLOSED_CODES = frozenset({1000, 1001, 1005})
@@ -65,8 +65,7 @@ class WebSocketTransport:
         await self._read(session, pipe, receive)
 
     def _pipe(self, codec: Codec, request: Request, scope: Scope, send: Send) -> Pipe:
-        sink = (scope.get("extensions") or {}).get(FRAMES_EXTENSION)
-        return Pipe(codec, send, sink, self._engine.tasks, allow_binary=request.allow_binary)
+        return Pipe(codec, send, sink_of(scope), self._engine.tasks, allow_binary=request.allow_binary)
 
     async def _read(self, session: EngineSession, pipe: Pipe, receive: Receive) -> None:
         """Hand over what the socket says until it is gone. Cancelled: the server stops, the client is not to blame."""

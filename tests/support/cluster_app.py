@@ -9,7 +9,8 @@ import json
 import os
 import time
 
-from reaktor.web.wsframe import FRAMES_EXTENSION, text_frame
+from reaktor.web.frame_sink import sink_of
+from reaktor.web.websocket_frames import text_frame
 
 if os.path.exists(os.environ.get("TEST_BROKEN_IF", "")):
     raise SyntaxError("broken on purpose")
@@ -103,7 +104,7 @@ async def _obey(text, scope, send):
     elif word == "!fail":
         raise RuntimeError("a secret of the application")
     elif word == "!flood":
-        sink = scope["extensions"][FRAMES_EXTENSION]
+        sink = sink_of(scope)
         for number in range(int(argument)):
             sink.write(text_frame(b"sink %d" % number))
             await send({"type": "websocket.send", "text": f"asgi {number}"})

@@ -41,8 +41,8 @@ from reaktor.errors import (
     TooLargeError,
 )
 from reaktor.observe.logcontext import SESSION, SESSION_CHARS
+from reaktor.web.frame_sink import FrameSink, sink_of
 from reaktor.web.origins import is_allowed_origin
-from reaktor.web.wsframe import FRAMES_EXTENSION, FrameSink
 
 logger = logging.getLogger(__name__)
 
@@ -129,7 +129,7 @@ class NativeConsumer(AsyncConsumer):
             await self._handle(await self._next_text())
 
     def _make_sink(self) -> FrameSink:
-        ready_made: FrameSink | None = (self.scope.get("extensions") or {}).get(FRAMES_EXTENSION)
+        ready_made = sink_of(self.scope)
         if ready_made is not None:
             return ready_made
         sink = AsgiSink(self._send_asgi)

@@ -20,7 +20,7 @@ from chat.live.revalidation import credentials_of
 from chat.transports.native import protocol
 from reaktor.config.model import Limits, NativeTimings, Rate
 from reaktor.errors import Bye, CloseCode, RateLimitedError
-from reaktor.web.wsframe import FrameSink
+from reaktor.web.frame_sink import FrameSink
 
 
 class NativeSession(LiveSession):

@@ -14,7 +14,7 @@ import orjson
 from chat.domain.events import Event, EventType
 from chat.transports.native.operations import OPERATIONS, Operation
 from reaktor.errors import Bye, InvalidError, ReaktorError, UnknownOperationError
-from reaktor.web.wsframe import text_frame
+from reaktor.web.websocket_frames import text_frame
 
 SUBPROTOCOL = "reaktor.v1"
 BEARER_PREFIX = "reaktor.bearer."
