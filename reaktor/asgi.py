@@ -48,6 +48,7 @@ from reaktor.socketio.server import SocketIOServer  # noqa: E402
 from reaktor.web.health import HealthApplication  # noqa: E402
 from reaktor.web.metrics_endpoint import MetricsApplication, of_cluster, of_process  # noqa: E402
 from reaktor.web.requests import Requests  # noqa: E402
+from reaktor.web.scope import Receive, Send  # noqa: E402
 from reaktor.web.threads import ThreadedDjango  # noqa: E402
 
 logger = logging.getLogger(__name__)
@@ -153,7 +154,7 @@ class Application:
         self._lone: asyncio.Task[None] | None = None
         self._starting: asyncio.Lock | None = None
 
-    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] not in {"http", "websocket"}:
             raise ValueError(f"nothing here speaks {scope['type']}")
         if node.current() is None:

@@ -17,7 +17,7 @@ from daphne.ws_protocol import WebSocketProtocol
 from twisted.internet.abstract import FileDescriptor
 
 from reaktor.cluster.address_counts import Hold
-from reaktor.cluster.responses import json_response
+from reaktor.cluster.replies import error_bytes
 from reaktor.errors import ErrorCode
 from reaktor.web.websocket_frames import binary_frame, text_frame
 
@@ -140,7 +140,7 @@ class WebSocket(WebSocketProtocol):
         error = ErrorCode.INVALID if status == HTTPStatus.BAD_REQUEST else ErrorCode.FORBIDDEN
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             error = ErrorCode.INTERNAL
-        self.sink.push(json_response(status, error, f"The WebSocket handshake failed: {status.phrase.lower()}."))
+        self.sink.push(error_bytes(status, error, f"The WebSocket handshake failed: {status.phrase.lower()}."))
         self.dropConnection(abort=False)
 
     # What is received

@@ -10,23 +10,19 @@ import asyncio
 from http import HTTPStatus
 
 from reaktor.engineio.application import Refusal
-from reaktor.engineio.engine import Engine, Receive, Send, WorkerGoneError
+from reaktor.engineio.engine import Engine, WorkerGoneError
 from reaktor.engineio.engine_session import EngineSession
 from reaktor.engineio.machine import Poll, State
 from reaktor.engineio.packets import CloseReason, Packet, PayloadError
-from reaktor.engineio.request import POLLING, EngineError, Request, RequestError, Scope, header, read_request
-from reaktor.engineio.responses import (
-    TOO_LARGE,
-    Response,
-    error_response,
-    refusal_response,
-    respond,
-    respond_preflight,
-)
+from reaktor.engineio.replies import TOO_LARGE, error_reply, refusal_reply, respond, respond_preflight
+from reaktor.engineio.request import POLLING, EngineError, Request, RequestError, read_request
+from reaktor.web.reply import Reply, bytes_reply
+from reaktor.web.scope import Receive, Scope, Send, header, until_gone
 
-TEXT_TYPE = "text/plain; charset=UTF-8"
-OCTETS_TYPE = "application/octet-stream"
-POSTED = Response(HTTPStatus.OK, "text/html", b"ok")
+# In capitals, as engine.io writes it.
+TEXT_TYPE = b"text/plain; charset=UTF-8"
+OCTETS_TYPE = b"application/octet-stream"
+POSTED = bytes_reply(HTTPStatus.OK, b"text/html", b"ok")
 
 
 class BodyTooLargeError(Exception):
@@ -54,16 +50,16 @@ class HttpTransport:
             if (owner := self._engine.route(request, scope)) is not None and self._engine.relay is not None:
                 await self._engine.relay(owner.slot, owner.incarnation, scope, receive, send)
                 return
-            response = await self._serve(request, scope, receive)
+            reply = await self._serve(request, scope, receive)
         except RequestError as error:
-            response = error_response(error.error)
+            reply = error_reply(error.error)
         except WorkerGoneError:
-            response = error_response(EngineError.UNKNOWN_SID)
+            reply = error_reply(EngineError.UNKNOWN_SID)
         except ClientGoneError:
             return
-        await respond(scope, send, response, origins)
+        await respond(scope, send, reply, origins)
 
-    async def _serve(self, request: Request, scope: Scope, receive: Receive) -> Response:
+    async def _serve(self, request: Request, scope: Scope, receive: Receive) -> Reply:
         method = scope["method"]
         if request.sid is None:
             if method != "GET":
@@ -78,15 +74,15 @@ class HttpTransport:
             return await self._post(session, scope, receive)
         raise RequestError(EngineError.BAD_REQUEST)
 
-    async def _handshake(self, request: Request) -> Response:
+    async def _handshake(self, request: Request) -> Reply:
         opened = await self._engine.open(request)
         if isinstance(opened, Refusal):
-            return refusal_response(opened)
+            return refusal_reply(opened)
         # The open packet is queued, so this GET never waits.
         opened.begin_poll()
         return _answer(opened, request)
 
-    async def _poll(self, session: EngineSession, request: Request, receive: Receive) -> Response:
+    async def _poll(self, session: EngineSession, request: Request, receive: Receive) -> Reply:
         verdict = session.begin_poll()
         if verdict is Poll.UNKNOWN:
             raise RequestError(EngineError.UNKNOWN_SID)
@@ -96,7 +92,7 @@ class HttpTransport:
             await _wait_or_lose(session, session.waiter, receive)
         return _answer(session, request)
 
-    async def _post(self, session: EngineSession, scope: Scope, receive: Receive) -> Response:
+    async def _post(self, session: EngineSession, scope: Scope, receive: Receive) -> Reply:
         if session.machine.is_lingering:
             # It can't know yet; what it says is too late, but no error of its.
             return POSTED
@@ -131,7 +127,7 @@ class HttpTransport:
         if (header(scope, b"content-encoding") or "identity").lower() != "identity":
             raise PayloadError("compressed bodies are not accepted")
         body = await read_body(scope, receive, self._engine.options.max_payload_bytes)
-        is_binary = (header(scope, b"content-type") or "").split(";")[0].strip().lower() == OCTETS_TYPE
+        is_binary = (header(scope, b"content-type") or "").split(";")[0].strip().lower() == OCTETS_TYPE.decode()
         return session.codec.decode_payload(
             body, is_binary=is_binary, max_packets=self._engine.options.max_packets_per_payload
         )
@@ -143,10 +139,10 @@ def _check_transport(request: Request) -> None:
         raise RequestError(EngineError.BAD_REQUEST)
 
 
-def _answer(session: EngineSession, request: Request) -> Response:
+def _answer(session: EngineSession, request: Request) -> Reply:
     allow_binary = session.request.allow_binary and request.allow_binary
     payload = session.codec.encode_payload(session.take_poll(), allow_binary=allow_binary)
-    return Response(HTTPStatus.OK, OCTETS_TYPE if payload.is_binary else TEXT_TYPE, payload.body)
+    return bytes_reply(HTTPStatus.OK, OCTETS_TYPE if payload.is_binary else TEXT_TYPE, payload.body)
 
 
 async def read_body(scope: Scope, receive: Receive, max_bytes: int) -> bytes:
@@ -168,7 +164,7 @@ async def read_body(scope: Scope, receive: Receive, max_bytes: int) -> bytes:
 
 async def _wait_or_lose(session: EngineSession, waiter: asyncio.Future[None], receive: Receive) -> None:
     """Returns when there is an answer. Raises ClientGoneError when the client went first: nothing is taken then."""
-    gone = asyncio.ensure_future(_disconnected(receive))
+    gone = asyncio.ensure_future(until_gone(receive))
     try:
         await asyncio.wait((waiter, gone), return_when=asyncio.FIRST_COMPLETED)
     except asyncio.CancelledError:
@@ -180,8 +176,3 @@ async def _wait_or_lose(session: EngineSession, waiter: asyncio.Future[None], re
     if gone.done() and not gone.cancelled():
         session.poll_lost()
         raise ClientGoneError
-
-
-async def _disconnected(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass

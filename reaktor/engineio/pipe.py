@@ -6,15 +6,14 @@ there is something in it; the outbox itself is the queue and has the bounds.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
 
 from reaktor.engineio.packets import Codec, Outgoing, ReadyPacket
 from reaktor.engineio.tasks import Tasks
 from reaktor.web.frame_sink import FrameSink
+from reaktor.web.scope import Send
 from reaktor.web.websocket_frames import binary_frame, text_frame
 
-Send = Callable[[dict[str, Any]], Awaitable[None]]
 NORMAL_CLOSE = 1000
 
 

@@ -11,7 +11,8 @@ import base64
 import secrets
 from collections.abc import AsyncIterator
 
-from reaktor.engineio.engine import Receive, Send, WorkerGoneError
+from reaktor.engineio.engine import WorkerGoneError
+from reaktor.web.scope import Receive, Send
 from reaktor.web.websocket_frames import NO_MASK, Frame, Opcode, encode_frame, frames_in
 
 HANDSHAKE_TIMEOUT_S = 5.0

@@ -11,11 +11,11 @@ from collections.abc import Callable
 
 from reaktor.config.model import EngineIO
 from reaktor.engineio.application import EngineApplication
-from reaktor.engineio.engine import Engine, Receive, Relay, Send
+from reaktor.engineio.engine import Engine, Relay
 from reaktor.engineio.http import HttpTransport
-from reaktor.engineio.request import Scope
 from reaktor.engineio.sid import Worker
 from reaktor.engineio.websocket import WebSocketTransport
+from reaktor.web.scope import Receive, Scope, Send
 
 RESTARTING = 4001
 

@@ -7,12 +7,13 @@ Source: Engine.IO protocol, "WebSocket", "Upgrade".
 from __future__ import annotations
 
 from reaktor.engineio.application import Refusal
-from reaktor.engineio.engine import Engine, Receive, Send, WorkerGoneError
+from reaktor.engineio.engine import Engine, WorkerGoneError
 from reaktor.engineio.engine_session import EngineSession
 from reaktor.engineio.packets import CloseReason, Codec, PayloadError
 from reaktor.engineio.pipe import Pipe
-from reaktor.engineio.request import WEBSOCKET, EngineError, Request, RequestError, Scope, read_request
+from reaktor.engineio.request import WEBSOCKET, EngineError, Request, RequestError, read_request
 from reaktor.web.frame_sink import sink_of
+from reaktor.web.scope import Receive, Scope, Send
 
 # Close codes with which a client ends the transport itself: it left a page, or closed it, with or without a code.
 CLIENT_CLOSED_CODES = frozenset({1000, 1001, 1005})

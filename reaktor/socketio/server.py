@@ -10,15 +10,16 @@ from collections.abc import Callable, Iterable
 
 from reaktor.config.model import EngineIO
 from reaktor.engineio.application import Refusal
-from reaktor.engineio.engine import Receive, Relay, Send
+from reaktor.engineio.engine import Relay
 from reaktor.engineio.engine_session import EngineSession
 from reaktor.engineio.packets import CloseReason
-from reaktor.engineio.request import POLLING, Scope
+from reaktor.engineio.request import POLLING
 from reaktor.engineio.server import RESTARTING, EngineServer
 from reaktor.engineio.tasks import Tasks
 from reaktor.socketio.application import Application
 from reaktor.socketio.client import Client, handshake_of
 from reaktor.socketio.packet import ROOT
+from reaktor.web.scope import Receive, Scope, Send
 
 
 class SocketIOServer:

@@ -10,6 +10,7 @@ import os
 import time
 
 from reaktor.web.frame_sink import sink_of
+from reaktor.web.reply import json_reply
 from reaktor.web.websocket_frames import text_frame
 
 if os.path.exists(os.environ.get("TEST_BROKEN_IF", "")):
@@ -34,13 +35,6 @@ def _who(scope):
     return {"worker": _worker(), "pid": os.getpid(), "client": scope["client"], "scheme": scope["scheme"]}
 
 
-async def _answer(send, data, status=200):
-    body = json.dumps(data).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
-
-
 async def _http(scope, receive, send):
     path = scope["path"]
     body, more = b"", True
@@ -59,12 +53,13 @@ async def _http(scope, receive, send):
     if path == "/slow":
         await asyncio.sleep(float(scope["query_string"] or b"1"))
     if path == "/echo":
-        await _answer(send, {"bytes": len(body)})
+        await json_reply(200, {"bytes": len(body)}).send(scope, send)
     elif path == "/rss":
         with open(f"/proc/{os.getpid()}/statm") as statm:  # noqa: ASYNC230  /proc does not block
-            await _answer(send, {"rss": int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")})
+            rss = int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        await json_reply(200, {"rss": rss}).send(scope, send)
     else:
-        await _answer(send, _who(scope))
+        await json_reply(200, _who(scope)).send(scope, send)
 
 
 async def _websocket(scope, receive, send):

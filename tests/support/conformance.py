@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from reaktor.config.model import Config, EngineIO
-from reaktor.engineio.engine import Receive, Relay, Send
+from reaktor.engineio.engine import Relay
 from reaktor.engineio.relay import UnixRelay
-from reaktor.engineio.request import Scope
 from reaktor.engineio.server import EngineServer
 from reaktor.socketio.server import SocketIOServer
+from reaktor.web.reply import text_reply
+from reaktor.web.scope import Receive, Scope, Send
 from tests.support.engineio_echo import Echo
 from tests.support.socketio_suite_app import NAMESPACES, SuiteApplication
 
@@ -43,8 +44,7 @@ class ConformanceApplication:
         elif scope["path"].startswith("/socket.io/"):
             await self.socketio(scope, receive, send)
         elif scope["type"] == "http":
-            await send({"type": "http.response.start", "status": 404, "headers": []})
-            await send({"type": "http.response.body", "body": b"not found\n"})
+            await text_reply(404, "not found\n").send(scope, send)
         else:
             await send({"type": "websocket.close"})
 

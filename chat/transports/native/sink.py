@@ -6,12 +6,9 @@ Frames are taken apart again, since ASGI wants messages; one task of the consume
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any
 
+from reaktor.web.scope import Send
 from reaktor.web.websocket_frames import frames_in
-
-Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
 class AsgiSink:
