@@ -15,7 +15,6 @@ import django
 django.setup()
 
 import asyncio  # noqa: E402
-import contextlib  # noqa: E402
 import contextvars  # noqa: E402
 import logging  # noqa: E402
 from typing import Any, cast  # noqa: E402
@@ -192,14 +191,6 @@ class Application:
             self._lone.add_done_callback(_report)
             async with asyncio.timeout(START_TIMEOUT_S):
                 await runtime.wait_ready()
-
-    async def stop(self) -> None:
-        """End a lone runtime (tests that run the application in their own loop)."""
-        if self._lone is not None:
-            self._lone.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._lone
-            self._lone = None
 
 
 def refuse_unsafe_settings() -> None:

@@ -5,7 +5,6 @@ Mount it under its path, and keep run() running for as long as requests come.
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable
 
@@ -66,11 +65,3 @@ class EngineServer:
         """Close every session's transport: Engine.IO `1` to polling clients, this close code to WebSockets."""
         for session in self.engine.registry:
             session.close(code=code)
-
-    async def drain(self, spread_s: float, code: int = RESTARTING) -> None:
-        """stop_accepting(), then close_all() evenly over `spread_s`, so that clients don't all come back at once."""
-        self.stop_accepting()
-        sessions = list(self.engine.registry)
-        for session in sessions:
-            session.close(code=code)
-            await asyncio.sleep(spread_s / len(sessions))

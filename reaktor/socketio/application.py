@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Handshake:
-    """How a client came. `headers` have lower-case names; `at` is Unix seconds; `address` is the TCP peer's.
+    """How a client came. `headers` have lower-case names; `address` is the TCP peer's.
 
     `revision` is Engine.IO's, 3 or 4. `notes` is the application's own: what admit() found out is there in connect().
     """
@@ -27,7 +27,6 @@ class Handshake:
     address: str | None
     transport: str
     revision: int
-    at: float
     notes: dict[str, Any]
 
 

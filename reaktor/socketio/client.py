@@ -9,9 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from urllib.parse import parse_qsl
 
@@ -218,9 +217,7 @@ class Client:
             self._timer = None
 
 
-def handshake_of(
-    session: EngineSession, namespace_query: str = "", clock: Callable[[], float] = time.time
-) -> Handshake:
+def handshake_of(session: EngineSession, namespace_query: str = "") -> Handshake:
     """The handshake of a session; of two parameters with one name the request's wins over the namespace's."""
     request = session.request
     handshake = Handshake(
@@ -229,7 +226,6 @@ def handshake_of(
         address=request.address,
         transport=request.transport,
         revision=session.revision,
-        at=clock(),
         notes=request.notes,
     )
     if not namespace_query:

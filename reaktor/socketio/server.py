@@ -14,7 +14,7 @@ from reaktor.engineio.engine import Relay
 from reaktor.engineio.engine_session import EngineSession
 from reaktor.engineio.packets import CloseReason
 from reaktor.engineio.request import POLLING
-from reaktor.engineio.server import RESTARTING, EngineServer
+from reaktor.engineio.server import EngineServer
 from reaktor.engineio.tasks import Tasks
 from reaktor.socketio.application import Application
 from reaktor.socketio.client import Client, handshake_of
@@ -60,10 +60,6 @@ class SocketIOServer:
     def stop_accepting(self) -> None:
         """Refuse handshakes from now on with 503; sessions live on."""
         self.engine.stop_accepting()
-
-    async def drain(self, spread_s: float, code: int = RESTARTING) -> None:
-        """Send everybody away so that they come back: Engine.IO `1` or this close code, never `41`; over `spread_s`."""
-        await self.engine.drain(spread_s, code)
 
     # EngineApplication
 

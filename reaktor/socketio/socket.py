@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from reaktor.engineio.packets import ReadyBatch, ReadyPacket
@@ -83,11 +81,6 @@ class Socket:
         return f"{self._client.session.label}{suffix}"
 
     @property
-    def transport(self) -> str:
-        """`polling` or `websocket`, as of now."""
-        return self._client.session.transport
-
-    @property
     def is_connected(self) -> bool:
         return self._is_joined and not self._client.session.is_closed
 
@@ -108,18 +101,6 @@ class Socket:
             self._hold(messages)
         else:
             self._client.say(messages)
-
-    async def emit_and_wait(self, name: str, *args: Any, timeout_s: float) -> Sequence[Any]:
-        """emit(), and the arguments of its ack. Raises TimeoutError."""
-        answer: asyncio.Future[Sequence[Any]] = asyncio.get_running_loop().create_future()
-
-        def on_ack(values: Sequence[Any]) -> None:
-            if not answer.done():
-                answer.set_result(values)
-
-        self.emit(name, *args, ack=on_ack)
-        async with asyncio.timeout(timeout_s):
-            return await answer
 
     def emit_ready(self, packet: ReadyPacket) -> None:
         """Send one ready event of this namespace."""

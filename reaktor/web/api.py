@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import Any
 
 from django.core.validators import RegexValidator
 from django.http import HttpRequest
@@ -24,7 +24,6 @@ from rest_framework.views import APIView
 _DIGITS = re.compile(r"[0-9]{1,18}")
 MAX_INTEGER = 2**53 - 1
 """What every JSON reader can hold; no counter of ours gets there."""
-S = TypeVar("S", bound="serializers.Serializer[Any]")
 
 
 class JsonAlways(BaseContentNegotiation):

@@ -118,7 +118,7 @@ class ThreadedDjango:
                 return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     def close(self) -> None:
-        """Refuse nothing, start nothing: end the threads as they become idle."""
+        """For tests: end the threads as they become idle. Those of a server end with its process."""
         self._executor.shutdown(wait=False, cancel_futures=True)
 
 

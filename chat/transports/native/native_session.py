@@ -27,7 +27,6 @@ class NativeSession(LiveSession):
     """One client of /ws/v1 after its hello."""
 
     __slots__ = (
-        "_closed_by",
         "_expires_at",
         "_limits",
         "_now",
@@ -64,7 +63,6 @@ class NativeSession(LiveSession):
         self._seen_at = self._now()
         self._pinged_at: float | None = None
         self._warned = False
-        self._closed_by: Bye | None = None
         self._operations: deque[float] = deque()
         self._typing_at: dict[str, float] = {}
         self._typings: deque[float] = deque()
@@ -90,7 +88,6 @@ class NativeSession(LiveSession):
         # A client that is too slow to read what it is owed still learns why, at the end of that.
         self._sink.write(b"".join(frames) + protocol.bye(bye) if frames else protocol.bye(bye))
         self.is_open = False
-        self._closed_by = bye
         self._on_close(bye)
 
     def seen(self) -> None:

@@ -154,7 +154,7 @@ REPLIES: dict[str, Schema] = {
 """By the `reply` of an operation: what stands under `data` of its answer."""
 
 _MEMBER_LEFT = _object({"username": STRING, "reason": {"enum": ["left", "quit", "removed"]}})
-_CLOSE_CODES: Schema = {"type": "integer", "enum": [int(code) for code in CloseCode if code >= 4000]}
+_CLOSE_CODES: Schema = {"type": "integer", "enum": [int(code) for code in CloseCode]}
 
 EVENTS: dict[EventType, tuple[str, Schema]] = {
     EventType.MESSAGE_NEW: ("A message was posted.", _ref("message")),
