@@ -41,11 +41,13 @@ test-fast: install-dev  ## without clusters, browsers and foreign clients
 explore: install-dev  ## the property tests with examples that nobody has tried yet
 	$(BIN)/pytest -n 2 tests/property --hypothesis-profile=default
 
-lint: install-dev  ## style, types, import layers, migrations in step
+lint: install-dev  ## style, types, import layers, dead code, migrations in step
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/vulture
+	$(BIN)/vulture reaktor accounts chat manage.py tests benchmarks
 	$(BIN)/python manage.py makemigrations --check --dry-run --settings=reaktor.settings.test
 
 format: install-dev  ## rewrite in the project's style
