@@ -43,13 +43,6 @@ SKIPPABLE = frozenset({EventType.TYPING, EventType.PRESENCE_CHANGED, EventType.M
 """What a session that can't keep up is spared first."""
 
 
-class UserData(TypedDict):
-    id: str
-    username: str
-    is_staff: bool
-    created_at: str
-
-
 class ChannelData(TypedDict):
     key: str
     name: str

@@ -24,10 +24,11 @@ from chat.domain.moderation import SanctionData
 from chat.domain.policies import KICK_S, ChannelKind, Rank, Role, SanctionKind, check_outranks, rank_of
 from chat.domain.rules import check_reason, check_until
 from chat.models import AuditAction, Channel, ChannelMembership, Sanction
-from chat.selectors import ChannelAccess, channel_access, sanction_data, timestamp, user_ref
+from chat.selectors import ChannelAccess, channel_access, sanction_data, user_ref
 from chat.services.audit import audit_add
 from chat.services.memberships import removal_add
 from reaktor.errors import InvalidError, NotFoundError
+from reaktor.times import timestamp
 
 _ACTIONS = {
     SanctionKind.KICK: AuditAction.KICK,

@@ -12,14 +12,13 @@ import secrets
 from collections.abc import AsyncIterator
 
 from reaktor.engineio.engine import WorkerGoneError
+from reaktor.web.close_codes import LOST, NO_CODE, NORMAL
 from reaktor.web.scope import Receive, Send
 from reaktor.web.websocket_frames import NO_MASK, Frame, Opcode, encode_frame, frames_in
 
 HANDSHAKE_TIMEOUT_S = 5.0
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 READ_BYTES = 64 * 1024
-_NO_CODE = 1005
-_LOST = 1006
 
 
 async def relay_websocket(
@@ -70,10 +69,10 @@ async def _pump_up(receive: Receive, writer: asyncio.StreamWriter) -> None:
     while True:
         message = await receive()
         if message["type"] == "websocket.disconnect":
-            code = message.get("code", _NO_CODE)
-            if code != _LOST:
+            code = message.get("code", NO_CODE)
+            if code != LOST:
                 # Without a close frame that worker sees a lost connection, which is what it was.
-                payload = b"" if code == _NO_CODE else int(code).to_bytes(2, "big")
+                payload = b"" if code == NO_CODE else int(code).to_bytes(2, "big")
                 writer.write(encode_frame(Opcode.CLOSE, payload, mask=NO_MASK))
                 await writer.drain()
             return
@@ -85,19 +84,19 @@ async def _pump_up(receive: Receive, writer: asyncio.StreamWriter) -> None:
 
 async def _pump_down(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, send: Send, patience_s: float) -> None:
     """From the other worker to our client, until that worker closes or is gone."""
-    code = 1000
+    code = NORMAL
     try:
         async for opcode, payload in _messages(reader, writer, patience_s):
             if opcode is Opcode.CLOSE:
-                code = int.from_bytes(payload[:2], "big") if len(payload) >= 2 else 1000
+                code = int.from_bytes(payload[:2], "big") if len(payload) >= 2 else NORMAL
                 break
             if opcode is Opcode.TEXT:
                 await send({"type": "websocket.send", "text": payload.decode()})
             else:
                 await send({"type": "websocket.send", "bytes": payload})
     except (OSError, TimeoutError, ValueError):
-        code = 1000
-    await send({"type": "websocket.close", "code": code if code == 1000 or 3000 <= code <= 4999 else 1000})
+        code = NORMAL
+    await send({"type": "websocket.close", "code": code if 3000 <= code <= 4999 else NORMAL})
 
 
 async def _messages(

@@ -12,11 +12,10 @@ from reaktor.engineio.engine_session import EngineSession
 from reaktor.engineio.packets import CloseReason, Codec, PayloadError
 from reaktor.engineio.pipe import Pipe
 from reaktor.engineio.request import WEBSOCKET, EngineError, Request, RequestError, read_request
+from reaktor.web.close_codes import GOODBYES, NO_CODE, NORMAL
 from reaktor.web.frame_sink import sink_of
 from reaktor.web.scope import Receive, Scope, Send
 
-# Close codes with which a client ends the transport itself: it left a page, or closed it, with or without a code.
-CLIENT_CLOSED_CODES = frozenset({1000, 1001, 1005})
 # UTF-8 takes at most so many bytes for a character.
 _MAX_BYTES_PER_CHARACTER = 4
 
@@ -39,7 +38,7 @@ class WebSocketTransport:
             else:
                 await self._upgrade(request, scope, receive, send)
         except (RequestError, WorkerGoneError):
-            await send({"type": "websocket.close", "code": 1000})
+            await send({"type": "websocket.close", "code": NORMAL})
 
     async def _open(self, request: Request, scope: Scope, receive: Receive, send: Send) -> None:
         if request.transport != WEBSOCKET:
@@ -75,7 +74,7 @@ class WebSocketTransport:
             while True:
                 message = await receive()
                 if message["type"] == "websocket.disconnect":
-                    if message.get("code", 1005) in CLIENT_CLOSED_CODES:
+                    if message.get("code", NO_CODE) in GOODBYES:
                         reason = CloseReason.CLIENT
                     return
                 self._take(session, pipe, message.get("text"), message.get("bytes"))

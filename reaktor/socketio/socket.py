@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from reaktor.engineio.packets import ReadyBatch, ReadyPacket
+from reaktor.engineio.server import RESTARTING
 from reaktor.socketio.application import Handshake
 from reaktor.socketio.connection import AckCallback, Message
 from reaktor.socketio.packet import ROOT, ready_ack
@@ -12,7 +13,6 @@ from reaktor.socketio.packet import ROOT, ready_ack
 if TYPE_CHECKING:
     from reaktor.socketio.client import Client
 
-RESTARTING = 4001
 # What may be emitted before the client has been told that it joined.
 MAX_HELD = 10_000
 

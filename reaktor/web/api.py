@@ -21,9 +21,9 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from reaktor.numbers import MAX_INTEGER
+
 _DIGITS = re.compile(r"[0-9]{1,18}")
-MAX_INTEGER = 2**53 - 1
-"""What every JSON reader can hold; no counter of ours gets there."""
 
 
 class JsonAlways(BaseContentNegotiation):

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 from reaktor.observe.logcontext import REQUEST_ID, SESSION, new_request_id
+from reaktor.web.close_codes import NORMAL
 from reaktor.web.reply import Header
 from reaktor.web.scope import Receive, Send
 
@@ -48,7 +49,7 @@ class Requests:
             elif message["type"] == "websocket.accept":
                 outcome = "accepted"
             elif message["type"] == "websocket.close":
-                outcome = message.get("code", 1000)
+                outcome = message.get("code", NORMAL)
             await send(message)
 
         try:

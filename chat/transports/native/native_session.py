@@ -20,6 +20,7 @@ from chat.live.revalidation import credentials_of
 from chat.transports.native import protocol
 from reaktor.config.model import Limits, NativeTimings, Rate
 from reaktor.errors import Bye, CloseCode, RateLimitedError
+from reaktor.times import timestamp
 from reaktor.web.frame_sink import FrameSink
 
 
@@ -73,9 +74,8 @@ class NativeSession(LiveSession):
 
     @property
     def expires_at(self) -> str:
-        """When the token ends, as the protocol writes times."""
-        at = datetime.fromtimestamp(self._expires_at, UTC)
-        return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        """When the token ends."""
+        return timestamp(datetime.fromtimestamp(self._expires_at, UTC))
 
     def write(self, batch: bytes) -> None:
         if self.is_open:

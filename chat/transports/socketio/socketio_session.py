@@ -15,13 +15,13 @@ from chat.delivery.live_session import LiveSession
 from chat.domain.ids import ChannelKey, UserRef
 from chat.domain.sessions import Credentials, SessionInfo
 from chat.live.feeds import Feeds
-from chat.selectors import timestamp
 from chat.transports.socketio import events
 from chat.transports.socketio.events import Frame, FrameBatch, SocketIOFormat
 from reaktor.engineio.packets import ReadyBatch, ReadyPacket
 from reaktor.errors import Bye, CloseCode, ErrorCode
 from reaktor.socketio.packet import ready_event
 from reaktor.socketio.socket import Socket
+from reaktor.times import timestamp
 
 FORMAT = SocketIOFormat(now=lambda: timestamp(datetime.now(UTC)))
 ERROR_CODES = {
