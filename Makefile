@@ -3,26 +3,31 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8000
+# Binary packages first: for some systems only an older release of a package has one, and a newer one wants a compiler.
+PIP_INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --prefer-binary
+CHECK_PYTHON = $(PYTHON) -c 'import sys; sys.version_info < (3, 11) and sys.exit("Reaktor needs Python 3.11 or later: name one, as in make run PYTHON=python3.11")'
 
 .PHONY: help install install-dev run dev test test-fast explore lint format bench chaos conformance-server clean
 
 help:  ## say what there is
-	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 22
+	@awk -F ':.*## *' '/^[a-z-]+:.*##/ { printf "%-22s%s\n", $$1, $$2 }' Makefile
 
 $(VENV)/.installed: requirements.txt
+	@$(CHECK_PYTHON)
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(PIP_INSTALL) -r requirements.txt
 	@touch $@
 
 $(VENV)/.installed-dev: requirements.txt requirements-dev.txt
+	@$(CHECK_PYTHON)
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	$(PIP_INSTALL) -r requirements-dev.txt
 	@touch $@ $(VENV)/.installed
 
 install: $(VENV)/.installed  ## the virtual environment with what the server needs
 
 install-dev: $(VENV)/.installed-dev  ## the same with what tests and checks need
-	@scripts/test-requirements
+	@scripts/test-requirements $(BIN)/python
 
 run: install  ## install, migrate, serve (PORT, WORKERS, REDIS_URL, DATABASE_URL, DATA_DIR)
 	@$(BIN)/python manage.py migrate --verbosity 0
@@ -41,13 +46,14 @@ test-fast: install-dev  ## without clusters, browsers and foreign clients
 explore: install-dev  ## the property tests with examples that nobody has tried yet
 	$(BIN)/pytest -n 2 tests/property --hypothesis-profile=default
 
-lint: install-dev  ## style, types, import layers, dead code, migrations in step
+lint: install-dev  ## style, types, import layers and circles, dead code, migrations in step
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python scripts/import_circles.py reaktor accounts chat
 	$(BIN)/vulture
-	$(BIN)/vulture reaktor accounts chat manage.py tests benchmarks
+	$(BIN)/vulture reaktor accounts chat manage.py tests benchmarks scripts
 	$(BIN)/python manage.py makemigrations --check --dry-run --settings=reaktor.settings.test
 
 format: install-dev  ## rewrite in the project's style

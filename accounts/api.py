@@ -4,37 +4,23 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts import deletion, schema, services  # noqa: F401  schema registers itself
+from accounts.limits import COUNTED_BY_LIMITS
 from accounts.models import User
-from accounts.selectors import user_data
-from reaktor.web.api import ApiView, Text, answers, client_address
+from accounts.selectors import UserData, user_data
+from accounts.services import TokensData
+from reaktor.limits.rates import Limit, Rates, Unmetered
+from reaktor.web.api import READS, ApiView, Text, answers, client_address, operation
 
+ONCE = Unmetered("a refresh token is good for one request")
+LAST = Unmetered("it ends the very token that asks for it")
 USERNAME = r"^[A-Za-z0-9]{3,32}\Z"
 NOT_ONLY_DIGITS = r"^[^\x00]*[^\d\x00][^\x00]*\Z"
-
-
-class UserShape(serializers.Serializer[Any]):
-    """An account."""
-
-    id = serializers.UUIDField()
-    username = serializers.RegexField(USERNAME)
-    is_staff = serializers.BooleanField()
-    created_at = serializers.DateTimeField()
-
-
-class TokensShape(serializers.Serializer[Any]):
-    """What a log-in gives: 15 minutes of access, and a refresh token that buys the next pair."""
-
-    user = UserShape()
-    access = serializers.CharField()
-    refresh = serializers.CharField()
-    expires_at = serializers.DateTimeField(help_text="When the access token ends.")
 
 
 class Registration(serializers.Serializer[Any]):
@@ -80,54 +66,65 @@ class UserView(ApiView):
     """For the user behind the token."""
 
     @staticmethod
+    def rates() -> Rates:
+        return services.app().rates
+
+    @staticmethod
     def user(request: Request) -> User:
         return cast(User, request.user)
 
 
 class AccountsView(OpenView):
-    @extend_schema(
+    @operation(
+        COUNTED_BY_LIMITS,
         operation_id="accounts_create",
-        request=Registration,
-        responses=answers({201: TokensShape}, 409),
+        body=Registration,
+        responses=answers({201: TokensData}, 409),
         tags=["accounts"],
     )
     def post(self, request: Request) -> Response:
         """Register. The answer logs in, too."""
-        wanted = self.validated(Registration, request.data)
-        user = services.user_register(**wanted, strict=True, address=client_address(request))
-        return Response(services.tokens_issue(user).as_data(), status=201)
+        user = services.user_register(**self.wanted, strict=True, address=client_address(request))
+        return Response(services.tokens_issue(user), status=201)
 
 
 class TokensView(OpenView):
-    @extend_schema(
-        operation_id="tokens_create", request=Credentials, responses=answers({200: TokensShape}, 403), tags=["tokens"]
+    @operation(
+        COUNTED_BY_LIMITS,
+        operation_id="tokens_create",
+        body=Credentials,
+        responses=answers({200: TokensData}, 403),
+        tags=["tokens"],
     )
     def post(self, request: Request) -> Response:
         """Log in."""
-        given = self.validated(Credentials, request.data)
-        user = services.user_authenticate(**given, address=client_address(request))
-        return Response(services.tokens_issue(user).as_data())
+        user = services.user_authenticate(**self.wanted, address=client_address(request))
+        return Response(services.tokens_issue(user))
 
 
 class TokensRefreshView(OpenView):
-    @extend_schema(
-        operation_id="tokens_refresh", request=RefreshInput, responses=answers({200: TokensShape}, 403), tags=["tokens"]
+    @operation(
+        ONCE,
+        operation_id="tokens_refresh",
+        body=RefreshInput,
+        responses=answers({200: TokensData}, 403),
+        tags=["tokens"],
     )
     def post(self, request: Request) -> Response:
         """A new pair for a refresh token, which dies: it works once."""
-        return Response(services.tokens_refresh(self.validated(RefreshInput, request.data)["refresh"]).as_data())
+        return Response(services.tokens_refresh(self.wanted["refresh"]))
 
 
 class TokensRevokeView(OpenView):
-    @extend_schema(operation_id="tokens_revoke", request=RefreshInput, responses=answers({204: None}), tags=["tokens"])
+    @operation(ONCE, operation_id="tokens_revoke", body=RefreshInput, responses=answers({204: None}), tags=["tokens"])
     def post(self, request: Request) -> Response:
         """Log out here: the refresh token dies. One that is dead already is no error."""
-        services.tokens_revoke(self.validated(RefreshInput, request.data)["refresh"])
+        services.tokens_revoke(self.wanted["refresh"])
         return Response(status=204)
 
 
 class TokensRevokeAllView(UserView):
-    @extend_schema(operation_id="tokens_revoke_all", request=None, responses=answers({204: None}, 403), tags=["tokens"])
+    @operation(LAST, operation_id="tokens_revoke_all", responses=answers({204: None}, 403), tags=["tokens"])
     def post(self, request: Request) -> Response:
         """Log out everywhere: every token and every live session of the account ends, this one's too."""
         services.tokens_revoke_all(self.user(request))
@@ -135,40 +132,51 @@ class TokensRevokeAllView(UserView):
 
 
 class MeView(UserView):
-    @extend_schema(operation_id="me_get", responses=answers({200: UserShape}, 403), tags=["me"])
+    @operation(READS, operation_id="me_get", responses=answers({200: UserData}, 403), tags=["me"])
     def get(self, request: Request) -> Response:
         """Who the token speaks for."""
         return Response(user_data(self.user(request)))
 
-    @extend_schema(
-        operation_id="me_update", request=ProfileInput, responses=answers({200: UserShape}, 403, 409), tags=["me"]
+    @operation(
+        Limit.RENAME,
+        operation_id="me_update",
+        body=ProfileInput,
+        responses=answers({200: UserData}, 403, 409),
+        tags=["me"],
     )
     def patch(self, request: Request) -> Response:
         """Another name. Live sessions are told to come back, and do so under it."""
-        wanted = self.validated(ProfileInput, request.data)
         user = self.user(request)
-        if "username" in wanted:
-            user = services.user_rename(user, username=wanted["username"])
+        if "username" in self.wanted:
+            user = services.user_rename(user, username=self.wanted["username"])
         return Response(user_data(user))
 
-    @extend_schema(operation_id="me_delete", responses=answers({204: None}, 403), tags=["me"])
+    @operation(
+        COUNTED_BY_LIMITS,
+        body=PasswordGiven,
+        operation_id="me_delete",
+        responses=answers({204: None}, 403),
+        tags=["me"],
+    )
     def delete(self, request: Request) -> Response:
         """Delete the account, for good. Body: `{"password": "…"}` (OpenAPI 3.0 has no word for bodies of DELETE).
 
         Every token and live session ends, the name is free again. Messages stay, under a name that says nothing, or are
         deleted one after another, as the server is configured.
         """
-        given = self.validated(PasswordGiven, request.data)
-        deletion.user_delete(self.user(request), password=given["password"])
+        deletion.user_delete(self.user(request), password=self.wanted["password"])
         return Response(status=204)
 
 
 class MePasswordView(UserView):
-    @extend_schema(
-        operation_id="me_password", request=PasswordInput, responses=answers({204: None}, 403, 409), tags=["me"]
+    @operation(
+        COUNTED_BY_LIMITS,
+        operation_id="me_password",
+        body=PasswordInput,
+        responses=answers({204: None}, 403, 409),
+        tags=["me"],
     )
     def post(self, request: Request) -> Response:
         """Another password. Every token and live session of the account ends, this one's too: log in again."""
-        given = self.validated(PasswordInput, request.data)
-        services.password_change(self.user(request), given["old"], given["new"])
+        services.password_change(self.user(request), self.wanted["old"], self.wanted["new"])
         return Response(status=204)

@@ -1,8 +1,14 @@
-"""The app that knows who you are, and what it owns once per process: the hashing threads and the rate limits."""
+"""The app that knows who you are, and what it owns once per process: the hashing threads and the rates."""
 
 from __future__ import annotations
 
+from functools import cached_property
+from typing import TYPE_CHECKING
+
 from django.apps import AppConfig
+
+if TYPE_CHECKING:
+    from reaktor.limits.rates import Rates
 
 
 class AccountsConfig(AppConfig):
@@ -16,10 +22,16 @@ class AccountsConfig(AppConfig):
 
         from accounts.hashing import Hashing
         from accounts.limits import AccountLimits
-        from reaktor.limits.sharedlimits import SharedCounts
 
         self.hashing = Hashing()
         self.requires_second_factor: bool = settings.REAKTOR.staff_totp == "required"
-        # Only a worker of a cluster has others beside it, and a Redis that is surely theirs.
-        url = settings.REAKTOR.redis_url if settings.IS_WORKER else None
-        self.limits = AccountLimits(settings.REAKTOR.limits, SharedCounts(url) if url else None)
+        self.limits = AccountLimits(settings.REAKTOR.limits.login, self.rates)
+
+    @cached_property
+    def rates(self) -> Rates:
+        """The rates of this process, for every app: chat's are asked here, too."""
+        from django.conf import settings
+
+        from reaktor.limits.rates import rates_of
+
+        return rates_of(settings.REAKTOR, is_worker=settings.IS_WORKER)

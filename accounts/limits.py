@@ -1,4 +1,4 @@
-"""How often one may log in, register and try a password, in all processes. Source: the native protocol, "Limits".
+"""How often one may try a password, a code or a name, in all processes. Source: docs/protocol.md, "Limits".
 
 What fails again and again has to wait longer and longer: quickly for one name from one address, later for all that an
 address tries, and later still, never for long and never for who has been here before, for one name from anywhere.
@@ -11,11 +11,12 @@ from collections.abc import Callable
 from functools import partial
 
 from accounts.known_places import KnownPlaces
-from reaktor.cluster.policy import address_group
-from reaktor.config.model import Limits
+from reaktor.addresses import address_group
+from reaktor.config.model import Rate
 from reaktor.errors import ForbiddenError, NameTakenError, NotAuthenticatedError, RateLimitedError
 from reaktor.limits.backoff import Counted, Delay
-from reaktor.limits.sharedlimits import SharedBackoff, SharedCounts, SharedRate, hashed
+from reaktor.limits.rates import Limit, Rates, Unmetered
+from reaktor.limits.sharedlimits import SharedBackoff, hashed
 
 HOUR_S = 3_600.0
 # Many people may share an address (a school, a proxy that was not named), and all of their slips count.
@@ -26,6 +27,7 @@ FOR_NAME = Delay(free=100, first_s=1, longest_s=10, memory_s=HOUR_S)
 NAMES_TAKEN = Delay(free=20, first_s=1, longest_s=60, memory_s=HOUR_S)
 # A million codes, three of which are good at any time: a hundred guesses a day would take ten years.
 CODE = Delay(free=5, first_s=2, longest_s=HOUR_S / 4, memory_s=24 * HOUR_S)
+COUNTED_BY_LIMITS = Unmetered("accounts.limits counts it around the look at the password, by name and by address")
 FAILURES = (NotAuthenticatedError, ForbiddenError, NameTakenError)
 
 
@@ -76,25 +78,16 @@ class AccountLimits:
     Asks Redis where there is one: called in threads.
     """
 
-    def __init__(
-        self, limits: Limits, shared: SharedCounts | None = None, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._is_enabled = limits.enabled
-        rate = limits.login
-        pace_s = rate.period_s / rate.count
-        self._own = Delay(free=rate.count, first_s=2 * pace_s, longest_s=HOUR_S / 4, memory_s=HOUR_S)
-        self._login = SharedRate("login", rate, shared, clock)
-        self._register = SharedRate("register", limits.register, shared, clock)
-        self._backoff = SharedBackoff(shared, clock)
-        self._known = KnownPlaces(shared, clock)
-
-    def refused(self) -> dict[str, int]:
-        """How often each limit said no in this process."""
-        return {"login": self._login.refused_total, "register": self._register.refused_total}
+    def __init__(self, login: Rate, rates: Rates, clock: Callable[[], float] = time.monotonic) -> None:
+        self._rates = rates
+        pace_s = login.period_s / login.count
+        self._own = Delay(free=login.count, first_s=2 * pace_s, longest_s=HOUR_S / 4, memory_s=HOUR_S)
+        self._backoff = SharedBackoff(rates.shared, clock)
+        self._known = KnownPlaces(rates.shared, clock)
 
     def login(self, username: str, address: str) -> Attempt:
         """Around the look at a password. Entering it raises RateLimitedError where there were too many."""
-        if not self._is_enabled:
+        if not self._rates.is_enabled:
             return NOT_COUNTED
         name, place = username.lower(), address_group(address)
         pair = hashed(name, place)
@@ -102,27 +95,27 @@ class AccountLimits:
         counted = [(own, self._own), (f"from:{hashed(place)}", FROM_ADDRESS)]
         if not self._known.knows(pair):
             counted.append((f"name:{hashed(name)}", FOR_NAME))
-        return Attempt(self._backoff, counted, own=own, check=partial(self._login.check, pair))
+        return Attempt(self._backoff, counted, own=own, check=partial(self._rates.check, Limit.LOGIN, pair))
 
     def note_login(self, username: str, address: str) -> None:
         """This name has logged in from there: guessing elsewhere won't keep it waiting here."""
-        if self._is_enabled:
+        if self._rates.is_enabled:
             self._known.note(hashed(username.lower(), address_group(address)))
 
     def password(self, user_id: str) -> Attempt:
         """Around the look at the password of somebody who is logged in already."""
         own = f"password:{user_id}"
-        return Attempt(self._backoff, [(own, self._own)], own=own) if self._is_enabled else NOT_COUNTED
+        return Attempt(self._backoff, [(own, self._own)], own=own) if self._rates.is_enabled else NOT_COUNTED
 
     def code(self, device: str) -> Attempt:
         """Around the look at a code of somebody who knew the password."""
         own = f"code:{device}"
-        return Attempt(self._backoff, [(own, CODE)], own=own) if self._is_enabled else NOT_COUNTED
+        return Attempt(self._backoff, [(own, CODE)], own=own) if self._rates.is_enabled else NOT_COUNTED
 
     def register(self, address: str | None) -> Attempt:
         """Around the making of an account; one whose name is taken has failed. None: whoever asks is not limited."""
-        if not self._is_enabled or address is None:
+        if not self._rates.is_enabled or address is None:
             return NOT_COUNTED
         place = hashed(address_group(address))
-        check = partial(self._register.check, place)
+        check = partial(self._rates.check, Limit.REGISTER, place)
         return Attempt(self._backoff, [(f"taken:{place}", NAMES_TAKEN)], check=check)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import Annotated, TypedDict
 
 from accounts.models import User
+from reaktor.shapes import Keyword, Time, Uuid
 from reaktor.times import timestamp
 
 
 class UserData(TypedDict):
-    """The `user` shape of REST and native."""
+    """An account."""
 
-    id: str
-    username: str
+    id: Uuid
+    username: Annotated[str, Keyword("pattern", "^[A-Za-z0-9]{3,32}$")]
     is_staff: bool
-    created_at: str
+    created_at: Time
 
 
 def user_data(user: User) -> UserData:

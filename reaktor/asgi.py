@@ -1,7 +1,8 @@
 """The composition root of a process that serves: HTTP and WebSocket applications, and the runtime beneath them.
 
-A worker gets `application` and create_runtime() from here and starts the runtime itself. Any other server (runserver,
-plain Daphne) just calls `application`: the first request starts a runtime with the authority inside, in its loop.
+A worker gets `application` and create_runtime() from here and starts the runtime itself. So does runcluster without a
+Redis, with create_lone_runtime(). Any other server (runserver, plain Daphne) just calls `application`: the first
+request starts a runtime with the authority inside, in its loop.
 """
 
 from __future__ import annotations
@@ -26,26 +27,25 @@ from django.core import checks  # noqa: E402
 from django.core.exceptions import ImproperlyConfigured  # noqa: E402
 
 import reaktor.urls  # noqa: E402, F401  the views are imported now, not while somebody waits for the first answer
-from accounts.apps import AccountsConfig  # noqa: E402
 from chat.apps import ChatConfig  # noqa: E402
 from chat.domain.ids import WorkerId  # noqa: E402
 from chat.live.runtime import Runtime  # noqa: E402
-from chat.posting.limits import ChatLimits  # noqa: E402
 from chat.posting.textrules import CurrentTextRules  # noqa: E402
 from chat.transports.native.consumer import NativeConsumer  # noqa: E402
 from chat.transports.socketio.application import ChatApplication  # noqa: E402
 from reaktor.cluster.address_counts import AddressCounts  # noqa: E402
+from reaktor.cluster.control import ask_metrics  # noqa: E402
 from reaktor.cluster.count_exchange import CountExchange  # noqa: E402
 from reaktor.cluster.rundir import RunDir  # noqa: E402
 from reaktor.config.model import Config  # noqa: E402
 from reaktor.engineio.relay import UnixRelay  # noqa: E402
 from reaktor.errors import UnavailableError  # noqa: E402
+from reaktor.limits.rates import Rates  # noqa: E402
 from reaktor.observe import error_reports as reports  # noqa: E402
-from reaktor.observe.metrics import Metrics, added  # noqa: E402
 from reaktor.process import node  # noqa: E402
 from reaktor.socketio.server import SocketIOServer  # noqa: E402
 from reaktor.web.health import HealthApplication  # noqa: E402
-from reaktor.web.metrics_endpoint import MetricsApplication, of_cluster, of_process  # noqa: E402
+from reaktor.web.metrics_endpoint import MetricsApplication, of_process  # noqa: E402
 from reaktor.web.requests import Requests  # noqa: E402
 from reaktor.web.scope import Receive, Send  # noqa: E402
 from reaktor.web.threads import ThreadedDjango  # noqa: E402
@@ -65,11 +65,11 @@ class NodeRuntime(Runtime):
         layer: Any,
         worker: WorkerId,
         *,
-        limits: ChatLimits,
+        rates: Rates,
         text_rules: CurrentTextRules,
         with_authority: bool,
     ) -> None:
-        super().__init__(config, layer, worker, limits=limits, text_rules=text_rules, with_authority=with_authority)
+        super().__init__(config, layer, worker, rates=rates, text_rules=text_rules, with_authority=with_authority)
         # A worker has siblings; a lone process has nobody to hand a request to.
         relay = None if with_authority else _relay(config)
         self.socketio = SocketIOServer(config.engineio, ChatApplication(), worker=worker, relay=relay)
@@ -88,11 +88,6 @@ class NodeRuntime(Runtime):
         finally:
             node.clear()
 
-    def metrics(self) -> Metrics:
-        limits = cast(AccountsConfig, apps.get_app_config("accounts")).limits
-        refused = {f"rate_limited:{name}": count for name, count in limits.refused().items()}
-        return added([super().metrics(), {"counters": refused}])
-
     def _on_message(self, kind: str, body: dict[str, Any]) -> None:
         if not self._counts.on_message(kind, body):
             super()._on_message(kind, body)
@@ -105,7 +100,7 @@ class NodeRuntime(Runtime):
 async def _picture() -> dict[str, Any]:
     """What /metrics writes out: a worker has it from its supervisor, any other process is the whole server."""
     if settings.IS_WORKER:
-        return await of_cluster(settings.REAKTOR)
+        return await ask_metrics(RunDir(settings.REAKTOR.run_dir))
     running = node.current()
     if running is None:
         raise UnavailableError("The server is starting.")
@@ -130,10 +125,15 @@ def create_runtime(slot: int, incarnation: int, *, with_authority: bool = False)
         settings.REAKTOR,
         layer,
         WorkerId(slot, incarnation),
-        limits=chat.limits,
+        rates=chat.rates,
         text_rules=chat.text_rules,
         with_authority=with_authority,
     )
+
+
+def create_lone_runtime() -> NodeRuntime:
+    """The runtime of a process that is the whole server, not yet running."""
+    return create_runtime(*LONE_WORKER, with_authority=True)
 
 
 class Application:
@@ -184,7 +184,7 @@ class Application:
         async with self._starting:
             if node.current() is not None:
                 return
-            runtime = create_runtime(*LONE_WORKER, with_authority=True)
+            runtime = create_lone_runtime()
             # It outlives the request that happened to start it, and must not log under its id.
             nobodys = contextvars.Context()
             self._lone = asyncio.create_task(runtime.run(), name="runtime", context=nobodys)

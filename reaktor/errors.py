@@ -11,6 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from http import HTTPStatus
+from typing import Annotated, NotRequired, TypedDict
+
+from reaktor.shapes import Seconds
 
 
 class ErrorCode(StrEnum):
@@ -54,6 +57,15 @@ HTTP_STATUS: Mapping[ErrorCode, HTTPStatus] = {
 }
 
 
+class ErrorDetail(TypedDict):
+    """What went wrong."""
+
+    code: Annotated[str, ErrorCode, "Stable; compare this."]
+    message: Annotated[str, "For people."]
+    fields: NotRequired[Annotated[dict[str, str], "What is wrong with which input."]]
+    retry_after: NotRequired[Seconds]
+
+
 class ReaktorError(Exception):
     """Something a client is told: a code to compare, a short text to show.
 
@@ -80,9 +92,9 @@ class ReaktorError(Exception):
         """The HTTP status of this error's code."""
         return HTTP_STATUS[self.code]
 
-    def as_data(self) -> dict[str, object]:
-        """What goes under `error` in REST answers and native frames: code, message, fields?, retry_after?."""
-        data: dict[str, object] = {"code": self.code.value, "message": self.message}
+    def as_data(self) -> ErrorDetail:
+        """What goes under `error` in REST answers and native frames."""
+        data: ErrorDetail = {"code": self.code.value, "message": self.message}
         if self.fields:
             data["fields"] = self.fields
         if self.retry_after_s is not None:

@@ -29,6 +29,7 @@ GROUPS = {
     "cluster": "clusters",
     "browser": "servers",
     "deployment": "servers",
+    "docs": "servers",
     "integration": "servers",
     "interop": "servers",
 }

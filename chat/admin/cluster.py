@@ -6,7 +6,6 @@ tells of itself, in the same shape. The page's script draws it anew every two se
 
 from __future__ import annotations
 
-import os
 import time
 from typing import Any, cast
 
@@ -19,10 +18,11 @@ from django.template.response import TemplateResponse
 from chat.admin.access import MODERATE
 from chat.apps import ChatConfig
 from chat.live import runtime
+from reaktor import __version__
 from reaktor.cluster.control import ask
 from reaktor.cluster.failures import ClusterError
 from reaktor.cluster.rundir import RunDir
-from reaktor.cluster.status import rss_bytes
+from reaktor.cluster.status import gather_alone
 
 ASK_S = 3.0
 UNAVAILABLE = 503
@@ -30,7 +30,6 @@ WORKER_FIELDS = ("slot", "incarnation", "pid", "state", "age_s", "sessions", "re
 AUTHORITY_FIELDS = (
     "phase", "epoch", "revision", "commands_per_s", "sessions", "users", "channels", "members", "blocks",
 )  # fmt: skip
-_started_at = time.monotonic()
 
 
 def cluster_page(request: HttpRequest) -> HttpResponse:
@@ -41,7 +40,10 @@ def cluster_page(request: HttpRequest) -> HttpResponse:
 
 
 def cluster_json(request: HttpRequest) -> HttpResponse:
-    """{at, state, workers: [...], authority, connections, given_up}. Counters are totals: who reads twice has rates."""
+    """{at, version, state, workers: [...], authority, connections, given_up}.
+
+    Counters are totals: who reads twice has rates.
+    """
     _check(request)
     try:
         body, status = cluster_status(), 200
@@ -58,10 +60,14 @@ def _check(request: HttpRequest) -> None:
 def cluster_status() -> dict[str, Any]:
     """The figures. Blocks for as long as the supervisor takes to answer, ASK_S at most. Raises ClusterError."""
     chat = cast(ChatConfig, apps.get_app_config("chat"))
-    found = ask(RunDir(chat.config.run_dir), {"do": "status"}, ASK_S) if chat.is_worker else _own_status()
+    if chat.is_worker:
+        found = ask(RunDir(chat.config.run_dir), {"do": "status"}, ASK_S)
+    else:
+        found = gather_alone(runtime.current())
     authority = found["authority"]
     return {
         "at": time.time(),
+        "version": __version__,
         "state": found["state"],
         "workers": [_worker(worker) for worker in found["workers"]],
         "authority": {name: authority[name] for name in AUTHORITY_FIELDS if name in authority},
@@ -74,30 +80,3 @@ def _worker(found: dict[str, Any]) -> dict[str, Any]:
     said = found["runtime"]
     counters = {name: said.get(name, 0) for name in ("messages_in", "messages_out", "slow_closed", "repairs")}
     return {**{name: found[name] for name in WORKER_FIELDS}, **counters}
-
-
-def _own_status() -> dict[str, Any]:
-    """What the supervisor would say, of a server that is one process."""
-    running = runtime.current()
-    if running is None:
-        return {"state": "starting", "workers": [], "authority": {}, "connections": {}, "slots_given_up": {}}
-    said = running.status()
-    authority = running.authority.status() if running.authority is not None else {}
-    worker = {
-        "slot": running.worker.slot,
-        "incarnation": running.worker.incarnation,
-        "pid": os.getpid(),
-        "state": "ready" if said["in_step"] else "starting",
-        "age_s": round(time.monotonic() - _started_at, 1),
-        "sessions": said["sessions"],
-        "revision_lag": authority["revision"] - said["revision"] if authority else None,
-        "rss_bytes": rss_bytes(os.getpid()),
-        "runtime": said,
-    }
-    return {
-        "state": "draining" if running.is_draining else "serving",
-        "workers": [worker],
-        "authority": authority,
-        "connections": {},
-        "slots_given_up": {},
-    }

@@ -25,7 +25,7 @@ from chat.admin.object_actions import (
     WorkplaceAdmin,
 )
 from chat.domain.ids import UserRef
-from chat.domain.policies import SanctionKind
+from chat.domain.policies import Resolution, SanctionKind
 from chat.domain.rules import REASON_CHARS
 from chat.models import Report
 from chat.selectors.workplace import report_cards
@@ -59,12 +59,12 @@ class SanctionForm(DeedForm):
 
 
 def _dismiss(who: UserRef, report: Report, values: Values) -> str:
-    services.report_resolve(user=who, report_id=report.pk, resolution=Report.Resolution.DISMISSED.value)
+    services.report_resolve(user=who, report_id=report.pk, resolution=Resolution.DISMISSED.value)
     return f"The report on {report.author.username} is dismissed."
 
 
 def _delete(who: UserRef, report: Report, values: Values) -> str:
-    resolution = Report.Resolution.DELETED.value
+    resolution = Resolution.DELETED.value
     services.report_resolve(user=who, report_id=report.pk, resolution=resolution, reason=report.reason)
     return f"The message of {report.author.username} is deleted."
 
@@ -73,7 +73,7 @@ def _sanction(who: UserRef, report: Report, values: Values) -> str:
     services.report_resolve(
         user=who,
         report_id=report.pk,
-        resolution=Report.Resolution.SANCTIONED.value,
+        resolution=Resolution.SANCTIONED.value,
         kind=values["kind"],
         until=values["until"],
         is_everywhere=values["place"] == "everywhere",

@@ -13,6 +13,7 @@ from chat.domain.events import Event
 from chat.domain.ids import ChannelKey, UserRef
 from chat.domain.sessions import Credentials, SessionInfo, Status
 from reaktor.errors import Bye
+from reaktor.limits.ratelimit import TokenBucket
 
 Frame = Any
 """What a wire format makes of an event; only sessions of that format look inside."""
@@ -39,7 +40,8 @@ class WireFormat(Protocol):
 class LiveSession(ABC):
     """One live client. `outbox` holds the frames of this loop turn; `channels` what it is in, as its hub delivers.
 
-    `credentials` are those of its newest token; `info` names the log-in that it began with.
+    `credentials` are those of its newest token; `info` names the log-in that it began with. `operations` counts what it
+    asks (chat.live.operations).
     """
 
     __slots__ = (
@@ -49,6 +51,7 @@ class LiveSession(ABC):
         "info",
         "is_open",
         "is_starting",
+        "operations",
         "outbox",
         "status",
         "user",
@@ -64,6 +67,7 @@ class LiveSession(ABC):
         self.channels: set[ChannelKey] = set()
         self.status = Status.ONLINE
         self.is_open = True
+        self.operations = TokenBucket()
         # While it starts, the membership may already put it into channels (`waiting`: key → catch up from that seq),
         # but nothing may be delivered before its greeting.
         self.is_starting = True

@@ -1,6 +1,7 @@
 """How events travel between the processes: bodies for the bus, and the names of groups and kinds.
 
-Pure. Published by chat.publish and chat.live.runtime, read by every process's runtime.
+Pure. Bodies are made by chat.publish (after a commit) and chat.live.broadcast (the live process), and read by
+chat.live.broadcast of every other process; chat.live.runtime reads what retention says.
 """
 
 from __future__ import annotations

@@ -8,9 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, NotRequired, TypedDict
+from typing import Annotated, Any, Literal, NotRequired, TypedDict, final
 
 from chat.domain.ids import ChannelKey
+from chat.domain.policies import ChannelKind, Role
+from chat.domain.sessions import LeftReason, Status
+from reaktor.errors import CloseCode
+from reaktor.shapes import Count, Keyword, Name, Ordinal, Seconds, Time, Uuid
 
 
 class EventType(StrEnum):
@@ -43,52 +47,151 @@ SKIPPABLE = frozenset({EventType.TYPING, EventType.PRESENCE_CHANGED, EventType.M
 """What a session that can't keep up is spared first."""
 
 
+# -- Shapes -------------------------------------------------------------------------------------------------------
+
+
 class ChannelData(TypedDict):
+    """A channel, and what the asking user is to it."""
+
     key: str
     name: str
     topic: str
-    kind: str
-    seq: int
-    number: int
-    online: int
-    role: str | None
-    read_number: int
-    unread: int
-    mentions: int
-    slow_mode_s: int
-    frozen_at: str | None
-    archived_at: str | None
-    created_at: str
+    kind: Annotated[str, ChannelKind]
+    seq: Annotated[Count, "Position of the newest durable event."]
+    number: Annotated[Count, "Number of the newest message."]
+    online: Annotated[Count, "How many users are in it now."]
+    role: Annotated[str, Role] | None
+    read_number: Count
+    unread: Count
+    mentions: Annotated[Count, "Unread messages that name the user."]
+    slow_mode_s: Annotated[Count, "Seconds between two messages of one member; 0: off."]
+    frozen_at: Annotated[Time | None, "Since when only moderators write."]
+    archived_at: Time | None
+    created_at: Time
 
 
 class MemberData(TypedDict):
+    """A user in a channel, now."""
+
     username: str
-    status: str
+    status: Annotated[str, Status]
 
 
 class MessageData(TypedDict):
-    id: str
+    """A message in its present state. A deleted one keeps its place: its text is null."""
+
+    id: Uuid
     channel: str
-    number: int
-    seq: int
-    changed_seq: int
+    number: Annotated[Ordinal, "Dense over the channel's messages, from 1."]
+    seq: Ordinal
+    changed_seq: Ordinal
     author: str
     text: str | None
-    reply_to: str | None
+    reply_to: Uuid | None
     nonce: str | None
     reactions: dict[str, list[str]]
     mentions: list[str]
-    created_at: str
-    edited_at: str | None
-    deleted_at: str | None
+    created_at: Time
+    edited_at: Time | None
+    deleted_at: Time | None
 
 
-class ChangesData(TypedDict):
-    """What changed in one channel since a cursor, or that it must be read anew."""
+@final
+class ChangedData(TypedDict):
+    """The messages that changed, each in its present state, ordered by changed_seq."""
 
-    messages: NotRequired[list[MessageData]]
-    seq: int
-    reset: NotRequired[bool]
+    messages: list[MessageData]
+    seq: Annotated[Count, "The cursor to go on from."]
+
+
+@final
+class ResetData(TypedDict):
+    """More changed than can be told: read the channel anew."""
+
+    reset: Literal[True]
+    seq: Annotated[Count, "The cursor to go on from."]
+
+
+ChangesData = Annotated[ChangedData | ResetData, Name("ChangesData"), "Either the messages that changed, or a reset."]
+
+
+class MessagePageData(TypedDict):
+    """A page of the history."""
+
+    messages: Annotated[list[MessageData], "Oldest first."]
+    has_more: bool
+
+
+class JoinData(TypedDict):
+    """A channel as one enters it."""
+
+    channel: ChannelData
+    members: list[MemberData]
+    member_count: Count
+    messages: list[MessageData]
+    seq: Count
+    reset: bool
+
+
+class Greeting(TypedDict):
+    """What hello is answered with, beyond the session itself."""
+
+    epoch: str
+    channels: list[ChannelData]
+    resume: dict[str, ChangesData]
+
+
+class ReadData(TypedDict):
+    """How far a user has read a channel."""
+
+    read_number: Count
+    unread: Count
+
+
+class MemberLeftData(TypedDict):
+    """A user who is no longer in a channel, and why."""
+
+    username: str
+    reason: Annotated[str, LeftReason]
+
+
+class TypingData(TypedDict):
+    """A member who types, or no longer does."""
+
+    username: str
+    on: bool
+
+
+class MentionData(TypedDict):
+    """A message that names the user who is told of it."""
+
+    id: Uuid
+    number: Ordinal
+    author: str
+    text: str
+
+
+class ExpiryData(TypedDict):
+    """When a session's token ends."""
+
+    expires_at: Time
+
+
+class SyncRequiredData(TypedDict):
+    """Where a channel is that must be read anew."""
+
+    seq: Count
+
+
+class ByeData(TypedDict):
+    """Why a session ends, and when to come back."""
+
+    code: Annotated[int, Keyword("enum", tuple(code.value for code in CloseCode))]
+    reason: str
+    retry_after: NotRequired[Seconds]
+
+
+# -- Events -------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)

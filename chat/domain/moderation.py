@@ -2,56 +2,94 @@
 
 from __future__ import annotations
 
-from typing import Any, TypedDict
+from typing import Annotated, Any, TypedDict
+
+from chat.domain.policies import Resolution, Role, SanctionKind
+from reaktor.shapes import Count, Keyword, Time, Uuid
 
 
 class SanctionData(TypedDict):
-    """`channel` None: everywhere. `until` None: for good. `issued_by` None: the account is gone, or the server."""
+    """A kick, mute or ban."""
 
-    id: int
-    kind: str
+    id: Count
+    kind: Annotated[str, SanctionKind]
     username: str
-    channel: str | None
+    channel: Annotated[str | None, "Null: everywhere."]
     reason: str
-    issued_by: str | None
-    created_at: str
-    until: str | None
-    lifted_at: str | None
+    issued_by: Annotated[str | None, "Null: the account is gone, or the server."]
+    created_at: Time
+    until: Annotated[Time | None, "Null: for good."]
+    lifted_at: Time | None
+
+
+class SanctionEventData(TypedDict):
+    """What a moderator did to the user who is told of it."""
+
+    kind: Annotated[str, Keyword("enum", (*SanctionKind, "lift"))]
+    channel: Annotated[str | None, "Null: everywhere."]
+    reason: str
+    until: Annotated[Time | None, "Null: for good."]
+
+
+class LiftedData(TypedDict):
+    """How many sanctions ended."""
+
+    lifted: Count
+
+
+class PurgeData(TypedDict):
+    """What a purge did."""
+
+    deleted: Annotated[Count, "How many messages."]
 
 
 class ReportData(TypedDict):
-    """`reporter` None: the word filter. `text` is the message's as it was when it was reported."""
+    """A message that somebody wants looked at."""
 
-    id: int
+    id: Count
     channel: str
-    message: str
+    message: Uuid
     author: str
-    text: str
-    reporter: str | None
+    text: Annotated[str, "As it was when it was reported."]
+    reporter: Annotated[str | None, "Null: the word filter."]
     reason: str
-    created_at: str
-    resolved_at: str | None
+    created_at: Time
+    resolved_at: Time | None
     resolved_by: str | None
-    resolution: str
+    resolution: Annotated[str, Keyword("enum", ("", *Resolution))]
 
 
 class InviteData(TypedDict):
-    """`uses_left` None: any number; `expires_at` None: never."""
+    """A link into a private or unlisted channel."""
 
     code: str
     channel: str
     created_by: str | None
-    created_at: str
-    expires_at: str | None
-    uses_left: int | None
+    created_at: Time
+    expires_at: Annotated[Time | None, "Null: never."]
+    uses_left: Annotated[Count | None, "Null: any number."]
 
 
 class AuditData(TypedDict):
-    id: int
-    at: str
+    """Who did what, to whom, where, when and why."""
+
+    id: Count
+    at: Time
     actor: str
     action: str
     target: str
     channel: str
     reason: str
     details: dict[str, Any]
+
+
+class RoleData(TypedDict):
+    """What a user is in a channel for good."""
+
+    role: Annotated[str, Role]
+
+
+class BlockedData(TypedDict):
+    """Somebody whom the user does not want to hear."""
+
+    username: str

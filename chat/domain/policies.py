@@ -92,6 +92,14 @@ class SanctionKind(StrEnum):
     BAN = "ban"
 
 
+class Resolution(StrEnum):
+    """What a moderator made of a report: nothing; the message went; its author was sanctioned as well."""
+
+    DISMISSED = "dismissed"
+    DELETED = "deleted"
+    SANCTIONED = "sanctioned"
+
+
 class Rank(IntEnum):
     """What somebody is in a channel, or (staff and above) everywhere. The higher one acts on the lower one."""
 

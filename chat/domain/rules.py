@@ -1,6 +1,7 @@
 """What input may look like: names, keys, texts, reasons, times. Who may do what is chat.domain.policies'.
 
-Checks return the value to store or raise a ReaktorError. Used by services and actions; no I/O.
+Checks return the value to store or raise a ReaktorError. Used by services, actions, transports,
+admin and the import. No I/O.
 """
 
 from __future__ import annotations

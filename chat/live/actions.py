@@ -8,7 +8,7 @@ in the very loop turn in which it is true, and handed to `respond` there (see do
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NotRequired, TypedDict
+from typing import Any
 
 from accounts.models import User
 from chat import selectors, services
@@ -16,45 +16,29 @@ from chat.delivery.live_session import LiveSession
 from chat.delivery.wire import Audience
 from chat.domain import rules
 from chat.domain.errors import NotAMemberError
-from chat.domain.events import ChangesData, ChannelData, Event, EventType, MemberData, MessageData
+from chat.domain.events import (
+    ChangesData,
+    ChannelData,
+    Event,
+    EventType,
+    Greeting,
+    JoinData,
+    MessageData,
+    MessagePageData,
+    ReadData,
+    TypingData,
+)
 from chat.domain.ids import ChannelKey, UserRef
 from chat.domain.sessions import Ending, Status
 from chat.live.runtime import Runtime
 from chat.membership.protocol import Outcome
 from chat.posting.batches import Post, Result
-from chat.posting.limits import ChatLimits
 from chat.selectors import ChannelAccess
 from reaktor.errors import BannedError, ForbiddenError, NotFoundError, TooLargeError
+from reaktor.shapes import ListData
 
 PAGE_MESSAGES = 100
 PAGE_BYTES = 128 * 1024
-
-
-class JoinData(TypedDict):
-    channel: ChannelData
-    members: list[MemberData]
-    member_count: int
-    messages: list[MessageData]
-    seq: int
-    reset: bool
-
-
-class Greeting(TypedDict):
-    """What hello is answered with, beyond the session itself."""
-
-    epoch: str
-    channels: list[ChannelData]
-    resume: dict[str, ChangesData]
-
-
-class PageData(TypedDict):
-    messages: list[MessageData]
-    has_more: bool
-
-
-class ChannelsPage(TypedDict):
-    results: list[ChannelData]
-    next: NotRequired[str | None]
 
 
 def _channel_data(runtime: Runtime, found: ChannelAccess) -> ChannelData:
@@ -153,13 +137,13 @@ async def join_channel(
 ) -> None:
     """Enter a channel that exists, or ask again what it looks like; `respond` in the turn in which it is entered.
 
-    Raises NotFoundError, TooLargeError (too many channels), RateLimitedError, UnavailableError.
+    Raises NotFoundError, TooLargeError (too many channels), UnavailableError.
     """
     wanted = rules.parse_channel_key(key)
     limit = runtime.config.limits.channels_per_session
     if wanted not in session.channels and len(session.channels) >= limit:
         raise TooLargeError(f"A session is in at most {limit} channels.")
-    found = await runtime.database.read(_enter, runtime.limits, session.user, wanted)
+    found = await runtime.database.read(selectors.channel_access, user=session.user, key=wanted)
     async with runtime.feeds.pinned(wanted):
         answer = await runtime.feeds.answer_since(wanted, after) if after is not None else None
 
@@ -170,11 +154,6 @@ async def join_channel(
         await runtime.join(session, wanted, on_applied)
 
 
-def _enter(limits: ChatLimits, user: UserRef, key: ChannelKey) -> ChannelAccess:
-    limits.check_join(user.id)
-    return selectors.channel_access(user=user, key=key)
-
-
 def _join_data(runtime: Runtime, found: ChannelAccess, after: int | None, answer: ChangesData | None) -> JoinData:
     key = found.channel.key
     feed = runtime.feeds.get(key)
@@ -182,9 +161,8 @@ def _join_data(runtime: Runtime, found: ChannelAccess, after: int | None, answer
         raise NotFoundError("There is no such channel.")
     members = runtime.members(key)
     since = _renewed(runtime, key, after, answer) if answer is not None and after is not None else None
-    is_reset = since is None or "messages" not in since
     config = runtime.config.delivery
-    messages = feed.recent.newest(config.join_messages) if since is None or is_reset else since["messages"]
+    messages = feed.recent.newest(config.join_messages) if since is None or "reset" in since else since["messages"]
     channel = _channel_data(runtime, found)
     channel["seq"], channel["number"] = feed.head, feed.recent.head_number
     if channel["role"] is not None:
@@ -195,7 +173,7 @@ def _join_data(runtime: Runtime, found: ChannelAccess, after: int | None, answer
         "member_count": len(members),
         "messages": messages,
         "seq": feed.head,
-        "reset": is_reset and after is not None,
+        "reset": since is not None and "reset" in since,
     }
 
 
@@ -268,7 +246,7 @@ async def _changed(runtime: Runtime, session: LiveSession, service: Any, *, key:
     return message
 
 
-async def list_messages(runtime: Runtime, session: LiveSession, key: str, marks: Mapping[str, int]) -> PageData:
+async def list_messages(runtime: Runtime, session: LiveSession, key: str, marks: Mapping[str, int]) -> MessagePageData:
     """A page by number, oldest first; one of over 128 KiB stops earlier, with has_more."""
     wanted = rules.parse_channel_key(key)
 
@@ -299,7 +277,7 @@ async def sync(
         respond(_bounded(renewed, runtime.config.delivery.sync_total_bytes))
 
 
-async def mark_read(runtime: Runtime, session: LiveSession, key: str, number: int) -> services.ReadMark:
+async def mark_read(runtime: Runtime, session: LiveSession, key: str, number: int) -> ReadData:
     wanted = rules.parse_channel_key(key)
     return await runtime.database.write(
         services.read_mark, user=session.user, key=wanted, number=number, session_id=session.info.session_id
@@ -309,21 +287,17 @@ async def mark_read(runtime: Runtime, session: LiveSession, key: str, number: in
 # -- Channels -----------------------------------------------------------------------------------------------------
 
 
-async def list_channels(runtime: Runtime, session: LiveSession, search: str | None, cursor: str | None) -> ChannelsPage:
+async def list_channels(
+    runtime: Runtime, session: LiveSession, search: str | None, cursor: str | None
+) -> ListData[ChannelData]:
     found, following = await runtime.database.read(
         selectors.channel_list, user=session.user, search=search, cursor=cursor
     )
     return {"results": [_channel_data(runtime, each) for each in found], "next": following}
 
 
-async def create_channel(runtime: Runtime, session: LiveSession, **fields: Any) -> ChannelData:
-    """A new channel of one's own, answered with it. Raises RateLimitedError."""
-    await runtime.database.read(runtime.limits.check_create_channel, session.user.id)
-    return await change_channel(runtime, session, services.channel_create, **fields)
-
-
 async def change_channel(runtime: Runtime, session: LiveSession, service: Any, **fields: Any) -> ChannelData:
-    """channel_update or channel_archive, answered with the channel."""
+    """channel_create, channel_update or channel_archive, answered with the channel."""
     found = await runtime.database.write(service, user=session.user, **fields)
     return _channel_data(runtime, found)
 
@@ -341,5 +315,5 @@ def tell_typing(runtime: Runtime, session: LiveSession, key: str, *, is_on: bool
     wanted = rules.parse_channel_key(key)
     if wanted not in session.channels:
         raise NotAMemberError
-    event = Event(EventType.TYPING, wanted, {"username": session.user.username, "on": is_on})
+    event = Event(EventType.TYPING, wanted, TypingData(username=session.user.username, on=is_on))
     runtime.broadcast.ephemeral(event, Audience(channel=wanted, exclude=session.info.session_id))

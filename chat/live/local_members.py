@@ -15,7 +15,7 @@ from typing import Any
 
 from chat.delivery.hub import Hub
 from chat.delivery.live_session import LiveSession
-from chat.domain.events import Event, EventType, MessageData, event_from_message
+from chat.domain.events import Event, EventType, MemberData, MemberLeftData, MessageData, event_from_message
 from chat.domain.ids import ChannelKey, SessionId, UserId
 from chat.domain.sessions import LeftReason
 from chat.live.feeds import Feeds
@@ -66,17 +66,17 @@ class LocalMembers:
                         ended = CloseCode(code) if code is not None else CloseCode.RESYNC_NEEDED
                         session.close(Bye(ended, reason_text or None))
                 case MemberJoined(channel, _, username, status):
-                    data = {"username": username, "status": status.value}
-                    self._hub.to_channel(Event(EventType.MEMBER_JOINED, channel, data))
+                    member = MemberData(username=username, status=status.value)
+                    self._hub.to_channel(Event(EventType.MEMBER_JOINED, channel, member))
                 case MemberLeft(channel, user_id, username, reason):
-                    data = {"username": username, "reason": reason.value}
-                    self._hub.to_channel(Event(EventType.MEMBER_LEFT, channel, data))
+                    gone = MemberLeftData(username=username, reason=reason.value)
+                    self._hub.to_channel(Event(EventType.MEMBER_LEFT, channel, gone))
                     if reason is LeftReason.QUIT:
                         quits.setdefault(user_id, []).append(transition)
                 case PresenceChanged(user_id, username, status, channels):
                     for channel in channels:
-                        data = {"username": username, "status": status.value}
-                        self._hub.to_channel(Event(EventType.PRESENCE_CHANGED, channel, data), about=user_id)
+                        member = MemberData(username=username, status=status.value)
+                        self._hub.to_channel(Event(EventType.PRESENCE_CHANGED, channel, member), about=user_id)
         for left in quits.values():
             self._tell_quit(left)
 

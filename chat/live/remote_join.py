@@ -36,7 +36,7 @@ class RemoteJoin:
         self._worker = worker
         self._feeds = feeds
         self._replica = replica
-        self._follower = feeder
+        self._feeder = feeder
         self._waiting: dict[str, asyncio.Future[None]] = {}
 
     async def join_user(self, user_id: UserId, key: ChannelKey, head: int) -> None:
@@ -54,7 +54,7 @@ class RemoteJoin:
             await asyncio.gather(*(self._ask(worker, key) for worker in workers - {self._worker}))
             for info in sessions:
                 with contextlib.suppress(NotFoundError):  # it ended this moment
-                    await self._follower.submit(Join(info.session_id, key, head))
+                    await self._feeder.submit(Join(info.session_id, key, head))
 
     async def _ask(self, worker: WorkerId, key: ChannelKey) -> None:
         request_id = secrets.token_hex(8)

@@ -28,23 +28,23 @@ from chat.domain.ids import ChannelKey, SessionId, UserId, WorkerId
 from chat.domain.sessions import Ending, Status
 from chat.live import remote_join
 from chat.live.broadcast import Broadcast
-from chat.live.feeds import Feeds
+from chat.live.feeds import Feeds, Upkeep
 from chat.live.local_members import LocalMembers
 from chat.live.remote_join import RemoteJoin
 from chat.live.revalidation import Revalidation, verify_again
-from chat.live.upkeep import Upkeep
 from chat.membership.authority import Authority
 from chat.membership.feeder import Feeder
 from chat.membership.protocol import AnnouncedSession, Connect, Disconnect, EndSession, Join, Leave, Outcome, SetStatus
 from chat.membership.replica import Replica
 from chat.membership.roster import SessionEntry
 from chat.membership.wire import worker_mailbox
-from chat.posting.limits import ChatLimits
 from chat.posting.textrules import CurrentTextRules
 from chat.posting.writer import Writer
+from reaktor import __version__
 from reaktor.config.model import Config
 from reaktor.db.database import Database, probe
 from reaktor.errors import Bye, CloseCode, NotFoundError, ReaktorError, UnavailableError
+from reaktor.limits.rates import Rates
 from reaktor.observe.metrics import Metrics
 from reaktor.process import node
 from reaktor.process.bus import OVERFLOW, Bus, BusError, Layer
@@ -71,12 +71,12 @@ class Runtime:
         layer: Layer,
         worker: WorkerId,
         *,
-        limits: ChatLimits,
+        rates: Rates,
         text_rules: CurrentTextRules,
         with_authority: bool,
     ) -> None:
         self.config = config
-        self.limits = limits
+        self.rates = rates
         self.text_rules = text_rules
         self.worker = worker
         self.bus = Bus(layer, timeout_s=config.membership.publish_timeout_s)
@@ -85,7 +85,7 @@ class Runtime:
         self.hub = Hub(unsent_bytes=config.limits.unsent_bytes, on_dirty=self._schedule_flush)
         self.feeds = Feeds(self.bus, self.mailbox, self.database, self.hub, config.delivery)
         self.broadcast = Broadcast(self.bus, self.hub, self.feeds)
-        self.writer = Writer(self.database, config.database, limits, text_rules, self.broadcast.stored)
+        self.writer = Writer(self.database, config.database, rates, text_rules, self.broadcast.stored)
         self.replica = Replica(worker)
         self.local_members = LocalMembers(self.hub, self.feeds, self._spawn)
         self.upkeep = Upkeep(self.feeds, self.database, self.hub, config.delivery, self.local_members.resend)
@@ -160,6 +160,7 @@ class Runtime:
         """Counters and positions for the heartbeat, /readyz and clusterctl."""
         position = self.replica.position
         return {
+            "version": __version__,
             "sessions": len(self.hub),
             "epoch": position.epoch if position else 0,
             "revision": position.revision if position else 0,
@@ -189,7 +190,7 @@ class Runtime:
                 "slow_sessions_closed": self.hub.slow_total,
                 "bus_dropped": self.bus.dropped,
                 "broadcast_dropped": self.broadcast.dropped_total,
-                **{f"rate_limited:{name}": count for name, count in self.limits.refused().items()},
+                **{f"rate_limited:{name}": count for name, count in self.rates.refused().items()},
             },
             "gauges": {
                 **{f"sessions:{transport.value}": count for transport, count in self.hub.by_transport.items()},

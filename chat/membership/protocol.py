@@ -1,6 +1,6 @@
 """What is said about the live membership: Commands (wishes), Changes (facts), Positions, Snapshots, Transitions.
 
-Followers send Commands, the authority answers with Batches of Changes, replicas turn those into Transitions: what
+Feeders send Commands, the authority answers with Batches of Changes, replicas turn those into Transitions: what
 this worker's runtime must do (index, tell). wire.py makes JSON of them. Source: docs/architecture.md, "Membership".
 """
 

@@ -15,7 +15,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from chat.domain.policies import SanctionKind
+from chat.domain.policies import Resolution, SanctionKind
 from chat.domain.rules import REASON_CHARS
 from chat.models.content import Channel, Message
 
@@ -74,11 +74,6 @@ class Removal(models.Model):
 class Report(models.Model):
     """A message that somebody (or the word filter: reporter NULL) wants looked at, with its text as it was then."""
 
-    class Resolution(models.TextChoices):
-        DISMISSED = "dismissed", "Dismissed"
-        DELETED = "deleted", "Message deleted"
-        SANCTIONED = "sanctioned", "Author sanctioned"
-
     id = models.BigAutoField(primary_key=True)
     message = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="reports")
     channel = models.ForeignKey(Channel, on_delete=models.CASCADE, related_name="+")
@@ -91,7 +86,16 @@ class Report(models.Model):
     resolved_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
-    resolution = models.CharField(max_length=10, blank=True, default="", choices=Resolution.choices)
+    resolution = models.CharField(
+        max_length=10,
+        blank=True,
+        default="",
+        choices=[
+            (Resolution.DISMISSED.value, "Dismissed"),
+            (Resolution.DELETED.value, "Message deleted"),
+            (Resolution.SANCTIONED.value, "Author sanctioned"),
+        ],
+    )
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["message", "reporter"], name="report_once")]

@@ -1,7 +1,8 @@
-"""The statements of the hot path, written out: what a commit of many posts costs, whatever their number.
+"""The statements that store messages, written out: a few for a whole commit, whatever the number of its posts.
 
-Used by chat.posting.batches and .permissions, inside one transaction; parameters only, the same SQL for SQLite and
-PostgreSQL. The ORM would cost 1 ms more for a single post, and 60 µs for each further one.
+Called inside one transaction by batches (posts), chat.services (edits take the same lock) and chat.moving (the import
+from the replaced server). Parameters only, the same SQL for SQLite and PostgreSQL. The ORM would cost 1 ms more for a
+single post, and 60 µs for each further one (docs/adr/0005-hot-path-sql.md).
 """
 
 from __future__ import annotations

@@ -15,11 +15,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from chat.posting.batches import Post, Result, Stored, store_batch
-from chat.posting.limits import ChatLimits
 from chat.posting.textrules import CurrentTextRules
 from reaktor.config.model import Database as DatabaseConfig
 from reaktor.db.database import Database
 from reaktor.errors import ReaktorError, UnavailableError
+from reaktor.limits.rates import Rates
 from reaktor.observe.metrics import MESSAGES, SECONDS, Histogram
 
 logger = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ class Writer:
         self,
         database: Database,
         config: DatabaseConfig,
-        limits: ChatLimits,
+        rates: Rates,
         text_rules: CurrentTextRules,
         on_stored: Callable[[Sequence[Committed]], None],
     ) -> None:
@@ -51,7 +51,7 @@ class Writer:
         self._text_rules = text_rules
         self._batch_messages = config.batch_messages
         self._bound = config.write_queue
-        self._limits = limits
+        self._rates = rates
         self._on_stored = on_stored
         self._queue: deque[tuple[Post, OnResult]] = deque()
         self._wake = asyncio.Event()
@@ -129,9 +129,9 @@ class Writer:
     def _store_allowed(self, posts: Sequence[Post]) -> list[Result]:
         """store_batch() without the posts that are too much; those are answered with their refusal. In a thread."""
         text_rules = self._text_rules.current()
-        if not self._limits.asks_for_sends:
+        if not self._rates.asks_for_sends:
             return store_batch(posts, text_rules)
-        refusals = self._limits.sends_everywhere([post.author.id for post in posts])
+        refusals = self._rates.sends_elsewhere([post.author.id for post in posts])
         allowed = [post for post, refusal in zip(posts, refusals, strict=True) if refusal is None]
         stored = iter(store_batch(allowed, text_rules) if allowed else ())
         return [next(stored) if refusal is None else refusal for refusal in refusals]

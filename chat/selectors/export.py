@@ -9,7 +9,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypedDict
+from typing import Annotated, Any, TypedDict
 
 from django.db.models import F, Q
 
@@ -30,16 +30,16 @@ Row = dict[str, Any]
 
 
 class Export(TypedDict):
-    """One page. What is not messages is on the first page alone; `next` is the cursor of the following one."""
+    """One page of what is stored. All but `account` and `messages` is on the first page alone."""
 
     account: Row
     memberships: list[Row]
     reactions: list[Row]
     blocks: list[Row]
-    sanctions: list[Row]
-    reports: list[Row]
-    messages: list[Row]
-    next: str | None
+    sanctions: Annotated[list[Row], "On this account."]
+    reports: Annotated[list[Row], "By this account."]
+    messages: Annotated[list[Row], "One's own, oldest first."]
+    next: Annotated[str | None, "The cursor of the next page."]
 
 
 def export_page(*, user: User, cursor: str | None = None, limit: int = PAGE_MESSAGES) -> Export:

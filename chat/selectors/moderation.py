@@ -14,7 +14,7 @@ from django.db.models import Count, Max, Q, QuerySet, Sum
 
 from accounts.selectors import user_named
 from chat.domain.ids import ChannelKey, UserId, UserRef
-from chat.domain.moderation import AuditData, InviteData, ReportData, SanctionData
+from chat.domain.moderation import AuditData, BlockedData, InviteData, ReportData, SanctionData
 from chat.domain.policies import Role, SanctionKind
 from chat.membership.protocol import Block
 from chat.models import AuditEntry, ChannelMembership, Invite, Removal, Report, Sanction, UserBlock
@@ -151,7 +151,7 @@ def invites_list(channel_id: int) -> list[InviteData]:
     return [invite_data(invite) for invite in found.order_by("-id")[:PAGE]]
 
 
-def blocked_users(user_id: UserId) -> list[dict[str, str]]:
+def blocked_users(user_id: UserId) -> list[BlockedData]:
     """Whom the user does not want to hear, by name."""
     mine = UserBlock.objects.filter(user_id=user_id).order_by("blocked__username")
     return [{"username": username} for username in mine.values_list("blocked__username", flat=True)]

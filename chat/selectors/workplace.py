@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from django.db.models import Case, Count, IntegerField, Q, QuerySet, Value, When
 
 from accounts.models import User
-from chat.domain.policies import ChannelKind, Role
+from chat.domain.policies import ChannelKind, Resolution, Role
 from chat.models import AuditEntry, Channel, ChannelMembership, Invite, Message, Report, Sanction
 
 SHOWN = 25
@@ -121,7 +121,7 @@ def report_cards(reports: Sequence[Report], *, with_direct: bool) -> list[Report
     nearby = list(messages_shown(with_direct=with_direct).filter(around).order_by("channel_id", "number"))
     authors = {report.author_id for report in reports}
     sanctions = _counted(Sanction.objects.filter(user_id__in=authors), "user_id")
-    upheld = Report.objects.filter(author_id__in=authors).exclude(resolution__in=("", Report.Resolution.DISMISSED))
+    upheld = Report.objects.filter(author_id__in=authors).exclude(resolution__in=("", Resolution.DISMISSED.value))
     found_right = _counted(upheld, "author_id")
     open_ones = _counted(
         Report.objects.filter(message_id__in={report.message_id for report in reports}, resolved_at=None), "message_id"

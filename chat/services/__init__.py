@@ -6,10 +6,10 @@ locked in this order: report or invite, channel, account, message.
 
 from chat.services.audit import audit_add
 from chat.services.channels import channel_archive, channel_create, channel_ensure, channel_update
-from chat.services.direct import direct_open, user_block, user_unblock
+from chat.services.direct import direct_find, direct_open, user_block, user_unblock
 from chat.services.invites import invite_accept, invite_create, invite_revoke
 from chat.services.logouts import log_out_everywhere
-from chat.services.memberships import ReadMark, membership_join, membership_leave, memberships_ensure, read_mark
+from chat.services.memberships import membership_join, membership_leave, memberships_ensure, read_mark
 from chat.services.messages import message_delete, message_edit, message_post, reaction_add, reaction_remove
 from chat.services.purge import messages_purge, purge_batch, purge_begin
 from chat.services.reports import report_create, report_resolve
@@ -18,12 +18,12 @@ from chat.services.sanctions import sanction_issue, sanction_lift, sanction_lift
 from chat.services.words import word_remove, word_set
 
 __all__ = [
-    "ReadMark",
     "audit_add",
     "channel_archive",
     "channel_create",
     "channel_ensure",
     "channel_update",
+    "direct_find",
     "direct_open",
     "invite_accept",
     "invite_create",

@@ -20,16 +20,20 @@ from reaktor.errors import ConflictError, ForbiddenError, InvalidError, NotFound
 MAX_BLOCKED = 1_000
 
 
+def direct_find(*, user: UserRef, username: str) -> ChannelAccess | None:
+    """The one channel of these two, if there is one. Raises NotFoundError, InvalidError (oneself)."""
+    return _channel_of(user, _pair(user, _somebody_else(user, username)))
+
+
 def direct_open(*, user: UserRef, username: str) -> tuple[ChannelAccess, bool]:
     """The one channel of these two, made when there is none; and whether it was made. Both are told of a new one.
 
     Raises NotFoundError, InvalidError (oneself), ForbiddenError (one of them does not want to hear the other).
     """
     other = _somebody_else(user, username)
-    pair = ":".join(sorted((str(user.id), str(other.pk))))
-    found = Channel.objects.filter(pair=pair).values_list("key", flat=True).first()
-    if found is not None:
-        return channel_access(user=user, key=ChannelKey(found)), False
+    pair = _pair(user, other)
+    if (found := _channel_of(user, pair)) is not None:
+        return found, False
     if not other.is_active:
         raise NotFoundError("There is no such user.")
     both = [uuid.UUID(user.id), other.pk]
@@ -69,6 +73,15 @@ def user_block(*, user: UserRef, username: str) -> None:
 def user_unblock(*, user: UserRef, username: str) -> None:
     """Hear them again. Repeating it changes nothing."""
     UserBlock.objects.filter(user_id=user.id, blocked=_somebody_else(user, username)).delete()
+
+
+def _pair(user: UserRef, other: User) -> str:
+    return ":".join(sorted((str(user.id), str(other.pk))))
+
+
+def _channel_of(user: UserRef, pair: str) -> ChannelAccess | None:
+    key = Channel.objects.filter(pair=pair).values_list("key", flat=True).first()
+    return None if key is None else channel_access(user=user, key=ChannelKey(key))
 
 
 def _somebody_else(user: UserRef, username: str) -> User:

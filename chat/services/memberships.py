@@ -7,12 +7,11 @@ by a Removal row.
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TypedDict
 
 from django.db import transaction
 
 from chat import publish
-from chat.domain.events import Event, EventType
+from chat.domain.events import Event, EventType, ReadData
 from chat.domain.ids import ChannelKey, SessionId, UserId, UserRef
 from chat.domain.policies import ChannelKind, Role
 from chat.models import Channel, ChannelMembership, Removal
@@ -21,11 +20,6 @@ from reaktor.errors import ConflictError
 
 REMOVAL_S = 60.0
 """Longer than a greeting may take that read its channels before; who is let in again need not wait for its end."""
-
-
-class ReadMark(TypedDict):
-    read_number: int
-    unread: int
 
 
 def memberships_ensure(*, user_id: UserId) -> None:
@@ -42,7 +36,7 @@ def memberships_ensure(*, user_id: UserId) -> None:
     )
 
 
-def read_mark(*, user: UserRef, key: str, number: int, session_id: SessionId | None = None) -> ReadMark:
+def read_mark(*, user: UserRef, key: str, number: int, session_id: SessionId | None = None) -> ReadData:
     """Everything up to `number` is read; markers only move forward. Tells the user's other sessions."""
     found = channel_access(user=user, key=ChannelKey(key))
     head = found.channel.number
@@ -51,7 +45,7 @@ def read_mark(*, user: UserRef, key: str, number: int, session_id: SessionId | N
     wanted = min(number, head)
     mine = ChannelMembership.objects.filter(channel_id=found.channel.id, user_id=user.id)
     moved = mine.filter(read_number__lt=wanted).update(read_number=wanted)
-    mark = ReadMark(read_number=max(wanted, found.read_number), unread=head - max(wanted, found.read_number))
+    mark = ReadData(read_number=max(wanted, found.read_number), unread=head - max(wanted, found.read_number))
     if moved:
         publish.to_user(user.id, Event(EventType.READ_UPDATED, found.channel.key, dict(mark)), exclude=session_id)
     return mark

@@ -9,7 +9,7 @@ from django.db import transaction
 
 from chat.domain.ids import ChannelKey, UserId, UserRef
 from chat.domain.moderation import ReportData
-from chat.domain.policies import SanctionKind
+from chat.domain.policies import Resolution, SanctionKind
 from chat.domain.rules import check_reason
 from chat.models import AuditAction, Message, Report
 from chat.selectors import channel_access, parse_message_id, report_data
@@ -74,8 +74,8 @@ def report_resolve(
     By a moderator of the channel, or staff. Other open reports of that message end with it. Raises NotFoundError,
     ForbiddenError, ConflictError (decided already), and whatever the sanction meets.
     """
-    if resolution not in Report.Resolution.values:
-        words = ", ".join(Report.Resolution.values)
+    if resolution not in set(Resolution):
+        words = ", ".join(Resolution)
         raise InvalidError(f"A resolution is one of {words}.", fields={"resolution": words})
     why = check_reason(reason)
     with transaction.atomic():
@@ -88,9 +88,9 @@ def report_resolve(
             raise ForbiddenError("Somebody else decides about what you wrote.")
         if report.resolved_at is not None:
             raise ConflictError("That report is decided already.")
-        if resolution != Report.Resolution.DISMISSED:
+        if resolution != Resolution.DISMISSED:
             message_delete(user=user, key=key, message_id=str(report.message_id), reason=why)
-        if resolution == Report.Resolution.SANCTIONED:
+        if resolution == Resolution.SANCTIONED:
             sanction_issue(
                 user=user,
                 kind=kind,

@@ -20,7 +20,7 @@ from accounts.selectors import user_named
 from chat import publish
 from chat.domain.events import Event, EventType
 from chat.domain.ids import SYSTEM, ChannelKey, UserId, UserRef
-from chat.domain.moderation import SanctionData
+from chat.domain.moderation import SanctionData, SanctionEventData
 from chat.domain.policies import KICK_S, ChannelKind, Rank, Role, SanctionKind, check_outranks, rank_of
 from chat.domain.rules import check_reason, check_until
 from chat.models import AuditAction, Channel, ChannelMembership, Sanction
@@ -213,6 +213,7 @@ def _carry_out(sanction: Sanction, kind: SanctionKind, target: Target) -> None:
 
 def _tell(target: Target, kind: str, reason: str, until: datetime | None) -> None:
     """The sanctioned one's live sessions learn what, where, why and until when."""
-    data = {"kind": kind, "channel": target.key or None, "reason": reason, "until": until and timestamp(until)}
+    ends = timestamp(until) if until is not None else None
+    data = SanctionEventData(kind=kind, channel=target.key or None, reason=reason, until=ends)
     key = target.found.channel.key if target.found else None
     publish.to_user(target.ref.id, Event(EventType.SANCTION, key, data))

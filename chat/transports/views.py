@@ -11,6 +11,7 @@ from accounts.models import User
 from chat.apps import ChatConfig
 from chat.domain.ids import UserRef
 from chat.selectors import user_ref
+from reaktor.limits.rates import Rates
 from reaktor.process import node
 
 if TYPE_CHECKING:
@@ -26,8 +27,12 @@ class ChatSide:
 
     @staticmethod
     def app() -> ChatConfig:
-        """What this process owns: limits and configuration."""
+        """What this process owns: configuration, rates and text rules."""
         return cast(ChatConfig, apps.get_app_config("chat"))
+
+    @staticmethod
+    def rates() -> Rates:
+        return ChatSide.app().rates
 
     @staticmethod
     def live() -> Runtime | None:

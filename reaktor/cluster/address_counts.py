@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from heapq import nlargest
 from operator import itemgetter
 
-from reaktor.cluster.policy import address_group
+from reaktor.addresses import address_group
 
 MAX_TOLD = 1_000
 

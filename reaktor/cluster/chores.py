@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -45,8 +43,7 @@ class Chore:
 
     async def _once(self) -> None:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-I", "-S", str(leash.__file__), str(os.getpid())),
-            *self.command,
+            *leash.leashed(*self.command),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
@@ -64,8 +61,7 @@ class Chore:
             log("%s ended with code %s: %s", self.name, process.returncode, text)
         finally:
             if process.returncode is None:
-                with suppress(ProcessLookupError):
-                    process.kill()
+                leash.kill(process.pid)
                 with suppress(TimeoutError):
                     async with asyncio.timeout(KILL_S):
                         await process.wait()

@@ -10,8 +10,8 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from reaktor.cluster.status import revision_lag, rss_bytes
-from reaktor.cluster.worker_process import WorkerProcess, WorkerState
+from reaktor.cluster.worker_process import WorkerProcess, WorkerState, revision_lag
+from reaktor.observe.memory import rss_bytes
 from reaktor.observe.metrics import Metrics, added, lasting
 
 

@@ -11,12 +11,12 @@ import logging
 import os
 import resource
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from reaktor import __version__
 from reaktor.cluster.control import Control
-from reaktor.cluster.dispatcher import Dispatcher
+from reaktor.cluster.dispatcher import Dispatcher, address_of
 from reaktor.cluster.redis import REACH_S, EmbeddedRedis, wait_for_redis
 from reaktor.cluster.rundir import RunDir
 from reaktor.cluster.signals import Signals
@@ -66,6 +66,7 @@ class Cluster:
                 await wait_for_redis(str(self.config.redis_url), REACH_S)
             else:
                 await redis.start()
+                run_dir.tell(bus=redis.url)
             await self._run_with(run_dir, redis)
         finally:
             if redis is not None:
@@ -91,7 +92,8 @@ class Cluster:
         def status() -> dict[str, Any]:
             found = gather(supervisor, companion.status(), dispatcher.status())
             embedded = None if redis is None else {"pid": redis.pid, "restarts": redis.restarts}
-            return {"pid": os.getpid(), "port": cluster.port, **found, "redis": {"embedded": embedded}}
+            own = {"version": __version__, "pid": os.getpid(), "port": cluster.port}
+            return {**own, **found, "redis": {"embedded": embedded}}
 
         def picture() -> dict[str, Any]:
             slots = supervisor.slots
@@ -112,20 +114,18 @@ class Cluster:
 
     def _greeting(self, redis: EmbeddedRedis | None) -> str:
         cluster = self.config.cluster
-        host = "127.0.0.1" if cluster.bind in ("0.0.0.0", "::", "") else cluster.bind.split(",")[0]  # noqa: S104
-        shown = f"[{host}]" if ":" in host else host
         workers = f"{cluster.workers} worker" + ("s" if cluster.workers != 1 else "")
         bus = "Redis of REDIS_URL" if redis is None else "embedded Redis"
-        return f"Reaktor is listening on http://{shown}:{cluster.port}/ ({workers}, {bus})"
+        return f"Reaktor is listening on {address_of(cluster.bind, cluster.port)} ({workers}, {bus})"
 
 
-def worker_environment(config: Config, redis_url: str, base: Mapping[str, str]) -> dict[str, str]:
-    """The supervisor's own environment with what its options and the embedded Redis change."""
+def worker_environment(config: Config, redis_url: str | None, base: Mapping[str, str]) -> dict[str, str]:
+    """The supervisor's own environment with what its options and the embedded Redis change. For all that it starts."""
     # It may have come from a file; a worker that is told twice would refuse to start.
     told = {name: value for name, value in base.items() if name != "REDIS_URL_FILE"}
     return {
         **told,
-        "REDIS_URL": redis_url,
+        **({"REDIS_URL": redis_url} if redis_url else {}),
         "PORT": str(config.cluster.port),
         "BIND": config.cluster.bind,
         "WORKERS": str(config.cluster.workers),
@@ -136,10 +136,17 @@ def worker_environment(config: Config, redis_url: str, base: Mapping[str, str]) 
 def raise_descriptor_limit() -> None:
     """Allow as many open files as this process may ask for; the workers inherit it. The usual 1,024 are few clients."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return
     wanted = MAX_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MAX_DESCRIPTORS)
-    if soft < wanted:
-        with suppress(ValueError, OSError):
+    while wanted > soft:
+        try:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        except (ValueError, OSError):
+            # macOS calls the hard limit infinite, and refuses all that is over a bound that it tells elsewhere.
+            wanted //= 2
+        else:
+            return
 
 
 async def _end(tasks: list[asyncio.Task[None]]) -> None:

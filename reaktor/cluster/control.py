@@ -16,9 +16,11 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
-from reaktor.cluster.failures import ClusterError, NotRunningError, SupervisorError
+from reaktor.cluster.failures import ONE_PROCESS, ClusterError, NotRunningError, SupervisorError
 from reaktor.cluster.rundir import RunDir
+from reaktor.cluster.slots import Slots
 from reaktor.cluster.supervisor import Supervisor
+from reaktor.errors import UnavailableError
 
 logger = logging.getLogger(__name__)
 
@@ -28,15 +30,21 @@ MAX_ANSWER_BYTES = 4 * 1024 * 1024
 REQUEST_S = 5.0
 POLL_S = 0.05
 CONNECT_S = 2.0
+METRICS_S = 2.0
 
 
 class Control:
     """Answers requests for as long as run() does."""
 
     def __init__(
-        self, run_dir: RunDir, supervisor: Supervisor, views: Mapping[str, Callable[[], dict[str, Any]]], boot_s: float
-    ):
-        """`views`: what is answered at once and changes nothing, by its name."""
+        self,
+        run_dir: RunDir,
+        supervisor: Supervisor | None,
+        views: Mapping[str, Callable[[], dict[str, Any]]],
+        boot_s: float,
+    ) -> None:
+        """`views`: what is answered at once and changes nothing, by its name. `supervisor`: None in a server that is
+        one process, which takes no orders."""
         self._path = run_dir.control_socket
         self._supervisor, self._views, self._boot_s = supervisor, views, boot_s
 
@@ -72,34 +80,37 @@ class Control:
             return {"ok": False, "error": f"It failed: {error!r}"}
 
     async def _do(self, request: dict[str, Any]) -> Any:
-        supervisor = self._supervisor
+        if (view := self._views.get(str(request.get("do")))) is not None:
+            return view()
+        if self._supervisor is None:
+            raise SupervisorError(ONE_PROCESS)
+        return await self._order(self._supervisor, request)
+
+    async def _order(self, supervisor: Supervisor, request: dict[str, Any]) -> Any:
         match request.get("do"):
-            case str(name) if name in self._views:
-                return self._views[name]()
             case "reload":
-                return await self._reload([slot.number for slot in supervisor.slots.wanted])
+                return await self._reload(supervisor, [slot.number for slot in supervisor.slots.wanted])
             case "drain":
                 slot = supervisor.slots.by_number.get(int(request["slot"]))
                 if slot is None or slot.is_retiring:
                     raise SupervisorError(f"There is no slot {request['slot']}.")
-                return await self._reload([slot.number])
+                return await self._reload(supervisor, [slot.number])
             case "scale":
                 supervisor.scale(int(request["count"]))
-                return await self._scaled()
+                return await self._scaled(supervisor.slots)
             case unknown:
                 raise SupervisorError(f"There is no order {unknown!r}.")
 
-    async def _reload(self, numbers: list[int]) -> dict[str, Any]:
-        result = self._supervisor.reload(numbers)
+    async def _reload(self, supervisor: Supervisor, numbers: list[int]) -> dict[str, Any]:
+        result = supervisor.reload(numbers)
         try:
             async with asyncio.timeout(self._boot_s * (len(numbers) + 1)):
                 return {"reloaded": await result}
         except TimeoutError as error:
             raise SupervisorError("The reload takes too long; it goes on without anyone waiting.") from error
 
-    async def _scaled(self) -> dict[str, Any]:
+    async def _scaled(self, slots: Slots) -> dict[str, Any]:
         """Wait until the workers that are wanted serve."""
-        slots = self._supervisor.slots
         try:
             async with asyncio.timeout(self._boot_s):
                 while not slots.is_everyone_serving:  # noqa: ASYNC110  rare, short, and nothing else would wait for it
@@ -126,6 +137,19 @@ async def ask_soon(run_dir: RunDir, request: dict[str, Any], timeout_s: float) -
     except (TimeoutError, OSError, ValueError) as error:
         raise SupervisorError(f"The supervisor does not answer ({error}).") from error
     return _result(line)
+
+
+async def ask_metrics(run_dir: RunDir) -> dict[str, Any]:
+    """The metrics of the whole cluster, for a worker whose /metrics is read. Raises UnavailableError.
+
+    Asked when somebody reads: figures are as fresh as the last beats, nothing is sent that nobody reads, and a
+    supervisor that hangs costs a scrape and nothing else.
+    """
+    try:
+        found: dict[str, Any] = await ask_soon(run_dir, {"do": "metrics"}, METRICS_S)
+    except ClusterError as error:
+        raise UnavailableError(str(error)) from error
+    return found
 
 
 def ask(run_dir: RunDir, request: dict[str, Any], timeout_s: float) -> Any:

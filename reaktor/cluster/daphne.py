@@ -10,9 +10,11 @@ import asyncio
 import errno
 import logging
 import os
+import socket
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import daphne.server as daphne_server
@@ -20,11 +22,11 @@ from twisted.internet import defer, reactor
 from twisted.internet.endpoints import serverFromString
 from twisted.logger import globalLogBeginner
 
+from reaktor.addresses import IpNetwork, client_address, is_trusted, normalise, parse_address
 from reaktor.cluster.address_counts import AddressCounts
 from reaktor.cluster.daphne_http import HTTPFactory
 from reaktor.cluster.daphne_websocket import WebSocketFactory
-from reaktor.cluster.policy import client_address, is_trusted, normalise, parse_address
-from reaktor.config.model import Config, HttpTimings, IpNetwork
+from reaktor.config.model import Config, HttpTimings
 from reaktor.observe.logcontext import accepted_request_id
 from reaktor.web.frame_sink import FRAMES_EXTENSION
 from reaktor.web.requests import HEADER as REQUEST_ID_HEADER
@@ -86,6 +88,7 @@ class Server(daphne_server.Server):
         self.trusted_proxies = tuple(trusted_proxies)
         self.http_timings = http_timings or HttpTimings()
         self.counts = AddressCounts(connections_per_address)
+        self._ports: list[Any] = []
 
     @classmethod
     def from_config(cls, config: Config, application: Callable[..., Awaitable[None]], **options: Any) -> Server:
@@ -100,6 +103,13 @@ class Server(daphne_server.Server):
             http_timings=config.http,
             **options,
         )
+
+    @classmethod
+    def of_process(cls, config: Config, application: Callable[..., Awaitable[None]], path: Path) -> Server:
+        """The server of a process whose connections come by adopt() or accept_from(). Daphne insists on listening
+        somewhere, so it has a private socket at `path`."""
+        endpoints = [f"unix:{path}:mode=600:backlog=128:lockfile=0"]
+        return cls.from_config(config, application, endpoints=endpoints, signal_handlers=False)
 
     # Running
 
@@ -158,10 +168,17 @@ class Server(daphne_server.Server):
             os.close(descriptor)  # Twisted has a duplicate
         return True
 
+    def accept_from(self, listener: socket.socket) -> None:
+        """Accept what comes to a listening socket, until begin_drain(). Takes the socket over."""
+        with listener:
+            self._ports.append(reactor.adoptStreamPort(listener.fileno(), listener.family, self.http_factory))
+
     # Draining
 
     def begin_drain(self) -> None:
-        """From now on each answer ends its connection; what is running goes on."""
+        """From now on nothing is accepted, and each answer ends its connection; what is running goes on."""
+        for port in self._ports:
+            port.stopListening()
         self.http_factory.draining = True
 
     def close_idle(self) -> int:

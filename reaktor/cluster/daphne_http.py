@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from http import HTTPStatus
 from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import daphne.server  # noqa: F401  first of all: it installs the reactor that every other import would choose
 from daphne.http_protocol import HTTPFactory as DaphneHTTPFactory
@@ -17,13 +17,11 @@ from daphne.http_protocol import WebRequest
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.web.http import HTTPChannel
 
-from reaktor.cluster.address_counts import Hold
-from reaktor.cluster.policy import normalise
+from reaktor.addresses import normalise
+from reaktor.cluster.address_counts import AddressCounts, Hold
 from reaktor.cluster.replies import error_bytes, error_reply
+from reaktor.config.model import HttpTimings
 from reaktor.errors import ErrorCode
-
-if TYPE_CHECKING:
-    from reaktor.cluster.daphne import Server
 
 LINGER_S = 2.0
 ABOUT_TO_SPEAK_S = 1.0
@@ -43,6 +41,18 @@ ERROR_CODES = {
 def error_code(status: int) -> ErrorCode:
     """The word for a status that the server itself answers with."""
     return ERROR_CODES.get(HTTPStatus(status), ErrorCode.INTERNAL)
+
+
+class ConnectionRules(Protocol):
+    """What the server decides for its connections: sizes, times, counts, and whose word about a client is believed."""
+
+    body_bytes: int
+    http_timings: HttpTimings
+    counts: AddressCounts
+
+    def is_trusted(self, peer: str) -> bool: ...
+
+    def client_of(self, peer: str, forwarded_for: str) -> str: ...
 
 
 class Request(WebRequest):
@@ -135,7 +145,7 @@ class Channel(HTTPChannel):
     is_new = True
 
     def connectionMade(self) -> None:  # noqa: N802
-        self.server: Server = self.factory.server
+        self.server: ConnectionRules = self.factory.server
         super().connectionMade()
         peer = self.transport.getPeer()
         self.peer_host = normalise(peer.host) if isinstance(peer, IPv4Address | IPv6Address) else ""
@@ -262,7 +272,7 @@ class HTTPFactory(DaphneHTTPFactory):
 
     protocol = Channel
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: ConnectionRules) -> None:
         super().__init__(server)
         self.timeOut = server.http_timings.keep_alive_s
         self.channels: set[Channel] = set()

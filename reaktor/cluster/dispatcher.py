@@ -15,11 +15,12 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 
+from reaktor.addresses import address_group, is_trusted, normalise, parse_address
 from reaktor.cluster.failures import ListenError
 from reaktor.cluster.forwarded import ForwardedLook
 from reaktor.cluster.handoff import SupervisorEnd
 from reaktor.cluster.lanes import FarewellBox, Lane, WaitingRoom
-from reaktor.cluster.policy import address_group, is_trusted, normalise, parse_address, slot_for
+from reaktor.cluster.policy import slot_for
 from reaktor.config.model import Cluster
 
 logger = logging.getLogger(__name__)
@@ -52,6 +53,12 @@ def open_listeners(bind: str, port: int, backlog: int) -> list[socket.socket]:
         reason = "the port is already in use" if error.errno == errno.EADDRINUSE else error.strerror or str(error)
         raise ListenError(f"Can't listen on {bind} port {port}: {reason}.") from error
     return opened
+
+
+def address_of(bind: str, port: int) -> str:
+    """Where a browser on this machine finds what listens there."""
+    host = "127.0.0.1" if bind in ("0.0.0.0", "::", "") else bind.split(",")[0]  # noqa: S104
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
 
 
 class Dispatcher:
@@ -179,6 +186,9 @@ class Dispatcher:
                     self._on_exhausted(listener, error)
                     return
                 continue  # the client of this one is gone already; accept(2) asks to treat it as a retry
+            if not address:
+                connection.close()  # macOS gives out connections without an address when the client is gone already
+                continue
             self.accepted += 1
             self._on_accepted(connection, normalise(address[0]))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+ONE_PROCESS = "This server is one process, as it has no Redis: it can be stopped and started, not reloaded or scaled."
+
 
 class ClusterError(Exception):
     """Something the operator has to know; the text is a whole sentence."""

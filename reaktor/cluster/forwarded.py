@@ -10,12 +10,14 @@ import asyncio
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 
-from reaktor.cluster.policy import client_address
-from reaktor.config.model import IpNetwork
+from reaktor.addresses import IpNetwork, client_address
 
+LOOK_AGAIN_S = 0.05
 _END = b"\r\n\r\n"
 _HEADER = b"x-forwarded-for"
+Decide = Callable[[socket.socket, str], None]
 
 
 def forwarded_for(head: bytes) -> str:
@@ -28,29 +30,37 @@ def forwarded_for(head: bytes) -> str:
     return ",".join(values)
 
 
+@dataclass
+class _Waiting:
+    """One connection that is waited for: until when, and how many bytes of it were there at the last look."""
+
+    limit: asyncio.TimerHandle
+    seen: int
+
+
 class ForwardedLook:
     """Waits for the headers of a proxy's first request; calls back with the client's address, or the peer's."""
 
     def __init__(self, trusted: Sequence[IpNetwork], *, max_bytes: int, max_seconds: float, max_count: int) -> None:
         self._trusted = trusted
         self._max_bytes, self._max_seconds, self._max_count = max_bytes, max_seconds, max_count
-        self._waiting: dict[socket.socket, asyncio.TimerHandle] = {}
+        self._waiting: dict[socket.socket, _Waiting] = {}
 
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def examine(self, connection: socket.socket, peer: str, decide: Callable[[socket.socket, str], None]) -> None:
+    def examine(self, connection: socket.socket, peer: str, decide: Decide) -> None:
         """Decide at once when the headers are there (or the bound is reached), else when they come."""
         if len(self._waiting) >= self._max_count:
             decide(connection, peer)
             return
         found = self._look(connection, peer)
-        if found is not None:
+        if isinstance(found, str):
             decide(connection, found)
             return
-        loop = asyncio.get_running_loop()
-        self._waiting[connection] = loop.call_later(self._max_seconds, self._finish, connection, peer, decide)
-        loop.add_reader(connection.fileno(), self._on_readable, connection, peer, decide)
+        limit = asyncio.get_running_loop().call_later(self._max_seconds, self._finish, connection, peer, decide)
+        self._waiting[connection] = _Waiting(limit, found)
+        self._watch(connection, peer, decide)
 
     def close(self) -> list[socket.socket]:
         """Stop looking; the connections that were waited for."""
@@ -59,27 +69,40 @@ class ForwardedLook:
             self._forget(connection)
         return waiting
 
-    def _on_readable(self, connection: socket.socket, peer: str, decide: Callable[[socket.socket, str], None]) -> None:
-        found = self._look(connection, peer)
-        if found is not None:
-            self._finish(connection, found, decide)
+    def _watch(self, connection: socket.socket, peer: str, decide: Decide) -> None:
+        if connection in self._waiting:  # else it was decided during a pause
+            loop = asyncio.get_running_loop()
+            loop.add_reader(connection.fileno(), self._on_readable, connection, peer, decide)
 
-    def _finish(self, connection: socket.socket, address: str, decide: Callable[[socket.socket, str], None]) -> None:
+    def _on_readable(self, connection: socket.socket, peer: str, decide: Decide) -> None:
+        found = self._look(connection, peer)
+        waiting = self._waiting[connection]
+        if isinstance(found, str):
+            self._finish(connection, found, decide)
+        elif found > waiting.seen:
+            waiting.seen = found
+        else:
+            # Readable, but nothing has come: the kernel minds no low-water mark, or the client says nothing more.
+            loop = asyncio.get_running_loop()
+            loop.remove_reader(connection.fileno())
+            loop.call_later(LOOK_AGAIN_S, self._watch, connection, peer, decide)
+
+    def _finish(self, connection: socket.socket, address: str, decide: Decide) -> None:
         self._forget(connection)
         decide(connection, address)
 
     def _forget(self, connection: socket.socket) -> None:
-        self._waiting.pop(connection).cancel()
+        self._waiting.pop(connection).limit.cancel()
         asyncio.get_running_loop().remove_reader(connection.fileno())
         with suppress(OSError):
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
 
-    def _look(self, connection: socket.socket, peer: str) -> str | None:
-        """The address to go by, or None: more has to come first."""
+    def _look(self, connection: socket.socket, peer: str) -> str | int:
+        """The address to go by, or how many bytes are there so far: more has to come first."""
         try:
             head = connection.recv(self._max_bytes, socket.MSG_PEEK)
         except (BlockingIOError, InterruptedError):
-            return None
+            return 0
         except OSError:
             return peer  # reset; the worker finds out and closes it
         if _END in head:
@@ -89,4 +112,4 @@ class ForwardedLook:
         with suppress(OSError):
             # Unread bytes keep the socket readable; without this the loop would peek at them 300,000 times a second.
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, len(head) + 1)
-        return None
+        return len(head)

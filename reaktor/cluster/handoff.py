@@ -1,16 +1,14 @@
 """The socket pair between the supervisor and one worker: accepted connections one way, life signs the other.
 
-SOCK_SEQPACKET, so one packet is one message, and a closed end is noticed at once. The worker says BOOTED and waits for
-ASSIGN. From then on SupervisorEnd passes connections and says DRAIN; WorkerEnd answers ADOPTED or REFUSED and says
-READY and BEAT. A packet is a version byte, a tag byte, and a body; during a reload the two ends may be of different
-versions of the code, so readers skip what they don't know.
+The worker says BOOTED and waits for ASSIGN. From then on SupervisorEnd passes connections and says DRAIN; WorkerEnd
+answers ADOPTED or REFUSED and says READY and BEAT. A packet is a version byte, a tag byte, and a body; during a reload
+the two ends may be of different versions of the code, so readers skip what they don't know. A closed end is noticed at
+once.
 """
 
 from __future__ import annotations
 
-import array
 import asyncio
-import errno
 import json
 import logging
 import socket
@@ -21,16 +19,16 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Any
 
+from reaktor.cluster.packets import FULL, PacketEnd
+
 logger = logging.getLogger(__name__)
 
 VERSION = 1
 # The kernel takes 278 packets before it says EAGAIN; the rest is room for DRAIN.
 MAX_IN_FLIGHT = 256
-MAX_PACKET_BYTES = 64 * 1024
 READS_PER_TURN = 64
 COMPLAIN_S = 5.0
 _ID_BYTES = 8
-_FULL = {errno.EAGAIN, errno.ENOBUFS, errno.ETOOMANYREFS, errno.EMFILE}
 
 
 class Tag(bytes, Enum):
@@ -46,23 +44,16 @@ class Tag(bytes, Enum):
     BEAT = b"B"
 
 
-def socket_pair() -> tuple[socket.socket, socket.socket]:
-    """Both ends, non-blocking: (the supervisor's, the worker's)."""
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    ours.setblocking(False)
-    theirs.setblocking(False)
-    return ours, theirs
-
-
 def wait_for_slot(sock: socket.socket) -> tuple[int, int] | None:
     """Say BOOTED, and block until the supervisor gives (slot, incarnation); None when it is gone instead.
 
     For the worker's end, before its WorkerEnd is made. A spare waits for as long as nobody needs it.
     """
     sock.setblocking(True)
+    end = PacketEnd.over(sock)
     try:
-        sock.send(bytes((VERSION,)) + Tag.BOOTED.value)
-        while packet := sock.recv(MAX_PACKET_BYTES):
+        end.send(bytes((VERSION,)) + Tag.BOOTED.value)
+        while packet := end.receive()[0]:
             if packet[1:2] == Tag.ASSIGN.value:
                 place = json.loads(packet[2:])
                 return int(place["slot"]), int(place["incarnation"])
@@ -77,7 +68,7 @@ class Link(ABC):
     """What both ends share: packets in order, a queue for what the kernel does not take at once, the end."""
 
     def __init__(self, sock: socket.socket, on_closed: Callable[[], None]) -> None:
-        self._sock = sock
+        self._end = PacketEnd.over(sock)
         self._on_closed = on_closed
         self._loop = asyncio.get_event_loop()
         self._waiting: deque[bytes] = deque()
@@ -89,9 +80,9 @@ class Link(ABC):
         if self.is_closed:
             return
         self.is_closed = True
-        self._loop.remove_reader(self._sock.fileno())
-        self._loop.remove_writer(self._sock.fileno())
-        self._sock.close()
+        self._loop.remove_reader(self._end.fileno())
+        self._loop.remove_writer(self._end.fileno())
+        self._end.close()
 
     def _send_json(self, tag: Tag, body: dict[str, Any]) -> None:
         self._send(bytes((VERSION,)) + tag.value + json.dumps(body).encode())
@@ -103,43 +94,45 @@ class Link(ABC):
         self._flush()
 
     def _flush(self) -> None:
-        while self._waiting:
-            try:
-                self._sock.send(self._waiting[0])
-            except OSError as error:
-                if error.errno in _FULL:
-                    self._loop.add_writer(self._sock.fileno(), self._on_writable)
-                else:
-                    self._waiting.clear()  # the other end is gone; reading says so too
+        try:
+            self._end.flush()
+            while self._waiting and not self._end.is_behind:
+                self._end.send(self._waiting[0])
+                self._waiting.popleft()
+        except OSError as error:
+            if error.errno not in FULL:
+                self._waiting.clear()  # the other end is gone; reading says so too
                 return
-            self._waiting.popleft()
+        if self._waiting or self._end.is_behind:
+            self._call_when_writable()
+
+    def _call_when_writable(self) -> None:
+        self._loop.add_writer(self._end.fileno(), self._on_writable)
 
     def _on_writable(self) -> None:
-        self._loop.remove_writer(self._sock.fileno())
+        self._loop.remove_writer(self._end.fileno())
         self._flush()
 
     def _on_readable(self) -> None:
         for _ in range(READS_PER_TURN):
             try:
-                packet, ancillary, _flags, _ = socket.socket.recvmsg(
-                    self._sock, MAX_PACKET_BYTES, socket.CMSG_SPACE(4), socket.MSG_CMSG_CLOEXEC
-                )
+                packet, descriptor = self._end.receive()
             except (BlockingIOError, InterruptedError):
                 return
             except OSError as error:
                 logger.debug("handoff: %s", error)
-                packet, ancillary = b"", []
+                packet, descriptor = b"", None
             if not packet:
                 self.close()
                 self._on_closed()
                 return
-            self._on_packet(packet, _descriptors(ancillary))
+            self._on_packet(packet, descriptor)
             if self.is_closed:
                 return
 
     @abstractmethod
-    def _on_packet(self, packet: bytes, descriptors: list[int]) -> None:
-        """One packet of the other end; the descriptors are the receiver's to close."""
+    def _on_packet(self, packet: bytes, descriptor: int | None) -> None:
+        """One packet of the other end; its descriptor is the receiver's to close."""
 
 
 class SupervisorEnd(Link):
@@ -177,16 +170,17 @@ class SupervisorEnd(Link):
             return False
         number = self._next_id
         body = number.to_bytes(_ID_BYTES, "big") + int(connection.family).to_bytes(2, "big")
-        rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [connection.fileno()]))
         try:
-            self._sock.sendmsg([bytes((VERSION,)) + Tag.SOCKET.value + body], [rights])
+            self._end.send(bytes((VERSION,)) + Tag.SOCKET.value + body, connection.fileno())
         except OSError as error:
-            if error.errno not in _FULL:
+            if error.errno not in FULL:
                 logger.debug("handoff: can't pass a connection: %s", error)
-            elif not self._unadopted:
+            elif not self._unadopted or self._end.is_behind:
                 # No ADOPTED will come to ask for more, so writability has to.
-                self._loop.add_writer(self._sock.fileno(), self._on_writable)
+                self._call_when_writable()
             return False
+        if self._end.is_behind:
+            self._call_when_writable()
         self._next_id += 1
         self._unadopted[number] = connection
         return True
@@ -210,7 +204,7 @@ class SupervisorEnd(Link):
         super()._on_writable()
         self._on_room()
 
-    def _on_packet(self, packet: bytes, descriptors: list[int]) -> None:
+    def _on_packet(self, packet: bytes, descriptor: int | None) -> None:
         tag, body = packet[1:2], packet[2:]
         if tag in (Tag.ADOPTED.value, Tag.REFUSED.value):
             connection = self._unadopted.pop(int.from_bytes(body[:_ID_BYTES], "big"), None)
@@ -254,12 +248,12 @@ class WorkerEnd(Link):
         if not self._waiting:
             self._send_json(Tag.BEAT, status)
 
-    def _on_packet(self, packet: bytes, descriptors: list[int]) -> None:
+    def _on_packet(self, packet: bytes, descriptor: int | None) -> None:
         tag, body = packet[1:2], packet[2:]
         if tag == Tag.SOCKET.value:
             # The kernel drops a descriptor for which this process has no room left: then there is none.
             family = int.from_bytes(body[_ID_BYTES : _ID_BYTES + 2], "big")
-            has_room = bool(descriptors) and self._on_socket(descriptors[0], family)
+            has_room = descriptor is not None and self._on_socket(descriptor, family)
             if not has_room:
                 self._complain()
             self._send(bytes((VERSION,)) + (Tag.ADOPTED if has_room else Tag.REFUSED).value + body[:_ID_BYTES])
@@ -271,11 +265,3 @@ class WorkerEnd(Link):
         if now - self._complained_at >= COMPLAIN_S:
             self._complained_at = now
             logger.error("handoff: no descriptor left for a connection; raise the limit of open files")
-
-
-def _descriptors(ancillary: list[tuple[int, int, bytes]]) -> list[int]:
-    found = array.array("i")
-    for level, kind, data in ancillary:
-        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
-            found.frombytes(data[: len(data) - len(data) % found.itemsize])
-    return list(found)

@@ -13,8 +13,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 
+from reaktor.addresses import normalise
 from reaktor.cluster.handoff import SupervisorEnd
-from reaktor.cluster.policy import normalise
 from reaktor.cluster.replies import error_bytes
 from reaktor.errors import ErrorCode
 

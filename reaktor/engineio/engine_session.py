@@ -1,7 +1,8 @@
-"""EngineSession: an SessionMachine with its transports attached; what an application holds and sends to.
+"""EngineSession: a SessionMachine with its transports attached; what an application holds and sends to.
 
 Turns inputs of the HTTP and WebSocket shells into the machine's, and carries out its actions. Everything here is
-synchronous but room(): sending never waits for a client.
+synchronous but room(): sending never waits for a client. It tells a SessionListener what the client said, and a
+SessionKeeper when it wants to be woken.
 """
 
 from __future__ import annotations
@@ -9,9 +10,8 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-from reaktor.engineio.application import EngineApplication
 from reaktor.engineio.heartbeat import MAX_LATENESS_S
 from reaktor.engineio.machine import Action, Deliver, Ended, Poll, SessionMachine, Signal, State
 from reaktor.engineio.packets import CloseReason, Codec, Outgoing, Packet, PacketType, ReadyBatch, ReadyPacket
@@ -19,10 +19,27 @@ from reaktor.engineio.pipe import Pipe
 from reaktor.engineio.request import Request
 from reaktor.web.close_codes import NORMAL
 
-if TYPE_CHECKING:
-    from reaktor.engineio.registry import Registry
-
 _LABELS = itertools.count(1)
+
+
+class SessionListener(Protocol):
+    """Takes what one client says. Called in the loop; must not block and must not raise."""
+
+    def message(self, session: EngineSession, data: str | bytes) -> None:
+        """One message, in the client's order. Too busy: session.pause_reading()."""
+
+    def closed(self, session: EngineSession, reason: CloseReason) -> None:
+        """The end of a session that was `opened`, told exactly once; what is sent from now on is dropped."""
+
+
+class SessionKeeper(Protocol):
+    """Holds live sessions, and calls on_deadline() when a session's machine is due."""
+
+    def schedule(self, session: EngineSession) -> None:
+        """The session's deadline may have moved."""
+
+    def remove(self, session: EngineSession) -> None:
+        """The session is finished; may be repeated."""
 
 
 class EngineSession:
@@ -32,14 +49,14 @@ class EngineSession:
     """
 
     __slots__ = (
-        "_application",
         "_clock",
         "_close_code",
         "_is_told",
+        "_keeper",
+        "_listener",
         "_max_unsent_bytes",
         "_pipe",
         "_probe",
-        "_registry",
         "_room",
         "_sink",
         "attachment",
@@ -60,8 +77,8 @@ class EngineSession:
         request: Request,
         codec: Codec,
         machine: SessionMachine,
-        application: EngineApplication,
-        registry: Registry,
+        listener: SessionListener,
+        keeper: SessionKeeper,
         clock: Callable[[], float],
         max_unsent_bytes: int,
     ) -> None:
@@ -72,12 +89,12 @@ class EngineSession:
         self.revision = codec.revision
         self.machine = machine
         self.attachment: Any = None
-        # For the registry: when it will call on_deadline(), and whether that was put off.
+        # For the keeper: when it will call on_deadline(), and whether that was put off.
         self.scheduled_at = float("inf")
         self.is_postponed = False
         self.waiter: asyncio.Future[None] | None = None
-        self._application = application
-        self._registry = registry
+        self._listener = listener
+        self._keeper = keeper
         self._clock = clock
         self._max_unsent_bytes = max_unsent_bytes
         self._pipe: Pipe | None = None
@@ -248,7 +265,7 @@ class EngineSession:
             if isinstance(action, Deliver):
                 # The application may have ended the session over an earlier message of the same payload.
                 if not self._is_told:
-                    self._application.message(self, action.data)
+                    self._listener.message(self, action.data)
             elif isinstance(action, Ended):
                 self._on_ended(action.reason)
             else:
@@ -280,7 +297,7 @@ class EngineSession:
         self.resume_reading()
         if not self._is_told:
             self._is_told = True
-            self._application.closed(self, reason)
+            self._listener.closed(self, reason)
 
     def _check_unsent(self) -> None:
         if self._sink is not None and self._sink.unsent_bytes > self._max_unsent_bytes:
@@ -288,6 +305,6 @@ class EngineSession:
 
     def _settle(self) -> None:
         if self.machine.is_finished:
-            self._registry.remove(self)
+            self._keeper.remove(self)
         else:
-            self._registry.schedule(self)
+            self._keeper.schedule(self)

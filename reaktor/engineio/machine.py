@@ -4,9 +4,9 @@
        ▲                      │ probe lost, timeout
        └──────────────────────┘                  any ──end──► CLOSED (final)
 
-Inputs carry `now` (monotonic seconds) and return the actions that the shell (live.py) carries out in order. What is for
-the client waits in one outbox until take_poll() or take_frames(): so the order holds, and nothing is lost or doubled
-across the upgrade. Pure. Source: Engine.IO protocol, "Transports", "Upgrade", "Heartbeat".
+Inputs carry `now` (monotonic seconds) and return the actions that the shell (engine_session.py) carries out in order.
+What is for the client waits in one outbox until take_poll() or take_frames(): so the order holds, and nothing is lost
+or doubled across the upgrade. Pure. Source: Engine.IO protocol, "Transports", "Upgrade", "Heartbeat".
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from dataclasses import dataclass
 from enum import Enum
 from math import inf
 
-from reaktor.config.model import EngineIO, Rate
+from reaktor.config.model import EngineIO
 from reaktor.engineio.heartbeat import Beat, heartbeat_for
 from reaktor.engineio.packets import CLOSE, NOOP, PING, PROBE, CloseReason, Outgoing, Packet, PacketType
+from reaktor.limits.ratelimit import TokenBucket
 
 # A poll that arrives during an upgrade is answered within this time, so that the client can finish it.
 NOOP_AFTER_S = 0.1
@@ -79,13 +80,13 @@ class SessionMachine:
         "_noop_at",
         "_options",
         "_outbox",
+        "_packets",
         "_parting_noop",
         "_polling",
         "_posting",
         "_probed",
         "_probing_until",
         "_queued",
-        "_spent_until",
         "reason",
         "revision",
         "state",
@@ -101,7 +102,7 @@ class SessionMachine:
         self._queued = open_packet.size
         self._polling = self._posting = self._probed = self._parting_noop = False
         self._noop_at = self._probing_until = self._linger_until = inf
-        self._spent_until = 0.0
+        self._packets = TokenBucket()
 
     # Questions
 
@@ -279,7 +280,7 @@ class SessionMachine:
     def _receive(self, packet: Packet, now: float) -> list[Action]:
         if self.state is State.CLOSED:
             return []
-        if not self._spend(self._options.packet_rate, now):
+        if self._packets.take(self._options.packet_rate, now) is not None:
             return self.end(CloseReason.FLOOD)
         beat = self._heartbeat.on_packet(packet.type, now)
         if beat is Beat.WRONG_WAY:
@@ -294,14 +295,6 @@ class SessionMachine:
             # Whoever polls says it on a network error of its own as well.
             return self.end(CloseReason.CLIENT if self.state is State.WEBSOCKET else CloseReason.LOST)
         return []
-
-    def _spend(self, rate: Rate, now: float) -> bool:
-        """One packet of the client's allowance, which refills evenly; at `_spent_until` it would be full again."""
-        spent_until = max(self._spent_until, now) + rate.period_s / rate.count
-        if spent_until - now > rate.period_s:
-            return False
-        self._spent_until = spent_until
-        return True
 
     def _leave_probing(self, state: State) -> None:
         self.state = state

@@ -1,7 +1,8 @@
-"""How often one key may do a thing: an exact sliding window in bounded memory.
+"""The two ways to hold something to a rate in this process: a sliding window for each key, a token bucket for itself.
 
-Pure but for a lock, since views ask from threads and live sessions from the loop. Counts in this process alone;
-reaktor.limits.sharedlimits counts the same for all processes of a server, and uses this as its nearest part.
+RateLimiter is exact, in bounded memory, and has a lock, since views ask from threads and live sessions from the loop;
+reaktor.limits.sharedlimits makes it count for all processes. A TokenBucket belongs to one session: its operations, its
+Engine.IO packets. Pure: `now` is an argument.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from dataclasses import dataclass, field
 from reaktor.config.model import Rate
 
 MAX_KEYS = 50_000
+_ROUNDING_S = 1e-9
 
 
 @dataclass(slots=True)
@@ -77,3 +79,24 @@ class RateLimiter:
                 # The newest stands before the oldest in the ring; whatever it replaced was too old to count.
                 window.oldest = (window.oldest - 1) % self._rate.count
                 window.times[window.oldest] = -math.inf
+
+
+class TokenBucket:
+    """`rate.count` at once; what was taken comes back evenly over `rate.period_s` seconds."""
+
+    __slots__ = ("_full_at",)
+
+    def __init__(self) -> None:
+        self._full_at = 0.0
+
+    def take(self, rate: Rate, now: float) -> float | None:
+        """Take one at `now` (monotonic seconds). None: it was there; else the seconds until there is one.
+
+        What is refused takes nothing, so whoever keeps trying does not wait for longer.
+        """
+        full_at = max(self._full_at, now) + rate.period_s / rate.count
+        wait_s = full_at - now - rate.period_s
+        if wait_s > _ROUNDING_S:
+            return wait_s
+        self._full_at = full_at
+        return None

@@ -193,6 +193,12 @@ class SharedRate:
             self.refused_total += 1
             raise RateLimitedError(retry_after_s=wait_s)
 
+    def must_ask(self, key: str) -> bool:
+        """Whether everywhere() would ask for one hit of this key, which here() accepted; if not, it is granted now."""
+        if self._shared is None:
+            return False
+        return self._unasked is None or self._unasked.hit(key, self._clock()) is not None
+
     def everywhere(self, keys: Sequence[str]) -> list[RateLimitedError | None]:
         """Count hits that here() accepted in all processes, in order; those refused are taken back here."""
         verdicts: list[RateLimitedError | None] = [None] * len(keys)

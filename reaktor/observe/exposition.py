@@ -12,10 +12,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+    Metric,
+)
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.registry import Collector
 
+from reaktor import __version__
 from reaktor.observe.metrics import MESSAGES, SECONDS, Metrics, added
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
@@ -106,6 +113,7 @@ class Picture(Collector):
 
     def collect(self) -> Iterator[Metric]:
         workers = self._workers
+        yield InfoMetricFamily("reaktor_build", "The release that answers.", value={"version": __version__})
         yield from _families(COUNTERS, "counters", CounterMetricFamily, workers)
         yield from _families(GAUGES, "gauges", GaugeMetricFamily, workers)
         yield from _families(FLAGS, "flags", GaugeMetricFamily, workers)

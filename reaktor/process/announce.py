@@ -1,16 +1,18 @@
 """Saying something on the bus from a thread: services, views, admin and commands after their commit.
 
-In a process with a node it goes through that node's bus; in a management command it is one synchronous PUBLISH to the
-live server's Redis, in the pub/sub layer's own format; where neither is (a unit test), nothing is said.
+In a process with a node it goes through that node's bus. In a management command it goes to the live server: to its
+Redis, as one PUBLISH in the pub/sub layer's own format, or to the socket of a server that is one process. Where neither
+is (a unit test), nothing is said.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from contextvars import ContextVar
 from typing import Any
 
@@ -21,13 +23,14 @@ from django.db import transaction
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from reaktor.config.model import SERVER_FILE
 from reaktor.process import node
 from reaktor.process.bus import BusError, pack
+from reaktor.process.layer import PREFIX
+from reaktor.process.local_bus import SCHEME, LocalWire
 
 logger = logging.getLogger(__name__)
 
-LAYER_PREFIX = "reaktor"
-"""What settings.redis_layer() gives the layer; a test compares them."""
 PUBLISH_TIMEOUT_S = 2.0
 PAUSE_S = 30.0
 
@@ -41,7 +44,7 @@ def announce(group: str, kind: str, body: Mapping[str, Any]) -> None:
 
 
 def say(group: str, kind: str, body: Mapping[str, Any]) -> bool:
-    """The same now. True when a live server got it (this process's node, or one that listens on its Redis)."""
+    """The same now. True when a live server got it: this process's node, or the one on this configuration's port."""
     running = node.current()
     if running is not None:
         try:
@@ -49,7 +52,7 @@ def say(group: str, kind: str, body: Mapping[str, Any]) -> bool:
         except RuntimeError:  # its loop closed just now: the process is ending
             return False
         return True
-    url = live_redis_url()
+    url = live_bus_url()
     return url is not None and publish_once(url, group, kind, body)
 
 
@@ -66,41 +69,55 @@ async def _broadcast(running: node.Node, group: str, kind: str, body: Mapping[st
         logger.warning("announce: %s was not said (%s)", kind, error)
 
 
-def live_redis_url() -> str | None:
-    """Where the server on this configuration's port has its bus: the configured Redis, else its own socket."""
+def live_bus_url() -> str | None:
+    """Where the server on this configuration's port hears commands: the configured Redis, else where it wrote."""
     config = settings.REAKTOR
     if config.redis_url:
         return str(config.redis_url)
-    socket = config.run_dir / "redis.sock"
-    return f"unix://{socket}" if socket.exists() else None
+    with suppress(OSError, ValueError):
+        told = json.loads((config.run_dir / SERVER_FILE).read_text())
+        return told.get("bus") if isinstance(told, dict) else None
+    return None
+
+
+class RedisWire:
+    """A connection to the server's Redis; blocks."""
+
+    def __init__(self, url: str, timeout_s: float) -> None:
+        self._client = redis.Redis.from_url(
+            url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s, retry=Retry(NoBackoff(), 1)
+        )
+
+    def publish(self, group: str, kind: str, body: Mapping[str, Any]) -> bool:
+        """One PUBLISH as the pub/sub layer would send it; whether anybody heard it. Raises RedisError."""
+        data = RedisPubSubChannelLayer().serialize(pack(kind, body))
+        return int(self._client.publish(f"{PREFIX}__group__{group}", data)) > 0
+
+    def close(self) -> None:
+        self._client.close()
 
 
 class Line:
-    """A connection to one Redis for what is said there. One that does not answer is left alone for PAUSE_S."""
+    """A connection to one live server for what is said there. One that does not answer is left alone for PAUSE_S."""
 
     def __init__(self, url: str) -> None:
-        self._client = redis.Redis.from_url(
-            url,
-            socket_timeout=PUBLISH_TIMEOUT_S,
-            socket_connect_timeout=PUBLISH_TIMEOUT_S,
-            retry=Retry(NoBackoff(), 1),
-        )
+        make = LocalWire if url.startswith(SCHEME) else RedisWire
+        self._wire = make(url, PUBLISH_TIMEOUT_S)
         self._away_until = 0.0
 
     def publish(self, group: str, kind: str, body: Mapping[str, Any]) -> bool:
-        """One PUBLISH as the pub/sub layer would send it; whether anybody heard it. Never raises."""
+        """Say it; whether the server heard it. Never raises."""
         if time.monotonic() < self._away_until:
             return False
-        data = RedisPubSubChannelLayer().serialize(pack(kind, body))
         try:
-            return int(self._client.publish(f"{LAYER_PREFIX}__group__{group}", data)) > 0
-        except redis.RedisError as error:
+            return self._wire.publish(group, kind, body)
+        except (redis.RedisError, OSError, ValueError) as error:
             logger.warning("announce: %s was not said (%s)", kind, error)
             self._away_until = time.monotonic() + PAUSE_S
             return False
 
     def close(self) -> None:
-        self._client.close()
+        self._wire.close()
 
 
 _LINES: ContextVar[dict[str, Line] | None] = ContextVar("announce_lines", default=None)
@@ -120,7 +137,7 @@ def kept_lines() -> Iterator[None]:
 
 
 def publish_once(url: str, group: str, kind: str, body: Mapping[str, Any]) -> bool:
-    """Say it to whoever listens on that Redis; whether anybody heard it. A log line when Redis is not there."""
+    """Say it to whoever listens there; whether anybody heard it. A log line when nobody answers."""
     lines = _LINES.get()
     if lines is not None:
         if url not in lines:

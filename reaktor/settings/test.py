@@ -6,8 +6,9 @@ import tempfile
 os.environ.setdefault("DATA_DIR", tempfile.mkdtemp(prefix="reaktor-test-"))
 
 from reaktor.config.secrets import made_secret
+from reaktor.process.layer import MEMORY_LAYER
 from reaktor.settings.base import *  # noqa: F403
-from reaktor.settings.base import DATA_DIR, MEMORY_LAYER, SIMPLE_JWT, database
+from reaktor.settings.base import DATA_DIR, SIMPLE_JWT, database
 
 SECRET_KEY = made_secret(DATA_DIR, "secret_key")
 JWT_SECRET = made_secret(DATA_DIR, "jwt_secret")

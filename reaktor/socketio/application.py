@@ -2,32 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from reaktor.engineio.application import Refusal
 from reaktor.engineio.packets import ReadyPacket
 from reaktor.socketio.connection import ConnectRequested
-
-if TYPE_CHECKING:
-    from reaktor.socketio.socket import Ack, Socket
-
-
-@dataclass(frozen=True, slots=True)
-class Handshake:
-    """How a client came. `headers` have lower-case names; `address` is the TCP peer's.
-
-    `revision` is Engine.IO's, 3 or 4. `notes` is the application's own: what admit() found out is there in connect().
-    """
-
-    query: Mapping[str, str]
-    headers: Mapping[str, str]
-    address: str | None
-    transport: str
-    revision: int
-    notes: dict[str, Any]
+from reaktor.socketio.handshake import Handshake
+from reaktor.socketio.socket import Ack, Socket
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,15 +11,14 @@ import logging
 import secrets
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import replace
-from urllib.parse import parse_qsl
 
 from reaktor.engineio.engine_session import EngineSession
 from reaktor.engineio.packets import V3, CloseReason
 from reaktor.engineio.tasks import Tasks
 from reaktor.observe.logcontext import SESSION
-from reaktor.socketio.application import Accepted, Application, DisconnectReason, Handshake, NotNow, Refused
+from reaktor.socketio.application import Accepted, Application, DisconnectReason, NotNow, Refused
 from reaktor.socketio.connection import AckReceived, Connection, ConnectRequested, EventReceived, Left, Message, Reply
+from reaktor.socketio.handshake import handshake_of
 from reaktor.socketio.packet import ROOT, PacketError
 from reaktor.socketio.socket import Ack, Socket
 
@@ -215,23 +214,3 @@ class Client:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-
-def handshake_of(session: EngineSession, namespace_query: str = "") -> Handshake:
-    """The handshake of a session; of two parameters with one name the request's wins over the namespace's."""
-    request = session.request
-    handshake = Handshake(
-        query=request.query,
-        headers=request.headers,
-        address=request.address,
-        transport=request.transport,
-        revision=session.revision,
-        notes=request.notes,
-    )
-    if not namespace_query:
-        return handshake
-    try:
-        extra = dict(parse_qsl(namespace_query, keep_blank_values=True, max_num_fields=20))
-    except ValueError:
-        return handshake
-    return replace(handshake, query={**extra, **request.query})

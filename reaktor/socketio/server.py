@@ -17,7 +17,8 @@ from reaktor.engineio.request import POLLING
 from reaktor.engineio.server import EngineServer
 from reaktor.engineio.tasks import Tasks
 from reaktor.socketio.application import Application
-from reaktor.socketio.client import Client, handshake_of
+from reaktor.socketio.client import Client
+from reaktor.socketio.handshake import handshake_of
 from reaktor.socketio.packet import ROOT
 from reaktor.web.scope import Receive, Scope, Send
 

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import Any, Protocol
 
+from reaktor.engineio.engine_session import EngineSession
 from reaktor.engineio.packets import ReadyBatch, ReadyPacket
 from reaktor.engineio.server import RESTARTING
-from reaktor.socketio.application import Handshake
-from reaktor.socketio.connection import AckCallback, Message
+from reaktor.socketio.connection import AckCallback, Connection, Message
+from reaktor.socketio.handshake import Handshake
 from reaktor.socketio.packet import ROOT, ready_ack
-
-if TYPE_CHECKING:
-    from reaktor.socketio.client import Client
 
 # What may be emitted before the client has been told that it joined.
 MAX_HELD = 10_000
+
+
+class SocketOwner(Protocol):
+    """What a socket needs of its client: the session and the connection that its namespaces share."""
+
+    session: EngineSession
+    connection: Connection
+
+    def say(self, messages: Iterable[Message]) -> None:
+        """Send Engine.IO messages in order."""
+
+    def disconnect(self, socket: Socket, *, close: bool) -> None:
+        """See Socket.disconnect()."""
 
 
 class Ack:
@@ -22,7 +34,7 @@ class Ack:
 
     __slots__ = ("_client", "_namespace", "_number")
 
-    def __init__(self, client: Client, namespace: str, number: int) -> None:
+    def __init__(self, client: SocketOwner, namespace: str, number: int) -> None:
         self._client = client
         self._namespace = namespace
         self._number: int | None = number
@@ -56,7 +68,7 @@ class Socket:
 
     __slots__ = ("_client", "_held", "_is_joined", "attachment", "handshake", "id", "namespace", "pid")
 
-    def __init__(self, client: Client, namespace: str, socket_id: str, handshake: Handshake) -> None:
+    def __init__(self, client: SocketOwner, namespace: str, socket_id: str, handshake: Handshake) -> None:
         self._client = client
         self._held: list[ReadyPacket | list[Message]] | None = []
         self._is_joined = False

@@ -1,18 +1,20 @@
 """The parts that views of the documented REST interface are made of: a lean base view, strict input, described errors.
 
-Input is validated by DRF serializers without coercion (a number is no string), output is plain values: the
-serializers named in extend_schema() describe it for the OpenAPI document and are not run.
+Input is validated by DRF serializers without coercion (a number is no string), output is plain values: the shapes named
+in extend_schema() describe it for the OpenAPI document (reaktor.web.openapi).
 """
 
 from __future__ import annotations
 
 import re
+from abc import abstractmethod
+from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple, TypedDict, TypeVar
 
 from django.core.validators import RegexValidator
 from django.http import HttpRequest
-from drf_spectacular.utils import OpenApiResponse
+from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import serializers
 from rest_framework.fields import SkipField, empty
 from rest_framework.negotiation import BaseContentNegotiation
@@ -21,9 +23,15 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from reaktor.errors import ErrorDetail
+from reaktor.limits.rates import Allowance, Limit, Rates, Unmetered
 from reaktor.numbers import MAX_INTEGER
+from reaktor.web import openapi  # noqa: F401  registers itself
 
+READS = Unmetered("reads change nothing, and the threads of REST bound how many run at once")
 _DIGITS = re.compile(r"[0-9]{1,18}")
+M = TypeVar("M", bound=Callable[..., Any])
+Input = type[serializers.Serializer[Any]]
 
 
 class JsonAlways(BaseContentNegotiation):
@@ -39,31 +47,87 @@ class JsonAlways(BaseContentNegotiation):
         return renderers[0], renderers[0].media_type
 
 
+class Operation(NamedTuple):
+    """What a method of a view is asked: how often by one user, and the serializers that check its input."""
+
+    allowance: Allowance
+    body: Input | None
+    query: Input | None
+
+
+def operation(
+    allowance: Allowance, *, body: Input | None = None, query: Input | None = None, **described: Any
+) -> Callable[[M], M]:
+    """A decorator for a method of a view: the one place that says how often it may be asked, and with which input.
+
+    The method finds the checked input in self.wanted. `described` is extend_schema()'s, for the OpenAPI document; a
+    view that is not in it (`schema = None`) has none.
+    """
+
+    def declare(method: M) -> M:
+        if described:
+            parameters = [] if query is None else [query]
+            method = extend_schema(**{"request": body, "parameters": parameters, **described})(method)
+        method.operation = Operation(allowance, body, query)  # type: ignore[attr-defined]  # it may
+        return method
+
+    return declare
+
+
 class ApiView(APIView):
-    """A view of the REST interface. OPTIONS is for preflights alone (reaktor.web.cors), so it is no method here."""
+    """A view of the REST interface. OPTIONS is for preflights alone (reaktor.web.cors), so it is no method here.
+
+    Each method is an @operation (a test looks). Before it runs its input was checked, then its rate: what breaks a rule
+    of form does not count. A subclass whose methods have a Limit says where its process has the rates.
+    """
 
     content_negotiation_class = JsonAlways
     http_method_names = ["get", "head", "post", "put", "patch", "delete"]
+    wanted: dict[str, Any]
 
     @staticmethod
-    def validated(kind: type[serializers.Serializer[Any]], source: Any) -> dict[str, Any]:
-        """The checked input of a mapping (the parsers give nothing else); fields that have no name here are ignored.
+    @abstractmethod
+    def rates() -> Rates:
+        """The rates of this process."""
 
-        Runs the declared fields themselves: a serializer copies all of them for every request, which costs more than
-        checking does. Raises DRF's ValidationError, which the one handler answers as `invalid`.
-        """
-        found: dict[str, Any] = {}
-        problems: dict[str, Any] = {}
-        for name, field in kind._declared_fields.items():
-            try:
-                found[name] = field.run_validation(source.get(name, empty))
-            except serializers.ValidationError as error:
-                problems[name] = error.detail
-            except SkipField:
-                continue
-        if problems:
-            raise serializers.ValidationError(problems)
-        return found
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """After the token, before the method. Raises DRF's ValidationError, RateLimitedError."""
+        super().initial(request, *args, **kwargs)
+        method = getattr(self, (request.method or "").lower(), None)
+        if method is None:
+            return
+        asked: Operation = method.operation
+        self.wanted = {}
+        if asked.query is not None:
+            self.wanted |= validated(asked.query, request.query_params.dict())
+        if asked.body is not None:
+            self.wanted |= validated(asked.body, request.data)
+        if not isinstance(asked.allowance, Unmetered):
+            self.count(request, asked.allowance)
+
+    def count(self, request: Request, limit: Limit) -> None:
+        """Count one of the user behind the token, in all processes. Raises RateLimitedError."""
+        self.rates().check(limit, str(request.user.pk))
+
+
+def validated(kind: Input, source: Any) -> dict[str, Any]:
+    """The checked input of a mapping (the parsers give nothing else); fields that have no name here are ignored.
+
+    Runs the declared fields themselves: a serializer copies all of them for every request, which costs more than
+    checking does. Raises DRF's ValidationError, which the one handler answers as `invalid`.
+    """
+    found: dict[str, Any] = {}
+    problems: dict[str, Any] = {}
+    for name, field in kind._declared_fields.items():
+        try:
+            found[name] = field.run_validation(source.get(name, empty))
+        except serializers.ValidationError as error:
+            problems[name] = error.detail
+        except SkipField:
+            continue
+    if problems:
+        raise serializers.ValidationError(problems)
+    return found
 
 
 def client_address(request: HttpRequest | Request) -> str:
@@ -122,19 +186,10 @@ class WholeInBody(Whole):
 # -- Describing answers -------------------------------------------------------------------------------------------
 
 
-class ErrorDetail(serializers.Serializer[Any]):
-    code = serializers.CharField(help_text="Stable; compare this.")
-    message = serializers.CharField(help_text="For people.")
-    fields = serializers.DictField(  # type: ignore[assignment]  # the protocol's name; Serializer has one of its own
-        child=serializers.CharField(), required=False, help_text="What is wrong with which input."
-    )
-    retry_after = serializers.FloatField(required=False, help_text="Seconds.")
-
-
-class Error(serializers.Serializer[Any]):
+class Error(TypedDict):
     """Every error of this interface."""
 
-    error = ErrorDetail()
+    error: ErrorDetail
 
 
 EVERYWHERE = (400, 401, 405, 413, 415, 429, 500, 503)

@@ -1,13 +1,15 @@
 """/healthz and /readyz, as a plain ASGI application: they answer while every database thread is busy.
 
-/healthz says 200 while the loop turns. /readyz says 200 or 503, and to insiders with {"database", "bus", "replica"}.
+/healthz says 200 while the loop turns. /readyz says 200 or 503, and to insiders also
+{"database", "bus", "replica", "version"}.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from reaktor.config.model import IpNetwork
+from reaktor import __version__
+from reaktor.addresses import IpNetwork
 from reaktor.db.database import probe
 from reaktor.errors import ReaktorError
 from reaktor.process import node
@@ -30,7 +32,7 @@ class HealthApplication:
         is_ready = all(parts.values())
         body: dict[str, Any] = {"status": "ready" if is_ready else "not ready"}
         if is_insider(scope, self._allow):
-            body |= parts
+            body |= {**parts, "version": __version__}
         await json_reply(200 if is_ready else 503, body, NO_STORE).send(scope, send)
 
     async def _parts(self) -> dict[str, bool]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable
 
-from reaktor.config.model import IpNetwork
+from reaktor.addresses import IpNetwork, parse_address
 from reaktor.web.scope import Scope, came_privately, header
 
 _FORWARDED = (b"x-forwarded-for", b"forwarded")
@@ -19,12 +18,9 @@ def is_insider(scope: Scope, allow: Iterable[IpNetwork]) -> bool:
     """
     if came_privately(scope):
         return True
-    try:
-        address = ipaddress.ip_address(scope["client"][0])
-    except ValueError:
+    address = parse_address(scope["client"][0])
+    if address is None:
         return False
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
-    if any(address.version == network.version and address in network for network in allow):
+    if any(address in network for network in allow):
         return True
     return address.is_loopback and all(header(scope, name) is None for name in _FORWARDED)

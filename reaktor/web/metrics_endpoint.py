@@ -1,8 +1,7 @@
 """/metrics, as a plain ASGI application: any process answers for the whole server, to insiders only.
 
-A worker asks the supervisor over the control socket, when it is asked itself: figures are as fresh as the last beats,
-nothing is sent that nobody reads, and a supervisor that hangs costs a scrape and nothing else. A lone process has
-everything itself. Scrapes that come together share one answer.
+reaktor.asgi says where the figures come from: a worker asks its supervisor (reaktor.cluster.control), a lone process
+has everything itself (of_process). Scrapes that come together share one answer.
 """
 
 from __future__ import annotations
@@ -13,13 +12,10 @@ import os
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from reaktor.cluster.control import ask_soon
-from reaktor.cluster.failures import ClusterError
-from reaktor.cluster.rundir import RunDir
-from reaktor.cluster.status import rss_bytes
-from reaktor.config.model import Config, IpNetwork
+from reaktor.addresses import IpNetwork
 from reaktor.errors import UnavailableError
 from reaktor.observe.exposition import CONTENT_TYPE, exposition
+from reaktor.observe.memory import rss_bytes
 from reaktor.observe.metrics import added
 from reaktor.web.insiders import is_insider
 from reaktor.web.reply import NO_STORE, Reply, bytes_reply, text_reply
@@ -27,17 +23,7 @@ from reaktor.web.scope import Receive, Scope, Send
 
 logger = logging.getLogger(__name__)
 
-ASK_S = 2.0
 Source = Callable[[], Awaitable[dict[str, Any]]]
-
-
-async def of_cluster(config: Config) -> dict[str, Any]:
-    """The supervisor's picture. Raises UnavailableError."""
-    try:
-        found: dict[str, Any] = await ask_soon(RunDir(config.run_dir), {"do": "metrics"}, ASK_S)
-    except ClusterError as error:
-        raise UnavailableError(str(error)) from error
-    return found
 
 
 def of_process(runtime: Any) -> dict[str, Any]:

@@ -129,11 +129,11 @@ def test_rest_answers_a_bent_token_with_401_and_says_how_to_do_better(bend: str)
     subject = str(user.pk)
     header = {
         "algorithm": f"Bearer {without_signature('none')}",
-        "refresh": f"Bearer {services.tokens_issue(user).refresh}",
+        "refresh": f"Bearer {services.tokens_issue(user)['refresh']}",
         "expired": f"Bearer {signed(sub=subject, exp=1)}",
         "another key": f"Bearer {signed('k' * 64, sub=subject)}",
         "junk": "Bearer junk",
-        "no scheme": services.tokens_issue(user).access,
+        "no scheme": services.tokens_issue(user)["access"],
         "basic": "Basic YWRhOmFkYQ==",
     }[bend]
     response = Rest().send("GET", "/api/v1/me", Authorization=header)
@@ -145,14 +145,14 @@ def test_rest_answers_a_bent_token_with_401_and_says_how_to_do_better(bend: str)
 @pytest.mark.django_db
 def test_access_and_seed_tokens_both_open_rest() -> None:
     user = register("ada")
-    for token in (services.tokens_issue(user).access, services.seed_token_issue(user)[0]):
+    for token in (services.tokens_issue(user)["access"], services.seed_token_issue(user)[0]):
         assert Rest(token).get("/api/v1/me")[1]["username"] == "ada"
 
 
 @pytest.mark.django_db
 def test_a_token_of_a_deleted_account_is_refused() -> None:
     user = register("ada")
-    token = verify_token(services.tokens_issue(user).access)
+    token = verify_token(services.tokens_issue(user)["access"])
     User.objects.filter(pk=user.pk).delete()
     with pytest.raises(NotAuthenticatedError):
         user_for_claims(token)

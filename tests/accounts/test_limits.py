@@ -14,6 +14,7 @@ from reaktor.errors import (
     RateLimitedError,
     UnavailableError,
 )
+from reaktor.limits.rates import Rates
 
 LIMITS = Limits(login=Rate(10, 60))
 
@@ -33,7 +34,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def limits(clock: Clock) -> AccountLimits:
-    return AccountLimits(LIMITS, clock=clock)
+    return AccountLimits(LIMITS.login, Rates(LIMITS, clock=clock), clock)
 
 
 def fail(limits: AccountLimits, name: str, address: str, clock: Clock | None = None) -> float:
@@ -145,7 +146,7 @@ def test_the_password_of_a_stolen_session_can_not_be_guessed(limits: AccountLimi
 
 
 def test_switched_off_there_are_none() -> None:
-    limits = AccountLimits(Limits(enabled=False))
+    limits = AccountLimits(LIMITS.login, Rates(Limits(enabled=False)))
     for _ in range(300):
         fail(limits, "ada", "192.0.2.1")
         with pytest.raises(ForbiddenError), limits.password("42"):

@@ -118,7 +118,7 @@ def test_without_any_redis_the_start_says_what_to_do(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", code], env={"PATH": str(tmp_path)}, capture_output=True, text=True, check=False
     )
-    assert "No Redis: set REDIS_URL, or install redis-server" in done.stderr
+    assert "There is no Redis here: install redis-server, or name one by REDIS_URL." in done.stderr
 
 
 def test_an_unreachable_redis_url_is_said_in_a_sentence(own, monkeypatch):

@@ -5,6 +5,7 @@ import signal
 
 import pytest
 
+import reaktor
 from tests.support.cluster import clusterctl
 from tests.support.ports import wait_for
 
@@ -29,7 +30,9 @@ def cluster(own):
 
 def test_the_spare_takes_the_place_of_a_dead_worker_and_has_a_successor(cluster):
     waiting = wait_spare(cluster)
-    assert " spare\n" in clusterctl(cluster, "status")[1]
+    status = clusterctl(cluster, "status")[1]
+    assert " spare\n" in status
+    assert status.startswith(f"Reaktor {reaktor.__version__} on port ")
     before = cluster.workers()
     os.kill(before[1]["pid"], signal.SIGKILL)
     after = wait_for(lambda: len(found := cluster.workers()) == 2 and found[1]["pid"] != before[1]["pid"] and found)

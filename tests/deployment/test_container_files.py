@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from reaktor.config.environment import variables
-from reaktor.config.model import Cluster, Config, EngineIO, NativeTimings
+from reaktor.config.environment import config_from, variables
+from reaktor.config.model import Cluster, EngineIO, NativeTimings
 
 ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = {variable.name for variable in variables()}
@@ -85,7 +85,7 @@ def test_its_settings_are_the_servers_and_fit_each_other(compose: dict[str, Any]
     services = compose["services"]
     given = env_file(ROOT / services["reaktor"]["env_file"])
     assert {*given, *services["reaktor"]["environment"]} <= SETTINGS
-    config = Config.from_mapping({**given, "DATABASE_URL": services["reaktor"]["environment"]["DATABASE_URL"]})
+    config = config_from({**given, "DATABASE_URL": services["reaktor"]["environment"]["DATABASE_URL"]})
     assert config.redis_url == "redis://redis:6379/0"
     assert "@postgres:5432/" in config.database_url
     # The one address that is believed is the proxy's, on the network of both.

@@ -12,7 +12,7 @@ from channels_redis.core import RedisChannelLayer
 from django.utils.module_loading import import_string
 
 from reaktor.process.bus import Bus
-from reaktor.settings.base import redis_layer
+from reaktor.process.layer import redis_layer
 from tests.support.redis import RedisServer, running_redis
 
 IDLE_S = 5.5

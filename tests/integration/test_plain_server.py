@@ -8,6 +8,7 @@ import sys
 import httpx
 import pytest
 
+import reaktor
 from tests.conftest import MakeServer
 from tests.support.native import NativeClient
 from tests.support.server import LiveServer
@@ -53,5 +54,6 @@ async def test_health_is_told_to_anybody_and_readiness_in_detail_to_this_machine
             assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
             answer = await http.get(f"{each.url}/readyz")
             assert answer.status_code == 200
-            assert answer.json() == {"status": "ready", "database": True, "bus": True, "replica": True}
+            parts = {"database": True, "bus": True, "replica": True}
+            assert answer.json() == {"status": "ready", **parts, "version": reaktor.__version__}
             assert answer.headers["cache-control"] == "no-store"

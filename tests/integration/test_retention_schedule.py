@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from chat.management.commands.runcluster import retention
+from reaktor.config.environment import config_from
 from reaktor.config.model import Config, ConfigError, Retention
 from tests.support.server import LiveServer
 from tests.support.waiting import until
@@ -53,8 +54,8 @@ def test_the_settings_have_units_and_say_what_is_wrong_with_them() -> None:
         "RETENTION_INTERVAL": "6h",
         "METRICS_ALLOW": "10.0.0.0/8",
     }
-    config = Config.from_mapping(given)
+    config = config_from(given)
     assert config.retention == Retention(days=0, messages=500, interval_s=21_600.0)
     assert [str(network) for network in config.metrics_allow] == ["10.0.0.0/8"]
     with pytest.raises(ConfigError, match=r"METRICS_ALLOW: 'everybody'.*RETENTION_DAYS='-1'"):
-        Config.from_mapping({"METRICS_ALLOW": "everybody", "RETENTION_DAYS": "-1"})
+        config_from({"METRICS_ALLOW": "everybody", "RETENTION_DAYS": "-1"})

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from chat.management.commands.settings_reference import COMPOSE
-from reaktor.config.environment import variables
-from reaktor.config.model import Config, ConfigError
+from reaktor.config.environment import config_from, variables
+from reaktor.config.model import ConfigError
 from reaktor.config.reference import env_file, page
 from reaktor.config.secrets import made_secret, make_missing, with_files
 from reaktor.config.variables import format_duration, parse_duration_s
@@ -119,11 +119,11 @@ def test_a_sane_production_passes_djangos_own_deployment_checks(address: dict[st
 
 
 def test_the_public_url_sets_hosts_origins_and_cookies(tmp_path: Path) -> None:
-    config = Config.from_mapping({"PUBLIC_URL": "https://chat.example/", "ALLOWED_HOSTS": "inside.example"})
+    config = config_from({"PUBLIC_URL": "https://chat.example/", "ALLOWED_HOSTS": "inside.example"})
     assert config.web.hosts == ("chat.example", "inside.example")
     assert config.web.origins == config.web.csrf_origins == ("https://chat.example",)
     assert config.web.is_https
-    config = Config.from_mapping({"PUBLIC_URL": "https://chat.example:8443", "ALLOWED_ORIGINS": "https://app.example"})
+    config = config_from({"PUBLIC_URL": "https://chat.example:8443", "ALLOWED_ORIGINS": "https://app.example"})
     assert config.web.origins == ("https://chat.example:8443", "https://app.example")
     show = (
         "from django.conf import settings as s; print(s.ALLOWED_HOSTS, s.SESSION_COOKIE_SECURE, s.SECURE_SSL_REDIRECT)"
@@ -132,7 +132,7 @@ def test_the_public_url_sets_hosts_origins_and_cookies(tmp_path: Path) -> None:
 
 
 def test_this_machine_goes_by_all_of_its_names() -> None:
-    config = Config.from_mapping({"PUBLIC_URL": "http://127.0.0.1:8000"})
+    config = config_from({"PUBLIC_URL": "http://127.0.0.1:8000"})
     assert config.web.hosts == ("localhost", "127.0.0.1", "[::1]")
     assert "http://localhost:8000" in config.web.origins
     assert not config.web.is_https
@@ -141,7 +141,7 @@ def test_this_machine_goes_by_all_of_its_names() -> None:
 @pytest.mark.parametrize("url", ["chat.example", "ftp://chat.example", "https://chat.example/path", "https://h:port"])
 def test_a_public_url_that_is_none_is_refused(url: str) -> None:
     with pytest.raises(ConfigError, match="PUBLIC_URL"):
-        Config.from_mapping({"PUBLIC_URL": url})
+        config_from({"PUBLIC_URL": url})
 
 
 # Secrets
@@ -176,7 +176,7 @@ def test_only_secrets_that_nobody_gave_are_made(tmp_path: Path) -> None:
 def test_a_secret_may_come_from_a_file(tmp_path: Path) -> None:
     (tmp_path / "url").write_text("postgres://me:secret@db/chat\n")
     env = {"DATABASE_URL_FILE": str(tmp_path / "url")}
-    config = Config.from_mapping(with_files(env))
+    config = config_from(with_files(env))
     assert config.database_url == "postgres://me:secret@db/chat"
     assert "secret@db" not in repr(config)
     with pytest.raises(ConfigError, match=r"JWT_SECRET_FILE: /nowhere can't be read.*; DATABASE_URL and .* both given"):

@@ -9,6 +9,7 @@ import json
 import os
 import time
 
+from reaktor.observe.memory import rss_bytes
 from reaktor.web.frame_sink import sink_of
 from reaktor.web.reply import json_reply
 from reaktor.web.websocket_frames import text_frame
@@ -55,9 +56,7 @@ async def _http(scope, receive, send):
     if path == "/echo":
         await json_reply(200, {"bytes": len(body)}).send(scope, send)
     elif path == "/rss":
-        with open(f"/proc/{os.getpid()}/statm") as statm:  # noqa: ASYNC230  /proc does not block
-            rss = int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-        await json_reply(200, {"rss": rss}).send(scope, send)
+        await json_reply(200, {"rss": rss_bytes(os.getpid())}).send(scope, send)
     else:
         await json_reply(200, _who(scope)).send(scope, send)
 

@@ -2,9 +2,9 @@
 
 import os
 
-from reaktor.config.model import Config
+from reaktor.config.environment import config_from
 
-REAKTOR = Config.from_mapping(os.environ)
+REAKTOR = config_from(os.environ)
 SECRET_KEY = "only-for-tests"
 INSTALLED_APPS: list[str] = []
 LOGGING = {

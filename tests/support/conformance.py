@@ -1,7 +1,7 @@
 """The conformance server: Engine.IO echo at /engine.io/, Socket.IO at /socket.io/, served by Daphne.
 
 `python -m tests.support.conformance PORT`; `make conformance-server PORT=…` sets the timings that the published suites
-expect. Timings come from the environment by reaktor.config.model.
+expect. Timings come from the environment by reaktor.config.environment.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from reaktor.config.model import Config, EngineIO
+from reaktor.config.environment import config_from
+from reaktor.config.model import EngineIO
 from reaktor.engineio.engine import Relay
 from reaktor.engineio.relay import UnixRelay
 from reaktor.engineio.server import EngineServer
@@ -89,7 +90,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--worker", default="0.0", help="slot.incarnation in the sids")
     parser.add_argument("--relay", help="where other workers listen, with {slot} and {incarnation} in it")
     given = parser.parse_args(arguments)
-    options = Config.from_mapping(os.environ).engineio
+    options = config_from(os.environ).engineio
     slot, incarnation = map(int, given.worker.split("."))
     relay = None
     if given.relay:

@@ -19,9 +19,9 @@ from chat.domain.events import MessageData
 from chat.domain.ids import ChannelKey
 from chat.membership.roster import SessionEntry
 from chat.posting.batches import Post, Stored, store_batch
-from chat.posting.limits import ChatLimits
 from chat.selectors import user_ref
 from reaktor.config.model import Limits
+from reaktor.limits.rates import Rates
 from reaktor.process import node
 
 PASSWORD = "correct horse 7"
@@ -36,8 +36,9 @@ def _fresh_limits() -> Iterator[None]:
 
 
 def set_limits(limits: Limits) -> None:
-    apps.get_app_config("accounts").limits = AccountLimits(limits)
-    apps.get_app_config("chat").limits = ChatLimits(limits)
+    accounts = apps.get_app_config("accounts")
+    accounts.rates = Rates(limits)
+    accounts.limits = AccountLimits(limits.login, accounts.rates)
 
 
 def register(username: str, **fields: Any) -> User:
@@ -85,7 +86,7 @@ class Rest:
 
 
 def logged_in(user: User) -> Rest:
-    return Rest(services.tokens_issue(user).access)
+    return Rest(services.tokens_issue(user)["access"])
 
 
 def error_code(body: Any) -> str:

@@ -7,7 +7,7 @@ import sys
 
 from reaktor.cluster.composition import Cluster
 from reaktor.cluster.failures import ClusterError
-from reaktor.config.model import Config
+from reaktor.config.environment import config_from
 
 
 class Companion:
@@ -29,10 +29,10 @@ class Companion:
         return {"epoch": 1, "revision": 7, "digest": "same", "sessions": 0, "exited": self.exited}
 
 
-if __name__ == "__main__":
+def main():
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     cluster = Cluster(
-        Config.from_mapping(os.environ),
+        config_from(os.environ),
         Companion,
         say=lambda line: print(line, flush=True),
         app="tests.support.cluster_app",
@@ -41,3 +41,7 @@ if __name__ == "__main__":
         asyncio.run(cluster.run())
     except ClusterError as error:
         sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()

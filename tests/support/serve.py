@@ -4,13 +4,13 @@ import os
 import sys
 
 from reaktor.cluster.daphne import Server
-from reaktor.config.model import Config
+from reaktor.config.environment import config_from
 from tests.support.cluster_app import application
 
 if __name__ == "__main__":
     port = sys.argv[1]
     Server.from_config(
-        Config.from_mapping(os.environ),
+        config_from(os.environ),
         application,
         endpoints=[f"tcp:{port}:interface=127.0.0.1", f"unix:{sys.argv[2]}"],
         signal_handlers=True,

@@ -8,8 +8,9 @@ from typing import Any
 
 from reaktor.config.model import EngineIO
 from reaktor.engineio.application import Refusal
-from reaktor.socketio.application import Accepted, DisconnectReason, Handshake, NotNow, Refused
+from reaktor.socketio.application import Accepted, DisconnectReason, NotNow, Refused
 from reaktor.socketio.connection import ConnectRequested
+from reaktor.socketio.handshake import Handshake
 from reaktor.socketio.server import SocketIOServer
 from reaktor.socketio.socket import Ack, Socket
 from tests.support import asgi

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from reaktor.engineio.application import Refusal
-from reaktor.socketio.application import Accepted, DisconnectReason, Handshake, Refused
+from reaktor.socketio.application import Accepted, DisconnectReason, Refused
 from reaktor.socketio.connection import ConnectRequested
+from reaktor.socketio.handshake import Handshake
 from reaktor.socketio.packet import ready_event
 from reaktor.socketio.socket import Ack, Socket
 

@@ -54,7 +54,8 @@ class Command(BaseCommand):
     def _shown(self, order: str, answer: dict[str, Any]) -> str:
         match order:
             case "status":
-                title = f"Reaktor on port {answer['port']}: {answer['state']}, supervisor {answer['pid']}"
+                where = f"Reaktor {answer['version']} on port {answer['port']}"
+                title = f"{where}: {answer['state']}, {answer['role']} {answer['pid']}"
                 return f"{title}\n\n{as_table(answer)}"
             case "scale":
                 return f"{answer['workers']} workers serve."

@@ -1,6 +1,7 @@
 """`manage.py runcluster`: the whole server on one port. The composition root of the supervisor.
 
 Workers are started by the machinery (reaktor.cluster); what is chat's own here is the authority over the membership.
+Where there is no Redis for workers to talk over, one process is the whole server (reaktor.cluster.lone).
 Serves the flows supervisor start and worker crash.
 """
 
@@ -28,12 +29,14 @@ from chat.selectors import BlockReader
 from reaktor.cluster import supervisor
 from reaktor.cluster.chores import Chore
 from reaktor.cluster.composition import Cluster, worker_environment
-from reaktor.cluster.failures import ClusterError, SupervisorError
+from reaktor.cluster.failures import ClusterError, RedisUnavailableError, SupervisorError
+from reaktor.cluster.lone import Lone
+from reaktor.cluster.redis import find_executable
 from reaktor.config.model import Config
 from reaktor.db.database import Database
 from reaktor.observe import error_reports as reports
 from reaktor.process.bus import Bus
-from reaktor.settings.base import redis_layer
+from reaktor.process.layer import redis_layer
 
 MAX_PORT = 65_535
 UNLIMITED = 1_000_000
@@ -86,7 +89,7 @@ class ClusterAuthority:
         return self._authority.status()
 
 
-def retention(config: Config, redis_url: str) -> Chore:
+def retention(config: Config, redis_url: str | None) -> Chore:
     """`apply_retention`, in a process of its own; two hosts with one database do not get into each other's way."""
     interval_s = config.retention.interval_s
     return Chore(
@@ -97,6 +100,29 @@ def retention(config: Config, redis_url: str) -> Chore:
         first_s=min(interval_s, RETENTION_FIRST_S),
         limit_s=max(interval_s, RETENTION_LIMIT_S),
     )
+
+
+def must_be_alone(config: Config, *, is_production: bool) -> bool:
+    """Whether one process has to be the whole server, as there is no Redis for workers to talk over.
+
+    Raises RedisUnavailableError where that is not what was asked for.
+    """
+    if config.redis_url:
+        return False
+    try:
+        find_executable()
+    except RedisUnavailableError:
+        cluster = config.cluster
+        if is_production:
+            # Others rely on it: that one process does the work of all must not go unseen.
+            raise
+        if cluster.are_workers_given and cluster.workers > 1:
+            raise RedisUnavailableError(
+                f"{cluster.workers} workers need a Redis, and there is none here: install redis-server, name one by "
+                "REDIS_URL, or ask for one worker."
+            ) from None
+        return True
+    return False
 
 
 def whole_number(name: str, maximum: int) -> Callable[[str], int]:
@@ -111,7 +137,10 @@ def whole_number(name: str, maximum: int) -> Callable[[str], int]:
 
 
 class Command(BaseCommand):
-    help = "Run the server: a supervisor and its workers on one port, Redis included unless REDIS_URL names one."
+    help = (
+        "Run the server: a supervisor and its workers on one port, Redis included unless REDIS_URL names one. "
+        "One process where there is no Redis."
+    )
     requires_migrations_checks = True
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -123,11 +152,16 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         config: Config = settings.REAKTOR
         given = {name: options[name] for name in ("workers", "bind", "port") if options[name] is not None}
+        if "workers" in given:
+            given["are_workers_given"] = True
         config = replace(config, cluster=replace(config.cluster, **given))
-        reports.start(config.sentry_dsn)
-        cluster = Cluster(config, lambda redis_url: ClusterAuthority(config, redis_url), self._say)
         try:
-            asyncio.run(cluster.run())
+            if must_be_alone(config, is_production=settings.PRODUCTION):
+                beside = (retention(config, None).run,) if config.retention.interval_s else ()
+                Lone(config, self._say, beside).run()
+            else:
+                reports.start(config.sentry_dsn)
+                asyncio.run(Cluster(config, partial(ClusterAuthority, config), self._say).run())
         except ClusterError as error:
             raise CommandError(str(error)) from error
 

@@ -1,7 +1,7 @@
 /**
  * When to come back after a session ended. Pure.
  * 4000-4499 come back, 4500-4999 don't; 4005 asks for a new token first.
- * Source: docs/protocol.md, "Heartbeat, slow clients, close codes".
+ * Source: docs/protocol.md, "Close codes".
  */
 
 const FIRST_CEILING_S = 0.5;

@@ -44,6 +44,7 @@ function show(found) {
   const [stored, delivered] = [sum(perWorker.map((each) => each.in)), sum(perWorker.map((each) => each.out))];
   const totals = {
     state: found.state,
+    version: found.version,
     sessions: count(found.authority.sessions ?? 0),
     users: count(found.authority.users ?? 0),
     in: isFirst ? "…" : count(stored),

@@ -1,7 +1,7 @@
-"""The AsyncAPI 3 document of /ws/v1, generated from the registries that validate its frames.
+"""The AsyncAPI 3 document of /ws/v1, generated from the registries that validate its frames and from the shapes.
 
-Served at /api/v1/asyncapi.json. Pure; a change of a frame that is not in the registries can't be documented, and one
-that is can't be forgotten here.
+Served at /api/v1/asyncapi.json. A change of a frame that is not in the registries can't be documented, and one that is
+can't be forgotten here. A MessageData becomes the component `message`.
 """
 
 from __future__ import annotations
@@ -11,8 +11,38 @@ from typing import Any
 from chat.domain.events import DURABLE, EventType
 from chat.transports.native.operations import OPERATIONS, Operation
 from chat.transports.native.protocol import SUBPROTOCOL
-from chat.transports.native.schemas import EVENTS, REPLIES, REQUEST_ID, SHAPES, Schema
-from reaktor.errors import CloseCode
+from chat.transports.native.schemas import EVENTS, REPLIES
+from reaktor.errors import CloseCode, ErrorDetail
+from reaktor.shapes import Schema, Writer, shape_name
+
+REQUEST_ID: Schema = {"type": ["integer", "string", "null"]}
+
+
+def _component(shape: Any) -> str:
+    name = str(shape_name(shape)).removesuffix("Data")
+    return name[0].lower() + name[1:]
+
+
+def _refer(shape: Any) -> Schema:
+    return {"$ref": f"#/components/schemas/{_component(shape)}"}
+
+
+def components(*shapes: Any) -> dict[str, Schema]:
+    """These shapes and those inside of them, by name. A frame has no field beside theirs: objects are closed."""
+    found: dict[str, Schema] = {}
+    waiting = list(shapes)
+
+    def refer(shape: Any) -> Schema:
+        waiting.append(shape)
+        return _refer(shape)
+
+    writer = Writer(refer, nullable=lambda schema: {"anyOf": [schema, {"type": "null"}]})
+    while waiting:
+        shape = waiting.pop()
+        if (name := _component(shape)) not in found:
+            schema = writer.component(shape)
+            found[name] = schema | ({"additionalProperties": False} if "properties" in schema else {})
+    return found
 
 
 def request_schema(operation: Operation) -> Schema:
@@ -39,7 +69,7 @@ def answer_schema(reply: str) -> Schema:
     """The frame that grants an operation whose reply is this one."""
     return {
         "type": "object",
-        "properties": {"re": REQUEST_ID, "ok": {"const": True}, "data": REPLIES[reply]},
+        "properties": {"re": REQUEST_ID, "ok": {"const": True}, "data": _refer(REPLIES[reply])},
         "required": ["re", "ok", "data"],
         "additionalProperties": False,
     }
@@ -49,7 +79,7 @@ def refusal_schema() -> Schema:
     """The frame that refuses any operation."""
     return {
         "type": "object",
-        "properties": {"re": REQUEST_ID, "ok": {"const": False}, "error": {"$ref": "#/components/schemas/error"}},
+        "properties": {"re": REQUEST_ID, "ok": {"const": False}, "error": _refer(ErrorDetail)},
         "required": ["re", "ok", "error"],
         "additionalProperties": False,
     }
@@ -60,7 +90,7 @@ def event_schema(kind: EventType) -> Schema:
     properties: Schema = {"event": {"const": kind.value}}
     required = ["event"]
     if kind is not EventType.PING:
-        properties["data"] = EVENTS[kind][1]
+        properties["data"] = _refer(EVENTS[kind][1])
         required.append("data")
     properties["channel"] = {"type": "string"}
     if kind in DURABLE:
@@ -90,6 +120,7 @@ def document() -> dict[str, Any]:
         summary = EVENTS[kind][0] if kind in EVENTS else "Answer with pong."
         messages[_event_name(kind)] = {"name": kind.value, "summary": summary, "payload": event_schema(kind)}
     operations["events"] = _operation("send", [_event_name(kind) for kind in events], "What happens.")
+    said = [*REPLIES.values(), *(shape for _, shape in EVENTS.values()), ErrorDetail]
     codes = ", ".join(f"{int(code)} {code.reason}" for code in CloseCode)
     return {
         "asyncapi": "3.0.0",
@@ -106,7 +137,7 @@ def document() -> dict[str, Any]:
             }
         },
         "operations": operations,
-        "components": {"messages": messages, "schemas": SHAPES},
+        "components": {"messages": messages, "schemas": components(*said)},
     }
 
 

@@ -18,18 +18,21 @@ from typing import Any
 
 from channels.consumer import AsyncConsumer
 
-from accounts.authentication import Claims, user_for_claims, verify_token
+from accounts.authentication import user_for_claims, verify_token
 from chat import selectors
+from chat.domain.events import Greeting
 from chat.domain.ids import SessionId
 from chat.domain.sessions import Ending, SessionInfo, Transport
 from chat.live import actions
+from chat.live.operations import check_rate
 from chat.live.revalidation import credentials_of
 from chat.live.runtime import Runtime, current
-from chat.posting.batches import Stored
+from chat.posting.batches import Result
 from chat.transports.native import handlers, moderation, protocol  # noqa: F401  handlers register themselves
 from chat.transports.native.native_session import NativeSession
 from chat.transports.native.protocol import BadFrameError, Request
 from chat.transports.native.registry import HANDLERS
+from chat.transports.native.schemas import HelloData
 from chat.transports.native.sink import AsgiSink
 from reaktor.errors import (
     Bye,
@@ -226,8 +229,8 @@ class NativeConsumer(AsyncConsumer):
         )
         self._session = session
 
-        def respond(greeting: actions.Greeting) -> None:
-            data = {
+        def respond(greeting: Greeting) -> None:
+            data: HelloData = {
                 "session": info.session_id,
                 "user": selectors.user_data(user),
                 "expires_at": session.expires_at,
@@ -300,8 +303,7 @@ class NativeConsumer(AsyncConsumer):
         if request is None or request.name == "pong":
             return
         try:
-            if request.operation.is_counted:
-                session.count_operation()
+            await check_rate(self.runtime, session, request.name)
             await HANDLERS[request.name](self, session, request)
         except ReaktorError as error:
             self._write(protocol.refusal(request.id, error))
@@ -310,11 +312,9 @@ class NativeConsumer(AsyncConsumer):
             self._write(protocol.refusal(request.id, ReaktorError()))
 
     def answer(self, request: Request, data: Any) -> None:
-        """Grant a request, behind everything that this session is sent in this turn."""
         self._write(protocol.answer(request.id, data))
 
-    def answer_stored(self, request: Request, result: Stored | ReaktorError) -> None:
-        """The end of message.send, called by the writer in the message's place of the order."""
+    def answer_stored(self, request: Request, result: Result) -> None:
         if isinstance(result, ReaktorError):
             self._write(protocol.refusal(request.id, result))
             return
@@ -323,14 +323,6 @@ class NativeConsumer(AsyncConsumer):
         if result.is_duplicate:
             data["duplicate"] = True
         self._write(protocol.answer(request.id, data))
-
-    async def claims_of_same_user(self, token: str, session: NativeSession) -> Claims:
-        """The claims of a newer token of this session's user. Raises NotAuthenticatedError."""
-        claims = verify_token(token)
-        if claims.user_id != session.user.id:
-            raise NotAuthenticatedError("That is another user's token.")
-        await self.runtime.database.read(user_for_claims, claims)
-        return claims
 
 
 def _limits(runtime: Runtime) -> dict[str, int]:

@@ -7,33 +7,28 @@ from __future__ import annotations
 
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from chat import services
 from chat.domain import rules
 from chat.domain.ids import ChannelKey
-from chat.transports.native.handlers import count_change
 from chat.transports.native.native_session import NativeSession
 from chat.transports.native.protocol import Request
-from chat.transports.native.registry import handles
+from chat.transports.native.registry import Context, handles
 from reaktor.errors import InvalidError
 from reaktor.times import parse_timestamp
 
-if TYPE_CHECKING:
-    from chat.transports.native.consumer import NativeConsumer
-
 
 @handles("report")
-async def on_report(consumer: NativeConsumer, session: NativeSession, request: Request) -> None:
+async def on_report(context: Context, session: NativeSession, request: Request) -> None:
     key = rules.parse_channel_key(request.channel)
-    await count_change(consumer, session)
     message_id, reason = request.data["id"], request.data["reason"]
     report = partial(services.report_create, user=session.user, key=key, message_id=message_id, reason=reason)
-    await consumer.runtime.database.write(report)
-    consumer.answer(request, {})
+    await context.runtime.database.write(report)
+    context.answer(request, {})
 
 
-async def _sanction(consumer: NativeConsumer, session: NativeSession, request: Request, kind: str) -> None:
+async def _sanction(context: Context, session: NativeSession, request: Request, kind: str) -> None:
     data = request.data
     issue = partial(
         services.sanction_issue,
@@ -44,35 +39,35 @@ async def _sanction(consumer: NativeConsumer, session: NativeSession, request: R
         until=_time(data.get("until")),
         reason=data["reason"],
     )
-    consumer.answer(request, await consumer.runtime.database.write(issue))
+    context.answer(request, await context.runtime.database.write(issue))
 
 
 @handles("moderation.kick")
-async def on_kick(consumer: NativeConsumer, session: NativeSession, request: Request) -> None:
-    await _sanction(consumer, session, request, "kick")
+async def on_kick(context: Context, session: NativeSession, request: Request) -> None:
+    await _sanction(context, session, request, "kick")
 
 
 @handles("moderation.mute")
-async def on_mute(consumer: NativeConsumer, session: NativeSession, request: Request) -> None:
-    await _sanction(consumer, session, request, "mute")
+async def on_mute(context: Context, session: NativeSession, request: Request) -> None:
+    await _sanction(context, session, request, "mute")
 
 
 @handles("moderation.ban")
-async def on_ban(consumer: NativeConsumer, session: NativeSession, request: Request) -> None:
-    await _sanction(consumer, session, request, "ban")
+async def on_ban(context: Context, session: NativeSession, request: Request) -> None:
+    await _sanction(context, session, request, "ban")
 
 
 @handles("moderation.lift")
-async def on_lift(consumer: NativeConsumer, session: NativeSession, request: Request) -> None:
+async def on_lift(context: Context, session: NativeSession, request: Request) -> None:
     lift = partial(services.sanction_lift_all, user=session.user, username=request.data["user"])
-    count = await consumer.runtime.database.write(lift, channel=_place(request), reason=request.data["reason"])
-    consumer.answer(request, {"lifted": count})
+    count = await context.runtime.database.write(lift, channel=_place(request), reason=request.data["reason"])
+    context.answer(request, {"lifted": count})
 
 
 @handles("moderation.purge")
-async def on_purge(consumer: NativeConsumer, session: NativeSession, request: Request) -> None:
+async def on_purge(context: Context, session: NativeSession, request: Request) -> None:
     data: dict[str, Any] = request.data
-    database = consumer.runtime.database
+    database = context.runtime.database
     begin = partial(services.purge_begin, user=session.user, username=data["user"], hours=data["hours"])
     purge = await database.write(partial(begin, channel=_place(request), reason=data["reason"]))
     count = 0
@@ -80,7 +75,7 @@ async def on_purge(consumer: NativeConsumer, session: NativeSession, request: Re
     while session.is_open and (deleted := await database.write(services.purge_batch, purge=purge)) is not None:
         count += deleted
         session.seen()  # its pongs wait behind this frame
-    consumer.answer(request, {"deleted": count})
+    context.answer(request, {"deleted": count})
 
 
 def _place(request: Request) -> ChannelKey | None:

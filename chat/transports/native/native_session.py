@@ -7,19 +7,19 @@ Source: docs/protocol.md, "Heartbeat and slow clients" and "Close codes".
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
 
 from accounts.authentication import Claims
 from chat.delivery.live_session import LiveSession
-from chat.domain.events import Event, EventType
+from chat.domain.events import Event, EventType, ExpiryData
 from chat.domain.ids import UserRef
 from chat.domain.sessions import Credentials, SessionInfo
 from chat.live.revalidation import credentials_of
 from chat.transports.native import protocol
-from reaktor.config.model import Limits, NativeTimings, Rate
-from reaktor.errors import Bye, CloseCode, RateLimitedError
+from reaktor.config.model import Limits, NativeTimings
+from reaktor.errors import Bye, CloseCode
+from reaktor.limits.ratelimit import TokenBucket
 from reaktor.times import timestamp
 from reaktor.web.frame_sink import FrameSink
 
@@ -32,7 +32,6 @@ class NativeSession(LiveSession):
         "_limits",
         "_now",
         "_on_close",
-        "_operations",
         "_pinged_at",
         "_seen_at",
         "_sink",
@@ -64,9 +63,8 @@ class NativeSession(LiveSession):
         self._seen_at = self._now()
         self._pinged_at: float | None = None
         self._warned = False
-        self._operations: deque[float] = deque()
         self._typing_at: dict[str, float] = {}
-        self._typings: deque[float] = deque()
+        self._typings = TokenBucket()
 
     @property
     def unsent_bytes(self) -> int:
@@ -101,13 +99,6 @@ class NativeSession(LiveSession):
         self.credentials = credentials_of(claims)
         self._warned = False
 
-    def count_operation(self) -> None:
-        """Raises RateLimitedError at more operations than `limits.operations` (a window of the last ones)."""
-        if not self._limits.enabled:
-            return
-        if (wait_s := _count(self._operations, self._limits.operations, self._now())) is not None:
-            raise RateLimitedError(retry_after_s=wait_s)
-
     def may_tell_typing(self, key: str, *, is_on: bool) -> bool:
         """At most one `typing on` per channel and interval, and an "off" only after one; the rest is dropped.
 
@@ -119,7 +110,7 @@ class NativeSession(LiveSession):
         now = self._now()
         if key in self._typing_at and now - self._typing_at[key] < self._timings.typing_interval_s:
             return False
-        if self._limits.enabled and _count(self._typings, self._limits.operations, now) is not None:
+        if self._limits.enabled and self._typings.take(self._limits.operations, now) is not None:
             return False
         if len(self._typing_at) > self._limits.channels_per_session:
             self._typing_at.clear()
@@ -143,17 +134,7 @@ class NativeSession(LiveSession):
             self.write(_expiring(self.expires_at))
 
 
-def _count(times: deque[float], rate: Rate, now: float) -> float | None:
-    """Count one more in a window of the last ones; None, or the seconds until one more is within the rate."""
-    while times and times[0] <= now - rate.period_s:
-        times.popleft()
-    if len(times) >= rate.count:
-        return times[0] + rate.period_s - now
-    times.append(now)
-    return None
-
-
 def _expiring(expires_at: str) -> bytes:
-    frame = protocol.FORMAT.encode(Event(EventType.AUTH_EXPIRING, None, {"expires_at": expires_at}))
+    frame = protocol.FORMAT.encode(Event(EventType.AUTH_EXPIRING, None, ExpiryData(expires_at=expires_at)))
     assert frame is not None  # noqa: S101  this format has a word for it
     return frame

@@ -90,7 +90,6 @@ class Operation:
     needs_channel: bool = False
     may_name_channel: bool = False
     reply: str | None = "empty"
-    is_counted: bool = True
 
     def check(self, channel: object, data: object) -> tuple[str, dict[str, Any]]:
         """(channel, fields with defaults) of a frame; unknown fields are ignored. Raises InvalidError."""
@@ -133,7 +132,6 @@ OPERATIONS: dict[str, Operation] = {
             "The first frame: who speaks, and what to catch up on.",
             {"token": OPTIONAL_STRING, "resume": Field("cursors", required=False, default={})},
             reply="hello",
-            is_counted=False,
         ),
         Operation("auth.refresh", "Go on with a newer token of the same user.", {"token": STRING}, reply="expiry"),
         Operation(
@@ -226,14 +224,12 @@ OPERATIONS: dict[str, Operation] = {
             {"number": Field("integer")},
             needs_channel=True,
             reply="read",
-            is_counted=False,
         ),
         Operation(
             "typing",
             "Tell the others that one is typing, or no longer.",
             {"on": Field("boolean", required=False, default=True)},
             needs_channel=True,
-            is_counted=False,
         ),
         Operation(
             "status", "Online or away, for this session.", {"status": Field("string", choices=("online", "away"))}
@@ -268,6 +264,6 @@ OPERATIONS: dict[str, Operation] = {
             may_name_channel=True,
             reply="purged",
         ),
-        Operation("pong", "The answer to a ping.", reply=None, is_counted=False),
+        Operation("pong", "The answer to a ping.", reply=None),
     )
 }

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from chat.domain.events import Event, EventType
+from chat.domain.events import ByeData, Event, EventType
 from chat.transports.native.operations import OPERATIONS, Operation
 from reaktor.errors import Bye, InvalidError, ReaktorError, UnknownOperationError
 from reaktor.numbers import MAX_INTEGER
@@ -91,7 +91,7 @@ def refusal(request_id: RequestId, error: ReaktorError) -> bytes:
 
 def bye(said: Bye) -> bytes:
     """The last frame before a close: why, and when to come back."""
-    data: dict[str, Any] = {"code": said.code.value, "reason": said.text}
+    data: ByeData = {"code": said.code.value, "reason": said.text}
     if said.retry_after_s is not None:
         data["retry_after"] = said.retry_after_s
     return text_frame(orjson.dumps({"event": EventType.BYE.value, "data": data}))

@@ -1,202 +1,99 @@
-"""JSON Schemas of everything the server says on /ws/v1: shapes, answers, events.
+"""What the server says on /ws/v1: the shapes of its answers and events.
 
-asyncapi.py puts them into the document; a test checks every frame that the suite saw against them. Pure.
-Source: docs/protocol.md, "Shapes" and "Events".
+asyncapi.py writes the document from them; a test checks every frame that the suite saw against it.
+Source: docs/protocol.md, "Operations" and "Events".
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
-from chat.domain.events import EventType
-from reaktor.errors import CloseCode, ErrorCode
-
-Schema = dict[str, Any]
-STRING: Schema = {"type": "string"}
-INTEGER: Schema = {"type": "integer", "minimum": 0}
-BOOLEAN: Schema = {"type": "boolean"}
-TIME: Schema = {"type": "string", "format": "date-time"}
-
-
-def _nullable(schema: Schema) -> Schema:
-    return {**schema, "type": [schema["type"], "null"]}
-
-
-def _list(of: Schema) -> Schema:
-    return {"type": "array", "items": of}
-
-
-def _object(required: dict[str, Schema], optional: dict[str, Schema] | None = None) -> Schema:
-    return {
-        "type": "object",
-        "properties": {**required, **(optional or {})},
-        "required": list(required),
-        "additionalProperties": False,
-    }
-
-
-def _ref(name: str) -> Schema:
-    return {"$ref": f"#/components/schemas/{name}"}
-
-
-def _map(of: Schema) -> Schema:
-    return {"type": "object", "additionalProperties": of}
-
-
-USER = _object({"id": STRING, "username": STRING, "is_staff": BOOLEAN, "created_at": TIME})
-CHANNEL = _object(
-    {
-        "key": STRING,
-        "name": STRING,
-        "topic": STRING,
-        "kind": {"type": "string", "enum": ["public", "unlisted", "private", "direct"]},
-        "seq": INTEGER,
-        "number": INTEGER,
-        "online": INTEGER,
-        "role": {"enum": ["owner", "moderator", "member", None]},
-        "read_number": INTEGER,
-        "unread": INTEGER,
-        "mentions": INTEGER,
-        "slow_mode_s": INTEGER,
-        "frozen_at": _nullable(TIME),
-        "archived_at": _nullable(TIME),
-        "created_at": TIME,
-    }
+from accounts.selectors import UserData
+from chat.domain.events import (
+    ByeData,
+    ChangesData,
+    ChannelData,
+    EventType,
+    ExpiryData,
+    Greeting,
+    JoinData,
+    MemberData,
+    MemberLeftData,
+    MentionData,
+    MessageData,
+    MessagePageData,
+    ReadData,
+    SyncRequiredData,
+    TypingData,
 )
-MEMBER = _object({"username": STRING, "status": {"enum": ["online", "away"]}})
-MESSAGE = _object(
-    {
-        "id": STRING,
-        "channel": STRING,
-        "number": {"type": "integer", "minimum": 1},
-        "seq": {"type": "integer", "minimum": 1},
-        "changed_seq": {"type": "integer", "minimum": 1},
-        "author": STRING,
-        "text": _nullable(STRING),
-        "reply_to": _nullable(STRING),
-        "nonce": _nullable(STRING),
-        "reactions": _map(_list(STRING)),
-        "mentions": _list(STRING),
-        "created_at": TIME,
-        "edited_at": _nullable(TIME),
-        "deleted_at": _nullable(TIME),
-    }
-)
-SANCTION = _object(
-    {
-        "id": INTEGER,
-        "kind": {"enum": ["kick", "mute", "ban"]},
-        "username": STRING,
-        "channel": _nullable(STRING),
-        "reason": STRING,
-        "issued_by": _nullable(STRING),
-        "created_at": TIME,
-        "until": _nullable(TIME),
-        "lifted_at": _nullable(TIME),
-    }
-)
-CHANGES: Schema = {
-    "oneOf": [
-        _object({"messages": _list(_ref("message")), "seq": INTEGER}),
-        _object({"reset": {"const": True}, "seq": INTEGER}),
-    ]
+from chat.domain.moderation import LiftedData, PurgeData, SanctionData, SanctionEventData
+from reaktor.shapes import Count, ListData, Ordinal, Time, Uuid
+
+
+class EmptyData(TypedDict):
+    """Nothing to say beyond that it is done."""
+
+
+class HelloData(Greeting):
+    """A session that was greeted."""
+
+    session: str
+    user: UserData
+    expires_at: Time
+    limits: dict[str, Count]
+
+
+class SentData(TypedDict):
+    """A message that is stored; `duplicate`: it was before."""
+
+    id: Uuid
+    number: Ordinal
+    seq: Ordinal
+    created_at: Time
+    duplicate: NotRequired[bool]
+
+
+class SyncData(TypedDict):
+    """What changed in each channel since its cursor."""
+
+    channels: dict[str, ChangesData]
+
+
+REPLIES: dict[str, Any] = {
+    "empty": EmptyData,
+    "hello": HelloData,
+    "expiry": ExpiryData,
+    "channels": ListData[ChannelData],
+    "channel": ChannelData,
+    "join": JoinData,
+    "sent": SentData,
+    "message": MessageData,
+    "list": MessagePageData,
+    "read": ReadData,
+    "sync": SyncData,
+    "sanction": SanctionData,
+    "lifted": LiftedData,
+    "purged": PurgeData,
 }
-ERROR = _object(
-    {"code": {"enum": [code.value for code in ErrorCode]}, "message": STRING},
-    {"fields": _map(STRING), "retry_after": {"type": "number", "minimum": 0}},
-)
+"""By the `reply` of an operation: the shape under `data` of its answer."""
 
-SHAPES: dict[str, Schema] = {
-    "user": USER,
-    "channel": CHANNEL,
-    "member": MEMBER,
-    "message": MESSAGE,
-    "changes": CHANGES,
-    "sanction": SANCTION,
-    "error": ERROR,
+EVENTS: dict[EventType, tuple[str, Any]] = {
+    EventType.MESSAGE_NEW: ("A message was posted.", MessageData),
+    EventType.MESSAGE_UPDATED: ("A message was edited.", MessageData),
+    EventType.MESSAGE_DELETED: ("A message lost its text.", MessageData),
+    EventType.REACTION_CHANGED: ("A message's reactions changed.", MessageData),
+    EventType.CHANNEL_CREATED: ("There is a new public channel.", ChannelData),
+    EventType.CHANNEL_UPDATED: ("A channel has another name or topic.", ChannelData),
+    EventType.CHANNEL_ARCHIVED: ("A channel takes no more messages.", ChannelData),
+    EventType.MEMBER_JOINED: ("A user is in the channel now.", MemberData),
+    EventType.MEMBER_LEFT: ("A user is no longer in the channel.", MemberLeftData),
+    EventType.PRESENCE_CHANGED: ("A member is online or away.", MemberData),
+    EventType.TYPING: ("A member types; ends after 6 s unless said again.", TypingData),
+    EventType.READ_UPDATED: ("Another session of the same user read up to a number.", ReadData),
+    EventType.MENTION: ("A message names this user; also sent outside the channel.", MentionData),
+    EventType.AUTH_EXPIRING: ("The token expires within a minute.", ExpiryData),
+    EventType.SANCTION: ("A moderator acted on this user.", SanctionEventData),
+    EventType.SYNC_REQUIRED: ("Too much was missed to replay: use sync.", SyncRequiredData),
+    EventType.BYE: ("The last frame: why the session ends.", ByeData),
 }
-
-REPLIES: dict[str, Schema] = {
-    "empty": _object({}),
-    "hello": _object(
-        {
-            "session": STRING,
-            "user": _ref("user"),
-            "expires_at": TIME,
-            "epoch": STRING,
-            "limits": _map(INTEGER),
-            "channels": _list(_ref("channel")),
-            "resume": _map(_ref("changes")),
-        }
-    ),
-    "expiry": _object({"expires_at": TIME}),
-    "channels": _object({"results": _list(_ref("channel")), "next": _nullable(STRING)}),
-    "channel": _ref("channel"),
-    "join": _object(
-        {
-            "channel": _ref("channel"),
-            "members": _list(_ref("member")),
-            "member_count": INTEGER,
-            "messages": _list(_ref("message")),
-            "seq": INTEGER,
-            "reset": BOOLEAN,
-        }
-    ),
-    "sent": _object({"id": STRING, "number": INTEGER, "seq": INTEGER, "created_at": TIME}, {"duplicate": BOOLEAN}),
-    "message": _ref("message"),
-    "list": _object({"messages": _list(_ref("message")), "has_more": BOOLEAN}),
-    "read": _object({"read_number": INTEGER, "unread": INTEGER}),
-    "sync": _object({"channels": _map(_ref("changes"))}),
-    "sanction": _ref("sanction"),
-    "lifted": _object({"lifted": INTEGER}),
-    "purged": _object({"deleted": INTEGER}),
-}
-"""By the `reply` of an operation: what stands under `data` of its answer."""
-
-_MEMBER_LEFT = _object({"username": STRING, "reason": {"enum": ["left", "quit", "removed"]}})
-_CLOSE_CODES: Schema = {"type": "integer", "enum": [int(code) for code in CloseCode]}
-
-EVENTS: dict[EventType, tuple[str, Schema]] = {
-    EventType.MESSAGE_NEW: ("A message was posted.", _ref("message")),
-    EventType.MESSAGE_UPDATED: ("A message was edited.", _ref("message")),
-    EventType.MESSAGE_DELETED: ("A message lost its text.", _ref("message")),
-    EventType.REACTION_CHANGED: ("A message's reactions changed.", _ref("message")),
-    EventType.CHANNEL_CREATED: ("There is a new public channel.", _ref("channel")),
-    EventType.CHANNEL_UPDATED: ("A channel has another name or topic.", _ref("channel")),
-    EventType.CHANNEL_ARCHIVED: ("A channel takes no more messages.", _ref("channel")),
-    EventType.MEMBER_JOINED: ("A user is in the channel now.", _ref("member")),
-    EventType.MEMBER_LEFT: ("A user is no longer in the channel.", _MEMBER_LEFT),
-    EventType.PRESENCE_CHANGED: ("A member is online or away.", _ref("member")),
-    EventType.TYPING: (
-        "A member types; ends after 6 s unless said again.",
-        _object({"username": STRING, "on": BOOLEAN}),
-    ),
-    EventType.READ_UPDATED: (
-        "Another session of the same user read up to a number.",
-        _object({"read_number": INTEGER, "unread": INTEGER}),
-    ),
-    EventType.MENTION: (
-        "A message names this user; also sent outside the channel.",
-        _object({"id": STRING, "number": INTEGER, "author": STRING, "text": STRING}),
-    ),
-    EventType.AUTH_EXPIRING: ("The token expires within a minute.", _object({"expires_at": TIME})),
-    EventType.SANCTION: (
-        "A moderator acted on this user.",
-        _object(
-            {
-                "kind": {"enum": ["kick", "mute", "ban", "lift"]},
-                "channel": _nullable(STRING),
-                "reason": STRING,
-                "until": _nullable(TIME),
-            }
-        ),
-    ),
-    EventType.SYNC_REQUIRED: ("Too much was missed to replay: use sync.", _object({"seq": INTEGER})),
-    EventType.BYE: (
-        "The last frame: why the session ends.",
-        _object({"code": _CLOSE_CODES, "reason": STRING}, {"retry_after": {"type": "number", "minimum": 0}}),
-    ),
-}
-"""What stands under `data` of each event; `ping` has none."""
-
-REQUEST_ID: Schema = {"type": ["integer", "string", "null"]}
+"""What each event says, and the shape under its `data`; `ping` has none."""

@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 import uuid
 from datetime import UTC, datetime
-from typing import TypedDict, cast
+from typing import Annotated, TypedDict, cast
 
-from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -15,26 +14,35 @@ from accounts import services as accounts
 from accounts.authentication import Claims
 from accounts.models import User
 from chat.domain.ids import SessionId
+from chat.domain.sessions import Status, Transport
 from chat.membership.roster import SessionEntry
-from chat.selectors.export import export_page
+from chat.selectors.export import Export, export_page
 from chat.transports.rest import shapes
 from chat.transports.rest.views import ChatView
 from reaktor.errors import NotFoundError, UnavailableError
+from reaktor.limits.rates import Limit
+from reaktor.shapes import ListData, Time
 from reaktor.times import timestamp
-from reaktor.web.api import answers
+from reaktor.web.api import READS, answers, operation
 
 END_TIMEOUT_S = 10.0
 
 
 class SessionData(TypedDict):
-    """The `session` shape."""
+    """A live session of one's own. The id names it here and opens nothing."""
 
     id: str
-    transport: str
-    address: str
-    since: str
-    status: str
-    is_current: bool
+    transport: Annotated[str, Transport]
+    address: Annotated[str, "From where, as the server sees it."]
+    since: Time
+    status: Annotated[str, Status]
+    is_current: Annotated[bool, "It came with the log-in that asks."]
+
+
+class ExportData(Export):
+    """What is stored about an account. All but `account`, `sessions` and `messages` is on the first page alone."""
+
+    sessions: list[SessionData]
 
 
 def public_id(session_id: SessionId) -> str:
@@ -55,7 +63,7 @@ def session_data(entry: SessionEntry, login: uuid.UUID) -> SessionData:
 
 
 class SessionsView(ChatView):
-    @extend_schema(operation_id="me_sessions", responses=answers({200: shapes.SessionListShape}, 403), tags=["me"])
+    @operation(READS, operation_id="me_sessions", responses=answers({200: ListData[SessionData]}, 403), tags=["me"])
     def get(self, request: Request) -> Response:
         """One's live sessions on all workers, oldest first. `is_current`: of the log-in that asks."""
         live = self.live()
@@ -65,7 +73,7 @@ class SessionsView(ChatView):
 
 
 class SessionView(ChatView):
-    @extend_schema(operation_id="me_sessions_end", responses=answers({204: None}, 403, 404), tags=["me"])
+    @operation(Limit.CHANGES, operation_id="me_sessions_end", responses=answers({204: None}, 403, 404), tags=["me"])
     def delete(self, request: Request, session_id: str) -> Response:
         """Log out there: every token and every live session of the log-in that this session came with ends.
 
@@ -85,17 +93,17 @@ class SessionView(ChatView):
 
 
 class ExportView(ChatView):
-    @extend_schema(
+    @operation(
+        Limit.OPERATIONS,
         operation_id="me_export",
-        parameters=[shapes.ExportQuery],
-        responses=answers({200: shapes.ExportShape}, 403),
+        query=shapes.ExportQuery,
+        responses=answers({200: ExportData}, 403),
         tags=["me"],
     )
     def get(self, request: Request) -> Response:
         """Everything that is stored about oneself; messages, oldest first, in pages of 1,000."""
-        wanted = self.validated(shapes.ExportQuery, request.query_params.dict())
         user = cast(User, request.user)
-        page = export_page(user=user, cursor=wanted.get("cursor"))
+        page = export_page(user=user, cursor=self.wanted.get("cursor"))
         live, login = self.live(), cast(Claims, request.auth).login
         found = live.sessions_of(self.me(request).id) if live is not None else []
         return Response({**page, "sessions": [session_data(entry, login) for entry in found]})

@@ -2,32 +2,37 @@
 
 from __future__ import annotations
 
-from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from chat import selectors, services
 from chat.domain import rules
+from chat.domain.events import ChannelData
+from chat.domain.moderation import BlockedData, InviteData, RoleData
 from chat.transports.rest import moderation_shapes
-from chat.transports.rest import shapes as chat_shapes
 from chat.transports.rest.views import ChatView
 from reaktor.errors import NotFoundError
-from reaktor.web.api import answers
+from reaktor.limits.rates import Limit
+from reaktor.shapes import ListData
+from reaktor.web.api import READS, answers, operation
 
 
 class MembershipView(ChatView):
-    @extend_schema(
+    @operation(
+        Limit.MEMBERSHIPS,
         operation_id="memberships_join",
-        request=None,
-        responses=answers({200: chat_shapes.ChannelShape}, 403, 404),
+        responses=answers({200: ChannelData}, 403, 404),
         tags=["memberships"],
     )
     def put(self, request: Request, key: str) -> Response:
         """Belong to a channel for good: it is in one's list, with what is unread. Repeating it changes nothing."""
         return Response(self.shown(services.membership_join(user=self.me(request), key=rules.parse_channel_key(key))))
 
-    @extend_schema(
-        operation_id="memberships_leave", responses=answers({204: None}, 403, 404, 409), tags=["memberships"]
+    @operation(
+        Limit.MEMBERSHIPS,
+        operation_id="memberships_leave",
+        responses=answers({204: None}, 403, 404, 409),
+        tags=["memberships"],
     )
     def delete(self, request: Request, key: str) -> Response:
         """Belong to it no longer; out of a private one at once, with every session."""
@@ -43,23 +48,24 @@ def name_in_path(username: str) -> str:
 
 
 class RoleView(ChatView):
-    @extend_schema(
+    @operation(
+        Limit.MODERATION,
         operation_id="roles_set",
-        request=moderation_shapes.RoleInput,
-        responses=answers({200: moderation_shapes.RoleShape}, 403, 404, 409),
+        body=moderation_shapes.RoleInput,
+        responses=answers({200: RoleData}, 403, 404, 409),
         tags=["memberships"],
     )
     def put(self, request: Request, key: str, username: str) -> Response:
         """Make somebody an owner, moderator or member, by an owner. `member` lets somebody into a private channel."""
-        wanted = self.validated(moderation_shapes.RoleInput, request.data)
         channel = rules.parse_channel_key(key)
         name = name_in_path(username)
-        role = services.role_set(user=self.me(request), key=channel, username=name, role=wanted["role"])
+        role = services.role_set(user=self.me(request), key=channel, username=name, role=self.wanted["role"])
         return Response({"role": role.value})
 
-    @extend_schema(
+    @operation(
+        Limit.MODERATION,
         operation_id="roles_remove",
-        responses=answers({200: moderation_shapes.RoleShape}, 403, 404, 409),
+        responses=answers({200: RoleData}, 403, 404, 409),
         tags=["memberships"],
     )
     def delete(self, request: Request, key: str, username: str) -> Response:
@@ -70,9 +76,10 @@ class RoleView(ChatView):
 
 
 class InvitesView(ChatView):
-    @extend_schema(
+    @operation(
+        READS,
         operation_id="invites_list",
-        responses=answers({200: moderation_shapes.InviteListShape}, 403, 404),
+        responses=answers({200: ListData[InviteData]}, 403, 404),
         tags=["memberships"],
     )
     def get(self, request: Request, key: str) -> Response:
@@ -82,21 +89,23 @@ class InvitesView(ChatView):
         found.access.check_moderate()
         return Response({"results": selectors.invites_list(found.channel.id), "next": None})
 
-    @extend_schema(
+    @operation(
+        Limit.MEMBERSHIPS,
         operation_id="invites_create",
-        request=moderation_shapes.InviteInput,
-        responses=answers({201: moderation_shapes.InviteShape}, 403, 404),
+        body=moderation_shapes.InviteInput,
+        responses=answers({201: InviteData}, 403, 404),
         tags=["memberships"],
     )
     def post(self, request: Request, key: str) -> Response:
         """A link into a private or unlisted channel, by a moderator."""
-        wanted = self.validated(moderation_shapes.InviteInput, request.data)
-        invite = services.invite_create(user=self.me(request), key=rules.parse_channel_key(key), **wanted)
+        invite = services.invite_create(user=self.me(request), key=rules.parse_channel_key(key), **self.wanted)
         return Response(invite, status=201)
 
 
 class InviteView(ChatView):
-    @extend_schema(operation_id="invites_revoke", responses=answers({204: None}, 403, 404), tags=["memberships"])
+    @operation(
+        Limit.MEMBERSHIPS, operation_id="invites_revoke", responses=answers({204: None}, 403, 404), tags=["memberships"]
+    )
     def delete(self, request: Request, code: str) -> Response:
         """The link lets nobody in any more, by a moderator or who made it."""
         services.invite_revoke(user=self.me(request), code=code)
@@ -104,10 +113,10 @@ class InviteView(ChatView):
 
 
 class InviteAcceptView(ChatView):
-    @extend_schema(
+    @operation(
+        Limit.MEMBERSHIPS,
         operation_id="invites_accept",
-        request=None,
-        responses=answers({200: chat_shapes.ChannelShape}, 403, 404),
+        responses=answers({200: ChannelData}, 403, 404),
         tags=["memberships"],
     )
     def post(self, request: Request, code: str) -> Response:
@@ -116,24 +125,29 @@ class InviteAcceptView(ChatView):
 
 
 class DirectView(ChatView):
-    @extend_schema(
+    @operation(
+        Limit.MEMBERSHIPS,
         operation_id="direct_open",
-        request=moderation_shapes.DirectInput,
-        responses=answers({200: chat_shapes.ChannelShape, 201: chat_shapes.ChannelShape}, 403, 404),
+        body=moderation_shapes.DirectInput,
+        responses=answers({200: ChannelData, 201: ChannelData}, 403, 404),
         tags=["memberships"],
     )
     def post(self, request: Request) -> Response:
         """The direct channel with somebody: 201, made; 200, there was one."""
-        wanted = self.validated(moderation_shapes.DirectInput, request.data)
         me = self.me(request)
-        self.app().limits.check_create_channel(me.id)
-        found, is_new = services.direct_open(user=me, username=wanted["username"])
+        if (known := services.direct_find(user=me, username=self.wanted["username"])) is not None:
+            return Response(self.shown(known))
+        self.count(request, Limit.CREATE_CHANNEL)
+        found, is_new = services.direct_open(user=me, username=self.wanted["username"])
         return Response(self.shown(found), status=201 if is_new else 200)
 
 
 class BlocksView(ChatView):
-    @extend_schema(
-        operation_id="blocks_list", responses=answers({200: moderation_shapes.BlockedListShape}, 403), tags=["me"]
+    @operation(
+        READS,
+        operation_id="blocks_list",
+        responses=answers({200: ListData[BlockedData]}, 403),
+        tags=["me"],
     )
     def get(self, request: Request) -> Response:
         """Whom one does not want to hear, by name."""
@@ -141,13 +155,13 @@ class BlocksView(ChatView):
 
 
 class BlockView(ChatView):
-    @extend_schema(operation_id="blocks_add", request=None, responses=answers({204: None}, 403, 404, 409), tags=["me"])
+    @operation(Limit.MEMBERSHIPS, operation_id="blocks_add", responses=answers({204: None}, 403, 404, 409), tags=["me"])
     def put(self, request: Request, username: str) -> Response:
         """Not hear somebody: no direct channel with them, no mention by them."""
         services.user_block(user=self.me(request), username=username)
         return Response(status=204)
 
-    @extend_schema(operation_id="blocks_remove", responses=answers({204: None}, 403, 404), tags=["me"])
+    @operation(Limit.MEMBERSHIPS, operation_id="blocks_remove", responses=answers({204: None}, 403, 404), tags=["me"])
     def delete(self, request: Request, username: str) -> Response:
         """Hear them again."""
         services.user_unblock(user=self.me(request), username=username)

@@ -2,73 +2,72 @@
 
 from __future__ import annotations
 
-from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from chat import selectors, services
 from chat.domain import rules
+from chat.domain.events import ChannelData, MemberData, ReadData
 from chat.transports.rest import shapes
 from chat.transports.rest.views import ChatView
-from reaktor.web.api import answers
+from reaktor.limits.rates import Limit
+from reaktor.shapes import ListData
+from reaktor.web.api import READS, answers, operation
 
 
 class ChannelsView(ChatView):
-    @extend_schema(
+    @operation(
+        READS,
         operation_id="channels_list",
+        query=shapes.ChannelQuery,
         parameters=shapes.CHANNEL_QUERY,
-        responses=answers({200: shapes.ChannelListShape}, 403),
+        responses=answers({200: ListData[ChannelData]}, 403),
         tags=["channels"],
     )
     def get(self, request: Request) -> Response:
         """Public channels, oldest first."""
-        wanted = self.validated(shapes.ChannelQuery, request.query_params.dict())
-        found, following = selectors.channel_list(user=self.me(request), **wanted, limit=shapes.PAGE_CHANNELS)
+        found, following = selectors.channel_list(user=self.me(request), **self.wanted, limit=shapes.PAGE_CHANNELS)
         return Response({"results": [self.shown(each) for each in found], "next": following})
 
-    @extend_schema(
+    @operation(
+        Limit.CREATE_CHANNEL,
         operation_id="channels_create",
-        request=shapes.ChannelInput,
-        responses=answers({201: shapes.ChannelShape}, 403),
+        body=shapes.ChannelInput,
+        responses=answers({201: ChannelData}, 403),
         tags=["channels"],
     )
     def post(self, request: Request) -> Response:
         """A new channel with a random key; who makes it owns it."""
-        wanted = self.validated(shapes.ChannelInput, request.data)
         me = self.me(request)
-        self.app().limits.check_create_channel(me.id)
-        return Response(self.shown(services.channel_create(user=me, **wanted)), status=201)
+        return Response(self.shown(services.channel_create(user=me, **self.wanted)), status=201)
 
 
 class ChannelView(ChatView):
-    @extend_schema(
-        operation_id="channels_get", responses=answers({200: shapes.ChannelShape}, 403, 404), tags=["channels"]
-    )
+    @operation(READS, operation_id="channels_get", responses=answers({200: ChannelData}, 403, 404), tags=["channels"])
     def get(self, request: Request, key: str) -> Response:
         """One channel: a public one by token, an unlisted one by knowing its key, others by membership."""
         found = selectors.channel_access(user=self.me(request), key=rules.parse_channel_key(key))
         return Response(self.shown(found))
 
-    @extend_schema(
+    @operation(
+        Limit.CHANGES,
         operation_id="channels_update",
-        request=shapes.ChannelChange,
-        responses=answers({200: shapes.ChannelShape}, 403, 404),
+        body=shapes.ChannelChange,
+        responses=answers({200: ChannelData}, 403, 404),
         tags=["channels"],
     )
     def patch(self, request: Request, key: str) -> Response:
         """Another name or topic, by an owner; slow mode, frozen or not, by a moderator."""
-        wanted = self.validated(shapes.ChannelChange, request.data)
         me = self.me(request)
-        self.app().limits.check_change(me.id)
-        changed = services.channel_update(user=me, key=rules.parse_channel_key(key), **wanted)
+        changed = services.channel_update(user=me, key=rules.parse_channel_key(key), **self.wanted)
         return Response(self.shown(changed))
 
 
 class ChannelArchiveView(ChatView):
-    @extend_schema(
+    @operation(
+        Limit.CHANGES,
         operation_id="channels_archive",
-        request=None,
-        responses=answers({200: shapes.ChannelShape}, 403, 404),
+        responses=answers({200: ChannelData}, 403, 404),
         tags=["channels"],
     )
     def post(self, request: Request, key: str) -> Response:
@@ -78,8 +77,11 @@ class ChannelArchiveView(ChatView):
 
 
 class MembersView(ChatView):
-    @extend_schema(
-        operation_id="channels_members", responses=answers({200: shapes.MemberListShape}, 403, 404), tags=["channels"]
+    @operation(
+        READS,
+        operation_id="channels_members",
+        responses=answers({200: ListData[MemberData]}, 403, 404),
+        tags=["channels"],
     )
     def get(self, request: Request, key: str) -> Response:
         """Who is in the channel now, online first."""
@@ -89,14 +91,14 @@ class MembersView(ChatView):
 
 
 class ReadView(ChatView):
-    @extend_schema(
+    @operation(
+        Limit.OPERATIONS,
         operation_id="channels_read",
-        request=shapes.ReadInput,
-        responses=answers({200: shapes.ReadShape}, 403, 404),
+        body=shapes.ReadInput,
+        responses=answers({200: ReadData}, 403, 404),
         tags=["channels"],
     )
     def put(self, request: Request, key: str) -> Response:
         """Everything up to a message is read."""
-        wanted = self.validated(shapes.ReadInput, request.data)
-        mark = services.read_mark(user=self.me(request), key=rules.parse_channel_key(key), number=wanted["number"])
+        mark = services.read_mark(user=self.me(request), key=rules.parse_channel_key(key), number=self.wanted["number"])
         return Response(mark)

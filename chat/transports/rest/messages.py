@@ -2,51 +2,51 @@
 
 from __future__ import annotations
 
-from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from chat import selectors, services
 from chat.domain import rules
+from chat.domain.events import ChangesData, MessageData, MessagePageData
 from chat.transports.rest import shapes
 from chat.transports.rest.views import ChatView
 from reaktor.errors import InvalidError, NotFoundError
-from reaktor.web.api import answers
+from reaktor.limits.rates import Limit
+from reaktor.web.api import READS, answers, operation
 
 
 class MessagesView(ChatView):
-    @extend_schema(
+    @operation(
+        READS,
         operation_id="messages_list",
-        parameters=[shapes.PageQuery],
-        responses=answers({200: shapes.MessagePageShape}, 403, 404),
+        query=shapes.PageQuery,
+        responses=answers({200: MessagePageData}, 403, 404),
         tags=["messages"],
     )
     def get(self, request: Request, key: str) -> Response:
         """A page of the history by message number, oldest first; without a mark the newest."""
-        wanted = self.validated(shapes.PageQuery, request.query_params.dict())
-        marks = [mark for mark in ("around", "after", "before") if mark in wanted]
+        marks = [mark for mark in ("around", "after", "before") if mark in self.wanted]
         for ignored in marks[1:]:
             # Unlike the native protocol, which refuses several: no OpenAPI document could say so of parameters.
-            del wanted[ignored]
+            del self.wanted[ignored]
         found = selectors.channel_access(user=self.me(request), key=rules.parse_channel_key(key))
-        page = selectors.messages_page(found.channel.id, **wanted)
+        page = selectors.messages_page(found.channel.id, **self.wanted)
         return Response({"messages": page.messages, "has_more": page.has_more})
 
-    @extend_schema(
+    @operation(
+        Limit.SEND,
         operation_id="messages_create",
-        request=shapes.MessageInput,
-        responses=answers({201: shapes.MessageShape, 200: shapes.MessageShape}, 403, 404),
+        body=shapes.MessageInput,
+        responses=answers({201: MessageData, 200: MessageData}, 403, 404),
         tags=["messages"],
     )
     def post(self, request: Request, key: str) -> Response:
         """Post a message: 201, stored; 200, it was stored before under the same nonce. No live session is needed."""
-        wanted = self.validated(shapes.MessageInput, request.data)
         me = self.me(request)
-        self.app().limits.check_send(me.id)
         stored = services.message_post(
             user=me,
             key=rules.parse_channel_key(key),
-            **wanted,
+            **self.wanted,
             max_chars=self.app().config.limits.text_chars,
             text_rules=self.app().text_rules,
         )
@@ -54,45 +54,47 @@ class MessagesView(ChatView):
 
 
 class ChangesView(ChatView):
-    @extend_schema(
+    @operation(
+        READS,
         operation_id="messages_changes",
-        parameters=[shapes.ChangesQuery],
-        responses=answers({200: shapes.ChangesShape}, 403, 404),
+        query=shapes.ChangesQuery,
+        responses=answers({200: ChangesData}, 403, 404),
         tags=["messages"],
     )
     def get(self, request: Request, key: str) -> Response:
         """What changed since a cursor, in its present state; or a reset when that is too much to tell."""
-        wanted = self.validated(shapes.ChangesQuery, request.query_params.dict())
         found = selectors.channel_access(user=self.me(request), key=rules.parse_channel_key(key))
         bounds = self.app().config.delivery
-        changes = selectors.messages_changed(found.channel, after=wanted["after"], limit=bounds.sync_messages)
+        changes = selectors.messages_changed(found.channel, after=self.wanted["after"], limit=bounds.sync_messages)
         return Response(selectors.bounded_changes(changes, max_bytes=bounds.sync_channel_bytes))
 
 
 class MessageView(ChatView):
-    @extend_schema(
+    @operation(
+        Limit.CHANGES,
         operation_id="messages_edit",
-        request=shapes.MessageChange,
-        responses=answers({200: shapes.MessageShape}, 403, 404, 409),
+        body=shapes.MessageChange,
+        responses=answers({200: MessageData}, 403, 404, 409),
         tags=["messages"],
     )
     def patch(self, request: Request, key: str, message_id: str) -> Response:
         """Another text for one's own message."""
-        wanted = self.validated(shapes.MessageChange, request.data)
         me = self.me(request)
-        self.app().limits.check_change(me.id)
         message = services.message_edit(
             user=me,
             key=rules.parse_channel_key(key),
             message_id=message_id,
-            text=wanted["text"],
+            text=self.wanted["text"],
             max_chars=self.app().config.limits.text_chars,
             text_rules=self.app().text_rules,
         )
         return Response(message)
 
-    @extend_schema(
-        operation_id="messages_delete", responses=answers({200: shapes.MessageShape}, 403, 404), tags=["messages"]
+    @operation(
+        Limit.OPERATIONS,
+        operation_id="messages_delete",
+        responses=answers({200: MessageData}, 403, 404),
+        tags=["messages"],
     )
     def delete(self, request: Request, key: str, message_id: str) -> Response:
         """The text goes, the place stays: the answer is what is left. By its author or a moderator."""
@@ -111,28 +113,27 @@ def emoji_named(emoji: str) -> str:
 
 
 class ReactionView(ChatView):
-    @extend_schema(
+    @operation(
+        Limit.CHANGES,
         operation_id="reactions_add",
-        request=None,
-        responses=answers({200: shapes.MessageShape}, 403, 404, 409),
+        responses=answers({200: MessageData}, 403, 404, 409),
         tags=["messages"],
     )
     def put(self, request: Request, key: str, message_id: str, emoji: str) -> Response:
         """One's emoji on a message; the same again changes nothing."""
         wanted, me = emoji_named(emoji), self.me(request)
-        self.app().limits.check_change(me.id)
         message = services.reaction_add(user=me, key=rules.parse_channel_key(key), message_id=message_id, emoji=wanted)
         return Response(message)
 
-    @extend_schema(
+    @operation(
+        Limit.CHANGES,
         operation_id="reactions_remove",
-        responses=answers({200: shapes.MessageShape}, 403, 404, 409),
+        responses=answers({200: MessageData}, 403, 404, 409),
         tags=["messages"],
     )
     def delete(self, request: Request, key: str, message_id: str, emoji: str) -> Response:
         """Take one's emoji back."""
         wanted, me = emoji_named(emoji), self.me(request)
-        self.app().limits.check_change(me.id)
         message = services.reaction_remove(
             user=me, key=rules.parse_channel_key(key), message_id=message_id, emoji=wanted
         )

@@ -1,6 +1,6 @@
-"""The shapes of moderation, as DRF serializers: sanctions, reports, invites, roles, the audit log, and their input.
+"""The shapes of input to moderation, as DRF serializers: sanctions, reports, invites, roles, the audit log.
 
-Source of the shapes: chat.domain.moderation; a test compares the two.
+The shapes of answers are chat.domain.moderation's.
 """
 
 from __future__ import annotations
@@ -9,9 +9,8 @@ from typing import Any
 
 from rest_framework import serializers
 
-from chat.domain.policies import MAX_PURGE_HOURS, Role, SanctionKind
+from chat.domain.policies import MAX_PURGE_HOURS, Resolution, Role, SanctionKind
 from chat.domain.rules import REASON_CHARS
-from chat.models import Report
 from chat.services.invites import MAX_USES
 from reaktor.web.api import NOT_BLANK, Text, WholeInBody
 
@@ -19,100 +18,6 @@ KINDS = [kind.value for kind in SanctionKind]
 CURSOR = r"^[0-9]{1,18}\Z"
 USERNAME = r"^[A-Za-z0-9]{1,32}\Z"
 KEY = r"^[A-Za-z0-9_-]{1,64}\Z"
-
-
-class SanctionShape(serializers.Serializer[Any]):
-    """A kick, mute or ban."""
-
-    id = serializers.IntegerField()
-    kind = serializers.ChoiceField(KINDS)
-    username = serializers.CharField()
-    channel = serializers.CharField(allow_null=True, help_text="Null: everywhere.")
-    reason = serializers.CharField()
-    issued_by = serializers.CharField(allow_null=True)
-    created_at = serializers.DateTimeField()
-    until = serializers.DateTimeField(allow_null=True, help_text="Null: for good.")
-    lifted_at = serializers.DateTimeField(allow_null=True)
-
-
-class SanctionListShape(serializers.Serializer[Any]):
-    results = SanctionShape(many=True)
-    next = serializers.CharField(allow_null=True)
-
-
-class ReportShape(serializers.Serializer[Any]):
-    """A message that somebody wants looked at."""
-
-    id = serializers.IntegerField()
-    channel = serializers.CharField()
-    message = serializers.UUIDField()
-    author = serializers.CharField()
-    text = serializers.CharField(help_text="As it was when it was reported.")
-    reporter = serializers.CharField(allow_null=True, help_text="Null: the word filter.")
-    reason = serializers.CharField()
-    created_at = serializers.DateTimeField()
-    resolved_at = serializers.DateTimeField(allow_null=True)
-    resolved_by = serializers.CharField(allow_null=True)
-    resolution = serializers.ChoiceField(["", *Report.Resolution.values])
-
-
-class ReportListShape(serializers.Serializer[Any]):
-    results = ReportShape(many=True)
-    next = serializers.CharField(allow_null=True)
-
-
-class InviteShape(serializers.Serializer[Any]):
-    """A link into a private or unlisted channel."""
-
-    code = serializers.CharField()
-    channel = serializers.CharField()
-    created_by = serializers.CharField(allow_null=True)
-    created_at = serializers.DateTimeField()
-    expires_at = serializers.DateTimeField(allow_null=True)
-    uses_left = serializers.IntegerField(allow_null=True)
-
-
-class InviteListShape(serializers.Serializer[Any]):
-    results = InviteShape(many=True)
-    next = serializers.CharField(allow_null=True)
-
-
-class AuditShape(serializers.Serializer[Any]):
-    """Who did what, to whom, where, when and why."""
-
-    id = serializers.IntegerField()
-    at = serializers.DateTimeField()
-    actor = serializers.CharField()
-    action = serializers.CharField()
-    target = serializers.CharField()
-    channel = serializers.CharField()
-    reason = serializers.CharField()
-    details = serializers.DictField()
-
-
-class AuditListShape(serializers.Serializer[Any]):
-    results = AuditShape(many=True)
-    next = serializers.CharField(allow_null=True)
-
-
-class RoleShape(serializers.Serializer[Any]):
-    role = serializers.ChoiceField([role.value for role in Role])
-
-
-class PurgeShape(serializers.Serializer[Any]):
-    deleted = serializers.IntegerField(help_text="How many messages.")
-
-
-class BlockedShape(serializers.Serializer[Any]):
-    username = serializers.CharField()
-
-
-class BlockedListShape(serializers.Serializer[Any]):
-    results = BlockedShape(many=True)
-    next = serializers.CharField(allow_null=True)
-
-
-# -- Input --------------------------------------------------------------------------------------------------------
 
 
 class SanctionQuery(serializers.Serializer[Any]):
@@ -147,7 +52,7 @@ class ReportInput(serializers.Serializer[Any]):
 
 
 class ResolveInput(serializers.Serializer[Any]):
-    resolution = serializers.ChoiceField(Report.Resolution.values)
+    resolution = serializers.ChoiceField(list(Resolution))
     kind = serializers.ChoiceField(KINDS, required=False, help_text="With sanctioned: which one (a ban).")
     until = serializers.DateTimeField(required=False, allow_null=True)
     is_everywhere = serializers.BooleanField(required=False)

@@ -9,10 +9,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts import services
+from accounts.limits import COUNTED_BY_LIMITS
 from accounts.models import RESERVED_USERNAMES, User
 from chat.transports.seed.views import SeedView, required
 from reaktor.errors import InvalidError, NameTakenError, NotAuthenticatedError
-from reaktor.web.api import client_address
+from reaktor.web.api import client_address, operation
 
 _NAME = re.compile(r"[A-Za-z0-9]+")
 MIN_NAME, MAX_NAME = 3, 32
@@ -24,6 +25,7 @@ class OpenView(SeedView):
 
 
 class RegisterView(OpenView):
+    @operation(COUNTED_BY_LIMITS)
     def post(self, request: Request) -> Response:
         """{name, password} → {token, expiresIn}."""
         name, password = check_registration(*required(self.fields(request), "name", "password"))
@@ -37,6 +39,7 @@ class RegisterView(OpenView):
 
 
 class LoginView(OpenView):
+    @operation(COUNTED_BY_LIMITS)
     def post(self, request: Request) -> Response:
         """{name, password} → {token, expiresIn}. One sentence for an unknown name and a wrong password."""
         name, password = required(self.fields(request), "name", "password")

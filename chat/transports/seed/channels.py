@@ -19,6 +19,8 @@ from chat.domain.ids import UserRef
 from chat.selectors import ChannelAccess
 from chat.transports.seed.views import SeedView, missing
 from reaktor.errors import InvalidError, NotFoundError
+from reaktor.limits.rates import Limit
+from reaktor.web.api import READS, operation
 
 JOIN_MESSAGES = 25
 MAX_MESSAGES = 100
@@ -28,6 +30,7 @@ _POSITION = re.compile(r"[0-9]{1,15}")
 
 
 class ChannelsView(SeedView):
+    @operation(READS)
     def get(self, request: Request) -> Response:
         """Every public channel: General, Programming, Random, then the others, oldest first."""
         live = self.live()
@@ -37,6 +40,7 @@ class ChannelsView(SeedView):
         ]
         return Response({"channels": listed})
 
+    @operation(Limit.CREATE_CHANNEL)
     def post(self, request: Request) -> Response:
         """{name} → the new public channel."""
         name = self.fields(request).get("name")
@@ -44,17 +48,16 @@ class ChannelsView(SeedView):
             raise InvalidError("Missing channel name!")
         me = self.me(request)
         checked = rules.check_channel_name(name)
-        self.app().limits.check_create_channel(me.id)
         made = services.channel_create(user=me, name=checked).channel
         return Response({"name": made.name, "key": made.key, "onlineUsers": 0, "onlineCount": 0}, status=201)
 
 
 class JoinView(SeedView):
+    @operation(Limit.JOIN)
     def post(self, request: Request, key: str) -> Response:
         """Enter with one's live Socket.IO sessions, wherever they are. An unknown key makes an unlisted channel."""
         me = self.me(request)
-        self.app().limits.check_join(me.id)
-        found = self._channel(me, key)
+        found = self._channel(request, me, key)
         live = self.live()
         if live is not None:
             live.join_user_sessions(me.id, found.channel.key, found.channel.seq, JOIN_TIMEOUT_S)
@@ -68,18 +71,19 @@ class JoinView(SeedView):
             }
         )
 
-    def _channel(self, me: UserRef, key: str) -> ChannelAccess:
+    def _channel(self, request: Request, me: UserRef, key: str) -> ChannelAccess:
         """The channel to enter. Raises InvalidError for a key that is none, or that nobody may choose."""
         try:
             return selectors.channel_access(user=me, key=rules.parse_channel_key(key))
         except NotFoundError:
             chosen = rules.check_channel_key(key)
         # A private channel that is not theirs has a reserved key, so check_channel_key() refused it above.
-        self.app().limits.check_create_channel(me.id)
+        self.count(request, Limit.CREATE_CHANNEL)
         return services.channel_ensure(user=me, key=chosen)[0]
 
 
 class MessagesView(SeedView):
+    @operation(READS)
     def get(self, request: Request, key: str) -> Response:
         """?start=S&end=E: the messages at positions S (0: the newest) up to but not including E, oldest first.
 

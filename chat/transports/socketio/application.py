@@ -18,6 +18,7 @@ from accounts.authentication import Claims, user_for_claims, verify_token
 from chat.domain.ids import SessionId, UserRef
 from chat.domain.sessions import Ending, Grace, SessionInfo, Transport
 from chat.live import actions
+from chat.live.operations import check_rate
 from chat.live.revalidation import credentials_of
 from chat.live.runtime import Runtime, current
 from chat.posting.batches import Stored
@@ -27,8 +28,9 @@ from chat.transports.socketio.socketio_session import SocketIOSession
 from reaktor.engineio.application import Refusal
 from reaktor.engineio.packets import V3
 from reaktor.errors import NotAuthenticatedError, NotFoundError, ReaktorError, TooManySessionsError, UnavailableError
-from reaktor.socketio.application import Accepted, DisconnectReason, Handshake, NotNow, Refused
+from reaktor.socketio.application import Accepted, DisconnectReason, NotNow, Refused
 from reaktor.socketio.connection import ConnectRequested
+from reaktor.socketio.handshake import Handshake
 from reaktor.socketio.packet import ready_event
 from reaktor.socketio.socket import Ack, Socket
 
@@ -184,6 +186,8 @@ class ChatApplication:
         payload = args[0] if args else None
         try:
             runtime = _runtime()
+            if (operation := events.OPERATIONS.get(name)) is not None:
+                await check_rate(runtime, session, operation)
             if name == events.MESSAGE_POST:
                 await self._post(runtime, session, payload, ack)
             elif name == events.USER_LEFT:
@@ -202,7 +206,6 @@ class ChatApplication:
         key, data = events.parse_channel(payload)
         if key in session.waiting:
             await runtime.local_members.entered(session, key, ENTER_S)
-        runtime.limits.check_send(session.user.id)
         actions.post_message(
             runtime,
             session,

@@ -17,7 +17,7 @@ from chat.domain.ids import ChannelKey
 from chat.domain.rules import parse_channel_key
 from chat.domain.sessions import Status
 from reaktor.engineio.packets import ReadyBatch, ReadyPacket
-from reaktor.errors import ErrorCode, InvalidError, ReaktorError
+from reaktor.errors import ErrorCode, ErrorDetail, InvalidError, ReaktorError
 from reaktor.socketio.packet import ready_event
 
 LOGGED_IN = "logged_in"
@@ -28,6 +28,8 @@ USER_LEFT = "user : left"
 USER_QUIT = "user : quit"
 USER_STATUS_CHANGED = "user : status_changed"
 CHANNEL_CREATED = "channel : created"
+OPERATIONS = {MESSAGE_POST: "message.send", USER_LEFT: "channel.leave", USER_STATUS_CHANGED: "status"}
+"""What clients may say, and the operation of chat.live.operations that it is."""
 ERROR = "error"
 OFFSET = "offset"
 """To clients that can recover their state: what they have been sent so far (docs/socketio-deviations.md)."""
@@ -82,7 +84,7 @@ def message_payload(message: MessageData) -> dict[str, Any]:
     }
 
 
-def error_payload(error: ReaktorError) -> dict[str, Any]:
+def error_payload(error: ReaktorError) -> ErrorDetail:
     """`error {code, message}`, with `retry_after` where trying again makes sense."""
     data = error.as_data()
     data.pop("fields", None)

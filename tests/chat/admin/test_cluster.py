@@ -20,7 +20,10 @@ from tests.support.rest import live
 
 pytestmark = pytest.mark.django_db
 FIGURES = "/admin/cluster/status.json"
-SAID = {"sessions": 3, "revision": 40, "in_step": True, "messages_in": 7, "messages_out": 21, "digest": "secret"}
+SAID = {
+    "sessions": 3, "epoch": 5, "revision": 40, "in_step": True, "messages_in": 7, "messages_out": 21,
+    "digest": "secret",
+}  # fmt: skip
 AUTHORITY = {"phase": "serving", "epoch": 5, "revision": 41, "sessions": 3, "users": 2, "replicas": {}, "digest": "d"}
 OF_SUPERVISOR = {
     "state": "serving",

@@ -17,9 +17,9 @@ from chat.delivery.hub import Hub
 from chat.domain.events import Event, EventType
 from chat.domain.ids import ChannelKey, UserRef
 from chat.domain.sessions import LeftReason
-from chat.live.feeds import Feeds
+from chat.live.feeds import Feeds, Upkeep
+from chat.live.feeds.upkeep import REPAIR_MESSAGES
 from chat.live.local_members import LocalMembers
-from chat.live.upkeep import REPAIR_MESSAGES, Upkeep
 from chat.membership.protocol import SessionEntered, SessionExited
 from chat.models import Channel, Message
 from chat.posting.batches import Post, Stored, store_batch
@@ -216,7 +216,7 @@ async def test_a_channel_that_is_not_there_has_no_feed_and_can_come_later(proces
 async def test_an_answer_waits_for_its_place_and_not_for_ever(
     process: Process, ann: UserRef, tea: ChannelKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chat.live.feeds.REACH_S", 0.2)
+    monkeypatch.setattr("chat.live.feeds.open_feeds.REACH_S", 0.2)
     called: list[str] = []
     async with process.feeds.pinned(tea):
         process.hub.enter(process.watcher, tea)

@@ -21,12 +21,12 @@ from chat.domain.sessions import Credentials
 from chat.live import revalidation
 from chat.live.revalidation import Revalidation
 from chat.live.runtime import Runtime
-from chat.posting.limits import ChatLimits
 from chat.posting.textrules import CurrentTextRules
 from reaktor.config.model import Config, Delivery
 from reaktor.config.model import Database as DatabaseConfig
 from reaktor.db.database import Database
 from reaktor.errors import CloseCode, NotAuthenticatedError, UnavailableError
+from reaktor.limits.rates import Rates
 from tests.support.databases import user_ref
 from tests.support.delivery import FakeFormat, FakeSession
 from tests.support.faulty_layer import FaultyLayer
@@ -48,8 +48,8 @@ class Session(FakeSession):
 async def runtime(tmp_path: Path) -> AsyncIterator[Runtime]:
     """One that compares all the time."""
     config = replace(Config(tmp_path), delivery=Delivery(sessions_interval_s=0.02))
-    limits, text_rules = ChatLimits(config.limits), CurrentTextRules(config.limits)
-    made = Runtime(config, FaultyLayer(1), WorkerId(0, 1), limits=limits, text_rules=text_rules, with_authority=True)
+    rates, text_rules = Rates(config.limits), CurrentTextRules(config.limits)
+    made = Runtime(config, FaultyLayer(1), WorkerId(0, 1), rates=rates, text_rules=text_rules, with_authority=True)
     life = asyncio.create_task(made.run())
     await asyncio.wait_for(made.wait_ready(), 5)
     yield made

@@ -13,10 +13,10 @@ import pytest
 from accounts.models import User
 from chat.domain.ids import WorkerId
 from chat.live.runtime import Runtime
-from chat.posting.limits import ChatLimits
 from chat.posting.textrules import CurrentTextRules
 from reaktor.config.model import Config, MembershipTimings
 from reaktor.errors import CloseCode
+from reaktor.limits.rates import Rates
 from tests.support.delivery import FakeFormat, FakeSession
 from tests.support.faulty_layer import FaultyLayer
 from tests.support.waiting import until
@@ -29,8 +29,8 @@ QUICK = MembershipTimings(heartbeat_s=0.1, silence_s=0.3, bus_lost_s=1.5)
 async def test_sessions_are_told_4007_when_the_bus_stays_away_and_not_before(tmp_path: Path) -> None:
     config = replace(Config(tmp_path), membership=QUICK)
     layer = FaultyLayer(1)
-    limits, text_rules = ChatLimits(config.limits), CurrentTextRules(config.limits)
-    runtime = Runtime(config, layer, WorkerId(0, 1), limits=limits, text_rules=text_rules, with_authority=True)
+    rates, text_rules = Rates(config.limits), CurrentTextRules(config.limits)
+    runtime = Runtime(config, layer, WorkerId(0, 1), rates=rates, text_rules=text_rules, with_authority=True)
     life = asyncio.create_task(runtime.run())
     try:
         await asyncio.wait_for(runtime.wait_ready(), 5)

@@ -13,13 +13,13 @@ from django.db import connections
 from chat.domain.ids import ChannelKey, UserRef
 from chat.models import Message
 from chat.posting.batches import Post, Stored
-from chat.posting.limits import ChatLimits
 from chat.posting.textrules import CurrentTextRules
 from chat.posting.writer import Committed, Writer
 from reaktor.config.model import Database as DatabaseConfig
 from reaktor.config.model import Limits
 from reaktor.db.database import Database
 from reaktor.errors import NotFoundError, UnavailableError
+from reaktor.limits.rates import Rates
 from tests.support.databases import is_sqlite, taken_away
 from tests.support.waiting import until
 
@@ -43,7 +43,7 @@ async def writing(told: Told, **figures: float) -> AsyncIterator[Writer]:
     config = DatabaseConfig(**figures)  # type: ignore[arg-type]
     database = Database(config)
     limits = Limits()
-    writer = Writer(database, config, ChatLimits(limits), CurrentTextRules(limits), told)
+    writer = Writer(database, config, Rates(limits), CurrentTextRules(limits), told)
     task = asyncio.create_task(writer.run())
     await asyncio.sleep(0)  # a task that is cancelled before its first step never runs at all
     try:

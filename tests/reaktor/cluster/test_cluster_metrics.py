@@ -1,7 +1,12 @@
 """The cluster's sums: workers die and come again, and no sum goes backwards."""
 
+import pytest
+
 from reaktor.cluster.cluster_metrics import ClusterMetrics
+from reaktor.cluster.control import ask_metrics
+from reaktor.cluster.rundir import RunDir
 from reaktor.cluster.worker_process import Listener, WorkerProcess, WorkerState
+from reaktor.errors import UnavailableError
 
 AUTHORITY = {"epoch": 5, "revision": 40, "metrics": {"counters": {"authority_commands": 9}}}
 CONNECTIONS = {"accepted": 3, "passed": 2, "refused": 1, "waiting": 0}
@@ -60,3 +65,8 @@ def test_the_picture_has_every_slot_and_what_the_supervisor_knows_itself():
     assert picture["server"]["counters"]["connections_accepted"] == 3
     assert picture["server"]["counters"]["authority_commands"] == 9
     assert picture["server"]["gauges"]["supervisor_memory_bytes"] > 1_000_000
+
+
+async def test_without_a_supervisor_a_worker_has_no_metrics_of_the_cluster(tmp_path):
+    with pytest.raises(UnavailableError):
+        await ask_metrics(RunDir(tmp_path))

@@ -6,16 +6,21 @@ import ipaddress
 import os
 import socket
 import struct
+import time
 from dataclasses import replace
 
+import psutil
 import pytest
 
+from reaktor.cluster import forwarded
 from reaktor.cluster.dispatcher import Dispatcher, open_listeners
 from reaktor.cluster.failures import ListenError
-from reaktor.cluster.handoff import SupervisorEnd, WorkerEnd, socket_pair
+from reaktor.cluster.handoff import SupervisorEnd, WorkerEnd
+from reaktor.cluster.packets import packet_pair
 from reaktor.cluster.policy import slot_for
 from reaktor.config.model import Cluster
 from tests.support.ports import free_port
+from tests.support.waiting import until
 
 CONFIG = Cluster(bind="127.0.0.1", hold_s=0.6, hold_count=3, peek_s=0.5)
 PROXY = ipaddress.ip_network("127.0.0.9/32")
@@ -25,7 +30,7 @@ class PlayedWorker:
     """A worker's end: answers each adopted connection with its name."""
 
     def __init__(self, name, dispatcher, slot):
-        ours, theirs = socket_pair()
+        ours, theirs = packet_pair()
         self.name, self.count = name, 0
         self.supervisor = SupervisorEnd(
             ours,
@@ -87,6 +92,15 @@ async def stage(request):
         worker.close()
 
 
+@pytest.fixture
+def looks(stage, monkeypatch):
+    """One entry for each look at what a proxy says."""
+    found = []
+    original = stage.dispatcher._look._look
+    monkeypatch.setattr(stage.dispatcher._look, "_look", lambda *args: (found.append(1), original(*args))[1])
+    return found
+
+
 async def test_each_address_reaches_its_own_slot_every_time(stage):
     stage.worker(1)
     stage.worker(2)
@@ -125,7 +139,7 @@ async def test_only_so_many_wait_and_the_next_is_refused_at_once(stage):
 async def test_what_a_dead_worker_had_not_adopted_goes_to_the_next_one(stage):
     slot = slot_for("127.0.0.1", [1, 2])
     dead = stage.worker(slot)
-    asyncio.get_running_loop().remove_reader(dead.worker._sock.fileno())  # it hangs
+    asyncio.get_running_loop().remove_reader(dead.worker._end.fileno())  # it hangs
     asking = asyncio.create_task(stage.ask())
     await asyncio.sleep(0.1)
     assert dead.supervisor.in_flight == 1
@@ -150,9 +164,9 @@ async def test_what_waits_for_a_slot_that_goes_is_served_by_another(stage):
 async def test_a_worker_without_descriptors_left_costs_the_client_a_503(stage):
     slot = slot_for("127.0.0.1", [1, 2])
     worker = stage.worker(slot)
-    worker.worker._on_packet = lambda packet, descriptors: (
-        [os.close(found) for found in descriptors],
-        WorkerEnd._on_packet(worker.worker, packet, []),
+    worker.worker._on_packet = lambda packet, descriptor: (
+        os.close(descriptor),
+        WorkerEnd._on_packet(worker.worker, packet, None),
     )
     assert (await stage.ask(data=b"GET / HTTP/1.1\r\n\r\n")).startswith(b"HTTP/1.1 503 ")
 
@@ -160,7 +174,8 @@ async def test_a_worker_without_descriptors_left_costs_the_client_a_503(stage):
 async def test_two_thousand_resets_and_silences_leave_nothing_behind(stage):
     stage.worker(1)
     stage.worker(2)
-    before = len(os.listdir("/proc/self/fd"))
+    this = psutil.Process()
+    before = this.num_fds()
     for number in range(2000):
         client = socket.create_connection(("127.0.0.1", stage.port))
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -169,7 +184,7 @@ async def test_two_thousand_resets_and_silences_leave_nothing_behind(stage):
             await asyncio.sleep(0)
     assert (await stage.ask()).startswith(b"worker")
     async with asyncio.timeout(5):
-        while len(os.listdir("/proc/self/fd")) > before + 2:  # noqa: ASYNC110  the kernel has no event for it
+        while this.num_fds() > before + 2:  # noqa: ASYNC110  the kernel has no event for it
             await asyncio.sleep(0.02)
 
 
@@ -187,12 +202,9 @@ async def test_a_trusted_proxys_connection_goes_by_the_client_that_it_names(stag
 
 
 @pytest.mark.parametrize("stage", [{"trusted_proxies": (PROXY,), "peek_count": 2}], indirect=True)
-async def test_headers_that_come_in_pieces_are_waited_for_without_spinning(stage, monkeypatch):
+async def test_headers_that_come_in_pieces_are_waited_for_without_spinning(stage, looks):
     stage.worker(1)
     stage.worker(2)
-    looks = []
-    original = stage.dispatcher._look._look
-    monkeypatch.setattr(stage.dispatcher._look, "_look", lambda *args: (looks.append(1), original(*args))[1])
     reader, writer = await asyncio.open_connection("127.0.0.1", stage.port, local_addr=("127.0.0.9", 0))
     for part in (b"GET / HTTP/1.1\r\nX-Forwar", b"ded-For: 203.0.113.7\r\n", b"Host: x\r\n\r\n"):
         writer.write(part)
@@ -200,6 +212,53 @@ async def test_headers_that_come_in_pieces_are_waited_for_without_spinning(stage
     assert await reader.read() == f"worker {slot_for('203.0.113.7', [1, 2])}".encode()
     assert len(looks) <= 6
     writer.close()
+
+
+@pytest.mark.parametrize("stage", [{"trusted_proxies": (PROXY,)}], indirect=True)
+async def test_a_kernel_that_minds_no_low_water_mark_is_looked_at_now_and_then(stage, looks, monkeypatch):
+    monkeypatch.setattr(forwarded.socket, "SO_RCVLOWAT", -1)
+    stage.worker(1)
+    stage.worker(2)
+    reader, writer = await asyncio.open_connection("127.0.0.1", stage.port, local_addr=("127.0.0.9", 0))
+    started = time.monotonic()
+    writer.write(b"GET / HTTP/1.1\r\n")
+    await until(lambda: len(looks) >= 6)
+    assert time.monotonic() - started > forwarded.LOOK_AGAIN_S
+    writer.write(b"X-Forwarded-For: 203.0.113.7\r\n\r\n")
+    assert await reader.read() == f"worker {slot_for('203.0.113.7', [1, 2])}".encode()
+    writer.close()
+
+
+@pytest.mark.parametrize("stage", [{"trusted_proxies": (PROXY,)}], indirect=True)
+async def test_a_proxy_that_ends_in_the_middle_of_its_headers_costs_few_looks(stage, looks):
+    """Its end keeps the socket readable whatever the low-water mark, until the time for the look is over."""
+    stage.worker(1)
+    stage.worker(2)
+    reader, writer = await asyncio.open_connection("127.0.0.1", stage.port, local_addr=("127.0.0.9", 0))
+    writer.write(b"GET / HTTP/1.1\r\n")
+    writer.write_eof()
+    assert await reader.read() == f"worker {slot_for('127.0.0.9', [1, 2])}".encode()
+    assert len(looks) <= 20
+    writer.close()
+
+
+async def test_a_connection_without_an_address_is_closed_and_the_next_one_served(stage):
+    """macOS: accept() gives them out for clients that are gone already."""
+    worker = stage.worker(slot_for("127.0.0.1", [1, 2]))
+    ours, theirs = socket.socketpair()
+    (listener,) = stage.dispatcher._listeners
+
+    class Listener:
+        answers = [(ours, None)]
+
+        def accept(self):
+            return self.answers.pop() if self.answers else listener.accept()
+
+    stage.dispatcher._on_acceptable(Listener())
+    assert theirs.recv(1) == b""
+    theirs.close()
+    assert await stage.ask() == worker.name.encode()
+    assert stage.dispatcher.status()["accepted"] == 1
 
 
 @pytest.mark.parametrize("stage", [{"trusted_proxies": (PROXY,), "peek_count": 2}], indirect=True)

@@ -1,4 +1,7 @@
-"""The socket pair: one packet, one descriptor; copies are kept until the other side has theirs."""
+"""The socket pair: one packet, one descriptor; copies are kept until the other side has theirs.
+
+All of it over both kinds of socket: the one that keeps packets apart, and the stream of the systems that have none.
+"""
 
 import asyncio
 import os
@@ -6,14 +9,15 @@ import socket
 
 import pytest
 
-from reaktor.cluster.handoff import MAX_IN_FLIGHT, SupervisorEnd, WorkerEnd, socket_pair, wait_for_slot
+from reaktor.cluster import packets
+from reaktor.cluster.handoff import MAX_IN_FLIGHT, SupervisorEnd, WorkerEnd, wait_for_slot
 
 
 class Pair:
     """Both ends on one loop, writing down what they hear."""
 
     def __init__(self):
-        ours, theirs = socket_pair()
+        ours, theirs = packets.packet_pair()
         self.heard = []
         self.adopted = []
         self.supervisor = SupervisorEnd(
@@ -48,8 +52,9 @@ class Pair:
             connection.close()
 
 
-@pytest.fixture
-async def pair():
+@pytest.fixture(params=[socket.SOCK_SEQPACKET, socket.SOCK_STREAM], ids=["packets", "stream"])
+async def pair(request, monkeypatch):
+    monkeypatch.setattr(packets, "KIND", request.param)
     made = Pair()
     yield made
     made.close()
@@ -120,6 +125,18 @@ async def test_each_side_notices_the_others_end(pair):
     other.supervisor.close()
     await until(lambda: "supervisor closed" in other.heard)
     other.close()
+
+
+async def test_a_beat_that_is_larger_than_what_the_kernel_takes_at_once_arrives_whole(pair):
+    pair.worker_socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4_096)
+    pair.start_worker()
+    large = {"sessions": 1, "filler": "x" * 60_000}
+    if pair.worker_socket.type == socket.SOCK_SEQPACKET:
+        large["filler"] = "x" * 1_000  # there a packet goes as a whole, or not at all
+    for number in range(3):
+        pair.worker.beat(large | {"number": number})
+        await until(lambda: len(pair.heard) == number + 1)  # noqa: B023  awaited in the same turn
+    assert pair.heard == [large | {"number": number} for number in range(3)]
 
 
 async def test_packets_that_a_newer_version_might_send_are_skipped(pair):

@@ -2,6 +2,7 @@
 
 import os
 import stat
+import tempfile
 
 import pytest
 
@@ -21,6 +22,16 @@ def test_a_second_supervisor_is_refused_with_the_first_ones_pid(tmp_path):
     assert second.supervisor() is None
 
 
+def test_what_a_server_tells_of_itself_is_there_until_it_ends(tmp_path):
+    run_dir = RunDir(tmp_path / "8000")
+    run_dir.claim(8000)
+    run_dir.tell(bus="unix:///a/long/path/to/redis.sock")
+    run_dir.tell(bus="unix:///short")
+    assert run_dir.supervisor() == {**run_dir.supervisor(), "pid": os.getpid(), "port": 8000, "bus": "unix:///short"}
+    run_dir.release()
+    assert run_dir.supervisor() is None
+
+
 def test_it_is_private_and_what_a_dead_supervisor_left_is_cleared_away(tmp_path):
     run_dir = RunDir(tmp_path / "run" / "8000")
     run_dir.path.mkdir(parents=True, mode=0o755)
@@ -28,6 +39,14 @@ def test_it_is_private_and_what_a_dead_supervisor_left_is_cleared_away(tmp_path)
     run_dir.claim(8000)
     assert stat.S_IMODE(run_dir.path.stat().st_mode) == 0o700
     assert list(run_dir.sockets.glob("*.sock")) == []
+    run_dir.release()
+
+
+def test_a_temporary_directory_that_is_too_long_itself_is_not_taken(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / ("t" * 80)))
+    run_dir = RunDir(tmp_path / ("x" * 100) / "8000")
+    run_dir.claim(8000)
+    assert len(os.fsencode(run_dir.worker_socket(256, 9_999_999))) <= MAX_SOCKET_PATH_BYTES
     run_dir.release()
 
 

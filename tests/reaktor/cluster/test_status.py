@@ -36,10 +36,10 @@ def test_a_replica_is_compared_at_the_same_position_only(says, lag, equal):
 
 
 def test_the_table_names_slots_and_what_the_authority_holds():
-    table = as_table(shown({"epoch": 5, "revision": 40, "digest": "xyz", "sessions": 12}))
+    table = as_table(shown({"epoch": 5, "revision": 40, "digest": "xyz", "sessions": 12, "version": "0.2.0"}))
     header, row = table.splitlines()[:2]
     assert header.split()[:3] == ["slot", "pid", "inc"]
-    assert row.split()[-2:] == ["DIFFERS", "ready"]
+    assert row.split()[-3:] == ["DIFFERS", "0.2.0", "ready"]
     assert "authority: phase serving, epoch 5, revision 40, sessions 3, digest abc" in table
     assert "connections: 7 accepted, 0 waiting" in table
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import threading
 from collections.abc import AsyncIterator, Callable
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 from django.db import InterfaceError, OperationalError, connection
@@ -12,6 +15,7 @@ from django.db import InterfaceError, OperationalError, connection
 from reaktor.config.model import Database as DatabaseConfig
 from reaktor.db.database import Database
 from reaktor.errors import InvalidError, UnavailableError
+from reaktor.settings.base import SQLITE_OPTIONS
 
 pytestmark = pytest.mark.django_db(transaction=True)
 MakeDatabase = Callable[..., Database]
@@ -121,3 +125,11 @@ async def test_other_errors_are_the_callers(make_database: MakeDatabase) -> None
         await database.read(refuse)
     with pytest.raises(ZeroDivisionError):
         await database.write(lambda: 1 // 0)
+
+
+def test_a_commit_of_sqlite_is_on_the_disk_itself(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "any.sqlite3")) as store:
+        store.executescript(SQLITE_OPTIONS["init_command"])
+        names = ("journal_mode", "synchronous", "fullfsync")
+        found = [store.execute(f"PRAGMA {name}").fetchone()[0] for name in names]
+    assert found == ["wal", 2, 1]

@@ -9,12 +9,11 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from reaktor.config.model import Config
 from reaktor.errors import UnavailableError
 from reaktor.observe.exposition import exposition
 from reaktor.observe.metrics import SECONDS, Histogram, added
 from reaktor.web.insiders import is_insider
-from reaktor.web.metrics_endpoint import MetricsApplication, of_cluster
+from reaktor.web.metrics_endpoint import MetricsApplication
 
 
 def scraped(picture: dict[str, Any]) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
@@ -131,8 +130,3 @@ async def test_scrapes_that_come_together_share_one_answer_and_a_failure_is_not_
     assert {status for status, _ in await asyncio.gather(*together)} == {503}
     assert asked_for == 1
     assert (await asked(application))[0] == 200
-
-
-async def test_without_a_supervisor_the_cluster_has_no_picture(tmp_path) -> None:
-    with pytest.raises(UnavailableError):
-        await of_cluster(Config(tmp_path))

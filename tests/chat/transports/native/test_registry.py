@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chat.domain.events import DURABLE, EventType
+from chat.live.operations import OPERATIONS as LIVE_OPERATIONS
 from chat.transports.native import handlers, moderation  # noqa: F401  they register themselves
 from chat.transports.native.asyncapi import document
 from chat.transports.native.operations import MAX_CURSORS, OPERATIONS
@@ -26,9 +27,8 @@ def test_each_event_that_a_native_client_can_see_is_documented() -> None:
     assert {kind.value for kind in EventType} - {kind.value for kind in unheard} <= names
 
 
-def test_only_pong_hello_typing_and_read_do_not_count_as_operations() -> None:
-    free = {name for name, operation in OPERATIONS.items() if not operation.is_counted}
-    assert free == {"pong", "hello", "typing", "read"}
+def test_the_live_operations_are_the_ones_that_native_clients_may_ask() -> None:
+    assert set(LIVE_OPERATIONS) == set(OPERATIONS)
 
 
 def test_durable_events_are_the_four_that_take_a_seq() -> None:

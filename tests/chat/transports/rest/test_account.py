@@ -31,7 +31,7 @@ def entry(name: str, user_id: str, login: str, transport: Transport = Transport.
 def test_sessions_are_listed_without_what_opens_them_and_ended_with_their_log_in() -> None:
     ada, bob = register("ada"), register("bob")
     here, there = services.tokens_issue(ada), services.tokens_issue(ada)
-    logins = [str(verify_token(pair.access).login) for pair in (here, there)]
+    logins = [str(verify_token(pair["access"]).login) for pair in (here, there)]
     with live() as runtime:
         runtime.sessions = [
             entry("secret-pid.1", str(ada.pk), logins[0], Transport.SOCKETIO),
@@ -39,7 +39,7 @@ def test_sessions_are_listed_without_what_opens_them_and_ended_with_their_log_in
             entry("three", str(ada.pk), logins[1]),
             entry("four", str(bob.pk), logins[1]),
         ]
-        answer = Rest(here.access).get("/api/v1/me/sessions")
+        answer = Rest(here["access"]).get("/api/v1/me/sessions")
         check(*answer, "/api/v1/me/sessions")
         found = answer[1]["results"]
         assert [(each["transport"], each["is_current"]) for each in found] == [
@@ -49,24 +49,24 @@ def test_sessions_are_listed_without_what_opens_them_and_ended_with_their_log_in
         ]
         assert "secret-pid" not in orjson.dumps(found).decode()
         path = f"/api/v1/me/sessions/{found[1]['id']}"
-        assert Rest(services.tokens_issue(bob).access).delete(path)[0] == 404
-        status, body = Rest(here.access).delete(path)
+        assert Rest(services.tokens_issue(bob)["access"]).delete(path)[0] == 404
+        status, body = Rest(here["access"]).delete(path)
         assert (status, body) == (204, None)
         assert runtime.ended == [(str(ada.pk), ["two", "three"])]
-    assert Rest(there.access).get("/api/v1/me")[0] == 401
-    assert error_code(Rest().post("/api/v1/tokens/refresh", {"refresh": there.refresh})[1]) == "not_authenticated"
-    assert Rest(here.access).get("/api/v1/me")[0] == 200
-    assert Rest().post("/api/v1/tokens/refresh", {"refresh": here.refresh})[0] == 200
+    assert Rest(there["access"]).get("/api/v1/me")[0] == 401
+    assert error_code(Rest().post("/api/v1/tokens/refresh", {"refresh": there["refresh"]})[1]) == "not_authenticated"
+    assert Rest(here["access"]).get("/api/v1/me")[0] == 200
+    assert Rest().post("/api/v1/tokens/refresh", {"refresh": here["refresh"]})[0] == 200
 
 
 def test_refreshed_tokens_belong_to_the_same_log_in_and_others_do_not() -> None:
     ada = register("ada")
     first = services.tokens_issue(ada)
-    again = services.tokens_refresh(first.refresh)
-    assert verify_token(first.access).login == verify_token(again.access).login
-    assert verify_token(services.tokens_issue(ada).access).login != verify_token(first.access).login
-    services.login_end(ada, login=verify_token(first.access).login)
-    assert Rest(again.access).get("/api/v1/me")[0] == 401
+    again = services.tokens_refresh(first["refresh"])
+    assert verify_token(first["access"]).login == verify_token(again["access"]).login
+    assert verify_token(services.tokens_issue(ada)["access"]).login != verify_token(first["access"]).login
+    services.login_end(ada, login=verify_token(first["access"]).login)
+    assert Rest(again["access"]).get("/api/v1/me")[0] == 401
 
 
 def test_without_a_runtime_there_are_no_sessions_and_none_can_be_ended() -> None:

@@ -199,7 +199,7 @@ def test_a_name_of_more_than_thirty_two_letters_is_too_long() -> None:
 
 
 def test_an_access_token_of_the_other_interface_works_here_too(bob: User) -> None:
-    assert Rest(accounts.tokens_issue(bob).access).get("/channels")[0] == 200
+    assert Rest(accounts.tokens_issue(bob)["access"]).get("/channels")[0] == 200
 
 
 def test_the_list_and_a_join_ask_a_fixed_number_of_questions(

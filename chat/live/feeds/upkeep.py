@@ -15,9 +15,9 @@ from collections.abc import Callable
 
 from chat import selectors
 from chat.delivery.hub import Hub
-from chat.domain.events import Event, EventType
+from chat.domain.events import Event, EventType, SyncRequiredData
 from chat.domain.ids import ChannelKey
-from chat.live.feeds import Feeds, OpenFeed, acknowledge
+from chat.live.feeds.open_feeds import Feeds, OpenFeed, acknowledge
 from reaktor.config.model import Delivery as DeliveryConfig
 from reaktor.db.database import Database
 from reaktor.errors import NotFoundError, ReaktorError
@@ -133,7 +133,7 @@ class Upkeep:
                 selectors.channel_changes, feed.key, after=feed.head, limit=REPAIR_MESSAGES
             )
             self.repairs_total += 1
-            if changes.get("reset"):
+            if "reset" in changes:
                 await self._reset(entry)
             else:
                 self._feeds.deliver(entry, feed.repair(changes["messages"], changes["seq"]))
@@ -150,7 +150,7 @@ class Upkeep:
         logger.warning("feeds: %s starts anew at %d (was %d)", fresh.key, fresh.head, entry.feed.head)
         before = entry.feed.head
         dropped = entry.feed.reset(fresh.head, fresh.recent)
-        event = Event(EventType.SYNC_REQUIRED, fresh.key, {"seq": fresh.head})
+        event = Event(EventType.SYNC_REQUIRED, fresh.key, SyncRequiredData(seq=fresh.head))
         self._hub.to_channel(event)
         self._on_reset(event, before)
         acknowledge(dropped)

@@ -11,20 +11,20 @@ import pytest
 from chat.domain.ids import ChannelKey, UserId
 from chat.models import Message
 from chat.posting.batches import Post, Result, Stored
-from chat.posting.limits import ChatLimits
 from chat.posting.textrules import CurrentTextRules
 from chat.posting.writer import Writer
 from reaktor.config.model import Database as DatabaseConfig
 from reaktor.config.model import Limits, Rate
 from reaktor.db.database import Database
 from reaktor.errors import RateLimitedError
+from reaktor.limits.rates import Limit, Rates
 from reaktor.limits.sharedlimits import SharedCounts
 from tests.support.databases import channel_of, user_ref
 from tests.support.redis import RedisServer, running_redis
 from tests.support.waiting import until
 
 ANN = UserId("0198f000-0000-7000-8000-000000000001")
-LIMITS = Limits(send=Rate(5, 60), join=Rate(4, 60), create_channel=Rate(3, 60))
+LIMITS = Limits(send=Rate(5, 60))
 
 
 @pytest.fixture(scope="module")
@@ -33,23 +33,10 @@ def redis() -> Iterator[RedisServer]:
         yield server
 
 
-def process(redis: RedisServer) -> ChatLimits:
+def process(redis: RedisServer) -> Rates:
     """The limits of one more process of the same server."""
     shared = SharedCounts(redis.url)
-    return ChatLimits(LIMITS, shared, shared)
-
-
-def test_joins_and_new_channels_count_in_all_processes(redis: RedisServer) -> None:
-    one, other = process(redis), process(redis)
-    for limits in (one, other, one, other):
-        limits.check_join(ANN)
-    for limits in (one, other, one):
-        limits.check_create_channel(ANN)
-    for limits in (one, other):
-        with pytest.raises(RateLimitedError):
-            limits.check_join(ANN)
-        with pytest.raises(RateLimitedError):
-            limits.check_create_channel(ANN)
+    return Rates(LIMITS, shared, shared)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -62,15 +49,15 @@ async def test_what_was_sent_through_another_process_counts_here_and_refusals_co
     tea: ChannelKey = await database.read(channel_of, ann, "tea")
     here, elsewhere = process(redis), process(redis)
     for _ in range(3):
-        elsewhere.check_send(ann.id)
-    assert await asyncio.to_thread(elsewhere.sends_everywhere, [ann.id] * 3) == [None] * 3
+        elsewhere.check(Limit.SEND, ann.id)
+    assert await asyncio.to_thread(elsewhere.sends_elsewhere, [ann.id] * 3) == [None] * 3
     rules = CurrentTextRules(Limits())
     writer = Writer(database, config, here, rules, lambda done: [each.on_result(each.stored) for each in done])
     task = asyncio.create_task(writer.run())
     results: list[Result] = []
     try:
         for author, text in [(ann, "1"), (ann, "2"), (ann, "3"), (ben, "4"), (ann, "5")]:
-            here.check_send(author.id)
+            here.check(Limit.SEND, author.id)
             writer.submit(Post(author, tea, text, None), results.append)
         await until(lambda: len(results) == 5)
         stored = [each.message["text"] for each in results if isinstance(each, Stored)]

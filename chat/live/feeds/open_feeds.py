@@ -2,7 +2,7 @@
 
 pinned() subscribes first and reads second, so nothing falls between. Events come in by offer(), from the own writer and
 the bus, and go to the hub in order; answers to resume, join and sync come from the feed's memory or the store.
-chat/live/upkeep.py repairs and closes them.
+upkeep.py repairs and closes them, through the last methods of this class.
 """
 
 from __future__ import annotations
@@ -65,19 +65,6 @@ class Feeds:
         """The feed of an active channel, or None."""
         found = self._open.get(key)
         return found.feed if found else None
-
-    def entry(self, key: ChannelKey) -> OpenFeed | None:
-        """The feed of an active channel with who needs it, for its upkeep."""
-        return self._open.get(key)
-
-    def entries(self) -> list[OpenFeed]:
-        return list(self._open.values())
-
-    async def close(self, key: ChannelKey) -> None:
-        """Nobody needs it any more."""
-        del self._open[key]
-        with contextlib.suppress(BusError):
-            await self._bus.unsubscribe(channel_group(key), self._mailbox)
 
     def heads(self) -> dict[ChannelKey, int]:
         """The last delivered seq of each channel with local members."""
@@ -167,7 +154,7 @@ class Feeds:
         if messages is None:
             stored = await self._database.read(selectors.channel_changes, key, after=after, limit=config.sync_messages)
             later = feed.recent.since(stored["seq"]) if stored["seq"] < feed.head else []
-            if stored.get("reset") or later is None:
+            if "reset" in stored or later is None:
                 return {"reset": True, "seq": feed.head}
             # The store may be ahead of what was delivered here; what is above the head comes live.
             merged = {each["id"]: each for each in [*stored["messages"], *later] if each["changed_seq"] <= feed.head}
@@ -225,6 +212,21 @@ class Feeds:
         future.add_done_callback(lambda _: call())
         entry.reached.append((seq, future))
         loop.call_later(REACH_S, _resolve, future)
+
+    # -- For upkeep.py ----------------------------------------------------------------------------------------
+
+    def entry(self, key: ChannelKey) -> OpenFeed | None:
+        """The feed of an active channel with who needs it, for its upkeep."""
+        return self._open.get(key)
+
+    def entries(self) -> list[OpenFeed]:
+        return list(self._open.values())
+
+    async def close(self, key: ChannelKey) -> None:
+        """Nobody needs it any more."""
+        del self._open[key]
+        with contextlib.suppress(BusError):
+            await self._bus.unsubscribe(channel_group(key), self._mailbox)
 
 
 def _resolve(future: asyncio.Future[None]) -> None:
