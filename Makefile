@@ -7,7 +7,7 @@ PORT ?= 8000
 PIP_INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --prefer-binary
 CHECK_PYTHON = $(PYTHON) -c 'import sys; sys.version_info < (3, 11) and sys.exit("Reaktor needs Python 3.11 or later: name one, as in make run PYTHON=python3.11")'
 
-.PHONY: help install install-dev run dev test test-fast explore lint format bench chaos conformance-server clean
+.PHONY: help install install-dev run dev test test-fast coverage explore lint format bench chaos conformance-server clean
 
 help:  ## say what there is
 	@awk -F ':.*## *' '/^[a-z-]+:.*##/ { printf "%-22s%s\n", $$1, $$2 }' Makefile
@@ -42,6 +42,12 @@ test: install-dev  ## everything, in two processes
 
 test-fast: install-dev  ## without clusters, browsers and foreign clients
 	$(BIN)/pytest -m "not cluster and not browser and not interop"
+
+coverage: install-dev  ## lines and branches that the fast tests reach, servers that they start included (ALL=1: all tests)
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest $(if $(ALL),-n 2 --dist loadgroup,-m "not cluster and not browser and not interop")
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
 
 explore: install-dev  ## the property tests with examples that nobody has tried yet
 	$(BIN)/pytest -n 2 tests/property --hypothesis-profile=default

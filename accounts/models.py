@@ -1,4 +1,8 @@
-"""Who you are: the user. Written only by accounts.services."""
+"""Who you are: the user, and the log-ins that were ended.
+
+Users are written by accounts.services, .deletion and .importing, by the admin's form (accounts.admin) and by an import
+(chat.moving); ended log-ins by accounts.tokens.
+"""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -149,10 +149,9 @@ class Pending:
         else:
             pending.future.set_result(result)
 
-    def abandon_all(self) -> Iterator[PendingCommand]:
+    def abandon_all(self) -> None:
         """End every wait with UnavailableError; nothing will be sent any more."""
-        for pending in list(self._by_id.values()):
-            self._by_id.pop(pending.envelope.command_id)
+        for pending in self._by_id.values():
             if pending.future is not None and not pending.future.done():
                 pending.future.set_exception(UnavailableError())
-            yield pending
+        self._by_id.clear()

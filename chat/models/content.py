@@ -1,7 +1,8 @@
 """What is stored: channels, messages, durable memberships, reactions, mentions.
 
-Written only by chat.services and chat.posting.writer, which take seq and number under the channel row's lock. No OFFSET
-anywhere: pages go by `number`, "changed since" by `changed_seq`, each along one index.
+New messages come from chat.posting, changes from chat.services, deletions by age and count from chat.retention, imports
+from chat.moving. Who gives out a seq or a number does it under the lock of the channel's row. No OFFSET anywhere: pages
+go by `number`, "changed since" by `changed_seq`, each along one index.
 """
 
 from __future__ import annotations

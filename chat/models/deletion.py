@@ -1,4 +1,4 @@
-"""Deleted accounts whose messages are still being removed. Written only by chat.services.leaving."""
+"""Deleted accounts whose messages are still being removed. Written by chat.services.leaving, and by an import."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """What keeps a server habitable, as it is stored: sanctions, removals, reports, invites, personal blocks, words, audit.
 
-Written only by chat.services; read by selectors, by admin, and (sanctions and removals, as blocks) by the authority.
+Written by chat.services, by chat.posting (a report for each message that has a flagged word) and by an import
+(chat.moving). Read by selectors, by admin, and (sanctions and removals, as blocks) by the authority.
 Rows are kept when they are over: `lifted_at`, `resolved_at`, `revoked_at` say so.
 """
 

@@ -1,4 +1,10 @@
-"""An index on a table that the server goes on writing to, in PostgreSQL and SQLite alike. Used by migrations."""
+"""An index on a table that the server goes on writing to, in PostgreSQL and SQLite alike. For migrations.
+
+Use AddIndexBeside instead of Django's AddIndex when a migration adds an index to a table that exists already and may be
+big (messages, mentions, reactions, memberships). While PostgreSQL makes a plain index, all writes to the table wait: on
+millions of messages nobody can post for minutes. tests/chat/test_migrations.py refuses a plain index there. A table
+that the same migration creates is empty, so there AddIndex is right.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +17,8 @@ from django.db.migrations import AddIndex
 class AddIndexBeside(AddIndexConcurrently):
     """AddIndex that nobody waits for: PostgreSQL reads the table while others write to it. SQLite makes it at once.
 
-    Its migration has `atomic = False` and does nothing else. May be repeated after it was interrupted: what PostgreSQL
-    leaves behind then is an index that is not valid, and goes first.
+    Write a migration of its own for it, with `atomic = False`: PostgreSQL can't do it inside a transaction. If it is
+    interrupted, run it again: it first drops the invalid index that PostgreSQL has left behind.
     """
 
     def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:

@@ -1,20 +1,28 @@
-"""Migrations that old and new workers can live with side by side: they add, and what they add old code need not know.
+"""Migrations: what a new database begins with, what an older one is told, and the rule for those that come.
 
-The rule, with its reasons: docs/deployment.md, "Upgrades". The first two migrations made the first version.
+The rule: old and new workers live side by side on the new tables, so migrations add, and what they add old code need
+not know. Its reasons: docs/deployment.md, "Upgrades". The first migrations of each app made the first version.
 """
 
 from __future__ import annotations
 
+import os
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 
+import psycopg
 import pytest
 from django.db import connection, migrations
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.operations.base import Operation
-from django.db.models import NOT_PROVIDED, Field, Index
+from django.db.models import NOT_PROVIDED, CharField, Field, Index, TextField, UniqueConstraint
 from django.test.utils import CaptureQueriesContext
 
 from reaktor.db.indexes import AddIndexBeside
+from tests.reaktor.test_settings import finish, start
+from tests.support.databases import own_database, postgresql_url
 
 OURS = {"accounts": 1, "chat": 2}
 """How many migrations of each app made the first version."""
@@ -25,12 +33,21 @@ INDEXED_IN_A_MOMENT = frozenset({"chat.auditentry"})
 """Tables for which nobody waits long: a row for each deed of a moderator."""
 
 
-def later_operations() -> Iterator[tuple[str, str, Operation]]:
-    """(app, migration, operation) of everything after the first version."""
+def later_migrations() -> Iterator[tuple[str, str, list[Operation]]]:
+    """(app, migration, operations) of everything after the first version."""
     for (app, name), migration in sorted(MigrationLoader(None).disk_migrations.items()):
         if app in OURS and int(name[:4]) > OURS[app]:
-            for operation in migration.operations:
-                yield app, name, operation
+            yield app, name, migration.operations
+
+
+def objections(app: str, operations: list[Operation]) -> list[str]:
+    """Why old code would stumble over one migration. Whatever is done to a table that it creates itself is right."""
+    created = {operation.name_lower for operation in operations if isinstance(operation, migrations.CreateModel)}
+    return [
+        why
+        for operation in operations
+        if getattr(operation, "model_name_lower", "") not in created and (why := objection(app, operation))
+    ]
 
 
 def is_unseen_by_old_code(field: Field) -> bool:  # type: ignore[type-arg]
@@ -66,15 +83,56 @@ def objection(app: str, operation: Operation) -> str | None:
 
 def test_later_migrations_only_add_what_old_code_need_not_know() -> None:
     found = [
-        f"{app}.{name}: {why}" for app, name, operation in later_operations() if (why := objection(app, operation))
+        f"{app}.{name}: {why}" for app, name, operations in later_migrations() for why in objections(app, operations)
     ]
     assert found == []
 
 
-def test_an_index_for_which_posts_would_wait_is_objected_to() -> None:
-    index = Index(fields=["text"], name="text")
-    assert objection("chat", migrations.AddIndex("message", index))
-    assert objection("chat", AddIndexBeside("message", index)) is None
+TEXT = TextField(null=True)
+BY_TEXT = Index(fields=["text"], name="text")
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        migrations.AddField("message", "text", CharField(max_length=8, default="")),
+        migrations.AlterField("message", "text", CharField(max_length=8)),
+        migrations.RemoveField("message", "text"),
+        migrations.DeleteModel("Message"),
+        migrations.RenameField("message", "text", "body"),
+        migrations.AddConstraint("message", UniqueConstraint(fields=["text"], name="text")),
+        migrations.AddIndex("message", BY_TEXT),
+    ],
+    ids=lambda operation: type(operation).__name__,
+)
+def test_what_old_code_would_stumble_over_is_objected_to(operation: Operation) -> None:
+    assert objections("chat", [operation])
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        migrations.AddField("message", "text", TEXT),
+        migrations.AddField("message", "text", CharField(max_length=8, db_default="")),
+        migrations.AlterField("message", "text", TEXT),
+        migrations.CreateModel("Thing", [("text", TEXT)]),
+        migrations.AddIndex("auditentry", BY_TEXT),
+        AddIndexBeside("message", BY_TEXT),
+    ],
+    ids=lambda operation: type(operation).__name__,
+)
+def test_what_old_code_need_not_know_is_not(operation: Operation) -> None:
+    assert objections("chat", [operation]) == []
+
+
+def test_a_new_table_may_get_indexes_and_constraints_in_its_own_migration() -> None:
+    new_table = migrations.CreateModel("Thing", [("text", TEXT)])
+    operations = [
+        migrations.AddIndex("thing", BY_TEXT),
+        migrations.AddConstraint("thing", UniqueConstraint(fields=["text"], name="text_once")),
+    ]
+    assert objections("chat", [new_table, *operations]) == []
+    assert len(objections("chat", operations)) == 2
 
 
 @pytest.mark.database
@@ -96,6 +154,54 @@ def test_an_index_is_made_beside_those_who_write_and_again_where_that_was_interr
         assert "message_edited" not in connection.introspection.get_constraints(cursor, "chat_message")
 
 
-@pytest.mark.parametrize("app", OURS)
-def test_the_rule_sees_something(app: str) -> None:
-    assert [name for found, name, _ in later_operations() if found == app]
+# An older database
+
+
+POSTGRESQL = postgresql_url()
+
+
+@pytest.fixture(params=["sqlite", *(["postgresql"] if POSTGRESQL else [])])
+def old_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a database as a version before 0.2.0 leaves it: tables, and the first migration marked as done."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path}/chat.sqlite3"
+        assert manage("migrate", "chat", "0001", url=url, data_dir=tmp_path)[0] == 0
+        yield url
+        return
+    with own_database(str(POSTGRESQL), f"reaktor_old_{os.getpid()}") as url:
+        assert manage("migrate", "chat", "0001", url=url, data_dir=tmp_path)[0] == 0
+        yield url
+
+
+def manage(*words: str, url: str, data_dir: Path) -> tuple[int, str]:
+    """(exit code, what it said) of a management command on that database."""
+    return finish(start("manage.py", *words, settings="local", DATABASE_URL=url, DATA_DIR=str(data_dir)))
+
+
+def run_sql(url: str, statement: str) -> list[tuple[object, ...]]:
+    """What one statement returns, if anything, outside of Django."""
+    if url.startswith("sqlite"):
+        with closing(sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)) as lite:
+            return lite.execute(statement).fetchall()
+    with psycopg.connect(url.replace("postgres://", "postgresql://", 1), autocommit=True) as server:
+        cursor = server.execute(statement)
+        return cursor.fetchall() if cursor.description else []
+
+
+def test_a_database_without_all_of_todays_tables_is_refused_in_one_sentence(old_database: str, tmp_path: Path) -> None:
+    run_sql(old_database, "DROP INDEX message_reply")
+    run_sql(old_database, "ALTER TABLE chat_channel DROP COLUMN frozen_at")
+    run_sql(old_database, "DROP TABLE chat_deletion")
+    code, said = manage("prepare", url=old_database, data_dir=tmp_path)
+    assert (code, "Traceback" in said) == (1, False), said
+    assert "A version before 0.2.0 made this database" in said
+    assert "lacks chat_channel.frozen_at, chat_deletion, chat_message.message_reply: begin with a new database" in said
+
+
+def test_a_database_with_all_of_todays_tables_goes_on_with_its_rows(old_database: str, tmp_path: Path) -> None:
+    epoch = "018f0000000070008000000000000000"
+    run_sql(old_database, f"INSERT INTO chat_history (id, epoch) VALUES (1, '{epoch}')")
+    code, said = manage("prepare", url=old_database, data_dir=tmp_path)
+    assert code == 0, said
+    assert [str(row[0]).replace("-", "") for row in run_sql(old_database, "SELECT epoch FROM chat_history")] == [epoch]
+    assert run_sql(old_database, "SELECT count(*) FROM chat_channel") == [(0,)], "what was deleted stays deleted"

@@ -18,6 +18,7 @@ from tests.support.server import LiveServer
 
 ROOT = Path(__file__).resolve().parents[2]
 URL = postgresql_url()
+WHERE = ["tests/chat", "tests/reaktor/db"]
 # What takes long because there is much of it, and says nothing about the database.
 ONCE = ["--deselect", "tests/chat/moving/test_import_many.py"]
 
@@ -27,7 +28,7 @@ if URL is not None and "TEST_DATABASE_URL" not in os.environ:
     def test_what_holds_on_sqlite_holds_on_postgresql() -> None:
         assert URL is not None
         done = subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "database", "tests/chat", *ONCE],
+            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "database", *WHERE, *ONCE],
             cwd=ROOT,
             env={**os.environ, "TEST_DATABASE_URL": f"{URL}_{os.getpid()}"},
             capture_output=True,

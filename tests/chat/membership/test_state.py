@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
-from chat.domain.ids import WorkerId
+import pytest
+
+from chat.domain.ids import UserId, WorkerId
 from chat.domain.sessions import Ending, LeftReason, Status
 from chat.membership.keep import DEAD_PER_SLOT, DeadWorkers
 from chat.membership.protocol import (
@@ -168,3 +171,55 @@ def test_a_tick_costs_nothing_however_many_sessions_there_are() -> None:
     for _ in range(1_000):
         told.state.apply(Tick(), told.now)
     assert time.perf_counter() - started < 0.5
+
+
+# invariants(), on which the property tests rely
+
+
+def lives_on_a_dead_worker(told: Told) -> None:
+    told.state.roster.apply(Connected(session_info("s9", "bob", SECOND)))
+
+
+def lingers_and_is_not_kept(told: Told) -> None:
+    told.state.roster.apply(Lingering(S1, told.now + 5))
+
+
+def is_in_too_many_channels(told: Told) -> None:
+    told.state.roster.apply(Joined(S1, NEWS))
+
+
+def is_there_in_spite_of_a_block(told: Told) -> None:
+    told.accept(Block(UserId("bob"), None, None))
+    told.state.roster.apply(Connected(session_info("s9", "bob")))
+
+
+def is_a_member_in_spite_of_a_block(told: Told) -> None:
+    told.accept(Leave(S1, LOBBY))
+    told.accept(Block(ANN, NEWS, None))
+    told.state.roster.apply(Joined(S1, NEWS))
+
+
+def has_left_an_index(told: Told) -> None:
+    told.state.roster.channels.clear()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "sentence"),
+    [
+        (lives_on_a_dead_worker, "lives on a dead worker"),
+        (lingers_and_is_not_kept, "lingers and is not kept"),
+        (is_in_too_many_channels, "more channels than are allowed"),
+        (is_there_in_spite_of_a_block, "blocked everywhere and still here"),
+        (is_a_member_in_spite_of_a_block, "a member where a block holds"),
+        (has_left_an_index, "the members of the channels are not"),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_a_state_that_contradicts_itself_is_noticed(spoil: Callable[[Told], None], sentence: str) -> None:
+    told = Told(max_channels_per_session=1)
+    told.connect("s1")
+    told.accept(Join(S1, LOBBY))
+    told.accept(DropWorker(SECOND))
+    spoil(told)
+    with pytest.raises(AssertionError, match=sentence):
+        told.state.invariants()

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import threading
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.db import connection
 
 from accounts.models import User
 from chat import selectors, services
@@ -19,8 +22,8 @@ from chat.domain.events import MessageData
 from chat.domain.ids import ChannelKey, UserId, UserRef
 from chat.models import Channel, Message
 from chat.posting.batches import Post, Result, Stored, store_batch
-from reaktor.errors import NotFoundError
-from tests.support.databases import channel_of, database_url, user_ref
+from reaktor.errors import InvalidError, NotFoundError
+from tests.support.databases import channel_of, database_url, is_sqlite, user_ref
 from tests.support.threads import at_once
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.database]
@@ -92,11 +95,59 @@ def test_posts_that_may_not_be_stored_are_refused_alone(ann: UserRef, tea: Chann
     assert [(message["number"], message["text"]) for message in history(tea)] == [(1, "first"), (2, "last")]
 
 
-def test_a_row_that_the_database_refuses_fails_no_other(ann: UserRef, tea: ChannelKey) -> None:
+def test_posts_of_an_account_that_is_gone_fail_no_other(ann: UserRef, tea: ChannelKey) -> None:
     gone = UserRef(UserId(str(uuid.uuid4())), "gone")
     results = store_batch([post(ann, tea, "one"), post(gone, tea), post(ann, tea, "two"), post(gone, tea)])
     assert [type(result) for result in results] == [Stored, NotFoundError, Stored, NotFoundError]
     assert [message["text"] for message in history(tea)] == ["one", "two"]
+    assert heads(tea) == (2, 2)
+
+
+REFUSED = "what the database refuses"
+
+
+@pytest.fixture
+def _a_constraint(transactional_db: None) -> Iterator[None]:
+    """The database refuses messages of that text, as it would those of an author deleted in this very moment."""
+    make, drop = (
+        (
+            f"CREATE TRIGGER refuse BEFORE INSERT ON chat_message WHEN NEW.text = '{REFUSED}' "
+            "BEGIN SELECT RAISE(ABORT, 'refused'); END",
+            "DROP TRIGGER refuse",
+        )
+        if is_sqlite()
+        else (
+            f"ALTER TABLE chat_message ADD CONSTRAINT refuse CHECK (text <> '{REFUSED}')",
+            "ALTER TABLE chat_message DROP CONSTRAINT refuse",
+        )
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(make)
+    yield
+    with connection.cursor() as cursor:
+        cursor.execute(drop)
+
+
+@pytest.mark.usefixtures("_a_constraint")
+def test_a_row_that_a_constraint_refuses_fails_no_other_of_its_batch(ann: UserRef, tea: ChannelKey) -> None:
+    results = store_batch([post(ann, tea, "one"), post(ann, tea, REFUSED), post(ann, tea, "two")])
+    assert [type(result) for result in results] == [Stored, NotFoundError, Stored]
+    assert [(message["number"], message["text"]) for message in history(tea)] == [(1, "one"), (2, "two")]
+    assert heads(tea) == (2, 2)
+
+
+def test_a_value_that_the_database_cannot_hold_fails_no_other_of_its_batch(ann: UserRef, tea: ChannelKey) -> None:
+    text = "nothing after\0this"
+    if is_sqlite():
+        text = "a" * 6_000
+        connection.ensure_connection()
+        before = connection.connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 5_000)
+    try:
+        results = store_batch([post(ann, tea, "one"), post(ann, tea, text), post(ann, tea, "two")])
+    finally:
+        if is_sqlite():
+            connection.connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, before)
+    assert [type(result) for result in results] == [Stored, InvalidError, Stored]
     assert heads(tea) == (2, 2)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -11,6 +12,7 @@ import pytest
 from django.db import connections
 
 from chat.domain.ids import ChannelKey, UserRef
+from chat.domain.policies import TextRules
 from chat.models import Message
 from chat.posting.batches import Post, Stored
 from chat.posting.textrules import CurrentTextRules
@@ -39,11 +41,11 @@ class Told:
 
 
 @asynccontextmanager
-async def writing(told: Told, **figures: float) -> AsyncIterator[Writer]:
+async def writing(told: Told, text_rules: CurrentTextRules | None = None, **figures: float) -> AsyncIterator[Writer]:
     config = DatabaseConfig(**figures)  # type: ignore[arg-type]
     database = Database(config)
     limits = Limits()
-    writer = Writer(database, config, Rates(limits), CurrentTextRules(limits), told)
+    writer = Writer(database, config, Rates(limits), text_rules or CurrentTextRules(limits), told)
     task = asyncio.create_task(writer.run())
     await asyncio.sleep(0)  # a task that is cancelled before its first step never runs at all
     try:
@@ -108,6 +110,51 @@ async def test_whoever_waits_when_the_server_stops_is_told_unavailable(ann: User
         for post in posts(ann, tea, 5):
             writer.submit(post, results.append)
     assert [type(result) for result in results] == [UnavailableError] * 5
+
+
+async def test_whoever_is_in_the_running_transaction_when_the_server_stops_is_told_so_too(
+    ann: UserRef, tea: ChannelKey
+) -> None:
+    class Stuck(CurrentTextRules):
+        def current(self) -> TextRules:
+            is_running.set()
+            may_go.wait(10)
+            return super().current()
+
+    def on_result(result: object) -> None:
+        results.append(result)
+        may_go.set()
+
+    is_running, may_go = threading.Event(), threading.Event()
+    results: list[object] = []
+    async with writing(Told(), Stuck(Limits())) as writer:
+        for post in posts(ann, tea, 2):
+            writer.submit(post, on_result)
+        await asyncio.to_thread(is_running.wait, 10)
+        asyncio.get_running_loop().call_later(
+            0.05, may_go.set
+        )  # behind the cancellation, before the threads are joined
+    assert [type(result) for result in results] == [UnavailableError] * 2
+
+
+async def test_a_batch_that_fails_in_a_way_nobody_thought_of_is_refused_and_the_next_one_is_stored(
+    ann: UserRef, tea: ChannelKey, caplog: pytest.LogCaptureFixture
+) -> None:
+    class FailsOnce(CurrentTextRules):
+        has_failed = False
+
+        def current(self) -> TextRules:
+            if not self.has_failed:
+                self.has_failed = True
+                raise ZeroDivisionError
+            return super().current()
+
+    first, second = posts(ann, tea, 2)
+    async with writing(Told(), FailsOnce(Limits())) as writer:
+        with pytest.raises(UnavailableError):
+            await writer.post(first)
+        assert (await writer.post(second)).message["number"] == 1
+    assert "a batch of 1 was not stored" in caplog.text
 
 
 @pytest.fixture

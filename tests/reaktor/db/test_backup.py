@@ -47,6 +47,19 @@ def test_nothing_is_overwritten_and_nothing_is_made_of_nothing(live: sqlite3.Con
         copy_sqlite(tmp_path / "live.sqlite3", tmp_path / "nowhere" / "new")
 
 
+def test_no_copy_is_made_of_a_damaged_database(tmp_path: Path) -> None:
+    source = tmp_path / "damaged.sqlite3"
+    with closing(sqlite3.connect(source, isolation_level=None)) as database:
+        database.execute("CREATE TABLE said (text)")
+        database.execute("INSERT INTO said VALUES ('what was said')")
+        database.execute("CREATE INDEX said_text ON said (text)")
+    # The row now says something that its index does not: every page can be read, and the whole is wrong.
+    source.write_bytes(source.read_bytes().replace(b"what was said", b"what was sold", 1))
+    with pytest.raises(BackupError, match="is damaged"):
+        copy_sqlite(source, tmp_path / "copy.sqlite3")
+    assert [found.name for found in tmp_path.iterdir()] == ["damaged.sqlite3"]
+
+
 def test_on_postgresql_the_command_says_what_to_use_instead(tmp_path: Path) -> None:
     url = "postgres://me@127.0.0.1:1/chat"
     command = start(
