@@ -28,7 +28,7 @@ class TokenKind(StrEnum):
     SEED = "seed"
 
 
-_OPENING = frozenset(TokenKind)
+_OPENING = frozenset({TokenKind.ACCESS, TokenKind.SEED})
 
 
 @dataclass(frozen=True, slots=True)

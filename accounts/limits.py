@@ -61,7 +61,7 @@ class Attempt:
             self._backoff.undo(self._counted)
             raise
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
         if self._backoff is None or (kind is not None and issubclass(kind, FAILURES)):
             return
         self._backoff.undo(self._counted)

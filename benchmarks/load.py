@@ -12,25 +12,13 @@ import os
 import re
 import selectors
 import socket
-import struct
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from reaktor.web.websocket_frames import NO_MASK, Opcode, encode_frame
+
 RECV_BYTES = 64 * 1024
-
-
-def mask_frame(payload: bytes) -> bytes:
-    """One masked text frame, as clients must send it."""
-    length = len(payload)
-    if length < 126:
-        header = struct.pack("!BB", 0x81, 0x80 | length)
-    elif length < 65536:
-        header = struct.pack("!BBH", 0x81, 0x80 | 126, length)
-    else:
-        header = struct.pack("!BBQ", 0x81, 0x80 | 127, length)
-    # A mask of zeros is valid and costs nothing.
-    return header + b"\0\0\0\0" + payload
 
 
 @dataclass(slots=True)
@@ -48,7 +36,7 @@ class Client:
 
     def send(self, payload: bytes) -> None:
         self.sock.setblocking(True)
-        self.sock.sendall(mask_frame(payload))
+        self.sock.sendall(encode_frame(Opcode.TEXT, payload, mask=NO_MASK))
         self.sock.setblocking(False)
 
     def request(self, op: str, channel: str | None = None, **data: object) -> None:

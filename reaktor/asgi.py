@@ -16,7 +16,6 @@ import django
 django.setup()
 
 import asyncio  # noqa: E402
-import contextlib  # noqa: E402
 import contextvars  # noqa: E402
 import logging  # noqa: E402
 from typing import Any, cast  # noqa: E402
@@ -48,6 +47,7 @@ from reaktor.socketio.server import SocketIOServer  # noqa: E402
 from reaktor.web.health import HealthApplication  # noqa: E402
 from reaktor.web.metrics_endpoint import MetricsApplication, of_process  # noqa: E402
 from reaktor.web.requests import Requests  # noqa: E402
+from reaktor.web.scope import Receive, Send  # noqa: E402
 from reaktor.web.threads import ThreadedDjango  # noqa: E402
 
 logger = logging.getLogger(__name__)
@@ -153,7 +153,7 @@ class Application:
         self._lone: asyncio.Task[None] | None = None
         self._starting: asyncio.Lock | None = None
 
-    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] not in {"http", "websocket"}:
             raise ValueError(f"nothing here speaks {scope['type']}")
         if node.current() is None:
@@ -191,14 +191,6 @@ class Application:
             self._lone.add_done_callback(_report)
             async with asyncio.timeout(START_TIMEOUT_S):
                 await runtime.wait_ready()
-
-    async def stop(self) -> None:
-        """End a lone runtime (tests that run the application in their own loop)."""
-        if self._lone is not None:
-            self._lone.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._lone
-            self._lone = None
 
 
 def refuse_unsafe_settings() -> None:

@@ -168,7 +168,6 @@ class UnknownOperationError(ReaktorError):
 class CloseCode(IntEnum):
     """Why the server ends a session. 4000-4499: come back (full jitter); 4500-4999: don't."""
 
-    NORMAL = 1000
     INTERNAL = 4000
     RESTARTING = 4001
     TOO_SLOW = 4002

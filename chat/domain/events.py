@@ -186,7 +186,7 @@ class SyncRequiredData(TypedDict):
 class ByeData(TypedDict):
     """Why a session ends, and when to come back."""
 
-    code: Annotated[int, Keyword("enum", tuple(code.value for code in CloseCode if code >= 4000))]
+    code: Annotated[int, Keyword("enum", tuple(code.value for code in CloseCode))]
     reason: str
     retry_after: NotRequired[Seconds]
 

@@ -11,7 +11,6 @@ SessionId = NewType("SessionId", str)
 """One live session; unguessable, unique over all workers and incarnations."""
 ChannelKey = NewType("ChannelKey", str)
 """A channel's public key: what clients name it by."""
-MessageId = NewType("MessageId", str)
 """A message's UUID (version 7), as text."""
 CommandId = NewType("CommandId", str)
 """One command of one feeder."""
@@ -34,8 +33,7 @@ class UserRef:
     id: UserId
     username: str
     is_staff: bool = False
-    is_superuser: bool = False
 
 
-SYSTEM = UserRef(UserId("00000000-0000-0000-0000-000000000000"), "system", is_staff=True, is_superuser=True)
+SYSTEM = UserRef(UserId("00000000-0000-0000-0000-000000000000"), "system", is_staff=True)
 """Who acts from the command line, and when things happen by themselves. Nobody can take the name."""

@@ -184,6 +184,8 @@ class Runtime:
                 "messages_in": self.writer.stored_total,
                 "messages_out": self.hub.deliveries_total,
                 "resyncs": self.feeder.resyncs,
+                "replica_junk": self.feeder.junk,
+                "commands_dropped": self.feeder.commands_dropped,
                 "feed_repairs": self.upkeep.repairs_total,
                 "slow_sessions_closed": self.hub.slow_total,
                 "bus_dropped": self.bus.dropped,

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from chat.domain.ids import ChannelKey, SessionId, UserId, WorkerId
 from chat.domain.sessions import LeftReason, SessionInfo
 from chat.membership.keep import EndedIds, Kept, KeptSessions
-from chat.membership.protocol import Change, Disconnected, Left, Lingering, SnapshotSession
+from chat.membership.protocol import Change, Disconnected, Left, Lingering
 from chat.membership.roster import Roster, SessionEntry
 
 # How long a session that took another over is still caught up from that one's heads, not from its worker's.
@@ -110,16 +110,6 @@ class Endings:
                 self._quit(entry, now)
         self.kept.sweep(now)
         self.ended.sweep(now)
-
-    def restore(self, sessions: tuple[SnapshotSession, ...]) -> None:
-        """Take the lingering ones of a snapshot; its roster is installed already."""
-        self._linger_ends = [(s.lingering_until, s.session.session_id) for s in sessions if s.lingering_until]
-        heapq.heapify(self._linger_ends)
-        for item in sessions:
-            if item.lingering_until is not None:
-                ended_at = item.lingering_until - item.session.grace.quit_s
-                until = ended_at + max(item.session.grace.keep_s, item.session.grace.quit_s)
-                self.kept.put(Kept(item.session, dict(item.heads), ended_at, until))
 
     def _quit(self, entry: SessionEntry, now: float) -> None:
         """The grace is over, or there was none: others are told; what is kept is kept on."""

@@ -76,7 +76,7 @@ class Feeder:
         self._sync_wanted.set()
         self._hole_timer: asyncio.TimerHandle | None = None
         self._beat_heads, self._ghosts = BeatHeads(), Ghosts()
-        self.junk = self.resyncs = self.untold = 0
+        self.junk = self.resyncs = self.commands_dropped = 0
 
     # -- for the runtime ------------------------------------------------------------------------------------------
 
@@ -165,7 +165,7 @@ class Feeder:
         has cost these sessions their place anyway.
         """
         if len(self._pending) >= 4 * MAX_PENDING:
-            self.untold += 1
+            self.commands_dropped += 1
         else:
             self._pending.add(command, None, None)
 

@@ -41,14 +41,6 @@ class Offer:
     kind: OfferKind
     steps: tuple[Step, ...] = ()
 
-    @property
-    def transitions(self) -> tuple[Transition, ...]:
-        return tuple(transition for step in self.steps for transition in step.transitions)
-
-    @property
-    def outcomes(self) -> tuple[Outcome, ...]:
-        return tuple(outcome for step in self.steps for outcome in step.outcomes)
-
 
 class Replica:
     """One worker's copy. Until the first snapshot it shows nobody, and every offer is a GAP."""
@@ -178,9 +170,6 @@ class Replica:
         """How many members every channel has that has any."""
         return {channel: len(members) for channel, members in list(self._roster.channels.items())}
 
-    def is_member(self, user_id: UserId, channel: ChannelKey) -> bool:
-        return user_id in self._roster.channels.get(channel, ())
-
     def session(self, session_id: SessionId) -> SessionEntry | None:
         """A session of any worker, lingering ones included; read it, don't keep it."""
         return self._roster.sessions.get(session_id)
@@ -189,10 +178,6 @@ class Replica:
         """The user's sessions on all workers, oldest first, lingering ones included."""
         user = self._roster.users.get(user_id)
         return [] if user is None else list(user.sessions.values())
-
-    def channels_of(self, session_id: SessionId) -> frozenset[ChannelKey]:
-        entry = self._roster.sessions.get(session_id)
-        return frozenset() if entry is None else frozenset(entry.channels)
 
     def is_live(self, session_id: SessionId) -> bool:
         """Whether the session is here and does not linger."""
@@ -204,20 +189,11 @@ class Replica:
         user = self._roster.users.get(user_id)
         return frozenset() if user is None else frozenset(user.channels)
 
-    def status_of(self, user_id: UserId) -> Status | None:
-        """The best status of the user's sessions; None: offline."""
-        user = self._roster.users.get(user_id)
-        return None if user is None else user.status
-
     def own_sessions(self) -> list[SessionId]:
         """The live sessions of this worker."""
         own = self._roster.workers.get(self.worker, {})
         return [session_id for session_id, entry in own.items() if entry.is_live]
 
-    @property
-    def session_count(self) -> int:
-        return len(self._roster.sessions)
-
     def invariants(self) -> None:
-        """Raises AssertionError with a sentence where an index lies."""
+        """For tests: raises AssertionError with a sentence where an index lies."""
         self._roster.invariants()

@@ -124,18 +124,12 @@ class MembershipState:
         """The whole membership, as replicas take it."""
         return Snapshot(self.position, self.roster.snapshot_sessions(self._now - RECENT_S))
 
-    def restore(self, snapshot: Snapshot) -> None:
-        """Become what the snapshot shows. What was kept, blocked and dead is no part of it, and is as before."""
-        self.epoch, self.revision = snapshot.position
-        self.roster.reset(snapshot.sessions)
-        self._endings.restore(snapshot.sessions)
-
     def digest(self) -> str:
         """Equal to a replica's exactly where both show the same at the same position."""
         return self.roster.digest(self.position)
 
     def invariants(self) -> None:
-        """Raises AssertionError with a sentence where the state contradicts itself."""
+        """For tests: raises AssertionError with a sentence where the state contradicts itself."""
         self.roster.invariants()
         for block in self.blocks:
             user = self.roster.users.get(block.user_id)

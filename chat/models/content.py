@@ -76,7 +76,6 @@ class Message(models.Model):
     changed_seq = models.BigIntegerField(editable=False)
     text = models.TextField()
     nonce = models.CharField(max_length=NONCE_CHARS, null=True, editable=False)
-    reply_to_id: uuid.UUID | None
     reply_to = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="+", db_index=False)
     created_at = models.DateTimeField(editable=False)
     edited_at = models.DateTimeField(null=True, editable=False)

@@ -19,6 +19,7 @@ import orjson
 from chat.domain.errors import RowError
 from chat.domain.rules import NAME_CHARS, check_channel_key, has_unstorable
 from reaktor.errors import InvalidError
+from reaktor.times import parse_timestamp
 
 _BCRYPT = re.compile(r"\$2[abxy]\$\d\d\$[./A-Za-z0-9]{53}")
 _REPLACEMENT = "\ufffd"
@@ -145,8 +146,7 @@ def _lenient(raw: bytes) -> Any:
 def _date(value: object) -> datetime | None:
     try:
         if isinstance(value, str):
-            at = datetime.fromisoformat(value)
-            return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+            return parse_timestamp(value)
         if isinstance(value, int | float) and not isinstance(value, bool):
             return datetime.fromtimestamp(value / 1000, UTC)
     except (ValueError, OverflowError, OSError):

@@ -23,10 +23,11 @@ from chat.posting.mentioning import Mentioning
 from chat.posting.permissions import Writing
 from chat.posting.statements import LockedChannel, MessageRow, NonceKey
 from chat.posting.textrules import flagged
-from chat.selectors import message_by_id, parse_message_id, timestamp
+from chat.selectors import message_by_id, parse_message_id
 from reaktor.db.database import LOST
 from reaktor.db.ids import uuid7
 from reaktor.errors import InvalidError, NotFoundError, ReaktorError
+from reaktor.times import timestamp
 
 
 @dataclass(frozen=True, slots=True)

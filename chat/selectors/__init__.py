@@ -48,7 +48,6 @@ from chat.selectors.users import (
     user_ref,
     users_named,
 )
-from reaktor.times import timestamp
 
 __all__ = [
     "BlockReader",
@@ -85,7 +84,6 @@ __all__ = [
     "reports_list",
     "sanction_data",
     "sanctions_list",
-    "timestamp",
     "user_data",
     "user_ref",
     "users_named",

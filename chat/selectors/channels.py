@@ -55,20 +55,21 @@ class ChannelAccess:
     mentions: int = 0
 
 
-def channel_row(channel: Channel) -> ChannelRow:
+def channel_row(found: Channel | ChannelColumns, *, name: str | None = None) -> ChannelRow:
+    """`name`: what it is called, where that is not its own."""
     return ChannelRow(
-        id=channel.id,
-        key=ChannelKey(channel.key),
-        name=channel.name,
-        topic=channel.topic,
-        kind=ChannelKind(channel.kind),
-        seq=channel.seq,
-        number=channel.number,
-        floor_seq=channel.floor_seq,
-        created_at=channel.created_at,
-        archived_at=channel.archived_at,
-        frozen_at=channel.frozen_at,
-        slow_mode_s=channel.slow_mode_s,
+        id=found.id,
+        key=ChannelKey(found.key),
+        name=found.name if name is None else name,
+        topic=found.topic,
+        kind=ChannelKind(found.kind),
+        seq=found.seq,
+        number=found.number,
+        floor_seq=found.floor_seq,
+        created_at=found.created_at,
+        archived_at=found.archived_at,
+        frozen_at=found.frozen_at,
+        slow_mode_s=found.slow_mode_s,
     )
 
 
@@ -81,22 +82,9 @@ def _as_seen(found: ChannelColumns, user: UserRef) -> ChannelAccess:
         is_archived=found.archived_at is not None,
         is_banned=found.is_banned,
     )
-    row = ChannelRow(
-        id=found.id,
-        key=ChannelKey(found.key),
-        # A direct channel is called as the other one is, whoever looks.
-        name=found.name if kind is not ChannelKind.DIRECT else found.partner or GONE,
-        topic=found.topic,
-        kind=kind,
-        seq=found.seq,
-        number=found.number,
-        floor_seq=found.floor_seq,
-        created_at=found.created_at,
-        archived_at=found.archived_at,
-        frozen_at=found.frozen_at,
-        slow_mode_s=found.slow_mode_s,
-    )
-    return ChannelAccess(row, access, found.read_number, found.mentions if found.role else 0)
+    # A direct channel is called as the other one is, whoever looks.
+    name = found.partner or GONE if kind is ChannelKind.DIRECT else None
+    return ChannelAccess(channel_row(found, name=name), access, found.read_number, found.mentions if found.role else 0)
 
 
 def channel_access(*, user: UserRef, key: ChannelKey, to_moderate: bool = False) -> ChannelAccess:

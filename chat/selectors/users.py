@@ -18,15 +18,13 @@ def users_named(names: Iterable[str]) -> dict[str, UserRef]:
         return {}
     query = User.objects.annotate(folded=Lower("username")).filter(folded__in=wanted, is_active=True)
     return {
-        folded: UserRef(UserId(str(pk)), username, is_staff, is_superuser)
-        for folded, pk, username, is_staff, is_superuser in query.values_list(
-            "folded", "id", "username", "is_staff", "is_superuser"
-        )
+        folded: UserRef(UserId(str(pk)), username, is_staff)
+        for folded, pk, username, is_staff in query.values_list("folded", "id", "username", "is_staff")
     }
 
 
 def user_ref(user: User) -> UserRef:
-    return UserRef(UserId(str(user.id)), user.username, user.is_staff, user.is_superuser)
+    return UserRef(UserId(str(user.id)), user.username, user.is_staff)
 
 
 def history_epoch() -> str:

@@ -19,6 +19,7 @@ from chat.models import AuditAction, Channel, ChannelMembership, random_channel_
 from chat.selectors import ChannelAccess, channel_access, channel_data
 from chat.services.audit import audit_add
 from reaktor.errors import ConflictError, InvalidError
+from reaktor.times import timestamp
 
 MADE_BY_HAND = (ChannelKind.PUBLIC.value, ChannelKind.UNLISTED.value, ChannelKind.PRIVATE.value)
 
@@ -103,7 +104,7 @@ def channel_update(
 
 
 def _shown(changes: dict[str, Any]) -> dict[str, Any]:
-    return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in changes.items()}
+    return {name: timestamp(value) if isinstance(value, datetime) else value for name, value in changes.items()}
 
 
 def channel_archive(*, user: UserRef, key: str) -> ChannelAccess:

@@ -24,10 +24,11 @@ from chat.domain.moderation import SanctionData, SanctionEventData
 from chat.domain.policies import KICK_S, ChannelKind, Rank, Role, SanctionKind, check_outranks, rank_of
 from chat.domain.rules import check_reason, check_until
 from chat.models import AuditAction, Channel, ChannelMembership, Sanction
-from chat.selectors import ChannelAccess, channel_access, sanction_data, timestamp, user_ref
+from chat.selectors import ChannelAccess, channel_access, sanction_data, user_ref
 from chat.services.audit import audit_add
 from chat.services.memberships import removal_add
 from reaktor.errors import InvalidError, NotFoundError
+from reaktor.times import timestamp
 
 _ACTIONS = {
     SanctionKind.KICK: AuditAction.KICK,
@@ -38,12 +39,11 @@ _ACTIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Whom something is done to, where (None: everywhere), and both ranks there, as stored now."""
+    """Whom something is done to, where (None: everywhere), and the actor's rank there, as stored now."""
 
     user: User
     found: ChannelAccess | None
     actor_rank: Rank
-    rank: Rank
 
     @property
     def ref(self) -> UserRef:
@@ -69,7 +69,7 @@ def target_find(actor: UserRef, username: str, key: str | None, *, needed: Rank 
         raise NotFoundError("There is no such user.")
     rank = rank_of(_role(found, user), is_staff=user.is_staff, is_superuser=user.is_superuser)
     check_outranks(actor_rank, rank, needed=needed if found else Rank.STAFF)
-    return Target(user, found, actor_rank, rank)
+    return Target(user, found, actor_rank)
 
 
 def _rank_now(actor: UserRef, found: ChannelAccess | None) -> Rank:

@@ -74,7 +74,3 @@ class AddressCounts:
             self._counts[key] = left
         else:
             del self._counts[key]
-
-    def count(self, address: str) -> int:
-        """How many the address holds now."""
-        return self._counts.get(address_group(address), 0)

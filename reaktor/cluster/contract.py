@@ -34,11 +34,3 @@ class WorkerRuntime(Protocol):
         Known keys: sessions, epoch, revision, digest, messages_in, messages_out (counters since the start), and
         metrics (reaktor.observe.metrics), which the supervisor adds up without knowing what they mean.
         """
-
-
-class WorkerApplication(Protocol):
-    """The module that a worker imports."""
-
-    application: Any
-
-    def create_runtime(self, slot: int, incarnation: int) -> WorkerRuntime: ...

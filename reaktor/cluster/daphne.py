@@ -28,9 +28,9 @@ from reaktor.cluster.daphne_http import HTTPFactory
 from reaktor.cluster.daphne_websocket import WebSocketFactory
 from reaktor.config.model import Config, HttpTimings
 from reaktor.observe.logcontext import accepted_request_id
+from reaktor.web.frame_sink import FRAMES_EXTENSION
 from reaktor.web.requests import HEADER as REQUEST_ID_HEADER
 from reaktor.web.requests import TRUSTED_ID
-from reaktor.web.wsframe import FRAMES_EXTENSION
 
 logger = logging.getLogger(__name__)
 

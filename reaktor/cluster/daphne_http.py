@@ -19,7 +19,7 @@ from twisted.web.http import HTTPChannel
 
 from reaktor.addresses import normalise
 from reaktor.cluster.address_counts import AddressCounts, Hold
-from reaktor.cluster.responses import error_body, json_response
+from reaktor.cluster.replies import error_bytes, error_reply
 from reaktor.config.model import HttpTimings
 from reaktor.errors import ErrorCode
 
@@ -126,12 +126,8 @@ class Request(WebRequest):
         if self._response_started:
             return
         retry_after_s = RETRY_AFTER_S if status in (429, 503) else None
-        content = error_body(error_code(status), body, retry_after_s)
-        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(content))]
-        if retry_after_s is not None:
-            headers.append((b"retry-after", b"%d" % retry_after_s))
-        self.handle_reply({"type": "http.response.start", "status": int(status), "headers": headers})
-        self.handle_reply({"type": "http.response.body", "body": content})
+        for message in error_reply(status, error_code(status), body, retry_after_s).messages():
+            self.handle_reply(message)
 
 
 class Channel(HTTPChannel):
@@ -238,7 +234,7 @@ class Channel(HTTPChannel):
         self.refused = True
         self._discarded = 0
         self.deadline = time.monotonic() + LINGER_S
-        self.transport.write(json_response(status, error_code(status), message, retry_after_s))
+        self.transport.write(error_bytes(status, error_code(status), message, retry_after_s))
         self.transport.loseWriteConnection()
 
     def _respondToBadRequestAndDisconnect(self) -> None:  # noqa: N802

@@ -17,15 +17,14 @@ from daphne.ws_protocol import WebSocketProtocol
 from twisted.internet.abstract import FileDescriptor
 
 from reaktor.cluster.address_counts import Hold
-from reaktor.cluster.responses import json_response
+from reaktor.cluster.replies import error_bytes
 from reaktor.errors import ErrorCode
-from reaktor.web.wsframe import binary_frame, text_frame
+from reaktor.web.close_codes import INTERNAL_ERROR, NO_CODE, NORMAL
+from reaktor.web.websocket_frames import binary_frame, text_frame
 
 # Messages that an application has not taken yet: reading stops at the first figure and goes on at the second.
 INBOX_HIGH = 64
 INBOX_LOW = 16
-NO_CODE_GIVEN = 1005
-INTERNAL_ERROR = 1011
 
 
 class DirectSink:
@@ -108,7 +107,7 @@ class WebSocket(WebSocketProtocol):
             if self.state == self.STATE_CONNECTING:
                 self._deny(HTTPStatus.FORBIDDEN)
             else:
-                self.sendClose(message.get("code") or 1000, message.get("reason") or None)
+                self.sendClose(message.get("code") or NORMAL, message.get("reason") or None)
         elif kind != "websocket.accept":
             raise ValueError(f"a websocket can't send {kind!r}")
 
@@ -140,7 +139,7 @@ class WebSocket(WebSocketProtocol):
         error = ErrorCode.INVALID if status == HTTPStatus.BAD_REQUEST else ErrorCode.FORBIDDEN
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             error = ErrorCode.INTERNAL
-        self.sink.push(json_response(status, error, f"The WebSocket handshake failed: {status.phrase.lower()}."))
+        self.sink.push(error_bytes(status, error, f"The WebSocket handshake failed: {status.phrase.lower()}."))
         self.dropConnection(abort=False)
 
     # What is received
@@ -169,14 +168,14 @@ class WebSocket(WebSocketProtocol):
     # How it ends
 
     def onClose(self, wasClean: bool, code: int | None, reason: Any) -> None:  # noqa: N802, N803
-        super().onClose(wasClean, NO_CODE_GIVEN if code is None else code, reason)
+        super().onClose(wasClean, NO_CODE if code is None else code, reason)
 
     def on_application_ended(self, failed: bool) -> None:
         """The application is gone while the socket is not."""
         if self.state == self.STATE_CONNECTING:
             self._deny(HTTPStatus.INTERNAL_SERVER_ERROR if failed else HTTPStatus.FORBIDDEN)
         elif self.state == self.STATE_OPEN:
-            self.sendCloseFrame(code=INTERNAL_ERROR if failed else 1000)
+            self.sendCloseFrame(code=INTERNAL_ERROR if failed else NORMAL)
 
     def handle_exception(self, exception: BaseException) -> None:
         self.on_application_ended(failed=True)

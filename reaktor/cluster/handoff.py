@@ -166,7 +166,7 @@ class SupervisorEnd(Link):
         On True the connection belongs to the link: closed here when the worker has adopted it, else given back by
         take_unadopted().
         """
-        if self.is_closed or self._waiting or len(self._unadopted) >= MAX_IN_FLIGHT:
+        if self.is_closed or self._waiting or self.in_flight >= MAX_IN_FLIGHT:
             return False
         number = self._next_id
         body = number.to_bytes(_ID_BYTES, "big") + int(connection.family).to_bytes(2, "big")

@@ -15,13 +15,13 @@ from http import HTTPStatus
 
 from reaktor.addresses import normalise
 from reaktor.cluster.handoff import SupervisorEnd
-from reaktor.cluster.responses import json_response
+from reaktor.cluster.replies import error_bytes
 from reaktor.errors import ErrorCode
 
 RETRY_AFTER_S = 2
 LINGER_S = 1.0
 LINGER_COUNT = 256
-UNAVAILABLE = json_response(
+UNAVAILABLE = error_bytes(
     HTTPStatus.SERVICE_UNAVAILABLE, ErrorCode.UNAVAILABLE, "No worker can serve you right now.", RETRY_AFTER_S
 )
 

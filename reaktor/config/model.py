@@ -105,7 +105,6 @@ class NativeTimings:
     pong_timeout_s: float = 20.0
     expiry_warning_s: float = 60.0
     expiry_grace_s: float = 30.0
-    typing_expires_s: float = 6.0
     typing_interval_s: float = 3.0
 
 

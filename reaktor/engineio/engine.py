@@ -6,7 +6,7 @@ Knows no bytes of either transport. Serves the flow "Polling → WebSocket".
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from reaktor.config.model import EngineIO
@@ -17,12 +17,11 @@ from reaktor.engineio.engine_session import EngineSession
 from reaktor.engineio.machine import SessionMachine
 from reaktor.engineio.packets import V3, V4, Codec, Packet, PacketType
 from reaktor.engineio.registry import Registry
-from reaktor.engineio.request import WEBSOCKET, EngineError, Request, RequestError, Scope
+from reaktor.engineio.request import WEBSOCKET, EngineError, Request, RequestError
 from reaktor.engineio.sid import Worker, new_sid, worker_of
 from reaktor.engineio.tasks import Tasks
+from reaktor.web.scope import Receive, Scope, Send, came_privately, header
 
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
 CODECS: dict[int, Codec] = {V3: CODEC_V3, V4: CODEC_V4}
 RELAYED_HEADER = b"x-reaktor-relayed"
 
@@ -36,11 +35,6 @@ class Relay(Protocol):
 
     async def __call__(self, slot: int, incarnation: int, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer with what that worker answers. Raises WorkerGoneError as long as nothing was sent."""
-
-
-def came_privately(scope: Scope) -> bool:
-    """Whether a request came over a Unix socket: only TCP has a client address."""
-    return not scope.get("client")
 
 
 class Engine:
@@ -72,7 +66,7 @@ class Engine:
         owner = worker_of(request.sid) if request.sid is not None else None
         if owner is None or owner == self.worker or self.relay is None:
             return None
-        is_relayed = came_privately(scope) and any(name.lower() == RELAYED_HEADER for name, _ in scope["headers"])
+        is_relayed = came_privately(scope) and header(scope, RELAYED_HEADER) is not None
         return None if is_relayed else owner
 
     def find(self, request: Request) -> EngineSession:

@@ -15,8 +15,9 @@ from typing import Any, Protocol
 from reaktor.engineio.heartbeat import MAX_LATENESS_S
 from reaktor.engineio.machine import Action, Deliver, Ended, Poll, SessionMachine, Signal, State
 from reaktor.engineio.packets import CloseReason, Codec, Outgoing, Packet, PacketType, ReadyBatch, ReadyPacket
-from reaktor.engineio.pipe import NORMAL_CLOSE, Pipe
+from reaktor.engineio.pipe import Pipe
 from reaktor.engineio.request import Request
+from reaktor.web.close_codes import NORMAL
 
 _LABELS = itertools.count(1)
 
@@ -102,7 +103,7 @@ class EngineSession:
         self._sink: Any = None
         self._room: asyncio.Event | None = None
         self._is_told = False
-        self._close_code = NORMAL_CLOSE
+        self._close_code = NORMAL
 
     def __repr__(self) -> str:
         return f"<EngineSession {self.label} v{self.revision} {self.machine.state.value}>"
@@ -145,7 +146,7 @@ class EngineSession:
         """Send one ready packet."""
         self.write(ReadyBatch((packet,)))
 
-    def close(self, *, code: int = NORMAL_CLOSE, discard: bool = False) -> None:
+    def close(self, *, code: int = NORMAL, discard: bool = False) -> None:
         """End the session after what is queued, or without it. `code` is for a WebSocket: 1000 or 3000 to 4999."""
         self._close_code = code
         self._run(self.machine.close(self._clock(), discard=discard))

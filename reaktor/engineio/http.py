@@ -9,26 +9,20 @@ from __future__ import annotations
 import asyncio
 from http import HTTPStatus
 
-from reaktor.engineio import jsonp
 from reaktor.engineio.application import Refusal
-from reaktor.engineio.engine import Engine, Receive, Send, WorkerGoneError
+from reaktor.engineio.engine import Engine, WorkerGoneError
 from reaktor.engineio.engine_session import EngineSession
 from reaktor.engineio.machine import Poll, State
-from reaktor.engineio.packets import V3, CloseReason, Packet, PayloadError
-from reaktor.engineio.request import POLLING, EngineError, Request, RequestError, Scope, header, read_request
-from reaktor.engineio.responses import (
-    TOO_LARGE,
-    Response,
-    error_response,
-    refusal_response,
-    respond,
-    respond_preflight,
-)
+from reaktor.engineio.packets import CloseReason, Packet, PayloadError
+from reaktor.engineio.replies import TOO_LARGE, error_reply, refusal_reply, respond, respond_preflight
+from reaktor.engineio.request import POLLING, EngineError, Request, RequestError, read_request
+from reaktor.web.reply import Reply, bytes_reply
+from reaktor.web.scope import Receive, Scope, Send, header, until_gone
 
-TEXT_TYPE = "text/plain; charset=UTF-8"
-OCTETS_TYPE = "application/octet-stream"
-SCRIPT_TYPE = "text/javascript; charset=UTF-8"
-POSTED = Response(HTTPStatus.OK, "text/html", b"ok")
+# In capitals, as engine.io writes it.
+TEXT_TYPE = b"text/plain; charset=UTF-8"
+OCTETS_TYPE = b"application/octet-stream"
+POSTED = bytes_reply(HTTPStatus.OK, b"text/html", b"ok")
 
 
 class BodyTooLargeError(Exception):
@@ -42,9 +36,8 @@ class ClientGoneError(Exception):
 class HttpTransport:
     """The http side of an Engine."""
 
-    def __init__(self, engine: Engine, *, allow_jsonp: bool = False) -> None:
+    def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._allow_jsonp = allow_jsonp
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -57,47 +50,39 @@ class HttpTransport:
             if (owner := self._engine.route(request, scope)) is not None and self._engine.relay is not None:
                 await self._engine.relay(owner.slot, owner.incarnation, scope, receive, send)
                 return
-            response = await self._serve(request, scope, receive)
+            reply = await self._serve(request, scope, receive)
         except RequestError as error:
-            response = error_response(error.error)
+            reply = error_reply(error.error)
         except WorkerGoneError:
-            response = error_response(EngineError.UNKNOWN_SID)
+            reply = error_reply(EngineError.UNKNOWN_SID)
         except ClientGoneError:
             return
-        await respond(scope, send, response, origins)
+        await respond(scope, send, reply, origins)
 
-    async def _serve(self, request: Request, scope: Scope, receive: Receive) -> Response:
+    async def _serve(self, request: Request, scope: Scope, receive: Receive) -> Reply:
         method = scope["method"]
         if request.sid is None:
             if method != "GET":
                 raise RequestError(EngineError.BAD_METHOD)
-            self._check_transport(request)
+            _check_transport(request)
             return await self._handshake(request)
         session = self._engine.find(request)
-        self._check_transport(request)
+        _check_transport(request)
         if method == "GET":
             return await self._poll(session, request, receive)
         if method == "POST":
-            return await self._post(session, request, scope, receive)
+            return await self._post(session, scope, receive)
         raise RequestError(EngineError.BAD_REQUEST)
 
-    def _check_transport(self, request: Request) -> None:
-        """A WebSocket needs an upgrade, which never comes here; JSONP needs to be on."""
-        if request.transport != POLLING or ("j" in request.query and self._script_index(request) is None):
-            raise RequestError(EngineError.BAD_REQUEST)
-
-    def _script_index(self, request: Request) -> int | None:
-        return request.jsonp if self._allow_jsonp and request.revision == V3 else None
-
-    async def _handshake(self, request: Request) -> Response:
+    async def _handshake(self, request: Request) -> Reply:
         opened = await self._engine.open(request)
         if isinstance(opened, Refusal):
-            return refusal_response(opened)
+            return refusal_reply(opened)
         # The open packet is queued, so this GET never waits.
         opened.begin_poll()
-        return self._answer(opened, request)
+        return _answer(opened, request)
 
-    async def _poll(self, session: EngineSession, request: Request, receive: Receive) -> Response:
+    async def _poll(self, session: EngineSession, request: Request, receive: Receive) -> Reply:
         verdict = session.begin_poll()
         if verdict is Poll.UNKNOWN:
             raise RequestError(EngineError.UNKNOWN_SID)
@@ -105,17 +90,9 @@ class HttpTransport:
             raise RequestError(EngineError.BAD_REQUEST)
         if verdict is Poll.WAIT and session.waiter is not None:
             await _wait_or_lose(session, session.waiter, receive)
-        return self._answer(session, request)
+        return _answer(session, request)
 
-    def _answer(self, session: EngineSession, request: Request) -> Response:
-        index = self._script_index(request)
-        allow_binary = index is None and session.request.allow_binary and request.allow_binary
-        payload = session.codec.encode_payload(session.take_poll(), allow_binary=allow_binary)
-        if index is not None:
-            return Response(HTTPStatus.OK, SCRIPT_TYPE, jsonp.wrap(index, payload.body))
-        return Response(HTTPStatus.OK, OCTETS_TYPE if payload.is_binary else TEXT_TYPE, payload.body)
-
-    async def _post(self, session: EngineSession, request: Request, scope: Scope, receive: Receive) -> Response:
+    async def _post(self, session: EngineSession, scope: Scope, receive: Receive) -> Reply:
         if session.machine.is_lingering:
             # It can't know yet; what it says is too late, but no error of its.
             return POSTED
@@ -125,7 +102,7 @@ class HttpTransport:
             raise RequestError(EngineError.UNKNOWN_SID if is_unknown else EngineError.BAD_REQUEST)
         packets: list[Packet] = []
         try:
-            packets = await self._read_packets(session, request, scope, receive)
+            packets = await self._read_packets(session, scope, receive)
         except BodyTooLargeError:
             session.fail(CloseReason.TOO_LARGE)
             return TOO_LARGE
@@ -146,18 +123,26 @@ class HttpTransport:
             raise RequestError(EngineError.BAD_REQUEST)
         return POSTED
 
-    async def _read_packets(
-        self, session: EngineSession, request: Request, scope: Scope, receive: Receive
-    ) -> list[Packet]:
+    async def _read_packets(self, session: EngineSession, scope: Scope, receive: Receive) -> list[Packet]:
         if (header(scope, b"content-encoding") or "identity").lower() != "identity":
             raise PayloadError("compressed bodies are not accepted")
         body = await read_body(scope, receive, self._engine.options.max_payload_bytes)
-        is_binary = (header(scope, b"content-type") or "").split(";")[0].strip().lower() == OCTETS_TYPE
-        if self._script_index(request) is not None:
-            body, is_binary = jsonp.unwrap(body), False
+        is_binary = (header(scope, b"content-type") or "").split(";")[0].strip().lower() == OCTETS_TYPE.decode()
         return session.codec.decode_payload(
             body, is_binary=is_binary, max_packets=self._engine.options.max_packets_per_payload
         )
+
+
+def _check_transport(request: Request) -> None:
+    """A WebSocket needs an upgrade, which never comes here. JSONP is not served (docs/adr/0010-no-jsonp.md)."""
+    if request.transport != POLLING or "j" in request.query:
+        raise RequestError(EngineError.BAD_REQUEST)
+
+
+def _answer(session: EngineSession, request: Request) -> Reply:
+    allow_binary = session.request.allow_binary and request.allow_binary
+    payload = session.codec.encode_payload(session.take_poll(), allow_binary=allow_binary)
+    return bytes_reply(HTTPStatus.OK, OCTETS_TYPE if payload.is_binary else TEXT_TYPE, payload.body)
 
 
 async def read_body(scope: Scope, receive: Receive, max_bytes: int) -> bytes:
@@ -179,7 +164,7 @@ async def read_body(scope: Scope, receive: Receive, max_bytes: int) -> bytes:
 
 async def _wait_or_lose(session: EngineSession, waiter: asyncio.Future[None], receive: Receive) -> None:
     """Returns when there is an answer. Raises ClientGoneError when the client went first: nothing is taken then."""
-    gone = asyncio.ensure_future(_disconnected(receive))
+    gone = asyncio.ensure_future(until_gone(receive))
     try:
         await asyncio.wait((waiter, gone), return_when=asyncio.FIRST_COMPLETED)
     except asyncio.CancelledError:
@@ -191,8 +176,3 @@ async def _wait_or_lose(session: EngineSession, waiter: asyncio.Future[None], re
     if gone.done() and not gone.cancelled():
         session.poll_lost()
         raise ClientGoneError
-
-
-async def _disconnected(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import Protocol
 
-from reaktor.web.wsframe import text_frame
+from reaktor.web.websocket_frames import text_frame
 
 V3 = 3
 V4 = 4

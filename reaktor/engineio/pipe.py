@@ -6,15 +6,14 @@ there is something in it; the outbox itself is the queue and has the bounds.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
 
 from reaktor.engineio.packets import Codec, Outgoing, ReadyPacket
 from reaktor.engineio.tasks import Tasks
-from reaktor.web.wsframe import FrameSink, binary_frame, text_frame
-
-Send = Callable[[dict[str, Any]], Awaitable[None]]
-NORMAL_CLOSE = 1000
+from reaktor.web.close_codes import NORMAL
+from reaktor.web.frame_sink import FrameSink
+from reaktor.web.scope import Send
+from reaktor.web.websocket_frames import binary_frame, text_frame
 
 
 class Pipe:
@@ -58,7 +57,7 @@ class Pipe:
         self._own.append(packet)
         self.wake()
 
-    def close(self, code: int = NORMAL_CLOSE) -> None:
+    def close(self, code: int = NORMAL) -> None:
         """Send what is left, then the closing handshake; may be repeated.
 
         Codes: 1000 or 3000 to 4999; Daphne can send no others.
@@ -75,14 +74,14 @@ class Pipe:
         if self.sink is None:
             self.close()
             return
-        self._close_code = NORMAL_CLOSE
+        self._close_code = NORMAL
         self.sink.abort()
 
     def lost(self) -> None:
         """The socket is gone: send nothing any more."""
         self._is_closed = True
         self.source = tuple
-        self._close_code = NORMAL_CLOSE
+        self._close_code = NORMAL
 
     def _pull(self) -> list[Outgoing]:
         packets = [*self._own, *self.source()]

@@ -12,10 +12,11 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
-from reaktor.engineio.engine import RELAYED_HEADER, Receive, Send, WorkerGoneError
+from reaktor.engineio.engine import RELAYED_HEADER, WorkerGoneError
 from reaktor.engineio.http import BodyTooLargeError, ClientGoneError, read_body
 from reaktor.engineio.relay_websocket import relay_websocket
-from reaktor.engineio.request import Scope
+from reaktor.web.reply import Header, Reply
+from reaktor.web.scope import Receive, Scope, Send, until_gone
 
 CONNECT_TIMEOUT_S = 2.0
 MAX_HEAD_BYTES = 64 * 1024
@@ -25,8 +26,6 @@ _NOT_PASSED_ON = frozenset(
     | {b"forwarded", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-port", b"daphne-root-path"}
     | {b"sec-websocket-key", b"sec-websocket-version", b"sec-websocket-extensions", RELAYED_HEADER}
 )
-
-Headers = list[tuple[bytes, bytes]]
 
 
 class UnixRelay:
@@ -74,22 +73,19 @@ class UnixRelay:
             return
         writer.write(head + b"connection: close\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
         answer = asyncio.ensure_future(self._read_answer(reader, writer))
-        gone = asyncio.ensure_future(_disconnected(receive))
+        gone = asyncio.ensure_future(until_gone(receive))
         try:
             await asyncio.wait((answer, gone), return_when=asyncio.FIRST_COMPLETED)
             if not answer.done():
                 # Closing our side tells that worker that its client went away.
                 return
-            status, headers, content = answer.result()
+            reply = answer.result()
         finally:
             answer.cancel()
             gone.cancel()
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": content})
+        await reply.send(scope, send)
 
-    async def _read_answer(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> tuple[int, Headers, bytes]:
+    async def _read_answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Reply:
         try:
             async with asyncio.timeout(self._patience_s):
                 await writer.drain()
@@ -102,7 +98,7 @@ class UnixRelay:
         except (OSError, TimeoutError, ValueError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
             raise WorkerGoneError from error
         kept = [(name, value) for name, value in headers if name not in (b"connection", b"date", b"server")]
-        return status, kept, content
+        return Reply(status, kept, content)
 
 
 def request_head(scope: Scope) -> bytes:
@@ -116,19 +112,14 @@ def request_head(scope: Scope) -> bytes:
     return b"\r\n".join(lines) + b"\r\n"
 
 
-def parse_head(head: bytes) -> tuple[int, Headers]:
+def parse_head(head: bytes) -> tuple[int, list[Header]]:
     """Status and headers (lower-case names) of an answer. Raises ValueError."""
     first, *lines = head.removesuffix(b"\r\n\r\n").split(b"\r\n")
     version, _, rest = first.partition(b" ")
     if not version.startswith(b"HTTP/1."):
         raise ValueError("not an HTTP answer")
-    headers: Headers = []
+    headers: list[Header] = []
     for line in lines:
         name, _, value = line.partition(b":")
         headers.append((name.strip().lower(), value.strip()))
     return int(rest[:3]), headers
-
-
-async def _disconnected(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass

@@ -10,22 +10,15 @@ import asyncio
 import base64
 import secrets
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 
-from reaktor.engineio.engine import Receive, Send, WorkerGoneError
+from reaktor.engineio.engine import WorkerGoneError
+from reaktor.web.close_codes import LOST, NO_CODE, NORMAL
+from reaktor.web.scope import Receive, Send
+from reaktor.web.websocket_frames import NO_MASK, Frame, Opcode, encode_frame, frames_in
 
 HANDSHAKE_TIMEOUT_S = 5.0
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
-_CONTINUATION, _TEXT, _BINARY, _CLOSE, _PING, _PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
-_NO_CODE = 1005
-_LOST = 1006
-
-
-@dataclass(frozen=True, slots=True)
-class _Frame:
-    opcode: int
-    is_final: bool
-    payload: bytes
+READ_BYTES = 64 * 1024
 
 
 async def relay_websocket(
@@ -76,48 +69,48 @@ async def _pump_up(receive: Receive, writer: asyncio.StreamWriter) -> None:
     while True:
         message = await receive()
         if message["type"] == "websocket.disconnect":
-            code = message.get("code", _NO_CODE)
-            if code != _LOST:
+            code = message.get("code", NO_CODE)
+            if code != LOST:
                 # Without a close frame that worker sees a lost connection, which is what it was.
-                writer.write(_masked(_CLOSE, b"" if code == _NO_CODE else int(code).to_bytes(2, "big")))
+                payload = b"" if code == NO_CODE else int(code).to_bytes(2, "big")
+                writer.write(encode_frame(Opcode.CLOSE, payload, mask=NO_MASK))
                 await writer.drain()
             return
         text = message.get("text")
-        writer.write(_masked(_BINARY, message["bytes"]) if text is None else _masked(_TEXT, text.encode()))
+        opcode, payload = (Opcode.BINARY, message["bytes"]) if text is None else (Opcode.TEXT, text.encode())
+        writer.write(encode_frame(opcode, payload, mask=NO_MASK))
         await writer.drain()
 
 
 async def _pump_down(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, send: Send, patience_s: float) -> None:
     """From the other worker to our client, until that worker closes or is gone."""
-    code = 1000
+    code = NORMAL
     try:
         async for opcode, payload in _messages(reader, writer, patience_s):
-            if opcode == _CLOSE:
-                code = int.from_bytes(payload[:2], "big") if len(payload) >= 2 else 1000
+            if opcode is Opcode.CLOSE:
+                code = int.from_bytes(payload[:2], "big") if len(payload) >= 2 else NORMAL
                 break
-            if opcode == _TEXT:
+            if opcode is Opcode.TEXT:
                 await send({"type": "websocket.send", "text": payload.decode()})
             else:
                 await send({"type": "websocket.send", "bytes": payload})
-    except (OSError, TimeoutError, ValueError, asyncio.IncompleteReadError):
-        code = 1000
-    await send({"type": "websocket.close", "code": code if code == 1000 or 3000 <= code <= 4999 else 1000})
+    except (OSError, TimeoutError, ValueError):
+        code = NORMAL
+    await send({"type": "websocket.close", "code": code if 3000 <= code <= 4999 else NORMAL})
 
 
 async def _messages(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, patience_s: float
-) -> AsyncIterator[tuple[int, bytes]]:
-    """Whole messages and the close frame, as (opcode, payload); pings are answered."""
-    opcode, parts = 0, bytearray()
-    while True:
-        async with asyncio.timeout(patience_s):
-            frame = await _read_frame(reader)
-        if frame.opcode == _PING:
-            writer.write(_masked(_PONG, frame.payload))
-        elif frame.opcode == _CLOSE:
-            yield _CLOSE, frame.payload
+) -> AsyncIterator[tuple[Opcode, bytes]]:
+    """Whole messages and the close frame, as (opcode, payload); pings are answered. Ends when that worker is gone."""
+    opcode, parts = Opcode.CONTINUATION, bytearray()
+    async for frame in _frames(reader, patience_s):
+        if frame.opcode is Opcode.PING:
+            writer.write(encode_frame(Opcode.PONG, frame.payload, mask=NO_MASK))
+        elif frame.opcode is Opcode.CLOSE:
+            yield frame.opcode, frame.payload
             return
-        elif frame.opcode in (_CONTINUATION, _TEXT, _BINARY):
+        elif frame.opcode is not Opcode.PONG:
             opcode = frame.opcode or opcode
             parts += frame.payload
             if len(parts) > MAX_MESSAGE_BYTES:
@@ -127,24 +120,16 @@ async def _messages(
                 parts.clear()
 
 
-async def _read_frame(reader: asyncio.StreamReader) -> _Frame:
-    first, second = await reader.readexactly(2)
-    length = second & 0x7F
-    if length == 126:
-        length = int.from_bytes(await reader.readexactly(2), "big")
-    elif length == 127:
-        length = int.from_bytes(await reader.readexactly(8), "big")
-    if second & 0x80 or length > MAX_MESSAGE_BYTES:
-        raise ValueError("a server's frame is not masked and not this large")
-    return _Frame(first & 0x0F, bool(first & 0x80), await reader.readexactly(length))
-
-
-def _masked(opcode: int, payload: bytes) -> bytes:
-    length = len(payload)
-    if length < 126:
-        size = bytes((0x80 | length,))
-    elif length < 65_536:
-        size = bytes((0x80 | 126,)) + length.to_bytes(2, "big")
-    else:
-        size = bytes((0x80 | 127,)) + length.to_bytes(8, "big")
-    return bytes((0x80 | opcode,)) + size + bytes(4) + payload
+async def _frames(reader: asyncio.StreamReader, patience_s: float) -> AsyncIterator[Frame]:
+    buffer = bytearray()
+    while True:
+        async with asyncio.timeout(patience_s):
+            data = await reader.read(READ_BYTES)
+        if not data:
+            return
+        buffer += data
+        end = 0
+        for frame in frames_in(buffer, max_payload_bytes=MAX_MESSAGE_BYTES):
+            yield frame
+            end = frame.end
+        del buffer[:end]

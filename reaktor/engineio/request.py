@@ -14,8 +14,8 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from reaktor.engineio.packets import V3, V4
+from reaktor.web.scope import Scope, header
 
-Scope = Mapping[str, Any]
 MAX_QUERY_FIELDS = 100
 POLLING = "polling"
 WEBSOCKET = "websocket"
@@ -68,21 +68,6 @@ class Request:
     def allow_binary(self) -> bool:
         """Whether this transport may carry bytes as they are (the client did not ask for base64)."""
         return "b64" not in self.query or self.query["b64"] in ("", "0", "false")
-
-    @property
-    def jsonp(self) -> int | None:
-        """The index of the JSONP callback, or None. Digits only: it goes into a script."""
-        digits = "".join(character for character in self.query.get("j", "") if character in "0123456789")[:10]
-        return int(digits) if digits else None
-
-
-def header(scope: Scope, name: bytes) -> str | None:
-    """The first header of this lower-case name, or None."""
-    for key, value in scope["headers"]:
-        if key.lower() == name:
-            text: str = value.decode("latin-1")
-            return text
-    return None
 
 
 def is_origin_allowed(origin: str | None, allowed: tuple[str, ...]) -> bool:

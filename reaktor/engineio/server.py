@@ -5,26 +5,22 @@ Mount it under its path, and keep run() running for as long as requests come.
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable
 
 from reaktor.config.model import EngineIO
 from reaktor.engineio.application import EngineApplication
-from reaktor.engineio.engine import Engine, Receive, Relay, Send
+from reaktor.engineio.engine import Engine, Relay
 from reaktor.engineio.http import HttpTransport
-from reaktor.engineio.request import Scope
 from reaktor.engineio.sid import Worker
 from reaktor.engineio.websocket import WebSocketTransport
+from reaktor.web.scope import Receive, Scope, Send
 
 RESTARTING = 4001
 
 
 class EngineServer:
-    """`worker` goes into every sid; `relay` takes requests whose sid names another one (None: there is no other).
-
-    `allow_jsonp`: docs/adr/0010-jsonp-off.md.
-    """
+    """`worker` goes into every sid; `relay` takes requests whose sid names another one (None: there is no other)."""
 
     def __init__(
         self,
@@ -33,11 +29,10 @@ class EngineServer:
         *,
         worker: tuple[int, int] = (0, 0),
         relay: Relay | None = None,
-        allow_jsonp: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.engine = Engine(options, application, worker=Worker(*worker), relay=relay, clock=clock)
-        self._http = HttpTransport(self.engine, allow_jsonp=allow_jsonp)
+        self._http = HttpTransport(self.engine)
         self._websocket = WebSocketTransport(self.engine)
 
     def __len__(self) -> int:
@@ -70,11 +65,3 @@ class EngineServer:
         """Close every session's transport: Engine.IO `1` to polling clients, this close code to WebSockets."""
         for session in self.engine.registry:
             session.close(code=code)
-
-    async def drain(self, spread_s: float, code: int = RESTARTING) -> None:
-        """stop_accepting(), then close_all() evenly over `spread_s`, so that clients don't all come back at once."""
-        self.stop_accepting()
-        sessions = list(self.engine.registry)
-        for session in sessions:
-            session.close(code=code)
-            await asyncio.sleep(spread_s / len(sessions))

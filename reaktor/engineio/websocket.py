@@ -7,15 +7,15 @@ Source: Engine.IO protocol, "WebSocket", "Upgrade".
 from __future__ import annotations
 
 from reaktor.engineio.application import Refusal
-from reaktor.engineio.engine import Engine, Receive, Send, WorkerGoneError
+from reaktor.engineio.engine import Engine, WorkerGoneError
 from reaktor.engineio.engine_session import EngineSession
 from reaktor.engineio.packets import CloseReason, Codec, PayloadError
 from reaktor.engineio.pipe import Pipe
-from reaktor.engineio.request import WEBSOCKET, EngineError, Request, RequestError, Scope, read_request
-from reaktor.web.wsframe import FRAMES_EXTENSION
+from reaktor.engineio.request import WEBSOCKET, EngineError, Request, RequestError, read_request
+from reaktor.web.close_codes import GOODBYES, NO_CODE, NORMAL
+from reaktor.web.frame_sink import sink_of
+from reaktor.web.scope import Receive, Scope, Send
 
-# Close codes with which a client ends the transport itself: it left a page, or closed it, with or without a code.
-CLIENT_CLOSED_CODES = frozenset({1000, 1001, 1005})
 # UTF-8 takes at most so many bytes for a character.
 _MAX_BYTES_PER_CHARACTER = 4
 
@@ -38,7 +38,7 @@ class WebSocketTransport:
             else:
                 await self._upgrade(request, scope, receive, send)
         except (RequestError, WorkerGoneError):
-            await send({"type": "websocket.close", "code": 1000})
+            await send({"type": "websocket.close", "code": NORMAL})
 
     async def _open(self, request: Request, scope: Scope, receive: Receive, send: Send) -> None:
         if request.transport != WEBSOCKET:
@@ -65,8 +65,7 @@ class WebSocketTransport:
         await self._read(session, pipe, receive)
 
     def _pipe(self, codec: Codec, request: Request, scope: Scope, send: Send) -> Pipe:
-        sink = (scope.get("extensions") or {}).get(FRAMES_EXTENSION)
-        return Pipe(codec, send, sink, self._engine.tasks, allow_binary=request.allow_binary)
+        return Pipe(codec, send, sink_of(scope), self._engine.tasks, allow_binary=request.allow_binary)
 
     async def _read(self, session: EngineSession, pipe: Pipe, receive: Receive) -> None:
         """Hand over what the socket says until it is gone. Cancelled: the server stops, the client is not to blame."""
@@ -75,7 +74,7 @@ class WebSocketTransport:
             while True:
                 message = await receive()
                 if message["type"] == "websocket.disconnect":
-                    if message.get("code", 1005) in CLIENT_CLOSED_CODES:
+                    if message.get("code", NO_CODE) in GOODBYES:
                         reason = CloseReason.CLIENT
                     return
                 self._take(session, pipe, message.get("text"), message.get("bytes"))

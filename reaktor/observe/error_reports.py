@@ -31,7 +31,7 @@ def start(dsn: str) -> None:
         max_request_body_size="never",
         max_breadcrumbs=0,
         auto_session_tracking=False,
-        before_send=lambda event, hint: scrub(event),
+        before_send=lambda event, _hint: scrub(event),
     )
 
 

@@ -45,6 +45,10 @@ COUNTERS = (
     MetricDescription(
         "resyncs", "Times that a worker asked the authority for a snapshot; one at each start is normal."
     ),
+    MetricDescription("replica_junk", "Bus messages that the worker's copy of the membership could not read."),
+    MetricDescription(
+        "commands_dropped", "Commands on the membership let go unsent, since the bus was away for too long."
+    ),
     MetricDescription("feed_repairs", "Times that missing events of a channel were read from the database."),
     MetricDescription("slow_sessions_closed", "Sessions ended because they did not read what they were sent."),
     MetricDescription("bus_dropped", "Bus messages dropped because a worker fell behind with reading; it resyncs."),

@@ -111,11 +111,6 @@ class Connection:
     def is_joined(self, namespace: str) -> bool:
         return (entry := self._namespaces.get(namespace)) is not None and entry.joining is Joining.JOINED
 
-    @property
-    def joined(self) -> list[str]:
-        """The namespaces that the client is in."""
-        return [name for name, entry in self._namespaces.items() if entry.joining is Joining.JOINED]
-
     def is_wanted(self, namespace: str) -> bool:
         """Whether a ConnectRequested is still to be answered; in revision 4 nothing joins where `/` was refused."""
         entry = self._namespaces.get(namespace)

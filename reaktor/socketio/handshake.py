@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qsl
@@ -13,7 +12,7 @@ from reaktor.engineio.engine_session import EngineSession
 
 @dataclass(frozen=True, slots=True)
 class Handshake:
-    """How a client came. `headers` have lower-case names; `at` is Unix seconds; `address` is the TCP peer's.
+    """How a client came. `headers` have lower-case names; `address` is the TCP peer's.
 
     `revision` is Engine.IO's, 3 or 4. `notes` is the application's own: what admit() found out is there in connect().
     """
@@ -23,13 +22,10 @@ class Handshake:
     address: str | None
     transport: str
     revision: int
-    at: float
     notes: dict[str, Any]
 
 
-def handshake_of(
-    session: EngineSession, namespace_query: str = "", clock: Callable[[], float] = time.time
-) -> Handshake:
+def handshake_of(session: EngineSession, namespace_query: str = "") -> Handshake:
     """The handshake of a session; of two parameters with one name the request's wins over the namespace's."""
     request = session.request
     handshake = Handshake(
@@ -38,7 +34,6 @@ def handshake_of(
         address=request.address,
         transport=request.transport,
         revision=session.revision,
-        at=clock(),
         notes=request.notes,
     )
     if not namespace_query:

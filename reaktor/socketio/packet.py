@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, NoReturn
 
+import orjson
+
 from reaktor.engineio.packets import ReadyPacket, well_formed
 
 ROOT = "/"
@@ -110,12 +112,16 @@ def serialize(packet: Packet, *, ascii_only: bool) -> str:
 
 
 def ready_event(name: str, *args: Any, namespace: str = ROOT) -> ReadyPacket:
-    """An event for many sockets of both revisions, encoded once. No bytes in it. Raises TypeError, ValueError."""
-    return ReadyPacket(serialize(Packet(PacketType.EVENT, namespace, [name, *args]), ascii_only=False))
+    """An event for many sockets of both revisions, encoded once. Raises TypeError: no JSON, bytes among others.
+
+    A fan-out encodes each event here, hence the quickest encoder.
+    """
+    head = serialize(Packet(PacketType.EVENT, namespace), ascii_only=False)
+    return ReadyPacket(head + orjson.dumps([name, *args]).decode())
 
 
 def ready_ack(number: int, *args: Any, namespace: str = ROOT) -> ReadyPacket:
-    """The answer to a client's event `number`, to be sent among ready events. Raises as ready_event()."""
+    """The answer to a client's event `number`, to be sent among ready events. Raises TypeError, ValueError: no JSON."""
     return ReadyPacket(serialize(Packet(PacketType.ACK, namespace, list(args), number), ascii_only=False))
 
 

@@ -10,20 +10,21 @@ from collections.abc import Callable, Iterable
 
 from reaktor.config.model import EngineIO
 from reaktor.engineio.application import Refusal
-from reaktor.engineio.engine import Receive, Relay, Send
+from reaktor.engineio.engine import Relay
 from reaktor.engineio.engine_session import EngineSession
 from reaktor.engineio.packets import CloseReason
-from reaktor.engineio.request import POLLING, Scope
-from reaktor.engineio.server import RESTARTING, EngineServer
+from reaktor.engineio.request import POLLING
+from reaktor.engineio.server import EngineServer
 from reaktor.engineio.tasks import Tasks
 from reaktor.socketio.application import Application
 from reaktor.socketio.client import Client
 from reaktor.socketio.handshake import handshake_of
 from reaktor.socketio.packet import ROOT
+from reaktor.web.scope import Receive, Scope, Send
 
 
 class SocketIOServer:
-    """`namespaces` are those that may be joined; `worker`, `relay` and `allow_jsonp` as in EngineServer."""
+    """`namespaces` are those that may be joined; `worker` and `relay` as in EngineServer."""
 
     def __init__(
         self,
@@ -33,7 +34,6 @@ class SocketIOServer:
         namespaces: Iterable[str] = (ROOT,),
         worker: tuple[int, int] = (0, 0),
         relay: Relay | None = None,
-        allow_jsonp: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._options = options
@@ -41,7 +41,7 @@ class SocketIOServer:
         # Revision 4 joins everybody to `/`.
         self._namespaces = frozenset(namespaces) | {ROOT}
         self._tasks = Tasks()
-        self.engine = EngineServer(options, self, worker=worker, relay=relay, allow_jsonp=allow_jsonp, clock=clock)
+        self.engine = EngineServer(options, self, worker=worker, relay=relay, clock=clock)
 
     def __len__(self) -> int:
         """Live Engine.IO sessions."""
@@ -61,10 +61,6 @@ class SocketIOServer:
     def stop_accepting(self) -> None:
         """Refuse handshakes from now on with 503; sessions live on."""
         self.engine.stop_accepting()
-
-    async def drain(self, spread_s: float, code: int = RESTARTING) -> None:
-        """Send everybody away so that they come back: Engine.IO `1` or this close code, never `41`; over `spread_s`."""
-        await self.engine.drain(spread_s, code)
 
     # EngineApplication
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, Protocol
 
 from reaktor.engineio.engine_session import EngineSession
 from reaktor.engineio.packets import ReadyBatch, ReadyPacket
+from reaktor.engineio.server import RESTARTING
 from reaktor.socketio.connection import AckCallback, Connection, Message
 from reaktor.socketio.handshake import Handshake
 from reaktor.socketio.packet import ROOT, ready_ack
 
-RESTARTING = 4001
 # What may be emitted before the client has been told that it joined.
 MAX_HELD = 10_000
 
@@ -94,11 +93,6 @@ class Socket:
         return f"{self._client.session.label}{suffix}"
 
     @property
-    def transport(self) -> str:
-        """`polling` or `websocket`, as of now."""
-        return self._client.session.transport
-
-    @property
     def is_connected(self) -> bool:
         return self._is_joined and not self._client.session.is_closed
 
@@ -119,18 +113,6 @@ class Socket:
             self._hold(messages)
         else:
             self._client.say(messages)
-
-    async def emit_and_wait(self, name: str, *args: Any, timeout_s: float) -> Sequence[Any]:
-        """emit(), and the arguments of its ack. Raises TimeoutError."""
-        answer: asyncio.Future[Sequence[Any]] = asyncio.get_running_loop().create_future()
-
-        def on_ack(values: Sequence[Any]) -> None:
-            if not answer.done():
-                answer.set_result(values)
-
-        self.emit(name, *args, ack=on_ack)
-        async with asyncio.timeout(timeout_s):
-            return await answer
 
     def emit_ready(self, packet: ReadyPacket) -> None:
         """Send one ready event of this namespace."""

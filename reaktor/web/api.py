@@ -25,13 +25,11 @@ from rest_framework.views import APIView
 
 from reaktor.errors import ErrorDetail
 from reaktor.limits.rates import Allowance, Limit, Rates, Unmetered
+from reaktor.numbers import MAX_INTEGER
 from reaktor.web import openapi  # noqa: F401  registers itself
 
 READS = Unmetered("reads change nothing, and the threads of REST bound how many run at once")
 _DIGITS = re.compile(r"[0-9]{1,18}")
-MAX_INTEGER = 2**53 - 1
-"""What every JSON reader can hold; no counter of ours gets there."""
-S = TypeVar("S", bound="serializers.Serializer[Any]")
 M = TypeVar("M", bound=Callable[..., Any])
 Input = type[serializers.Serializer[Any]]
 

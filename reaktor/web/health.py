@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import orjson
-
 from reaktor import __version__
 from reaktor.addresses import IpNetwork
 from reaktor.db.database import probe
 from reaktor.errors import ReaktorError
 from reaktor.process import node
 from reaktor.web.insiders import is_insider
+from reaktor.web.reply import NO_STORE, json_reply
+from reaktor.web.scope import Receive, Scope, Send
 
 
 class HealthApplication:
@@ -24,16 +24,16 @@ class HealthApplication:
     def __init__(self, allow: tuple[IpNetwork, ...] = ()) -> None:
         self._allow = allow
 
-    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] == "/healthz":
-            await _answer(send, 200, {"status": "ok"})
+            await json_reply(200, {"status": "ok"}, NO_STORE).send(scope, send)
             return
         parts = await self._parts()
         is_ready = all(parts.values())
         body: dict[str, Any] = {"status": "ready" if is_ready else "not ready"}
         if is_insider(scope, self._allow):
             body |= {**parts, "version": __version__}
-        await _answer(send, 200 if is_ready else 503, body)
+        await json_reply(200 if is_ready else 503, body, NO_STORE).send(scope, send)
 
     async def _parts(self) -> dict[str, bool]:
         running = node.current()
@@ -46,9 +46,3 @@ class HealthApplication:
             database = False
         status = running.runtime.status()
         return {"database": database, "bus": status["bus"], "replica": status["in_step"]}
-
-
-async def _answer(send: Any, status: int, body: dict[str, Any]) -> None:
-    headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": orjson.dumps(body)})

@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable
-from typing import Any
 
-from reaktor.addresses import IpNetwork
+from reaktor.addresses import IpNetwork, parse_address
+from reaktor.web.scope import Scope, came_privately, header
 
-_FORWARDED = {b"x-forwarded-for", b"forwarded"}
+_FORWARDED = (b"x-forwarded-for", b"forwarded")
 
 
-def is_insider(scope: dict[str, Any], allow: Iterable[IpNetwork]) -> bool:
+def is_insider(scope: Scope, allow: Iterable[IpNetwork]) -> bool:
     """Whether this request's client (as reaktor.cluster.daphne resolved it) may.
 
     Being on this machine counts only without a word of forwarding: a proxy here that nobody declared as trusted would
     make an insider of the whole world.
     """
-    client = scope.get("client")
-    if not client:
-        # A private Unix socket has no address; only processes of this user reach it.
+    if came_privately(scope):
         return True
-    try:
-        address = ipaddress.ip_address(client[0])
-    except ValueError:
+    address = parse_address(scope["client"][0])
+    if address is None:
         return False
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
-    if any(address.version == network.version and address in network for network in allow):
+    if any(address in network for network in allow):
         return True
-    return address.is_loopback and not any(name in _FORWARDED for name, _ in scope.get("headers", ()))
+    return address.is_loopback and all(header(scope, name) is None for name in _FORWARDED)

@@ -18,6 +18,8 @@ from reaktor.observe.exposition import CONTENT_TYPE, exposition
 from reaktor.observe.memory import rss_bytes
 from reaktor.observe.metrics import added
 from reaktor.web.insiders import is_insider
+from reaktor.web.reply import NO_STORE, Reply, bytes_reply, text_reply
+from reaktor.web.scope import Receive, Scope, Send
 
 logger = logging.getLogger(__name__)
 
@@ -42,19 +44,19 @@ class MetricsApplication:
         self._allow = allow
         self._answering: asyncio.Task[bytes] | None = None
 
-    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await (await self._reply(scope)).send(scope, send)
+
+    async def _reply(self, scope: Scope) -> Reply:
         if not is_insider(scope, self._allow):
-            await _answer(send, 404, b"There is nothing here.\n")
-            return
+            return text_reply(404, "There is nothing here.\n", NO_STORE)
         if scope["method"] not in {"GET", "HEAD"}:
-            await _answer(send, 405, b"GET or HEAD.\n", (b"allow", b"GET, HEAD"))
-            return
+            return text_reply(405, "GET or HEAD.\n", NO_STORE, (b"allow", b"GET, HEAD"))
         try:
             body = await asyncio.shield(self._shared())
         except UnavailableError as error:
-            await _answer(send, 503, f"{error.message}\n".encode())
-            return
-        await _answer(send, 200, body if scope["method"] == "GET" else b"", kind=CONTENT_TYPE.encode())
+            return text_reply(503, f"{error.message}\n", NO_STORE)
+        return bytes_reply(200, CONTENT_TYPE.encode(), body, NO_STORE)
 
     def _shared(self) -> asyncio.Task[bytes]:
         if self._answering is None or self._answering.done():
@@ -65,11 +67,3 @@ class MetricsApplication:
         picture = await self._source()
         # With many workers that is a lot of text; the loop has sessions to serve.
         return await asyncio.to_thread(exposition, picture)
-
-
-async def _answer(
-    send: Any, status: int, body: bytes, *headers: tuple[bytes, bytes], kind: bytes = b"text/plain; charset=utf-8"
-) -> None:
-    named = [(b"content-type", kind), (b"cache-control", b"no-store"), *headers]
-    await send({"type": "http.response.start", "status": status, "headers": named})
-    await send({"type": "http.response.body", "body": body})

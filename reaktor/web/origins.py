@@ -7,19 +7,12 @@ Source: the native protocol, "Connecting".
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 from urllib.parse import urlsplit
 
-
-def header(scope: dict[str, Any], name: bytes) -> str | None:
-    """The first header of that (lower-case) name, or None."""
-    for key, value in scope.get("headers", ()):
-        if key == name:
-            return bytes(value).decode("latin-1")
-    return None
+from reaktor.web.scope import Scope, header
 
 
-def is_allowed_origin(scope: dict[str, Any], allowed: Sequence[str]) -> bool:
+def is_allowed_origin(scope: Scope, allowed: Sequence[str]) -> bool:
     """`allowed`: exact origins (`https://chat.example`), or `*`. Empty: the origin's host must be the Host header's."""
     origin = header(scope, b"origin")
     if origin is None or "*" in allowed:

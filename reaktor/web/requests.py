@@ -9,20 +9,20 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 from urllib.parse import quote
 
 from reaktor.observe.logcontext import REQUEST_ID, SESSION, new_request_id
+from reaktor.web.close_codes import NORMAL
+from reaktor.web.reply import Header
+from reaktor.web.scope import Receive, Send
 
 logger = logging.getLogger("reaktor.access")
 
 HEADER = b"x-request-id"
 TRUSTED_ID = "reaktor.request_id"
 """Where a scope holds the id that a trusted proxy gave."""
-
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
 class Requests:
@@ -49,7 +49,7 @@ class Requests:
             elif message["type"] == "websocket.accept":
                 outcome = "accepted"
             elif message["type"] == "websocket.close":
-                outcome = message.get("code", 1000)
+                outcome = message.get("code", NORMAL)
             await send(message)
 
         try:
@@ -59,7 +59,7 @@ class Requests:
                 _log(scope, outcome, time.monotonic() - started)
 
 
-def _without_id(headers: Any) -> list[tuple[bytes, bytes]]:
+def _without_id(headers: Iterable[Header]) -> list[Header]:
     """The answer of another worker says the id already."""
     return [each for each in headers if each[0].lower() != HEADER]
 

@@ -11,9 +11,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from io import BytesIO
-from typing import Any
 
 from django.core import signals
 from django.core.exceptions import RequestDataTooBig
@@ -25,20 +23,13 @@ from django.urls import set_script_prefix
 
 from reaktor.errors import InvalidError, TooLargeError, UnavailableError
 from reaktor.observe.logcontext import run_in_context
+from reaktor.web.reply import Header, Reply
 from reaktor.web.rest import json_error
+from reaktor.web.scope import Receive, Scope, Send
 
 logger = logging.getLogger(__name__)
 
 RETRY_AFTER_S = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A finished response: everything in memory, ready for the loop to send."""
-
-    status: int
-    headers: list[tuple[bytes, bytes]]
-    body: bytes
 
 
 class ThreadHandler(BaseHandler):
@@ -48,19 +39,19 @@ class ThreadHandler(BaseHandler):
         super().__init__()
         self.load_middleware()
 
-    def answer(self, scope: dict[str, Any], body: bytes) -> Answer:
+    def answer(self, scope: Scope, body: bytes) -> Reply:
         """Run one request in this thread. Never raises: what no handler foresaw is a 500."""
         set_script_prefix(scope.get("root_path", "") or "/")
         signals.request_started.send(sender=self.__class__, scope=scope)
         response = self._response(scope, body)
         try:
             parts: Iterable[bytes] = response if response.streaming else [response.content]  # type: ignore[attr-defined]
-            return Answer(response.status_code, encoded_headers(response), b"".join(parts))
+            return Reply(response.status_code, encoded_headers(response), b"".join(parts))
         finally:
             # Sends request_finished, which gives back database connections that are broken or too old.
             response.close()
 
-    def _response(self, scope: dict[str, Any], body: bytes) -> HttpResponseBase:
+    def _response(self, scope: Scope, body: bytes) -> HttpResponseBase:
         try:
             request = ASGIRequest(scope, BytesIO(body))
         except UnicodeDecodeError:
@@ -74,7 +65,7 @@ class ThreadHandler(BaseHandler):
         return response
 
 
-def encoded_headers(response: HttpResponseBase) -> list[tuple[bytes, bytes]]:
+def encoded_headers(response: HttpResponseBase) -> list[Header]:
     headers = [(name.encode("ascii"), value.encode("latin-1")) for name, value in response.items()]
     cookies = (cookie.output(header="").strip().encode("ascii") for cookie in response.cookies.values())
     return headers + [(b"Set-Cookie", cookie) for cookie in cookies]
@@ -87,19 +78,19 @@ class ThreadedDjango:
     """
 
     def __init__(self, *, threads: int, waiting: int, max_body_bytes: int) -> None:
-        self._answer: Callable[[dict[str, Any], bytes], Answer] = ThreadHandler().answer
+        self._answer: Callable[[Scope, bytes], Reply] = ThreadHandler().answer
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="rest")
         self._places = threads + waiting
         self._taken = 0
         self._max_body_bytes = max_body_bytes
 
-    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         body = await self._body(receive)
         if body is None:
             return
-        await _send(send, await self._run(scope, body), is_head=scope["method"] == "HEAD")
+        await (await self._run(scope, body)).send(scope, send)
 
-    async def _run(self, scope: dict[str, Any], body: bytes) -> Answer:
+    async def _run(self, scope: Scope, body: bytes) -> Reply:
         if len(body) > self._max_body_bytes:
             return _refusal(TooLargeError(f"A request body has at most {self._max_body_bytes} bytes."))
         if self._taken >= self._places:
@@ -109,10 +100,10 @@ class ThreadedDjango:
         future.add_done_callback(self._done)
         return await future
 
-    def _done(self, future: asyncio.Future[Answer]) -> None:
+    def _done(self, future: asyncio.Future[Reply]) -> None:
         self._taken -= 1
 
-    async def _body(self, receive: Any) -> bytes | None:
+    async def _body(self, receive: Receive) -> bytes | None:
         """The body, or a little more than the bound of it; None when the client went away."""
         chunks: list[bytes] = []
         size = 0
@@ -127,15 +118,10 @@ class ThreadedDjango:
                 return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     def close(self) -> None:
-        """Refuse nothing, start nothing: end the threads as they become idle."""
+        """For tests: end the threads as they become idle. Those of a server end with its process."""
         self._executor.shutdown(wait=False, cancel_futures=True)
 
 
-def _refusal(error: TooLargeError | UnavailableError) -> Answer:
+def _refusal(error: TooLargeError | UnavailableError) -> Reply:
     response: HttpResponse = json_error(error)
-    return Answer(response.status_code, encoded_headers(response), response.content)
-
-
-async def _send(send: Any, answer: Answer, *, is_head: bool) -> None:
-    await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
-    await send({"type": "http.response.body", "body": b"" if is_head else answer.body})
+    return Reply(response.status_code, encoded_headers(response), response.content)

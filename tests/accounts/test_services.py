@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import bcrypt
 import pytest
-from django.db import connection, connections
+from django.db import connection
 from django.db.models.functions import Lower
 from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 
@@ -24,10 +24,10 @@ from reaktor.errors import (
     NameTakenError,
     NotAuthenticatedError,
     RateLimitedError,
-    ReaktorError,
 )
 from reaktor.process import announce
 from tests.support.rest import PASSWORD, register
+from tests.support.threads import at_once
 
 pytestmark = pytest.mark.django_db
 
@@ -235,32 +235,12 @@ def test_a_renamed_account_keeps_its_tokens_and_its_sessions_are_told_to_come_ba
     assert said[0][2]["code"] == CloseCode.RESYNC_NEEDED
 
 
-def at_once(count: int, call: Callable[[], object]) -> list[object]:
-    """The results (or errors) of calls that start together, each in a thread with a connection of its own."""
-    barrier = threading.Barrier(count)
-    results: list[object] = []
-
-    def run() -> None:
-        barrier.wait(10)
-        try:
-            results.append(call())
-        except ReaktorError as error:
-            results.append(error)
-        finally:
-            connections.close_all()
-
-    threads = [threading.Thread(target=run) for _ in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
-    return results
-
-
 @pytest.mark.django_db(transaction=True)
 def test_of_many_who_register_one_name_at_once_one_wins() -> None:
-    names = iter(["Racer", "racer", "RACER", "rAcer"])
-    results = at_once(4, lambda: services.user_register(username=next(names), password=PASSWORD, strict=False))
+    names = ["Racer", "racer", "RACER", "rAcer"]
+    results = at_once(
+        *[partial(services.user_register, username=name, password=PASSWORD, strict=False) for name in names]
+    )
     assert sorted(type(result).__name__ for result in results) == ["NameTakenError"] * 3 + ["User"]
     assert User.objects.filter(username__iexact="racer").count() == 1
 
@@ -268,7 +248,7 @@ def test_of_many_who_register_one_name_at_once_one_wins() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_of_many_who_use_one_refresh_token_at_once_one_gets_a_pair() -> None:
     pair = services.tokens_issue(register("ada"))
-    results = at_once(4, lambda: services.tokens_refresh(pair["refresh"]))
+    results = at_once(*[partial(services.tokens_refresh, pair["refresh"])] * 4)
     assert sorted(type(result).__name__ for result in results) == ["NotAuthenticatedError"] * 3 + ["dict"]
 
 

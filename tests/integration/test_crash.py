@@ -25,7 +25,6 @@ class Sender:
         self.server, self.channel, self.name = server, channel, name
         self.token = server.account()[1]
         self.acknowledged: dict[str, dict[str, Any]] = {}
-        self.attempts = 0
         self.is_over = False
 
     async def run(self) -> None:
@@ -50,7 +49,6 @@ class Sender:
                     return
                 text = f"{self.name} {number}"
                 if text not in self.acknowledged:
-                    self.attempts += 1
                     self.acknowledged[text] = await client.post(self.channel, text, nonce=text)
         finally:
             await client.close()

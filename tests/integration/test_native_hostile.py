@@ -12,6 +12,7 @@ import time
 import pytest
 import websockets
 
+from reaktor.web.websocket_frames import NO_MASK, Opcode, encode_frame
 from tests.conftest import MakeServer
 from tests.integration.conftest import Connect
 from tests.support.native import NativeClient, Refused
@@ -151,10 +152,8 @@ def sleeper(port: int, token: str, channel: str) -> socket.socket:
     return slow
 
 
-def masked(frame: dict[str, object]) -> bytes:
-    payload = json.dumps(frame).encode()
-    length = bytes([0x80 | len(payload)]) if len(payload) < 126 else b"\xfe" + len(payload).to_bytes(2, "big")
-    return b"\x81" + length + b"\0\0\0\0" + payload
+def masked(request: dict[str, object]) -> bytes:
+    return encode_frame(Opcode.TEXT, json.dumps(request).encode(), mask=NO_MASK)
 
 
 def everything_from(slow: socket.socket) -> bytes:

@@ -11,7 +11,6 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from reaktor.engineio import jsonp
 from reaktor.engineio.codec_v3 import CODEC_V3
 from reaktor.engineio.codec_v4 import CODEC_V4, SEPARATOR
 from reaktor.engineio.packets import V3, V4, Packet, PacketType, PayloadError, ReadyPacket
@@ -113,7 +112,6 @@ def test_junk_raises_the_codecs_own_error_or_none(body: bytes, is_binary: bool) 
             lambda codec=codec: codec.decode_payload(body, is_binary=is_binary, max_packets=MAX_PACKETS),
             lambda codec=codec: codec.decode_frame(body),
             lambda codec=codec: codec.decode_frame(body.decode("utf-8", "replace")),
-            lambda: jsonp.unwrap(body),
         ):
             with contextlib.suppress(PayloadError):
                 decode()
@@ -129,14 +127,6 @@ def test_a_changed_payload_raises_the_codecs_own_error_or_none(sent: list[Packet
         body[at : at + data.draw(st.integers(0, 3))] = data.draw(st.binary(max_size=3))
         with contextlib.suppress(PayloadError):
             codec.decode_payload(bytes(body), is_binary=payload.is_binary, max_packets=MAX_PACKETS)
-
-
-@cheap
-@given(texts)
-def test_jsonp_carries_any_text(text: str) -> None:
-    script = jsonp.wrap(3, text.encode())
-    assert script.isascii()
-    assert json.loads(script[len(b"___eio[3](") : -2]) == text
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from chat.domain.ids import ChannelKey, SessionId, UserId, WorkerId
 from chat.membership import protocol as m
 from chat.membership.replica import OfferKind, Replica
 from chat.membership.state import MembershipState
-from tests.support.membership import LINGERS, NO_GRACE, Shown, session_info
+from tests.support.membership import FIRST, LINGERS, NO_GRACE, Shown, session_info, transitions_of
 from tests.support.membership_world import World
 
 USERS = [UserId(name) for name in ("ann", "bob")]
@@ -77,7 +77,7 @@ class StateAgainstModel(RuleBasedStateMachine):
         assert not again.changes, "a repeated command changed something"
         offer = self.replica.offer(m.Batch(1, first, result.changes), 0.0)
         assert offer.kind is OfferKind.APPLIED
-        self.shown.fold(offer.transitions)
+        self.shown.fold(transitions_of(offer))
         return result.refusal
 
     def any_session(self, index: int) -> SessionId:
@@ -257,10 +257,10 @@ class StateAgainstModel(RuleBasedStateMachine):
 
     @invariant()
     def a_snapshot_is_the_state(self) -> None:
-        copy = MembershipState(1)
-        copy.restore(self.state.snapshot())
+        copy = Replica(FIRST)
+        copy.restore(self.state.snapshot(), 0.0)
         assert copy.digest() == self.state.digest()
-        copy.roster.invariants()
+        copy.invariants()
 
 
 StateAgainstModel.TestCase.settings = settings(max_examples=350, stateful_step_count=25, deadline=None)
@@ -291,7 +291,7 @@ def test_in_whatever_order_batches_come_the_replica_ends_where_the_state_is(prog
     mixed = batches + [batch for batch in batches if chance.random() < 0.3]
     chance.shuffle(mixed)
     for batch in mixed:
-        shown.fold(feeder.offer(batch, 0.0).transitions)
+        shown.fold(transitions_of(feeder.offer(batch, 0.0)))
     assert feeder.is_in_step
     assert feeder.digest() == straight.digest() == state.digest()
     shown.matches(feeder)

@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from chat.domain.events import Event, EventType
 from chat.transports.native import protocol
 from chat.transports.native.asyncapi import document, request_schema
-from chat.transports.native.operations import MAX_INTEGER, OPERATIONS, Operation
+from chat.transports.native.operations import OPERATIONS, Operation
 from chat.transports.native.protocol import BadFrameError, Request
-from chat.transports.native.sink import _payloads
 from reaktor.errors import Bye, CloseCode, ErrorCode, InvalidError
+from reaktor.numbers import MAX_INTEGER
+from reaktor.web.websocket_frames import frames_in
 
 SCALARS = st.one_of(
     st.none(),
@@ -33,6 +34,11 @@ VALUES = st.recursive(
 VALIDATORS = {name: jsonschema.Draft202012Validator(request_schema(each)) for name, each in OPERATIONS.items()}
 
 
+def read(frames: bytes) -> list[Any]:
+    """What the frames say."""
+    return [json.loads(frame.payload) for frame in frames_in(frames)]
+
+
 def outcome(text: str | bytes) -> Request | BadFrameError:
     """What parse() makes of it; anything but these two fails the test."""
     try:
@@ -40,7 +46,7 @@ def outcome(text: str | bytes) -> Request | BadFrameError:
     except BadFrameError as error:
         bad = error
     assert bad.error.code in {ErrorCode.INVALID, ErrorCode.UNKNOWN_OPERATION}
-    assert json.loads(b"".join(_payloads(protocol.refusal(bad.request_id, bad.error))))["ok"] is False
+    assert read(protocol.refusal(bad.request_id, bad.error))[0]["ok"] is False
     return bad
 
 
@@ -191,17 +197,17 @@ def test_what_we_write_reads_back_as_it_was(text, seq) -> None:
     encoded = protocol.FORMAT.encode(event)
     assert encoded is not None
     joined = encoded + protocol.answer(seq, {"text": text}) + protocol.refusal(text, InvalidError(text or "x"))
-    first, second, third = (json.loads(payload) for payload in _payloads(joined))
+    first, second, third = read(joined)
     assert first == {"event": "message.new", "seq": seq, "data": {"text": text}}
     assert second == {"re": seq, "ok": True, "data": {"text": text}}
     assert (third["re"], third["error"]["code"]) == (text, "invalid")
 
 
 def test_bye_says_when_to_come_back_only_where_one_may() -> None:
-    (payload,) = _payloads(protocol.bye(Bye(CloseCode.RESTARTING, retry_after_s=2.5)))
-    assert json.loads(payload)["data"] == {"code": 4001, "reason": "restarting", "retry_after": 2.5}
-    (payload,) = _payloads(protocol.bye(Bye(CloseCode.BANNED)))
-    assert json.loads(payload)["data"] == {"code": 4502, "reason": "banned"}
+    (said,) = read(protocol.bye(Bye(CloseCode.RESTARTING, retry_after_s=2.5)))
+    assert said["data"] == {"code": 4001, "reason": "restarting", "retry_after": 2.5}
+    (said,) = read(protocol.bye(Bye(CloseCode.BANNED)))
+    assert said["data"] == {"code": 4502, "reason": "banned"}
 
 
 def test_the_document_is_made_of_valid_schemas_and_references() -> None:

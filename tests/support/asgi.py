@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from reaktor.web.wsframe import FRAMES_EXTENSION
+from reaktor.web.frame_sink import FRAMES_EXTENSION
+from reaktor.web.websocket_frames import frames_in
 
 CLIENT = ("203.0.113.7", 40000)
 WAIT_S = 5.0
@@ -107,16 +108,9 @@ class RecordingSink:
         self.is_aborted = True
 
     def texts(self) -> list[str]:
-        """The text frames so far (payloads up to 64 KiB), and forget them."""
-        found: list[str] = []
-        data = bytes(self.data)
+        """The text frames so far, and forget them."""
+        found = [each.payload.decode() for each in frames_in(self.data)]
         self.data.clear()
-        while data:
-            length, start = data[1], 2
-            if length == 126:
-                length, start = int.from_bytes(data[2:4], "big"), 4
-            found.append(data[start : start + length].decode())
-            data = data[start + length :]
         return found
 
 

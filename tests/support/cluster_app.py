@@ -10,7 +10,9 @@ import os
 import time
 
 from reaktor.observe.memory import rss_bytes
-from reaktor.web.wsframe import FRAMES_EXTENSION, text_frame
+from reaktor.web.frame_sink import sink_of
+from reaktor.web.reply import json_reply
+from reaktor.web.websocket_frames import text_frame
 
 if os.path.exists(os.environ.get("TEST_BROKEN_IF", "")):
     raise SyntaxError("broken on purpose")
@@ -34,13 +36,6 @@ def _who(scope):
     return {"worker": _worker(), "pid": os.getpid(), "client": scope["client"], "scheme": scope["scheme"]}
 
 
-async def _answer(send, data, status=200):
-    body = json.dumps(data).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
-
-
 async def _http(scope, receive, send):
     path = scope["path"]
     body, more = b"", True
@@ -59,11 +54,11 @@ async def _http(scope, receive, send):
     if path == "/slow":
         await asyncio.sleep(float(scope["query_string"] or b"1"))
     if path == "/echo":
-        await _answer(send, {"bytes": len(body)})
+        await json_reply(200, {"bytes": len(body)}).send(scope, send)
     elif path == "/rss":
-        await _answer(send, {"rss": rss_bytes(os.getpid())})
+        await json_reply(200, {"rss": rss_bytes(os.getpid())}).send(scope, send)
     else:
-        await _answer(send, _who(scope))
+        await json_reply(200, _who(scope)).send(scope, send)
 
 
 async def _websocket(scope, receive, send):
@@ -103,7 +98,7 @@ async def _obey(text, scope, send):
     elif word == "!fail":
         raise RuntimeError("a secret of the application")
     elif word == "!flood":
-        sink = scope["extensions"][FRAMES_EXTENSION]
+        sink = sink_of(scope)
         for number in range(int(argument)):
             sink.write(text_frame(b"sink %d" % number))
             await send({"type": "websocket.send", "text": f"asgi {number}"})

@@ -17,11 +17,12 @@ from typing import Any
 
 from reaktor.config.environment import config_from
 from reaktor.config.model import EngineIO
-from reaktor.engineio.engine import Receive, Relay, Send
+from reaktor.engineio.engine import Relay
 from reaktor.engineio.relay import UnixRelay
-from reaktor.engineio.request import Scope
 from reaktor.engineio.server import EngineServer
 from reaktor.socketio.server import SocketIOServer
+from reaktor.web.reply import text_reply
+from reaktor.web.scope import Receive, Scope, Send
 from tests.support.engineio_echo import Echo
 from tests.support.socketio_suite_app import NAMESPACES, SuiteApplication
 
@@ -29,15 +30,11 @@ from tests.support.socketio_suite_app import NAMESPACES, SuiteApplication
 class ConformanceApplication:
     """Both servers behind their paths, as one ASGI application; they run from the first request on, or inside run()."""
 
-    def __init__(
-        self, options: EngineIO, *, worker: tuple[int, int] = (0, 0), relay: Relay | None = None, jsonp: bool = False
-    ) -> None:
+    def __init__(self, options: EngineIO, *, worker: tuple[int, int] = (0, 0), relay: Relay | None = None) -> None:
         self.echo = Echo()
         self.suite = SuiteApplication()
-        self.engineio = EngineServer(options, self.echo, worker=worker, relay=relay, allow_jsonp=jsonp)
-        self.socketio = SocketIOServer(
-            options, self.suite, namespaces=NAMESPACES, worker=worker, relay=relay, allow_jsonp=jsonp
-        )
+        self.engineio = EngineServer(options, self.echo, worker=worker, relay=relay)
+        self.socketio = SocketIOServer(options, self.suite, namespaces=NAMESPACES, worker=worker, relay=relay)
         self._running: list[asyncio.Task[None]] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -48,8 +45,7 @@ class ConformanceApplication:
         elif scope["path"].startswith("/socket.io/"):
             await self.socketio(scope, receive, send)
         elif scope["type"] == "http":
-            await send({"type": "http.response.start", "status": 404, "headers": []})
-            await send({"type": "http.response.body", "body": b"not found\n"})
+            await text_reply(404, "not found\n").send(scope, send)
         else:
             await send({"type": "websocket.close"})
 
@@ -93,7 +89,6 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--unix", type=Path, help="listen on this Unix socket, too")
     parser.add_argument("--worker", default="0.0", help="slot.incarnation in the sids")
     parser.add_argument("--relay", help="where other workers listen, with {slot} and {incarnation} in it")
-    parser.add_argument("--jsonp", action="store_true", help="allow JSONP polling")
     given = parser.parse_args(arguments)
     options = config_from(os.environ).engineio
     slot, incarnation = map(int, given.worker.split("."))
@@ -104,15 +99,7 @@ def main(arguments: list[str]) -> None:
             patience_s=options.ping_interval_s + options.ping_timeout_s + 5,
             max_body_bytes=options.max_payload_bytes,
         )
-    serve(
-        given.port,
-        options,
-        unix=given.unix,
-        plain=given.plain,
-        worker=(slot, incarnation),
-        relay=relay,
-        jsonp=given.jsonp,
-    )
+    serve(given.port, options, unix=given.unix, plain=given.plain, worker=(slot, incarnation), relay=relay)
 
 
 if __name__ == "__main__":

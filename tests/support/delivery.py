@@ -7,7 +7,6 @@ edits and deletions of one channel and answers what the store would answer after
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from random import Random
 from typing import Any
 
@@ -47,7 +46,6 @@ class FakeSession(LiveSession):
         self.unsent = 0
         self.writes: list[list[Any]] = []
         self.closed: list[Bye] = []
-        self.on_write: Callable[[], None] = lambda: None
 
     @property
     def unsent_bytes(self) -> int:

@@ -42,9 +42,9 @@ def upgrade_of(query: str) -> str:
 class Served:
     """The server, its application, and clients of it."""
 
-    def __init__(self, options: EngineIO = OPTIONS, **arguments: bool) -> None:
+    def __init__(self, options: EngineIO = OPTIONS) -> None:
         self.echo = Echo()
-        self.server = EngineServer(options, self.echo, **arguments)
+        self.server = EngineServer(options, self.echo)
         self.http = HttpClient(self.server)
 
     @asynccontextmanager

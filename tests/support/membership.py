@@ -29,7 +29,7 @@ from chat.membership.protocol import (
     SessionExited,
     Transition,
 )
-from chat.membership.replica import Replica
+from chat.membership.replica import Offer, Replica
 from reaktor.config.model import MembershipTimings
 from reaktor.process.bus import Bus
 
@@ -105,16 +105,25 @@ class Shown:
             for user_id, _, status in replica.members(channel)
         }
         assert self.members == shown, "the transitions told something else than what is shown"
-        own = {session_id: set(replica.channels_of(session_id)) for session_id in replica.own_sessions()}
+        own = {session_id: set(channels_of(replica, session_id)) for session_id in replica.own_sessions()}
         entered = {session_id: channels for session_id, channels in self.entered.items() if channels}
         assert entered == {session_id: channels for session_id, channels in own.items() if channels}
 
 
-def shown_by(replica: Replica) -> dict[tuple[ChannelKey, UserId], Status]:
-    """Who is in which channel with which status, as the replica answers."""
-    return {
-        (channel, user_id): status for channel in replica.counts() for user_id, _, status in replica.members(channel)
-    }
+def transitions_of(offer: Offer) -> tuple[Transition, ...]:
+    """What an offer tells, all its steps together."""
+    return tuple(transition for step in offer.steps for transition in step.transitions)
+
+
+def outcomes_of(offer: Offer) -> tuple[Outcome, ...]:
+    """The commands that an offer says are decided, all its steps together."""
+    return tuple(outcome for step in offer.steps for outcome in step.outcomes)
+
+
+def channels_of(replica: Replica, session_id: SessionId) -> frozenset[ChannelKey]:
+    """Where a session is, in no channel when the replica does not know it."""
+    entry = replica.session(session_id)
+    return frozenset() if entry is None else frozenset(entry.channels)
 
 
 class Node:
@@ -152,7 +161,7 @@ class Node:
         for session_id, info in self.live.items():
             entry = self.replica.session(session_id)
             status = Status.ONLINE if entry is None else entry.status
-            found.append(AnnouncedSession(info, status, self.replica.channels_of(session_id)))
+            found.append(AnnouncedSession(info, status, channels_of(self.replica, session_id)))
         return found
 
     def _on_transitions(self, transitions: Sequence[Transition]) -> None:

@@ -73,7 +73,6 @@ class World:
         self.workers = [SimulatedWorker(WorkerId(slot, 1), self.up) for slot in range(slots)]
         self.deaths: dict[WorkerId, float] = {}
         self.sessions = 0
-        self._last_seq = 0
         self.log: list[str] = []
 
     # -- the program ----------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from chat.domain.sessions import SessionInfo, Status
 from chat.membership.protocol import AnnouncedSession, Batch, Command, Connect, Disconnect, Hello, Outcome, SessionEnded
 from chat.membership.replica import Offer, Replica
 from chat.membership.wire import Envelope, SnapshotAnswer, SyncRequest
-from tests.support.membership import Shown
+from tests.support.membership import Shown, channels_of
 
 # No bus holds a message for longer; the authority's window for answers is longer than that.
 LINE_MEMORY_S = 20.0
@@ -65,7 +65,7 @@ class SimulatedWorker:
         hello = None
         if self.greeted_epoch == 0 or self.greeted_epoch != self.replica.newest_epoch:
             sessions = [
-                AnnouncedSession(info, Status.ONLINE, self.replica.channels_of(session_id))
+                AnnouncedSession(info, Status.ONLINE, channels_of(self.replica, session_id))
                 for session_id, info in self.live.items()
             ]
             hello = Envelope(CommandId(f"{self.worker}.hello"), Hello(self.worker, tuple(sessions)))

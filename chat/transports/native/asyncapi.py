@@ -121,7 +121,7 @@ def document() -> dict[str, Any]:
         messages[_event_name(kind)] = {"name": kind.value, "summary": summary, "payload": event_schema(kind)}
     operations["events"] = _operation("send", [_event_name(kind) for kind in events], "What happens.")
     said = [*REPLIES.values(), *(shape for _, shape in EVENTS.values()), ErrorDetail]
-    codes = ", ".join(f"{int(code)} {code.reason}" for code in CloseCode if code >= 4000)
+    codes = ", ".join(f"{int(code)} {code.reason}" for code in CloseCode)
     return {
         "asyncapi": "3.0.0",
         "info": {

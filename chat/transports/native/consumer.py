@@ -44,13 +44,12 @@ from reaktor.errors import (
     TooLargeError,
 )
 from reaktor.observe.logcontext import SESSION, SESSION_CHARS
+from reaktor.web.close_codes import GOODBYES, LOST, NO_CODE
+from reaktor.web.frame_sink import FrameSink, sink_of
 from reaktor.web.origins import is_allowed_origin
-from reaktor.web.wsframe import FRAMES_EXTENSION, FrameSink
 
 logger = logging.getLogger(__name__)
 
-GOODBYES = frozenset({1000, 1001, 1005})
-"""Close codes by which a client says that it means to go."""
 CLOSE_TIMEOUT_S = 3.0
 """How long a told client has for the closing handshake, before the connection is cut."""
 CODE_OF_ERROR = {
@@ -98,7 +97,7 @@ class NativeConsumer(AsyncConsumer):
         self._session: NativeSession | None = None
         self._bad_frames = 0
         async with asyncio.TaskGroup() as self._tasks:
-            code = 1006
+            code = LOST
             try:
                 await self._serve()
             except _GoneError as gone:
@@ -132,7 +131,7 @@ class NativeConsumer(AsyncConsumer):
             await self._handle(await self._next_text())
 
     def _make_sink(self) -> FrameSink:
-        ready_made: FrameSink | None = (self.scope.get("extensions") or {}).get(FRAMES_EXTENSION)
+        ready_made = sink_of(self.scope)
         if ready_made is not None:
             return ready_made
         sink = AsgiSink(self._send_asgi)
@@ -158,7 +157,7 @@ class NativeConsumer(AsyncConsumer):
         while True:
             event = await self._receive()
             if event["type"] == "websocket.disconnect":
-                raise _GoneError(event.get("code") or 1005)
+                raise _GoneError(event.get("code") or NO_CODE)
             text = event.get("text")
             if text is not None:
                 return str(text)

@@ -20,14 +20,14 @@ from chat.transports.native import protocol
 from reaktor.config.model import Limits, NativeTimings
 from reaktor.errors import Bye, CloseCode
 from reaktor.limits.ratelimit import TokenBucket
-from reaktor.web.wsframe import FrameSink
+from reaktor.times import timestamp
+from reaktor.web.frame_sink import FrameSink
 
 
 class NativeSession(LiveSession):
     """One client of /ws/v1 after its hello."""
 
     __slots__ = (
-        "_closed_by",
         "_expires_at",
         "_limits",
         "_now",
@@ -63,7 +63,6 @@ class NativeSession(LiveSession):
         self._seen_at = self._now()
         self._pinged_at: float | None = None
         self._warned = False
-        self._closed_by: Bye | None = None
         self._typing_at: dict[str, float] = {}
         self._typings = TokenBucket()
 
@@ -73,9 +72,8 @@ class NativeSession(LiveSession):
 
     @property
     def expires_at(self) -> str:
-        """When the token ends, as the protocol writes times."""
-        at = datetime.fromtimestamp(self._expires_at, UTC)
-        return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        """When the token ends."""
+        return timestamp(datetime.fromtimestamp(self._expires_at, UTC))
 
     def write(self, batch: bytes) -> None:
         if self.is_open:
@@ -88,7 +86,6 @@ class NativeSession(LiveSession):
         # A client that is too slow to read what it is owed still learns why, at the end of that.
         self._sink.write(b"".join(frames) + protocol.bye(bye) if frames else protocol.bye(bye))
         self.is_open = False
-        self._closed_by = bye
         self._on_close(bye)
 
     def seen(self) -> None:

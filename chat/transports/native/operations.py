@@ -13,8 +13,8 @@ from typing import Any
 from chat.domain.policies import MAX_PURGE_HOURS, MAX_SLOW_MODE_S
 from chat.domain.rules import has_unstorable
 from reaktor.errors import InvalidError
+from reaktor.numbers import MAX_INTEGER
 
-MAX_INTEGER = 2**53 - 1
 MAX_CURSORS = 500
 UNSTORABLE = "has characters that can't be stored"
 STORABLE = r"^[^\u0000]*$"

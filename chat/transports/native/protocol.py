@@ -14,7 +14,8 @@ import orjson
 from chat.domain.events import ByeData, Event, EventType
 from chat.transports.native.operations import OPERATIONS, Operation
 from reaktor.errors import Bye, InvalidError, ReaktorError, UnknownOperationError
-from reaktor.web.wsframe import text_frame
+from reaktor.numbers import MAX_INTEGER
+from reaktor.web.websocket_frames import text_frame
 
 SUBPROTOCOL = "reaktor.v1"
 BEARER_PREFIX = "reaktor.bearer."
@@ -75,7 +76,7 @@ def _is_id(value: object) -> bool:
         return True
     if isinstance(value, str):
         return len(value) <= MAX_ID_CHARS
-    return type(value) is int and abs(value) < 2**53
+    return type(value) is int and abs(value) <= MAX_INTEGER
 
 
 def answer(request_id: RequestId, data: Any) -> bytes:

@@ -6,10 +6,9 @@ Frames are taken apart again, since ASGI wants messages; one task of the consume
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
-from typing import Any
 
-Send = Callable[[dict[str, Any]], Awaitable[None]]
+from reaktor.web.scope import Send
+from reaktor.web.websocket_frames import frames_in
 
 
 class AsgiSink:
@@ -34,25 +33,12 @@ class AsgiSink:
     async def run(self) -> None:
         while True:
             data = await self._queue.get()
-            for payload in _payloads(data):
+            for found in frames_in(data):
                 if not self._aborted:
-                    await self._send({"type": "websocket.send", "text": payload.decode()})
+                    await self._send({"type": "websocket.send", "text": found.payload.decode()})
             self.unsent_bytes -= len(data)
             self._queue.task_done()
 
     async def flushed(self) -> None:
         """Until everything written so far was handed to the server."""
         await self._queue.join()
-
-
-def _payloads(data: bytes) -> Iterator[bytes]:
-    """The payloads of unmasked, unfragmented text frames. Source: RFC 6455, section 5.2."""
-    at = 0
-    while at < len(data):
-        length, start = data[at + 1], at + 2
-        if length == 126:
-            length, start = int.from_bytes(data[start : start + 2], "big"), start + 2
-        elif length == 127:
-            length, start = int.from_bytes(data[start : start + 8], "big"), start + 8
-        yield data[start : start + length]
-        at = start + length

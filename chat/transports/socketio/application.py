@@ -31,6 +31,7 @@ from reaktor.errors import NotAuthenticatedError, NotFoundError, ReaktorError, T
 from reaktor.socketio.application import Accepted, DisconnectReason, NotNow, Refused
 from reaktor.socketio.connection import ConnectRequested
 from reaktor.socketio.handshake import Handshake
+from reaktor.socketio.packet import ready_event
 from reaktor.socketio.socket import Ack, Socket
 
 logger = logging.getLogger(__name__)
@@ -225,4 +226,4 @@ class ChatApplication:
 
     def _refuse(self, session: SocketIOSession, ack: Ack | None, error: ReaktorError) -> None:
         payload = events.error_payload(error)
-        session.say(events.event_packet(events.ERROR, payload) if ack is None else ack.ready({"error": payload}))
+        session.say(ready_event(events.ERROR, payload) if ack is None else ack.ready({"error": payload}))

@@ -18,6 +18,7 @@ from chat.domain.rules import parse_channel_key
 from chat.domain.sessions import Status
 from reaktor.engineio.packets import ReadyBatch, ReadyPacket
 from reaktor.errors import ErrorCode, ErrorDetail, InvalidError, ReaktorError
+from reaktor.socketio.packet import ready_event
 
 LOGGED_IN = "logged_in"
 NAME_TAKEN = "name_taken"
@@ -71,10 +72,6 @@ class FrameBatch(ReadyBatch):
         return self._size
 
 
-def event_packet(name: str, payload: Mapping[str, Any] | str) -> ReadyPacket:
-    return ReadyPacket("2" + orjson.dumps([name, payload]).decode())
-
-
 def message_payload(message: MessageData) -> dict[str, Any]:
     """A message as `message:post` carries it; a deleted one has no text any more."""
     return {
@@ -105,7 +102,7 @@ class SocketIOFormat:
     def encode(self, event: Event) -> Frame | None:
         """The frame for an event that these clients have a word for, else None."""
         said = self._said(event)
-        return None if said is None else Frame(event_packet(*said), moves_offset=event.type is EventType.MESSAGE_NEW)
+        return None if said is None else Frame(ready_event(*said), moves_offset=event.type is EventType.MESSAGE_NEW)
 
     def _said(self, event: Event) -> tuple[str, Mapping[str, Any]] | None:
         data = event.data

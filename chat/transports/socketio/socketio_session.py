@@ -15,12 +15,13 @@ from chat.delivery.live_session import LiveSession
 from chat.domain.ids import ChannelKey, UserRef
 from chat.domain.sessions import Credentials, SessionInfo
 from chat.live.feeds import Feeds
-from chat.selectors import timestamp
 from chat.transports.socketio import events
 from chat.transports.socketio.events import Frame, FrameBatch, SocketIOFormat
 from reaktor.engineio.packets import ReadyBatch, ReadyPacket
 from reaktor.errors import Bye, CloseCode, ErrorCode
+from reaktor.socketio.packet import ready_event
 from reaktor.socketio.socket import Socket
+from reaktor.times import timestamp
 
 FORMAT = SocketIOFormat(now=lambda: timestamp(datetime.now(UTC)))
 ERROR_CODES = {
@@ -80,7 +81,7 @@ class SocketIOSession(LiveSession):
         moves while a batch is written.
         """
         heads = {str(key): feed.head for key in channels if (feed := self._feeds.get(key)) is not None}
-        offset = events.event_packet(events.OFFSET, orjson.dumps(heads).decode())
+        offset = ready_event(events.OFFSET, orjson.dumps(heads).decode())
         found = batch.with_offset[channels] = ReadyBatch([*batch.packets, offset])
         return found
 

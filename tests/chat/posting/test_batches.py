@@ -9,11 +9,11 @@ import subprocess
 import sys
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from django.db import connection, connections
+from django.db import connection
 
 from accounts.models import User
 from chat import selectors, services
@@ -24,6 +24,7 @@ from chat.models import Channel, Message
 from chat.posting.batches import Post, Result, Stored, store_batch
 from reaktor.errors import InvalidError, NotFoundError
 from tests.support.databases import channel_of, database_url, is_sqlite, user_ref
+from tests.support.threads import at_once
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.database]
 ROOT = Path(__file__).resolve().parents[3]
@@ -45,29 +46,6 @@ def history(channel: ChannelKey) -> list[MessageData]:
 
 def heads(channel: ChannelKey) -> tuple[int, int]:
     return Channel.objects.values_list("number", "seq").get(key=channel)
-
-
-def in_threads(*calls: Callable[[], object]) -> None:
-    """Run all of them at once; the first error of any of them is raised."""
-    errors: list[BaseException] = []
-    barrier = threading.Barrier(len(calls))
-
-    def run(call: Callable[[], object]) -> None:
-        try:
-            barrier.wait(20)
-            call()
-        except BaseException as error:  # noqa: BLE001  raised below
-            errors.append(error)
-        finally:
-            connections.close_all()
-
-    threads = [threading.Thread(target=run, args=(call,)) for call in calls]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    if errors:
-        raise errors[0]
 
 
 def test_the_answers_are_what_is_stored_in_the_order_of_the_posts(ann: UserRef, tea: ChannelKey) -> None:
@@ -231,7 +209,7 @@ def test_numbers_are_dense_and_seqs_single_whatever_threads_post_and_edit(ann: U
             text = f"edit {number}"
             services.message_edit(user=ann, key=tea, message_id=edited["id"], text=text, max_chars=4_000)
 
-    in_threads(write, write, write, edit)
+    at_once(write, write, write, edit)
     assert [message["number"] for message in history(tea)] == list(range(1, 38))
     assert [message["number"] for message in history(coffee)] == list(range(1, 19))
     assert (heads(tea), heads(coffee)) == ((37, 37 + 8), (18, 18))
@@ -249,7 +227,7 @@ def test_one_nonce_from_many_threads_is_stored_once_and_all_get_the_same_answer(
             assert isinstance(result, Stored)
             answers.append(result)
 
-    in_threads(write, write, write, write)
+    at_once(write, write, write, write)
     assert len(history(tea)) == 5
     assert sum(not answer.is_duplicate for answer in answers) == 5
     assert {answer.message["id"] for answer in answers} == {message["id"] for message in history(tea)}
@@ -280,7 +258,7 @@ def test_who_follows_the_cursor_while_others_commit_misses_nothing(ann: UserRef,
             if is_last:
                 break
 
-    in_threads(write, write, write, follow)
+    at_once(write, write, write, follow)
     assert {message["id"]: message for message in history(tea)} == seen
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
-from django.db import connection
 
 from accounts.models import User
 from chat import selectors, services
@@ -17,6 +16,7 @@ from chat.posting.batches import Post, Result, Stored, store_batch
 from chat.selectors.moderation import blocks_in_force
 from reaktor.errors import BannedError, ConflictError, ForbiddenError, InvalidError, NotFoundError
 from tests.support.databases import channel_of, user_ref
+from tests.support.threads import at_once
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.database]
 
@@ -76,24 +76,8 @@ def test_what_is_no_possible_code_or_name_is_not_found(secret: ChannelKey, ann: 
 def test_one_use_is_one_use_whoever_comes_at_once(secret: ChannelKey, ann: UserRef) -> None:
     code = services.invite_create(user=ann, key=secret, uses=1)["code"]
     guests = [user_ref(f"guest{number}") for number in range(4)]
-    start, came = threading.Barrier(len(guests)), []
-
-    def accept(guest: UserRef) -> None:
-        try:
-            start.wait(5)
-            services.invite_accept(user=guest, code=code)
-            came.append(guest)
-        except NotFoundError:
-            pass
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=accept, args=(guest,)) for guest in guests]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(20)
-    assert len(came) == 1
+    results = at_once(*[partial(services.invite_accept, user=guest, code=code) for guest in guests])
+    assert [type(result) for result in results].count(NotFoundError) == len(guests) - 1
     assert ChannelMembership.objects.filter(channel__key=secret).count() == 2
 
 
@@ -220,22 +204,11 @@ def test_two_people_have_one_direct_channel_called_by_the_other_s_name(ann: User
 
 
 def test_who_opens_it_at_once_gets_the_same_one(ann: UserRef, bob: UserRef) -> None:
-    start, keys = threading.Barrier(2), []
+    def open_it(user: UserRef, other: str) -> str:
+        return str(services.direct_open(user=user, username=other)[0].channel.key)
 
-    def open_it(user: UserRef, other: str) -> None:
-        try:
-            start.wait(5)
-            keys.append(services.direct_open(user=user, username=other)[0].channel.key)
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=open_it, args=pair) for pair in ((ann, "bob"), (bob, "ann"))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(20)
-    assert len(keys) == 2
-    assert len(set(keys)) == 1
+    first, second = at_once(partial(open_it, ann, "bob"), partial(open_it, bob, "ann"))
+    assert first == second
 
 
 def test_who_blocks_somebody_hears_nothing_of_them(ann: UserRef, bob: UserRef, tea: ChannelKey) -> None:

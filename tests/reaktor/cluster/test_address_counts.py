@@ -6,6 +6,13 @@ from hypothesis import strategies as st
 from reaktor.cluster.address_counts import AddressCounts
 
 
+def count_of(counts, address):
+    """How many the address holds, as one that comes now learns."""
+    hold = counts.take(address)
+    hold.release()
+    return hold.count - 1
+
+
 @given(st.lists(st.tuples(st.sampled_from(["192.0.2.1", "192.0.2.2", "2001:db8::1"]), st.booleans()), max_size=60))
 def test_the_count_of_an_address_is_what_it_holds(steps):
     counts, held = AddressCounts(3), {}
@@ -16,11 +23,11 @@ def test_the_count_of_an_address_is_what_it_holds(steps):
             hold = held[address].pop()
             hold.release()
             hold.release()
-        assert counts.count(address) == len(held.get(address, []))
+        assert count_of(counts, address) == len(held.get(address, []))
     for holds in held.values():
         for hold in holds:
             hold.release()
-    assert all(counts.count(address) == 0 for address in held)
+    assert all(count_of(counts, address) == 0 for address in held)
 
 
 def test_a_hold_says_whether_it_is_over_the_bound_or_far_over():

@@ -147,16 +147,3 @@ async def test_a_busy_application_makes_the_next_answer_wait(served: Served) -> 
     assert not call.task.done()
     session.resume_reading()
     assert (await call.done()).body == b"ok"
-
-
-async def test_jsonp_works_where_it_is_switched_on() -> None:
-    served = Served(allow_jsonp=True)
-    base = V3 + "&j=0"
-    answer = await served.http.get(base)
-    assert answer.headers["content-type"].startswith("text/javascript")
-    assert answer.text.startswith('___eio[0]("')
-    payload = json.loads(answer.text.removeprefix("___eio[0](").removesuffix(");"))
-    query = f"{base}&sid={json.loads(payload.partition(':')[2][1:])['sid']}"
-    assert (await served.http.post(query, "d=5%3A4a%E2%80%A8%5Cnb")).body == b"ok"
-    served.echo.sessions[0].send(b"\x01")
-    assert (await served.http.get(query)).text == '___eio[0]("5:4a\\u2028\\nb6:b4AQ==");'

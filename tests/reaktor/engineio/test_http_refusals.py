@@ -33,6 +33,8 @@ from tests.support.engineio_served import POLLING_V4 as V4
         ("HEAD", V4, 2),
         ("GET", "EIO=4&transport=websocket", 3),
         ("GET", V3 + "&j=0", 3),
+        ("GET", V4 + "&j=0", 3),
+        ("GET", V3 + "&j=", 3),
         ("GET", "transport=polling", 5),
         ("GET", "EIO=5&transport=polling", 5),
         ("GET", "EIO=4x&transport=polling", 5),
@@ -44,8 +46,9 @@ async def test_errors_are_numbered_and_worded_as_clients_compare_them(
     served: Served, method: str, query: str, code: int
 ) -> None:
     answer = await served.http.start(method, query).done()
-    assert (answer.status, answer.body) == (400, ERRORS[code])
+    assert (answer.status, answer.body) == (400, b"" if method == "HEAD" else ERRORS[code])
     assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["content-length"] == str(len(ERRORS[code]))
     assert answer.headers["access-control-allow-origin"] == "*"
 
 
@@ -72,6 +75,13 @@ async def test_a_session_refuses_other_methods_and_transports(served: Served) ->
     query = await served.polling()
     assert (await served.http.start("PUT", query).done()).body == ERRORS[3]
     assert (await served.http.get(query.replace("polling", "websocket"))).body == ERRORS[3]
+
+
+async def test_jsonp_is_refused_in_a_session_too_which_goes_on(served: Served) -> None:
+    query = await served.polling(V3)
+    assert (await served.http.get(query + "&j=0")).body == ERRORS[3]
+    assert (await served.http.post(query + "&j=0", "d=3%3A4hi")).body == ERRORS[3]
+    assert (await served.http.post(query, "3:4hi")).body == b"ok"
 
 
 @pytest.mark.parametrize("announced", [True, False])

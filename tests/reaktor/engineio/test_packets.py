@@ -14,7 +14,7 @@ from reaktor.engineio.packets import (
     parse_text_packet,
     well_formed,
 )
-from reaktor.web.wsframe import text_frame
+from reaktor.web.websocket_frames import text_frame
 
 
 def test_a_ready_packet_is_ascii_for_revision_3_and_utf8_for_revision_4() -> None:

@@ -83,19 +83,6 @@ async def test_stopping_closes_every_session_so_that_clients_come_back() -> None
     assert echo.reasons == [CloseReason.SERVER] * 2
 
 
-async def test_draining_refuses_new_sessions_and_spreads_the_ends() -> None:
-    echo = Echo()
-    server = EngineServer(EngineIO(), echo)
-    for _ in range(5):
-        await HttpClient(server).get("EIO=4&transport=polling")
-    draining = asyncio.ensure_future(server.drain(0.1))
-    await until(lambda: echo.reasons)
-    assert len(echo.reasons) < 5
-    assert (await HttpClient(server).get("EIO=4&transport=polling")).status == 503
-    await draining
-    assert echo.reasons == [CloseReason.SERVER] * 5
-
-
 class Clock:
     """Time that a test moves."""
 

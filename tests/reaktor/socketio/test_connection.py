@@ -50,7 +50,7 @@ def test_a_client_of_revision_4_is_connected_unasked() -> None:
     connection = Connection(3, OFFERED)
     assert connection.opened() == [ConnectRequested("/")]
     assert connection.accept("/", "sid") == ["0"]
-    assert connection.joined == ["/"]
+    assert connection.is_joined("/")
 
 
 def test_in_revision_4_its_own_connect_to_root_is_ignored() -> None:
@@ -145,7 +145,7 @@ def test_a_namespace_can_be_left_and_joined_again() -> None:
         connection.receive("0/chat")
         connection.accept("/chat", "id")
         assert connection.receive("1/chat") == [Left("/chat")]
-        assert connection.joined == ["/"]
+        assert (connection.is_joined("/"), connection.is_joined("/chat")) == (True, False)
         assert connection.receive("0/chat") == [ConnectRequested("/chat")]
 
 

@@ -12,7 +12,8 @@ import pytest
 from django.db import connections
 
 from reaktor.web import threads
-from reaktor.web.threads import Answer, ThreadedDjango
+from reaktor.web.reply import Reply
+from reaktor.web.threads import ThreadedDjango
 from tests.support.waiting import until
 
 
@@ -33,7 +34,7 @@ def scope(path: str, method: str = "GET", **headers: str) -> dict[str, Any]:
     }
 
 
-class Reply:
+class Asked:
     """One request to an application, and what it sent."""
 
     def __init__(self) -> None:
@@ -41,7 +42,7 @@ class Reply:
         self.headers: dict[str, str] = {}
         self.body = b""
 
-    async def ask(self, application: Any, request: dict[str, Any], *chunks: bytes) -> Reply:
+    async def ask(self, application: Any, request: dict[str, Any], *chunks: bytes) -> Asked:
         parts = list(chunks or (b"",))
         self.left = len(parts)
 
@@ -73,19 +74,19 @@ async def django() -> AsyncIterator[ThreadedDjango]:
 
 
 async def test_a_request_is_answered_with_its_headers_and_body(django: ThreadedDjango) -> None:
-    reply = await Reply().ask(django, scope("/nope"))
+    reply = await Asked().ask(django, scope("/nope"))
     assert (reply.status, reply.code) == (404, "not_found")
     assert reply.headers["content-type"] == "application/json"
     assert reply.headers["content-length"] == str(len(reply.body))
-    head = await Reply().ask(django, scope("/nope", "HEAD"))
+    head = await Asked().ask(django, scope("/nope", "HEAD"))
     assert (head.status, head.body, head.headers["content-length"]) == (404, b"", reply.headers["content-length"])
 
 
 async def test_a_body_in_pieces_is_one_and_one_too_large_is_not_read_to_its_end(django: ThreadedDjango) -> None:
     request = scope("/auth/register", "POST", **{"Content-Type": "application/json"})
-    reply = await Reply().ask(django, request, b'{"na', b"me", b'": "ab c", "password": "x"}')
+    reply = await Asked().ask(django, request, b'{"na', b"me", b'": "ab c", "password": "x"}')
     assert (reply.status, orjson.loads(reply.body)["error"]) == (400, "Name must be numbers or letter a-z only")
-    endless = Reply()
+    endless = Asked()
     await endless.ask(django, request, *[b"x" * 600] * 100)
     assert (endless.status, endless.code, endless.left) == (413, "too_large", 98)
 
@@ -106,20 +107,20 @@ async def test_beyond_the_bound_requests_are_refused_at_once_and_places_come_bac
     go_on = threading.Event()
     running: list[str] = []
 
-    def slow(self: Any, request: dict[str, Any], body: bytes) -> Answer:
+    def slow(self: Any, request: dict[str, Any], body: bytes) -> Reply:
         running.append(request["path"])
         assert go_on.wait(20)
-        return Answer(200, [], b"done")
+        return Reply(200, [], b"done")
 
     monkeypatch.setattr(threads.ThreadHandler, "answer", slow)
     django = ThreadedDjango(threads=2, waiting=1, max_body_bytes=1000)
-    asked = [asyncio.create_task(Reply().ask(django, scope(f"/{n}"))) for n in range(3)]
+    asked = [asyncio.create_task(Asked().ask(django, scope(f"/{n}"))) for n in range(3)]
     await until(lambda: len(running) == 2)
-    refused = await Reply().ask(django, scope("/4"))
+    refused = await Asked().ask(django, scope("/4"))
     assert (refused.status, refused.code, refused.headers["retry-after"]) == (503, "unavailable", "1")
     go_on.set()
     assert {(await each).body for each in asked} == {b"done"}
-    assert (await Reply().ask(django, scope("/5"))).body == b"done"
+    assert (await Asked().ask(django, scope("/5"))).body == b"done"
     django.close()
 
 
@@ -134,8 +135,8 @@ async def test_a_thread_keeps_its_database_connection_from_one_request_to_the_ne
     request = scope("/channels", Authorization="Bearer: x")
     login = scope("/auth/login", "POST", **{"Content-Type": "application/json"})
     for _ in range(3):
-        await Reply().ask(django, request)
-        assert (await Reply().ask(django, login, b'{"name": "nobody", "password": "x"}')).status == 401
+        await Asked().ask(django, request)
+        assert (await Asked().ask(django, login, b'{"name": "nobody", "password": "x"}')).status == 401
         await asyncio.get_running_loop().run_in_executor(django._executor, look)
     assert seen[0] is not None
     assert seen == [seen[0]] * 3
@@ -144,17 +145,17 @@ async def test_a_thread_keeps_its_database_connection_from_one_request_to_the_ne
 
 
 async def test_files_and_pages_come_whole(django: ThreadedDjango) -> None:
-    reply = await Reply().ask(django, scope("/static/admin/css/base.css"))
+    reply = await Asked().ask(django, scope("/static/admin/css/base.css"))
     assert reply.status == 200
     assert reply.headers["content-length"] == str(len(reply.body))
 
 
 @pytest.mark.django_db(transaction=True)
 async def test_cookies_are_sent(django: ThreadedDjango) -> None:
-    reply = await Reply().ask(django, scope("/admin/login/"))
+    reply = await Asked().ask(django, scope("/admin/login/"))
     assert (reply.status, "csrftoken=" in reply.headers["set-cookie"]) == (200, True)
 
 
 async def test_a_path_that_is_no_text_is_a_bad_request(django: ThreadedDjango) -> None:
-    reply = await Reply().ask(django, scope("/channels/\ud800/join", "POST"))
+    reply = await Asked().ask(django, scope("/channels/\ud800/join", "POST"))
     assert reply.status in {400, 401, 404}
