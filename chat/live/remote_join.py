@@ -74,8 +74,8 @@ class RemoteJoin:
         if opened is not None and not opened.done():
             opened.set_result(None)
 
-    async def open(self, body: Mapping[str, Any]) -> None:
+    async def open(self, key: ChannelKey, *, reply_to: str, request_id: str) -> None:
         """Open a feed for a worker that asks; it stays open for a while without members."""
         with contextlib.suppress(ReaktorError, BusError):
-            async with self._feeds.pinned(ChannelKey(body["channel"])):
-                await self._bus.send(body["reply_to"], OPENED, {"id": body["id"]})
+            async with self._feeds.pinned(key):
+                await self._bus.send(reply_to, OPENED, {"id": request_id})

@@ -227,7 +227,11 @@ class Runtime:
         if kind == END_SESSIONS:
             self._on_end_sessions(UserId(body["user_id"]), CloseCode(body["code"]), body.get("reason") or None)
         elif kind == remote_join.OPEN:
-            self._spawn(self.remote_join.open(body), "open feed for another worker")
+            # Read here, where junk is survived: an error in a task of its own would end the whole process.
+            opening = self.remote_join.open(
+                ChannelKey(body["channel"]), reply_to=str(body["reply_to"]), request_id=str(body["id"])
+            )
+            self._spawn(opening, "open feed for another worker")
         elif kind == remote_join.OPENED:
             self.remote_join.on_opened(body)
         elif kind == wire.TRIMMED_KIND:

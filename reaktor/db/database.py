@@ -70,14 +70,13 @@ class Database:
             raise UnavailableError("The database has too much to do.")
         lane.waiting += 1
         future = asyncio.get_running_loop().run_in_executor(lane.executor, run_in_context(call))
-        future.add_done_callback(lambda _: self._done(lane))
+        future.add_done_callback(partial(self._done, lane))
         try:
             async with asyncio.timeout(self._timeout_s):
                 return await self._noted(future)
         except TimeoutError:
             self.is_up = False
             # The thread goes on; its place in the lane stays taken until it ends.
-            future.add_done_callback(_ignore_result)
             raise UnavailableError("The database does not answer.") from None
 
     async def _noted(self, future: asyncio.Future[T]) -> T:
@@ -90,8 +89,10 @@ class Database:
         return found
 
     @staticmethod
-    def _done(lane: _Lane) -> None:
+    def _done(lane: _Lane, future: asyncio.Future[Any]) -> None:
         lane.waiting -= 1
+        if not future.cancelled():
+            future.exception()  # asked for, since whoever waited may be gone: asyncio would log it as an error
 
     def close(self) -> None:
         """Wait for what runs, end the threads and their connections."""
@@ -126,11 +127,6 @@ def _leave_pool() -> None:
     own = connections[DEFAULT_DB_ALIAS]
     options = {name: value for name, value in own.settings_dict["OPTIONS"].items() if name != "pool"}
     own.settings_dict = {**own.settings_dict, "OPTIONS": options, "CONN_MAX_AGE": None}
-
-
-def _ignore_result(future: asyncio.Future[Any]) -> None:
-    if not future.cancelled():
-        future.exception()
 
 
 def _guarded(may_repeat: bool, call: Callable[[], T]) -> T:

@@ -138,7 +138,8 @@ class Upkeep:
             else:
                 self._feeds.deliver(entry, feed.repair(changes["messages"], changes["seq"]))
         except NotFoundError:
-            self._feeds.deliver(entry, feed.repair([], feed.head))
+            # The channel is gone, so nothing will ever fill the hole.
+            acknowledge(feed.reset(feed.head, feed.recent))
         except ReaktorError as error:
             logger.warning("feeds: %s has a hole after %d (%s)", feed.key, feed.head, error.message)
             return False

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import uuid
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from channels.layers import InMemoryChannelLayer
@@ -26,10 +27,11 @@ from chat.posting.batches import Post, Stored, store_batch
 from reaktor.config.model import Database as DatabaseConfig
 from reaktor.config.model import Delivery as DeliveryConfig
 from reaktor.db.database import Database
-from reaktor.errors import NotFoundError
-from reaktor.process.bus import Bus
+from reaktor.errors import CloseCode, NotFoundError, UnavailableError
+from reaktor.process.bus import Bus, Layer
 from tests.support.databases import channel_of
 from tests.support.delivery import FakeFormat, FakeSession
+from tests.support.faulty_layer import FaultyLayer
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -39,8 +41,8 @@ QUICK = DeliveryConfig(hold_gap_s=0.02, heads_interval_s=0.1, idle_feed_s=0.15)
 class Process:
     """Feeds, hub and database of one process, with one session to watch what is delivered."""
 
-    def __init__(self) -> None:
-        self.bus = Bus(InMemoryChannelLayer())
+    def __init__(self, layer: Layer | None = None) -> None:
+        self.bus = Bus(layer or InMemoryChannelLayer())
         self.hub = Hub(unsent_bytes=1 << 30, on_dirty=lambda: asyncio.get_running_loop().call_soon(self.hub.flush))
         self.database = Database(DatabaseConfig())
         self.feeds = Feeds(self.bus, "mailbox", self.database, self.hub, QUICK)
@@ -211,6 +213,89 @@ async def test_a_channel_that_is_not_there_has_no_feed_and_can_come_later(proces
     await asyncio.to_thread(make)
     async with process.feeds.pinned(ChannelKey("later")):
         assert process.feeds.get(ChannelKey("later")) is not None
+
+
+async def test_without_the_bus_no_feed_opens_and_who_posted_meanwhile_is_answered(
+    ann: UserRef, tea: ChannelKey
+) -> None:
+    class Slow(FaultyLayer):
+        async def group_add(self, group: str, channel: str) -> None:
+            is_asked.set()
+            await may_answer.wait()
+            await super().group_add(group, channel)
+
+    is_asked, may_answer = asyncio.Event(), asyncio.Event()
+    layer = Slow(1)
+    layer.is_cut = True
+    process = Process(layer)
+    opening = asyncio.create_task(pinned_once(process, tea))
+    await is_asked.wait()
+    (event,) = await stored(ann, tea, 1)
+    acknowledged: list[int] = []
+    process.feeds.offer(tea, [Delivery(event, None, lambda: acknowledged.append(1))])
+    assert acknowledged == []
+    may_answer.set()
+    with pytest.raises(UnavailableError):
+        await opening
+    assert acknowledged == [1]
+    layer.mend()
+    await pinned_once(process, tea)
+    assert process.feeds.get(tea) is not None
+    await asyncio.to_thread(process.database.close)
+
+
+async def pinned_once(process: Process, key: ChannelKey) -> None:
+    async with process.feeds.pinned(key):
+        pass
+
+
+async def test_a_hole_stays_until_the_database_is_back(
+    process: Process, ann: UserRef, tea: ChannelKey, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    real = process.database.read
+    is_away = True
+
+    async def read(function: Any, *arguments: Any, **named: Any) -> Any:
+        if is_away:
+            raise UnavailableError("The database is away.")
+        return await real(function, *arguments, **named)
+
+    async with process.feeds.pinned(tea):
+        process.hub.enter(process.watcher, tea)
+        events = await stored(ann, tea, 2)
+        monkeypatch.setattr(process.database, "read", read)
+        process.feeds.offer(tea, [Delivery(events[1])])
+        await until(lambda: "has a hole after 0" in caplog.text)
+        assert process.seen == []
+        is_away = False
+        await until(lambda: len(process.seen) == 2)
+
+
+async def test_a_hole_of_a_channel_that_is_gone_is_no_hole_any_more(
+    process: Process, ann: UserRef, tea: ChannelKey
+) -> None:
+    """It was looked for in the store again and again, for ever."""
+
+    def delete() -> None:
+        Channel.objects.filter(key=tea).delete()
+        connections.close_all()
+
+    async with process.feeds.pinned(tea):
+        process.hub.enter(process.watcher, tea)
+        events = await stored(ann, tea, 2)
+        await asyncio.to_thread(delete)
+        acknowledged: list[int] = []
+        process.feeds.offer(tea, [Delivery(events[1], None, lambda: acknowledged.append(1))])
+        await until(lambda: acknowledged)
+        assert not process.feeds.entries()[0].feed.has_hole
+        assert process.seen == []
+
+
+async def test_who_is_put_into_a_channel_that_cannot_be_opened_comes_back_to_sync(process: Process) -> None:
+    nowhere = ChannelKey("nowhere")
+    process.local_members.carry_out([SessionEntered(process.watcher.info.session_id, nowhere, None)])
+    await until(lambda: process.watcher.closed)
+    assert process.watcher.closed[0].code is CloseCode.RESYNC_NEEDED
 
 
 async def test_an_answer_waits_for_its_place_and_not_for_ever(

@@ -12,24 +12,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 
 from accounts.authentication import Claims, TokenKind, user_for_claims
 from accounts.models import EndedLogin, User
 from chat.delivery.hub import Hub
-from chat.domain.ids import UserRef, WorkerId
+from chat.domain.ids import UserRef
 from chat.domain.sessions import Credentials
 from chat.live import revalidation
 from chat.live.revalidation import Revalidation
 from chat.live.runtime import Runtime
-from chat.posting.textrules import CurrentTextRules
 from reaktor.config.model import Config, Delivery
 from reaktor.config.model import Database as DatabaseConfig
 from reaktor.db.database import Database
 from reaktor.errors import CloseCode, NotAuthenticatedError, UnavailableError
-from reaktor.limits.rates import Rates
 from tests.support.databases import user_ref
 from tests.support.delivery import FakeFormat, FakeSession
 from tests.support.faulty_layer import FaultyLayer
+from tests.support.runtime import running_runtime
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.database]
@@ -48,14 +48,8 @@ class Session(FakeSession):
 async def runtime(tmp_path: Path) -> AsyncIterator[Runtime]:
     """One that compares all the time."""
     config = replace(Config(tmp_path), delivery=Delivery(sessions_interval_s=0.02))
-    rates, text_rules = Rates(config.limits), CurrentTextRules(config.limits)
-    made = Runtime(config, FaultyLayer(1), WorkerId(0, 1), rates=rates, text_rules=text_rules, with_authority=True)
-    life = asyncio.create_task(made.run())
-    await asyncio.wait_for(made.wait_ready(), 5)
-    yield made
-    life.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await life
+    async with running_runtime(config, FaultyLayer(1)) as made:
+        yield made
 
 
 def changed(user: UserRef, **fields: Any) -> None:
@@ -181,3 +175,24 @@ async def test_a_newer_token_counts_and_a_failure_is_survived(
     monkeypatch.setattr(revalidation, "accounts_by_id", meanwhile)
     await compared(database, hub, other)
     assert (reads, session.closed) == (2, [])
+
+
+async def test_a_database_that_is_away_ends_no_session_and_is_no_failure(
+    database: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    hub = Hub(unsent_bytes=1_000, on_dirty=lambda: None)
+    session = Session(await database.read(user_ref, "ann"))
+    hub.attach(session)
+    await database.write(changed, session.user, token_version=2)
+    away = [OperationalError("away"), OperationalError("still away")]
+    real = revalidation.accounts_by_id
+
+    def find(user_ids: Any) -> dict[str, User]:
+        if away:
+            raise away.pop()
+        return real(user_ids)
+
+    monkeypatch.setattr(revalidation, "accounts_by_id", find)
+    await compared(database, hub, session)
+    assert away == []
+    assert "were not compared" not in caplog.text

@@ -1,42 +1,45 @@
-"""The runtime of a process whose bus is gone."""
+"""The runtime of a process: without its bus, with junk on it, while it drains, and asked by the threads of views."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import uuid
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from channels.layers import InMemoryChannelLayer
 
 from accounts.models import User
-from chat.domain.ids import WorkerId
+from chat.delivery import wire
+from chat.domain.events import Event, EventType
+from chat.domain.ids import ChannelKey, UserRef, WorkerId
+from chat.domain.sessions import Ending, SessionInfo, Transport
+from chat.live import broadcast, remote_join
 from chat.live.runtime import Runtime
-from chat.posting.textrules import CurrentTextRules
-from reaktor.config.model import Config, MembershipTimings
-from reaktor.errors import CloseCode
-from reaktor.limits.rates import Rates
+from chat.membership.protocol import Connect
+from reaktor.config.model import Config, Delivery, MembershipTimings
+from reaktor.errors import CloseCode, UnavailableError
+from reaktor.process import node
+from reaktor.process.bus import OVERFLOW
+from tests.support.databases import channel_of, user_ref
 from tests.support.delivery import FakeFormat, FakeSession
 from tests.support.faulty_layer import FaultyLayer
+from tests.support.membership import session_info
+from tests.support.runtime import running_runtime
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+HERE, THERE = WorkerId(0, 1), WorkerId(1, 1)
 QUICK = MembershipTimings(heartbeat_s=0.1, silence_s=0.3, bus_lost_s=1.5)
+TEA = ChannelKey("tea")
 
 
 async def test_sessions_are_told_4007_when_the_bus_stays_away_and_not_before(tmp_path: Path) -> None:
-    config = replace(Config(tmp_path), membership=QUICK)
     layer = FaultyLayer(1)
-    rates, text_rules = Rates(config.limits), CurrentTextRules(config.limits)
-    runtime = Runtime(config, layer, WorkerId(0, 1), rates=rates, text_rules=text_rules, with_authority=True)
-    life = asyncio.create_task(runtime.run())
-    try:
-        await asyncio.wait_for(runtime.wait_ready(), 5)
-        ann = str(uuid.UUID(int=1))
-        session = FakeSession("ann", FakeFormat(), user=ann)
-        await runtime.connect(session, lambda: User(pk=ann, username=ann))
+    async with running_runtime(replace(Config(tmp_path), membership=QUICK), layer) as runtime:
+        session, _ = await connected(runtime, "ann")
         layer.is_cut = True
         await until(lambda: not runtime.status()["bus"] and not runtime.status()["in_step"])
         assert session.closed == []
@@ -44,7 +47,154 @@ async def test_sessions_are_told_4007_when_the_bus_stays_away_and_not_before(tmp
         (told,) = session.closed[:1]
         assert told.code is CloseCode.BUS_LOST
         assert told.retry_after_s is not None
-    finally:
-        life.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await life
+
+
+@pytest.fixture
+def layer() -> InMemoryChannelLayer:
+    return InMemoryChannelLayer(capacity=100_000)
+
+
+@pytest.fixture
+async def runtime(tmp_path: Path, layer: InMemoryChannelLayer) -> AsyncIterator[Runtime]:
+    """This process's, as views find it."""
+    async with running_runtime(Config(tmp_path), layer) as made:
+        node.install(node.Node(asyncio.get_running_loop(), made.bus, made))
+        yield made
+        node.clear()
+
+
+async def connected(runtime: Runtime, name: str) -> tuple[FakeSession, UserRef]:
+    """A live native session of a stored user."""
+    user = await runtime.database.write(user_ref, name)
+    session = FakeSession(name, FakeFormat(), user=user.id)
+    session.user = user
+    await runtime.connect(session, lambda: User.objects.get(pk=user.id))
+    return session, user
+
+
+async def test_junk_on_the_bus_ends_no_process(runtime: Runtime, caplog: pytest.LogCaptureFixture) -> None:
+    """A request for a feed without a channel ended the whole runtime: it was read in a task of its own."""
+    for kind in ("orders.end_sessions", remote_join.OPEN, remote_join.OPENED, wire.DURABLE_KIND, "nothing known"):
+        await runtime.bus.send(runtime.mailbox, kind, {})
+    await runtime.bus.send(runtime.mailbox, remote_join.OPENED, {"id": "nobody waits for it"})
+    await until(lambda: caplog.text.count("was not understood") == 4)
+    await connected(runtime, "ann")
+
+
+async def test_after_an_overflow_of_the_bus_heads_are_compared_at_once(runtime: Runtime) -> None:
+    await runtime.database.write(channel_of, None, TEA)
+    async with runtime.feeds.pinned(TEA):
+        compared = asyncio.Event()
+        real = runtime.upkeep.compare_heads
+
+        async def compare_heads() -> None:
+            compared.set()
+            await real()
+
+        runtime.upkeep.compare_heads = compare_heads  # type: ignore[method-assign]
+        await runtime.bus.send(runtime.mailbox, OVERFLOW, {})
+        async with asyncio.timeout(1.0):  # by itself it would be 2 s
+            await compared.wait()
+
+
+async def test_who_is_here_while_the_process_drains_is_told_and_nobody_comes_any_more(runtime: Runtime) -> None:
+    session, user = await connected(runtime, "ann")
+    draining = asyncio.create_task(runtime.drain(20.0))
+    await until(lambda: session.closed)
+    assert session.closed[0].code is CloseCode.RESTARTING
+    with pytest.raises(UnavailableError):
+        await runtime.connect(FakeSession("late", FakeFormat(), user=user.id), lambda: User.objects.get(pk=user.id))
+    assert not draining.done()
+    runtime.disconnect(session, Ending.GOODBYE)
+    await asyncio.wait_for(draining, 5)
+
+
+async def test_draining_ends_when_its_time_is_up(runtime: Runtime) -> None:
+    await connected(runtime, "ann")
+    await asyncio.wait_for(runtime.drain(0.05), 5)
+    assert len(runtime.hub) == 1
+
+
+# What the threads of views ask
+
+
+async def test_a_view_ends_sessions_of_a_user_and_those_that_are_gone_are_passed_over(runtime: Runtime) -> None:
+    session, user = await connected(runtime, "ann")
+    ids = ["gone already", session.info.session_id]
+    await asyncio.to_thread(runtime.end_sessions, user.id, ids, 5.0)
+    await until(lambda: session.closed)
+    assert session.closed[0].code is CloseCode.LOGGED_OUT
+    assert runtime.sessions_of(user.id) == []
+
+
+async def test_a_view_is_not_kept_waiting_by_a_membership_that_does_not_answer(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session, user = await connected(runtime, "ann")
+
+    async def hang(*anything: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(runtime.feeder, "submit", hang)
+    monkeypatch.setattr(runtime.remote_join, "join_user", hang)
+    with pytest.raises(UnavailableError):
+        await asyncio.to_thread(runtime.end_sessions, user.id, [session.info.session_id], 0.05)
+    with pytest.raises(UnavailableError):
+        await asyncio.to_thread(runtime.join_user_sessions, user.id, TEA, 0, 0.05)
+
+
+async def test_without_a_node_there_is_nobody_to_end_or_to_join(runtime: Runtime) -> None:
+    node.clear()
+    await asyncio.to_thread(runtime.end_sessions, "ann", ["s1"], 5.0)
+    await asyncio.to_thread(runtime.join_user_sessions, "ann", TEA, 0, 5.0)
+
+
+# Sessions on another worker
+
+
+async def test_a_user_is_put_into_a_channel_with_the_sessions_of_another_worker(
+    runtime: Runtime, layer: InMemoryChannelLayer, tmp_path: Path
+) -> None:
+    ann = await runtime.database.write(user_ref, "ann")
+    await runtime.database.write(channel_of, None, TEA)
+    async with running_runtime(Config(tmp_path), layer, THERE, with_authority=False) as there:
+        session = FakeSession("s1", FakeFormat(), user=ann.id)
+        session.user = ann
+        session.info = SessionInfo(session.info.session_id, ann.id, ann.username, THERE, Transport.SOCKETIO, 0.0)
+        await there.connect(session, lambda: User.objects.get(pk=ann.id))
+        await until(lambda: runtime.sessions_of(ann.id))
+        await asyncio.to_thread(runtime.join_user_sessions, ann.id, TEA, 0, 5.0)
+        assert there.feeds.get(TEA) is not None, "it was open before the change came"
+        await until(lambda: TEA in session.channels)
+
+
+async def test_a_worker_that_does_not_answer_does_not_keep_its_sessions_out(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote_join, "OPEN_TIMEOUT_S", 0.05)
+    ann = await runtime.database.write(user_ref, "ann")
+    await runtime.database.write(channel_of, None, TEA)
+    info = session_info("s1", ann.id, THERE, transport=Transport.SOCKETIO)
+    await runtime.feeder.submit(Connect(info))
+    await asyncio.to_thread(runtime.join_user_sessions, ann.id, TEA, 0, 5.0)
+    assert TEA in runtime.replica.channels_of(info.session_id)
+    assert runtime.remote_join._waiting == {}
+
+
+# What this process says
+
+
+async def test_what_the_bus_does_not_take_is_said_once_in_the_log_and_what_is_too_much_is_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(broadcast, "QUEUE", 3)
+    layer = FaultyLayer(1)
+    async with running_runtime(replace(Config(tmp_path), delivery=Delivery()), layer) as runtime:
+        event = Event(EventType.CHANNEL_UPDATED, None, {})
+        for _ in range(5):
+            runtime.publish_ephemeral(event, broadcast.Audience())
+        assert runtime.broadcast.dropped_total == 2
+        layer.is_cut = True
+        await until(lambda: not len(runtime.broadcast))
+        await until(lambda: not runtime.bus.is_up)
+        assert caplog.text.count("the bus does not take") == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sqlite3
 import threading
 from collections.abc import AsyncIterator, Callable
@@ -133,3 +134,28 @@ def test_a_commit_of_sqlite_is_on_the_disk_itself(tmp_path: Path) -> None:
         names = ("journal_mode", "synchronous", "fullfsync")
         found = [store.execute(f"PRAGMA {name}").fetchone()[0] for name in names]
     assert found == ["wal", 2, 1]
+
+
+async def test_what_fails_after_its_caller_has_gone_is_no_error_in_the_log(
+    make_database: MakeDatabase, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A client that left while its question was refused left a traceback behind."""
+    database = make_database()
+    is_running, may_fail = threading.Event(), threading.Event()
+
+    def refuse() -> None:
+        is_running.set()
+        may_fail.wait(10)
+        raise InvalidError("no")
+
+    asking = asyncio.create_task(database.read(refuse))
+    await asyncio.to_thread(is_running.wait, 10)
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
+    may_fail.set()
+    async with asyncio.timeout(5):
+        while database.waiting["read"]:  # noqa: ASYNC110  the lane tells nobody
+            await asyncio.sleep(0.01)
+    del asking
+    gc.collect()
+    assert caplog.records == []
