@@ -45,7 +45,8 @@ test-fast: install-dev  ## without clusters, browsers and foreign clients
 
 coverage: install-dev  ## lines and branches that the fast tests reach, servers that they start included (ALL=1: all tests)
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest $(if $(ALL),-n 2 --dist loadgroup,-m "not cluster and not browser and not interop")
+	@# Measuring slows the code down, so a test of a time may fail here: `make test` judges, this only measures.
+	-$(BIN)/coverage run -m pytest $(if $(ALL),-n 2 --dist loadgroup,-m "not cluster and not browser and not interop")
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 

@@ -1,0 +1,255 @@
+"""Chat for Socket.IO clients, with a real runtime and without a network: coming, coming back, and what is refused."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from channels.layers import InMemoryChannelLayer
+from django.db import OperationalError
+
+from accounts import tokens
+from accounts.models import User
+from chat.domain.ids import ChannelKey
+from chat.live.runtime import Runtime
+from chat.models import ChannelMembership
+from chat.transports.socketio import events
+from chat.transports.socketio.application import ChatApplication
+from reaktor.config.model import Config, EngineIO, Limits
+from reaktor.errors import Bye, CloseCode
+from reaktor.process import node
+from reaktor.socketio.server import SocketIOServer
+from tests.support import asgi
+from tests.support.databases import channel_of, user_ref
+from tests.support.runtime import running_runtime
+from tests.support.waiting import until
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+TEA = ChannelKey("tea")
+MODERN = "EIO=4&transport=websocket"
+OLD = "EIO=3&transport=websocket"
+
+
+class Place:
+    """A process that serves Socket.IO, and the token of ann, who belongs to the channel tea."""
+
+    def __init__(self, runtime: Runtime, server: SocketIOServer, token: str) -> None:
+        self.runtime, self.server, self.token = runtime, server, token
+
+    async def opened(self, query: str = MODERN) -> asgi.Socket:
+        """An Engine.IO session that has not connected yet."""
+        socket = asgi.Socket(self.server, f"/socket.io/?{query}")
+        await socket.accepted()
+        assert (await socket.text()).startswith("0{")
+        return socket
+
+    async def connect(self, **auth: Any) -> tuple[asgi.Socket, dict[str, Any]]:
+        """(socket, answer) of a client of today that has been let in."""
+        socket = await self.opened()
+        socket.say("40" + json.dumps({"token": self.token, **auth}))
+        answer = await socket.text()
+        assert answer.startswith("40{"), answer
+        return socket, json.loads(answer[2:])
+
+    async def joined(self) -> asgi.Socket:
+        """A client that is in tea."""
+        socket, _ = await self.connect()
+        assert await socket.text() == '42["logged_in",{}]'
+        user_id = self.runtime.hub.sessions()[-1].info.user_id
+        await self.runtime.remote_join.join_user(user_id, TEA, 0)
+        await heard(socket, "user : joined")
+        return socket
+
+
+async def heard(socket: asgi.Socket, name: str) -> Any:
+    """The payload of the next event of that name."""
+    while True:
+        text = await socket.text()
+        if text.startswith(f'42["{name}"'):
+            return json.loads(text[2:])[1]
+
+
+async def acknowledged(socket: asgi.Socket, number: int) -> Any:
+    """What the ack of that number was called with."""
+    while True:
+        text = await socket.text()
+        if text.startswith(f"43{number}["):
+            return json.loads(text[2 + len(str(number)) :])[0]
+
+
+def stored() -> str:
+    """Ann's token."""
+    ann = user_ref("ann")
+    channel_of(ann, TEA)
+    return str(tokens.new(tokens.ACCESS, User.objects.get(pk=ann.id)))
+
+
+@pytest.fixture
+async def place(tmp_path: Path) -> AsyncIterator[Place]:
+    config = replace(Config(tmp_path), limits=Limits(sessions_per_user=2))
+    server = SocketIOServer(EngineIO(), ChatApplication())
+    async with running_runtime(config, InMemoryChannelLayer(capacity=100_000)) as runtime:
+        node.install(node.Node(asyncio.get_running_loop(), runtime.bus, runtime))
+        serving = asyncio.create_task(server.run())
+        yield Place(runtime, server, await runtime.database.write(stored))
+        serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)
+        node.clear()
+
+
+# Coming
+
+
+@pytest.mark.parametrize(
+    ("auth", "reason"), [({}, "Token is missing"), ({"token": "no token"}, "Token is not valid")], ids=["none", "bad"]
+)
+async def test_without_a_good_token_nobody_is_let_in(place: Place, auth: dict[str, str], reason: str) -> None:
+    socket = await place.opened()
+    socket.say("40" + json.dumps(auth))
+    answer = await socket.text()
+    assert answer.startswith("44{")
+    assert json.loads(answer[2:])["message"] == reason
+    assert len(place.runtime.hub) == 0
+
+
+async def test_an_old_client_that_polls_without_a_token_gets_no_session(place: Place) -> None:
+    answer = await asgi.HttpClient(place.server).get("EIO=3&transport=polling")
+    assert (answer.status, json.loads(answer.body)["code"]) == (401, "not_authenticated")
+    assert len(place.server) == 0
+
+
+async def test_whoever_has_too_many_sessions_is_told_that_the_name_is_taken(place: Place) -> None:
+    for _ in range(2):
+        await place.connect()
+    socket, _ = await place.connect()
+    assert await socket.text() == '42["name_taken",{}]'
+    assert await socket.text() == "41"
+
+
+async def test_who_comes_while_the_process_drains_is_sent_away_without_a_word_and_tries_again(place: Place) -> None:
+    socket = await place.opened()
+    place.runtime.is_draining = True
+    socket.say("40" + json.dumps({"token": place.token}))
+    await socket.closed()
+    answer = await asgi.HttpClient(place.server).get(f"EIO=3&transport=polling&token={place.token}")
+    assert answer.status == 503
+
+
+async def test_who_comes_while_the_database_is_away_is_sent_away_without_a_word_too(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(claims: object) -> User:
+        raise OperationalError("away")
+
+    monkeypatch.setattr("chat.transports.socketio.application.user_for_claims", away)
+    socket = await place.opened()
+    socket.say("40" + json.dumps({"token": place.token}))
+    await socket.closed()
+
+
+# Coming back
+
+
+async def test_a_lost_client_gets_its_session_back_and_what_it_missed(place: Place) -> None:
+    socket, first = await place.connect()
+    user_id = place.runtime.hub.sessions()[0].info.user_id
+    await place.runtime.remote_join.join_user(user_id, TEA, 0)
+    await heard(socket, "user : joined")
+    socket.lose()
+    await until(lambda: not len(place.runtime.hub))
+    again, second = await place.connect(pid=first["pid"], offset='{"tea": 0}')
+    assert second == first
+    assert await again.text() == '42["logged_in",{}]'
+    await until(lambda: any(TEA in session.channels for session in place.runtime.hub.sessions()))
+
+
+@pytest.mark.parametrize("offset", ["no JSON", "[]", '{"tea": "no number"}', '{"tea": -1}'])
+async def test_an_offset_that_is_junk_is_as_good_as_none(place: Place, offset: str) -> None:
+    socket, first = await place.connect()
+    socket.lose()
+    await until(lambda: not len(place.runtime.hub))
+    _, second = await place.connect(pid=first["pid"], offset=offset)
+    assert second["pid"] == first["pid"]
+
+
+@pytest.mark.parametrize("pid", ["unknown", "with.point", "x" * 65])
+async def test_a_session_that_is_not_kept_is_a_new_one_under_a_new_id(place: Place, pid: str) -> None:
+    _, answer = await place.connect(pid=pid)
+    assert answer["pid"] != pid
+
+
+# What clients say
+
+
+async def test_what_is_malformed_is_answered_by_an_error_or_by_the_ack_when_there_is_one(place: Place) -> None:
+    socket = await place.joined()
+    socket.say('42["message:post","no object"]')
+    assert (await heard(socket, "error"))["code"] == "invalid"
+    socket.say('421["message:post",{"message":"hi"}]')
+    assert (await acknowledged(socket, 1))["error"]["code"] == "invalid"
+    socket.say('422["message:post",{"channel":"tea","message":""}]')
+    assert (await acknowledged(socket, 2))["error"]["code"] == "invalid"
+    socket.say('423["message:post",{"channel":"elsewhere","message":"hi"}]')
+    assert (await acknowledged(socket, 3))["error"]["code"] == "not_a_member"
+    socket.say('424["user : status_changed",{"channel":"tea","status":"asleep"}]')
+    assert (await acknowledged(socket, 4))["error"]["code"] == "invalid"
+    socket.say('425["nothing known",{}]')
+    socket.say('426["user : status_changed",{"channel":"tea","status":"away"}]')
+    assert await acknowledged(socket, 6) == {}
+
+
+async def test_a_message_is_acknowledged_and_one_that_is_refused_by_the_store_is_not(place: Place) -> None:
+    def banish() -> None:
+        User.objects.filter(username="ann").update(is_active=False)
+
+    socket = await place.joined()
+    socket.say('421["message:post",{"channel":"tea","message":"hi"}]')
+    assert (await acknowledged(socket, 1))["seq"] == 1
+    await place.runtime.database.write(banish)
+    socket.say('422["message:post",{"channel":"tea","message":"hi again"}]')
+    assert (await acknowledged(socket, 2))["error"]["code"] == "banned"
+
+
+async def test_leaving_a_channel_is_acknowledged_and_may_be_repeated(place: Place) -> None:
+    socket = await place.joined()
+    for number in (1, 2):
+        socket.say(f'42{number}["user : left",{{"channel":"tea"}}]')
+        assert await acknowledged(socket, number) == {}
+    assert await place.runtime.database.read(ChannelMembership.objects.count) == 1, "belonging is another matter"
+
+
+# Ends
+
+
+async def test_what_ends_a_session_is_said_where_the_client_must_know(place: Place) -> None:
+    socket = await place.joined()
+    (session,) = place.runtime.hub.sessions()
+    session.close(Bye(CloseCode.BANNED, "spam"))
+    session.close(Bye(CloseCode.RESTARTING))
+    assert await heard(socket, "error") == {"code": "banned", "message": "spam"}
+    assert await socket.text() == "41"
+
+
+async def test_who_may_come_back_loses_the_transport_behind_what_was_said_before(place: Place) -> None:
+    socket = await place.joined()
+    (session,) = place.runtime.hub.sessions()
+    session.say(events.event_packet("last words", {}))
+    session.close(Bye(CloseCode.RESTARTING))
+    assert await heard(socket, "last words") == {}
+    while (message := await socket.next())["type"] != "websocket.close":
+        assert not message["text"].startswith("41"), "after 41 it would stay away"
+    session.write(session.format.join([]))
+
+
+async def test_a_session_ends_with_its_token(place: Place) -> None:
+    socket = await place.joined()
+    (session,) = place.runtime.hub.sessions()
+    session._expires_at = 0.0  # type: ignore[attr-defined]
+    session.tick(0.0)
+    assert (await heard(socket, "error"))["code"] == "not_authenticated"
