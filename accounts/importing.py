@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
@@ -57,15 +58,12 @@ def substitute(name: str) -> str:
 
 def users_import(accounts: Sequence[OldAccount], *, dry_run: bool = False) -> dict[str, NewAccount]:
     """Name → what it became, for some hundred accounts, in one transaction."""
-    for tries_left in reversed(range(TRIES)):
-        try:
-            with transaction.atomic():
-                return _import(accounts, dry_run)
-        except IntegrityError:
-            # Somebody registered one of the names this moment.
-            if not tries_left:
-                raise
-    raise AssertionError("unreachable")
+    for _ in range(TRIES - 1):
+        # IntegrityError: somebody registered one of the names this moment.
+        with suppress(IntegrityError), transaction.atomic():
+            return _import(accounts, dry_run)
+    with transaction.atomic():
+        return _import(accounts, dry_run)
 
 
 def _import(accounts: Sequence[OldAccount], dry_run: bool) -> dict[str, NewAccount]:

@@ -14,6 +14,7 @@ from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 
 from accounts import services
 from accounts.authentication import user_for_claims, verify_token
+from accounts.hashers import ImportedBcryptHasher
 from accounts.models import User
 from reaktor.errors import (
     BannedError,
@@ -88,6 +89,27 @@ def test_passwords_are_stored_as_argon2_and_any_text_is_one() -> None:
     assert log_in("ada", password).pk == user.pk
     with pytest.raises(NotAuthenticatedError):
         log_in("ada", password[:-1])
+
+
+def test_an_administrator_whom_somebody_else_makes_this_moment_is_left_as_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first, is_new = services.administrator_ensure(username="root", password=PASSWORD)
+    assert (is_new, first.is_superuser) == (True, True)
+    found, real = [None], services.user_named
+    monkeypatch.setattr(services, "user_named", lambda name: found.pop() if found else real(name))
+    again, is_new = services.administrator_ensure(username="Root", password=PASSWORD)
+    assert (again.pk, is_new) == (first.pk, False)
+
+
+def test_an_imported_password_whose_hash_is_broken_opens_nothing() -> None:
+    user = User.objects.create(username="olduser", password="bcrypt_imported$no hash")
+    assert not user.check_password("secret1")
+    hasher = ImportedBcryptHasher()
+    encoded = hasher.encode("secret1", bcrypt.gensalt(4).decode())
+    assert hasher.verify("secret1", encoded)
+    assert "secret1" not in str(hasher.safe_summary(encoded))
+    assert encoded.rsplit("$", 1)[1] not in str(hasher.safe_summary(encoded))
 
 
 @pytest.mark.parametrize("name", ["nobody", "a b", "x\x00y", "", "A" * 5000])

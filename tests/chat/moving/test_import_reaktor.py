@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.core.management import CommandError, call_command
+from django.db import IntegrityError, connections
 
+from accounts import importing
 from accounts.models import User
 from accounts.services import user_authenticate
 from chat import selectors
 from chat.domain.ids import ChannelKey
 from chat.models import Channel, Message
 from chat.posting.batches import Post, store_batch
+from reaktor.db.exclusive import exclusive
 from tests.support.databases import channel_of, user_ref
 from tests.support.seed_redis import SeedRedis, is_whole, message, texts
 
@@ -131,6 +136,35 @@ def test_another_servers_list_of_the_same_name_is_not_mixed_in(old: SeedRedis, r
     old.messages("general", [message("three"), message("four"), message("five")])
     assert "1  a list of messages that is not the one" in run()
     assert texts("general") == ["one", "two"]
+
+
+def test_a_name_that_is_registered_in_the_same_moment_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As PostgreSQL answers then, after the names were looked up."""
+    failures, real = [IntegrityError("taken"), IntegrityError("taken again")], importing._import
+
+    def collide(accounts: Any, dry_run: bool) -> Any:
+        if failures:
+            raise failures.pop()
+        return real(accounts, dry_run)
+
+    monkeypatch.setattr(importing, "_import", collide)
+    assert importing.users_import([importing.OldAccount("ada", None)])["ada"].username == "ada"
+    failures.extend([IntegrityError("taken")] * importing.TRIES)
+    with pytest.raises(IntegrityError):
+        importing.users_import([importing.OldAccount("bob", None)])
+
+
+def test_two_imports_at_once_are_refused(run: Any) -> None:
+    with exclusive("import", settings.REAKTOR.data_dir), pytest.raises(CommandError, match="Another import is at it"):
+        in_a_thread(run)
+
+
+def in_a_thread(call: Any) -> None:
+    """With a connection of its own, as another process has; its error is raised here."""
+    with ThreadPoolExecutor(1) as threads:
+        asked = threads.submit(call)
+        threads.submit(connections.close_all)
+        asked.result()
 
 
 def test_what_can_not_be_reached_is_said_in_a_sentence(tmp_path: Any) -> None:

@@ -231,6 +231,14 @@ def test_who_blocks_somebody_hears_nothing_of_them(ann: UserRef, bob: UserRef, t
     assert Mention.objects.count() == 1
 
 
+def test_nobody_blocks_endlessly_many(ann: UserRef, bob: UserRef, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chat.services.direct.MAX_BLOCKED", 1)
+    services.user_block(user=ann, username="bob")
+    user_ref("eve")
+    with pytest.raises(ConflictError):
+        services.user_block(user=ann, username="eve")
+
+
 def test_nobody_opens_a_direct_channel_with_themselves_or_nobody(ann: UserRef) -> None:
     for ask in (services.direct_open, services.user_block):
         with pytest.raises(InvalidError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -54,9 +55,29 @@ def test_what_can_t_be_reported(message: MessageData, bob: UserRef, mod: UserRef
         report(bob, message)
     with pytest.raises(InvalidError):
         report(mod, message, "  ")
+    with pytest.raises(NotFoundError):
+        report(mod, {**message, "id": str(uuid.uuid4())})
     services.message_delete(user=mod, key="tea", message_id=message["id"])
     with pytest.raises(ConflictError):
         report(mod, message)
+
+
+def test_only_staff_set_words_and_only_words_that_can_be_found(staff: UserRef, mod: UserRef) -> None:
+    for word, action in (("", "reject"), ("x" * 81, "reject"), ("half\ud800", "reject"), ("pills", "burn")):
+        with pytest.raises(InvalidError):
+            services.words.word_set(user=staff, word=word, action=action)
+    with pytest.raises(ForbiddenError):
+        services.words.word_set(user=mod, word="pills", action="reject")
+    with pytest.raises(ForbiddenError):
+        services.words.word_remove(user=mod, word="pills")
+    assert not WordRule.objects.exists()
+    assert not AuditEntry.objects.exists()
+
+
+@pytest.mark.parametrize("cursor", ["", "-1", "1.0", "9" * 19, "x"])
+def test_a_cursor_that_is_none_of_a_list_is_refused(mod: UserRef, cursor: str) -> None:
+    with pytest.raises(InvalidError):
+        selectors.reports_list(user=mod, cursor=cursor)
 
 
 @pytest.mark.parametrize("resolution", ["dismissed", "deleted", "sanctioned"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+import uuid
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -13,7 +14,7 @@ from accounts.models import User
 from accounts.tokens import check_may_log_in
 from chat import selectors, services
 from chat.domain.errors import MutedError
-from chat.domain.ids import SYSTEM, ChannelKey, UserRef
+from chat.domain.ids import SYSTEM, ChannelKey, UserId, UserRef
 from chat.domain.policies import KICK_S
 from chat.models import AuditEntry, Channel, ChannelMembership, Sanction
 from chat.posting.batches import Post, Result, Stored, store_batch
@@ -170,6 +171,11 @@ def test_what_makes_no_sense_is_refused_in_words(mod: UserRef, ann: UserRef, bob
     for fields in ({"username": "nobody", "channel": "tea"}, {"username": "bob", "channel": "nowhere"}):
         with pytest.raises(NotFoundError):
             services.sanction_issue(user=mod, kind="mute", **fields)
+    gone = UserRef(UserId(str(uuid.uuid4())), "gone")
+    with pytest.raises(NotFoundError):
+        services.sanction_issue(user=gone, kind="mute", username="bob", channel="tea")
+    with pytest.raises(NotFoundError):
+        services.sanction_lift(user=mod, sanction_id=1)
     direct = services.direct_open(user=ann, username="bob")[0]
     with pytest.raises(InvalidError):
         services.sanction_issue(user=staff, kind="ban", username="bob", channel=direct.channel.key)
