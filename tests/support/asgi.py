@@ -130,6 +130,7 @@ class Socket:
             "query_string": query.encode(),
             "headers": [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()],
             "client": options.get("client", CLIENT),
+            "subprotocols": options.get("subprotocols", []),
         }
         if sink is not None:
             scope["extensions"] = {FRAMES_EXTENSION: sink}

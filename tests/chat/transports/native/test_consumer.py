@@ -1,0 +1,203 @@
+"""One connection of the native protocol, with a real runtime and no network: how it ends, and what it survives."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from channels.layers import InMemoryChannelLayer
+
+from accounts import tokens
+from accounts.models import User
+from chat.live.runtime import Runtime
+from chat.models import History
+from chat.transports.native import consumer, protocol
+from chat.transports.native.consumer import NativeConsumer
+from chat.transports.native.sink import AsgiSink
+from reaktor.config.model import Config, Limits
+from reaktor.errors import Bye, CloseCode
+from reaktor.process import node
+from tests.support import asgi
+from tests.support.databases import channel_of, user_ref
+from tests.support.runtime import running_runtime
+from tests.support.waiting import until
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class Place:
+    """A process that serves the native protocol, and ann's token."""
+
+    def __init__(self, runtime: Runtime, token: str) -> None:
+        self.runtime, self.token = runtime, token
+
+    async def opened(self, sink: asgi.RecordingSink | None = None) -> asgi.Socket:
+        """An accepted connection that has said nothing yet."""
+        socket = asgi.Socket(NativeConsumer.as_asgi(), "/ws/v1", sink, subprotocols=[protocol.SUBPROTOCOL])
+        await socket.accepted()
+        return socket
+
+    def hello(self, socket: asgi.Socket) -> None:
+        socket.say(json.dumps({"id": 1, "op": "hello", "data": {"token": self.token}}))
+
+    async def greeted(self) -> asgi.Socket:
+        """A live session's connection."""
+        socket = await self.opened()
+        self.hello(socket)
+        assert (await answer(socket))["ok"] is True
+        return socket
+
+
+def ask(socket: asgi.Socket, name: str, channel: str | None = None, **data: Any) -> None:
+    socket.say(json.dumps({"id": 7, "op": name, "data": data, **({"channel": channel} if channel else {})}))
+
+
+async def answer(socket: asgi.Socket) -> dict[str, Any]:
+    """The next frame that is an answer; events are passed over."""
+    while "re" not in (frame := json.loads(await socket.text())):
+        pass
+    return dict(frame)
+
+
+async def refused(socket: asgi.Socket) -> str:
+    """The code of the next answer, which is a refusal."""
+    return str((await answer(socket))["error"]["code"])
+
+
+def token_of_ann() -> str:
+    History.objects.get_or_create(pk=1)
+    for key in ("tea", "coffee"):
+        channel_of(None, key)
+    return str(tokens.new(tokens.ACCESS, User.objects.get(pk=user_ref("ann").id)))
+
+
+@pytest.fixture
+async def place(tmp_path: Path) -> AsyncIterator[Place]:
+    config = replace(Config(tmp_path), limits=Limits(channels_per_session=1))
+    async with running_runtime(config, InMemoryChannelLayer(capacity=100_000)) as runtime:
+        node.install(node.Node(asyncio.get_running_loop(), runtime.bus, runtime))
+        yield Place(runtime, await runtime.database.write(token_of_ann))
+        node.clear()
+
+
+async def test_who_comes_while_the_process_drains_is_told_to_come_back(place: Place) -> None:
+    place.runtime.is_draining = True
+    socket = await place.opened()
+    bye = json.loads(await socket.text())
+    assert (bye["event"], bye["data"]["code"]) == ("bye", CloseCode.RESTARTING)
+    assert await socket.closed() == CloseCode.RESTARTING
+    socket.lose()
+    await socket.done()
+
+
+async def test_who_does_not_answer_the_close_is_cut_off(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(consumer, "CLOSE_TIMEOUT_S", 0.05)
+    place.runtime.is_draining = True
+    sink = asgi.RecordingSink()
+    socket = await place.opened(sink)
+    assert await socket.closed() == CloseCode.RESTARTING
+    await until(lambda: sink.is_aborted)
+    await socket.done()
+
+
+async def test_a_live_session_that_does_not_answer_the_close_is_cut_off_too(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumer, "CLOSE_TIMEOUT_S", 0.05)
+    sink = asgi.RecordingSink()
+    socket = await place.opened(sink)
+    place.hello(socket)
+    await until(lambda: len(place.runtime.hub))
+    place.runtime.hub.sessions()[0].close(Bye(CloseCode.LOGGED_OUT, "elsewhere"))
+    assert await socket.closed() == CloseCode.LOGGED_OUT
+    await until(lambda: sink.is_aborted)
+    assert len(place.runtime.hub) == 0
+    socket.lose()
+    await socket.done()
+
+
+async def test_who_is_logged_out_while_saying_hello_is_told_that_and_nothing_else(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = place.runtime.feeder.submit
+
+    async def submit(*arguments: Any) -> Any:
+        decided = await real(*arguments)
+        place.runtime.hub.sessions()[0].close(Bye(CloseCode.LOGGED_OUT, "elsewhere"))
+        return decided
+
+    monkeypatch.setattr(place.runtime.feeder, "submit", submit)
+    socket = await place.opened()
+    place.hello(socket)
+    bye = json.loads(await socket.text())
+    assert (bye["event"], bye["data"]["code"]) == ("bye", CloseCode.LOGGED_OUT)
+    assert await socket.closed() == CloseCode.LOGGED_OUT
+    socket.lose()
+    await socket.done()
+
+
+async def test_a_frame_that_is_too_large_is_refused_and_the_session_goes_on(place: Place) -> None:
+    socket = await place.greeted()
+    ask(socket, "channel.list", search="x" * place.runtime.config.limits.frame_bytes)
+    assert await refused(socket) == "too_large"
+    ask(socket, "channel.list")
+    assert (await answer(socket))["ok"] is True
+
+
+async def test_a_bug_in_one_operation_is_answered_and_logged_and_the_session_goes_on(
+    place: Place, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fail(*anything: object) -> None:
+        raise ZeroDivisionError
+
+    socket = await place.greeted()
+    monkeypatch.setitem(consumer.HANDLERS, "channel.list", fail)
+    ask(socket, "channel.list")
+    assert await refused(socket) == "internal"
+    assert "channel.list failed" in caplog.text
+    ask(socket, "channel.leave", "tea")
+    assert (await answer(socket))["ok"] is True
+
+
+async def test_a_time_that_is_none_is_refused_with_the_name_of_its_field(place: Place) -> None:
+    socket = await place.greeted()
+    ask(socket, "moderation.mute", "tea", user="ann", until="tomorrow")
+    error = (await answer(socket))["error"]
+    assert (error["code"], set(error["fields"])) == ("invalid", {"until"})
+
+
+async def test_who_is_in_too_many_channels_or_comes_back_to_too_many_is_refused(place: Place) -> None:
+    socket = await place.greeted()
+    ask(socket, "channel.join", "tea")
+    assert (await answer(socket))["ok"] is True
+    ask(socket, "channel.join", "coffee")
+    assert await refused(socket) == "too_large"
+    other = await place.opened()
+    resume = {"tea": 0, "coffee": 0}
+    other.say(json.dumps({"id": 1, "op": "hello", "data": {"token": place.token, "resume": resume}}))
+    assert await refused(other) == "too_large"
+
+
+async def test_what_is_written_after_the_cut_is_not_sent() -> None:
+    sent: list[dict[str, Any]] = []
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    sink = AsgiSink(send)
+    sending = asyncio.create_task(sink.run())
+    sink.write(protocol.bye(Bye(CloseCode.RESTARTING)))
+    await sink.flushed()
+    sink.write(protocol.bye(Bye(CloseCode.RESTARTING)))
+    sink.abort()
+    await sink.flushed()
+    sink.write(protocol.bye(Bye(CloseCode.RESTARTING)))
+    await asyncio.sleep(0)
+    assert (len(sent), sink.unsent_bytes) == (1, 0)
+    sending.cancel()
+    await asyncio.gather(sending, return_exceptions=True)
