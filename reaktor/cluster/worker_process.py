@@ -8,6 +8,7 @@ through here, so that a failed start can say why; when ready, the child writes t
 from __future__ import annotations
 
 import asyncio
+import io
 import logging
 import os
 import signal
@@ -15,7 +16,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -109,12 +110,12 @@ class WorkerProcess:
     async def run(self, arguments: tuple[str, ...], environment: Mapping[str, str]) -> None:
         """Spawn and see it through to its end, then tell the listener. Never raises for what the child does."""
         try:
-            process = await self._spawn(arguments, environment)
+            process, said = await self._spawn(arguments, environment)
         except OSError as error:
             self.reason = f"can't be started: {error}"
         else:
             try:
-                await self._see_through(process)
+                await self._see_through(process, said)
             except asyncio.CancelledError:
                 with suppress(ProcessLookupError):
                     process.kill()
@@ -122,27 +123,35 @@ class WorkerProcess:
         self._enter(WorkerState.GONE)
         self.listener.on_gone(self)
 
-    async def _spawn(self, arguments: tuple[str, ...], environment: Mapping[str, str]) -> asyncio.subprocess.Process:
-        ours, theirs = packet_pair()
-        terminal = os.dup(2)
-        try:
-            process = await asyncio.create_subprocess_exec(
-                *COMMAND,
-                *("--handoff", str(theirs.fileno()), "--stderr", str(terminal)),
-                *arguments,
-                stdin=asyncio.subprocess.DEVNULL,
-                stderr=asyncio.subprocess.PIPE,
-                pass_fds=(theirs.fileno(), terminal),
-                # A terminal's Ctrl-C is for the supervisor alone; it ends the workers in its own time.
-                start_new_session=True,
-                env={**environment, "REAKTOR_WORKER": self.name},
-            )
-        except BaseException:
-            ours.close()
-            raise
-        finally:
-            theirs.close()
-            os.close(terminal)
+    async def _spawn(
+        self, arguments: tuple[str, ...], environment: Mapping[str, str]
+    ) -> tuple[asyncio.subprocess.Process, int]:
+        """The process, and the end of a pipe at which its boot's stderr is read."""
+        with ExitStack() as childs:
+            ours, theirs = packet_pair()
+            childs.callback(theirs.close)
+            terminal = os.dup(2)
+            childs.callback(os.close, terminal)
+            # A pipe of our own: with one of asyncio's, wait() goes on for as long as a grandchild holds the other end,
+            # and the worker's slot would stay empty.
+            said, stderr = os.pipe()
+            childs.callback(os.close, stderr)
+            try:
+                process = await asyncio.create_subprocess_exec(
+                    *COMMAND,
+                    *("--handoff", str(theirs.fileno()), "--stderr", str(terminal)),
+                    *arguments,
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stderr=stderr,
+                    pass_fds=(theirs.fileno(), terminal),
+                    # A terminal's Ctrl-C is for the supervisor alone; it ends the workers in its own time.
+                    start_new_session=True,
+                    env={**environment, "REAKTOR_WORKER": self.name},
+                )
+            except BaseException:
+                ours.close()
+                os.close(said)
+                raise
         self.pid = process.pid
         self.link = SupervisorEnd(
             ours,
@@ -155,10 +164,14 @@ class WorkerProcess:
         )
         if not self.is_spare:
             self.link.assign(self.slot, self.incarnation)
-        return process
+        return process, said
 
-    async def _see_through(self, process: asyncio.subprocess.Process) -> None:
-        pump = asyncio.create_task(self._pump(process.stderr), name=f"stderr of worker {self.name}")
+    async def _see_through(self, process: asyncio.subprocess.Process, said: int) -> None:
+        stream = asyncio.StreamReader()
+        pipe, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(stream), io.FileIO(said)
+        )
+        pump = asyncio.create_task(self._pump(stream), name=f"stderr of worker {self.name}")
         try:
             self.exit_code = await process.wait()
             async with asyncio.timeout(1):
@@ -167,12 +180,13 @@ class WorkerProcess:
             pass  # a grandchild holds the pipe open
         finally:
             pump.cancel()
+            pipe.close()
             if self.link is not None:
                 self.link.close()
 
-    async def _pump(self, stream: asyncio.StreamReader | None) -> None:
+    async def _pump(self, stream: asyncio.StreamReader) -> None:
         """Pass the boot's stderr on, and remember the end of it."""
-        while stream is not None and (line := await _line(stream)):
+        while line := await _line(stream):
             self.stderr_tail.append(line.decode(errors="replace").rstrip())
             with suppress(OSError):
                 os.write(2, line)

@@ -48,3 +48,10 @@ async def test_it_goes_when_it_is_not_wanted_any_more() -> None:
     with suppress(asyncio.CancelledError):
         await life
     assert running() <= before
+
+
+async def test_one_that_can_not_be_started_is_tried_again(caplog: pytest.LogCaptureFixture, monkeypatch) -> None:
+    monkeypatch.setattr("reaktor.cluster.chores.leash.leashed", lambda *command: ("/nowhere/program",))
+    life = asyncio.create_task(chore("print()").run())
+    await until(lambda: caplog.text.count("a chore can't be started") >= 2)
+    life.cancel()

@@ -161,3 +161,28 @@ async def test_a_worker_says_that_it_has_booted_and_waits_for_its_slot(pair):
 async def test_a_spare_whose_supervisor_is_gone_is_given_no_slot(pair):
     pair.supervisor.close()
     assert await asyncio.to_thread(wait_for_slot, pair.worker_socket) is None
+
+
+async def test_a_connection_for_a_worker_that_is_gone_stays_with_its_owner(pair):
+    pair.worker_socket.close()
+    ours, client = socket.socketpair()
+    assert not pair.supervisor.pass_socket(ours)
+    pair.supervisor.drain(1)
+    assert ours.fileno() >= 0
+    assert pair.supervisor.take_unadopted() == []
+    await until(lambda: "worker closed" in pair.heard)
+    pair.supervisor.close()
+    pair.supervisor.drain(1)
+    assert not pair.supervisor.pass_socket(ours)
+    ours.close()
+    client.close()
+
+
+async def test_a_reset_is_an_end_like_any_other(pair, monkeypatch):
+    def reset():
+        raise ConnectionResetError
+
+    monkeypatch.setattr(pair.supervisor._end, "receive", reset)
+    pair.worker_socket.send(b"anything")
+    await until(lambda: "worker closed" in pair.heard)
+    assert pair.supervisor.is_closed

@@ -1,13 +1,21 @@
-"""Which redis-server is taken, where there are several, one, or none."""
+"""Which redis-server is taken, where there are several, one, or none; and one that dies or does not answer."""
 
+import asyncio
+import logging
+import os
+import signal
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
+from reaktor.cluster import redis as module
 from reaktor.cluster.failures import RedisUnavailableError
 from reaktor.cluster.redis import find_executable
 from tests.support.poor_machine import poor_machine
+from tests.support.ports import free_port
+from tests.support.waiting import until
 
 
 @pytest.fixture
@@ -51,3 +59,48 @@ def test_without_any_it_is_said_what_to_do(machine):
     machine()
     with pytest.raises(RedisUnavailableError, match=r"install redis-server, or name one by REDIS_URL\.$"):
         find_executable()
+
+
+async def test_a_redis_that_does_not_answer_in_time_is_named_with_the_reason(caplog, monkeypatch):
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr(module, "WORTH_SAYING_S", 0.0)
+    with pytest.raises(RedisUnavailableError, match=r"within 0\.3 s \(.+\)"):
+        await module.wait_for_redis(f"redis://127.0.0.1:{free_port()}", 0.3)
+    assert caplog.text.count("waiting for Redis") == 1
+
+
+@pytest.fixture
+async def embedded(monkeypatch):
+    monkeypatch.setattr(module, "RESTART_S", 0.01)
+    with tempfile.TemporaryDirectory(prefix="reaktor-redis-") as directory:
+        redis = module.EmbeddedRedis(Path(directory) / "redis.sock")
+        await redis.start()
+        watching = asyncio.create_task(redis.run())
+        yield redis
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+        await redis.stop()
+        await redis.stop()
+        assert not (Path(directory) / "redis.sock").exists()
+
+
+async def test_an_embedded_redis_that_dies_is_started_again(embedded):
+    first = embedded.pid
+    os.killpg(first, signal.SIGKILL)
+    await until(lambda: embedded.pid not in (None, first))
+    await module.wait_for_redis(embedded.url, 10)
+    assert embedded.restarts == 1
+
+
+async def test_one_that_can_not_be_started_again_is_tried_until_it_can(embedded, monkeypatch, caplog):
+    def none():
+        raise RedisUnavailableError("There is no Redis here.")
+
+    first = embedded.pid
+    with monkeypatch.context() as without:
+        without.setattr(module, "find_executable", none)
+        os.killpg(first, signal.SIGKILL)
+        await until(lambda: "can't be restarted: There is no Redis here." in caplog.text)
+        assert embedded.pid is None
+    await until(lambda: embedded.pid is not None)
+    await module.wait_for_redis(embedded.url, 10)

@@ -58,3 +58,22 @@ def test_sockets_go_to_a_short_private_directory_when_the_path_is_long(tmp_path)
     assert stat.S_IMODE(run_dir.sockets.stat().st_mode) == 0o700
     run_dir.release()
     assert not run_dir.sockets.exists()
+
+
+def test_a_directory_that_is_none_or_somebody_elses_is_refused_in_a_sentence(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(RunDirError, match="Can't use"):
+        RunDir(tmp_path / "file").claim(8000)
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    run_dir = RunDir(tmp_path / "link")
+    with pytest.raises(RunDirError, match="is not a directory of this user"):
+        run_dir.claim(8000)
+    run_dir.release()
+
+
+def test_what_a_supervisor_left_half_written_tells_nothing(tmp_path):
+    run_dir = RunDir(tmp_path)
+    for left in ("", "[]", '{"pid":'):
+        run_dir.supervisor_file.write_text(left)
+        assert run_dir.supervisor() is None

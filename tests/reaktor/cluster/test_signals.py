@@ -2,10 +2,13 @@
 
 import os
 import select
+import signal
 
 import pytest
 
 from reaktor.cluster import signals
+from reaktor.cluster.failures import SupervisorError
+from tests.support.waiting import until
 
 
 @pytest.fixture
@@ -43,3 +46,45 @@ def test_a_terminal_that_cannot_be_opened_is_none(monkeypatch):
 
     monkeypatch.setattr(signals.os, "open", refuse)
     assert signals.has_terminal() is False
+
+
+class Played:
+    """A server that writes down its orders; a reload of it is refused."""
+
+    def __init__(self):
+        self.orders = []
+
+    def post(self, verb):
+        verb()
+
+    def stop(self):
+        self.orders.append("stop")
+
+    def scale_by(self, difference):
+        self.orders.append(difference)
+
+    def reload(self):
+        self.orders.append("reload")
+        raise SupervisorError("A reload is running already.")
+
+
+async def test_signals_become_orders_and_a_refused_one_is_a_line_in_the_log(monkeypatch, caplog):
+    monkeypatch.setattr(signals, "has_terminal", lambda: False)
+    server = Played()
+    with signals.Signals(server):
+        for number in (signal.SIGHUP, signal.SIGTTIN, signal.SIGTTOU, signal.SIGTERM):
+            before = len(server.orders)
+            os.kill(os.getpid(), number)
+            await until(lambda: len(server.orders) > before)  # noqa: B023  awaited in the same turn
+    assert server.orders == ["reload", 1, -1, "stop"]
+    assert "SIGHUP: A reload is running already." in caplog.text
+
+
+async def test_a_terminal_that_hangs_up_stops_the_server(terminal):
+    terminal(0)
+    server = Played()
+    with signals.Signals(server):
+        terminal(select.POLLHUP)
+        os.kill(os.getpid(), signal.SIGHUP)
+        await until(lambda: server.orders)
+    assert server.orders == ["stop"]
