@@ -177,7 +177,9 @@ async def test_a_worker_that_does_not_answer_does_not_keep_its_sessions_out(
     info = session_info("s1", ann.id, THERE, transport=Transport.SOCKETIO)
     await runtime.feeder.submit(Connect(info))
     await asyncio.to_thread(runtime.join_user_sessions, ann.id, TEA, 0, 5.0)
-    assert TEA in runtime.replica.channels_of(info.session_id)
+    entry = runtime.replica.session(info.session_id)
+    assert entry is not None
+    assert TEA in entry.channels
     assert runtime.remote_join._waiting == {}
 
 

@@ -18,11 +18,11 @@ from accounts.models import User
 from chat.domain.ids import ChannelKey
 from chat.live.runtime import Runtime
 from chat.models import ChannelMembership
-from chat.transports.socketio import events
 from chat.transports.socketio.application import ChatApplication
 from reaktor.config.model import Config, EngineIO, Limits
 from reaktor.errors import Bye, CloseCode
 from reaktor.process import node
+from reaktor.socketio.packet import ready_event
 from reaktor.socketio.server import SocketIOServer
 from tests.support import asgi
 from tests.support.databases import channel_of, user_ref
@@ -239,7 +239,7 @@ async def test_what_ends_a_session_is_said_where_the_client_must_know(place: Pla
 async def test_who_may_come_back_loses_the_transport_behind_what_was_said_before(place: Place) -> None:
     socket = await place.joined()
     (session,) = place.runtime.hub.sessions()
-    session.say(events.event_packet("last words", {}))
+    session.say(ready_event("last words", {}))
     session.close(Bye(CloseCode.RESTARTING))
     assert await heard(socket, "last words") == {}
     while (message := await socket.next())["type"] != "websocket.close":
