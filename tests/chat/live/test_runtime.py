@@ -1,4 +1,4 @@
-"""The runtime of a process whose bus is gone."""
+"""The runtime of one process: what it does when the bus is gone, and what the end of a session costs."""
 
 from __future__ import annotations
 
@@ -9,10 +9,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from channels.layers import InMemoryChannelLayer
 
 from accounts.models import User
-from chat.domain.ids import WorkerId
+from chat.delivery.feed import Feed
+from chat.delivery.recent import Recent
+from chat.domain.ids import ChannelKey, WorkerId
+from chat.domain.sessions import Ending
+from chat.live.feeds.open_feeds import OpenFeed
 from chat.live.runtime import Runtime
+from chat.membership.protocol import Command, Disconnect
 from chat.posting.textrules import CurrentTextRules
 from reaktor.config.model import Config, MembershipTimings
 from reaktor.errors import CloseCode
@@ -48,3 +54,26 @@ async def test_sessions_are_told_4007_when_the_bus_stays_away_and_not_before(tmp
         life.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await life
+
+
+async def test_what_an_ending_costs_does_not_grow_with_the_feeds_of_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of 5,000 sessions that ended together walked all open feeds: the loop stood still for 0.7 s."""
+    config = Config(tmp_path)
+    rates, text_rules = Rates(config.limits), CurrentTextRules(config.limits)
+    layer = InMemoryChannelLayer()
+    runtime = Runtime(config, layer, WorkerId(0, 1), rates=rates, text_rules=text_rules, with_authority=False)
+    told: list[Command] = []
+    monkeypatch.setattr(runtime.feeder, "tell", told.append)
+    monkeypatch.setattr(runtime.feeds, "heads", lambda: pytest.fail("all open feeds were walked"))
+    session = FakeSession("ann", FakeFormat())
+    runtime.hub.attach(session)
+    for key in (ChannelKey("open"), ChannelKey("closed")):
+        runtime.hub.enter(session, key)
+    recent = Recent(changed=[], newest=[], floor=7, head_number=7, changes=5, numbers=5)
+    monkeypatch.setitem(runtime.feeds._open, ChannelKey("open"), OpenFeed(Feed(ChannelKey("open"), 1, 7, recent), 0))
+    session.waiting = {ChannelKey("waits"): 3, ChannelKey("begins"): None}
+    runtime.disconnect(session, Ending.LOST)
+    await asyncio.to_thread(runtime.database.close)
+    assert told == [Disconnect(session.info.session_id, Ending.LOST, {ChannelKey("open"): 7, ChannelKey("waits"): 3})]
