@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -28,6 +29,10 @@ T = TypeVar("T")
 LOST = (OperationalError, InterfaceError)
 LOCK_SHARE = 0.8
 """How much of its time a call may wait for a lock: it then fails by itself before its caller is told that it did."""
+
+
+REPEAT_S = 1.0
+"""A connection that was lost since its last use fails at once; what took longer is not tried a second time."""
 
 
 class _Job(Generic[T]):
@@ -156,6 +161,11 @@ def forget_pooled() -> None:
             pool.drain()
 
 
+def ended_by_a_limit(error: Exception) -> bool:
+    """Whether PostgreSQL itself ended the statement, for waiting or running too long: the connection is good."""
+    return getattr(error.__cause__, "sqlstate", None) in ("55P03", "57014")
+
+
 def _own_connection(timeout_s: float) -> None:
     """Give this thread a connection of its own, whatever REST's threads share; it waits less than its callers do.
 
@@ -186,12 +196,14 @@ def _ended_late(on_late: Callable[[T], None] | None, future: asyncio.Future[Any]
 
 
 def _guarded(may_repeat: bool, call: Callable[[], T]) -> T:
+    began = time.monotonic()
     try:
         return call()
     except LOST as error:
-        connections.close_all()
-        forget_pooled()
-        if may_repeat:
-            return _guarded(False, call)
+        if not ended_by_a_limit(error):
+            connections.close_all()
+            forget_pooled()
+            if may_repeat and time.monotonic() - began < REPEAT_S:
+                return _guarded(False, call)
         logger.warning("database: %s", str(error).strip().splitlines()[0] if str(error) else type(error).__name__)
         raise UnavailableError("The database is away.") from error
