@@ -14,6 +14,7 @@ from django.db import InterfaceError, OperationalError, connection
 
 from accounts.models import User
 from reaktor.config.model import Database as DatabaseConfig
+from reaktor.db import database as database_module
 from reaktor.db.database import Database
 from reaktor.errors import InvalidError, UnavailableError
 from reaktor.settings.base import SQLITE_OPTIONS
@@ -201,6 +202,32 @@ async def test_a_read_whose_connection_was_lost_is_repeated_once_on_a_new_one(
     with pytest.raises(UnavailableError, match="away"):
         await database.read(twice)
     assert twice.calls == 2
+
+
+class Ended(Exception):  # noqa: N818  a driver's error, of which only this counts
+    sqlstate = "55P03"
+
+
+async def test_a_read_that_the_database_itself_ended_or_that_took_long_is_not_tried_a_second_time(
+    make_database: MakeDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A read that had waited for all of its time was begun anew, for nobody, and held its thread twice as long."""
+    database, slow, calls = make_database(read_threads=1), Flaky(1), list[object]()
+
+    def wait_for_a_lock() -> None:
+        calls.append(connection.connection)
+        raise OperationalError("canceling statement due to lock timeout") from Ended()
+
+    await database.read(select_one)
+    for _ in range(2):
+        with pytest.raises(UnavailableError):
+            await database.read(wait_for_a_lock)
+    assert len(calls) == 2
+    assert calls[0] is calls[1], "the connection is good"
+    monkeypatch.setattr(database_module, "REPEAT_S", 0.0)
+    with pytest.raises(UnavailableError):
+        await database.read(slow)
+    assert slow.calls == 1
 
 
 async def test_a_write_is_never_repeated_since_it_may_have_been_committed(make_database: MakeDatabase) -> None:
