@@ -24,9 +24,11 @@ class ChatConfig(AppConfig):
         from accounts.signals import user_deleted, user_registered
         from chat import checks  # noqa: F401  registers the system checks
         from chat.posting.textrules import CurrentTextRules
+        from reaktor.db import patience
 
         self.config = settings.REAKTOR
         self.is_worker = settings.IS_WORKER
+        patience.take_time()  # asgi and the supervisor, which serve, say so after this
         self.text_rules = CurrentTextRules(self.config.limits)
         user_registered.connect(_start_account, dispatch_uid="chat.start_account")
         user_deleted.connect(self._end_account, dispatch_uid="chat.end_account")

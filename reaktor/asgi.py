@@ -38,6 +38,7 @@ from reaktor.cluster.control import ask_metrics  # noqa: E402
 from reaktor.cluster.count_exchange import CountExchange  # noqa: E402
 from reaktor.cluster.rundir import RunDir  # noqa: E402
 from reaktor.config.model import Config  # noqa: E402
+from reaktor.db import patience  # noqa: E402
 from reaktor.engineio.relay import UnixRelay  # noqa: E402
 from reaktor.errors import UnavailableError  # noqa: E402
 from reaktor.limits.rates import Rates  # noqa: E402
@@ -51,6 +52,7 @@ from reaktor.web.scope import Receive, Send  # noqa: E402
 from reaktor.web.threads import ThreadedDjango  # noqa: E402
 
 logger = logging.getLogger(__name__)
+patience.serve()
 
 LONE_WORKER = WorkerId(0, 1)
 START_TIMEOUT_S = 10.0

@@ -296,9 +296,7 @@ class Runtime:
         """A session's connection is gone. May be repeated."""
         if self.hub.get(session.info.session_id) is not session:
             return
-        heads = self.feeds.heads()
-        channels = self.hub.detach(session)
-        known = {key: heads[key] for key in channels if key in heads}
+        known = self.feeds.heads_of(self.hub.detach(session))
         # It is still being sent what came after these.
         known |= {key: after for key, after in session.waiting.items() if after is not None}
         self.feeder.tell(Disconnect(session.info.session_id, ending, known))

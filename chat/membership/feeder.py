@@ -70,6 +70,7 @@ class Feeder:
         self._hello_id = CommandId(f"{prefix}.hello")
         self._greeted_epoch = 0
         self._is_greeted = False
+        self._is_over = False
         self._heard_at: float | None = None
         self._sync_wanted, self._synced = asyncio.Event(), asyncio.Event()
         self._subscribed, self._ready = asyncio.Event(), asyncio.Event()
@@ -82,6 +83,7 @@ class Feeder:
 
     async def run(self) -> None:
         """Follow until cancelled. A bus that is gone does not end it; when it ends, whoever waits is told so."""
+        self._is_over = False
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._subscribe(), name="feeder subscribe")
@@ -92,6 +94,7 @@ class Feeder:
         finally:
             if self._hole_timer is not None:
                 self._hole_timer.cancel()
+            self._is_over = True
             self._pending.abandon_all()
 
     async def wait_ready(self) -> None:
@@ -142,7 +145,7 @@ class Feeder:
         then, or be so later. A Connect whose caller does not get its outcome is followed by a Disconnect, so that no
         ghost stays.
         """
-        if len(self._pending) >= MAX_PENDING:
+        if self._is_over or len(self._pending) >= MAX_PENDING:
             raise UnavailableError
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         pending = self._pending.add(command, future, on_applied)
@@ -162,8 +165,10 @@ class Feeder:
         """Have a command decided without waiting: it is sent until it was (a Disconnect, above all).
 
         With four times MAX_PENDING waiting already, it is let go and counted: a bus that has been gone for so long
-        has cost these sessions their place anyway.
+        has cost these sessions their place anyway. After run() has ended nobody is told anything.
         """
+        if self._is_over:
+            return
         if len(self._pending) >= 4 * MAX_PENDING:
             self.commands_dropped += 1
         else:

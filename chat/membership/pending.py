@@ -151,7 +151,9 @@ class Pending:
 
     def abandon_all(self) -> None:
         """End every wait with UnavailableError; nothing will be sent any more."""
-        for pending in self._by_id.values():
+        abandoned, self._by_id = self._by_id, {}
+        self._outbox.clear()
+        self.to_send.clear()
+        for pending in abandoned.values():
             if pending.future is not None and not pending.future.done():
                 pending.future.set_exception(UnavailableError())
-        self._by_id.clear()

@@ -3,6 +3,7 @@
 submit() queues a post and returns; after the commit the whole batch is handed to `on_stored`, which acknowledges
 and delivers in seq order. Posts that are too many in all processes together are refused. When the database is away
 every post of the batch is refused with `unavailable`, and nothing is acknowledged. A full queue refuses at once.
+What was refused so and is stored all the same, a moment later, is delivered to everybody, its author included.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 from chat.posting.batches import Post, Result, Stored, store_batch
 from chat.posting.textrules import CurrentTextRules
@@ -80,7 +82,12 @@ class Writer:
                 future.set_result(result)
 
         self.submit(post, done)
-        result = await future
+        try:
+            result = await future
+        except asyncio.CancelledError:
+            # Nobody would learn that it was stored: what still waits is not.
+            self._queue = deque(each for each in self._queue if each[1] is not done)
+            raise
         if isinstance(result, ReaktorError):
             raise result
         return result
@@ -101,7 +108,8 @@ class Writer:
     async def _store(self, batch: list[tuple[Post, OnResult]]) -> None:
         started = time.perf_counter()
         try:
-            results = await self._database.write(self._store_allowed, [post for post, _ in batch])
+            posts = [post for post, _ in batch]
+            results = await self._database.write_or_late(partial(self._stored_late, posts), self._store_allowed, posts)
         except asyncio.CancelledError:
             for _, on_result in batch:
                 on_result(UnavailableError("The server is stopping."))
@@ -126,6 +134,17 @@ class Writer:
         if committed:
             self._on_stored(committed)
 
+    def _stored_late(self, posts: Sequence[Post], results: Sequence[Result]) -> None:
+        """Their authors were told `unavailable`, once: this is no second answer, and they are shown their own posts."""
+        committed = [
+            Committed(replace(post, session_id=None), result, _unasked)
+            for post, result in zip(posts, results, strict=True)
+            if isinstance(result, Stored) and not result.is_duplicate
+        ]
+        if committed:
+            self.stored_total += len(committed)
+            self._on_stored(committed)
+
     def _store_allowed(self, posts: Sequence[Post]) -> list[Result]:
         """store_batch() without the posts that are too much; those are answered with their refusal. In a thread."""
         text_rules = self._text_rules.current()
@@ -135,3 +154,7 @@ class Writer:
         allowed = [post for post, refusal in zip(posts, refusals, strict=True) if refusal is None]
         stored = iter(store_batch(allowed, text_rules) if allowed else ())
         return [next(stored) if refusal is None else refusal for refusal in refusals]
+
+
+def _unasked(result: Result) -> None:
+    """Nobody waits for it any more."""

@@ -26,6 +26,7 @@ from reaktor.addresses import IpNetwork, client_address, is_trusted, normalise, 
 from reaktor.cluster.address_counts import AddressCounts
 from reaktor.cluster.daphne_http import HTTPFactory
 from reaktor.cluster.daphne_websocket import WebSocketFactory
+from reaktor.cluster.twisted_errors import TwistedErrors
 from reaktor.config.model import Config, HttpTimings
 from reaktor.observe.logcontext import accepted_request_id
 from reaktor.web.frame_sink import FRAMES_EXTENSION
@@ -126,7 +127,7 @@ class Server(daphne_server.Server):
             maxMessagePayloadSize=self.websocket_max_message_size,
             maxFramePayloadSize=self.websocket_max_frame_size,
         )
-        globalLogBeginner.beginLoggingTo([lambda _: None], redirectStandardIO=False, discardBuffer=True)
+        globalLogBeginner.beginLoggingTo([TwistedErrors()], redirectStandardIO=False, discardBuffer=True)
         reactor.callLater(SWEEP_S, self._sweep)
         reactor.callLater(SWEEP_S, self.application_checker)
         self._listen()
@@ -147,8 +148,16 @@ class Server(daphne_server.Server):
             self.listeners.append(listener)
 
     def _sweep(self) -> None:
+        reactor.callLater(SWEEP_S, self._sweep)  # first, so that no error ends it
         self.http_factory.sweep(time.monotonic())
-        reactor.callLater(SWEEP_S, self._sweep)
+
+    def application_checker(self) -> None:
+        """Daphne's, which asks to be called again when it is through; an error must not be its last word."""
+        try:
+            super().application_checker()
+        except Exception:
+            logger.exception("the applications were not looked through")
+            reactor.callLater(SWEEP_S, self.application_checker)
 
     def adopt(self, descriptor: int, family: int) -> bool:
         """Serve a connection that was accepted elsewhere. Takes the descriptor over; never raises.

@@ -6,6 +6,7 @@ unread bytes would reset the connection, and the answer with it).
 
 from __future__ import annotations
 
+import logging
 import time
 from http import HTTPStatus
 from io import BytesIO
@@ -22,6 +23,8 @@ from reaktor.cluster.address_counts import AddressCounts, Hold
 from reaktor.cluster.replies import error_bytes, error_reply
 from reaktor.config.model import HttpTimings
 from reaktor.errors import ErrorCode
+
+logger = logging.getLogger(__name__)
 
 LINGER_S = 2.0
 ABOUT_TO_SPEAK_S = 1.0
@@ -294,4 +297,7 @@ class HTTPFactory(DaphneHTTPFactory):
     def sweep(self, now: float) -> None:
         """Tell the channels whose time is over; `now` in monotonic seconds."""
         for channel in [found for found in self.channels if found.deadline is not None and found.deadline <= now]:
-            channel.on_deadline()
+            try:
+                channel.on_deadline()
+            except Exception:
+                logger.exception("a connection whose time is over can't be told so")

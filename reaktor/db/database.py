@@ -2,22 +2,24 @@
 
 Channels and Django share a single thread among all consumers of a process; here reads have a few threads and
 writes one (group commit makes one writer enough). Full queues, timeouts and lost connections are UnavailableError.
+A call that no thread has begun ends with its caller; one that runs goes on, and write_or_late() says how it ended.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Generic, ParamSpec, TypeVar
 
 from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, InterfaceError, OperationalError, connection, connections
 
 from reaktor.config.model import Database as DatabaseConfig
-from reaktor.errors import UnavailableError
+from reaktor.errors import ReaktorError, UnavailableError
 from reaktor.observe.logcontext import run_in_context
 
 logger = logging.getLogger(__name__)
@@ -25,13 +27,43 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 LOST = (OperationalError, InterfaceError)
+LOCK_SHARE = 0.8
+"""How much of its time a call may wait for a lock: it then fails by itself before its caller is told that it did."""
+
+
+REPEAT_S = 1.0
+"""A connection that was lost since its last use fails at once; what took longer is not tried a second time."""
+
+
+class _Job(Generic[T]):
+    """One call on its way to a thread. It is made or cancelled, never both: whoever pops it has it."""
+
+    def __init__(self, call: Callable[[], T]) -> None:
+        self._calls = [call]
+
+    def __call__(self) -> T | None:
+        """Make the call, in the thread; None when it was cancelled before."""
+        try:
+            call = self._calls.pop()
+        except IndexError:
+            return None
+        return call()
+
+    def cancel(self) -> bool:
+        """Whether no thread has begun it; then none ever will."""
+        try:
+            self._calls.pop()
+        except IndexError:
+            return False
+        return True
 
 
 class _Lane:
     """One pool of threads with a bound on what waits for it."""
 
-    def __init__(self, name: str, threads: int, bound: int) -> None:
-        self.executor = ThreadPoolExecutor(threads, thread_name_prefix=name, initializer=_leave_pool)
+    def __init__(self, name: str, threads: int, bound: int, timeout_s: float) -> None:
+        own = partial(_own_connection, timeout_s)
+        self.executor = ThreadPoolExecutor(threads, thread_name_prefix=name, initializer=own)
         self.threads = threads
         self.bound = bound
         self.waiting = 0
@@ -45,8 +77,8 @@ class Database:
 
     def __init__(self, config: DatabaseConfig) -> None:
         self._timeout_s = config.timeout_s
-        self._reads = _Lane("db-read", config.read_threads, config.read_queue)
-        self._writes = _Lane("db-write", 1, config.write_queue)
+        self._reads = _Lane("db-read", config.read_threads, config.read_queue, config.timeout_s)
+        self._writes = _Lane("db-write", 1, config.write_queue, config.timeout_s)
         self.is_up = True
 
     @property
@@ -65,21 +97,33 @@ class Database:
         """The same for a function that writes: never repeated, since a lost connection may have committed."""
         return await self._run(self._writes, partial(_guarded, False, partial(function, *args, **kwargs)))
 
-    async def _run(self, lane: _Lane, call: Callable[[], T]) -> T:
+    async def write_or_late(
+        self, on_late: Callable[[T], None], function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """write(); a result that comes after this call was given up is handed to `on_late`, in the loop."""
+        return await self._run(self._writes, partial(_guarded, False, partial(function, *args, **kwargs)), on_late)
+
+    async def _run(self, lane: _Lane, call: Callable[[], T], on_late: Callable[[T], None] | None = None) -> T:
         if lane.waiting >= lane.bound:
             raise UnavailableError("The database has too much to do.")
         lane.waiting += 1
-        future = asyncio.get_running_loop().run_in_executor(lane.executor, run_in_context(call))
+        job = _Job(run_in_context(call))
+        future = asyncio.get_running_loop().run_in_executor(lane.executor, job)
+        # A cancelled job, too, keeps its place until a thread has passed it: what waits stays bounded.
         future.add_done_callback(partial(self._done, lane))
         try:
             async with asyncio.timeout(self._timeout_s):
-                return await self._noted(future)
+                found: T = await self._noted(future)
+                return found
         except TimeoutError:
             self.is_up = False
-            # The thread goes on; its place in the lane stays taken until it ends.
+            _give_up(job, future, on_late)
             raise UnavailableError("The database does not answer.") from None
+        except asyncio.CancelledError:
+            _give_up(job, future, on_late)
+            raise
 
-    async def _noted(self, future: asyncio.Future[T]) -> T:
+    async def _noted(self, future: asyncio.Future[Any]) -> Any:
         try:
             found = await asyncio.shield(future)
         except UnavailableError:
@@ -119,23 +163,49 @@ def forget_pooled() -> None:
             pool.drain()
 
 
-def _leave_pool() -> None:
-    """Give this thread a connection of its own, whatever REST's threads share.
+def ended_by_a_limit(error: Exception) -> bool:
+    """Whether PostgreSQL itself ended the statement, for waiting or running too long: the connection is good."""
+    return getattr(error.__cause__, "sqlstate", None) in ("55P03", "57014")
+
+
+def _own_connection(timeout_s: float) -> None:
+    """Give this thread a connection of its own, whatever REST's threads share; it waits less than its callers do.
 
     A pool makes its users wait while the database is away; what live sessions ask must be refused at once.
     """
     own = connections[DEFAULT_DB_ALIAS]
     options = {name: value for name, value in own.settings_dict["OPTIONS"].items() if name != "pool"}
+    if own.vendor == "sqlite":
+        options["timeout"] = min(options.get("timeout", timeout_s), timeout_s * LOCK_SHARE)
     own.settings_dict = {**own.settings_dict, "OPTIONS": options, "CONN_MAX_AGE": None}
 
 
+def _give_up(job: _Job[T], future: asyncio.Future[T | None], on_late: Callable[[T], None] | None) -> None:
+    """The caller is gone: so is the job, unless a thread has begun it."""
+    if not job.cancel():
+        future.add_done_callback(partial(_ended_late, on_late))
+
+
+def _ended_late(on_late: Callable[[T], None] | None, future: asyncio.Future[Any]) -> None:
+    if future.cancelled():
+        return
+    error = future.exception()
+    if error is None:
+        if on_late is not None:
+            on_late(future.result())
+    elif not isinstance(error, ReaktorError):
+        logger.error("database: a call failed after its caller was gone: %r", error, exc_info=error)
+
+
 def _guarded(may_repeat: bool, call: Callable[[], T]) -> T:
+    began = time.monotonic()
     try:
         return call()
     except LOST as error:
-        connections.close_all()
-        forget_pooled()
-        if may_repeat:
-            return _guarded(False, call)
+        if not ended_by_a_limit(error):
+            connections.close_all()
+            forget_pooled()
+            if may_repeat and time.monotonic() - began < REPEAT_S:
+                return _guarded(False, call)
         logger.warning("database: %s", str(error).strip().splitlines()[0] if str(error) else type(error).__name__)
         raise UnavailableError("The database is away.") from error

@@ -6,6 +6,7 @@ layer of its Redis from here. Pure.
 
 from __future__ import annotations
 
+import socket
 from typing import Any
 
 PREFIX = "reaktor"
@@ -18,14 +19,19 @@ MEMORY_LAYER: dict[str, Any] = {
 }
 
 
+LINE_OPTIONS = {"TCP_KEEPIDLE": 5, "TCP_KEEPINTVL": 2, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 8_000}
+"""A route that drops packets without a word is noticed in about ten seconds; the kernel's own patience is hours."""
+
+
 def redis_layer(url: str) -> dict[str, Any]:
     """The pub/sub layer on one Redis. redis-py 8 ends a connection that is idle for 5 s unless told otherwise."""
+    host: dict[str, Any] = {"address": url, "socket_timeout": None, "health_check_interval": 0}
+    host["socket_connect_timeout"] = 5
+    if not url.startswith("unix:"):
+        # Which of them there are depends on the system.
+        options = {getattr(socket, name): value for name, value in LINE_OPTIONS.items() if hasattr(socket, name)}
+        host |= {"socket_keepalive": True, "socket_keepalive_options": options}
     return {
-        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
-        "CONFIG": {
-            "hosts": [
-                {"address": url, "socket_timeout": None, "socket_connect_timeout": 5, "health_check_interval": 0}
-            ],
-            "prefix": PREFIX,
-        },
+        "BACKEND": "reaktor.process.redis_layer.RedisLayer",
+        "CONFIG": {"hosts": [host], "prefix": PREFIX},
     }

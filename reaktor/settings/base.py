@@ -106,6 +106,15 @@ SQLITE_OPTIONS: dict[str, Any] = {
 POOL_WAIT_S = 2.0
 """How long a REST request waits for a connection before it is refused with 503."""
 POOL_RETRY_S = 0.5
+# libpq's own, which the server never hears of, so that a pooler takes them. A route that drops packets without a word
+# is noticed in about ten seconds; the kernel's own patience is a quarter of an hour, or hours where nothing is sent.
+POSTGRESQL_LINE: dict[str, Any] = {
+    "connect_timeout": 5,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 8_000,
+}
 
 
 def database(url: str, *, pool: int = 0) -> dict[str, Any]:
@@ -120,8 +129,7 @@ def database(url: str, *, pool: int = 0) -> dict[str, Any]:
         found["OPTIONS"] = {**SQLITE_OPTIONS, **found.get("OPTIONS", {})}
         return found
     found["CONN_HEALTH_CHECKS"] = True
-    options: dict[str, Any] = found.setdefault("OPTIONS", {})
-    options.setdefault("connect_timeout", 5)
+    options = found["OPTIONS"] = {**POSTGRESQL_LINE, **found.get("OPTIONS", {})}
     if pool:
         # A connection goes back to the pool with each answer; docs/deployment.md has what that costs, and saves.
         found["CONN_MAX_AGE"] = 0

@@ -23,7 +23,7 @@ from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
 from rest_framework.response import Response
 
-from reaktor.db.database import forget_pooled
+from reaktor.db.database import ended_by_a_limit, forget_pooled
 from reaktor.errors import (
     ForbiddenError,
     InvalidError,
@@ -145,7 +145,8 @@ def as_reaktor_error(exc: Exception) -> tuple[ReaktorError, int]:
     if isinstance(exc, exceptions.APIException):
         return _from_drf(exc)
     if isinstance(exc, (OperationalError, InterfaceError)):
-        forget_pooled()
+        if not ended_by_a_limit(exc):
+            forget_pooled()
         return UnavailableError(), UnavailableError().status
     if isinstance(exc, RequestDataTooBig):
         return TooLargeError(), TooLargeError().status

@@ -6,19 +6,26 @@ import asyncio
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
+import psycopg
 import pytest
+from psycopg import sql
 
+from reaktor.db.patience import ROLE_LIMITS
 from tests.support.databases import database_closed, own_database, postgresql_url
 from tests.support.native import NativeClient, Refused
 from tests.support.server import LiveServer
+from tests.support.silent_proxy import silent_proxy
 
 ROOT = Path(__file__).resolve().parents[2]
 URL = postgresql_url()
 WHERE = ["tests/chat", "tests/reaktor/db"]
+SILENT_S = 14.0
 # What takes long because there is much of it, and says nothing about the database.
 ONCE = ["--deselect", "tests/chat/moving/test_import_many.py"]
 
@@ -91,6 +98,63 @@ if URL is not None and "TEST_DATABASE_URL" not in os.environ:
         await ann.close()
         await bob.close()
         assert "Traceback" not in server.log()
+
+    async def test_a_route_that_dies_without_a_word_stops_posts_and_reading_for_seconds(
+        tmp_path_factory: pytest.TempPathFactory,
+    ) -> None:
+        """A dead route to PostgreSQL stopped the posts of a worker for up to a quarter of an hour."""
+        name = f"reaktor_silent_{os.getpid()}"
+        place = urlsplit(str(URL))
+        host, port = str(place.hostname), place.port or 5432
+        with own_database(str(URL), name) as url:
+            async with silent_proxy(lambda: asyncio.open_connection(host, port)) as proxy:
+                data_dir = tmp_path_factory.mktemp("silent") / "data"
+                by_proxy = url.replace(f"{host}:{port}", f"127.0.0.1:{proxy.port}")
+                command = [sys.executable, "manage.py", "runcluster"]
+                server = LiveServer(data_dir, command=command, DATABASE_URL=by_proxy, WORKERS="1")
+                server.data_dir.mkdir()
+                await asyncio.to_thread(server.prepare, accounts=2)
+                await asyncio.to_thread(server.start)
+                try:
+                    _, token = server.account()
+                    ann = await NativeClient.connect(server.url, token)
+                    await ann.join("general")
+                    await ann.post("general", "before", nonce="0")
+                    proxy.silence()
+                    silent_at = time.monotonic()
+                    with pytest.raises(Refused):
+                        await ann.request("message.send", "general", text="during", nonce="1")
+                    await posted_at_last(ann, "general", "after", nonce="2")
+                    assert time.monotonic() - silent_at < SILENT_S
+                    history = f"{server.url}/api/v1/channels/general/messages"
+                    async with httpx.AsyncClient(headers={"Authorization": f"Bearer {token}"}, timeout=15) as http:
+                        async with asyncio.timeout(SILENT_S):
+                            while (answer := await http.get(history)).status_code == 503:  # noqa: ASYNC110
+                                await asyncio.sleep(0.1)
+                    texts = [message["text"] for message in answer.json()["messages"]]
+                    assert sorted(texts) == ["after", "before"]
+                    assert time.monotonic() - silent_at < 2 * SILENT_S
+                    await ann.close()
+                finally:
+                    await asyncio.to_thread(server.stop)
+
+    def test_prepare_gives_its_role_limits_in_this_database_and_leaves_what_an_operator_set(tmp_path: Path) -> None:
+        """A statement that waited for a lock was carried out after everybody had been told that it was refused."""
+        with own_database(str(URL), f"reaktor_limits_{os.getpid()}") as url:
+            server = LiveServer(tmp_path, DATABASE_URL=url)
+            with psycopg.connect(url.replace("postgres://", "postgresql://", 1), autocommit=True) as other:
+                database = sql.Identifier(f"reaktor_limits_{os.getpid()}")
+                other.execute(
+                    sql.SQL("ALTER ROLE CURRENT_USER IN DATABASE {} SET lock_timeout = '3s'").format(database)
+                )
+            for _ in range(2):
+                server.manage("prepare")
+            with psycopg.connect(url.replace("postgres://", "postgresql://", 1)) as fresh:
+                shown = {name: fresh.execute(f"SHOW {name}").fetchone()[0] for name in ROLE_LIMITS}
+            assert shown == ROLE_LIMITS | {"lock_timeout": "3s"}
+            asked = "from django.db import connection as c; u = c.cursor(); u.execute('SHOW statement_timeout'); "
+            asked += "print(u.fetchone()[0])"
+            assert server.manage("shell", "-v", "0", "-c", asked).split() == ["0"], "commands take their time"
 
 
 async def posted_at_last(client: NativeClient, channel: str, text: str, nonce: str) -> dict[str, object]:

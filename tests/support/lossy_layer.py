@@ -9,10 +9,10 @@ import random
 from pathlib import Path
 from typing import Any
 
-from channels_redis.pubsub import RedisPubSubChannelLayer
+from reaktor.process.redis_layer import RedisLayer
 
 
-class LossyRedisLayer(RedisPubSubChannelLayer):  # type: ignore[misc]  # untyped library
+class LossyRedisLayer(RedisLayer):
     """`chance_file`: no file, no loss."""
 
     def __init__(self, *args: Any, chance_file: Path, **kwargs: Any) -> None:

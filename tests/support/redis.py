@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import redis
-from channels_redis.pubsub import RedisPubSubChannelLayer
 
 from reaktor.cluster.redis import find_executable
+from reaktor.process.layer import redis_layer
+from reaktor.process.redis_layer import RedisLayer
 from tests.support.ports import wait_for
 
 
@@ -58,14 +59,18 @@ class RedisServer:
         self.kill()
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def layer(self) -> RedisPubSubChannelLayer:
-        """A channel layer as one process has it; close_layers() in the loop that used it."""
-        host = {"address": self.url, "socket_timeout": None, "socket_connect_timeout": 2, "health_check_interval": 0}
-        return RedisPubSubChannelLayer(hosts=[host], prefix="reaktor")
+    @property
+    def path(self) -> Path:
+        """Its socket."""
+        return self._path
+
+    def layer(self, url: str = "") -> RedisLayer:
+        """A channel layer as one process has it, by another way to it if a `url` is given; see close_layers()."""
+        return RedisLayer(**redis_layer(url or self.url)["CONFIG"])
 
 
-async def close_layers(*layers: RedisPubSubChannelLayer) -> None:
-    """Close the connections that the layers opened in this loop."""
+async def close_layers(*layers: RedisLayer) -> None:
+    """Close the connections that the layers opened in this loop; to be called in it."""
     for layer in layers:
         await layer.flush()
 

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from chat import selectors
 from chat.delivery.hub import Hub
@@ -26,6 +26,10 @@ logger = logging.getLogger(__name__)
 
 REPAIR_MESSAGES = 1_000
 """More than that missed at once: members are told to sync, which is cheaper for everybody."""
+
+TOGETHER = 4
+"""Holes repaired side by side."""
+AWAY_S = 1.0
 
 
 class Upkeep:
@@ -48,6 +52,7 @@ class Upkeep:
         self._config = config
         self._on_reset = on_reset
         self.repairs_total = 0
+        self._is_away = False
 
     async def run(self) -> None:
         """Repair holes as they come, compare heads and close idle feeds every `heads_interval_s`."""
@@ -60,13 +65,36 @@ class Upkeep:
             await self._feeds.holes.wait()
             await asyncio.sleep(self._config.hold_gap_s)
             self._feeds.holes.clear()
-            now = time.monotonic()
-            for entry in self._feeds.entries():
-                since = entry.feed.hole_since
-                if since is None:
-                    continue
-                if now - since < self._config.hold_gap_s or not await self._repair(entry) or entry.feed.has_hole:
-                    self._feeds.holes.set()
+            oldest = time.monotonic() - self._config.hold_gap_s
+            holes = [entry for entry in self._feeds.entries() if entry.feed.hole_since is not None]
+            due = [entry for entry in holes if (since := entry.feed.hole_since) is not None and since <= oldest]
+            repaired = await self._repair_all(due)
+            if len(due) < len(holes) or any(entry.feed.has_hole for entry in due):
+                self._feeds.holes.set()
+            if not repaired:
+                # The store is away: the same question again at once would get the same answer.
+                await asyncio.sleep(AWAY_S)
+
+    async def _repair_all(self, entries: Sequence[OpenFeed]) -> bool:
+        """Repair these side by side, some at once; whether the store answered."""
+        waiting = list(entries)
+        errors: list[ReaktorError] = []
+
+        async def repair() -> None:
+            while waiting and not errors:
+                try:
+                    await self._repair(waiting.pop())
+                except ReaktorError as error:
+                    errors.append(error)
+
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(min(len(waiting), TOGETHER)):
+                tasks.create_task(repair(), name="feeds: repair")
+        if errors and not self._is_away:
+            logger.warning("feeds: holes can't be filled (%s); it will be tried again", errors[0].message)
+        if entries:
+            self._is_away = bool(errors)
+        return not errors
 
     async def _compare_heads(self) -> None:
         while True:
@@ -93,11 +121,10 @@ class Upkeep:
             return
         # What was committed a moment ago is on its way here; only what does not come is missing.
         await asyncio.sleep(self._config.hold_gap_s)
-        for key in behind:
-            entry = self._feeds.entry(key)
-            if entry is not None and entry.feed.head < stored[key].seq:
-                await self._repair(entry)
-            elif entry is not None and entry.feed.head > stored[key].seq:
+        entries = [entry for key in behind if (entry := self._feeds.entry(key)) is not None]
+        await self._repair_all([entry for entry in entries if entry.feed.head < stored[entry.feed.key].seq])
+        for entry in entries:
+            if entry.feed.head > stored[entry.feed.key].seq:
                 await self._check_rewound(entry)
 
     async def trim(self, key: ChannelKey) -> None:
@@ -125,8 +152,8 @@ class Upkeep:
             if head is not None and entry.feed.head > head.seq:
                 await self._reset(entry)
 
-    async def _repair(self, entry: OpenFeed) -> bool:
-        """Fill the hole from the store; whether that worked."""
+    async def _repair(self, entry: OpenFeed) -> None:
+        """Fill the hole from the store. Raises UnavailableError."""
         feed = entry.feed
         try:
             changes = await self._database.read(
@@ -140,10 +167,6 @@ class Upkeep:
         except NotFoundError:
             # The channel is gone, so nothing will ever fill the hole.
             acknowledge(feed.reset(feed.head, feed.recent))
-        except ReaktorError as error:
-            logger.warning("feeds: %s has a hole after %d (%s)", feed.key, feed.head, error.message)
-            return False
-        return True
 
     async def _reset(self, entry: OpenFeed) -> None:
         """Too much was missed to replay: start anew, and have the members sync."""

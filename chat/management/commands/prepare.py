@@ -1,6 +1,7 @@
 """`manage.py prepare`: everything between a new version and its start. May be repeated, and by several at once.
 
-Checks the settings, waits for the database and for Redis, migrates under a lock, and makes the first administrator.
+Checks the settings, waits for the database and for Redis, migrates under a lock, sets the time limits of the database's
+role, and makes the first administrator.
 Called by the container's entry point, the Procfile's release phase and the systemd unit.
 """
 
@@ -17,6 +18,7 @@ from accounts.services import administrator_ensure
 from reaktor.cluster.failures import RedisUnavailableError
 from reaktor.cluster.redis import wait_for_redis
 from reaktor.config.model import Config, Start
+from reaktor.db.patience import set_role_limits
 from reaktor.db.startup import StartupError, migration_lock, wait_for_database
 from reaktor.errors import ReaktorError
 
@@ -33,6 +35,7 @@ class Command(BaseCommand):
                 asyncio.run(wait_for_redis(config.redis_url, config.start.wait_s))
             with migration_lock(config.data_dir, config.start.migrate_wait_s, self._say):
                 call_command("migrate", verbosity=0, interactive=False, skip_checks=True)
+                set_role_limits(self._say)
                 # Under the same lock: of two at once one makes the account, the other one finds it.
                 self._make_administrator(config.start)
         except (StartupError, RedisUnavailableError) as error:

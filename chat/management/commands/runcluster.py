@@ -33,6 +33,7 @@ from reaktor.cluster.failures import ClusterError, RedisUnavailableError, Superv
 from reaktor.cluster.lone import Lone
 from reaktor.cluster.redis import find_executable
 from reaktor.config.model import Config
+from reaktor.db import patience
 from reaktor.db.database import Database
 from reaktor.observe import error_reports as reports
 from reaktor.process.bus import Bus
@@ -52,6 +53,7 @@ class ClusterAuthority:
         limits = config.limits
         layer = redis_layer(redis_url)
         self._layer = import_string(layer["BACKEND"])(**layer["CONFIG"])
+        patience.serve()
         self._database = Database(config.database)
         self._bus = Bus(self._layer, timeout_s=config.membership.publish_timeout_s)
         self._heartbeat_s = config.membership.heartbeat_s

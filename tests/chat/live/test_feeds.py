@@ -355,3 +355,46 @@ async def test_retention_that_nobody_told_of_is_noticed_by_comparing_heads(
         process.feeds.offer(tea, [Delivery(event) for event in await stored(ann, tea, 1)])
         await asyncio.sleep(0)
         assert process.seen == [("message.new", 7)], "those who are there go on as if nothing had been"
+
+
+async def test_while_the_store_is_away_many_holes_are_told_once_and_then_filled_side_by_side(
+    process: Process, ann: UserRef, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each feed with a hole logged 20 lines a second while the database was away, and they were filled one by one."""
+    keys = [await asyncio.to_thread(channel_made, f"room-{number}") for number in range(6)]
+    read = process.database.read
+    asked = at_once = most = 0
+
+    async def away(*args: object, **fields: object) -> object:
+        nonlocal asked
+        asked += 1
+        raise UnavailableError("The database is away.")
+
+    async def counted(*args: object, **fields: object) -> object:
+        nonlocal at_once, most
+        at_once += 1
+        most = max(most, at_once)
+        try:
+            return await read(*args, **fields)  # type: ignore[arg-type]  # whatever is read
+        finally:
+            at_once -= 1
+
+    async with process.feeds.pinned(*keys):
+        monkeypatch.setattr(process.database, "read", away)
+        for key in keys:
+            process.hub.enter(process.watcher, key)
+            _, second = await stored(ann, key, 2)
+            process.feeds.offer(key, [Delivery(second)])
+        before = asked
+        await until(lambda: asked > before + 8)  # heads are asked for ten times a second
+        assert len([line for line in caplog.messages if "holes can't be filled" in line]) == 1
+        monkeypatch.setattr(process.database, "read", counted)
+        await until(lambda: len(process.seen) == 2 * len(keys))
+        assert most > 1
+
+
+def channel_made(key: str) -> ChannelKey:
+    try:
+        return channel_of(None, key)
+    finally:
+        connections.close_all()

@@ -305,3 +305,18 @@ async def test_a_command_whose_answer_was_lost_is_answered_again_and_done_once()
         await joining
         assert authority.status()["revision"] == revision + 1
         assert sum(isinstance(transition, MemberJoined) for transition in node.told) == 1
+
+
+async def test_who_waits_or_asks_when_the_worker_stops_is_told_at_once(bus: Bus) -> None:
+    """A join that was under way when the worker stopped hung until its own time-out of 5 s, and its thread with it."""
+    node = Node(bus, timings=replace(QUICK, command_timeout_s=60.0))
+    deciding = asyncio.create_task(authority_on(bus).run())
+    async with running(node):
+        deciding.cancel()
+        await asyncio.wait({deciding})
+        joining = asyncio.create_task(node.join("s1", "lobby"))
+        await asyncio.sleep(0)
+    async with asyncio.timeout(1.0):
+        for waiting in (joining, node.join("s1", "lobby"), node.connect("s2")):
+            with pytest.raises(UnavailableError):
+                await waiting

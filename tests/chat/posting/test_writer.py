@@ -7,11 +7,12 @@ import contextlib
 import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 from django.db import connections
 
-from chat.domain.ids import ChannelKey, UserRef
+from chat.domain.ids import ChannelKey, SessionId, UserRef
 from chat.domain.policies import TextRules
 from chat.models import Message
 from chat.posting.batches import Post, Stored
@@ -33,8 +34,10 @@ class Told:
 
     def __init__(self) -> None:
         self.batches: list[list[int]] = []
+        self.origins: list[SessionId | None] = []
 
     def __call__(self, committed: Sequence[Committed]) -> None:
+        self.origins += [each.post.session_id for each in committed]
         self.batches.append([each.stored.message["number"] for each in committed])
         for each in committed:
             each.on_result(each.stored)
@@ -188,6 +191,73 @@ async def test_while_the_database_is_away_posts_are_refused_and_nothing_is_shown
         await writer.post(third)
     assert told.batches == [[1], [2], [3]]
     assert await asyncio.to_thread(_stored_numbers) == [1, 2, 3]
+
+
+class Hung:
+    """The database hangs for whoever asks for text rules, until let_go() is called."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._gate = threading.Event()
+        self.is_reached = False
+        current = CurrentTextRules.current
+
+        def hang(rules: CurrentTextRules) -> TextRules:
+            self.is_reached = True
+            self._gate.wait(10)
+            return current(rules)
+
+        monkeypatch.setattr(CurrentTextRules, "current", hang)
+
+    def let_go(self) -> None:
+        self._gate.set()
+
+
+async def test_a_post_that_is_stored_after_its_refusal_is_delivered_and_one_that_waited_is_not_stored(
+    ann: UserRef, tea: ChannelKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the database hung posts were refused, and all of them appeared minutes later, beside their repeats."""
+    hung, told, refused = Hung(monkeypatch), Told(), list[object]()
+    running, waiting, later = (replace(post, session_id=SessionId("ann's")) for post in posts(ann, tea, 3))
+    async with writing(told, timeout_s=0.2) as writer:
+        writer.submit(running, refused.append)
+        await until(lambda: hung.is_reached)
+        writer.submit(waiting, refused.append)
+        await until(lambda: len(refused) == 2)
+        assert [type(answer) for answer in refused] == [UnavailableError] * 2
+        hung.let_go()
+        await until(lambda: told.batches)
+        assert (await writer.post(later)).message["number"] == 2
+        assert (told.batches, writer.stored_total) == ([[1], [2]], 2)
+        assert told.origins == [None, "ann's"], "its author is shown what was refused"
+    assert len(refused) == 2
+    assert await asyncio.to_thread(_stored_texts) == ["text 0", "text 2"]
+
+
+async def test_a_post_whose_caller_gave_up_while_it_waited_is_not_stored(
+    ann: UserRef, tea: ChannelKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A REST request was answered 503 after 15 s, and its post was stored when its turn had come."""
+    hung, told = Hung(monkeypatch), Told()
+    first, second, third = posts(ann, tea, 3)
+    async with writing(told) as writer:
+        running = asyncio.create_task(writer.post(first))
+        await until(lambda: hung.is_reached)
+        waiting = asyncio.create_task(writer.post(second))
+        await until(lambda: len(writer) == 1)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        hung.let_go()
+        await running
+        await writer.post(third)
+    assert await asyncio.to_thread(_stored_texts) == ["text 0", "text 2"]
+
+
+def _stored_texts() -> list[str]:
+    try:
+        return list(Message.objects.order_by("number").values_list("text", flat=True))
+    finally:
+        connections.close_all()
 
 
 def _stored_numbers() -> list[int]:

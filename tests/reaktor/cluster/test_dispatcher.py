@@ -66,6 +66,10 @@ class Stage:
         self.dispatcher.attach(slot, played.supervisor)
         return played
 
+    async def waits_for(self, count):
+        """Until so many connections wait."""
+        await until(lambda: self.dispatcher.status()["waiting"] == count)
+
     async def ask(self, source="127.0.0.1", data=b"", seconds=3):
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port, local_addr=(source, 0))
         try:
@@ -112,8 +116,7 @@ async def test_each_address_reaches_its_own_slot_every_time(stage):
 
 async def test_connections_wait_for_a_worker_that_starts(stage):
     asking = asyncio.create_task(stage.ask())
-    await asyncio.sleep(0.2)
-    assert stage.dispatcher.status()["waiting"] == 1
+    await stage.waits_for(1)
     stage.worker(slot_for("127.0.0.1", [1, 2]))
     assert (await asking).startswith(b"worker")
     assert stage.dispatcher.status()["waiting"] == 0
@@ -129,7 +132,7 @@ async def test_a_connection_that_waits_too_long_is_told_to_come_back(stage):
 
 async def test_only_so_many_wait_and_the_next_is_refused_at_once(stage):
     waiting = [asyncio.create_task(stage.ask()) for _ in range(3)]
-    await asyncio.sleep(0.1)
+    await stage.waits_for(3)
     assert (await stage.ask(seconds=0.3)).startswith(b"HTTP/1.1 503 ")
     stage.worker(1)
     stage.worker(2)
@@ -141,8 +144,7 @@ async def test_what_a_dead_worker_had_not_adopted_goes_to_the_next_one(stage):
     dead = stage.worker(slot)
     asyncio.get_running_loop().remove_reader(dead.worker._end.fileno())  # it hangs
     asking = asyncio.create_task(stage.ask())
-    await asyncio.sleep(0.1)
-    assert dead.supervisor.in_flight == 1
+    await until(lambda: dead.supervisor.in_flight == 1)
     stage.dispatcher.detach(slot, dead.supervisor)
     left = dead.supervisor.take_unadopted()
     dead.close()
@@ -155,7 +157,7 @@ async def test_what_waits_for_a_slot_that_goes_is_served_by_another(stage):
     slot = slot_for("127.0.0.1", [1, 2])
     other = 3 - slot
     asking = asyncio.create_task(stage.ask())
-    await asyncio.sleep(0.1)
+    await stage.waits_for(1)
     stage.worker(other)
     stage.dispatcher.set_slots([other])
     assert await asking == f"worker {other}".encode()
@@ -183,9 +185,7 @@ async def test_two_thousand_resets_and_silences_leave_nothing_behind(stage):
         if number % 50 == 0:
             await asyncio.sleep(0)
     assert (await stage.ask()).startswith(b"worker")
-    async with asyncio.timeout(5):
-        while this.num_fds() > before + 2:  # noqa: ASYNC110  the kernel has no event for it
-            await asyncio.sleep(0.02)
+    await until(lambda: this.num_fds() <= before + 2)
 
 
 @pytest.mark.parametrize("stage", [{"trusted_proxies": (PROXY,), "peek_count": 2}], indirect=True)
@@ -269,14 +269,14 @@ async def test_a_proxy_that_says_nothing_or_too_much_or_too_often_goes_by_its_ow
     assert await stage.ask("127.0.0.9") == own
     assert await stage.ask("127.0.0.9", b"x" * 9000) == own
     silent = [asyncio.create_task(stage.ask("127.0.0.9")) for _ in range(2)]
-    await asyncio.sleep(0.1)
+    await stage.waits_for(2)
     assert await stage.ask("127.0.0.9", seconds=0.3) == own
     assert await asyncio.gather(*silent) == [own, own]
 
 
 async def test_after_stopping_the_port_is_free_and_waiting_clients_have_an_answer(stage):
     asking = asyncio.create_task(stage.ask(data=b"GET / HTTP/1.1\r\n\r\n"))
-    await asyncio.sleep(0.1)
+    await stage.waits_for(1)
     stage.dispatcher.stop_accepting()
     assert (await asking).startswith(b"HTTP/1.1 503 ")
     for listener in open_listeners("127.0.0.1", stage.port, 1):

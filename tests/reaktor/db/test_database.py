@@ -13,10 +13,14 @@ from pathlib import Path
 import pytest
 from django.db import InterfaceError, OperationalError, connection
 
+from accounts.models import User
 from reaktor.config.model import Database as DatabaseConfig
+from reaktor.db import database as database_module
 from reaktor.db.database import Database
 from reaktor.errors import InvalidError, UnavailableError
 from reaktor.settings.base import SQLITE_OPTIONS
+from tests.support.databases import taken_away
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 MakeDatabase = Callable[..., Database]
@@ -82,6 +86,99 @@ async def test_who_waits_too_long_is_told_and_the_place_is_taken_until_the_threa
                 await asyncio.sleep(0.01)
 
 
+class Held:
+    """The only thread of a lane is held until let_go() is called; what ran behind it is noted."""
+
+    def __init__(self) -> None:
+        self._gate = threading.Event()
+        self.ran: list[str] = []
+
+    def hold(self) -> str:
+        self._gate.wait(10)
+        return "held"
+
+    def let_go(self) -> None:
+        self._gate.set()
+
+
+@pytest.mark.parametrize("lane", ["read", "write"])
+async def test_a_call_that_timed_out_before_a_thread_began_it_is_never_made(
+    make_database: MakeDatabase, lane: str
+) -> None:
+    """A ban was answered `unavailable` while the database hung, and was carried out minutes later."""
+    database, held = make_database(read_threads=1, timeout_s=0.1), Held()
+    run = getattr(database, lane)
+    refused = await asyncio.gather(run(held.hold), run(held.ran.append, "late"), return_exceptions=True)
+    assert [type(error) for error in refused] == [UnavailableError] * 2
+    held.let_go()
+    await until(lambda: not database.waiting[lane])
+    assert (await run(select_one), held.ran) == (1, [])
+
+
+async def test_a_call_whose_caller_was_cancelled_before_a_thread_began_it_is_never_made(
+    make_database: MakeDatabase,
+) -> None:
+    """A client that went away still had its edit done."""
+    database, held = make_database(), Held()
+    first = asyncio.create_task(database.write(held.hold))
+    second = asyncio.create_task(database.write(held.ran.append, "late"))
+    await until(lambda: database.waiting["write"] == 2)
+    second.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await second
+    held.let_go()
+    assert (await first, await database.write(select_one), held.ran) == ("held", 1, [])
+
+
+async def test_a_write_that_waits_for_a_lock_fails_before_its_caller_gives_it_up(make_database: MakeDatabase) -> None:
+    """SQLite waited for a lock twice as long as the caller: what had been refused was written when the lock went."""
+    database = make_database(timeout_s=1.0)
+    await database.write(select_one)
+    away = taken_away()
+    await asyncio.to_thread(away.__enter__)
+    try:
+        with pytest.raises(UnavailableError, match="away"):
+            await database.write(User.objects.create, username="late", password="!")
+    finally:
+        await asyncio.to_thread(away.__exit__, None, None, None)
+    assert not database.waiting["write"]
+
+
+async def test_what_a_given_up_call_came_to_is_told_if_it_ran_and_only_then(make_database: MakeDatabase) -> None:
+    """A post was stored after its author had been told `unavailable`, and nobody was shown it."""
+    database, held = make_database(timeout_s=0.1), Held()
+    late: list[str] = []
+    calls = (database.write_or_late(late.append, held.hold), database.write_or_late(late.append, lambda: "never begun"))
+    await asyncio.gather(*calls, return_exceptions=True)
+    held.let_go()
+    await until(lambda: late)
+    assert await database.write_or_late(late.append, lambda: "in time") == "in time"
+    assert late == ["held"]
+
+
+async def test_an_error_that_comes_too_late_is_logged_and_a_refusal_is_not(
+    make_database: MakeDatabase, caplog: pytest.LogCaptureFixture
+) -> None:
+    database, held = make_database(timeout_s=0.1), Held()
+
+    def fail(error: Exception) -> None:
+        held.hold()
+        raise error
+
+    for error in (InvalidError("no"), ZeroDivisionError("oh")):
+        with pytest.raises(UnavailableError):
+            await database.write(fail, error)
+        if isinstance(error, InvalidError):
+            held.let_go()
+            await until(lambda: not database.waiting["write"])
+            held = Held()
+    held.let_go()
+    await until(lambda: not database.waiting["write"])
+    assert [record.getMessage() for record in caplog.records] == [
+        "database: a call failed after its caller was gone: ZeroDivisionError('oh')"
+    ]
+
+
 class Flaky:
     """Loses its connection `failures` times."""
 
@@ -106,6 +203,32 @@ async def test_a_read_whose_connection_was_lost_is_repeated_once_on_a_new_one(
     with pytest.raises(UnavailableError, match="away"):
         await database.read(twice)
     assert twice.calls == 2
+
+
+class Ended(Exception):  # noqa: N818  a driver's error, of which only this counts
+    sqlstate = "55P03"
+
+
+async def test_a_read_that_the_database_itself_ended_or_that_took_long_is_not_tried_a_second_time(
+    make_database: MakeDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A read that had waited for all of its time was begun anew, for nobody, and held its thread twice as long."""
+    database, slow, calls = make_database(read_threads=1), Flaky(1), list[object]()
+
+    def wait_for_a_lock() -> None:
+        calls.append(connection.connection)
+        raise OperationalError("canceling statement due to lock timeout") from Ended()
+
+    await database.read(select_one)
+    for _ in range(2):
+        with pytest.raises(UnavailableError):
+            await database.read(wait_for_a_lock)
+    assert len(calls) == 2
+    assert calls[0] is calls[1], "the connection is good"
+    monkeypatch.setattr(database_module, "REPEAT_S", 0.0)
+    with pytest.raises(UnavailableError):
+        await database.read(slow)
+    assert slow.calls == 1
 
 
 async def test_a_write_is_never_repeated_since_it_may_have_been_committed(make_database: MakeDatabase) -> None:
