@@ -89,3 +89,21 @@ class EndedLogin(models.Model):
 
     def __str__(self) -> str:
         return f"{self.id} of {self.user_id}"
+
+
+class RefreshFamily(models.Model):
+    """The refresh tokens of one log-in (the id), by their ids: the one that is good now, and those before it.
+
+    `current` "": none is, somebody logged out. `since`: when the current one was made. `replaced`: the last ones before
+    it, as [id, when it was replaced]. Written by accounts.refreshes, kept until the last token has expired.
+    """
+
+    id = models.UUIDField(primary_key=True, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    current = models.CharField(max_length=64, blank=True)
+    since = models.DateTimeField()
+    replaced = models.JSONField(default=list)
+    expires_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return f"{self.id} of {self.user_id}"

@@ -6,6 +6,7 @@ so that the live sessions of the user end too, on every worker.
 
 from __future__ import annotations
 
+import logging
 import re
 import uuid
 from datetime import datetime
@@ -16,8 +17,9 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import F
+from django.utils import timezone
 
-from accounts import tokens
+from accounts import refreshes, tokens
 from accounts.models import RESERVED_USERNAMES, User
 from accounts.selectors import UserData, user_data, user_named
 from accounts.signals import user_registered
@@ -31,12 +33,14 @@ from reaktor.errors import (
     NotAuthenticatedError,
 )
 from reaktor.process.announce import announce
-from reaktor.process.orders import END_SESSIONS, ORDERS_GROUP, end_sessions_body
+from reaktor.process.orders import END_LOGIN, END_SESSIONS, ORDERS_GROUP, end_login_body, end_sessions_body
 from reaktor.shapes import Time
 from reaktor.times import timestamp
 
 if TYPE_CHECKING:
     from accounts.apps import AccountsConfig
+
+logger = logging.getLogger(__name__)
 
 _USERNAME = re.compile(r"[A-Za-z0-9]{3,32}")
 SEED_PASSWORD_CHARS = 6
@@ -201,14 +205,18 @@ def check_password(password: str, user: User, *, strict: bool, field: str = "pas
 # -- Tokens -------------------------------------------------------------------------------------------------------
 
 
-def tokens_issue(user: User, login: uuid.UUID | None = None) -> TokensData:
-    """A new access and refresh token; `login` None: of a new log-in."""
-    login = login or uuid.uuid4()
+def tokens_issue(user: User) -> TokensData:
+    """The first access and refresh token of a new log-in."""
+    login = uuid.uuid4()
+    return _tokens_data(user, login, str(tokens.new(tokens.REFRESH, user, login)))
+
+
+def _tokens_data(user: User, login: uuid.UUID, refresh: str) -> TokensData:
     access = tokens.new(tokens.ACCESS, user, login)
     return TokensData(
         user=user_data(user),
         access=str(access),
-        refresh=str(tokens.new(tokens.REFRESH, user, login)),
+        refresh=refresh,
         expires_at=timestamp(access.current_time + access.lifetime),
     )
 
@@ -220,25 +228,35 @@ def seed_token_issue(user: User) -> tuple[str, int]:
 
 
 def tokens_refresh(refresh: str) -> TokensData:
-    """A new pair for a refresh token, which dies. Raises NotAuthenticatedError (also for one that is dead already)
-    and BannedError. Of two calls with one token exactly one succeeds.
+    """A new pair for a refresh token, which is replaced; asked again within a minute, the same refresh token.
+
+    Raises BannedError and NotAuthenticatedError. A token that was replaced longer ago ends its whole log-in: what came
+    out of it, and every live session.
     """
     claims = tokens.payload(refresh, tokens.REFRESH_ONLY)
     with transaction.atomic():
         user = tokens.user_of(claims)
-        if not tokens.refresh_end(claims, user):
-            raise NotAuthenticatedError("The token was used already.")
-    return tokens_issue(user, claims["login"])
+        verdict, family = refreshes.refresh_take(claims, user, timezone.now())
+        if verdict is refreshes.Verdict.COPIED:
+            login_end(user, login=claims["login"])
+            announce_login_end(user, claims["login"], "a used refresh token came again")
+    if verdict is refreshes.Verdict.COPIED:
+        logger.warning("tokens: a refresh token of user %s came again; its log-in was ended", user.pk)
+    if verdict is not refreshes.Verdict.GOOD:
+        raise NotAuthenticatedError("The token was used already.")
+    return _tokens_data(user, claims["login"], refreshes.refresh_of(family, user))
 
 
 def tokens_revoke(refresh: str) -> None:
-    """Log-out on one device: the refresh token dies. One that is no good (any more) is no error, as in RFC 7009."""
+    """Log-out on one device: the refresh tokens of its log-in die. One that is no good (any more) is no error, as in
+    RFC 7009."""
     try:
         claims = tokens.payload(refresh, tokens.REFRESH_ONLY)
-        user = tokens.user_of(claims)
+        with transaction.atomic():
+            user = tokens.user_of(claims)
+            refreshes.refreshes_end(claims, user, timezone.now())
     except (NotAuthenticatedError, BannedError):
         return
-    tokens.refresh_end(claims, user)
 
 
 def login_end(user: User, *, login: uuid.UUID) -> None:
@@ -298,3 +316,9 @@ def rights_announce(user: User) -> None:
 def announce_end(user: User, code: CloseCode, reason: str) -> None:
     """After the commit: every live session of the user ends so. The caller has seen to their tokens."""
     announce(ORDERS_GROUP, END_SESSIONS, end_sessions_body(str(user.pk), int(code), reason))
+
+
+def announce_login_end(user: User, login: uuid.UUID, reason: str) -> None:
+    """After the commit: every live session of one log-in ends. Its tokens are ended by login_end()."""
+    body = end_login_body(str(user.pk), str(login), int(CloseCode.LOGGED_OUT), reason)
+    announce(ORDERS_GROUP, END_LOGIN, body)
