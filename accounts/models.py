@@ -107,3 +107,18 @@ class RefreshFamily(models.Model):
 
     def __str__(self) -> str:
         return f"{self.id} of {self.user_id}"
+
+
+class FormerName(models.Model):
+    """A name that an account had: until then nobody else can take it. Of a deleted account: nobody at all.
+
+    One row for each name, whatever its case: of the account that had it last. Written by accounts.naming.
+    """
+
+    folded = models.CharField(max_length=32, primary_key=True)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    since = models.DateTimeField(db_index=True)
+    until = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return f"{self.folded}, once of {self.user_id}"

@@ -19,9 +19,9 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from accounts import refreshes, tokens
+from accounts import naming, refreshes, tokens
 from accounts.models import RESERVED_USERNAMES, User
-from accounts.selectors import UserData, user_data, user_named
+from accounts.selectors import UserData, formerly_named, user_data, user_named
 from accounts.signals import user_registered
 from reaktor.errors import (
     BannedError,
@@ -76,7 +76,7 @@ def user_register(*, username: str, password: str, strict: bool, address: str | 
     check_password(password, User(username=username), strict=strict)
     with app().limits.register(address):
         # Asked before the costly part; the constraint decides between two who ask at once.
-        if user_named(username) is not None:
+        if user_named(username) is not None or formerly_named([username.lower()]):
             raise NameTakenError
         user = User(username=username, password=app().hashing.hash(password))
         user_store(user)
@@ -91,6 +91,7 @@ def user_store(user: User) -> None:
     try:
         with transaction.atomic():
             user.save(force_insert=True)
+            naming.name_check_former(user.username, user)
             user_registered.send(User, user=user)
     except IntegrityError:
         raise NameTakenError from None
@@ -122,13 +123,9 @@ def user_rename(user: User, *, username: str) -> User:
     check_username(username)
     if username == user.username:
         return user
-    user.username = username
-    try:
-        with transaction.atomic():
-            user.save(update_fields=["username"])
-            announce_end(user, CloseCode.RESYNC_NEEDED, "renamed")
-    except IntegrityError:
-        raise NameTakenError from None
+    with transaction.atomic():
+        naming.name_change(user, username)
+        announce_end(user, CloseCode.RESYNC_NEEDED, "renamed")
     return user
 
 

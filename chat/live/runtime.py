@@ -48,7 +48,7 @@ from reaktor.limits.rates import Rates
 from reaktor.observe.metrics import Metrics
 from reaktor.process import node
 from reaktor.process.bus import OVERFLOW, Bus, BusError, Layer
-from reaktor.process.orders import END_LOGIN, END_SESSIONS, ORDERS_GROUP
+from reaktor.process.orders import END_LOGIN, END_SESSIONS, ORDERS_GROUP, RENAMED
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -228,6 +228,8 @@ class Runtime:
             self._on_end_sessions(UserId(body["user_id"]), CloseCode(body["code"]), body.get("reason") or None)
         elif kind == END_LOGIN:
             self._on_end_login(UserId(body["user_id"]), body["login"], CloseCode(body["code"]), body["reason"])
+        elif kind == RENAMED:
+            self.feeds.rename(body["old"], body["new"])
         elif kind == remote_join.OPEN:
             self._spawn(self.remote_join.open(body), "open feed for another worker")
         elif kind == remote_join.OPENED:

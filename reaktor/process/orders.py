@@ -14,6 +14,8 @@ END_SESSIONS = "orders.end_sessions"
 """End every live session of one user: {"user_id": str, "code": CloseCode, "reason": str}."""
 END_LOGIN = "orders.end_login"
 """End every live session of one log-in: {"user_id": str, "login": str, "code": CloseCode, "reason": str}."""
+RENAMED = "orders.renamed"
+"""A user has another name: {"old": str, "new": str}."""
 BLOCKS_CHANGED = "orders.blocks_changed"
 """Who is banned or kicked has changed: {}."""
 

@@ -312,7 +312,9 @@ def test_a_renamed_account_keeps_its_tokens_and_its_sessions_are_told_to_come_ba
     with django_capture_on_commit_callbacks(execute=True):
         services.user_rename(user, username="Lovelace")
     assert user_for_claims(verify_token(token)).username == "Lovelace"
-    assert said[0][2]["code"] == CloseCode.RESYNC_NEEDED
+    assert [kind for _, kind, _ in said] == ["orders.renamed", "orders.end_sessions"]
+    assert said[0][2] == {"old": "ada", "new": "Lovelace"}
+    assert said[1][2]["code"] == CloseCode.RESYNC_NEEDED
 
 
 @pytest.mark.django_db(transaction=True)

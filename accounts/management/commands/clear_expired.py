@@ -1,4 +1,4 @@
-"""`manage.py clear_expired`: delete rows about tokens that have expired; the supervisor starts it once a day.
+"""`manage.py clear_expired`: delete rows about tokens and names whose time is over; run once a day.
 
 Exit codes: 0 done, 1 failed, 2 called wrongly.
 """
@@ -14,7 +14,7 @@ from accounts.expired import expired_clear
 
 
 class Command(BaseCommand):
-    help = "Delete what the database keeps about tokens that have expired meanwhile."
+    help = "Delete what the database keeps about expired tokens, and about names that are free again."
     requires_system_checks = []
 
     def handle(self, *args: Any, **options: Any) -> None:

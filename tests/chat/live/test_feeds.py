@@ -11,10 +11,12 @@ import pytest
 from channels.layers import InMemoryChannelLayer
 from django.db import connections
 
+from accounts import naming
+from accounts.models import User
 from chat.delivery import wire
 from chat.delivery.feed import Delivery
 from chat.delivery.hub import Hub
-from chat.domain.events import Event, EventType
+from chat.domain.events import Event, EventType, MessageData
 from chat.domain.ids import ChannelKey, UserRef
 from chat.domain.sessions import LeftReason
 from chat.live.feeds import Feeds, Upkeep
@@ -28,7 +30,7 @@ from reaktor.config.model import Delivery as DeliveryConfig
 from reaktor.db.database import Database
 from reaktor.errors import NotFoundError
 from reaktor.process.bus import Bus
-from tests.support.databases import channel_of
+from tests.support.databases import channel_of, user_ref
 from tests.support.delivery import FakeFormat, FakeSession
 from tests.support.waiting import until
 
@@ -270,3 +272,43 @@ async def test_retention_that_nobody_told_of_is_noticed_by_comparing_heads(
         process.feeds.offer(tea, [Delivery(event) for event in await stored(ann, tea, 1)])
         await asyncio.sleep(0)
         assert process.seen == [("message.new", 7)], "those who are there go on as if nothing had been"
+
+
+async def test_what_is_in_memory_says_the_new_name_as_soon_as_the_rename_is_heard_of(process: Process) -> None:
+    """Joins and syncs answered with the old name for hours, and whoever took it was shown as the author."""
+    ann = await asyncio.to_thread(user_ref, "ann")
+    key = await asyncio.to_thread(channel_of, ann, "tea")
+    await stored(ann, key, 2)
+    async with process.feeds.pinned(key):
+        assert {each["author"] for each in _newest(process, key)} == {"ann"}
+        process.feeds.rename("ann", "Annabel")
+        assert {each["author"] for each in _newest(process, key)} == {"Annabel"}
+        answer = await process.feeds.answer_since(key, 0)
+        assert {each["author"] for each in answer["messages"]} == {"Annabel"}
+        # A post that was on its way when its author changed names.
+        events = await stored(ann, key, 1)
+        process.feeds.offer(key, [Delivery(event) for event in events])
+        assert {each["author"] for each in _newest(process, key)} == {"Annabel"}
+
+
+async def test_a_rename_that_nobody_heard_of_is_found_in_the_store(process: Process) -> None:
+    """The bus was away for the second of the rename; the worker told the old name until its restart."""
+    ann = await asyncio.to_thread(user_ref, "ann")
+    key = await asyncio.to_thread(channel_of, ann, "tea")
+    await stored(ann, key, 1)
+    async with process.feeds.pinned(key):
+
+        def rename() -> None:
+            try:
+                naming.name_change(User.objects.get(pk=ann.id), "Annabel")
+            finally:
+                connections.close_all()
+
+        await asyncio.to_thread(rename)
+        await until(lambda: {each["author"] for each in _newest(process, key)} == {"Annabel"})
+
+
+def _newest(process: Process, key: ChannelKey) -> list[MessageData]:
+    feed = process.feeds.get(key)
+    assert feed is not None
+    return feed.recent.newest(10)

@@ -24,7 +24,7 @@ from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp.models import TOTPDevice
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
-from accounts import refreshes, tokens
+from accounts import naming, refreshes, tokens
 from accounts.models import User
 from accounts.services import user_register
 from chat import selectors, services
@@ -80,6 +80,8 @@ def everything() -> None:
     claims = tokens.new(tokens.REFRESH, User.objects.get(username="ann")).payload
     staff = User.objects.get(username="ann")
     refreshes.refreshes_end(claims, staff, datetime.now(UTC))
+    naming.name_change(staff, "annabel")
+    naming.name_change(staff, "ann")
     # As version 0.2.0 wrote it down.
     old = OutstandingToken.objects.create(user=staff, jti="0" * 32, token="", expires_at=datetime.now(UTC))
     BlacklistedToken.objects.create(token=old)
