@@ -16,6 +16,7 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
+from accounts.passwords import opaque
 from reaktor.db.ids import uuid7
 
 RESERVED_USERNAMES = frozenset({"system", "you"})
@@ -74,6 +75,10 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def __str__(self) -> str:
         return self.username
+
+    def set_password(self, raw_password: str | None) -> None:
+        """For Django's own forms and commands; everything else goes through accounts.hashing."""
+        super().set_password(None if raw_password is None else opaque(raw_password))
 
     def get_session_auth_hash(self) -> str:
         """What a login session of Django's (the admin's) is compared with: it ends when the tokens do."""

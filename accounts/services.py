@@ -21,6 +21,7 @@ from django.utils import timezone
 
 from accounts import naming, refreshes, tokens
 from accounts.models import RESERVED_USERNAMES, User
+from accounts.passwords import opaque
 from accounts.selectors import UserData, formerly_named, user_data, user_named
 from accounts.signals import user_registered
 from reaktor.errors import (
@@ -186,6 +187,7 @@ def check_username(username: str) -> None:
 def check_password(password: str, user: User, *, strict: bool, field: str = "password") -> None:
     """Raises InvalidError with what is wrong; never repeats the password."""
     problem = None
+    password = opaque(password)
     if len(password) > MAX_PASSWORD_CHARS:
         problem = f"A password has at most {MAX_PASSWORD_CHARS} characters."
     elif not strict and len(password) < SEED_PASSWORD_CHARS:
