@@ -25,6 +25,7 @@ from rest_framework_simplejwt.token_blacklist import admin as blacklist_admin
 
 from accounts import second_factor, services
 from accounts.models import User
+from accounts.naming import name_check_former
 from reaktor.errors import ReaktorError
 
 # Dead refresh tokens are a matter of the machinery, groups of nobody here, second factors of their owners alone.
@@ -42,6 +43,7 @@ def _checked_username(form: Any) -> str:
     username: str = form.cleaned_data["username"]
     try:
         services.check_username(username)
+        name_check_former(username, form.instance)
     except ReaktorError as error:
         raise forms.ValidationError(error.message) from error
     return username

@@ -161,8 +161,8 @@ class MeView(UserView):
     def delete(self, request: Request) -> Response:
         """Delete the account, for good. Body: `{"password": "…"}` (OpenAPI 3.0 has no word for bodies of DELETE).
 
-        Every token and live session ends, the name is free again. Messages stay, under a name that says nothing, or are
-        deleted one after another, as the server is configured.
+        Every token and live session ends. Nobody can take the name for 30 days. Messages stay, under a name that says
+        nothing, or are deleted one after another, as the server is configured.
         """
         deletion.user_delete(self.user(request), password=self.wanted["password"])
         return Response(status=204)

@@ -14,6 +14,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from accounts.models import User
+from accounts.naming import name_change
 from accounts.services import announce_end, password_confirm
 from accounts.signals import user_deleted
 from reaktor.errors import CloseCode
@@ -29,12 +30,13 @@ def neutral_name() -> str:
 def user_delete(user: User, *, password: str) -> None:
     """Delete one's own account; `password` shows that it is its owner who asks. There is no way back.
 
-    Its name is free from then on. Raises ForbiddenError (wrong password), RateLimitedError, UnavailableError.
+    Nobody can take its name for a while (accounts.naming). Raises ForbiddenError (wrong password), RateLimitedError,
+    UnavailableError.
     """
     password_confirm(user, password)
     with transaction.atomic():
         gone = User.objects.select_for_update().get(pk=user.pk)
-        gone.username = neutral_name()
+        name_change(gone, neutral_name())
         gone.password = make_password(None)
         gone.is_active = gone.is_staff = gone.is_superuser = False
         gone.deleted_at = timezone.now()

@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from django.contrib.auth.hashers import make_password, verify_password
 
+from accounts.passwords import forms, opaque
 from reaktor.errors import UnavailableError
 
 T = TypeVar("T")
@@ -42,12 +43,13 @@ class Hashing:
 
     def hash(self, password: str) -> str:
         """The password's hash, ready to store. Raises UnavailableError when too many wait."""
-        return self._run(lambda: make_password(password))
+        return self._run(lambda: make_password(opaque(password)))
 
     def verify(self, password: str, encoded: str | None) -> Verdict:
         """Compare with a stored hash. None (no such account) takes as long as a wrong password, and is one.
 
-        Every outcome costs one hash of today's, also where the stored one is an old and cheaper one.
+        Every outcome costs one hash of today's for each form of the password (nearly always there is one), also where
+        the stored one is an old and cheaper one.
         """
         return self._run(lambda: _verify(password, encoded))
 
@@ -64,12 +66,23 @@ class Hashing:
 
 
 def _verify(password: str, encoded: str | None) -> Verdict:
+    verdict = Verdict(is_correct=False)
+    for form in forms(password):
+        verdict = _verify_form(form, encoded)
+        if verdict.is_correct:
+            break
+    if verdict.is_correct and form != opaque(password):
+        return Verdict(is_correct=True, upgraded=make_password(opaque(password)))
+    return verdict
+
+
+def _verify_form(form: str, encoded: str | None) -> Verdict:
     if encoded is None:
-        make_password(password)
+        make_password(form)
         return Verdict(is_correct=False)
-    is_correct, must_update = verify_password(password, encoded)
+    is_correct, must_update = verify_password(form, encoded)
     if not must_update:
         return Verdict(is_correct)
     # A wrong password, too, costs a hash of today's: else the time would tell which accounts were imported.
-    renewed = make_password(password)
+    renewed = make_password(form)
     return Verdict(is_correct, renewed if is_correct else None)

@@ -20,6 +20,7 @@ from django.db.models.functions import Lower
 
 from accounts.hashers import ImportedBcryptHasher
 from accounts.models import User
+from accounts.selectors import formerly_named
 from accounts.services import check_username
 from reaktor.db.ids import uuid7
 from reaktor.errors import InvalidError
@@ -71,12 +72,18 @@ def _import(accounts: Sequence[OldAccount], dry_run: bool) -> dict[str, NewAccou
     folded = {name.lower() for pair in wanted.items() for name in (pair[1], substitute(pair[0]))}
     known = User.objects.annotate(folded=Lower("username")).filter(folded__in=folded)
     holders = {username.lower(): (pk, username) for pk, username in known.values_list("pk", "username")}
+    former = {name: user for name, user in formerly_named(folded).items() if name not in holders}
     made: list[User] = []
     found: dict[str, NewAccount] = {}
     for account in accounts:
         if account.name in found:
             continue
         username = wanted[account.name]
+        if (owner := former.get(username.lower())) is not None:
+            if owner.deleted_at is None:
+                found[account.name] = NewAccount(owner.pk, owner.username, Arrival.KNOWN)
+                continue
+            username = substitute(account.name)
         holder = holders.get(username.lower())
         if holder is not None and holder[1] != username:
             # Another account's name but for its case.

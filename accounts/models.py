@@ -16,6 +16,7 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
+from accounts.passwords import opaque
 from reaktor.db.ids import uuid7
 
 RESERVED_USERNAMES = frozenset({"system", "you"})
@@ -75,6 +76,10 @@ class User(AbstractBaseUser, PermissionsMixin):
     def __str__(self) -> str:
         return self.username
 
+    def set_password(self, raw_password: str | None) -> None:
+        """For Django's own forms and commands; everything else goes through accounts.hashing."""
+        super().set_password(None if raw_password is None else opaque(raw_password))
+
     def get_session_auth_hash(self) -> str:
         """What a login session of Django's (the admin's) is compared with: it ends when the tokens do."""
         return salted_hmac("accounts.session", f"{self.password}:{self.token_version}", algorithm="sha256").hexdigest()
@@ -89,3 +94,36 @@ class EndedLogin(models.Model):
 
     def __str__(self) -> str:
         return f"{self.id} of {self.user_id}"
+
+
+class RefreshFamily(models.Model):
+    """The refresh tokens of one log-in (the id), by their ids: the one that is good now, and those before it.
+
+    `current` "": none is, somebody logged out. `since`: when the current one was made. `replaced`: the last ones before
+    it, as [id, when it was replaced]. Written by accounts.refreshes, kept until the last token has expired.
+    """
+
+    id = models.UUIDField(primary_key=True, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    current = models.CharField(max_length=64, blank=True)
+    since = models.DateTimeField()
+    replaced = models.JSONField(default=list)
+    expires_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return f"{self.id} of {self.user_id}"
+
+
+class FormerName(models.Model):
+    """A name that an account had: until then nobody else can take it. Of a deleted account: nobody at all.
+
+    One row for each name, whatever its case: of the account that had it last. Written by accounts.naming.
+    """
+
+    folded = models.CharField(max_length=32, primary_key=True)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    since = models.DateTimeField(db_index=True)
+    until = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return f"{self.folded}, once of {self.user_id}"

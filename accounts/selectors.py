@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from datetime import datetime
 from typing import Annotated, TypedDict
 
-from accounts.models import User
+from django.utils import timezone
+
+from accounts.models import FormerName, User
 from reaktor.shapes import Keyword, Time, Uuid
 from reaktor.times import timestamp
 
@@ -29,9 +33,36 @@ def user_data(user: User) -> UserData:
 
 def user_named(username: str) -> User | None:
     """The account with this name, whatever its case. One indexed query, and none for what is no possible name."""
-    if not (username.isascii() and username.isprintable()):
+    if not _is_possible(username):
         return None
     try:
         return User.objects.get_by_natural_key(username)
     except User.DoesNotExist:
         return None
+
+
+def _is_possible(username: str) -> bool:
+    return username.isascii() and username.isprintable()
+
+
+def user_called(username: str) -> User | None:
+    """The account with this name, else the one that had it until lately: for who acts on a name that they still see."""
+    found = user_named(username)
+    if found is None:
+        former = formerly_named([username.lower()]).get(username.lower())
+        found = former if former is not None and former.deleted_at is None else None
+    return found
+
+
+def formerly_named(folded: Iterable[str]) -> dict[str, User]:
+    """Whom these lower-case names are reserved for, deleted accounts among them. One query."""
+    rows = FormerName.objects.filter(
+        folded__in=[name for name in folded if _is_possible(name)], until__gt=timezone.now()
+    ).select_related("user")
+    return {row.folded: row.user for row in rows}
+
+
+def names_changed(since: datetime) -> list[tuple[str, str]]:
+    """(the old name, the name now) of the accounts that were renamed since then, in lower case the old one."""
+    rows = FormerName.objects.filter(since__gte=since).order_by("since").values_list("folded", "user__username")
+    return list(rows)

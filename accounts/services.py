@@ -6,6 +6,7 @@ so that the live sessions of the user end too, on every worker.
 
 from __future__ import annotations
 
+import logging
 import re
 import uuid
 from datetime import datetime
@@ -16,10 +17,12 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import F
+from django.utils import timezone
 
-from accounts import tokens
+from accounts import naming, refreshes, tokens
 from accounts.models import RESERVED_USERNAMES, User
-from accounts.selectors import UserData, user_data, user_named
+from accounts.passwords import opaque
+from accounts.selectors import UserData, formerly_named, user_data, user_named
 from accounts.signals import user_registered
 from reaktor.errors import (
     BannedError,
@@ -31,12 +34,14 @@ from reaktor.errors import (
     NotAuthenticatedError,
 )
 from reaktor.process.announce import announce
-from reaktor.process.orders import END_SESSIONS, ORDERS_GROUP, end_sessions_body
+from reaktor.process.orders import END_LOGIN, END_SESSIONS, ORDERS_GROUP, end_login_body, end_sessions_body
 from reaktor.shapes import Time
 from reaktor.times import timestamp
 
 if TYPE_CHECKING:
     from accounts.apps import AccountsConfig
+
+logger = logging.getLogger(__name__)
 
 _USERNAME = re.compile(r"[A-Za-z0-9]{3,32}")
 SEED_PASSWORD_CHARS = 6
@@ -72,7 +77,7 @@ def user_register(*, username: str, password: str, strict: bool, address: str | 
     check_password(password, User(username=username), strict=strict)
     with app().limits.register(address):
         # Asked before the costly part; the constraint decides between two who ask at once.
-        if user_named(username) is not None:
+        if user_named(username) is not None or formerly_named([username.lower()]):
             raise NameTakenError
         user = User(username=username, password=app().hashing.hash(password))
         user_store(user)
@@ -87,6 +92,7 @@ def user_store(user: User) -> None:
     try:
         with transaction.atomic():
             user.save(force_insert=True)
+            naming.name_check_former(user.username, user)
             user_registered.send(User, user=user)
     except IntegrityError:
         raise NameTakenError from None
@@ -118,13 +124,9 @@ def user_rename(user: User, *, username: str) -> User:
     check_username(username)
     if username == user.username:
         return user
-    user.username = username
-    try:
-        with transaction.atomic():
-            user.save(update_fields=["username"])
-            announce_end(user, CloseCode.RESYNC_NEEDED, "renamed")
-    except IntegrityError:
-        raise NameTakenError from None
+    with transaction.atomic():
+        naming.name_change(user, username)
+        announce_end(user, CloseCode.RESYNC_NEEDED, "renamed")
     return user
 
 
@@ -185,6 +187,7 @@ def check_username(username: str) -> None:
 def check_password(password: str, user: User, *, strict: bool, field: str = "password") -> None:
     """Raises InvalidError with what is wrong; never repeats the password."""
     problem = None
+    password = opaque(password)
     if len(password) > MAX_PASSWORD_CHARS:
         problem = f"A password has at most {MAX_PASSWORD_CHARS} characters."
     elif not strict and len(password) < SEED_PASSWORD_CHARS:
@@ -201,14 +204,18 @@ def check_password(password: str, user: User, *, strict: bool, field: str = "pas
 # -- Tokens -------------------------------------------------------------------------------------------------------
 
 
-def tokens_issue(user: User, login: uuid.UUID | None = None) -> TokensData:
-    """A new access and refresh token; `login` None: of a new log-in."""
-    login = login or uuid.uuid4()
+def tokens_issue(user: User) -> TokensData:
+    """The first access and refresh token of a new log-in."""
+    login = uuid.uuid4()
+    return _tokens_data(user, login, str(tokens.new(tokens.REFRESH, user, login)))
+
+
+def _tokens_data(user: User, login: uuid.UUID, refresh: str) -> TokensData:
     access = tokens.new(tokens.ACCESS, user, login)
     return TokensData(
         user=user_data(user),
         access=str(access),
-        refresh=str(tokens.new(tokens.REFRESH, user, login)),
+        refresh=refresh,
         expires_at=timestamp(access.current_time + access.lifetime),
     )
 
@@ -220,25 +227,35 @@ def seed_token_issue(user: User) -> tuple[str, int]:
 
 
 def tokens_refresh(refresh: str) -> TokensData:
-    """A new pair for a refresh token, which dies. Raises NotAuthenticatedError (also for one that is dead already)
-    and BannedError. Of two calls with one token exactly one succeeds.
+    """A new pair for a refresh token, which is replaced; asked again within a minute, the same refresh token.
+
+    Raises BannedError and NotAuthenticatedError. A token that was replaced longer ago ends its whole log-in: what came
+    out of it, and every live session.
     """
     claims = tokens.payload(refresh, tokens.REFRESH_ONLY)
     with transaction.atomic():
         user = tokens.user_of(claims)
-        if not tokens.refresh_end(claims, user):
-            raise NotAuthenticatedError("The token was used already.")
-    return tokens_issue(user, claims["login"])
+        verdict, family = refreshes.refresh_take(claims, user, timezone.now())
+        if verdict is refreshes.Verdict.COPIED:
+            login_end(user, login=claims["login"])
+            announce_login_end(user, claims["login"], "a used refresh token came again")
+    if verdict is refreshes.Verdict.COPIED:
+        logger.warning("tokens: a refresh token of user %s came again; its log-in was ended", user.pk)
+    if verdict is not refreshes.Verdict.GOOD:
+        raise NotAuthenticatedError("The token was used already.")
+    return _tokens_data(user, claims["login"], refreshes.refresh_of(family, user))
 
 
 def tokens_revoke(refresh: str) -> None:
-    """Log-out on one device: the refresh token dies. One that is no good (any more) is no error, as in RFC 7009."""
+    """Log-out on one device: the refresh tokens of its log-in die. One that is no good (any more) is no error, as in
+    RFC 7009."""
     try:
         claims = tokens.payload(refresh, tokens.REFRESH_ONLY)
-        user = tokens.user_of(claims)
+        with transaction.atomic():
+            user = tokens.user_of(claims)
+            refreshes.refreshes_end(claims, user, timezone.now())
     except (NotAuthenticatedError, BannedError):
         return
-    tokens.refresh_end(claims, user)
 
 
 def login_end(user: User, *, login: uuid.UUID) -> None:
@@ -298,3 +315,9 @@ def rights_announce(user: User) -> None:
 def announce_end(user: User, code: CloseCode, reason: str) -> None:
     """After the commit: every live session of the user ends so. The caller has seen to their tokens."""
     announce(ORDERS_GROUP, END_SESSIONS, end_sessions_body(str(user.pk), int(code), reason))
+
+
+def announce_login_end(user: User, login: uuid.UUID, reason: str) -> None:
+    """After the commit: every live session of one log-in ends. Its tokens are ended by login_end()."""
+    body = end_login_body(str(user.pk), str(login), int(CloseCode.LOGGED_OUT), reason)
+    announce(ORDERS_GROUP, END_LOGIN, body)

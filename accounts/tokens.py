@@ -1,25 +1,24 @@
 """The three kinds of token, as simplejwt classes: access (15 minutes), refresh (30 days), seed (7 days).
 
 All carry `sub` (user id), `name`, `ver` (the user's token_version: raising it ends them all) and `login` (the log-in
-that they come from, through all refreshes: one can be ended alone). Refresh tokens leave
-a row only when they die, so that no usable token lies in the database. Called by accounts.services and
-accounts.authentication only.
+that they come from, through all refreshes: one can be ended alone). Which refresh token of a log-in is good is
+accounts.refreshes'. Called by this app only.
 """
 
 from __future__ import annotations
 
+import time
 import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from django.db import connection
-from rest_framework_simplejwt.exceptions import TokenError
-from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
+from rest_framework_simplejwt.exceptions import ExpiredTokenError, TokenError
 from rest_framework_simplejwt.tokens import AccessToken, RefreshToken, Token, UntypedToken
 
 from accounts.models import EndedLogin, User
 from reaktor.db.columns import time_from_column, uuid_from_column, uuid_to_column
-from reaktor.errors import BannedError, NotAuthenticatedError
+from reaktor.errors import BannedError, NotAuthenticatedError, TokenExpiredError
 
 FOR_GOOD = datetime(9999, 12, 31, tzinfo=UTC)
 """What banned_until says of a ban without an end."""
@@ -63,11 +62,14 @@ def payload(raw: object, kinds: frozenset[str]) -> dict[str, Any]:
     """The verified claims of a token of one of the kinds: signature, algorithm, audience, times, kind, types.
 
     CPU only. Raises NotAuthenticatedError, whatever is wrong with it; which of them is for the log, not for strangers.
+    All that is said is TokenExpiredError, of a token that was good: its owner gets a new one.
     """
     if not isinstance(raw, str) or not raw.isascii() or len(raw) > MAX_TOKEN_CHARS:
         raise NotAuthenticatedError("The token is not valid.")
     try:
         claims: dict[str, Any] = UntypedToken(raw).payload
+    except ExpiredTokenError as error:
+        raise TokenExpiredError from error
     # RecursionError: a header of a thousand nested lists reaches the JSON parser before any signature is checked.
     # The others: claims of types that simplejwt takes for granted.
     except (TokenError, RecursionError, KeyError, TypeError, ValueError, OverflowError, OSError) as error:
@@ -79,6 +81,9 @@ def payload(raw: object, kinds: frozenset[str]) -> dict[str, Any]:
         claims["login"] = uuid.UUID(claims["login"])
     except (KeyError, ValueError, AttributeError, TypeError) as error:
         raise NotAuthenticatedError("The token is not valid.") from error
+    # The leeway is for clocks that differ when a token is made; its end is one for all.
+    if claims["exp"] <= time.time():
+        raise TokenExpiredError
     return claims
 
 
@@ -128,21 +133,6 @@ def _user_find(user_id: str, login: uuid.UUID) -> tuple[User | None, bool]:
 
 
 def login_end(user: User, login: uuid.UUID) -> None:
-    """End the tokens of one log-in. What has outlived its tokens is cleared away."""
-    now = datetime.now(UTC)
-    EndedLogin.objects.filter(expires_at__lt=now).delete()
-    expires_at = now + max(REFRESH.lifetime, SeedToken.lifetime)
+    """End the tokens of one log-in; accounts.expired clears the row away when they would be dead anyway."""
+    expires_at = datetime.now(UTC) + max(REFRESH.lifetime, SeedToken.lifetime)
     EndedLogin.objects.get_or_create(pk=login, defaults={"user": user, "expires_at": expires_at})
-
-
-def refresh_end(claims: dict[str, Any], user: User) -> bool:
-    """End a refresh token for good. True when this call ended it, False when it was dead already.
-
-    Of two calls at once exactly one gets True: the row is unique.
-    """
-    outstanding, _ = OutstandingToken.objects.get_or_create(
-        jti=claims["jti"],
-        defaults={"user": user, "token": "", "expires_at": datetime.fromtimestamp(int(claims["exp"]), UTC)},
-    )
-    _, ended = BlacklistedToken.objects.get_or_create(token=outstanding)
-    return bool(ended)

@@ -112,6 +112,12 @@ class NotAuthenticatedError(ReaktorError):
     default_message = "A valid token is needed."
 
 
+class TokenExpiredError(NotAuthenticatedError):
+    """Live sessions close with another code for it (TOKEN_EXPIRED): a new token is all that the client needs."""
+
+    default_message = "The token has expired."
+
+
 class ForbiddenError(ReaktorError):
     code = ErrorCode.FORBIDDEN
     default_message = "That is not allowed."

@@ -11,7 +11,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 
@@ -23,6 +23,7 @@ from chat.admin.people import LiftForm, lift
 from chat.domain import rules
 from chat.domain.ids import UserRef
 from chat.domain.policies import ChannelKind, Role
+from chat.domain.scripts import folded
 from chat.models import Channel, ChannelMembership
 from chat.retention import retention_set
 from chat.selectors.workplace import channel_page
@@ -163,6 +164,15 @@ class ChannelAdmin(WorkplaceAdmin):
         counted = Subquery(belonging.annotate(count=Count("pk")).values("count"))
         found = Channel.objects.annotate(members=Coalesce(counted, 0)).select_related("created_by")
         return without_direct(request, found, "kind")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Channel], search_term: str
+    ) -> tuple[QuerySet[Channel], bool]:
+        """As everybody's search finds names: whatever their case, accents and form."""
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        return queryset.filter(Q(name_folded__contains=folded(term)) | Q(key__iexact=term)), False
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         """Who may find a channel is settled when it is made."""

@@ -97,6 +97,11 @@ class Feed:
         self.head, self.recent, self.hole_since = head, recent, None
         return dropped
 
+    def rewrite(self, renamed: Callable[[MessageData], MessageData]) -> None:
+        """What is remembered and what is held, as `renamed` makes it."""
+        self.recent.rewrite(renamed)
+        self._held = {seq: rewritten(delivery, renamed) for seq, delivery in self._held.items()}
+
     @property
     def has_hole(self) -> bool:
         return self.hole_since is not None
@@ -105,6 +110,14 @@ class Feed:
         self.head = delivery.seq
         self.recent.add(delivery.event.data)
         ready.append(delivery)
+
+
+def rewritten(delivery: Delivery, renamed: Callable[[MessageData], MessageData]) -> Delivery:
+    """The delivery with its message as `renamed` makes it."""
+    message = renamed(delivery.event.data)
+    return (
+        delivery if message is delivery.event.data else replace(delivery, event=replace(delivery.event, data=message))
+    )
 
 
 def _first_as_new(delivery: Delivery, cursor: int, told: set[str]) -> Delivery:

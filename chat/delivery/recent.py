@@ -7,7 +7,7 @@ durable event in seq order, so that an answer is exactly what the channel's memb
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence, Set
+from collections.abc import Callable, Sequence, Set
 
 from chat.domain.events import MessageData
 
@@ -58,6 +58,14 @@ class Recent:
         for number in [number for number, message in self._newest.items() if message["id"] in gone]:
             del self._newest[number]
         self.floor = max(self.floor, floor)
+
+    def rewrite(self, renamed: Callable[[MessageData], MessageData]) -> None:
+        """Every message as `renamed` makes it; their order and numbers stay."""
+        self._changed = OrderedDict((key, renamed(each)) for key, each in self._changed.items())
+        self._newest = {
+            number: self._changed[each["id"]] if each["id"] in self._changed else renamed(each)
+            for number, each in self._newest.items()
+        }
 
     def newest(self, limit: int) -> list[MessageData]:
         """The newest messages by number, oldest first; `limit` at most what was asked for at the start."""

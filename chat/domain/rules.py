@@ -7,15 +7,24 @@ admin and the import. No I/O.
 from __future__ import annotations
 
 import re
+import unicodedata
 from datetime import datetime
 
+from chat.domain.emoji import emoji_spelled
 from chat.domain.ids import ChannelKey
 from chat.domain.policies import ChannelKind
+from chat.domain.scripts import is_unseen, without_turns
 from reaktor.errors import InvalidError, NotFoundError, TooLargeError
 
 _KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
-_MENTION = re.compile(r"(?<![A-Za-z0-9@])@([A-Za-z0-9]{3,32})(?![A-Za-z0-9])")
+_MENTION = re.compile(
+    # The web client shows names by the same rule (richtext.js). Links first: what stands in one is no name. Before a
+    # name stands a blank, a bracket or a letter of a script without blanks, but nothing that an address is made of.
+    r"https?://[^\s<>\"'`\u3000-\u303F\uFF01-\uFF0F\uFF1A-\uFF20\uFF3B-\uFF40\uFF5B-\uFF65]+"
+    r"|(?<![A-Za-z0-9@._%+\-/\\\u00C0-\u058F\u1E00-\u1FFF])@([A-Za-z0-9]{3,32})(?![A-Za-z0-9@])",
+    re.IGNORECASE,
+)
 RESERVED_KEY_PREFIXES = ("dm-", "prv-")
 NONCE_CHARS = 64
 EMOJI_CHARS = 32
@@ -31,7 +40,7 @@ def check_text(text: object, *, max_chars: int) -> str:
         raise InvalidError("The text must be a string.", fields={"text": "must be a string"})
     if len(text) > max_chars:
         raise TooLargeError(f"A message has at most {max_chars} characters.", fields={"text": "too long"})
-    if not text.strip():
+    if is_unseen(text):
         raise InvalidError("The text is blank.", fields={"text": "blank"})
     if has_unstorable(text):
         raise InvalidError("The text has characters that can't be stored.", fields={"text": "NUL or half a character"})
@@ -51,15 +60,21 @@ def check_nonce(nonce: object) -> str:
 
 
 def check_emoji(emoji: object) -> str:
-    """One emoji, or a short word: 1 to 32 characters without blanks. Raises InvalidError."""
-    if (
-        not isinstance(emoji, str)
-        or not 1 <= len(emoji) <= EMOJI_CHARS
-        or has_unstorable(emoji)
-        or any(char.isspace() or (not char.isprintable() and char != "\u200d") for char in emoji)
-    ):
-        raise InvalidError("That is not an emoji.", fields={"emoji": "1 to 32 characters, no blanks"})
-    return emoji
+    """One emoji in its one spelling, or a short word: 1 to 32 characters without blanks. Raises InvalidError."""
+    if isinstance(emoji, str) and 1 <= len(emoji) <= EMOJI_CHARS and not has_unstorable(emoji):
+        spelled = emoji_spelled(emoji) or unicodedata.normalize("NFC", emoji)
+        if len(spelled) <= EMOJI_CHARS and (emoji_spelled(emoji) or _is_word(spelled)):
+            return spelled
+    raise InvalidError("That is not an emoji.", fields={"emoji": "1 to 32 characters, no blanks"})
+
+
+def emoji_spellings(emoji: str, spelled: str) -> list[str]:
+    """How a checked emoji may stand in the database, since versions before stored it as it was sent."""
+    return list({emoji, spelled, spelled.replace("\ufe0f", "")})
+
+
+def _is_word(text: str) -> bool:
+    return text.isprintable() and not any(is_unseen(char) for char in text)
 
 
 def check_channel_key(key: object) -> ChannelKey:
@@ -86,21 +101,23 @@ def parse_channel_key(key: object) -> ChannelKey:
 
 
 def check_channel_name(name: object) -> str:
-    """A channel's name, trimmed, 1 to 80 characters. Raises InvalidError."""
-    if not isinstance(name, str) or not 1 <= len(name.strip()) <= NAME_CHARS or has_unstorable(name):
+    """A channel's name, trimmed, 1 to 80 characters of which one can be seen. Raises InvalidError."""
+    shown = without_turns(name).strip() if isinstance(name, str) else ""
+    if not len(shown) <= NAME_CHARS or is_unseen(shown) or has_unstorable(shown):
         raise InvalidError("A channel's name has 1 to 80 characters.", fields={"name": "1 to 80 characters"})
-    return name.strip()
+    return shown
 
 
 def check_topic(topic: object) -> str:
-    if not isinstance(topic, str) or len(topic.strip()) > TOPIC_CHARS or has_unstorable(topic):
+    shown = without_turns(topic).strip() if isinstance(topic, str) else None
+    if shown is None or len(shown) > TOPIC_CHARS or has_unstorable(shown):
         raise InvalidError("A topic has at most 400 characters.", fields={"topic": "at most 400 characters"})
-    return topic.strip()
+    return shown
 
 
 def mentioned_names(text: str) -> tuple[str, ...]:
     """The names after an @ in a text, lower-cased, each once, in order, at most MENTIONS_PER_MESSAGE."""
-    names = dict.fromkeys(name.lower() for name in _MENTION.findall(text))
+    names = dict.fromkeys(name.lower() for name in _MENTION.findall(text) if name)
     return tuple(names)[:MENTIONS_PER_MESSAGE]
 
 

@@ -48,7 +48,7 @@ from reaktor.limits.rates import Rates
 from reaktor.observe.metrics import Metrics
 from reaktor.process import node
 from reaktor.process.bus import OVERFLOW, Bus, BusError, Layer
-from reaktor.process.orders import END_SESSIONS, ORDERS_GROUP
+from reaktor.process.orders import END_LOGIN, END_SESSIONS, ORDERS_GROUP, RENAMED
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -226,6 +226,10 @@ class Runtime:
             return
         if kind == END_SESSIONS:
             self._on_end_sessions(UserId(body["user_id"]), CloseCode(body["code"]), body.get("reason") or None)
+        elif kind == END_LOGIN:
+            self._on_end_login(UserId(body["user_id"]), body["login"], CloseCode(body["code"]), body["reason"])
+        elif kind == RENAMED:
+            self.feeds.rename(body["old"], body["new"])
         elif kind == remote_join.OPEN:
             # Read here, where junk is survived: an error in a task of its own would end the whole process.
             opening = self.remote_join.open(
@@ -349,6 +353,11 @@ class Runtime:
     def _on_end_sessions(self, user_id: UserId, code: CloseCode, reason: str | None) -> None:
         for session in self.hub.sessions_of(user_id):
             session.close(Bye(code, reason))
+
+    def _on_end_login(self, user_id: UserId, login: str, code: CloseCode, reason: str) -> None:
+        for session in self.hub.sessions_of(user_id):
+            if session.credentials.login == login:
+                session.close(Bye(code, reason))
 
     def publish_durable(self, events: Sequence[Event]) -> None:
         """For chat.publish, in the loop."""

@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from chat.domain.policies import ChannelKind, Role
 from chat.domain.rules import EMOJI_CHARS, NAME_CHARS, NONCE_CHARS, TOPIC_CHARS
+from chat.models.folding import FoldedField
 from reaktor.db.ids import uuid7
 
 
@@ -30,6 +31,7 @@ class Channel(models.Model):
     id = models.BigAutoField(primary_key=True)
     key = models.CharField(max_length=64, unique=True, default=random_channel_key, editable=False)
     name = models.CharField(max_length=NAME_CHARS)
+    name_folded = FoldedField(source="name")
     topic = models.CharField(max_length=TOPIC_CHARS, blank=True, default="")
     kind = models.CharField(max_length=8, choices=[(kind.value, kind.name.title()) for kind in ChannelKind])
     seq = models.BigIntegerField(default=0, editable=False, help_text="Position of the newest durable event.")

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from chat.domain.events import ChannelData
 from chat.domain.ids import ChannelKey, UserRef
 from chat.domain.policies import Access, ChannelKind, Role
+from chat.domain.scripts import folded
 from chat.models import Channel
 from chat.selectors import rows
 from chat.selectors.rows import ChannelColumns
@@ -110,12 +111,14 @@ def channels_access(*, user: UserRef, keys: Sequence[ChannelKey] = ()) -> list[C
 def channel_list(
     *, user: UserRef, search: str | None = None, cursor: str | None = None, limit: int = 100
 ) -> tuple[list[ChannelAccess], str | None]:
-    """Public channels, oldest first, whose name contains `search`; and the cursor of the next page (None: the last)."""
+    """Public channels, oldest first, whose name contains `search` whatever its case, accents and form; and the cursor
+    of the next page (None: the last).
+    """
     where = "c.kind = 'public' AND c.archived_at IS NULL"
     parameters: list[str | int] = []
     if search:
-        where += " AND lower(c.name) LIKE lower(%s) ESCAPE '!'"
-        parameters.append("%" + _LIKE.sub(r"!\g<0>", search) + "%")
+        where += " AND coalesce(c.name_folded, lower(c.name)) LIKE %s ESCAPE '!'"
+        parameters.append("%" + _LIKE.sub(r"!\g<0>", folded(search)) + "%")
     if cursor:
         if not (cursor.isascii() and cursor.isdigit()) or len(cursor) > 18:
             raise InvalidError("That is not a cursor of this list.", fields={"cursor": "unknown"})

@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 
+from chat.domain.emoji import emoji_spelled
 from chat.domain.events import ChangesData, MessageData
 from chat.domain.ids import ChannelKey
 from chat.models import Channel, Message
@@ -42,7 +43,10 @@ def message_data(found: Sequence[MessageColumns]) -> list[MessageData]:
         if emoji is None:
             mentions.setdefault(column_id, []).append(username)
         else:
-            reactions.setdefault(column_id, {}).setdefault(emoji, []).append(username)
+            # Rows of versions before may spell one emoji in several ways.
+            names = reactions.setdefault(column_id, {}).setdefault(emoji_spelled(emoji) or emoji, [])
+            if username not in names:
+                names.append(username)
     return [_message(row, reactions.get(row.column_id, {}), mentions.get(row.column_id, [])) for row in found]
 
 

@@ -15,6 +15,7 @@ from chat.domain import rules
 from chat.domain.events import ChannelData, Event, EventType
 from chat.domain.ids import ChannelKey, UserRef
 from chat.domain.policies import MAX_SLOW_MODE_S, ChannelKind, Role
+from chat.domain.scripts import folded
 from chat.models import AuditAction, Channel, ChannelMembership, random_channel_key
 from chat.selectors import ChannelAccess, channel_access, channel_data
 from chat.services.audit import audit_add
@@ -96,7 +97,8 @@ def channel_update(
         if is_frozen is not None and is_frozen != (channel.frozen_at is not None):
             changes["frozen_at"] = datetime.now(UTC) if is_frozen else None
         if changes:
-            Channel.objects.filter(pk=found.channel.id).update(**changes)
+            columns = {**changes, "name_folded": folded(changes["name"])} if "name" in changes else changes
+            Channel.objects.filter(pk=found.channel.id).update(**columns)
             audit_add(user, AuditAction.CHANNEL_UPDATE, channel=found.channel.key, details=_shown(changes))
             found = channel_access(user=user, key=found.channel.key, to_moderate=True)
             _tell_about(found, EventType.CHANNEL_UPDATED)

@@ -7,7 +7,7 @@ import uuid
 from django.db import IntegrityError, transaction
 
 from accounts.models import User
-from accounts.selectors import user_named
+from accounts.selectors import user_called
 from chat import publish
 from chat.domain.events import Event, EventType
 from chat.domain.ids import ChannelKey, UserRef
@@ -85,7 +85,7 @@ def _channel_of(user: UserRef, pair: str) -> ChannelAccess | None:
 
 
 def _somebody_else(user: UserRef, username: str) -> User:
-    other = user_named(username)
+    other = user_called(username)
     if other is None:
         raise NotFoundError("There is no such user.")
     if str(other.pk) == user.id:

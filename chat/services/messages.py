@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from django.db import transaction
 
 from chat import publish
-from chat.delivery.wire import message_new
+from chat.delivery.wire import mention, message_new
 from chat.domain import rules
 from chat.domain.errors import ArchivedError
 from chat.domain.events import Event, EventType, MessageData
@@ -86,6 +86,7 @@ def message_edit(
     keeps its author from writing it anew.
     """
     wanted = rules.check_text(text, max_chars=max_chars)
+    newly: list[UserRef] = []
     allowed = text_rules.current() if text_rules is not None else TextRules()
 
     def change(message: Message, found: ChannelAccess, channel: LockedChannel) -> bool:
@@ -94,14 +95,18 @@ def message_edit(
             return False
         message.text = wanted
         message.edited_at = datetime.now(UTC)
-        _mentions_replace(message, channel, user)
+        newly.extend(_mentions_replace(message, channel, user))
         _flag_anew(message, allowed)
         return True
 
     def refusal(writing: Writing, channel: LockedChannel) -> ReaktorError | None:
         return writing.edit_refusal(channel, user.id, wanted, allowed)
 
-    return _message_change(user, key, message_id, EventType.MESSAGE_UPDATED, change, refusal)
+    with transaction.atomic():
+        data = _message_change(user, key, message_id, EventType.MESSAGE_UPDATED, change, refusal)
+        for each in newly:
+            publish.to_user(each.id, mention(data))
+    return data
 
 
 def message_delete(*, user: UserRef, key: str, message_id: str, reason: str = "") -> MessageData:
@@ -133,21 +138,25 @@ def text_remove(message: Message) -> None:
 def reaction_add(*, user: UserRef, key: str, message_id: str, emoji: str) -> MessageData:
     """One's emoji on a message; the same again changes nothing."""
     wanted = rules.check_emoji(emoji)
+    spellings = rules.emoji_spellings(emoji, wanted)
 
     def change(message: Message, found: ChannelAccess, channel: LockedChannel) -> bool:
+        if Reaction.objects.filter(message=message, user_id=user.id, emoji__in=spellings).exists():
+            return False
         if Reaction.objects.filter(message=message).count() >= REACTIONS_PER_MESSAGE:
             raise ConflictError("That message has as many reactions as it can bear.")
-        return Reaction.objects.get_or_create(message=message, user_id=user.id, emoji=wanted)[1]
+        Reaction.objects.create(message=message, user_id=user.id, emoji=wanted)
+        return True
 
     return _message_change(user, key, message_id, EventType.REACTION_CHANGED, change, may_write(user))
 
 
 def reaction_remove(*, user: UserRef, key: str, message_id: str, emoji: str) -> MessageData:
     """Take one's emoji back; one that is not there changes nothing."""
-    wanted = rules.check_emoji(emoji)
+    spellings = rules.emoji_spellings(emoji, rules.check_emoji(emoji))
 
     def change(message: Message, found: ChannelAccess, channel: LockedChannel) -> bool:
-        return bool(Reaction.objects.filter(message=message, user_id=user.id, emoji=wanted).delete()[0])
+        return bool(Reaction.objects.filter(message=message, user_id=user.id, emoji__in=spellings).delete()[0])
 
     return _message_change(user, key, message_id, EventType.REACTION_CHANGED, change, may_write(user))
 
@@ -201,13 +210,16 @@ def message_store(message: Message, seq: int, kind: EventType, key: ChannelKey) 
     return data
 
 
-def _mentions_replace(message: Message, channel: LockedChannel, author: UserRef) -> None:
+def _mentions_replace(message: Message, channel: LockedChannel, author: UserRef) -> list[UserRef]:
+    """Whom the edited text mentions; those who are to be told: not the author, and nobody who was mentioned before."""
+    before = {str(pk) for pk in Mention.objects.filter(message=message).values_list("user_id", flat=True)}
     Mention.objects.filter(message=message).delete()
     mentioning = Mentioning([message.text], [channel], [author.id], datetime.now(UTC))
+    mentioned = mentioning.of(message.text, channel, author.id)
     Mention.objects.bulk_create(
-        Mention(message=message, channel_id=channel.id, user_id=user.id, number=message.number)
-        for user in mentioning.of(message.text, channel, author.id)
+        Mention(message=message, channel_id=channel.id, user_id=user.id, number=message.number) for user in mentioned
     )
+    return [user for user in mentioned if user.id not in before and user.id != author.id]
 
 
 def _flag_anew(message: Message, rules: TextRules) -> None:

@@ -16,7 +16,7 @@ from django.db.models import QuerySet
 
 from accounts import services as accounts
 from accounts.models import User
-from accounts.selectors import user_named
+from accounts.selectors import user_called
 from chat import publish
 from chat.domain.events import Event, EventType
 from chat.domain.ids import SYSTEM, ChannelKey, UserId, UserRef
@@ -62,7 +62,7 @@ def target_find(actor: UserRef, username: str, key: str | None, *, needed: Rank 
     found = channel_access(user=actor, key=ChannelKey(key), to_moderate=True) if key is not None else None
     if found is not None and found.channel.kind is ChannelKind.DIRECT:
         raise InvalidError("Nobody moderates a direct channel; block the other one, or report them.")
-    user = user_named(username)
+    user = user_called(username)
     actor_rank = _rank_now(actor, found)
     if user is None:
         check_outranks(actor_rank, Rank.NOBODY, needed=needed if found else Rank.STAFF)
@@ -188,7 +188,7 @@ def place_lock(actor: UserRef, username: str, key: str | None) -> None:
     if key is not None:
         Channel.objects.select_for_update().filter(key=key).first()
         return
-    user = user_named(username)
+    user = user_called(username)
     both = [uuid.UUID(actor.id), *([user.pk] if user is not None else [])]
     list(User.objects.select_for_update().filter(pk__in=both).order_by("pk"))
 

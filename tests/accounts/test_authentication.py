@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -18,15 +19,26 @@ from hypothesis import strategies as st
 from accounts import services
 from accounts.authentication import TokenKind, token_from_header, user_for_claims, verify_token
 from accounts.models import User
-from reaktor.errors import BannedError, NotAuthenticatedError
+from reaktor.errors import BannedError, NotAuthenticatedError, TokenExpiredError
 from tests.support.rest import Rest, logged_in, register
 
 KEY = settings.JWT_SECRET
+CLOCKS = {"a clock 59 s behind": -59, "the same clock": 0, "a clock 59 s ahead": 59}
+
+
+@pytest.fixture(params=CLOCKS.values(), ids=CLOCKS.keys())
+def made_ahead_s(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    """By how much the clock was ahead that a token was made by: another host's, or ours before it was put back."""
+    monkeypatch.setattr(sys.modules[__name__], "ahead_s", request.param)
+    return int(request.param)
+
+
+ahead_s = 0
 
 
 def claims(**changes: Any) -> dict[str, Any]:
     """What an access token says; a change to None leaves the claim out."""
-    now = int(time.time())
+    now = int(time.time()) + ahead_s
     found = {
         "token_type": "access", "exp": now + 900, "iat": now, "jti": "a" * 32, "aud": "reaktor",
         "sub": "018f0000-0000-7000-8000-000000000000", "name": "ada", "ver": 1,
@@ -106,16 +118,26 @@ BENT: dict[str, Callable[[], object]] = {
 }
 
 
+@pytest.mark.usefixtures("made_ahead_s")
 @pytest.mark.parametrize("bend", BENT.values(), ids=BENT.keys())
 def test_a_bent_token_is_refused(bend: Callable[[], object]) -> None:
     with pytest.raises(NotAuthenticatedError):
         verify_token(bend())
 
 
-def test_the_unbent_token_is_accepted() -> None:
+def test_the_unbent_token_is_accepted_though_its_maker_s_clock_is_a_minute_off(made_ahead_s: int) -> None:
+    """The clock was put back by half a minute, and for that long nobody was heard who had just logged in."""
     found = verify_token(signed())
     assert (found.username, found.token_version, found.kind) == ("ada", 1, TokenKind.ACCESS)
-    assert abs(found.expires_at - time.time() - 900) < 5
+    assert abs(found.expires_at - time.time() - 900 - made_ahead_s) < 5
+
+
+def test_an_expired_token_is_told_from_a_bad_one_only_by_its_own_signature() -> None:
+    with pytest.raises(TokenExpiredError):
+        verify_token(signed(exp=int(time.time()) - 30))
+    with pytest.raises(NotAuthenticatedError) as caught:
+        verify_token(signed("k" * 64, exp=int(time.time()) - 30))
+    assert not isinstance(caught.value, TokenExpiredError)
 
 
 @hypothesis_settings(deadline=None)

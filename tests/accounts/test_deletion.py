@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from django.utils import timezone
 
 from accounts import services
-from accounts.models import User
-from reaktor.errors import NotAuthenticatedError
+from accounts.models import FormerName, User
+from reaktor.errors import NameTakenError, NotAuthenticatedError
 from tests.support.rest import PASSWORD, error_code, logged_in, register
 
 pytestmark = pytest.mark.django_db
@@ -41,7 +42,11 @@ def test_a_deleted_account_has_no_name_no_password_no_rights_and_no_tokens() -> 
         services.tokens_refresh(pair["refresh"])
 
 
-def test_its_name_is_free_again_and_the_new_owner_is_somebody_else() -> None:
+def test_its_name_is_nobody_s_for_a_month_and_then_somebody_else_s() -> None:
+    """Whoever registered the name of somebody who was gone was taken for them."""
     ada = register("ada")
     logged_in(ada)("DELETE", "/api/v1/me", {"password": PASSWORD})
+    with pytest.raises(NameTakenError):
+        register("Ada")
+    FormerName.objects.update(until=timezone.now())
     assert register("Ada").pk != ada.pk

@@ -10,7 +10,9 @@ import bcrypt
 import pytest
 from django.contrib.auth.hashers import get_hasher, make_password
 
-from accounts.hashing import Hashing
+from accounts.hashing import Hashing, Verdict
+from accounts.models import User
+from accounts.passwords import opaque
 from reaktor.errors import UnavailableError
 
 
@@ -98,3 +100,35 @@ def test_whatever_the_account_and_the_password_it_costs_one_hash_of_todays(
     assert len(made) == 1
     assert verdict.is_correct == (password == "right" and stored in {"today's", IMPORTED})
     assert (verdict.upgraded is not None) == (verdict.is_correct and stored == IMPORTED)
+
+
+TYPED = {"two characters for one": "cafe\u0301 au lait 7", "another blank": "caf\u00e9\u00a0au\u3000lait 7"}
+ONE_FORM = "caf\u00e9 au lait 7"
+
+
+@pytest.mark.parametrize("typed", TYPED.values(), ids=TYPED.keys())
+def test_a_password_is_one_whatever_keyboard_it_was_typed_on(typed: str) -> None:
+    """Registered on a telephone, refused on a computer: the same letters, in another form."""
+    hashing = Hashing()
+    for first, second in ((typed, ONE_FORM), (ONE_FORM, typed), (typed, typed)):
+        assert hashing.verify(second, hashing.hash(first)) == Verdict(is_correct=True)
+
+
+@pytest.mark.parametrize("typed", TYPED.values(), ids=TYPED.keys())
+def test_a_hash_of_what_was_typed_still_fits_and_is_replaced_by_one_of_the_one_form(typed: str) -> None:
+    hashing = Hashing()
+    verdict = hashing.verify(typed, make_password(typed))
+    assert verdict.is_correct
+    assert verdict.upgraded is not None
+    assert hashing.verify(ONE_FORM, verdict.upgraded) == Verdict(is_correct=True)
+    assert not hashing.verify("Caf\u00e9 au lait 7", verdict.upgraded).is_correct
+
+
+def test_case_width_and_ligatures_are_told_apart() -> None:
+    assert opaque("\uff21\ufb01Ss") == "\uff21\ufb01Ss"
+
+
+def test_a_user_made_by_django_s_own_means_logs_in() -> None:
+    user = User(username="ada")
+    user.set_password(TYPED["two characters for one"])
+    assert Hashing().verify(ONE_FORM, user.password).is_correct

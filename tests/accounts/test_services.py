@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -10,12 +11,14 @@ import bcrypt
 import pytest
 from django.db import connection
 from django.db.models.functions import Lower
-from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
+from django.utils import timezone
+from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
-from accounts import services
+from accounts import services, tokens
 from accounts.authentication import user_for_claims, verify_token
+from accounts.expired import expired_clear
 from accounts.hashers import ImportedBcryptHasher
-from accounts.models import User
+from accounts.models import EndedLogin, RefreshFamily, User
 from reaktor.errors import (
     BannedError,
     CloseCode,
@@ -161,19 +164,96 @@ def test_the_eleventh_login_in_a_minute_is_refused_even_with_the_right_password(
     services.user_authenticate(username="ada", password=PASSWORD, address="198.51.100.7")
 
 
-def test_refreshing_gives_a_new_pair_and_the_old_one_works_once() -> None:
+def later(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """So much time has passed for whoever refreshes."""
+    monkeypatch.setattr(services.timezone, "now", lambda: datetime.now(UTC) + timedelta(seconds=seconds))
+
+
+def test_a_refresh_whose_answer_was_lost_is_answered_alike_when_it_is_asked_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A train went into a tunnel while its passenger's tab refreshed; half a minute later the tab was logged out."""
     pair = services.tokens_issue(register("ada"))
-    again = services.tokens_refresh(pair["refresh"])
-    assert again["refresh"] != pair["refresh"]
+    lost = services.tokens_refresh(pair["refresh"])
+    assert lost["refresh"] != pair["refresh"]
+    for seconds in (1, 30, 59):
+        later(monkeypatch, seconds)
+        assert services.tokens_refresh(pair["refresh"])["refresh"] == lost["refresh"]
+    user_for_claims(verify_token(services.tokens_refresh(pair["refresh"])["access"]))
+    assert services.tokens_refresh(lost["refresh"])["user"]["username"] == "ada"
+
+
+def test_a_tab_that_is_late_gets_the_token_that_is_good_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two tabs without locks: the slow one stored the token before last over the newest, and both were logged out."""
+    first = services.tokens_issue(register("ada"))["refresh"]
+    second = services.tokens_refresh(first)["refresh"]
+    third = services.tokens_refresh(second)["refresh"]
+    assert services.tokens_refresh(first)["refresh"] == third
+    later(monkeypatch, 600)
+    assert services.tokens_refresh(third)["refresh"] not in {first, second, third}
+
+
+def test_a_replaced_refresh_token_that_comes_late_ends_the_whole_log_in(
+    monkeypatch: pytest.MonkeyPatch, said: list[Any], django_capture_on_commit_callbacks: Any
+) -> None:
+    """A thief who used a copied refresh token kept the log-in when its owner came later and was refused."""
+    user = register("ada")
+    other = services.tokens_issue(user)
+    pair = services.tokens_issue(user)
+    stolen = services.tokens_refresh(pair["refresh"])
+    later(monkeypatch, 61)
+    with django_capture_on_commit_callbacks(execute=True), pytest.raises(NotAuthenticatedError):
+        services.tokens_refresh(pair["refresh"])
+    for token in (stolen["refresh"], pair["refresh"]):
+        with pytest.raises(NotAuthenticatedError):
+            services.tokens_refresh(token)
+    with pytest.raises(NotAuthenticatedError):
+        user_for_claims(verify_token(stolen["access"]))
+    ((group, kind, body),) = said
+    assert (group, kind, body["code"]) == ("orders", "orders.end_login", CloseCode.LOGGED_OUT)
+    assert body["login"] == str(verify_token(pair["access"]).login)
+    assert services.tokens_refresh(other["refresh"])["user"]["username"] == "ada"
+
+
+def test_after_a_log_out_no_token_of_the_log_in_is_repeated() -> None:
+    """A lost answer, then a log-out: the token that nobody had received would have been handed out once more."""
+    pair = services.tokens_issue(register("ada"))
+    lost = services.tokens_refresh(pair["refresh"])
+    services.tokens_revoke(pair["refresh"])
+    for token in (pair["refresh"], lost["refresh"]):
+        with pytest.raises(NotAuthenticatedError):
+            services.tokens_refresh(token)
+
+
+def test_a_token_that_the_version_before_had_replaced_stays_dead() -> None:
+    user = register("ada")
+    pair = services.tokens_issue(user)
+    claims = tokens.payload(pair["refresh"], tokens.REFRESH_ONLY)
+    expires_at = datetime.fromtimestamp(claims["exp"], UTC)
+    row = OutstandingToken.objects.create(user=user, jti=claims["jti"], token="", expires_at=expires_at)
+    BlacklistedToken.objects.create(token=row)
     with pytest.raises(NotAuthenticatedError):
         services.tokens_refresh(pair["refresh"])
-    assert services.tokens_refresh(again["refresh"])["user"]["username"] == "ada"
 
 
 def test_no_usable_refresh_token_lies_in_the_database() -> None:
     pair = services.tokens_issue(register("ada"))
+    answer = services.tokens_refresh(pair["refresh"])
+    (row,) = RefreshFamily.objects.all()
+    for token in (pair["refresh"], answer["refresh"]):
+        assert token.rsplit(".", 1)[1] not in f"{row.current} {row.replaced}"
+
+
+def test_rows_about_tokens_that_have_expired_are_cleared_away_and_no_others() -> None:
+    """A server that never forgets: a row for every log-in since it was first started."""
+    user = register("ada")
+    pair, ended = services.tokens_issue(user), services.tokens_issue(user)
     services.tokens_refresh(pair["refresh"])
-    assert [row.token for row in OutstandingToken.objects.all()] == [""]
+    services.login_end(user, login=verify_token(ended["access"]).login)
+    assert set(expired_clear(timezone.now()).values()) == {0}
+    assert (RefreshFamily.objects.count(), EndedLogin.objects.count()) == (1, 1)
+    assert sum(expired_clear(timezone.now() + timedelta(days=31)).values()) == 2
+    assert (RefreshFamily.objects.count(), EndedLogin.objects.count()) == (0, 0)
 
 
 def test_an_access_token_buys_nothing() -> None:
@@ -254,7 +334,9 @@ def test_a_renamed_account_keeps_its_tokens_and_its_sessions_are_told_to_come_ba
     with django_capture_on_commit_callbacks(execute=True):
         services.user_rename(user, username="Lovelace")
     assert user_for_claims(verify_token(token)).username == "Lovelace"
-    assert said[0][2]["code"] == CloseCode.RESYNC_NEEDED
+    assert [kind for _, kind, _ in said] == ["orders.renamed", "orders.end_sessions"]
+    assert said[0][2] == {"old": "ada", "new": "Lovelace"}
+    assert said[1][2]["code"] == CloseCode.RESYNC_NEEDED
 
 
 @pytest.mark.django_db(transaction=True)
@@ -268,10 +350,12 @@ def test_of_many_who_register_one_name_at_once_one_wins() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_many_who_use_one_refresh_token_at_once_one_gets_a_pair() -> None:
+def test_all_who_use_one_refresh_token_at_once_get_the_same() -> None:
+    """Tabs of one browser: one of them was lucky, the others logged it out."""
     pair = services.tokens_issue(register("ada"))
-    results = at_once(*[partial(services.tokens_refresh, pair["refresh"])] * 4)
-    assert sorted(type(result).__name__ for result in results) == ["NotAuthenticatedError"] * 3 + ["dict"]
+    answers = at_once(*[lambda: services.tokens_refresh(pair["refresh"])["refresh"]] * 4)
+    assert len(answers) == 4
+    assert len(set(answers)) == 1
 
 
 def test_finding_a_name_uses_the_index_on_its_folded_form() -> None:

@@ -154,3 +154,21 @@ def test_a_long_history_is_read_upwards_without_gaps_or_repeats(people: People, 
     assert scroller.evaluate("(element) => element.scrollTop") == 300
     pill.click()
     expect(ada.row("news")).to_be_in_viewport()
+
+
+def test_enter_that_confirms_a_candidate_of_an_input_method_neither_sends_nor_saves(people: People, room: Room) -> None:
+    """Whoever wrote Japanese in Safari saved an edit with each word: there, 229 alone tells of the input method."""
+    ada = people("ada").register(room.path)
+    ada.say("にほん")
+    confirm = "field => field.dispatchEvent(new KeyboardEvent('keydown', {key: 'Enter', keyCode: 229, bubbles: true}))"
+    ada.field.fill("日本")
+    ada.field.evaluate(confirm)
+    expect(ada.field).to_have_value("日本")
+    ada.field.fill("")
+    ada.field.press("ArrowUp")
+    edit = ada.log.locator("form.edit textarea")
+    edit.fill("日本語")
+    edit.evaluate(confirm)
+    expect(edit).to_have_value("日本語")
+    edit.press("Enter")
+    ada.expect_texts(["日本語 edited"])

@@ -173,3 +173,41 @@ def test_a_cursor_below_the_floor_above_the_head_or_too_far_behind_is_a_reset(an
     assert selectors.channel_changes(key, after=4, limit=5) == reset
     assert len(selectors.channel_changes(key, after=4, limit=6)["messages"]) == 6
     assert selectors.channel_changes(key, after=10, limit=1) == {"messages": [], "seq": 10}
+
+
+FOLDED = {
+    "CAFÉ": "Café Straße",
+    "cafe\u0301": "Café Straße",
+    "STRASSE": "Café Straße",
+    "ÖL": "o\u0308l",
+    "привет": "ПРИВЕТ",
+    "ᾼ": "αι",
+    "ｔｅａ": "Tea",
+    "tea": "ＴＥＡ",
+    "ﬁsh": "Fish",
+    "が": "か\u3099",
+    "ยา": "ยา",
+    "100%": "100% Wool",
+}
+
+
+@pytest.mark.parametrize(("search", "name"), FOLDED.items(), ids=ascii)
+def test_a_search_finds_a_name_whatever_its_case_accents_and_form(ann: UserRef, search: str, name: str) -> None:
+    """SQLite folded the case of English alone, PostgreSQL more, neither an accent: one search, two results."""
+    made = services.channel_create(user=ann, name=f"x {name} y", topic="", kind="public").channel
+    found, _ = selectors.channel_list(user=ann, search=search)
+    assert [each.channel.key for each in found] == [made.key]
+    services.channel_update(user=ann, key=made.key, name="entirely other")
+    assert selectors.channel_list(user=ann, search=search)[0] == []
+    assert len(selectors.channel_list(user=ann, search="OTHER")[0]) == 1
+
+
+def test_marks_that_are_vowels_stay(ann: UserRef) -> None:
+    services.channel_create(user=ann, name="หนู", topic="", kind="public")
+    assert selectors.channel_list(user=ann, search="หน")[0] != []
+    assert selectors.channel_list(user=ann, search="หนี")[0] == []
+
+
+def test_a_channel_of_the_version_before_is_found_too(ann: UserRef, tea: ChannelKey) -> None:
+    Channel.objects.filter(key=tea).update(name="Old Tea", name_folded=None)
+    assert len(selectors.channel_list(user=ann, search="OLD")[0]) == 1

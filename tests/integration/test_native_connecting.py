@@ -49,11 +49,16 @@ async def test_a_hello_without_a_good_token_is_told_4500(server: LiveServer, tok
     assert await refused_hello(server, token) == ("not_authenticated", 4500)
 
 
-async def test_an_expired_token_and_one_of_another_key_are_told_4500(server: LiveServer) -> None:
+async def test_an_expired_token_is_told_4005_that_a_new_one_is_wanted(server: LiveServer) -> None:
+    """A device with a wrong clock came with a token that had ended, and was told to log in anew."""
     _, token = server.account()
-    expired = reissued(server, token, expires_in_s=-10)
+    assert await refused_hello(server, reissued(server, token, expires_in_s=-10)) == ("not_authenticated", 4005)
+
+
+async def test_a_token_of_another_key_or_kind_is_told_4500(server: LiveServer) -> None:
+    _, token = server.account()
     forged = token[:-6] + ("AAAAAA" if token[-6:] != "AAAAAA" else "BBBBBB")
-    for bad in (expired, forged, reissued(server, token, token_type="refresh")):
+    for bad in (forged, reissued(server, token, token_type="refresh")):
         assert await refused_hello(server, bad) == ("not_authenticated", 4500)
 
 
@@ -114,6 +119,22 @@ async def test_logging_out_everywhere_ends_every_live_session_within_a_second(se
     assert time.monotonic() - started < 1
     assert clients[0].bye["reason"] == "logged out everywhere"
     assert await refused_hello(server, token) == ("not_authenticated", 4500)
+
+
+async def test_a_refresh_token_of_long_ago_ends_the_live_sessions_of_its_log_in_alone(server: LiveServer) -> None:
+    """A copied refresh token went on serving its thief, for nobody ended what it had opened."""
+    name, elsewhere = server.account("copied")
+    async with httpx.AsyncClient(base_url=server.url, timeout=20) as http:
+        answer = await http.post("/api/v1/tokens", json={"username": name, "password": PASSWORD})
+        pair = answer.json()
+        client = await NativeClient.connect(server.url, pair["access"])
+        other = await NativeClient.connect(server.url, elsewhere)
+        await http.post("/api/v1/tokens/refresh", json={"refresh": pair["refresh"]})
+        old = reissued(server, pair["refresh"], jti="0" * 32)
+        assert (await http.post("/api/v1/tokens/refresh", json={"refresh": old})).status_code == 401
+    assert await client.closed() == 4503
+    async with other:
+        await other.request("status", status="online")
 
 
 async def test_a_changed_password_ends_the_sessions_of_that_user_alone(connect: Connect, server: LiveServer) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
+import httpx
 import pytest
 
 from tests.integration.conftest import Connect
@@ -342,3 +343,31 @@ async def test_a_session_is_in_so_many_channels_at_most(hasty_server: LiveServer
         await client.join(keys[0])
         await client.request("channel.leave", keys[0])
         await client.join(keys[5])
+
+
+async def test_within_a_second_of_a_rename_every_answer_says_the_new_name(
+    connect: Connect, server: LiveServer, channel: str
+) -> None:
+    """Whoever joined after a rename read the old name, and everything that a stranger under it had never said."""
+    watcher = await connect()
+    await watcher.join(channel)
+    old, token = server.account()
+    async with await NativeClient.connect(server.url, token) as renamed:
+        await renamed.join(channel)
+        first = await renamed.post(channel, "mine")
+        await renamed.request("reaction.add", channel, id=first["id"], emoji="👍")
+        await watcher.post(channel, f"hello @{old}")
+        async with httpx.AsyncClient(base_url=server.url, headers={"Authorization": f"Bearer {token}"}) as http:
+            assert (await http.patch("/api/v1/me", json={"username": f"{old}new"})).status_code == 200
+        assert await renamed.closed() == 4004
+    deadline = time.monotonic() + 1
+    while True:
+        joined = await watcher.join(channel)
+        synced = await watcher.request("sync", channels={channel: 0})
+        told = [joined["messages"], synced["channels"][channel]["messages"]]
+        if all(f"{old}new" in {each["author"] for each in messages} for messages in told):
+            break
+        assert time.monotonic() < deadline
+    for messages in told:
+        one, two = messages
+        assert (one["author"], one["reactions"], two["mentions"]) == (f"{old}new", {"👍": [f"{old}new"]}, [f"{old}new"])

@@ -16,9 +16,10 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from chat import selectors
-from chat.delivery.feed import Delivery, Feed
+from chat.delivery.feed import Delivery, Feed, rewritten
 from chat.delivery.hub import Hub
 from chat.delivery.recent import Recent
+from chat.delivery.renames import Renames
 from chat.domain.events import ChangesData, MessageData
 from chat.domain.ids import ChannelKey
 from chat.membership.wire import channel_group
@@ -59,6 +60,7 @@ class Feeds:
         self._open: dict[ChannelKey, OpenFeed] = {}
         self._opening: dict[ChannelKey, asyncio.Task[OpenFeed]] = {}
         self._early: dict[ChannelKey, list[Delivery]] = {}
+        self._renames = Renames()
         self.holes = asyncio.Event()
 
     def get(self, key: ChannelKey) -> Feed | None:
@@ -130,6 +132,8 @@ class Feeds:
             changes=config.recent_messages,
             numbers=config.join_messages,
         )
+        if self._renames:
+            recent.rewrite(self._renames.renamed)
         return Feed(key, found.channel.id, found.channel.seq, recent), found.channel.floor_seq
 
     def missed(self, key: ChannelKey, after: int | None) -> list[MessageData] | None:
@@ -173,6 +177,8 @@ class Feeds:
 
         Where no feed is open nobody here is in the channel: they are acknowledged and dropped.
         """
+        if self._renames:
+            deliveries = [rewritten(each, self._renames.renamed) for each in deliveries]
         entry = self._open.get(key)
         if entry is None:
             if key in self._early:
@@ -183,6 +189,12 @@ class Feeds:
         self.deliver(entry, entry.feed.offer(deliveries, time.monotonic()))
         if entry.feed.has_hole:
             self.holes.set()
+
+    def rename(self, old: str, new: str) -> None:
+        """A user has another name: what is remembered, and what still comes with the old one, gets it. Repeatable."""
+        if self._renames.note(old, new, time.monotonic()):
+            for entry in self._open.values():
+                entry.feed.rewrite(self._renames.renamed)
 
     def deliver(self, entry: OpenFeed, ready: Sequence[Delivery]) -> None:
         """To the members here what the feed has made ready, and to those who wait for a seq that it has come."""

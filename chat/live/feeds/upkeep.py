@@ -1,4 +1,4 @@
-"""What keeps open feeds whole: holes filled, heads compared with the store, deleted messages forgotten, idle ones shut.
+"""What keeps open feeds whole: holes filled, heads and names compared with the store, deleted messages forgotten.
 
 A hole that lasts, and every head that the store shows to be ahead (compared every 2 s), is repaired from the store: a
 message committed by a process that died before publishing still arrives. Where that is too much, the feed starts anew
@@ -12,7 +12,9 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
 
+from accounts.selectors import names_changed
 from chat import selectors
 from chat.delivery.hub import Hub
 from chat.domain.events import Event, EventType, SyncRequiredData
@@ -24,6 +26,8 @@ from reaktor.errors import NotFoundError, ReaktorError
 
 logger = logging.getLogger(__name__)
 
+NAMES_OVERLAP = timedelta(minutes=2)
+"""Clocks of hosts differ, and a rename has its time before it is committed."""
 REPAIR_MESSAGES = 1_000
 """More than that missed at once: members are told to sync, which is cheaper for everybody."""
 
@@ -51,6 +55,7 @@ class Upkeep:
         self._hub = hub
         self._config = config
         self._on_reset = on_reset
+        self._names_since = datetime.now(UTC)
         self.repairs_total = 0
         self._is_away = False
 
@@ -100,6 +105,7 @@ class Upkeep:
         while True:
             await asyncio.sleep(self._config.heads_interval_s)
             await self.compare_heads()
+            await self._compare_names()
             await self._close_idle()
 
     async def compare_heads(self) -> None:
@@ -126,6 +132,14 @@ class Upkeep:
         for entry in entries:
             if entry.feed.head > stored[entry.feed.key].seq:
                 await self._check_rewound(entry)
+
+    async def _compare_names(self) -> None:
+        """Renames that the bus did not bring; those that it did are known already."""
+        now = datetime.now(UTC)
+        with contextlib.suppress(ReaktorError):
+            for old, new in await self._database.read(names_changed, self._names_since - NAMES_OVERLAP):
+                self._feeds.rename(old, new)
+            self._names_since = now
 
     async def trim(self, key: ChannelKey) -> None:
         """Retention deleted messages of this channel: forget those that are in memory."""

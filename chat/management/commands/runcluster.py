@@ -43,6 +43,9 @@ MAX_PORT = 65_535
 UNLIMITED = 1_000_000
 FLUSH_S = 1.0
 RETENTION_FIRST_S = 60.0
+EXPIRY_INTERVAL_S = 86_400.0
+EXPIRY_FIRST_S = 900.0
+EXPIRY_LIMIT_S = 600.0
 RETENTION_LIMIT_S = 3_600.0
 
 
@@ -65,7 +68,9 @@ class ClusterAuthority:
             max_channels_per_session=limits.channels_per_session,
             load_blocks=partial(self._database.read, BlockReader()),
         )
-        self._retention = retention(config, redis_url) if config.retention.interval_s else None
+        self._chores = [expiry(config, redis_url)]
+        if config.retention.interval_s:
+            self._chores.append(retention(config, redis_url))
 
     async def claim(self) -> None:
         if await is_anyone_serving(self._bus, self._heartbeat_s):
@@ -75,8 +80,8 @@ class ClusterAuthority:
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._authority.run(), name="authority")
-                if self._retention is not None:
-                    tasks.create_task(self._retention.run(), name="retention")
+                for chore in self._chores:
+                    tasks.create_task(chore.run(), name=chore.name)
         finally:
             await asyncio.to_thread(self._database.close)
             # Its receiving task would report the end of Redis, which is the next thing to come, as an error.
@@ -125,6 +130,18 @@ def must_be_alone(config: Config, *, is_production: bool) -> bool:
             ) from None
         return True
     return False
+
+
+def expiry(config: Config, redis_url: str) -> Chore:
+    """`clear_expired`, in a process of its own: a day late costs nothing but a few rows."""
+    return Chore(
+        name="expiry",
+        command=(sys.executable, "-m", "django", "clear_expired"),
+        environment=worker_environment(config, redis_url, os.environ),
+        interval_s=EXPIRY_INTERVAL_S,
+        first_s=EXPIRY_FIRST_S,
+        limit_s=EXPIRY_LIMIT_S,
+    )
 
 
 def whole_number(name: str, maximum: int) -> Callable[[str], int]:

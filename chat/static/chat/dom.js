@@ -118,3 +118,11 @@ export function tint(name) {
   for (const char of name.toLowerCase()) sum = (sum * 31 + char.codePointAt(0)) % 9973;
   return `tint-${sum % 6}`;
 }
+
+/**
+ * Whether a key belongs to an input method that composes a character: its Enter confirms a candidate, its Escape drops
+ * it. Some browsers end the composition first, and tell it by the key code alone. @param {KeyboardEvent} event
+ */
+export function isComposing(event) {
+  return event.isComposing || event.keyCode === 229;
+}

@@ -48,11 +48,13 @@ class App {
     this.#route();
   }
 
-  /** No longer logged in here, for a reason that the log-in page shows. @param {string} notice */
+  /**
+   * No longer logged in here, for a reason that the log-in page shows. The remembered login is not touched: only its
+   * refusal by the server (Credentials) and its owner's log-out end it.
+   * @param {string} notice
+   */
   #out(notice = "") {
     if (!this.shell) return;
-    // What is remembered may by now be somebody else's login, from another tab.
-    if (this.credentials.login?.user.id === this.chat.store.me?.id) this.credentials.forget();
     this.shell.destroy();
     this.shell = null;
     this.chat.stop();
@@ -62,6 +64,8 @@ class App {
 
   async #logOut() {
     const { login } = this.credentials;
+    // What is remembered may by now be somebody else's login, from another tab.
+    if (login?.user.id === this.chat.store.me?.id) this.credentials.forget();
     this.#out();
     history.replaceState(null, "", location.pathname);
     if (login) await this.credentials.revoke(login);

@@ -6,7 +6,7 @@
  * Source: docs/protocol.md.
  */
 
-import { RequestError } from "./errors.js";
+import { needsLogin, RequestError } from "./errors.js";
 import { planReturn } from "./reconnect.js";
 
 const SUBPROTOCOL = "reaktor.v1";
@@ -21,7 +21,8 @@ const BROKEN = 1006;
 
 /**
  * idle → connecting → live → waiting → connecting …; ended (a close code of 4500 and above, or stop()) is final
- * until start() is called again.
+ * until start() is called again. Before a code that says that the login is over is believed, a new token is asked
+ * for, once: a token can be refused though its login is good.
  * @typedef {{name: "idle"|"connecting"|"live"|"waiting"|"ended", retryAt?: number, code?: number, reason?: string}} SessionState
  */
 
@@ -35,6 +36,8 @@ export class Session {
   #bye = null;
   #refreshFirst = false;
   #token = null;
+  /** @type {{code: number, reason: string}|null} what to end with if there is no other token */
+  #doubt = null;
   #lastHeard = 0;
   #life = 0;
   #timers = { retry: 0, silence: 0, stable: 0, hello: 0 };
@@ -75,7 +78,7 @@ export class Session {
   /** Connect, and stay connected until stop() or a final close code. Harmless when already running. */
   start() {
     if (this.state.name !== "idle" && this.state.name !== "ended") return;
-    this.#attempt = 0;
+    this.#proven();
     this.#connect();
   }
 
@@ -132,7 +135,8 @@ export class Session {
       this.#token = await this.getToken(this.#refreshFirst ? this.#token : null);
     } catch (error) {
       if (life !== this.#life) return;
-      if (error.code === "not_authenticated") this.#end(4500, "not authenticated");
+      const { code, reason } = this.#doubt ?? { code: 4500, reason: "not authenticated" };
+      if (error.code === "not_authenticated") this.#end(code, reason);
       else this.#wait(BROKEN, error.retryAfterS);
       return;
     }
@@ -161,7 +165,7 @@ export class Session {
     this.#ask({ op: "hello", data }, HELLO_TIMEOUT_S).then(
       (hello) => {
         this.clock.clear(this.#timers.hello);
-        this.#timers.stable = this.clock.set(() => (this.#attempt = 0), STABLE_AFTER_S * 1000);
+        this.#timers.stable = this.clock.set(() => this.#proven(), STABLE_AFTER_S * 1000);
         this.#watchSilence();
         this.#become({ name: "live" });
         this.onHello(hello);
@@ -240,8 +244,20 @@ export class Session {
     const retryAfterS = this.#bye?.retry_after;
     const words = this.#bye?.reason ?? reason;
     this.#abandon(NORMAL);
-    if (code >= 4500) this.#end(code, words);
-    else this.#wait(code, retryAfterS);
+    if (code < 4500) this.#wait(code, retryAfterS);
+    else if (needsLogin(code) && this.#doubt === null) this.#askAgain(code, words);
+    else this.#end(code, words);
+  }
+
+  #askAgain(code, reason) {
+    this.#doubt = { code, reason };
+    this.#refreshFirst = true;
+    this.#connect();
+  }
+
+  #proven() {
+    this.#attempt = 0;
+    this.#doubt = null;
   }
 
   #wait(code, retryAfterS) {

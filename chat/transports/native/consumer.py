@@ -41,6 +41,7 @@ from reaktor.errors import (
     InvalidError,
     NotAuthenticatedError,
     ReaktorError,
+    TokenExpiredError,
     TooLargeError,
 )
 from reaktor.observe.logcontext import SESSION, SESSION_CHARS
@@ -60,6 +61,13 @@ CODE_OF_ERROR = {
     ErrorCode.UNAVAILABLE: CloseCode.RESTARTING,
 }
 """How a hello that fails ends its connection; anything else is a protocol error."""
+
+
+def _code_of(error: ReaktorError) -> CloseCode:
+    # Its client may come back by itself: with another token, not with another log-in.
+    if isinstance(error, TokenExpiredError):
+        return CloseCode.TOKEN_EXPIRED
+    return CODE_OF_ERROR.get(error.code, CloseCode.PROTOCOL_ERROR)
 
 
 class _EndError(Exception):
@@ -189,7 +197,7 @@ class NativeConsumer(AsyncConsumer):
             await self._start_session(request)
         except ReaktorError as error:
             self.sink.write(protocol.refusal(request.id, error))
-            code = CODE_OF_ERROR.get(error.code, CloseCode.PROTOCOL_ERROR)
+            code = _code_of(error)
             retry_after_s = error.retry_after_s if code.may_come_back else None
             raise _EndError(Bye(code, error.message, retry_after_s)) from None
 

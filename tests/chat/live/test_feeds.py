@@ -12,10 +12,12 @@ import pytest
 from channels.layers import InMemoryChannelLayer
 from django.db import connections
 
+from accounts import naming
+from accounts.models import User
 from chat.delivery import wire
 from chat.delivery.feed import Delivery
 from chat.delivery.hub import Hub
-from chat.domain.events import Event, EventType
+from chat.domain.events import Event, EventType, MessageData
 from chat.domain.ids import ChannelKey, UserRef
 from chat.domain.sessions import LeftReason
 from chat.live.feeds import Feeds, Upkeep
@@ -29,7 +31,7 @@ from reaktor.config.model import Delivery as DeliveryConfig
 from reaktor.db.database import Database
 from reaktor.errors import CloseCode, NotFoundError, UnavailableError
 from reaktor.process.bus import Bus, Layer
-from tests.support.databases import channel_of
+from tests.support.databases import channel_of, user_ref
 from tests.support.delivery import FakeFormat, FakeSession
 from tests.support.faulty_layer import FaultyLayer
 from tests.support.waiting import until
@@ -398,3 +400,43 @@ def channel_made(key: str) -> ChannelKey:
         return channel_of(None, key)
     finally:
         connections.close_all()
+
+
+async def test_what_is_in_memory_says_the_new_name_as_soon_as_the_rename_is_heard_of(process: Process) -> None:
+    """Joins and syncs answered with the old name for hours, and whoever took it was shown as the author."""
+    ann = await asyncio.to_thread(user_ref, "ann")
+    key = await asyncio.to_thread(channel_of, ann, "tea")
+    await stored(ann, key, 2)
+    async with process.feeds.pinned(key):
+        assert {each["author"] for each in _newest(process, key)} == {"ann"}
+        process.feeds.rename("ann", "Annabel")
+        assert {each["author"] for each in _newest(process, key)} == {"Annabel"}
+        answer = await process.feeds.answer_since(key, 0)
+        assert {each["author"] for each in answer["messages"]} == {"Annabel"}
+        # A post that was on its way when its author changed names.
+        events = await stored(ann, key, 1)
+        process.feeds.offer(key, [Delivery(event) for event in events])
+        assert {each["author"] for each in _newest(process, key)} == {"Annabel"}
+
+
+async def test_a_rename_that_nobody_heard_of_is_found_in_the_store(process: Process) -> None:
+    """The bus was away for the second of the rename; the worker told the old name until its restart."""
+    ann = await asyncio.to_thread(user_ref, "ann")
+    key = await asyncio.to_thread(channel_of, ann, "tea")
+    await stored(ann, key, 1)
+    async with process.feeds.pinned(key):
+
+        def rename() -> None:
+            try:
+                naming.name_change(User.objects.get(pk=ann.id), "Annabel")
+            finally:
+                connections.close_all()
+
+        await asyncio.to_thread(rename)
+        await until(lambda: {each["author"] for each in _newest(process, key)} == {"Annabel"})
+
+
+def _newest(process: Process, key: ChannelKey) -> list[MessageData]:
+    feed = process.feeds.get(key)
+    assert feed is not None
+    return feed.recent.newest(10)

@@ -22,8 +22,9 @@ from django.core.management import CommandError, call_command
 from django.db import connection, connections
 from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp.models import TOTPDevice
+from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
-from accounts import tokens
+from accounts import naming, refreshes, tokens
 from accounts.models import User
 from accounts.services import user_register
 from chat import selectors, services
@@ -78,7 +79,12 @@ def everything() -> None:
     ImportMark.objects.create(source="0" * 64, position=3)
     claims = tokens.new(tokens.REFRESH, User.objects.get(username="ann")).payload
     staff = User.objects.get(username="ann")
-    tokens.refresh_end(claims, staff)
+    refreshes.refreshes_end(claims, staff, datetime.now(UTC))
+    naming.name_change(staff, "annabel")
+    naming.name_change(staff, "ann")
+    # As version 0.2.0 wrote it down.
+    old = OutstandingToken.objects.create(user=staff, jti="0" * 32, token="", expires_at=datetime.now(UTC))
+    BlacklistedToken.objects.create(token=old)
     tokens.login_end(staff, uuid.uuid4())
     TOTPDevice.objects.create(user=staff, name="phone")
     StaticDevice.objects.create(user=staff, name="paper").token_set.create(token="abcdefg2")

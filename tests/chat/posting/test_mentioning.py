@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
-from chat import services
+from chat import publish, services
 from chat.domain.ids import ChannelKey, UserRef
-from chat.models import Channel, ChannelMembership, Mention
+from chat.models import Channel, ChannelMembership, Mention, Reaction
 from chat.posting.batches import Post, Stored, store_batch
 from tests.support.databases import channel_of, user_ref
 
@@ -59,3 +60,33 @@ def test_who_blocks_the_author_is_not_mentioned(ann: UserRef, tea: ChannelKey, s
     services.user_block(user=bob, username="ann")
     assert say(ann, tea, "@bob") == []
     assert say(bob, tea, "@ann") == ["ann"]
+
+
+def test_an_edit_tells_the_newly_named_and_nobody_twice(
+    ann: UserRef, tea: ChannelKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name that was added to a message afterwards was shown as a mention, and its owner never heard of it."""
+    told: list[tuple[str, str]] = []
+    monkeypatch.setattr(publish, "to_user", lambda user_id, event: told.append((user_id, event.data["text"])))
+    bob, carl = user_ref("bob"), user_ref("carl")
+    (stored,) = store_batch([Post(ann, tea, "@bob", None)])
+    assert isinstance(stored, Stored)
+    for text in ("@bob and @carl and @ann", "@carl, @bob", "https://x.org/@bob"):
+        services.message_edit(user=ann, key=tea, message_id=stored.message["id"], text=text, max_chars=4_000)
+    assert told == [(carl.id, "@bob and @carl and @ann")]
+    services.message_edit(user=ann, key=tea, message_id=stored.message["id"], text="@bob!", max_chars=4_000)
+    assert told[1:] == [(bob.id, "@bob!")]
+
+
+def test_a_reaction_that_was_stored_in_another_spelling_is_the_same_one(ann: UserRef, tea: ChannelKey) -> None:
+    """Two hearts on one message, each with one name, and one's own could not be taken back."""
+    bob = user_ref("bob")
+    (stored,) = store_batch([Post(ann, tea, "hi", None)])
+    assert isinstance(stored, Stored)
+    message_id = stored.message["id"]
+    Reaction.objects.create(message_id=message_id, user_id=ann.id, emoji="\u2764")
+    react = partial(services.reaction_add, key=tea, message_id=message_id)
+    assert react(user=bob, emoji="\u2764\ufe0f")["reactions"] == {"\u2764\ufe0f": ["ann", "bob"]}
+    assert react(user=ann, emoji="\u2764\ufe0e")["reactions"] == {"\u2764\ufe0f": ["ann", "bob"]}
+    left = services.reaction_remove(user=ann, key=tea, message_id=message_id, emoji="\u2764\ufe0f")
+    assert left["reactions"] == {"\u2764\ufe0f": ["bob"]}

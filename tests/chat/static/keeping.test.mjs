@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { Api } from "../../../chat/static/chat/api.js";
 import { Credentials } from "../../../chat/static/chat/credentials.js";
 import { RequestError, explain } from "../../../chat/static/chat/errors.js";
 import { Memory } from "../../../chat/static/chat/memory.js";
@@ -171,6 +172,19 @@ test("a dead refresh token is forgotten; a server that is away is not the login'
   const away = credentials({ refresh: () => Promise.reject(new RequestError("unavailable")) });
   await assert.rejects(away.kept.access("a1"), (error) => error.code === "unavailable");
   assert.notEqual(away.kept.login, null);
+});
+
+// The café's own page answered 401 in place of the server, and the login was gone.
+test("only the server's own refusal ends a login, not a stranger's 401 on the way", async () => {
+  for (const [body, ended] of [
+    ["<html>Log in to the café</html>", false],
+    [JSON.stringify({ error: { code: "not_authenticated", message: "Used." } }), true],
+  ]) {
+    const { kept } = credentials();
+    kept.api = new Api({ fetch: async () => new Response(body, { status: 401 }) });
+    await assert.rejects(kept.access("a1"));
+    assert.equal(kept.login === null, ended);
+  }
 });
 
 test("two who need a new token at the same time make one request for it", async () => {

@@ -100,8 +100,8 @@ test("the server's retry_after is respected, with jitter on top", async () => {
   assert.equal(opened.length, 2);
 });
 
-test("codes from 4500 on are final", async () => {
-  for (const code of [4500, 4502, 4503, 4505, 4506]) {
+test("codes from 4500 on are final, where the login is not in doubt", async () => {
+  for (const code of [4501, 4504, 4505, 4506]) {
     const { session, opened, clock } = await live();
     opened[0].say({ event: "bye", data: { code, reason: "no" } });
     opened[0].end(code);
@@ -109,6 +109,56 @@ test("codes from 4500 on are final", async () => {
     assert.deepEqual(session.state, { name: "ended", code, reason: "no" });
     assert.equal(opened.length, 1);
   }
+});
+
+// A device whose clock was two hours behind held a token for good that had ended; refused, it forgot its login.
+test("a refused token is replaced before the login is given up, once", async () => {
+  for (const code of [4500, 4502, 4503]) {
+    const { session, opened, clock, seen } = await live();
+    opened[0].end(code);
+    await settled();
+    assert.deepEqual(seen.refused, [null, "token1"]);
+    opened[1].accept();
+    assert.equal(opened[1].sent[0].data.token, "token2");
+    opened[1].say({ event: "bye", data: { code, reason: "no" } });
+    opened[1].end(code);
+    await clock.pass(600);
+    assert.deepEqual(session.state, { name: "ended", code, reason: "no" });
+    assert.equal(opened.length, 2);
+  }
+});
+
+test("where there is no other token, the session ends with what it was told", async () => {
+  const getToken = async (refusing) => {
+    if (refusing) throw new RequestError("not_authenticated");
+    return "token1";
+  };
+  const { session, opened } = await live({ getToken });
+  opened[0].say({ event: "bye", data: { code: 4503, reason: "logged out" } });
+  opened[0].end(4503);
+  await settled();
+  assert.deepEqual(session.state, { name: "ended", code: 4503, reason: "logged out" });
+});
+
+test("a login in doubt outlives a server that is away, and a good hello ends the doubt", async () => {
+  const answers = ["token1", new RequestError("offline"), "token2", "token3"];
+  const getToken = async () => {
+    const answer = answers.shift();
+    if (answer instanceof RequestError) throw answer;
+    return answer;
+  };
+  const { session, opened, clock } = await live({ getToken });
+  opened[0].end(4500);
+  await settled();
+  assert.equal(session.state.name, "waiting");
+  await clock.pass(2);
+  opened[1].accept();
+  opened[1].answer({ session: "s2" }, "hello");
+  await clock.pass(11);
+  opened[1].end(4500);
+  await settled();
+  opened[2].accept();
+  assert.equal(opened[2].sent[0].data.token, "token3");
 });
 
 test("an expired token is replaced before coming back", async () => {

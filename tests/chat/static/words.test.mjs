@@ -94,6 +94,27 @@ test("only http and https become links, without the full stop of the sentence", 
   assert.deepEqual(links("javascript:alert(1) ftp://x.org data:text/html,hi //x.org"), []);
 });
 
+// A link to an encyclopedia lost its last bracket; one in a Japanese sentence took the rest of the sentence along.
+test("a link keeps its own brackets and ends with the sentence, in any script", () => {
+  const links = (text) =>
+    partsOf(text)
+      .filter(({ kind }) => kind === "link")
+      .map((part) => part.text);
+  for (const [text, link] of [
+    ["https://en.wikipedia.org/wiki/Tea_(drink)", "https://en.wikipedia.org/wiki/Tea_(drink)"],
+    ["(see https://en.wikipedia.org/wiki/Tea_(drink))", "https://en.wikipedia.org/wiki/Tea_(drink)"],
+    ["[https://a.org/x[1]].", "https://a.org/x[1]"],
+    ["見て https://a.org/茶。それから", "https://a.org/茶"],
+    ["（https://a.org/b）", "https://a.org/b"],
+    ["「https://a.org」、", "https://a.org"],
+    ["HTTPS://EXAMPLE.org/A", "HTTPS://EXAMPLE.org/A"],
+    ["“https://a.org/b”…", "https://a.org/b"],
+    ["https://a.org/b?c=(d)&e=f!", "https://a.org/b?c=(d)&e=f"],
+  ])
+    assert.deepEqual(links(text), [link], text);
+  assert.deepEqual(links("https://... http://)"), []);
+});
+
 test("names are what the server takes for a mention", () => {
   const names = (text) =>
     partsOf(text)
@@ -103,6 +124,8 @@ test("names are what the server takes for a mention", () => {
     "@ada",
     "@bob2",
   ]);
+  assert.deepEqual(names("https://a.org/@ada www.a.org/@ada .@ada _@ada @ada@b.org josé@ada.org"), []);
+  assert.deepEqual(names("你好@ada，@bob!"), ["@ada", "@bob"]);
 });
 
 test("days and typists are said in words", () => {

@@ -1,6 +1,6 @@
 /** Where messages are written. Enter sends, Shift+Enter makes a new line, ↑ in an empty field edits the last one. */
 
-import { h, icon, setText } from "../dom.js";
+import { h, icon, isComposing, setText } from "../dom.js";
 
 const COUNT_FROM = 0.9;
 const MAX_ROWS = 8;
@@ -63,8 +63,7 @@ export class Composer {
   }
 
   #onKey(event) {
-    // While an input method composes a character, Enter belongs to it.
-    if (event.isComposing || event.keyCode === 229) return;
+    if (isComposing(event)) return;
     if (event.key === "Enter" && !event.shiftKey && !event.ctrlKey && !event.altKey && !event.metaKey) {
       this.#onSubmit(event);
     } else if (event.key === "ArrowUp" && this.field.value === "") {

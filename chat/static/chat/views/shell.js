@@ -1,6 +1,6 @@
 /** The frame around every page of somebody who is logged in: side bar, banner, the page itself, notes. */
 
-import { frameBatched, h, icon } from "../dom.js";
+import { frameBatched, h, icon, isComposing } from "../dom.js";
 import { Banner } from "./banner.js";
 import { ChannelView } from "./channel.js";
 import { Lobby } from "./lobby.js";
@@ -34,7 +34,7 @@ export class Shell {
       this.toasts.element,
       this.toasts.voice,
     );
-    this.element.addEventListener("keydown", (event) => event.key === "Escape" && this.#menu(false));
+    this.element.addEventListener("keydown", (event) => event.key === "Escape" && !isComposing(event) && this.#menu(false));
     this.draw = frameBatched(() => this.update());
     this.stops = [
       chat.store.subscribe(() => this.draw()),

@@ -3,7 +3,7 @@
  * pointed at, focused or touched; and the field in which a message is edited, in the message's own place.
  */
 
-import { h } from "../dom.js";
+import { h, isComposing } from "../dom.js";
 
 const REACTIONS = ["👍", "❤️", "😄", "🎉", "👀"];
 
@@ -107,8 +107,9 @@ export class Toolbar {
       h("div", { class: "edit-buttons" }, save, cancel),
     );
     field.addEventListener("keydown", (event) => {
+      if (isComposing(event)) return;
       if (event.key === "Escape") this.#finish();
-      if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
+      if (event.key === "Enter" && !event.shiftKey) {
         event.preventDefault();
         this.#save(message, field.value);
       }

@@ -1,0 +1,24 @@
+"""Writes: what only stood in the database until a time that is over. Called by `manage.py clear_expired`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
+
+from accounts.models import EndedLogin, FormerName, RefreshFamily
+
+
+def expired_clear(now: datetime) -> dict[str, int]:
+    """Delete it; says how many rows of each kind went. May be repeated, and interrupted.
+
+    Log-ins that were ended and refresh tokens that were replaced: their tokens have expired and open nothing any more.
+    Names that were given up: anybody may take them.
+    """
+    return {
+        "ended log-ins": EndedLogin.objects.filter(expires_at__lt=now).delete()[0],
+        "log-ins nobody refreshes": RefreshFamily.objects.filter(expires_at__lt=now).delete()[0],
+        "names free again": FormerName.objects.filter(until__lt=now).delete()[0],
+        # Written by version 0.2.0.
+        "refresh tokens of before": OutstandingToken.objects.filter(expires_at__lt=now).delete()[0],
+    }

@@ -1,0 +1,48 @@
+"""Writes: which name an account has, and who may have it next.
+
+People know each other by name, and clients show a name for a while after it has changed. So a name that was given up is
+kept for whom it belonged to: nobody else can take it for RESERVED, to be taken for them. Called inside a transaction.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from accounts.models import FormerName, User
+from reaktor.errors import NameTakenError
+from reaktor.process.announce import announce
+from reaktor.process.orders import ORDERS_GROUP, RENAMED
+
+RESERVED = timedelta(days=30)
+
+
+def name_change(user: User, username: str, now: datetime | None = None) -> None:
+    """Store the account's new name, which is checked; the old one stays reserved for it. Raises NameTakenError.
+
+    After the commit every process hears of it, and shows the new name with what was said under the old one.
+    """
+    now = now or timezone.now()
+    old, user.username = user.username, username
+    try:
+        with transaction.atomic():
+            user.save(update_fields=["username"])
+    except IntegrityError:
+        user.username = old
+        raise NameTakenError from None
+    name_check_former(username, user)
+    fields = {"user": user, "since": now, "until": now + RESERVED}
+    FormerName.objects.update_or_create(folded=old.lower(), defaults=fields)
+    announce(ORDERS_GROUP, RENAMED, {"old": old, "new": username})
+
+
+def name_check_former(username: str, user: User) -> None:
+    """Whether the account may have a name that another one gave up. Raises NameTakenError.
+
+    Asked after the name is stored, too: before, the one who gives it up may not have committed yet.
+    """
+    former = FormerName.objects.filter(folded=username.lower(), until__gt=timezone.now())
+    if former.exclude(user=user).exists():
+        raise NameTakenError

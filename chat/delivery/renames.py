@@ -1,0 +1,56 @@
+"""The names that have just changed, and messages with the new ones in place of the old.
+
+A message holds names, not ids: of its author, of who reacted, of who is mentioned. What was read or made a moment
+before a rename says the old one. Kept by chat.live.feeds for as long as that can happen. Pure: `now` is an argument.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from chat.domain.events import MessageData
+
+KEEP_S = 300.0
+"""Longer than any message is on its way, and shorter than a name stays reserved for whom it belonged to."""
+
+
+@dataclass(slots=True)
+class _Rename:
+    name: str
+    until: float
+
+
+class Renames:
+    """note() what changed; renamed() messages. Names differ by more than their case."""
+
+    def __init__(self) -> None:
+        self._by_old: dict[str, _Rename] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._by_old)
+
+    def note(self, old: str, new: str, now: float) -> bool:
+        """Who was called `old` is called `new`; whether that was news."""
+        self._by_old = {key: each for key, each in self._by_old.items() if each.until > now}
+        known = self._by_old.get(old.lower())
+        if known is not None and known.name == new:
+            return False
+        # Whoever changes twice in a short time is called by the newest of the three.
+        for each in self._by_old.values():
+            if each.name.lower() == old.lower():
+                each.name = new
+        self._by_old[old.lower()] = _Rename(new, now + KEEP_S)
+        return True
+
+    def renamed(self, message: MessageData) -> MessageData:
+        """The message with the names of now; the same object where nothing is to change."""
+        author = self._name(message["author"])
+        mentions = [self._name(name) for name in message["mentions"]]
+        reactions = {emoji: [self._name(name) for name in names] for emoji, names in message["reactions"].items()}
+        if (author, mentions, reactions) == (message["author"], message["mentions"], message["reactions"]):
+            return message
+        return {**message, "author": author, "mentions": mentions, "reactions": reactions}
+
+    def _name(self, name: str) -> str:
+        known = self._by_old.get(name.lower())
+        return name if known is None else known.name
