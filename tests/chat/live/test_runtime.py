@@ -139,7 +139,7 @@ async def test_a_view_is_not_kept_waiting_by_a_membership_that_does_not_answer(
 ) -> None:
     session, user = await connected(runtime, "ann")
 
-    async def hang(*anything: object) -> None:
+    async def hang(*_: object) -> None:
         await asyncio.Event().wait()
 
     monkeypatch.setattr(runtime.feeder, "submit", hang)

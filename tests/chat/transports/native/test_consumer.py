@@ -152,7 +152,7 @@ async def test_a_frame_that_is_too_large_is_refused_and_the_session_goes_on(plac
 async def test_a_bug_in_one_operation_is_answered_and_logged_and_the_session_goes_on(
     place: Place, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def fail(*anything: object) -> None:
+    async def fail(*_: object) -> None:
         raise ZeroDivisionError
 
     socket = await place.greeted()
