@@ -1,8 +1,9 @@
 """The composition root of a process that serves: HTTP and WebSocket applications, and the runtime beneath them.
 
 A worker gets `application` and create_runtime() from here and starts the runtime itself. So does runcluster without a
-Redis, with create_lone_runtime(). Any other server (runserver, plain Daphne) just calls `application`: the first
-request starts a runtime with the authority inside, in its loop.
+Redis, with create_lone_runtime(). Where one of them serves, a request that finds no runtime is refused with 503. Any
+other server (runserver, plain Daphne) just calls `application`: the first request starts a runtime with the authority
+inside, in its loop.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from chat.transports.socketio.application import ChatApplication  # noqa: E402
 from reaktor.cluster.address_counts import AddressCounts  # noqa: E402
 from reaktor.cluster.control import ask_metrics  # noqa: E402
 from reaktor.cluster.count_exchange import CountExchange  # noqa: E402
+from reaktor.cluster.replies import refuse_scope  # noqa: E402
 from reaktor.cluster.rundir import RunDir  # noqa: E402
 from reaktor.config.model import Config  # noqa: E402
 from reaktor.engineio.relay import UnixRelay  # noqa: E402
@@ -117,29 +119,45 @@ def _relay(config: Config) -> UnixRelay:
     )
 
 
-def create_runtime(slot: int, incarnation: int, *, with_authority: bool = False) -> NodeRuntime:
+def create_runtime(slot: int, incarnation: int) -> NodeRuntime:
     """The runtime of one worker, not yet running."""
+    return _create(WorkerId(slot, incarnation), with_authority=False)
+
+
+def create_lone_runtime() -> NodeRuntime:
+    """The runtime of a process that is the whole server, not yet running. Whoever asks for it runs it."""
+    _served.starts_runtime = False
+    return _create_lone()
+
+
+def _create_lone() -> NodeRuntime:
+    if settings.IS_WORKER:
+        # Its supervisor has the authority; a second one on the same bus would make every worker deaf to the first.
+        raise RuntimeError("A worker can't be the whole server.")
+    return _create(LONE_WORKER, with_authority=True)
+
+
+def _create(worker: WorkerId, *, with_authority: bool) -> NodeRuntime:
     layer = get_channel_layer()
     chat = cast(ChatConfig, apps.get_app_config("chat"))
     return NodeRuntime(
         settings.REAKTOR,
         layer,
-        WorkerId(slot, incarnation),
+        worker,
         rates=chat.rates,
         text_rules=chat.text_rules,
         with_authority=with_authority,
     )
 
 
-def create_lone_runtime() -> NodeRuntime:
-    """The runtime of a process that is the whole server, not yet running."""
-    return create_runtime(*LONE_WORKER, with_authority=True)
-
-
 class Application:
-    """Routes scopes: health, metrics and REST for HTTP, the native transport for WebSocket."""
+    """Routes scopes: health, metrics and REST for HTTP, the native transport for WebSocket.
 
-    def __init__(self) -> None:
+    `starts_runtime`: whether a request that finds no runtime starts one. Only where nobody else does.
+    """
+
+    def __init__(self, *, starts_runtime: bool) -> None:
+        self.starts_runtime = starts_runtime
         database = settings.REAKTOR.database
         self._rest = ThreadedDjango(
             threads=database.rest_running,
@@ -157,6 +175,10 @@ class Application:
         if scope["type"] not in {"http", "websocket"}:
             raise ValueError(f"nothing here speaks {scope['type']}")
         if node.current() is None:
+            if not self.starts_runtime:
+                # The runtime is not there yet, or gone, and whoever runs it will see to it.
+                await refuse_scope(scope, receive, send)
+                return
             await self._start_lone()
         path = scope["path"]
         if path.startswith("/socket.io/") or path == "/socket.io":
@@ -184,7 +206,7 @@ class Application:
         async with self._starting:
             if node.current() is not None:
                 return
-            runtime = create_lone_runtime()
+            runtime = _create_lone()
             # It outlives the request that happened to start it, and must not log under its id.
             nobodys = contextvars.Context()
             self._lone = asyncio.create_task(runtime.run(), name="runtime", context=nobodys)
@@ -211,4 +233,5 @@ def _report(task: asyncio.Task[None]) -> None:
 
 refuse_unsafe_settings()
 reports.start(settings.REAKTOR.sentry_dsn)
-application = Requests(Application(), access_log=settings.REAKTOR.access_log)
+_served = Application(starts_runtime=not settings.IS_WORKER)
+application = Requests(_served, access_log=settings.REAKTOR.access_log)

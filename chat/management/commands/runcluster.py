@@ -150,6 +150,9 @@ class Command(BaseCommand):
         parser.add_argument("--port", type=whole_number("port", MAX_PORT), help="port (default: PORT, else 8000)")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if settings.IS_WORKER:
+            # Only an authority's own supervisor may have it.
+            raise CommandError("A worker can't start a server: REAKTOR_WORKER is set by a supervisor alone.")
         config: Config = settings.REAKTOR
         given = {name: options[name] for name in ("workers", "bind", "port") if options[name] is not None}
         if "workers" in given:
