@@ -34,9 +34,11 @@ from chat.live.runtime import Runtime  # noqa: E402
 from chat.posting.textrules import CurrentTextRules  # noqa: E402
 from chat.transports.native.consumer import NativeConsumer  # noqa: E402
 from chat.transports.socketio.application import ChatApplication  # noqa: E402
+from reaktor.cluster import authority_lock  # noqa: E402
 from reaktor.cluster.address_counts import AddressCounts  # noqa: E402
 from reaktor.cluster.control import ask_metrics  # noqa: E402
 from reaktor.cluster.count_exchange import CountExchange  # noqa: E402
+from reaktor.cluster.failures import DataDirError  # noqa: E402
 from reaktor.cluster.replies import refuse_scope  # noqa: E402
 from reaktor.cluster.rundir import RunDir  # noqa: E402
 from reaktor.config.model import Config  # noqa: E402
@@ -174,12 +176,10 @@ class Application:
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] not in {"http", "websocket"}:
             raise ValueError(f"nothing here speaks {scope['type']}")
-        if node.current() is None:
-            if not self.starts_runtime:
-                # The runtime is not there yet, or gone, and whoever runs it will see to it.
-                await refuse_scope(scope, receive, send)
-                return
-            await self._start_lone()
+        # Without a runtime: either it is ours to start, or whoever runs it will see to it.
+        if node.current() is None and not (self.starts_runtime and await self._start_lone()):
+            await refuse_scope(scope, receive, send)
+            return
         path = scope["path"]
         if path.startswith("/socket.io/") or path == "/socket.io":
             running = node.current()
@@ -199,13 +199,21 @@ class Application:
         else:
             await self._rest(scope, receive, send)
 
-    async def _start_lone(self) -> None:
-        """No worker: this one process is the whole server. Its runtime lives as long as the loop."""
+    async def _start_lone(self) -> bool:
+        """No worker: this one process is the whole server. Its runtime lives as long as the loop.
+
+        False where another server works on the same data.
+        """
         if self._starting is None:
             self._starting = asyncio.Lock()
         async with self._starting:
             if node.current() is not None:
-                return
+                return True
+            try:
+                authority_lock.hold(settings.DATA_DIR, settings.REAKTOR.cluster.port)
+            except DataDirError as error:
+                logger.error("%s", error)
+                return False
             runtime = _create_lone()
             # It outlives the request that happened to start it, and must not log under its id.
             nobodys = contextvars.Context()
@@ -213,6 +221,7 @@ class Application:
             self._lone.add_done_callback(_report)
             async with asyncio.timeout(START_TIMEOUT_S):
                 await runtime.wait_ready()
+        return True
 
 
 def refuse_unsafe_settings() -> None:

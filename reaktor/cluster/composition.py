@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from reaktor import __version__
+from reaktor.cluster import authority_lock
 from reaktor.cluster.control import Control
 from reaktor.cluster.dispatcher import Dispatcher, address_of
 from reaktor.cluster.redis import REACH_S, EmbeddedRedis, wait_for_redis
@@ -62,6 +63,7 @@ class Cluster:
         run_dir.claim(self.config.cluster.port)
         redis = None if self.config.redis_url else EmbeddedRedis(run_dir.redis_socket)
         try:
+            authority_lock.hold(self.config.data_dir, self.config.cluster.port)
             if redis is None:
                 await wait_for_redis(str(self.config.redis_url), REACH_S)
             else:
@@ -71,6 +73,7 @@ class Cluster:
         finally:
             if redis is not None:
                 await redis.stop()
+            authority_lock.let_go(self.config.data_dir)
             run_dir.release()
 
     async def _run_with(self, run_dir: RunDir, redis: EmbeddedRedis | None) -> None:
