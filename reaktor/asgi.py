@@ -1,8 +1,9 @@
 """The composition root of a process that serves: HTTP and WebSocket applications, and the runtime beneath them.
 
 A worker gets `application` and create_runtime() from here and starts the runtime itself. So does runcluster without a
-Redis, with create_lone_runtime(). Any other server (runserver, plain Daphne) just calls `application`: the first
-request starts a runtime with the authority inside, in its loop.
+Redis, with create_lone_runtime(). Where one of them serves, a request that finds no runtime is refused with 503. Any
+other server (runserver, plain Daphne) just calls `application`: the first request starts a runtime with the authority
+inside, in its loop.
 """
 
 from __future__ import annotations
@@ -33,9 +34,12 @@ from chat.live.runtime import Runtime  # noqa: E402
 from chat.posting.textrules import CurrentTextRules  # noqa: E402
 from chat.transports.native.consumer import NativeConsumer  # noqa: E402
 from chat.transports.socketio.application import ChatApplication  # noqa: E402
+from reaktor.cluster import authority_lock  # noqa: E402
 from reaktor.cluster.address_counts import AddressCounts  # noqa: E402
 from reaktor.cluster.control import ask_metrics  # noqa: E402
 from reaktor.cluster.count_exchange import CountExchange  # noqa: E402
+from reaktor.cluster.failures import DataDirError  # noqa: E402
+from reaktor.cluster.replies import refuse_scope  # noqa: E402
 from reaktor.cluster.rundir import RunDir  # noqa: E402
 from reaktor.config.model import Config  # noqa: E402
 from reaktor.db import patience  # noqa: E402
@@ -119,29 +123,45 @@ def _relay(config: Config) -> UnixRelay:
     )
 
 
-def create_runtime(slot: int, incarnation: int, *, with_authority: bool = False) -> NodeRuntime:
+def create_runtime(slot: int, incarnation: int) -> NodeRuntime:
     """The runtime of one worker, not yet running."""
+    return _create(WorkerId(slot, incarnation), with_authority=False)
+
+
+def create_lone_runtime() -> NodeRuntime:
+    """The runtime of a process that is the whole server, not yet running. Whoever asks for it runs it."""
+    _served.starts_runtime = False
+    return _create_lone()
+
+
+def _create_lone() -> NodeRuntime:
+    if settings.IS_WORKER:
+        # Its supervisor has the authority; a second one on the same bus would make every worker deaf to the first.
+        raise RuntimeError("A worker can't be the whole server.")
+    return _create(LONE_WORKER, with_authority=True)
+
+
+def _create(worker: WorkerId, *, with_authority: bool) -> NodeRuntime:
     layer = get_channel_layer()
     chat = cast(ChatConfig, apps.get_app_config("chat"))
     return NodeRuntime(
         settings.REAKTOR,
         layer,
-        WorkerId(slot, incarnation),
+        worker,
         rates=chat.rates,
         text_rules=chat.text_rules,
         with_authority=with_authority,
     )
 
 
-def create_lone_runtime() -> NodeRuntime:
-    """The runtime of a process that is the whole server, not yet running."""
-    return create_runtime(*LONE_WORKER, with_authority=True)
-
-
 class Application:
-    """Routes scopes: health, metrics and REST for HTTP, the native transport for WebSocket."""
+    """Routes scopes: health, metrics and REST for HTTP, the native transport for WebSocket.
 
-    def __init__(self) -> None:
+    `starts_runtime`: whether a request that finds no runtime starts one. Only where nobody else does.
+    """
+
+    def __init__(self, *, starts_runtime: bool) -> None:
+        self.starts_runtime = starts_runtime
         database = settings.REAKTOR.database
         self._rest = ThreadedDjango(
             threads=database.rest_running,
@@ -158,8 +178,10 @@ class Application:
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] not in {"http", "websocket"}:
             raise ValueError(f"nothing here speaks {scope['type']}")
-        if node.current() is None:
-            await self._start_lone()
+        # Without a runtime: either it is ours to start, or whoever runs it will see to it.
+        if node.current() is None and not (self.starts_runtime and await self._start_lone()):
+            await refuse_scope(scope, receive, send)
+            return
         path = scope["path"]
         if path.startswith("/socket.io/") or path == "/socket.io":
             running = node.current()
@@ -179,20 +201,29 @@ class Application:
         else:
             await self._rest(scope, receive, send)
 
-    async def _start_lone(self) -> None:
-        """No worker: this one process is the whole server. Its runtime lives as long as the loop."""
+    async def _start_lone(self) -> bool:
+        """No worker: this one process is the whole server. Its runtime lives as long as the loop.
+
+        False where another server works on the same data.
+        """
         if self._starting is None:
             self._starting = asyncio.Lock()
         async with self._starting:
             if node.current() is not None:
-                return
-            runtime = create_lone_runtime()
+                return True
+            try:
+                authority_lock.hold(settings.DATA_DIR, settings.REAKTOR.cluster.port)
+            except DataDirError as error:
+                logger.error("%s", error)
+                return False
+            runtime = _create_lone()
             # It outlives the request that happened to start it, and must not log under its id.
             nobodys = contextvars.Context()
             self._lone = asyncio.create_task(runtime.run(), name="runtime", context=nobodys)
             self._lone.add_done_callback(_report)
             async with asyncio.timeout(START_TIMEOUT_S):
                 await runtime.wait_ready()
+        return True
 
 
 def refuse_unsafe_settings() -> None:
@@ -213,4 +244,5 @@ def _report(task: asyncio.Task[None]) -> None:
 
 refuse_unsafe_settings()
 reports.start(settings.REAKTOR.sentry_dsn)
-application = Requests(Application(), access_log=settings.REAKTOR.access_log)
+_served = Application(starts_runtime=not settings.IS_WORKER)
+application = Requests(_served, access_log=settings.REAKTOR.access_log)

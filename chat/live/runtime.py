@@ -79,7 +79,7 @@ class Runtime:
         self.rates = rates
         self.text_rules = text_rules
         self.worker = worker
-        self.bus = Bus(layer, timeout_s=config.membership.publish_timeout_s)
+        self.bus = Bus(layer, scope=config.scope, timeout_s=config.membership.publish_timeout_s)
         self.mailbox = worker_mailbox(worker)
         self.database = Database(config.database)
         self.hub = Hub(unsent_bytes=config.limits.unsent_bytes, on_dirty=self._schedule_flush)

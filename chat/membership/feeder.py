@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import secrets
 import time
@@ -35,6 +36,7 @@ SEND_TOGETHER = 500
 RESEND_S = 1.0
 RETRY_S = 0.1
 RESUBSCRIBE_S = 60.0
+STILL_BEATS = 2
 SYNC_PAUSES_S = (0.2, 0.4, 0.8, 1.0)
 
 
@@ -67,11 +69,13 @@ class Feeder:
         self._clock = clock
         prefix = f"{worker}.{secrets.token_hex(4)}"
         self._pending = Pending(prefix)
-        self._hello_id = CommandId(f"{prefix}.hello")
+        self._hello_ids = (CommandId(f"{prefix}.hello{number}") for number in itertools.count())
+        self._hello_id = next(self._hello_ids)
         self._greeted_epoch = 0
         self._is_greeted = False
         self._is_over = False
         self._heard_at: float | None = None
+        self._lower = (0, 0)  # a lower epoch, and how many batches in a row came from it
         self._sync_wanted, self._synced = asyncio.Event(), asyncio.Event()
         self._subscribed, self._ready = asyncio.Event(), asyncio.Event()
         self._sync_wanted.set()
@@ -184,9 +188,26 @@ class Feeder:
 
     def _on_batch(self, body: Mapping[str, Any]) -> None:
         batch = wire.read_batch(body)
-        if batch.epoch >= self._replica.newest_epoch:
-            self._heard_at = self._clock()
+        self._look_for_epoch(batch.epoch)
         self._carry_out(self._replica.offer(batch, self._clock()))
+
+    def _look_for_epoch(self, epoch: int) -> None:
+        """Note that the authority was heard, or that the one before it still is.
+
+        An authority that was there for a moment only (a process that should not have been one) must not make us deaf
+        to the real one. Two batches of a lower epoch in a row: a single one may have waited in the inbox.
+        """
+        newest = self._replica.newest_epoch
+        if epoch < newest:
+            self._lower = (epoch, self._lower[1] + 1 if self._lower[0] == epoch else 1)
+            if self._lower[1] < STILL_BEATS or self.silent_s <= self._timings.silence_s:
+                return
+            logger.warning("feeder: epoch %d fell silent, and epoch %d still beats: following that one", newest, epoch)
+            self._replica.fall_back(epoch)
+            # That authority has answered the old one, and would not look at it again.
+            self._hello_id = next(self._hello_ids)
+        self._lower = (0, 0)
+        self._heard_at = self._clock()
 
     def _on_snapshot(self, body: Mapping[str, Any]) -> None:
         with collection_paused():

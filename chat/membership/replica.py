@@ -96,7 +96,7 @@ class Replica:
         if snapshot.position.epoch > self._newest_epoch:
             self._held.clear()
             self._newest_epoch = snapshot.position.epoch
-        if snapshot.position <= self.position:
+        if snapshot.position.epoch == self.position.epoch and snapshot.position <= self.position:
             self.needs_snapshot = False
             return Offer(OfferKind.STALE, tuple(self._apply_held()))
         roster = Roster()
@@ -106,6 +106,16 @@ class Replica:
         self.needs_snapshot = False
         self.gap_since = None if not self._held else now
         return Offer(OfferKind.APPLIED, (Step(tuple(made)), *self._apply_held()))
+
+    def fall_back(self, epoch: int) -> None:
+        """Follow that lower epoch again: the higher one was no authority's, or its authority is gone.
+
+        What is shown stays until a snapshot of that epoch comes; what was held of the higher one is forgotten.
+        """
+        self._newest_epoch = epoch
+        self._held.clear()
+        self.gap_since = None
+        self.needs_snapshot = True
 
     def give_up_waiting(self) -> None:
         """The hole was not filled in time (or messages were lost for certain): only a snapshot helps now."""
@@ -144,7 +154,7 @@ class Replica:
 
     @property
     def newest_epoch(self) -> int:
-        """The highest epoch heard of, whether or not a snapshot of it is installed."""
+        """The epoch that is followed: the highest heard of (but see fall_back), even before a snapshot of it came."""
         return self._newest_epoch
 
     # -- what the runtime reads, and views from their threads: each copies before it goes through anything ---------

@@ -1,8 +1,9 @@
-"""Whether another authority serves on this bus already. Asked once, before a cluster starts on a Redis that it shares.
+"""Whether another authority of this cluster serves on this bus already. Asked once, before its supervisor starts.
 
-Two authorities would both answer every command, and workers of one name would read each other's mail: no user of either
-cluster could rely on who is shown. A Redis has one bus, whatever database number its URL names: Redis numbers keys, and
-these are messages. Serves the flow supervisor start.
+Two authorities would both answer every command, and workers of one name would read each other's mail: no user could
+rely on who is shown. Clusters of other databases have mailboxes and groups of other names, and are not heard. The same
+cluster is, whatever database number its URL names: Redis numbers keys, and these are messages. Serves the flow
+supervisor start.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
 """What is stored. `content`: channels, messages and what hangs on them; `moderation`: what keeps them habitable;
-`moving`: how far an import has come; `deletion`: accounts whose messages are on their way out.
+`moving`: how far an import has come; `deletion`: accounts whose messages are on their way out; `cluster`: who works on
+this database.
 """
 
+from chat.models.cluster import ClusterIdentity, random_cluster_id
 from chat.models.content import (
     Channel,
     ChannelMembership,
@@ -29,6 +31,7 @@ __all__ = [
     "AuditEntry",
     "Channel",
     "ChannelMembership",
+    "ClusterIdentity",
     "Deletion",
     "History",
     "ImportMark",
@@ -42,4 +45,5 @@ __all__ = [
     "UserBlock",
     "WordRule",
     "random_channel_key",
+    "random_cluster_id",
 ]

@@ -44,6 +44,7 @@ from chat.selectors.moderation import (
     sanctions_list,
 )
 from chat.selectors.users import (
+    cluster_id,
     history_epoch,
     user_ref,
     users_named,
@@ -68,6 +69,7 @@ __all__ = [
     "channel_list",
     "channel_row",
     "channels_access",
+    "cluster_id",
     "history_epoch",
     "invite_data",
     "invites_list",

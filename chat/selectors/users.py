@@ -1,4 +1,4 @@
-"""Reads of users, and of the server's one row: the epoch of its history."""
+"""Reads of users, and of the rows that there is one of: the epoch of the history, the name of the cluster."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from django.db.models.functions import Lower
 
 from accounts.models import User
 from chat.domain.ids import UserId, UserRef
-from chat.models import History
+from chat.models import ClusterIdentity, History
 
 
 def users_named(names: Iterable[str]) -> dict[str, UserRef]:
@@ -30,3 +30,8 @@ def user_ref(user: User) -> UserRef:
 def history_epoch() -> str:
     """The epoch of this database's history."""
     return str(History.objects.values_list("epoch", flat=True).get(pk=1))
+
+
+def cluster_id() -> str:
+    """The name of the cluster that works on this database. Raises ClusterIdentity.DoesNotExist before its migration."""
+    return str(ClusterIdentity.objects.values_list("cluster_id", flat=True).get(pk=1))

@@ -6,6 +6,7 @@ locked in this order: report or invite, channel, account, message.
 
 from chat.services.audit import audit_add
 from chat.services.channels import channel_archive, channel_create, channel_ensure, channel_update
+from chat.services.cluster import cluster_rename
 from chat.services.direct import direct_find, direct_open, user_block, user_unblock
 from chat.services.invites import invite_accept, invite_create, invite_revoke
 from chat.services.logouts import log_out_everywhere
@@ -23,6 +24,7 @@ __all__ = [
     "channel_create",
     "channel_ensure",
     "channel_update",
+    "cluster_rename",
     "direct_find",
     "direct_open",
     "invite_accept",

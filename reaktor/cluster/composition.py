@@ -15,8 +15,10 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from reaktor import __version__
+from reaktor.cluster import authority_lock
 from reaktor.cluster.control import Control
 from reaktor.cluster.dispatcher import Dispatcher, address_of
+from reaktor.cluster.failures import ClusterError
 from reaktor.cluster.redis import REACH_S, EmbeddedRedis, wait_for_redis
 from reaktor.cluster.rundir import RunDir
 from reaktor.cluster.signals import Signals
@@ -62,6 +64,7 @@ class Cluster:
         run_dir.claim(self.config.cluster.port)
         redis = None if self.config.redis_url else EmbeddedRedis(run_dir.redis_socket)
         try:
+            authority_lock.hold(self.config.data_dir, self.config.cluster.port)
             if redis is None:
                 await wait_for_redis(str(self.config.redis_url), REACH_S)
             else:
@@ -71,6 +74,7 @@ class Cluster:
         finally:
             if redis is not None:
                 await redis.stop()
+            authority_lock.let_go(self.config.data_dir)
             run_dir.release()
 
     async def _run_with(self, run_dir: RunDir, redis: EmbeddedRedis | None) -> None:
@@ -105,7 +109,7 @@ class Cluster:
         if redis is not None:
             helpers.append(asyncio.create_task(redis.run(), name="redis"))
         life = asyncio.create_task(companion.run(), name="companion")
-        life.add_done_callback(lambda _: supervisor.post(supervisor.fail_with("The authority ended; see the log.")))
+        life.add_done_callback(lambda ended: supervisor.post(supervisor.fail_with(_why_it_ended(ended))))
         try:
             with Signals(supervisor):
                 await supervisor.run()
@@ -126,6 +130,7 @@ def worker_environment(config: Config, redis_url: str | None, base: Mapping[str,
     return {
         **told,
         **({"REDIS_URL": redis_url} if redis_url else {}),
+        **({"REAKTOR_CLUSTER_ID": config.cluster_id} if config.cluster_id else {}),
         "PORT": str(config.cluster.port),
         "BIND": config.cluster.bind,
         "WORKERS": str(config.cluster.workers),
@@ -149,10 +154,16 @@ def raise_descriptor_limit() -> None:
             return
 
 
+def _why_it_ended(life: asyncio.Task[None]) -> str:
+    error = None if life.cancelled() else life.exception()
+    return str(error) if isinstance(error, ClusterError) else "The authority ended; see the log."
+
+
 async def _end(tasks: list[asyncio.Task[None]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.wait(tasks, timeout=COMPANION_END_S)
     for task in tasks:
-        if task.done() and not task.cancelled() and task.exception() is not None:
-            logger.error("%s failed: %r", task.get_name(), task.exception(), exc_info=task.exception())
+        error = task.exception() if task.done() and not task.cancelled() else None
+        if error is not None and not isinstance(error, ClusterError):
+            logger.error("%s failed: %r", task.get_name(), error, exc_info=error)

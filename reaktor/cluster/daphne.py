@@ -26,6 +26,7 @@ from reaktor.addresses import IpNetwork, client_address, is_trusted, normalise, 
 from reaktor.cluster.address_counts import AddressCounts
 from reaktor.cluster.daphne_http import HTTPFactory
 from reaktor.cluster.daphne_websocket import WebSocketFactory
+from reaktor.cluster.replies import DENIAL_EXTENSION
 from reaktor.cluster.twisted_errors import TwistedErrors
 from reaktor.config.model import Config, HttpTimings
 from reaktor.observe.logcontext import accepted_request_id
@@ -238,7 +239,7 @@ class Server(daphne_server.Server):
             scope["scheme"] = "wss" if scope["type"] == "websocket" else "https"
         if scope["type"] == "websocket":
             scope.setdefault("scheme", "ws")
-            scope.setdefault("extensions", {})[FRAMES_EXTENSION] = protocol.sink
+            scope.setdefault("extensions", {}).update({FRAMES_EXTENSION: protocol.sink, DENIAL_EXTENSION: {}})
 
     # Applications
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Mapping
 from http import HTTPStatus
 from io import BytesIO
 from typing import Any, Protocol
@@ -20,7 +21,7 @@ from twisted.web.http import HTTPChannel
 
 from reaktor.addresses import normalise
 from reaktor.cluster.address_counts import AddressCounts, Hold
-from reaktor.cluster.replies import error_bytes, error_reply
+from reaktor.cluster.replies import CLOSE, RETRY_AFTER_S, error_bytes, error_reply
 from reaktor.config.model import HttpTimings
 from reaktor.errors import ErrorCode
 
@@ -29,7 +30,6 @@ logger = logging.getLogger(__name__)
 LINGER_S = 2.0
 ABOUT_TO_SPEAK_S = 1.0
 LINGER_BYTES = 1024 * 1024
-RETRY_AFTER_S = 5
 ERROR_CODES = {
     HTTPStatus.BAD_REQUEST: ErrorCode.INVALID,
     HTTPStatus.FORBIDDEN: ErrorCode.FORBIDDEN,
@@ -111,6 +111,15 @@ class Request(WebRequest):
     def _release(self) -> None:
         if self.hold is not None:
             self.hold.release()
+
+    def handle_reply(self, message: Mapping[str, Any]) -> None:
+        """One ASGI message. An application that is about to go ends the connection, so that the next one is another's.
+
+        Twisted only looks at what the client wants.
+        """
+        if message.get("status") == HTTPStatus.SERVICE_UNAVAILABLE and CLOSE in message.get("headers", ()):
+            self.channel.persistent = False
+        super().handle_reply(message)
 
     def on_application_ended(self, failed: bool) -> None:
         """The application is gone: answer for it, or cut an answer that it left half-said."""

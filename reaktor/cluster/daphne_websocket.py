@@ -17,8 +17,8 @@ from daphne.ws_protocol import WebSocketProtocol
 from twisted.internet.abstract import FileDescriptor
 
 from reaktor.cluster.address_counts import Hold
+from reaktor.cluster.daphne_http import error_code
 from reaktor.cluster.replies import error_bytes
-from reaktor.errors import ErrorCode
 from reaktor.web.close_codes import INTERNAL_ERROR, NO_CODE, NORMAL
 from reaktor.web.websocket_frames import binary_frame, text_frame
 
@@ -103,12 +103,14 @@ class WebSocket(WebSocketProtocol):
                 raise ValueError("the socket must be accepted before anything is sent over it")
             data: bytes | None = message.get("bytes")
             self.sink.write(text_frame(message["text"].encode()) if data is None else binary_frame(data))
+        elif kind == "websocket.http.response.start":
+            self._deny(HTTPStatus(message["status"]))
         elif kind == "websocket.close":
             if self.state == self.STATE_CONNECTING:
                 self._deny(HTTPStatus.FORBIDDEN)
             else:
                 self.sendClose(message.get("code") or NORMAL, message.get("reason") or None)
-        elif kind != "websocket.accept":
+        elif kind not in ("websocket.accept", "websocket.http.response.body"):
             raise ValueError(f"a websocket can't send {kind!r}")
 
     def _accept(self, message: Mapping[str, Any]) -> None:
@@ -136,10 +138,8 @@ class WebSocket(WebSocketProtocol):
         """An HTTP answer in our shape; what an exception said stays in the log."""
         status = HTTPStatus(code)
         self.wasNotCleanReason = reason
-        error = ErrorCode.INVALID if status == HTTPStatus.BAD_REQUEST else ErrorCode.FORBIDDEN
-        if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            error = ErrorCode.INTERNAL
-        self.sink.push(error_bytes(status, error, f"The WebSocket handshake failed: {status.phrase.lower()}."))
+        said = f"The WebSocket handshake failed: {status.phrase.lower()}."
+        self.sink.push(error_bytes(status, error_code(status), said))
         self.dropConnection(abort=False)
 
     # What is received

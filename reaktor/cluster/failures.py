@@ -17,6 +17,10 @@ class RunDirError(ClusterError):
     """The run directory can't be used, or another supervisor has it."""
 
 
+class DataDirError(ClusterError):
+    """The data directory can't be used, or another server works there."""
+
+
 class RedisUnavailableError(ClusterError):
     """There is no Redis to work with."""
 

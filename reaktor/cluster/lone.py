@@ -16,6 +16,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+from reaktor.cluster import authority_lock
 from reaktor.cluster.composition import raise_descriptor_limit
 from reaktor.cluster.control import Control
 from reaktor.cluster.dispatcher import address_of, open_listeners
@@ -49,7 +50,8 @@ class Lone:
         run_dir = RunDir(self.config.run_dir)
         run_dir.claim(cluster.port)
         try:
-            # First of all the port: who is refused it need not wait for the application.
+            authority_lock.hold(self.config.data_dir, cluster.port)
+            # Then the port: who is refused it need not wait for the application.
             listeners = open_listeners(cluster.bind, cluster.port, cluster.listen_backlog)
             code = _Life(self, run_dir, listeners).run()
         finally:

@@ -1,4 +1,4 @@
-"""Errors that the server answers with by itself, before an application is asked: as a Reply, or as bytes.
+"""Errors that the server answers with by itself, before an application is asked: as a Reply, as bytes, or over ASGI.
 
 The body has the shape of every other error of the server. http_bytes() is the one place that writes an HTTP/1.1
 answer out, for connections that no protocol has read from yet. Pure.
@@ -11,6 +11,12 @@ from http import HTTPStatus
 
 from reaktor.errors import ErrorCode
 from reaktor.web.reply import JSON_TYPE, NO_STORE, Header, Reply
+from reaktor.web.scope import Receive, Scope, Send
+
+RETRY_AFTER_S = 5
+CLOSE: Header = (b"connection", b"close")
+DENIAL_EXTENSION = "websocket.http.response"
+"""ASGI's name for a server that can refuse a WebSocket with an HTTP answer of the application's."""
 
 
 def error_reply(
@@ -29,7 +35,7 @@ def error_reply(
 
 def error_bytes(status: HTTPStatus, code: ErrorCode, message: str, retry_after_s: int | None = None) -> bytes:
     """The same as bytes, for a connection that ends with it."""
-    return http_bytes(error_reply(status, code, message, retry_after_s, NO_STORE, (b"connection", b"close")))
+    return http_bytes(error_reply(status, code, message, retry_after_s, NO_STORE, CLOSE))
 
 
 def http_bytes(reply: Reply) -> bytes:
@@ -38,3 +44,18 @@ def http_bytes(reply: Reply) -> bytes:
     lines = [f"HTTP/1.1 {status.value} {status.phrase}".encode()]
     lines += [name.title() + b": " + value for name, value in reply.headers]
     return b"\r\n".join([*lines, b"", reply.body])
+
+
+async def refuse_scope(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer an ASGI request or WebSocket for an application that is not there: 503, and the connection ends."""
+    unavailable = (ErrorCode.UNAVAILABLE, "The server is restarting.", RETRY_AFTER_S)
+    reply = error_reply(HTTPStatus.SERVICE_UNAVAILABLE, *unavailable, NO_STORE, CLOSE)
+    if scope["type"] != "websocket":
+        await reply.send(scope, send)
+        return
+    await receive()
+    if DENIAL_EXTENSION not in (scope.get("extensions") or {}):
+        await send({"type": "websocket.close"})
+        return
+    for message in reply.messages():
+        await send({**message, "type": f"websocket.{message['type']}"})

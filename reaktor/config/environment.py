@@ -181,7 +181,7 @@ class Environment(Reader):
                     "DATA_DIR",
                     "var",
                     "The directory of the SQLite database, of the secrets that the server made, and of the run "
-                    "directory. Only one server may write there.",
+                    "directory. It belongs to one server on one host: a second one there is refused.",
                     unit="path",
                 )
             ).absolute(),
@@ -201,7 +201,8 @@ class Environment(Reader):
         url = self.text(
             "REDIS_URL",
             "",
-            "The Redis that the workers talk over: `redis://host:6379/0`. It needs to keep nothing.",
+            "The Redis that the workers talk over: `redis://host:6379/0`. It needs to keep nothing. Servers of "
+            "different databases may share it.",
             unit="URL",
             shown="an embedded one",
             secret=True,

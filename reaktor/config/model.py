@@ -229,6 +229,8 @@ class Config:
     """The whole configuration of one server."""
 
     data_dir: Path
+    cluster_id: str = ""
+    """The name that the database has for this cluster; empty for a process that has a bus of its own."""
     secret_key: str = field(default="", repr=False)
     jwt_secret: str = field(default="", repr=False)
     database_url: str = field(default="", repr=False)
@@ -259,3 +261,8 @@ class Config:
     def run_dir(self) -> Path:
         """Where the live cluster on this port keeps its sockets (0700)."""
         return self.data_dir / "run" / str(self.cluster.port)
+
+    @property
+    def scope(self) -> str:
+        """What every mailbox, group and key of this cluster begins with on a Redis, which it may share with others."""
+        return f"reaktor:{self.cluster_id}:" if self.cluster_id else ""

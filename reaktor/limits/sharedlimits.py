@@ -26,7 +26,6 @@ from reaktor.limits.ratelimit import RateLimiter
 
 logger = logging.getLogger(__name__)
 
-PREFIX = "reaktor:limit:"
 TIMEOUT_S = 0.25
 """A hundred round trips of a busy Redis on the same machine; the writer waits for it, so it can't be more."""
 PAUSE_S = 1.0
@@ -93,12 +92,16 @@ def hashed(*parts: str) -> str:
 
 
 class SharedCounts:
-    """One server's counts in its Redis. Every method gives None when Redis does not answer, and never raises.
+    """One server's counts in its Redis, under `scope`. Every method gives None when Redis does not answer.
 
-    After a failure it is left alone for PAUSE_S, so that a Redis that hangs costs one time-out a second, not one each.
+    None ever raises. After a failure it is left alone for PAUSE_S, so that a Redis that hangs costs one time-out a
+    second, not one each.
     """
 
-    def __init__(self, url: str, *, timeout_s: float = TIMEOUT_S, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, url: str, scope: str, *, timeout_s: float = TIMEOUT_S, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._prefix = f"{scope}limit:"
         self._client = redis.Redis.from_url(
             url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s, retry=Retry(NoBackoff(), 0)
         )
@@ -112,7 +115,7 @@ class SharedCounts:
     def hits(self, keys: Sequence[str], rate: Rate) -> list[float] | None:
         """One hit for each key, in order: 0 where it is accepted, else the seconds until one would be."""
         figures = [rate.count, round(rate.period_s * 1000)]
-        waits = self._ask(lambda: self._windows([PREFIX + key for key in keys], figures))
+        waits = self._ask(lambda: self._windows([self._prefix + key for key in keys], figures))
         return None if waits is None else [wait / 1000 for wait in waits]
 
     def begin(self, counted: Counted) -> float | None:
@@ -121,22 +124,22 @@ class SharedCounts:
         for _, delay in counted:
             seconds = (delay.first_s, delay.longest_s, delay.memory_s)
             figures += [delay.free, *(round(each * 1000) for each in seconds)]
-        wait = self._ask(lambda: self._begin([PREFIX + key for key, _ in counted], figures))
+        wait = self._ask(lambda: self._begin([self._prefix + key for key, _ in counted], figures))
         return None if wait is None else wait / 1000
 
     def undo(self, counted: Counted) -> None:
-        keys = [PREFIX + key for key, _ in counted]
+        keys = [self._prefix + key for key, _ in counted]
         self._ask(lambda: self._undo(keys, [delay.free for _, delay in counted]))
 
     def clear(self, key: str) -> None:
-        self._ask(lambda: self._client.delete(PREFIX + key))
+        self._ask(lambda: self._client.delete(self._prefix + key))
 
     def remember(self, key: str, seconds: float) -> None:
         """Note a key for so long; knows() says whether it is."""
-        self._ask(lambda: self._client.set(PREFIX + key, 1, px=round(seconds * 1000)))
+        self._ask(lambda: self._client.set(self._prefix + key, 1, px=round(seconds * 1000)))
 
     def knows(self, key: str) -> bool | None:
-        found = self._ask(lambda: self._client.exists(PREFIX + key))
+        found = self._ask(lambda: self._client.exists(self._prefix + key))
         return None if found is None else bool(found)
 
     def _ask(self, question: Callable[[], Any]) -> Any:

@@ -1,8 +1,8 @@
 """Saying something on the bus from a thread: services, views, admin and commands after their commit.
 
 In a process with a node it goes through that node's bus. In a management command it goes to the live server: to its
-Redis, as one PUBLISH in the pub/sub layer's own format, or to the socket of a server that is one process. Where neither
-is (a unit test), nothing is said.
+Redis, as one PUBLISH in the pub/sub layer's own format and under the name that the database has for its cluster, or to
+the socket of a server that is one process. Where neither is (a unit test), nothing is said.
 """
 
 from __future__ import annotations
@@ -14,12 +14,15 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from contextvars import ContextVar
+from dataclasses import replace
 from typing import Any
 
 import redis
 from channels_redis.pubsub import RedisPubSubChannelLayer
 from django.conf import settings
-from django.db import transaction
+from django.core.exceptions import ObjectDoesNotExist
+from django.db import DatabaseError, transaction
+from django.utils.module_loading import import_string
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -80,18 +83,33 @@ def live_bus_url() -> str | None:
     return None
 
 
+def live_scope() -> str:
+    """What the live server's mailboxes and groups begin with. Raises DatabaseError or ObjectDoesNotExist."""
+    config = settings.REAKTOR
+    if not config.cluster_id:
+        # Only the supervisor's children are told; any other process asks the database that it shares with the server.
+        config = replace(config, cluster_id=import_string(settings.CLUSTER_ID_READER)())
+    return str(config.scope)
+
+
 class RedisWire:
     """A connection to the server's Redis; blocks."""
 
     def __init__(self, url: str, timeout_s: float) -> None:
+        self._scope: str | None = None
         self._client = redis.Redis.from_url(
             url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s, retry=Retry(NoBackoff(), 1)
         )
 
     def publish(self, group: str, kind: str, body: Mapping[str, Any]) -> bool:
-        """One PUBLISH as the pub/sub layer would send it; whether anybody heard it. Raises RedisError."""
+        """One PUBLISH as the pub/sub layer would send it; whether anybody heard it.
+
+        Raises RedisError, DatabaseError, or ObjectDoesNotExist.
+        """
+        if self._scope is None:
+            self._scope = live_scope()
         data = RedisPubSubChannelLayer().serialize(pack(kind, body))
-        return int(self._client.publish(f"{PREFIX}__group__{group}", data)) > 0
+        return int(self._client.publish(f"{PREFIX}__group__{self._scope}{group}", data)) > 0
 
     def close(self) -> None:
         self._client.close()
@@ -111,7 +129,7 @@ class Line:
             return False
         try:
             return self._wire.publish(group, kind, body)
-        except (redis.RedisError, OSError, ValueError) as error:
+        except (redis.RedisError, DatabaseError, ObjectDoesNotExist, OSError, ValueError) as error:
             logger.warning("announce: %s was not said (%s)", kind, error)
             self._away_until = time.monotonic() + PAUSE_S
             return False

@@ -65,11 +65,13 @@ def unpack(message: Mapping[str, Any]) -> tuple[str, dict[str, Any]] | None:
 class Bus:
     """send, broadcast, subscribe and listen, with timeouts; one instance per process and loop.
 
+    `scope` begins each mailbox and group, so that clusters on one Redis do not hear each other.
     `is_up`: whether it took what it was last given. A process that beats on it each second need not ask otherwise.
     """
 
-    def __init__(self, layer: Layer, *, timeout_s: float = 2.0) -> None:
+    def __init__(self, layer: Layer, *, scope: str = "", timeout_s: float = 2.0) -> None:
         self._layer = layer
+        self._scope = scope
         self._timeout_s = timeout_s
         self._identity = uuid.uuid4().hex
         self.dropped = 0
@@ -77,20 +79,20 @@ class Bus:
 
     async def send(self, mailbox: str, kind: str, body: Mapping[str, Any], *, blob: bytes | None = None) -> None:
         """Put one message into a mailbox; `blob` arrives as body["blob"]. Raises BusError."""
-        await self._bounded(self._layer.send(mailbox, pack(kind, body, blob=blob)))
+        await self._bounded(self._layer.send(self._scope + mailbox, pack(kind, body, blob=blob)))
 
     async def broadcast(self, group: str, kind: str, body: Mapping[str, Any], *, to_self: bool = True) -> None:
         """Say one thing to every process subscribed to the group, the own one included unless told. Raises BusError."""
         not_to = "" if to_self else self._identity
-        await self._bounded(self._layer.group_send(group, pack(kind, body, not_to=not_to)))
+        await self._bounded(self._layer.group_send(self._scope + group, pack(kind, body, not_to=not_to)))
 
     async def subscribe(self, group: str, mailbox: str) -> None:
         """What is said to the group comes to the mailbox too; listen() must run on it first. Raises BusError."""
-        await self._bounded(self._layer.group_add(group, mailbox))
+        await self._bounded(self._layer.group_add(self._scope + group, self._scope + mailbox))
 
     async def unsubscribe(self, group: str, mailbox: str) -> None:
         """End a subscription; unknown ones are ignored. Raises BusError."""
-        await self._bounded(self._layer.group_discard(group, mailbox))
+        await self._bounded(self._layer.group_discard(self._scope + group, self._scope + mailbox))
 
     async def _bounded(self, call: Any) -> None:
         try:
@@ -111,7 +113,7 @@ class Bus:
         `dropped`, and one ("bus.overflow", {}) is delivered: the reader then resyncs.
         """
         inbox: asyncio.Queue[tuple[str, dict[str, Any]]] = asyncio.Queue(INBOX_SIZE)
-        drainer = asyncio.create_task(self._drain(mailbox, inbox), name=f"bus {mailbox}")
+        drainer = asyncio.create_task(self._drain(self._scope + mailbox, inbox), name=f"bus {mailbox}")
         try:
             while True:
                 yield await inbox.get()

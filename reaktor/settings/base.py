@@ -7,6 +7,7 @@ Only composition roots (asgi, urls, commands, app configs) read settings; the re
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -24,12 +25,14 @@ BASE_DIR = Path(__file__).resolve().parent.parent.parent
 
 os.environ.setdefault("DATA_DIR", str(BASE_DIR / "var"))
 try:
-    REAKTOR = config_from(with_files(os.environ))
+    REAKTOR = replace(config_from(with_files(os.environ)), cluster_id=os.environ.get("REAKTOR_CLUSTER_ID", ""))
 except ConfigError as error:
     raise ImproperlyConfigured(str(error)) from error
 
 DATA_DIR = REAKTOR.data_dir
-# Only the supervisor makes a process a worker: it sets this in the environment of the children that it starts.
+# Only the supervisor makes a process a worker: it sets this in the environment of the children that it starts, and
+# REAKTOR_CLUSTER_ID, which others read in the database when they need it.
+CLUSTER_ID_READER = "chat.selectors.cluster_id"
 IS_WORKER = "REAKTOR_WORKER" in os.environ
 
 PRODUCTION = False

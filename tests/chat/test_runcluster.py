@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import io
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from django.core.management import call_command
+from django.core.management.base import CommandError
 
 from chat.management.commands import runcluster
 from chat.management.commands.runcluster import must_be_alone, retention
+from chat.models import ClusterIdentity
+from reaktor.cluster.composition import worker_environment
 from reaktor.cluster.failures import RedisUnavailableError
 from reaktor.config.environment import config_from
 from reaktor.config.model import Cluster, Config
@@ -69,3 +75,27 @@ def test_retention_of_one_process_finds_its_server_by_the_run_directory(monkeypa
     environment = retention(given, None).environment
     assert "REDIS_URL" not in environment
     assert (environment["DATA_DIR"], environment["PORT"]) == ("/data", "8123")
+
+
+@pytest.mark.django_db
+def test_a_cluster_has_the_name_that_its_database_gives_it_until_it_is_renamed() -> None:
+    before = runcluster.read_cluster_id()
+    assert re.fullmatch("[0-9a-f]{16}", before)
+    said = io.StringIO()
+    call_command("new_cluster_id", stdout=said)
+    after = runcluster.read_cluster_id()
+    assert after != before
+    assert after in said.getvalue()
+
+
+@pytest.mark.django_db
+def test_a_database_that_is_not_prepared_is_said_in_a_sentence() -> None:
+    ClusterIdentity.objects.all().delete()
+    with pytest.raises(CommandError, match=r"not ready for this version: run `manage\.py prepare` first"):
+        runcluster.read_cluster_id()
+
+
+def test_workers_are_told_the_name_of_their_cluster() -> None:
+    given = replace(config(), cluster_id="0123456789abcdef")
+    assert worker_environment(given, None, {})["REAKTOR_CLUSTER_ID"] == "0123456789abcdef"
+    assert "REAKTOR_CLUSTER_ID" not in worker_environment(config(), None, {})

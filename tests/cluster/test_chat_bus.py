@@ -100,7 +100,7 @@ async def test_redis_is_away_for_five_seconds(chat_on_redis: ChatCluster, redis_
         assert {person.connects for person in people.people} == {1}
 
 
-def test_a_second_cluster_on_the_same_redis_is_refused_in_a_sentence(
+def test_a_second_server_of_the_same_database_is_refused_in_a_sentence(
     chat_on_redis: ChatCluster, redis_server: RedisServer, tmp_path: Path
 ) -> None:
     """Whatever database number it names: messages have none. So said before it has hurt the first."""
@@ -108,7 +108,9 @@ def test_a_second_cluster_on_the_same_redis_is_refused_in_a_sentence(
     second = ChatCluster(tmp_path, REDIS_URL=f"{redis_server.url}?db=1", DATABASE_URL=database_of(chat_on_redis))
     try:
         assert second.wait_exit(20) == 1
-        assert "Another cluster serves on this Redis. Each cluster needs a Redis of its own." in second.said()
+        assert (
+            "Another server of this cluster is heard on this Redis. One at a time serves a database." in second.said()
+        )
     finally:
         second.destroy()
     assert {slot: worker["pid"] for slot, worker in chat_on_redis.workers().items()} == {

@@ -214,7 +214,7 @@ def test_every_variable_is_there_once_and_no_module_reads_one_behind_their_back(
         for name in read.findall(path.read_text())
     }
     # Set by the server itself, or for its tests.
-    own = {"REAKTOR_WORKER", "DJANGO_SETTINGS_MODULE", "DATA_DIR", "TEST_DATABASE_URL"}
+    own = {"REAKTOR_WORKER", "REAKTOR_CLUSTER_ID", "DJANGO_SETTINGS_MODULE", "DATA_DIR", "TEST_DATABASE_URL"}
     own.add("STAFF_TOTP")  # production's own default
     assert {name for name, _ in elsewhere} <= own
 

@@ -1,7 +1,8 @@
 """A small application with a runtime, for tests of the cluster's machinery: it tells who it is and misbehaves to order.
 
 HTTP: /who, /echo, /slow, /fail, /half, /silent, /rss. WebSocket: echoes; says bye on drain; obeys `!who`, `!hang`,
-`!sleep S`, `!empty`, `!close`, `!return`, `!fail`, `!flood N`; paths /fail and /return end before accepting.
+`!sleep S`, `!empty`, `!close`, `!return`, `!fail`, `!flood N`; paths /fail and /return end before accepting. Both:
+/absent is refused as by an application that is not there.
 """
 
 import asyncio
@@ -9,6 +10,7 @@ import json
 import os
 import time
 
+from reaktor.cluster.replies import refuse_scope
 from reaktor.observe.memory import rss_bytes
 from reaktor.web.frame_sink import sink_of
 from reaktor.web.reply import json_reply
@@ -22,7 +24,9 @@ counters = {"in": 0, "out": 0}
 
 
 async def application(scope, receive, send):
-    if scope["type"] == "http":
+    if scope["path"] == "/absent":
+        await refuse_scope(scope, receive, send)
+    elif scope["type"] == "http":
         await _http(scope, receive, send)
     elif scope["type"] == "websocket":
         await _websocket(scope, receive, send)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import django
 
@@ -12,9 +13,10 @@ def main() -> None:
     from django.conf import settings
 
     from chat.management.commands.runcluster import ClusterAuthority
+    from chat.selectors import cluster_id
     from reaktor.cluster.composition import Cluster
 
-    config = settings.REAKTOR
+    config = replace(settings.REAKTOR, cluster_id=cluster_id())
     cluster = Cluster(
         config,
         lambda redis_url: ClusterAuthority(config, redis_url),

@@ -83,7 +83,7 @@ class LiveServer:
         )
         return done.stdout
 
-    def start(self) -> None:
+    def start(self, seconds: float = START_S) -> None:
         """Start and wait until it is ready."""
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
@@ -93,7 +93,7 @@ class LiveServer:
                 stdout=log,
                 stderr=log,
             )
-        deadline = time.monotonic() + START_S
+        deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
                 break

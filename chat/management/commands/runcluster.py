@@ -19,14 +19,17 @@ from functools import partial
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import ObjectDoesNotExist
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError, connection
 from django.utils.module_loading import import_string
 
 from chat.domain.ids import WorkerId
 from chat.membership.authority import Authority
 from chat.membership.rival import is_anyone_serving
-from chat.selectors import BlockReader
+from chat.selectors import BlockReader, cluster_id
 from reaktor.cluster import supervisor
+from reaktor.cluster.authority_key import ONE_SERVER, AuthorityKey
 from reaktor.cluster.chores import Chore
 from reaktor.cluster.composition import Cluster, worker_environment
 from reaktor.cluster.failures import ClusterError, RedisUnavailableError, SupervisorError
@@ -58,8 +61,12 @@ class ClusterAuthority:
         self._layer = import_string(layer["BACKEND"])(**layer["CONFIG"])
         patience.serve()
         self._database = Database(config.database)
-        self._bus = Bus(self._layer, timeout_s=config.membership.publish_timeout_s)
-        self._heartbeat_s = config.membership.heartbeat_s
+        self._bus = Bus(self._layer, scope=config.scope, timeout_s=config.membership.publish_timeout_s)
+        timings = config.membership
+        self._heartbeat_s = timings.heartbeat_s
+        name = f"{config.scope}authority"
+        self._key = AuthorityKey(redis_url, name, lifetime_s=timings.silence_s, renew_s=timings.heartbeat_s)
+        self._has_key = False
         self._authority = Authority(
             self._bus,
             config.membership,
@@ -73,16 +80,28 @@ class ClusterAuthority:
             self._chores.append(retention(config, redis_url))
 
     async def claim(self) -> None:
+        """Hear first, since a Redis may have lost the key, or keep it under another database number."""
         if await is_anyone_serving(self._bus, self._heartbeat_s):
-            raise SupervisorError("Another cluster serves on this Redis. Each cluster needs a Redis of its own.")
+            raise SupervisorError(f"Another server of this cluster is heard on this Redis. {ONE_SERVER}")
+        await self._key.take()
+        self._has_key = True
 
     async def run(self) -> None:
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._authority.run(), name="authority")
+                if self._has_key:
+                    tasks.create_task(self._key.keep(), name="authority key")
                 for chore in self._chores:
                     tasks.create_task(chore.run(), name=chore.name)
+        except ExceptionGroup as failed:
+            if lost := failed.subgroup(ClusterError):
+                # What it says is for the operator, as it is.
+                raise lost.exceptions[0] from None
+            raise
         finally:
+            if self._has_key:
+                await self._key.give_back()
             await asyncio.to_thread(self._database.close)
             # Its receiving task would report the end of Redis, which is the next thing to come, as an error.
             with contextlib.suppress(Exception):
@@ -144,6 +163,14 @@ def expiry(config: Config, redis_url: str) -> Chore:
     )
 
 
+def read_cluster_id() -> str:
+    """From the database. Raises CommandError where it can't be read."""
+    try:
+        return cluster_id()
+    except (DatabaseError, ObjectDoesNotExist) as error:
+        raise CommandError("The database is not ready for this version: run `manage.py prepare` first.") from error
+
+
 def whole_number(name: str, maximum: int) -> Callable[[str], int]:
     """An argparse type: 1 to `maximum`."""
 
@@ -169,6 +196,9 @@ class Command(BaseCommand):
         parser.add_argument("--port", type=whole_number("port", MAX_PORT), help="port (default: PORT, else 8000)")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if settings.IS_WORKER:
+            # Only an authority's own supervisor may have it.
+            raise CommandError("A worker can't start a server: REAKTOR_WORKER is set by a supervisor alone.")
         config: Config = settings.REAKTOR
         given = {name: options[name] for name in ("workers", "bind", "port") if options[name] is not None}
         if "workers" in given:
@@ -180,6 +210,9 @@ class Command(BaseCommand):
                 Lone(config, self._say, beside).run()
             else:
                 reports.start(config.sentry_dsn)
+                config = replace(config, cluster_id=read_cluster_id())
+                # The supervisor asks in threads of its own; this one would hold a connection for nothing.
+                connection.close()
                 asyncio.run(Cluster(config, partial(ClusterAuthority, config), self._say).run())
         except ClusterError as error:
             raise CommandError(str(error)) from error

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 
 import pytest
@@ -14,23 +13,9 @@ from chat.membership.rival import is_anyone_serving
 from reaktor.errors import UnavailableError
 from reaktor.process.bus import Bus
 from tests.support.membership import FIRST, QUICK, SECOND, Node, authority_on, eventually, running
-from tests.support.redis import RedisServer, close_layers, running_redis
+from tests.support.redis import RedisServer
 
 LOBBY = ChannelKey("lobby")
-
-
-@pytest.fixture
-def redis() -> Iterator[RedisServer]:
-    with running_redis() as server:
-        yield server
-
-
-@pytest.fixture
-async def buses(redis: RedisServer) -> AsyncIterator[list[Bus]]:
-    """One bus for each of three processes."""
-    layers = [redis.layer() for _ in range(3)]
-    yield [Bus(layer) for layer in layers]
-    await close_layers(*layers)
 
 
 async def test_joins_on_one_process_are_seen_on_the_other(buses: list[Bus]) -> None:

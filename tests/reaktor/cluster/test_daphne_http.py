@@ -107,6 +107,14 @@ def test_an_application_that_fails_or_forgets_to_answer_is_500_without_its_words
     assert "secret" not in answer.text
 
 
+def test_an_application_that_is_not_there_is_503_and_the_connection_ends(server):
+    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as client:
+        client.sendall(b"GET /absent HTTP/1.1\r\nHost: x\r\n\r\n")
+        said = b"".join(iter(lambda: client.recv(65_536), b""))
+    assert said.startswith(b"HTTP/1.1 503 ")
+    assert b"retry-after: 5\r\n" in said.lower()
+
+
 def test_an_answer_left_half_said_is_cut(server):
     with pytest.raises(httpx.TransportError):
         httpx.get(f"{server.url}/half")

@@ -92,6 +92,13 @@ async def test_an_application_that_ends_before_accepting_refuses_without_its_wor
     assert b"secret" not in refused.value.response.body
 
 
+async def test_an_application_that_is_not_there_refuses_the_handshake_with_503(server):
+    with pytest.raises(InvalidStatus) as refused:
+        await connect(f"{server.ws}/absent")
+    answer = refused.value.response
+    assert (answer.status_code, json.loads(answer.body)["error"]["code"]) == (503, "unavailable")
+
+
 async def test_a_flood_of_messages_to_a_slow_application_is_left_in_the_clients_socket(server):
     before = await rss(server)
     async with connect(f"{server.ws}/echo", max_queue=None) as client:

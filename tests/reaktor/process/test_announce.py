@@ -14,6 +14,8 @@ import redis
 from channels_redis.pubsub import RedisPubSubChannelLayer
 from django.db import transaction
 
+from chat import selectors
+from chat.models import ClusterIdentity
 from reaktor.cluster.rundir import RunDir
 from reaktor.config.model import Config
 from reaktor.process import announce, node
@@ -31,13 +33,20 @@ def redis_url() -> Iterator[str]:
         yield server.url
 
 
-async def test_one_publish_is_heard_by_the_layer_that_the_settings_make(redis_url: str) -> None:
+@pytest.fixture(autouse=True)
+def cluster_id(settings: Any) -> str:
+    """What the database would say; these tests have none."""
+    settings.REAKTOR = replace(settings.REAKTOR, cluster_id="0123456789abcdef")
+    return "0123456789abcdef"
+
+
+async def test_one_publish_is_heard_by_the_layer_that_the_settings_make(redis_url: str, settings: Any) -> None:
     layer = RedisPubSubChannelLayer(**redis_layer(redis_url)["CONFIG"])
-    bus = Bus(layer)
+    bus = Bus(layer, scope=settings.REAKTOR.scope)
     heard = bus.listen("box")
     first = asyncio.ensure_future(anext(heard))
     await asyncio.sleep(0)
-    await until(lambda: "box" in layer.channels)
+    await until(lambda: f"{settings.REAKTOR.scope}box" in layer.channels)
     async with asyncio.timeout(10):
         await bus.subscribe("orders", "box")
         said = await asyncio.to_thread(announce.publish_once, redis_url, "orders", "kind", {"user_id": "1"})
@@ -45,6 +54,22 @@ async def test_one_publish_is_heard_by_the_layer_that_the_settings_make(redis_ur
         assert await first == ("kind", {"user_id": "1"})
     await heard.aclose()
     await layer.flush()
+
+
+@pytest.mark.django_db
+def test_a_command_asks_the_database_whose_server_it_speaks_to(settings: Any) -> None:
+    settings.REAKTOR = replace(settings.REAKTOR, cluster_id="")
+    assert announce.live_scope() == f"reaktor:{selectors.cluster_id()}:"
+    assert len(selectors.cluster_id()) == 16
+
+
+@pytest.mark.django_db
+def test_a_database_without_a_name_is_no_error(redis_url: str, settings: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """A command of this version on the tables of an older one: what it does is done, and told to nobody."""
+    settings.REAKTOR = replace(settings.REAKTOR, cluster_id="")
+    ClusterIdentity.objects.all().delete()
+    assert announce.publish_once(redis_url, "orders", "kind", {}) is False
+    assert "kind was not said" in caplog.text
 
 
 def test_kept_lines_are_one_connection_whatever_is_said(redis_url: str) -> None:

@@ -146,3 +146,21 @@ async def test_it_says_whether_it_took_what_it_was_last_given() -> None:
     layer.mend()
     await bus.broadcast("all", "beat", {})
     assert bus.is_up
+
+
+async def test_two_of_other_scopes_on_one_layer_do_not_hear_each_other(layer: InMemoryChannelLayer) -> None:
+    """Mailboxes and groups alike: the workers of two clusters have the same numbers."""
+    one, other = Bus(layer, scope="one."), Bus(layer, scope="other.")
+    async with hearing(one, "worker.1.1") as first, hearing(other, "worker.1.1") as second:
+        for bus in (one, other):
+            await bus.subscribe("orders", "worker.1.1")
+        await one.send("worker.1.1", "sent", {})
+        await one.broadcast("orders", "said", {})
+        await other.broadcast("orders", "last", {})
+        await until(
+            lambda: [kind for kind, _ in first] == ["sent", "said"] and [kind for kind, _ in second] == ["last"]
+        )
+        await one.unsubscribe("orders", "worker.1.1")
+        await one.broadcast("orders", "unheard", {})
+        await one.send("worker.1.1", "end", {})
+        await until(lambda: [kind for kind, _ in first] == ["sent", "said", "end"])

@@ -1,0 +1,108 @@
+"""The key of a cluster's supervisor on a Redis that others may use, too: one of a cluster has it.
+
+It runs out unless it is renewed, so a supervisor that died stands in nobody's way for longer than its lifetime. Redis
+decides who of two is first. Whoever finds later that somebody else has the key (it was stopped, or cut off, for so
+long) must end. The lease of a database would be better: a Redis forgets. Asked for by runcluster.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import secrets
+import socket
+from contextlib import suppress
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from reaktor.cluster.failures import RedisUnavailableError, SupervisorError
+
+logger = logging.getLogger(__name__)
+
+LOOK_S = 0.1
+TIMEOUT_S = 2.0
+ONE_SERVER = (
+    "One at a time serves a database. If this database is a copy of that one's, give its cluster a name of its own: "
+    "`manage.py new_cluster_id`."
+)
+# KEYS: the key. ARGV: our value, its lifetime in ms. 1: ours; else who has it.
+_TAKE = """
+local found = redis.call('GET', KEYS[1])
+if found and found ~= ARGV[1] then return found end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1
+"""
+_GIVE_BACK = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end"
+
+
+class AuthorityKey:
+    """take(), then keep() until the end, then give_back()."""
+
+    def __init__(self, url: str, name: str, *, lifetime_s: float, renew_s: float) -> None:
+        self._client = Redis.from_url(url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S)
+        self._name, self._lifetime_s, self._renew_s = name, lifetime_s, renew_s
+        # What it says is for people; what makes it ours is the random part.
+        self._value = f"process {os.getpid()} on {socket.gethostname()} ({secrets.token_hex(8)})"
+
+    async def take(self) -> None:
+        """Have the key. Waits for one that is not renewed any more to run out.
+
+        Raises SupervisorError when its holder lives, RedisUnavailableError when Redis does not answer.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + 2 * self._lifetime_s
+        left_ms = None
+        while (holder := await self._try()) is not None:
+            before_ms, left_ms = left_ms, await self._left_ms()
+            if (before_ms is not None and left_ms > before_ms) or loop.time() > deadline:
+                raise SupervisorError(_refusal(holder))
+            await asyncio.sleep(LOOK_S)
+
+    async def keep(self) -> None:
+        """Renew it until cancelled. A Redis that is away, or has forgotten the key, is no reason to end.
+
+        Raises SupervisorError when another supervisor has it.
+        """
+        while True:
+            await asyncio.sleep(self._renew_s)
+            try:
+                holder = await self._try()
+            except RedisUnavailableError as error:
+                logger.debug("authority key: %s", error)
+                continue
+            if holder is not None:
+                raise SupervisorError(_refusal(holder))
+
+    async def give_back(self) -> None:
+        """Let the next one in at once. Never raises; may be repeated."""
+        with suppress(RedisError, OSError, TimeoutError):
+            await self._ask(_GIVE_BACK, self._value)
+        with suppress(RedisError, OSError, TimeoutError):
+            await self._client.aclose()
+
+    async def _try(self) -> str | None:
+        """Take or renew it; who has it otherwise."""
+        try:
+            found = await self._ask(_TAKE, self._value, str(round(self._lifetime_s * 1000)))
+        except (RedisError, OSError, TimeoutError) as error:
+            raise RedisUnavailableError(f"Redis does not answer ({error}).") from error
+        return None if found == 1 else bytes(found).decode(errors="replace")
+
+    async def _left_ms(self) -> int:
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                return int(await self._client.pttl(self._name))
+        except (RedisError, OSError, TimeoutError) as error:
+            raise RedisUnavailableError(f"Redis does not answer ({error}).") from error
+
+    async def _ask(self, script: str, *arguments: str) -> Any:
+        async with asyncio.timeout(TIMEOUT_S):
+            return await self._client.eval(script, 1, self._name, *arguments)
+
+
+def _refusal(holder: str) -> str:
+    who = holder.rpartition(" (")[0] or holder
+    return f"This cluster has a supervisor already: {who}. {ONE_SERVER}"
