@@ -75,9 +75,7 @@ class ClusterAuthority:
             max_channels_per_session=limits.channels_per_session,
             load_blocks=partial(self._database.read, BlockReader()),
         )
-        self._chores = [expiry(config, redis_url)]
-        if config.retention.interval_s:
-            self._chores.append(retention(config, redis_url))
+        self._chores = chores(config, redis_url)
 
     async def claim(self) -> None:
         """Hear first, since a Redis may have lost the key, or keep it under another database number."""
@@ -113,6 +111,12 @@ class ClusterAuthority:
 
     def status(self) -> dict[str, Any]:
         return self._authority.status()
+
+
+def chores(config: Config, redis_url: str | None) -> list[Chore]:
+    """What a server does now and then, be it a cluster or one process."""
+    expired = expiry(config, redis_url)
+    return [expired, retention(config, redis_url)] if config.retention.interval_s else [expired]
 
 
 def retention(config: Config, redis_url: str | None) -> Chore:
@@ -151,7 +155,7 @@ def must_be_alone(config: Config, *, is_production: bool) -> bool:
     return False
 
 
-def expiry(config: Config, redis_url: str) -> Chore:
+def expiry(config: Config, redis_url: str | None) -> Chore:
     """`clear_expired`, in a process of its own: a day late costs nothing but a few rows."""
     return Chore(
         name="expiry",
@@ -206,8 +210,7 @@ class Command(BaseCommand):
         config = replace(config, cluster=replace(config.cluster, **given))
         try:
             if must_be_alone(config, is_production=settings.PRODUCTION):
-                beside = (retention(config, None).run,) if config.retention.interval_s else ()
-                Lone(config, self._say, beside).run()
+                Lone(config, self._say, [chore.run for chore in chores(config, None)]).run()
             else:
                 reports.start(config.sentry_dsn)
                 config = replace(config, cluster_id=read_cluster_id())
