@@ -28,9 +28,9 @@ from reaktor.config.model import (
     Web,
 )
 from reaktor.config.variables import Reader, Variable
+from reaktor.hosts import normal_host, normal_origin
 
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
-DEFAULT_PORTS = {"http": 80, "https": 443}
 LOG_FORMATS = ("human", "json")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
@@ -85,16 +85,16 @@ class Environment(Reader):
             "alone. `http` is for this machine only (`http://localhost:8000`).",
             unit="URL",
             required=True,
-        ).rstrip("/")
-        origins, hosts = self._origins(public_url)
-        given_hosts = self.words("ALLOWED_HOSTS", (), "More host names that the server answers to.")
-        given_origins = self.words(
+        )
+        public_url, origins, hosts = self._names(public_url)
+        given_hosts = self.hosts("ALLOWED_HOSTS", "More host names that the server answers to.")
+        given_origins = self.origins(
             "ALLOWED_ORIGINS",
             (),
             "More origins whose pages may open `/ws/v1` and call `/api/v1` (`https://app.example`), or `*` "
             "for all. With neither this nor PUBLIC_URL, pages of the host that was asked may.",
         )
-        trusted = self.words("CSRF_TRUSTED_ORIGINS", (), "More origins whose forms the admin accepts.")
+        trusted = self.origins("CSRF_TRUSTED_ORIGINS", (), "More origins whose forms the admin accepts.")
         return Web(
             public_url=public_url,
             hosts=(*hosts, *given_hosts) or ("*",),
@@ -115,22 +115,22 @@ class Environment(Reader):
             ),
         )
 
-    def _origins(self, url: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """(origins, host names) of a public URL; this machine goes by all of its names."""
+    def _names(self, url: str) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+        """(the URL as browsers write it, origins, hosts) of a public URL; this machine goes by all of its names."""
         if not url:
-            return (), ()
+            return "", (), ()
         try:
-            parts = urlsplit(url)
-            host, port = parts.hostname, parts.port
+            origin = normal_origin(url)
+            parts = urlsplit(origin)
+            if parts.scheme not in ("http", "https"):
+                raise ValueError("not for a browser")
         except ValueError:
-            host, port, parts = None, None, urlsplit("")
-        if parts.scheme not in DEFAULT_PORTS or not host or parts.path or parts.query or parts.username:
             self.problems.append(f"PUBLIC_URL={url!r} is not a URL such as https://chat.example, without a path")
-            return (), ()
-        shown = f"[{host}]" if ":" in host else host
-        hosts = LOOPBACK_HOSTS if is_loopback(host) else (shown,)
-        behind = "" if port in (None, DEFAULT_PORTS[parts.scheme]) else f":{port}"
-        return tuple(f"{parts.scheme}://{name}{behind}" for name in hosts), hosts
+            return "", (), ()
+        host = normal_host(parts.hostname or "")
+        hosts = LOOPBACK_HOSTS if is_loopback(host) else (host,)
+        behind = "" if parts.port is None else f":{parts.port}"
+        return origin, tuple(f"{parts.scheme}://{name}{behind}" for name in hosts), hosts
 
     def secrets(self) -> dict[str, Any]:
         self.section = "Secrets"
@@ -443,7 +443,7 @@ class Environment(Reader):
             packet_rate=self.rate(
                 "ENGINEIO_PACKET_RATE", default.packet_rate, "How many packets one session may send."
             ),
-            allowed_origins=self.words(
+            allowed_origins=self.origins(
                 "SOCKETIO_ALLOWED_ORIGINS",
                 default.allowed_origins,
                 "Origins whose pages may connect. All may by default, because clients show a token and never a cookie.",

@@ -13,6 +13,8 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils.cache import patch_vary_headers
 
+from reaktor.hosts import is_allowed_origin
+
 METHODS = "GET,HEAD,PUT,PATCH,POST,DELETE"
 EXPOSED = "Retry-After"
 MAX_AGE_S = 600
@@ -29,7 +31,7 @@ class CorsPolicy:
         """What an answer must say so that a page of that origin ("": none given) may read it."""
         if "*" in self.origins:
             return {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": EXPOSED}
-        if origin in self.origins:
+        if origin and is_allowed_origin(origin, self.origins):
             return {"Access-Control-Allow-Origin": origin, "Access-Control-Expose-Headers": EXPOSED}
         return {}
 

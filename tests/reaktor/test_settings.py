@@ -145,6 +145,23 @@ def test_a_public_url_that_is_none_is_refused(url: str) -> None:
         config_from({"PUBLIC_URL": url})
 
 
+@pytest.mark.parametrize("url", ["https://münch.example", "HTTPS://MÜNCH.Example/", "https://xn--mnch-0ra.example:443"])
+def test_hosts_and_origins_may_be_written_in_any_way(url: str) -> None:
+    """An international name in PUBLIC_URL refused every browser, and a slash behind an allowed origin kept it out."""
+    given = {"ALLOWED_HOSTS": url, "ALLOWED_ORIGINS": url, "CSRF_TRUSTED_ORIGINS": url, "SOCKETIO_ALLOWED_ORIGINS": url}
+    config = config_from({"PUBLIC_URL": url, **given})
+    host, origin = "xn--mnch-0ra.example", "https://xn--mnch-0ra.example"
+    assert (config.web.public_url, config.web.is_https) == (origin, True)
+    assert set(config.web.hosts) == {host}
+    assert set(config.web.origins) == set(config.web.csrf_origins) == set(config.engineio.allowed_origins) == {origin}
+
+
+def test_what_is_no_host_or_origin_is_told_instead_of_never_fitting() -> None:
+    """ALLOWED_ORIGINS=app.example was taken without a word, and kept that page out."""
+    with pytest.raises(ConfigError, match=r"ALLOWED_HOSTS: 'a@b' .*ALLOWED_ORIGINS: 'app.example' is not an origin"):
+        config_from({"ALLOWED_HOSTS": "a@b", "ALLOWED_ORIGINS": "app.example"})
+
+
 # Secrets
 
 

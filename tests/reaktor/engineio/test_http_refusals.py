@@ -136,7 +136,6 @@ async def test_an_allowed_origin_is_echoed_with_credentials(served: Served) -> N
         "https://evilgood.example",
         "http://good.example",
         "https://good.example:81",
-        "https://good.example/",
         "*",
         "",
     ],
