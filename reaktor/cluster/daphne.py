@@ -10,6 +10,7 @@ import asyncio
 import errno
 import logging
 import os
+import re
 import socket
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -108,7 +109,7 @@ class Server(daphne_server.Server):
     def of_process(cls, config: Config, application: Callable[..., Awaitable[None]], path: Path) -> Server:
         """The server of a process whose connections come by adopt() or accept_from(). Daphne insists on listening
         somewhere, so it has a private socket at `path`."""
-        endpoints = [f"unix:{path}:mode=600:backlog=128:lockfile=0"]
+        endpoints = [f"unix:{quoted(str(path))}:mode=600:backlog=128:lockfile=0"]
         return cls.from_config(config, application, endpoints=endpoints, signal_handlers=False)
 
     # Running
@@ -278,6 +279,11 @@ class Server(daphne_server.Server):
             task.cancel()
         ended: asyncio.Future[Any] = asyncio.ensure_future(asyncio.wait(running, timeout=2)) if running else _done()
         return defer.Deferred.fromFuture(ended)
+
+
+def quoted(text: str) -> str:
+    """Text as a part of a Twisted endpoint description. Twisted's own function leaves `=` as it is."""
+    return re.sub(r"[\\:=]", r"\\\g<0>", text)
 
 
 def _done() -> asyncio.Future[None]:

@@ -27,6 +27,7 @@ from reaktor.config.model import (
     Start,
     Web,
 )
+from reaktor.config.urls import DATABASE_SCHEMES, REDIS_SCHEMES, normal_service_url
 from reaktor.config.variables import Reader, Variable
 from reaktor.hosts import normal_host, normal_origin
 
@@ -185,26 +186,24 @@ class Environment(Reader):
                     unit="path",
                 )
             ).absolute(),
-            "database_url": self.text(
+            "database_url": self.service_url(
                 "DATABASE_URL",
-                "",
-                "The database: `postgres://user:password@host:5432/name`, or `sqlite:////path/to/file`.",
-                unit="URL",
+                "The database: `postgres://user:password@host:5432/name`, or `sqlite:////path/to/file`. In a user "
+                "name, password or path write `/` as `%2F`, `?` as `%3F`, `@` as `%40` and `%` as `%25`.",
+                DATABASE_SCHEMES,
                 shown="SQLite in DATA_DIR",
-                secret=True,
             ),
             "redis_url": self.redis_url(),
         }
 
     def redis_url(self) -> str | None:
         """REDIS_URL, else the names that the replaced server read: REDIS_HOST/PORT, REDIS_PORT_6379_TCP_ADDR/_PORT."""
-        url = self.text(
+        url = self.service_url(
             "REDIS_URL",
-            "",
-            "The Redis that the workers talk over: `redis://host:6379/0`. It needs to keep nothing.",
-            unit="URL",
+            "The Redis that the workers talk over: `redis://host:6379/0`. It needs to keep nothing. A password is "
+            "written as in DATABASE_URL.",
+            REDIS_SCHEMES,
             shown="an embedded one",
-            secret=True,
         )
         host = self.text("REDIS_HOST", "", "The host of that Redis, if REDIS_URL is not given.", unit="host")
         # Container links set REDIS_PORT to "tcp://address:port", which is no number.
@@ -218,7 +217,16 @@ class Environment(Reader):
             "REDIS_PORT_6379_TCP_PORT", "6379", "The port, under the name that container links give it.", unit="port"
         )
         port = named if named.isdigit() else linked_port
-        return url or (f"redis://{host or linked}:{port}/0" if host or linked else None)
+        if url or not (host or linked):
+            return url or None
+        try:
+            return normal_service_url(f"redis://{normal_host(host or linked)}:{port}/0", REDIS_SCHEMES)
+        except ValueError:
+            self.problems.append(
+                f"{'REDIS_HOST' if host else 'REDIS_PORT_6379_TCP_ADDR'}={host or linked!r} is not a host name or "
+                f"address, or {port!r} not its port"
+            )
+            return None
 
     def database(self) -> Database:
         default = Database()

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from reaktor.addresses import IpNetwork
 from reaktor.config.model import ConfigError, Rate
+from reaktor.config.urls import normal_service_url
 from reaktor.hosts import host_of, normal_origin
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)?")
@@ -144,6 +145,15 @@ class Reader:
     def words(self, name: str, default: tuple[str, ...], about: str, *, shown: str | None = None) -> tuple[str, ...]:
         raw = self.text(name, ",".join(default), about, unit=LIST, shown=shown)
         return tuple(word for word in re.split(r"[,\s]+", raw) if word)
+
+    def service_url(self, name: str, about: str, schemes: Sequence[str], *, shown: str) -> str:
+        """The URL of a database or a Redis, which may hold a password: what is wrong with it is told without it."""
+        url = self.text(name, "", about, unit="URL", shown=shown, secret=True)
+        try:
+            return normal_service_url(url, schemes) if url else ""
+        except ConfigError as error:
+            self.problems.append(f"{name} {error}")
+            return ""
 
     def hosts(self, name: str, about: str) -> tuple[str, ...]:
         """Host names; of a whole origin its host alone, since the port and the scheme play no part."""

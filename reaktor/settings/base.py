@@ -113,7 +113,15 @@ def database(url: str, *, pool: int = 0) -> dict[str, Any]:
 
     `pool`: PostgreSQL connections that this process holds at most; 0: each thread has its own.
     """
-    found: dict[str, Any] = environ.Env.db_url_config(url)
+    return _completed(environ.Env.db_url_config(url), pool)
+
+
+def sqlite(path: Path) -> dict[str, Any]:
+    """The same for a file. Not by way of a URL, where a path with `#` or `?` would be another file."""
+    return _completed({"ENGINE": "django.db.backends.sqlite3", "NAME": str(path)}, 0)
+
+
+def _completed(found: dict[str, Any], pool: int) -> dict[str, Any]:
     # REST runs in threads that stay (reaktor.web.threads): their connections may stay with them.
     found.setdefault("CONN_MAX_AGE", 600)
     if found["ENGINE"].endswith("sqlite3"):
@@ -131,11 +139,10 @@ def database(url: str, *, pool: int = 0) -> dict[str, Any]:
 
 
 DATABASES = {
-    "default": database(
-        REAKTOR.database_url or f"sqlite:///{DATA_DIR / 'reaktor.sqlite3'}",
-        # Other processes (commands, runserver) have few threads, or nobody to share with.
-        pool=REAKTOR.database.pool if IS_WORKER else 0,
-    )
+    # Other processes (commands, runserver) have few threads, or nobody to share with.
+    "default": database(REAKTOR.database_url, pool=REAKTOR.database.pool if IS_WORKER else 0)
+    if REAKTOR.database_url
+    else sqlite(DATA_DIR / "reaktor.sqlite3")
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

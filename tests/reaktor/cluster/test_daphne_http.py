@@ -7,7 +7,9 @@ import time
 
 import httpx
 import pytest
+from twisted.internet import endpoints
 
+from reaktor.cluster.daphne import quoted
 from tests.support.ports import wait_for
 
 
@@ -40,6 +42,12 @@ def rss(server):
 def chunks(size, piece=64 * 1024):
     for _ in range(size // piece):
         yield b"x" * piece
+
+
+def test_any_path_may_stand_in_an_endpoint_description():
+    """In a DATA_DIR with a colon or an equals sign no worker started: Twisted took the rest for an option."""
+    path = "/srv/a#b?c%d+e=f:g&h i\\j/worker.sock"
+    assert endpoints._parse(f"unix:{quoted(path)}:mode=600") == (["unix", path], {"mode": "600"})
 
 
 def test_a_body_within_the_limit_arrives_whole_however_it_is_sent(server):
