@@ -13,6 +13,7 @@ from chat.admin.cluster import cluster_json, cluster_page
 from chat.transports.native.views import asyncapi
 from chat.web.views import index
 from reaktor.errors import ForbiddenError, InvalidError, NotFoundError, ReaktorError
+from reaktor.web.cors_policy import SEED_PATHS
 from reaktor.web.rest import JsonHandlers
 
 urlpatterns = [
@@ -26,7 +27,7 @@ urlpatterns = [
     path("", include("chat.transports.seed.urls")),
 ]
 
-_answers = JsonHandlers(html=("/admin",), flat=("/auth/", "/channels"))
+_answers = JsonHandlers(html=("/admin",), flat=SEED_PATHS)
 handler400 = _answers.handler(InvalidError, defaults.bad_request)
 handler403 = _answers.handler(ForbiddenError, defaults.permission_denied)
 handler404 = _answers.handler(NotFoundError, defaults.page_not_found)

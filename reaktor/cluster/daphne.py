@@ -29,6 +29,7 @@ from reaktor.cluster.daphne_http import HTTPFactory
 from reaktor.cluster.daphne_websocket import WebSocketFactory
 from reaktor.config.model import Config, HttpTimings
 from reaktor.observe.logcontext import accepted_request_id
+from reaktor.web.edge import Edge, edge_of
 from reaktor.web.frame_sink import FRAMES_EXTENSION
 from reaktor.web.requests import HEADER as REQUEST_ID_HEADER
 from reaktor.web.requests import TRUSTED_ID
@@ -62,6 +63,7 @@ class Server(daphne_server.Server):
 
     `body_bytes` bounds request bodies, `message_bytes` WebSocket messages, `connections_per_address` (None: no
     bound) what one client holds open; X-Forwarded-* headers count only from `trusted_proxies` and over Unix sockets.
+    `edge`: what the answers carry that the server gives by itself.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class Server(daphne_server.Server):
         connections_per_address: int | None = None,
         trusted_proxies: Sequence[IpNetwork] = (),
         http_timings: HttpTimings | None = None,
+        edge: Edge | None = None,
         **options: Any,
     ) -> None:
         options.update(
@@ -88,6 +91,7 @@ class Server(daphne_server.Server):
         self.body_bytes = body_bytes
         self.trusted_proxies = tuple(trusted_proxies)
         self.http_timings = http_timings or HttpTimings()
+        self.edge = edge or Edge()
         self.counts = AddressCounts(connections_per_address)
         self._ports: list[Any] = []
 
@@ -102,6 +106,7 @@ class Server(daphne_server.Server):
             connections_per_address=limits.connections_per_address if limits.enabled else None,
             trusted_proxies=config.cluster.trusted_proxies,
             http_timings=config.http,
+            edge=edge_of(config),
             **options,
         )
 

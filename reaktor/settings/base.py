@@ -19,6 +19,8 @@ from reaktor.config.model import ConfigError
 from reaktor.config.secrets import with_files
 from reaktor.errors import ErrorCode
 from reaktor.process.layer import MEMORY_LAYER, redis_layer
+from reaktor.web.cors_policy import rest_policies
+from reaktor.web.edge import FRAME_OPTIONS, OPENER_POLICY, REFERRER_POLICY
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 
@@ -176,10 +178,7 @@ REST_FRAMEWORK = {
     "URL_FORMAT_OVERRIDE": None,
 }
 # Who may call from pages of other origins: the seed contract's clients from anywhere, the rest as configured.
-CORS = [
-    {"paths": ("/auth/", "/channels"), "origins": ("*",)},
-    {"paths": ("/api/v1/",), "origins": REAKTOR.web.origins},
-]
+CORS = rest_policies(REAKTOR)
 SIMPLE_JWT = {
     # SIGNING_KEY: local, test and production say where theirs comes from.
     "ALGORITHM": "HS256",
@@ -217,9 +216,10 @@ USE_TZ = True
 STATIC_URL = "/static/"
 WHITENOISE_USE_FINDERS = True
 DATA_UPLOAD_MAX_MEMORY_SIZE = REAKTOR.limits.body_bytes
-X_FRAME_OPTIONS = "DENY"
+X_FRAME_OPTIONS = FRAME_OPTIONS
 SECURE_CONTENT_TYPE_NOSNIFF = True
-SECURE_REFERRER_POLICY = "same-origin"
+SECURE_REFERRER_POLICY = REFERRER_POLICY
+SECURE_CROSS_ORIGIN_OPENER_POLICY = OPENER_POLICY
 
 LOGGING: dict[str, Any] = {
     "version": 1,

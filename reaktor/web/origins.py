@@ -7,8 +7,8 @@ Source: the native protocol, "Connecting".
 from __future__ import annotations
 
 from collections.abc import Sequence
-from reaktor.hosts import is_allowed_origin
 
+from reaktor.hosts import is_allowed_origin
 from reaktor.web.scope import Scope, header
 
 
