@@ -103,7 +103,7 @@ class Server(daphne_server.Server):
             application,
             body_bytes=limits.body_bytes,
             message_bytes=max(limits.frame_bytes, config.engineio.max_payload_bytes),
-            connections_per_address=limits.connections_per_address if limits.enabled else None,
+            connections_per_address=limits.max_connections_per_address,
             trusted_proxies=config.cluster.trusted_proxies,
             http_timings=config.http,
             edge=edge_of(config),

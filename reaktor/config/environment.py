@@ -32,6 +32,8 @@ from reaktor.config.variables import Reader, Variable
 from reaktor.hosts import normal_host, normal_origin
 
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
+COUNTS = {"MAX_SESSIONS_PER_USER": "sessions_per_user", "LIMIT_CONNECTIONS": "connections_per_address"}
+"""Limits that are neither a rate nor a size, and the fields that they are read into."""
 LOG_FORMATS = ("human", "json")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
@@ -303,7 +305,13 @@ class Environment(Reader):
         self.section = "Limits"
         default = Limits()
         return Limits(
-            enabled=self.switch("LIMITS", True, "`off` lifts the rates and counts, for benchmarks. The sizes stay."),
+            enabled=self.switch(
+                "LIMITS",
+                True,
+                "`off` lifts the rates and counts, for benchmarks. The sizes stay, and so do MAX_SESSIONS_PER_USER and "
+                "LIMIT_CONNECTIONS where they are given.",
+            ),
+            given=frozenset(field for name, field in COUNTS.items() if self.env.get(name, "").strip()),
             frame_bytes=self.number(
                 "LIMIT_FRAME_BYTES", default.frame_bytes, "The largest frame of the native protocol.", unit="bytes"
             ),
