@@ -8,6 +8,7 @@ from __future__ import annotations
 from django.contrib import admin
 from django.urls import include, path
 from django.views import defaults
+from django.views.generic import RedirectView
 
 from chat.admin.cluster import cluster_json, cluster_page
 from chat.transports.native.views import asyncapi
@@ -18,6 +19,7 @@ from reaktor.web.rest import JsonHandlers
 
 urlpatterns = [
     path("", index),
+    path("admin", RedirectView.as_view(url="/admin/", query_string=True)),
     path("admin/cluster/", admin.site.admin_view(cluster_page), name="cluster"),
     path("admin/cluster/status.json", admin.site.admin_view(cluster_json), name="cluster_status"),
     path("admin/", admin.site.urls),
