@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -24,6 +25,7 @@ logger = logging.getLogger(__name__)
 P = ParamSpec("P")
 T = TypeVar("T")
 
+POSTGRESQL_DISK_FULL = "53100"
 LOST = (OperationalError, InterfaceError)
 
 
@@ -100,6 +102,14 @@ class Database:
             for _ in range(lane.threads):
                 lane.executor.submit(connections.close_all)
             lane.executor.shutdown(wait=True)
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether a write failed for want of space alone: reading goes on. `error` is Django's."""
+    cause = error.__cause__
+    return getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL or (
+        getattr(cause, "sqlstate", None) == POSTGRESQL_DISK_FULL
+    )
 
 
 def probe() -> None:
