@@ -49,6 +49,7 @@ from reaktor.limits.rates import Rates  # noqa: E402
 from reaktor.observe import error_reports as reports  # noqa: E402
 from reaktor.process import node  # noqa: E402
 from reaktor.socketio.server import SocketIOServer  # noqa: E402
+from reaktor.web.edge import edge_of  # noqa: E402
 from reaktor.web.health import HealthApplication  # noqa: E402
 from reaktor.web.metrics_endpoint import MetricsApplication, of_process  # noqa: E402
 from reaktor.web.requests import Requests  # noqa: E402
@@ -167,6 +168,7 @@ class Application:
             threads=database.rest_running,
             waiting=database.rest_waiting,
             max_body_bytes=settings.REAKTOR.limits.body_bytes,
+            edge=edge_of(settings.REAKTOR),
         )
         allow = settings.REAKTOR.metrics_allow
         self._health = HealthApplication(allow)

@@ -8,15 +8,18 @@ from __future__ import annotations
 from django.contrib import admin
 from django.urls import include, path
 from django.views import defaults
+from django.views.generic import RedirectView
 
 from chat.admin.cluster import cluster_json, cluster_page
 from chat.transports.native.views import asyncapi
 from chat.web.views import index
 from reaktor.errors import ForbiddenError, InvalidError, NotFoundError, ReaktorError
+from reaktor.web.cors_policy import SEED_PATHS
 from reaktor.web.rest import JsonHandlers
 
 urlpatterns = [
     path("", index),
+    path("admin", RedirectView.as_view(url="/admin/", query_string=True)),
     path("admin/cluster/", admin.site.admin_view(cluster_page), name="cluster"),
     path("admin/cluster/status.json", admin.site.admin_view(cluster_json), name="cluster_status"),
     path("admin/", admin.site.urls),
@@ -26,7 +29,7 @@ urlpatterns = [
     path("", include("chat.transports.seed.urls")),
 ]
 
-_answers = JsonHandlers(html=("/admin",), flat=("/auth/", "/channels"))
+_answers = JsonHandlers(html=("/admin",), flat=SEED_PATHS)
 handler400 = _answers.handler(InvalidError, defaults.bad_request)
 handler403 = _answers.handler(ForbiddenError, defaults.permission_denied)
 handler404 = _answers.handler(NotFoundError, defaults.page_not_found)

@@ -7,8 +7,11 @@ in the very loop turn in which it is true, and handed to `respond` there (see do
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+from django.db import OperationalError
 
 from accounts.models import User
 from chat import selectors, services
@@ -34,8 +37,11 @@ from chat.live.runtime import Runtime
 from chat.membership.protocol import Outcome
 from chat.posting.batches import Post, Result
 from chat.selectors import ChannelAccess
+from reaktor.db.database import is_disk_full
 from reaktor.errors import BannedError, ForbiddenError, NotFoundError, TooLargeError
 from reaktor.shapes import ListData
+
+logger = logging.getLogger(__name__)
 
 PAGE_MESSAGES = 100
 PAGE_BYTES = 128 * 1024
@@ -49,7 +55,13 @@ def _channel_data(runtime: Runtime, found: ChannelAccess) -> ChannelData:
 
 
 def _load_start(user: UserRef, keys: Sequence[ChannelKey]) -> tuple[str, list[ChannelAccess]]:
-    services.memberships_ensure(user_id=user.id)
+    try:
+        services.memberships_ensure(user_id=user.id)
+    except OperationalError as error:
+        if not is_disk_full(error):
+            raise
+        # Whoever comes for the first time can still read; the next hello makes up for it.
+        logger.warning("hello: an account gets no default channels, the disk is full")
     return selectors.history_epoch(), selectors.channels_access(user=user, keys=keys)
 
 

@@ -52,9 +52,12 @@ class RemoteJoin:
             if self._worker in workers:
                 await pins.enter_async_context(self._feeds.pinned(key))
             await asyncio.gather(*(self._ask(worker, key) for worker in workers - {self._worker}))
-            for info in sessions:
-                with contextlib.suppress(NotFoundError):  # it ended this moment
-                    await self._feeder.submit(Join(info.session_id, key, head))
+            while sessions:
+                first, *others = (info.session_id for info in sessions)
+                with contextlib.suppress(NotFoundError):
+                    await self._feeder.submit(Join(first, key, head, tuple(others)))
+                    return
+                del sessions[0]  # it ended this moment; the others are asked for without it
 
     async def _ask(self, worker: WorkerId, key: ChannelKey) -> None:
         request_id = secrets.token_hex(8)

@@ -111,7 +111,7 @@ class Runtime:
             self.bus,
             self.config.membership,
             epoch=int(time.time() * 1000),
-            max_sessions_per_user=limits.sessions_per_user if limits.enabled else 1_000_000,
+            max_sessions_per_user=limits.max_sessions_per_user,
             max_channels_per_session=limits.channels_per_session,
             load_blocks=partial(self.database.read, selectors.BlockReader()),
         )

@@ -50,11 +50,15 @@ class Disconnect:
 
 @dataclass(frozen=True, slots=True)
 class Join:
-    """A session wants to be in a channel. `head`: where the channel was then, for who can say it."""
+    """A session wants to be in a channel. `head`: where the channel was then, for who can say it.
+
+    `others`: more sessions of that user, which enter in the same change: all of them are told that the user joined.
+    """
 
     session_id: SessionId
     channel: ChannelKey
     head: int | None = None
+    others: tuple[SessionId, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,8 +194,15 @@ class Disconnected:
 
 @dataclass(frozen=True, slots=True)
 class Joined:
+    """A session is in a channel now, and so are `others` of the same user."""
+
     session_id: SessionId
     channel: ChannelKey
+    others: tuple[SessionId, ...] = ()
+
+    @property
+    def session_ids(self) -> tuple[SessionId, ...]:
+        return tuple(dict.fromkeys((self.session_id, *self.others)))
 
 
 @dataclass(frozen=True, slots=True)

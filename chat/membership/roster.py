@@ -97,9 +97,10 @@ class Roster:
     def apply(self, change: Change) -> None:
         """Make one change; one about a session that is not here is ignored."""
         match change:
-            case Joined(session_id, channel):
-                if (entry := self.sessions.get(session_id)) is not None and channel not in entry.channels:
-                    self._enter(entry, channel)
+            case Joined(_, channel):
+                for session_id in change.session_ids:
+                    if (entry := self.sessions.get(session_id)) is not None and channel not in entry.channels:
+                        self._enter(entry, channel)
             case Left(session_id, channel):
                 if (entry := self.sessions.get(session_id)) is not None and channel in entry.channels:
                     self._exit(entry, channel)

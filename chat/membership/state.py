@@ -188,15 +188,24 @@ class MembershipState:
             self._endings.lose(entry, command.heads, self._now, closed=command.ending is Ending.CLOSED)
 
     def _join(self, command: Join) -> None:
-        entry = self._live(command.session_id)
-        self._refuse_blocked(entry.info.user_id, command.channel)
-        if command.channel in entry.channels:
+        first = self._live(command.session_id)
+        self._refuse_blocked(first.info.user_id, command.channel)
+        others = (self.roster.sessions.get(session_id) for session_id in dict.fromkeys(command.others))
+        mine = (
+            each
+            for each in others
+            if each is not None and each is not first and each.is_live and each.info.user_id == first.info.user_id
+        )
+        entering = [entry for entry in (first, *mine) if command.channel not in entry.channels]
+        if not entering:
             return
-        if len(entry.channels) >= self._max_channels:
+        if any(len(entry.channels) >= self._max_channels for entry in entering):
             raise RefusedError("conflict")
-        self._make(Joined(command.session_id, command.channel))
+        session_id, *more = (entry.info.session_id for entry in entering)
+        self._make(Joined(session_id, command.channel, tuple(more)))
         if command.head is not None:
-            self._endings.note_joined(entry, command.channel, command.head)
+            for entry in entering:
+                self._endings.note_joined(entry, command.channel, command.head)
 
     def _leave(self, command: Leave) -> None:
         if command.channel in self._live(command.session_id).channels:

@@ -33,8 +33,8 @@ from chat.membership.roster import Roster, SessionEntry, UserEntry
 def carry_out(roster: Roster, change: Change, worker: WorkerId) -> list[Transition]:
     """Apply one change to the roster; the transitions it makes for that worker, in the order to carry them out."""
     match change:
-        case Joined(session_id, channel):
-            return _joined(roster, change, worker, session_id, channel)
+        case Joined():
+            return _joined(roster, change, worker)
         case Left(session_id, channel, reason, text):
             return _left(roster, change, worker, session_id, channel, reason, text)
         case Connected():
@@ -54,19 +54,21 @@ def carry_out(roster: Roster, change: Change, worker: WorkerId) -> list[Transiti
             return list(_presence(user, before))
 
 
-def _joined(
-    roster: Roster, change: Change, worker: WorkerId, session_id: SessionId, channel: ChannelKey
-) -> list[Transition]:
-    entry = roster.sessions.get(session_id)
-    if entry is None or channel in entry.channels:
+def _joined(roster: Roster, change: Joined, worker: WorkerId) -> list[Transition]:
+    channel = change.channel
+    known = (roster.sessions.get(session_id) for session_id in change.session_ids)
+    entering = [entry for entry in known if entry is not None and channel not in entry.channels]
+    if not entering:
         return []
-    user = roster.users[entry.info.user_id]
+    user = roster.users[entering[0].info.user_id]
     is_new = channel not in user.channels
     roster.apply(change)
     # Entered first: the one who joins is told of it like everybody else.
-    made: list[Transition] = []
-    if entry.info.worker == worker and entry.is_live:
-        made.append(SessionEntered(session_id, channel))
+    made: list[Transition] = [
+        SessionEntered(entry.info.session_id, channel)
+        for entry in entering
+        if entry.info.worker == worker and entry.is_live
+    ]
     if is_new:
         made.append(_member_joined(user, channel))
     return made

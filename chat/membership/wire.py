@@ -232,10 +232,21 @@ def _announced_from(value: Any) -> AnnouncedSession:
     return AnnouncedSession(info_from(info), status_from(status), texts_from(channels))
 
 
+def _sessions_from(value: Any) -> tuple[SessionId, ...]:
+    return tuple(SessionId(text_from(each)) for each in value)
+
+
+def _given(head: int | None, others: Sequence[SessionId]) -> list[Any]:
+    """What of a Join is not as usual; the version before reads no more than it knows."""
+    if others:
+        return [head, others]
+    return [] if head is None else [head]
+
+
 _COMMAND_TO: Mapping[type, Callable[[Any], list[Any]]] = {
     Connect: lambda c: ["connect", info_to(c.session), c.resume],
     Disconnect: lambda c: ["disconnect", c.session_id, c.ending, c.heads],
-    Join: lambda c: ["join", c.session_id, c.channel, *([] if c.head is None else [c.head])],
+    Join: lambda c: ["join", c.session_id, c.channel, *_given(c.head, c.others)],
     Leave: lambda c: ["leave", c.session_id, c.channel],
     SetStatus: lambda c: ["status", c.session_id, c.status],
     Hello: lambda c: [
@@ -255,8 +266,8 @@ _T, _N, _I = text_from, number_from, integer_from
 _COMMAND_FROM: Mapping[str, Callable[..., Command]] = {
     "connect": lambda info, resume: Connect(info_from(info), _optional(_T, resume)),
     "disconnect": lambda session, ending, heads: Disconnect(SessionId(_T(session)), _ENDING[ending], heads_from(heads)),
-    "join": lambda session, channel, head=None: Join(
-        SessionId(_T(session)), ChannelKey(_T(channel)), _optional(integer_from, head)
+    "join": lambda session, channel, head=None, others=(): Join(
+        SessionId(_T(session)), ChannelKey(_T(channel)), _optional(integer_from, head), _sessions_from(others)
     ),
     "leave": lambda session, channel: Leave(SessionId(_T(session)), ChannelKey(_T(channel))),
     "status": lambda session, status: SetStatus(SessionId(_T(session)), status_from(status)),
@@ -277,7 +288,7 @@ _CHANGE_TO: Mapping[type, Callable[[Any], list[Any]]] = {
     Connected: lambda c: ["c", info_to(c.session), sorted(c.channels), c.took_over, c.heads, c.status],
     Lingering: lambda c: ["g", c.session_id, c.until],
     Disconnected: lambda c: ["d", c.session_id, c.reason, c.close_code, c.close_reason],
-    Joined: lambda c: ["j", c.session_id, c.channel],
+    Joined: lambda c: ["j", c.session_id, c.channel, *([c.others] if c.others else [])],
     Left: lambda c: ["l", c.session_id, c.channel, c.reason, c.text],
     StatusChanged: lambda c: ["s", c.session_id, c.status],
 }
@@ -290,7 +301,9 @@ _CHANGE_FROM: Mapping[str, Callable[..., Change]] = {
     "d": lambda session, reason, code, text: Disconnected(
         SessionId(_T(session)), _REASON[reason], _optional(_I, code), _T(text)
     ),
-    "j": lambda session, channel: Joined(SessionId(_T(session)), ChannelKey(_T(channel))),
+    "j": lambda session, channel, others=(): Joined(
+        SessionId(_T(session)), ChannelKey(_T(channel)), _sessions_from(others)
+    ),
     "l": lambda session, channel, reason, text: Left(
         SessionId(_T(session)), ChannelKey(_T(channel)), _REASON[reason], _T(text)
     ),

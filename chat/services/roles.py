@@ -7,7 +7,7 @@ import uuid
 from django.db import transaction
 
 from chat.domain.ids import ChannelKey, UserRef
-from chat.domain.policies import Rank, Role, check_give_role, rank_of
+from chat.domain.policies import ChannelKind, Rank, Role, check_give_role, rank_of
 from chat.models import AuditAction, Channel, ChannelMembership, UserBlock
 from chat.selectors import ChannelAccess, channel_access
 from chat.services.audit import audit_add
@@ -17,9 +17,10 @@ from reaktor.errors import ConflictError, ForbiddenError, InvalidError, NotFound
 
 
 def role_set(*, user: UserRef, key: str, username: str, role: str) -> Role:
-    """Make somebody an owner, a moderator or a member (also of a private channel); oneself only less than before.
+    """Make somebody an owner, a moderator or a member; oneself only less than before. Who has a role in a private
+    channel must belong to it already.
 
-    Raises InvalidError, ForbiddenError, NotFoundError, ConflictError (the last owner stays one).
+    Raises InvalidError, ForbiddenError, NotFoundError, ConflictError (the last owner stays one; not in that channel).
     """
     try:
         wanted = Role(role)
@@ -35,6 +36,7 @@ def role_set(*, user: UserRef, key: str, username: str, role: str) -> Role:
         check_give_role(target.actor_rank, wanted, to_oneself=False)
         channel_id = target.found.channel.id
         _check_willing(user, target)
+        _check_asked(target)
         member_add(channel_id, target.ref.id, read_number=target.found.channel.number)
         _store(user, target.found, target.ref, wanted)
     return wanted
@@ -55,6 +57,16 @@ def _check_willing(user: UserRef, target: Target) -> None:
         raise NotFoundError("There is no such user.")
     if UserBlock.objects.filter(user=target.user, blocked_id=uuid.UUID(user.id)).exists():
         raise ForbiddenError("They do not want to hear from you.")
+
+
+def _check_asked(target: Target) -> None:
+    """Nobody is put into a private channel by a role: an invite asks. Raises ConflictError."""
+    found = target.found
+    assert found is not None  # noqa: S101  a key was given
+    if found.channel.kind is not ChannelKind.PRIVATE:
+        return
+    if not ChannelMembership.objects.filter(channel_id=found.channel.id, user_id=target.ref.id).exists():
+        raise ConflictError("They do not belong to this private channel. Send them an invite first.")
 
 
 def _step_down(user: UserRef, key: str, wanted: Role) -> Role:

@@ -25,6 +25,7 @@ from reaktor.cluster.signals import Signals
 from reaktor.cluster.status import gather
 from reaktor.cluster.supervisor import Supervisor
 from reaktor.config.model import Config
+from reaktor.web.edge import edge_of
 
 logger = logging.getLogger(__name__)
 
@@ -83,7 +84,7 @@ class Cluster:
         companion = self.create_companion(url)
         if redis is None:
             await companion.claim()
-        dispatcher = Dispatcher(cluster)
+        dispatcher = Dispatcher(cluster, edge_of(self.config))
         supervisor = Supervisor(
             cluster,
             dispatcher,

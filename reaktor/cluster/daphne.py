@@ -10,6 +10,7 @@ import asyncio
 import errno
 import logging
 import os
+import re
 import socket
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -30,6 +31,7 @@ from reaktor.cluster.replies import DENIAL_EXTENSION
 from reaktor.cluster.twisted_errors import TwistedErrors
 from reaktor.config.model import Config, HttpTimings
 from reaktor.observe.logcontext import accepted_request_id
+from reaktor.web.edge import Edge, edge_of
 from reaktor.web.frame_sink import FRAMES_EXTENSION
 from reaktor.web.requests import HEADER as REQUEST_ID_HEADER
 from reaktor.web.requests import TRUSTED_ID
@@ -63,6 +65,7 @@ class Server(daphne_server.Server):
 
     `body_bytes` bounds request bodies, `message_bytes` WebSocket messages, `connections_per_address` (None: no
     bound) what one client holds open; X-Forwarded-* headers count only from `trusted_proxies` and over Unix sockets.
+    `edge`: what the answers carry that the server gives by itself.
     """
 
     def __init__(
@@ -74,6 +77,7 @@ class Server(daphne_server.Server):
         connections_per_address: int | None = None,
         trusted_proxies: Sequence[IpNetwork] = (),
         http_timings: HttpTimings | None = None,
+        edge: Edge | None = None,
         **options: Any,
     ) -> None:
         options.update(
@@ -89,6 +93,7 @@ class Server(daphne_server.Server):
         self.body_bytes = body_bytes
         self.trusted_proxies = tuple(trusted_proxies)
         self.http_timings = http_timings or HttpTimings()
+        self.edge = edge or Edge()
         self.counts = AddressCounts(connections_per_address)
         self._ports: list[Any] = []
 
@@ -100,9 +105,10 @@ class Server(daphne_server.Server):
             application,
             body_bytes=limits.body_bytes,
             message_bytes=max(limits.frame_bytes, config.engineio.max_payload_bytes),
-            connections_per_address=limits.connections_per_address if limits.enabled else None,
+            connections_per_address=limits.max_connections_per_address,
             trusted_proxies=config.cluster.trusted_proxies,
             http_timings=config.http,
+            edge=edge_of(config),
             **options,
         )
 
@@ -110,7 +116,7 @@ class Server(daphne_server.Server):
     def of_process(cls, config: Config, application: Callable[..., Awaitable[None]], path: Path) -> Server:
         """The server of a process whose connections come by adopt() or accept_from(). Daphne insists on listening
         somewhere, so it has a private socket at `path`."""
-        endpoints = [f"unix:{path}:mode=600:backlog=128:lockfile=0"]
+        endpoints = [f"unix:{quoted(str(path))}:mode=600:backlog=128:lockfile=0"]
         return cls.from_config(config, application, endpoints=endpoints, signal_handlers=False)
 
     # Running
@@ -288,6 +294,11 @@ class Server(daphne_server.Server):
             task.cancel()
         ended: asyncio.Future[Any] = asyncio.ensure_future(asyncio.wait(running, timeout=2)) if running else _done()
         return defer.Deferred.fromFuture(ended)
+
+
+def quoted(text: str) -> str:
+    """Text as a part of a Twisted endpoint description. Twisted's own function leaves `=` as it is."""
+    return re.sub(r"[\\:=]", r"\\\g<0>", text)
 
 
 def _done() -> asyncio.Future[None]:

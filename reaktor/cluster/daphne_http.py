@@ -7,6 +7,7 @@ unread bytes would reset the connection, and the answer with it).
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -18,23 +19,28 @@ from daphne.http_protocol import HTTPFactory as DaphneHTTPFactory
 from daphne.http_protocol import WebRequest
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.web.http import HTTPChannel
+from twisted.web.http_headers import Headers
 
 from reaktor.addresses import normalise
 from reaktor.cluster.address_counts import AddressCounts, Hold
 from reaktor.cluster.replies import CLOSE, RETRY_AFTER_S, error_bytes, error_reply
 from reaktor.config.model import HttpTimings
 from reaktor.errors import ErrorCode
+from reaktor.web.edge import Edge, date_header, has_header
 
 logger = logging.getLogger(__name__)
 
 LINGER_S = 2.0
 ABOUT_TO_SPEAK_S = 1.0
 LINGER_BYTES = 1024 * 1024
+ABSOLUTE_FORM = re.compile(rb"https?://([^/?#@\s]+)([/?]\S*)?", re.IGNORECASE)
 ERROR_CODES = {
     HTTPStatus.BAD_REQUEST: ErrorCode.INVALID,
     HTTPStatus.FORBIDDEN: ErrorCode.FORBIDDEN,
     HTTPStatus.REQUEST_TIMEOUT: ErrorCode.INVALID,
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ErrorCode.TOO_LARGE,
+    HTTPStatus.REQUEST_URI_TOO_LONG: ErrorCode.TOO_LARGE,
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: ErrorCode.TOO_LARGE,
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: ErrorCode.INVALID,
     HTTPStatus.TOO_MANY_REQUESTS: ErrorCode.RATE_LIMITED,
     HTTPStatus.SERVICE_UNAVAILABLE: ErrorCode.UNAVAILABLE,
@@ -52,6 +58,7 @@ class ConnectionRules(Protocol):
     body_bytes: int
     http_timings: HttpTimings
     counts: AddressCounts
+    edge: Edge
 
     def is_trusted(self, peer: str) -> bool: ...
 
@@ -112,15 +119,6 @@ class Request(WebRequest):
         if self.hold is not None:
             self.hold.release()
 
-    def handle_reply(self, message: Mapping[str, Any]) -> None:
-        """One ASGI message. An application that is about to go ends the connection, so that the next one is another's.
-
-        Twisted only looks at what the client wants.
-        """
-        if message.get("status") == HTTPStatus.SERVICE_UNAVAILABLE and CLOSE in message.get("headers", ()):
-            self.channel.persistent = False
-        super().handle_reply(message)
-
     def on_application_ended(self, failed: bool) -> None:
         """The application is gone: answer for it, or cut an answer that it left half-said."""
         if self.finished or getattr(self, "channel", None) is None:
@@ -133,13 +131,42 @@ class Request(WebRequest):
     def handle_exception(self, exception: BaseException) -> None:
         self.on_application_ended(failed=True)
 
+    def handle_reply(self, message: Mapping[str, Any]) -> None:
+        """One ASGI message of the application, or of our own: an answer says when it was made.
+
+        An application that is about to go ends the connection, so that the next request is another's. Twisted itself
+        only looks at what the client wants.
+        """
+        if message["type"] == "http.response.start":
+            headers = message.get("headers") or ()
+            if message.get("status") == HTTPStatus.SERVICE_UNAVAILABLE and CLOSE in headers:
+                self.channel.persistent = False
+            if not has_header(headers, b"date"):
+                message = {**message, "headers": [*headers, date_header()]}
+        super().handle_reply(message)
+
     def basic_error(self, status: int, status_text: bytes, body: str) -> None:
         """Every answer that Daphne gives by itself, in the shape of the server's own errors."""
         if self._response_started:
             return
         retry_after_s = RETRY_AFTER_S if status in (429, 503) else None
-        for message in error_reply(status, error_code(status), body, retry_after_s).messages():
+        path, edge = self.path.decode("latin-1"), self.server.edge
+        reply = error_reply(
+            status,
+            error_code(status),
+            body,
+            retry_after_s,
+            *edge.headers(path, origin_of(self)),
+            is_flat=edge.has_flat_errors(path),
+        )
+        for message in reply.messages():
             self.handle_reply(message)
+
+
+def origin_of(request: Request) -> str:
+    """The Origin header as far as the headers were read; "": none."""
+    values = request.requestHeaders.getRawHeaders(b"origin", [b""])
+    return bytes(values[-1]).decode("latin-1")
 
 
 class Channel(HTTPChannel):
@@ -150,6 +177,7 @@ class Channel(HTTPChannel):
 
     requestFactory = Request  # noqa: N815  Twisted's name
 
+    _path: bytes  # Twisted's, for as long as a request is read
     deadline: float | None = None
     refused = False
     is_proxied = False
@@ -207,6 +235,9 @@ class Channel(HTTPChannel):
 
     def allHeadersReceived(self) -> None:  # noqa: N802
         headers = self.requests[-1].requestHeaders
+        if not self._is_well_addressed(headers):
+            self.refuse(HTTPStatus.BAD_REQUEST, "This is not a valid HTTP request.")
+            return
         encoding = headers.getRawHeaders(b"content-encoding", [b"identity"])[-1].strip().lower()
         if self.hold is not None and self.hold.is_over:
             self.refuse(HTTPStatus.TOO_MANY_REQUESTS, "Too many connections from this address.", RETRY_AFTER_S)
@@ -218,14 +249,42 @@ class Channel(HTTPChannel):
             self.deadline = time.monotonic() + self.server.http_timings.body_timeout_s
             super().allHeadersReceived()
 
+    def _is_well_addressed(self, headers: Headers) -> bool:
+        """Whether it is clear which resource is meant, and where the body ends (RFC 9112: 3.2, 6.1).
+
+        A target in absolute form becomes the usual one, and its host the Host header.
+        """
+        if [each.lower() for each in headers.getRawHeaders(b"transfer-encoding", [b"chunked"])] != [b"chunked"]:
+            return False
+        hosts = headers.getRawHeaders(b"host", [])
+        if len(hosts) > 1 or (not hosts and self._version == b"HTTP/1.1"):
+            return False
+        if self._path.startswith(b"/") or self._path == b"*":
+            return True
+        absolute = ABSOLUTE_FORM.fullmatch(self._path)
+        if absolute is None:
+            return False
+        target = absolute[2] or b"/"
+        self._path = b"/" + target if target.startswith(b"?") else target
+        headers.setRawHeaders(b"host", [absolute[1]])
+        return True
+
     def allContentReceived(self) -> None:  # noqa: N802
         if not self.refused:
             self.deadline = None
             super().allContentReceived()
 
     def lineLengthExceeded(self, line: bytes) -> Any:  # noqa: N802
-        self.refuse(HTTPStatus.BAD_REQUEST, "A line of the request is too long.")
+        if self._has_request_line:
+            self.refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "A header is too long.")
+        else:
+            self.refuse(HTTPStatus.REQUEST_URI_TOO_LONG, "The path is too long.")
         return True
+
+    @property
+    def _has_request_line(self) -> bool:
+        """Whether it is known what is asked for, and the request is still being read."""
+        return hasattr(self, "_path")
 
     # Ending
 
@@ -246,11 +305,26 @@ class Channel(HTTPChannel):
         self.refused = True
         self._discarded = 0
         self.deadline = time.monotonic() + LINGER_S
-        self.transport.write(error_bytes(status, error_code(status), message, retry_after_s))
+        edge = self.server.edge
+        path = self._path.partition(b"?")[0].decode("latin-1") if self._has_request_line else ""
+        origin = origin_of(self.requests[-1]) if self.requests else ""
+        self.transport.write(
+            error_bytes(
+                status,
+                error_code(status),
+                message,
+                retry_after_s,
+                *edge.headers(path, origin),
+                is_flat=edge.has_flat_errors(path),
+            )
+        )
         self.transport.loseWriteConnection()
 
     def _respondToBadRequestAndDisconnect(self) -> None:  # noqa: N802
-        self.refuse(HTTPStatus.BAD_REQUEST, "This is not a valid HTTP request.")
+        if self._receivedHeaderSize > self.totalHeadersSize or self._receivedHeaderCount > self.maxHeaders:
+            self.refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "The headers are too large.")
+        else:
+            self.refuse(HTTPStatus.BAD_REQUEST, "This is not a valid HTTP request.")
 
     def _discard(self, size: int) -> None:
         self._discarded += size

@@ -20,6 +20,7 @@ from reaktor.cluster.address_counts import Hold
 from reaktor.cluster.daphne_http import error_code
 from reaktor.cluster.replies import error_bytes
 from reaktor.web.close_codes import INTERNAL_ERROR, NO_CODE, NORMAL
+from reaktor.web.edge import SAFETY, date_header
 from reaktor.web.websocket_frames import binary_frame, text_frame
 
 # Messages that an application has not taken yet: reading stops at the first figure and goes on at the second.
@@ -114,7 +115,8 @@ class WebSocket(WebSocketProtocol):
             raise ValueError(f"a websocket can't send {kind!r}")
 
     def _accept(self, message: Mapping[str, Any]) -> None:
-        headers: dict[str, list[str]] = {}
+        name, value = date_header()
+        headers: dict[str, list[str]] = {name.decode(): [value.decode()]}
         for name, value in message.get("headers") or ():
             headers.setdefault(name.decode("latin1"), []).append(value.decode("latin1"))
         waiting = self._take_handshake()
@@ -139,7 +141,7 @@ class WebSocket(WebSocketProtocol):
         status = HTTPStatus(code)
         self.wasNotCleanReason = reason
         said = f"The WebSocket handshake failed: {status.phrase.lower()}."
-        self.sink.push(error_bytes(status, error_code(status), said))
+        self.sink.push(error_bytes(status, error_code(status), said, None, *SAFETY))
         self.dropConnection(abort=False)
 
     # What is received

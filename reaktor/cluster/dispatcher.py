@@ -22,6 +22,7 @@ from reaktor.cluster.handoff import SupervisorEnd
 from reaktor.cluster.lanes import FarewellBox, Lane, WaitingRoom
 from reaktor.cluster.policy import slot_for
 from reaktor.config.model import Cluster
+from reaktor.web.edge import Edge
 
 logger = logging.getLogger(__name__)
 
@@ -67,10 +68,10 @@ class Dispatcher:
     listen() first, then run() for as long as the server lives; attach(), detach() and set_slots() follow the workers.
     """
 
-    def __init__(self, config: Cluster, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, config: Cluster, edge: Edge | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self._config, self._clock = config, clock
         self._room = WaitingRoom(config.hold_count, config.hold_s)
-        self._farewells = FarewellBox()
+        self._farewells = FarewellBox(edge or Edge())
         self._look = ForwardedLook(
             config.trusted_proxies,
             max_bytes=config.peek_bytes,

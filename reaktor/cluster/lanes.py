@@ -17,13 +17,13 @@ from reaktor.addresses import normalise
 from reaktor.cluster.handoff import SupervisorEnd
 from reaktor.cluster.replies import error_bytes
 from reaktor.errors import ErrorCode
+from reaktor.web.edge import Edge, asked_of
 
 RETRY_AFTER_S = 2
 LINGER_S = 1.0
 LINGER_COUNT = 256
-UNAVAILABLE = error_bytes(
-    HTTPStatus.SERVICE_UNAVAILABLE, ErrorCode.UNAVAILABLE, "No worker can serve you right now.", RETRY_AFTER_S
-)
+PEEK_BYTES = 8 * 1024
+NO_WORKER = "No worker can serve you right now."
 
 
 @dataclass(slots=True)
@@ -42,7 +42,8 @@ class FarewellBox:
     the connection, and the client would never see the answer.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, edge: Edge) -> None:
+        self._edge = edge
         self._leaving: deque[tuple[float, socket.socket]] = deque()
         self.refused = 0
 
@@ -50,11 +51,26 @@ class FarewellBox:
         """Say 503 and let the connection go."""
         self.refused += 1
         with suppress(OSError):
-            connection.send(UNAVAILABLE)
+            connection.send(self._farewell(connection))
             connection.shutdown(socket.SHUT_WR)
         self._leaving.append((now + LINGER_S, connection))
         if len(self._leaving) > LINGER_COUNT:
             _close(self._leaving.popleft()[1])
+
+    def _farewell(self, connection: socket.socket) -> bytes:
+        """503 as a page of another origin may read it, as far as the request is there to say whose it is."""
+        head = b""
+        with suppress(OSError):
+            head = connection.recv(PEEK_BYTES, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        path, origin = asked_of(head)
+        return error_bytes(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            ErrorCode.UNAVAILABLE,
+            NO_WORKER,
+            RETRY_AFTER_S,
+            *self._edge.headers(path, origin),
+            is_flat=self._edge.has_flat_errors(path),
+        )
 
     def sweep(self, now: float) -> None:
         """Close those whose moment is over."""

@@ -19,6 +19,7 @@ from redis.exceptions import RedisError
 
 from reaktor.cluster import leash
 from reaktor.cluster.failures import RedisUnavailableError
+from reaktor.config.urls import unix_url
 
 logger = logging.getLogger(__name__)
 
@@ -84,7 +85,7 @@ class EmbeddedRedis:
 
     @property
     def url(self) -> str:
-        return f"unix://{self._path}"
+        return unix_url(self._path)
 
     @property
     def pid(self) -> int | None:

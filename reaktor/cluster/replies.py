@@ -1,7 +1,7 @@
 """Errors that the server answers with by itself, before an application is asked: as a Reply, as bytes, or over ASGI.
 
 The body has the shape of every other error of the server. http_bytes() is the one place that writes an HTTP/1.1
-answer out, for connections that no protocol has read from yet. Pure.
+answer out, for connections that no protocol has read from yet. Pure but for the date.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import json
 from http import HTTPStatus
 
 from reaktor.errors import ErrorCode
+from reaktor.web.edge import date_header
 from reaktor.web.reply import JSON_TYPE, NO_STORE, Header, Reply
 from reaktor.web.scope import Receive, Scope, Send
 
@@ -20,22 +21,38 @@ DENIAL_EXTENSION = "websocket.http.response"
 
 
 def error_reply(
-    status: int, code: ErrorCode, message: str, retry_after_s: int | None = None, *headers: Header
+    status: int,
+    code: ErrorCode,
+    message: str,
+    retry_after_s: int | None = None,
+    *headers: Header,
+    is_flat: bool = False,
 ) -> Reply:
-    """The answer that tells a client of an error; `headers` beside those that belong to it."""
+    """The answer that tells a client of an error; `headers` beside those that belong to it.
+
+    `is_flat`: in the shape of the seed contract.
+    """
     error: dict[str, object] = {"code": code.value, "message": message}
     if retry_after_s is not None:
         error["retry_after"] = retry_after_s
-    body = json.dumps({"error": error}).encode()
+    body = json.dumps({"error": message, "code": code.value} if is_flat else {"error": error}).encode()
     said: list[Header] = [(b"content-type", JSON_TYPE), (b"content-length", b"%d" % len(body)), *headers]
     if retry_after_s is not None:
         said.append((b"retry-after", b"%d" % retry_after_s))
     return Reply(status, said, body)
 
 
-def error_bytes(status: HTTPStatus, code: ErrorCode, message: str, retry_after_s: int | None = None) -> bytes:
-    """The same as bytes, for a connection that ends with it."""
-    return http_bytes(error_reply(status, code, message, retry_after_s, NO_STORE, CLOSE))
+def error_bytes(
+    status: HTTPStatus,
+    code: ErrorCode,
+    message: str,
+    retry_after_s: int | None = None,
+    *headers: Header,
+    is_flat: bool = False,
+) -> bytes:
+    """The same as bytes, dated, for a connection that ends with it."""
+    ending = (date_header(), NO_STORE, CLOSE)
+    return http_bytes(error_reply(status, code, message, retry_after_s, *ending, *headers, is_flat=is_flat))
 
 
 def http_bytes(reply: Reply) -> bytes:

@@ -27,10 +27,13 @@ from reaktor.config.model import (
     Start,
     Web,
 )
+from reaktor.config.urls import DATABASE_SCHEMES, REDIS_SCHEMES, normal_service_url
 from reaktor.config.variables import Reader, Variable
+from reaktor.hosts import normal_host, normal_origin
 
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
-DEFAULT_PORTS = {"http": 80, "https": 443}
+COUNTS = {"MAX_SESSIONS_PER_USER": "sessions_per_user", "LIMIT_CONNECTIONS": "connections_per_address"}
+"""Limits that are neither a rate nor a size, and the fields that they are read into."""
 LOG_FORMATS = ("human", "json")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
@@ -85,16 +88,16 @@ class Environment(Reader):
             "alone. `http` is for this machine only (`http://localhost:8000`).",
             unit="URL",
             required=True,
-        ).rstrip("/")
-        origins, hosts = self._origins(public_url)
-        given_hosts = self.words("ALLOWED_HOSTS", (), "More host names that the server answers to.")
-        given_origins = self.words(
+        )
+        public_url, origins, hosts = self._names(public_url)
+        given_hosts = self.hosts("ALLOWED_HOSTS", "More host names that the server answers to.")
+        given_origins = self.origins(
             "ALLOWED_ORIGINS",
             (),
             "More origins whose pages may open `/ws/v1` and call `/api/v1` (`https://app.example`), or `*` "
             "for all. With neither this nor PUBLIC_URL, pages of the host that was asked may.",
         )
-        trusted = self.words("CSRF_TRUSTED_ORIGINS", (), "More origins whose forms the admin accepts.")
+        trusted = self.origins("CSRF_TRUSTED_ORIGINS", (), "More origins whose forms the admin accepts.")
         return Web(
             public_url=public_url,
             hosts=(*hosts, *given_hosts) or ("*",),
@@ -115,22 +118,22 @@ class Environment(Reader):
             ),
         )
 
-    def _origins(self, url: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """(origins, host names) of a public URL; this machine goes by all of its names."""
+    def _names(self, url: str) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+        """(the URL as browsers write it, origins, hosts) of a public URL; this machine goes by all of its names."""
         if not url:
-            return (), ()
+            return "", (), ()
         try:
-            parts = urlsplit(url)
-            host, port = parts.hostname, parts.port
+            origin = normal_origin(url)
+            parts = urlsplit(origin)
+            if parts.scheme not in ("http", "https"):
+                raise ValueError("not for a browser")
         except ValueError:
-            host, port, parts = None, None, urlsplit("")
-        if parts.scheme not in DEFAULT_PORTS or not host or parts.path or parts.query or parts.username:
             self.problems.append(f"PUBLIC_URL={url!r} is not a URL such as https://chat.example, without a path")
-            return (), ()
-        shown = f"[{host}]" if ":" in host else host
-        hosts = LOOPBACK_HOSTS if is_loopback(host) else (shown,)
-        behind = "" if port in (None, DEFAULT_PORTS[parts.scheme]) else f":{port}"
-        return tuple(f"{parts.scheme}://{name}{behind}" for name in hosts), hosts
+            return "", (), ()
+        host = normal_host(parts.hostname or "")
+        hosts = LOOPBACK_HOSTS if is_loopback(host) else (host,)
+        behind = "" if parts.port is None else f":{parts.port}"
+        return origin, tuple(f"{parts.scheme}://{name}{behind}" for name in hosts), hosts
 
     def secrets(self) -> dict[str, Any]:
         self.section = "Secrets"
@@ -185,27 +188,24 @@ class Environment(Reader):
                     unit="path",
                 )
             ).absolute(),
-            "database_url": self.text(
+            "database_url": self.service_url(
                 "DATABASE_URL",
-                "",
-                "The database: `postgres://user:password@host:5432/name`, or `sqlite:////path/to/file`.",
-                unit="URL",
+                "The database: `postgres://user:password@host:5432/name`, or `sqlite:////path/to/file`. In a user "
+                "name, password or path write `/` as `%2F`, `?` as `%3F`, `@` as `%40` and `%` as `%25`.",
+                DATABASE_SCHEMES,
                 shown="SQLite in DATA_DIR",
-                secret=True,
             ),
             "redis_url": self.redis_url(),
         }
 
     def redis_url(self) -> str | None:
         """REDIS_URL, else the names that the replaced server read: REDIS_HOST/PORT, REDIS_PORT_6379_TCP_ADDR/_PORT."""
-        url = self.text(
+        url = self.service_url(
             "REDIS_URL",
-            "",
             "The Redis that the workers talk over: `redis://host:6379/0`. It needs to keep nothing. Servers of "
-            "different databases may share it.",
-            unit="URL",
+            "different databases may share it. A password is written as in DATABASE_URL.",
+            REDIS_SCHEMES,
             shown="an embedded one",
-            secret=True,
         )
         host = self.text("REDIS_HOST", "", "The host of that Redis, if REDIS_URL is not given.", unit="host")
         # Container links set REDIS_PORT to "tcp://address:port", which is no number.
@@ -219,7 +219,16 @@ class Environment(Reader):
             "REDIS_PORT_6379_TCP_PORT", "6379", "The port, under the name that container links give it.", unit="port"
         )
         port = named if named.isdigit() else linked_port
-        return url or (f"redis://{host or linked}:{port}/0" if host or linked else None)
+        if url or not (host or linked):
+            return url or None
+        try:
+            return normal_service_url(f"redis://{normal_host(host or linked)}:{port}/0", REDIS_SCHEMES)
+        except ValueError:
+            self.problems.append(
+                f"{'REDIS_HOST' if host else 'REDIS_PORT_6379_TCP_ADDR'}={host or linked!r} is not a host name or "
+                f"address, or {port!r} not its port"
+            )
+            return None
 
     def database(self) -> Database:
         default = Database()
@@ -296,7 +305,13 @@ class Environment(Reader):
         self.section = "Limits"
         default = Limits()
         return Limits(
-            enabled=self.switch("LIMITS", True, "`off` lifts the rates and counts, for benchmarks. The sizes stay."),
+            enabled=self.switch(
+                "LIMITS",
+                True,
+                "`off` lifts the rates and counts, for benchmarks. The sizes stay, and so do MAX_SESSIONS_PER_USER and "
+                "LIMIT_CONNECTIONS where they are given.",
+            ),
+            given=frozenset(field for name, field in COUNTS.items() if self.env.get(name, "").strip()),
             frame_bytes=self.number(
                 "LIMIT_FRAME_BYTES", default.frame_bytes, "The largest frame of the native protocol.", unit="bytes"
             ),
@@ -444,7 +459,7 @@ class Environment(Reader):
             packet_rate=self.rate(
                 "ENGINEIO_PACKET_RATE", default.packet_rate, "How many packets one session may send."
             ),
-            allowed_origins=self.words(
+            allowed_origins=self.origins(
                 "SOCKETIO_ALLOWED_ORIGINS",
                 default.allowed_origins,
                 "Origins whose pages may connect. All may by default, because clients show a token and never a cookie.",

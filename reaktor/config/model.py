@@ -13,6 +13,7 @@ from reaktor.addresses import IpNetwork
 
 KIB = 1024
 MIB = 1024 * 1024
+UNLIMITED = 1_000_000
 SERVER_FILE = "supervisor.json"
 """In the run directory: who serves there, and where it hears what commands have to say."""
 
@@ -60,9 +61,13 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one client may do. `enabled=False` (LIMITS=off) lifts the rates and counts, never the sizes."""
+    """What one client may do. `enabled=False` (LIMITS=off) lifts the rates and counts, never the sizes.
+
+    `given`: the counts that somebody asked for; they hold in any case.
+    """
 
     enabled: bool = True
+    given: frozenset[str] = frozenset()
     frame_bytes: int = 64 * KIB
     body_bytes: int = 256 * KIB
     text_chars: int = 4_000
@@ -84,6 +89,18 @@ class Limits:
     register: Rate = Rate(60, 600)
     new_account_s: float = 86_400.0
     new_account_links: int = 2
+
+    @property
+    def max_sessions_per_user(self) -> int:
+        return self.sessions_per_user if self._holds("sessions_per_user") else UNLIMITED
+
+    @property
+    def max_connections_per_address(self) -> int | None:
+        """None: no bound."""
+        return self.connections_per_address if self._holds("connections_per_address") else None
+
+    def _holds(self, name: str) -> bool:
+        return self.enabled or name in self.given
 
 
 @dataclass(frozen=True, slots=True)

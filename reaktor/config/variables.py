@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from reaktor.addresses import IpNetwork
 from reaktor.config.model import ConfigError, Rate
+from reaktor.config.urls import normal_service_url
+from reaktor.hosts import host_of, normal_origin
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)?")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, None: 1.0}
@@ -143,6 +145,33 @@ class Reader:
     def words(self, name: str, default: tuple[str, ...], about: str, *, shown: str | None = None) -> tuple[str, ...]:
         raw = self.text(name, ",".join(default), about, unit=LIST, shown=shown)
         return tuple(word for word in re.split(r"[,\s]+", raw) if word)
+
+    def service_url(self, name: str, about: str, schemes: Sequence[str], *, shown: str) -> str:
+        """The URL of a database or a Redis, which may hold a password: what is wrong with it is told without it."""
+        url = self.text(name, "", about, unit="URL", shown=shown, secret=True)
+        try:
+            return normal_service_url(url, schemes) if url else ""
+        except ConfigError as error:
+            self.problems.append(f"{name} {error}")
+            return ""
+
+    def hosts(self, name: str, about: str) -> tuple[str, ...]:
+        """Host names; of a whole origin its host alone, since the port and the scheme play no part."""
+        return self._normal(name, self.words(name, (), about), host_of, "a host name such as chat.example")
+
+    def origins(self, name: str, default: tuple[str, ...], about: str) -> tuple[str, ...]:
+        return self._normal(
+            name, self.words(name, default, about), normal_origin, "an origin such as https://app.example"
+        )
+
+    def _normal(self, name: str, words: tuple[str, ...], normal: Callable[[str], str], wanted: str) -> tuple[str, ...]:
+        found: list[str] = []
+        for word in words:
+            try:
+                found.append(normal(word))
+            except ValueError:
+                self.problems.append(f"{name}: {word!r} is not {wanted}")
+        return tuple(found)
 
     def networks(self, name: str, about: str, *, required: bool = False) -> tuple[IpNetwork, ...]:
         found: list[IpNetwork] = []

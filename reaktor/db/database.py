@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +27,7 @@ logger = logging.getLogger(__name__)
 P = ParamSpec("P")
 T = TypeVar("T")
 
+POSTGRESQL_DISK_FULL = "53100"
 LOST = (OperationalError, InterfaceError)
 LOCK_SHARE = 0.8
 """How much of its time a call may wait for a lock: it then fails by itself before its caller is told that it did."""
@@ -144,6 +146,14 @@ class Database:
             for _ in range(lane.threads):
                 lane.executor.submit(connections.close_all)
             lane.executor.shutdown(wait=True)
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether a write failed for want of space alone: reading goes on. `error` is Django's."""
+    cause = error.__cause__
+    return getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL or (
+        getattr(cause, "sqlstate", None) == POSTGRESQL_DISK_FULL
+    )
 
 
 def probe() -> None:

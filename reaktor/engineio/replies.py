@@ -10,7 +10,8 @@ import json
 from http import HTTPStatus
 
 from reaktor.engineio.application import Refusal
-from reaktor.engineio.request import EngineError, is_origin_allowed
+from reaktor.engineio.request import EngineError
+from reaktor.hosts import is_allowed_origin
 from reaktor.web.reply import JSON_TYPE, NO_STORE, Header, Reply, bytes_reply
 from reaktor.web.scope import Scope, Send, header
 
@@ -51,7 +52,7 @@ def cors_headers(scope: Scope, allowed_origins: tuple[str, ...]) -> list[Header]
     origin = header(scope, b"origin")
     if origin is None:
         return [(b"access-control-allow-origin", b"*")]
-    if not is_origin_allowed(origin, allowed_origins):
+    if not is_allowed_origin(origin, allowed_origins):
         return [(b"vary", b"Origin")]
     return [
         (b"access-control-allow-origin", origin.encode("latin-1")),
@@ -61,16 +62,14 @@ def cors_headers(scope: Scope, allowed_origins: tuple[str, ...]) -> list[Header]
 
 
 async def respond_preflight(scope: Scope, send: Send, allowed_origins: tuple[str, ...]) -> None:
-    """The answer to OPTIONS: happens for octet-stream bodies and for a page's own headers."""
-    is_allowed = is_origin_allowed(header(scope, b"origin"), allowed_origins)
-    asked = (header(scope, b"access-control-request-headers") or "").lower().replace(" ", "").split(",")
-    # Request headers beyond the safelisted ones that a page may send.
-    names = b"Content-Type, Authorization" if "authorization" in asked else b"Content-Type"
+    """The answer to OPTIONS: happens for octet-stream bodies and for a page's own headers, whichever these are."""
+    is_allowed = is_allowed_origin(header(scope, b"origin"), allowed_origins)
+    asked = header(scope, b"access-control-request-headers") or "Content-Type"
     headers = cors_headers(scope, allowed_origins)
     if is_allowed:
         headers += [
             (b"access-control-allow-methods", b"GET, POST"),
-            (b"access-control-allow-headers", names),
+            (b"access-control-allow-headers", asked.encode("latin-1")),
             (b"access-control-max-age", b"%d" % PREFLIGHT_MAX_AGE_S),
         ]
     status = HTTPStatus.OK if is_allowed else HTTPStatus.FORBIDDEN

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from reaktor.engineio.packets import V3, V4
+from reaktor.hosts import is_allowed_origin
 from reaktor.web.scope import Scope, header
 
 MAX_QUERY_FIELDS = 100
@@ -70,11 +71,6 @@ class Request:
         return "b64" not in self.query or self.query["b64"] in ("", "0", "false")
 
 
-def is_origin_allowed(origin: str | None, allowed: tuple[str, ...]) -> bool:
-    """Whether a page of this origin may talk to us. Only browsers send one; `*` allows all."""
-    return origin is None or "*" in allowed or origin.lower() in (entry.lower().rstrip("/") for entry in allowed)
-
-
 def read_request(scope: Scope, allowed_origins: tuple[str, ...]) -> Request:
     """The request in an http or websocket scope. Raises RequestError: unknown transport, origin, bad query."""
     try:
@@ -89,7 +85,7 @@ def read_request(scope: Scope, allowed_origins: tuple[str, ...]) -> Request:
     transport = query.get("transport", "")
     if transport not in (POLLING, WEBSOCKET):
         raise RequestError(EngineError.UNKNOWN_TRANSPORT)
-    if not is_origin_allowed(header(scope, b"origin"), allowed_origins):
+    if not is_allowed_origin(header(scope, b"origin"), allowed_origins):
         raise RequestError(EngineError.FORBIDDEN)
     client = scope.get("client")
     return Request(

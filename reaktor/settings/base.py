@@ -20,6 +20,8 @@ from reaktor.config.model import ConfigError
 from reaktor.config.secrets import with_files
 from reaktor.errors import ErrorCode
 from reaktor.process.layer import MEMORY_LAYER, redis_layer
+from reaktor.web.cors_policy import rest_policies
+from reaktor.web.edge import FRAME_OPTIONS, OPENER_POLICY, REFERRER_POLICY
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 
@@ -125,7 +127,15 @@ def database(url: str, *, pool: int = 0) -> dict[str, Any]:
 
     `pool`: PostgreSQL connections that this process holds at most; 0: each thread has its own.
     """
-    found: dict[str, Any] = environ.Env.db_url_config(url)
+    return _completed(environ.Env.db_url_config(url), pool)
+
+
+def sqlite(path: Path) -> dict[str, Any]:
+    """The same for a file. Not by way of a URL, where a path with `#` or `?` would be another file."""
+    return _completed({"ENGINE": "django.db.backends.sqlite3", "NAME": str(path)}, 0)
+
+
+def _completed(found: dict[str, Any], pool: int) -> dict[str, Any]:
     # REST runs in threads that stay (reaktor.web.threads): their connections may stay with them.
     found.setdefault("CONN_MAX_AGE", 600)
     if found["ENGINE"].endswith("sqlite3"):
@@ -142,11 +152,10 @@ def database(url: str, *, pool: int = 0) -> dict[str, Any]:
 
 
 DATABASES = {
-    "default": database(
-        REAKTOR.database_url or f"sqlite:///{DATA_DIR / 'reaktor.sqlite3'}",
-        # Other processes (commands, runserver) have few threads, or nobody to share with.
-        pool=REAKTOR.database.pool if IS_WORKER else 0,
-    )
+    # Other processes (commands, runserver) have few threads, or nobody to share with.
+    "default": database(REAKTOR.database_url, pool=REAKTOR.database.pool if IS_WORKER else 0)
+    if REAKTOR.database_url
+    else sqlite(DATA_DIR / "reaktor.sqlite3")
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -180,10 +189,7 @@ REST_FRAMEWORK = {
     "URL_FORMAT_OVERRIDE": None,
 }
 # Who may call from pages of other origins: the seed contract's clients from anywhere, the rest as configured.
-CORS = [
-    {"paths": ("/auth/", "/channels"), "origins": ("*",)},
-    {"paths": ("/api/v1/",), "origins": REAKTOR.web.origins},
-]
+CORS = rest_policies(REAKTOR)
 SIMPLE_JWT = {
     # SIGNING_KEY: local, test and production say where theirs comes from.
     "ALGORITHM": "HS256",
@@ -221,9 +227,10 @@ USE_TZ = True
 STATIC_URL = "/static/"
 WHITENOISE_USE_FINDERS = True
 DATA_UPLOAD_MAX_MEMORY_SIZE = REAKTOR.limits.body_bytes
-X_FRAME_OPTIONS = "DENY"
+X_FRAME_OPTIONS = FRAME_OPTIONS
 SECURE_CONTENT_TYPE_NOSNIFF = True
-SECURE_REFERRER_POLICY = "same-origin"
+SECURE_REFERRER_POLICY = REFERRER_POLICY
+SECURE_CROSS_ORIGIN_OPENER_POLICY = OPENER_POLICY
 
 LOGGING: dict[str, Any] = {
     "version": 1,

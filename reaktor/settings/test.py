@@ -8,14 +8,14 @@ os.environ.setdefault("DATA_DIR", tempfile.mkdtemp(prefix="reaktor-test-"))
 from reaktor.config.secrets import made_secret
 from reaktor.process.layer import MEMORY_LAYER
 from reaktor.settings.base import *  # noqa: F403
-from reaktor.settings.base import DATA_DIR, SIMPLE_JWT, database
+from reaktor.settings.base import DATA_DIR, SIMPLE_JWT, database, sqlite
 
 SECRET_KEY = made_secret(DATA_DIR, "secret_key")
 JWT_SECRET = made_secret(DATA_DIR, "jwt_secret")
 SIMPLE_JWT = {**SIMPLE_JWT, "SIGNING_KEY": JWT_SECRET}
 
 _url = os.environ.get("TEST_DATABASE_URL", "")
-DATABASES = {"default": database(_url or f"sqlite:///{DATA_DIR}/tests.sqlite3")}
+DATABASES = {"default": database(_url) if _url else sqlite(DATA_DIR / "tests.sqlite3")}
 if not _url:
     # A file, not :memory:, since services run in threads with connections of their own.
     DATABASES["default"]["TEST"] = {"NAME": f"{DATA_DIR}/tests.sqlite3"}

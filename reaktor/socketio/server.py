@@ -18,6 +18,7 @@ from reaktor.engineio.server import EngineServer
 from reaktor.engineio.tasks import Tasks
 from reaktor.socketio.application import Application
 from reaktor.socketio.client import Client
+from reaktor.socketio.client_file import client_file_reply
 from reaktor.socketio.handshake import handshake_of
 from reaktor.socketio.packet import ROOT
 from reaktor.web.scope import Receive, Scope, Send
@@ -49,7 +50,10 @@ class SocketIOServer:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI application."""
-        await self.engine(scope, receive, send)
+        if (reply := client_file_reply(scope)) is not None:
+            await reply.send(scope, send)
+        else:
+            await self.engine(scope, receive, send)
 
     async def run(self) -> None:
         """Heartbeats and timeouts, until cancelled; then all sessions are closed and the application has been told."""

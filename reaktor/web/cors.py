@@ -1,52 +1,17 @@
-"""Which other origins may call which paths, and the answer to a browser that asks first.
+"""CORS in Django: preflights are answered, and every answer says who may read it, errors included.
 
-Pages elsewhere authenticate by a token in a header, never by a cookie, so no answer allows credentials.
-Source: Fetch standard, "CORS protocol"; the seed contract, "REST" (any origin), for the paths that settings name.
+The policies (reaktor.web.cors_policy) come from settings.CORS.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils.cache import patch_vary_headers
 
-METHODS = "GET,HEAD,PUT,PATCH,POST,DELETE"
-EXPOSED = "Retry-After"
-MAX_AGE_S = 600
-
-
-@dataclass(frozen=True, slots=True)
-class CorsPolicy:
-    """Paths that begin with one of `paths` may be called from `origins`; `*` means any."""
-
-    paths: tuple[str, ...]
-    origins: tuple[str, ...]
-
-    def headers(self, origin: str) -> dict[str, str]:
-        """What an answer must say so that a page of that origin ("": none given) may read it."""
-        if "*" in self.origins:
-            return {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": EXPOSED}
-        if origin in self.origins:
-            return {"Access-Control-Allow-Origin": origin, "Access-Control-Expose-Headers": EXPOSED}
-        return {}
-
-    def preflight_headers(self, origin: str, wanted_headers: str) -> dict[str, str]:
-        """The same for a preflight: any method the server knows, and the headers that were asked for."""
-        headers = self.headers(origin)
-        if headers:
-            headers["Access-Control-Allow-Methods"] = METHODS
-            headers["Access-Control-Max-Age"] = str(MAX_AGE_S)
-            if wanted_headers:
-                headers["Access-Control-Allow-Headers"] = wanted_headers
-        return headers
-
-
-def policies_from(entries: Iterable[Mapping[str, tuple[str, ...]]]) -> list[CorsPolicy]:
-    """settings.CORS as policies; the first whose paths fit decides."""
-    return [CorsPolicy(tuple(entry["paths"]), tuple(entry["origins"])) for entry in entries]
+from reaktor.web.cors_policy import CorsPolicy, policy_for
 
 
 class CorsMiddleware:
@@ -54,10 +19,10 @@ class CorsMiddleware:
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
-        self.policies = policies_from(settings.CORS)
+        self.policies: Sequence[CorsPolicy] = settings.CORS
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        policy = next((each for each in self.policies if request.path.startswith(each.paths)), None)
+        policy = policy_for(request.path, self.policies)
         if policy is None:
             return self.get_response(request)
         origin = request.headers.get("Origin", "")
@@ -71,6 +36,6 @@ class CorsMiddleware:
             headers = policy.headers(origin)
         for name, value in headers.items():
             response[name] = value
-        if "*" not in policy.origins:
+        if policy.varies:
             patch_vary_headers(response, ["Origin"])
         return response

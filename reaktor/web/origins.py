@@ -7,16 +7,11 @@ Source: the native protocol, "Connecting".
 from __future__ import annotations
 
 from collections.abc import Sequence
-from urllib.parse import urlsplit
 
+from reaktor.hosts import is_allowed_origin
 from reaktor.web.scope import Scope, header
 
 
-def is_allowed_origin(scope: Scope, allowed: Sequence[str]) -> bool:
-    """`allowed`: exact origins (`https://chat.example`), or `*`. Empty: the origin's host must be the Host header's."""
-    origin = header(scope, b"origin")
-    if origin is None or "*" in allowed:
-        return True
-    if allowed:
-        return origin.rstrip("/") in {each.rstrip("/") for each in allowed}
-    return urlsplit(origin).netloc.lower() == (header(scope, b"host") or "").lower() != ""
+def may_connect(scope: Scope, allowed: Sequence[str]) -> bool:
+    """`allowed`: origins (`https://chat.example`), or `*`. Empty: the origin's host must be the Host header's."""
+    return is_allowed_origin(header(scope, b"origin"), allowed, header(scope, b"host"))

@@ -1,4 +1,4 @@
-"""Gives each request its id, says it in the answer, and writes the access log where one is wanted.
+"""Gives each request its id, says it and the date in the answer, and writes the access log where one is wanted.
 
 An ASGI application around the whole of reaktor.asgi. The id is the one that a trusted proxy sent as X-Request-ID
 (reaktor.cluster.daphne decides who is trusted, and leaves it in the scope), else a new one. Requests that are handed to
@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 from reaktor.observe.logcontext import REQUEST_ID, SESSION, new_request_id
 from reaktor.web.close_codes import NORMAL
+from reaktor.web.edge import NOSNIFF, date_header, has_header
 from reaktor.web.reply import Header
 from reaktor.web.scope import Receive, Send
 
@@ -45,7 +46,9 @@ class Requests:
             nonlocal outcome
             if message["type"] == "http.response.start":
                 outcome = message["status"]
-                message = {**message, "headers": [*_without_id(message.get("headers", ())), header]}
+                headers = [*_without_id(message.get("headers", ())), header]
+                missing = [each for each in (date_header(), NOSNIFF) if not has_header(headers, each[0])]
+                message = {**message, "headers": headers + missing}
             elif message["type"] == "websocket.accept":
                 outcome = "accepted"
             elif message["type"] == "websocket.close":

@@ -35,6 +35,7 @@ from reaktor.errors import (
     UnavailableError,
     UnknownOperationError,
 )
+from reaktor.web.cors_policy import is_under
 
 logger = logging.getLogger(__name__)
 
@@ -208,7 +209,7 @@ Handler = Callable[..., HttpResponse]
 class JsonHandlers:
     """Django's handler400/403/404/500, in JSON for all paths but those of pages for people.
 
-    `html`: path prefixes that keep Django's pages (the admin). `flat`: prefixes whose errors are flat.
+    `html`: path prefixes that keep Django's pages (the admin). `flat`: paths whose errors, and those below, are flat.
     """
 
     def __init__(self, *, html: tuple[str, ...], flat: tuple[str, ...]) -> None:
@@ -223,6 +224,6 @@ class JsonHandlers:
                 return page(request, *args, **kwargs)
             exc = args[0] if args else kwargs.get("exception")
             found = as_reaktor_error(exc)[0] if isinstance(exc, TooLargeError | RequestDataTooBig) else error()
-            return json_error(found, flat if request.path.startswith(self._flat) else nested)
+            return json_error(found, flat if is_under(request.path, self._flat) else nested)
 
         return handle

@@ -23,9 +23,10 @@ from django.urls import set_script_prefix
 
 from reaktor.errors import InvalidError, TooLargeError, UnavailableError
 from reaktor.observe.logcontext import run_in_context
+from reaktor.web.edge import Edge
 from reaktor.web.reply import Header, Reply
-from reaktor.web.rest import json_error
-from reaktor.web.scope import Receive, Scope, Send
+from reaktor.web.rest import flat, json_error, nested
+from reaktor.web.scope import Receive, Scope, Send, header
 
 logger = logging.getLogger(__name__)
 
@@ -74,15 +75,16 @@ def encoded_headers(response: HttpResponseBase) -> list[Header]:
 class ThreadedDjango:
     """Scopes of type http. `threads` requests run, `waiting` wait, the rest are refused.
 
-    `max_body_bytes` bounds what is read of a body; more is 413 without a look at it.
+    `max_body_bytes` bounds what is read of a body; more is 413 without a look at it. `edge`: what a refusal carries.
     """
 
-    def __init__(self, *, threads: int, waiting: int, max_body_bytes: int) -> None:
+    def __init__(self, *, threads: int, waiting: int, max_body_bytes: int, edge: Edge | None = None) -> None:
         self._answer: Callable[[Scope, bytes], Reply] = ThreadHandler().answer
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="rest")
         self._places = threads + waiting
         self._taken = 0
         self._max_body_bytes = max_body_bytes
+        self._edge = edge or Edge()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         body = await self._body(receive)
@@ -92,9 +94,10 @@ class ThreadedDjango:
 
     async def _run(self, scope: Scope, body: bytes) -> Reply:
         if len(body) > self._max_body_bytes:
-            return _refusal(TooLargeError(f"A request body has at most {self._max_body_bytes} bytes."))
+            return self._refusal(scope, TooLargeError(f"A request body has at most {self._max_body_bytes} bytes."))
         if self._taken >= self._places:
-            return _refusal(UnavailableError("Too many requests are waiting.", retry_after_s=RETRY_AFTER_S))
+            busy = UnavailableError("Too many requests are waiting.", retry_after_s=RETRY_AFTER_S)
+            return self._refusal(scope, busy)
         self._taken += 1
         future = asyncio.get_running_loop().run_in_executor(self._executor, run_in_context(self._answer, scope, body))
         future.add_done_callback(self._done)
@@ -117,11 +120,13 @@ class ThreadedDjango:
             if not message.get("more_body", False) or size > self._max_body_bytes:
                 return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
+    def _refusal(self, scope: Scope, error: TooLargeError | UnavailableError) -> Reply:
+        """Without Django, whose middleware would have added what every answer carries."""
+        path, origin = scope["path"], header(scope, b"origin") or ""
+        response: HttpResponse = json_error(error, flat if self._edge.has_flat_errors(path) else nested)
+        headers = encoded_headers(response) + self._edge.headers(path, origin)
+        return Reply(response.status_code, headers, response.content)
+
     def close(self) -> None:
         """For tests: end the threads as they become idle. Those of a server end with its process."""
         self._executor.shutdown(wait=False, cancel_futures=True)
-
-
-def _refusal(error: TooLargeError | UnavailableError) -> Reply:
-    response: HttpResponse = json_error(error)
-    return Reply(response.status_code, encoded_headers(response), response.content)

@@ -134,6 +134,14 @@ def test_an_account_may_be_renamed_but_nothing_else_of_it_changed() -> None:
     assert rest.patch("/api/v1/me", {"username": "x"})[0] == 400
 
 
+def test_renaming_oneself_does_not_list_the_names_that_exist() -> None:
+    """Each attempt counts, refused ones too: else 192 names a second could be asked for."""
+    register("bob")
+    rest = logged_in(register("ada"))
+    answers = [rest.patch("/api/v1/me", {"username": "bob"})[0] for _ in range(12)]
+    assert answers == [409] * 10 + [429] * 2
+
+
 def test_without_a_token_there_is_no_me() -> None:
     for method, path in (("GET", "me"), ("PATCH", "me"), ("POST", "me/password"), ("POST", "tokens/revoke-all")):
         status, body = Rest()(method, f"/api/v1/{path}", {})

@@ -57,3 +57,19 @@ async def test_a_token_that_ends_behind_the_handshake_begins_nothing(server: Liv
         await revoke_all(http, token)
         await poller.say("40")
         assert (await poller.heard())[0].startswith("44{")
+
+
+async def test_every_session_of_a_user_is_told_that_the_user_joined(server: LiveServer) -> None:
+    """A user with five sessions joined, and only one of the five was told `user : joined`."""
+    name, token = server.account()
+    async with httpx.AsyncClient(base_url=server.url, timeout=10) as http:
+        pollers = [await Poller.open(http, token) for _ in range(5)]
+        for poller in pollers:
+            await poller.say("40")
+            while not any("logged_in" in packet for packet in await poller.heard()):
+                pass
+        key = f"five-{name}"
+        answer = await http.post(f"/channels/{key}/join", headers={"Authorization": f"Bearer: {token}"})
+        assert answer.status_code == 200
+        for poller in pollers:
+            assert await poller.heard() == [f'42["user : joined",{{"username":"{name}","channel":"{key}"}}]']

@@ -44,7 +44,13 @@ hellos = st.builds(m.Hello, workers, st.lists(announced, max_size=3).map(tuple))
 commands: st.SearchStrategy[m.Command] = st.one_of(
     st.builds(m.Connect, infos, st.none() | session_ids),
     st.builds(m.Disconnect, session_ids, st.sampled_from(sessions.Ending), heads),
-    st.builds(m.Join, session_ids, channels, st.none() | st.integers(0, 2**53)),
+    st.builds(
+        m.Join,
+        session_ids,
+        channels,
+        st.none() | st.integers(0, 2**53),
+        st.lists(session_ids, max_size=3).map(tuple),
+    ),
     st.builds(m.Leave, session_ids, channels),
     st.builds(m.SetStatus, session_ids, statuses),
     hellos,
@@ -59,7 +65,7 @@ changes: st.SearchStrategy[m.Change] = st.one_of(
     st.builds(m.Connected, infos, keys, st.none() | session_ids, heads, statuses),
     st.builds(m.Lingering, session_ids, seconds),
     st.builds(m.Disconnected, session_ids, reasons, st.none() | codes, texts),
-    st.builds(m.Joined, session_ids, channels),
+    st.builds(m.Joined, session_ids, channels, st.lists(session_ids, max_size=3).map(tuple)),
     st.builds(m.Left, session_ids, channels, reasons, texts),
     st.builds(m.StatusChanged, session_ids, statuses),
 )

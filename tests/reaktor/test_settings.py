@@ -145,6 +145,77 @@ def test_a_public_url_that_is_none_is_refused(url: str) -> None:
         config_from({"PUBLIC_URL": url})
 
 
+@pytest.mark.parametrize("url", ["https://münch.example", "HTTPS://MÜNCH.Example/", "https://xn--mnch-0ra.example:443"])
+def test_hosts_and_origins_may_be_written_in_any_way(url: str) -> None:
+    """An international name in PUBLIC_URL refused every browser, and a slash behind an allowed origin kept it out."""
+    given = {"ALLOWED_HOSTS": url, "ALLOWED_ORIGINS": url, "CSRF_TRUSTED_ORIGINS": url, "SOCKETIO_ALLOWED_ORIGINS": url}
+    config = config_from({"PUBLIC_URL": url, **given})
+    host, origin = "xn--mnch-0ra.example", "https://xn--mnch-0ra.example"
+    assert (config.web.public_url, config.web.is_https) == (origin, True)
+    assert set(config.web.hosts) == {host}
+    assert set(config.web.origins) == set(config.web.csrf_origins) == set(config.engineio.allowed_origins) == {origin}
+
+
+def test_what_is_no_host_or_origin_is_told_instead_of_never_fitting() -> None:
+    """ALLOWED_ORIGINS=app.example was taken without a word, and kept that page out."""
+    with pytest.raises(ConfigError, match=r"ALLOWED_HOSTS: 'a@b' .*ALLOWED_ORIGINS: 'app.example' is not an origin"):
+        config_from({"ALLOWED_HOSTS": "a@b", "ALLOWED_ORIGINS": "app.example"})
+
+
+# Databases and Redis
+
+AWKWARD = "a#b?c%d+e=f:g&h i"
+
+
+def test_the_database_stays_in_the_data_directory_whatever_that_is_called(tmp_path: Path) -> None:
+    """With DATA_DIR=/srv/a#b the database was the file /srv/a, outside of it."""
+    show = "from django.conf import settings as s; print(s.DATABASES['default']['NAME'])"
+    data_dir = tmp_path / AWKWARD
+    assert (
+        finish(start("-c", show, settings="local", DATA_DIR=str(data_dir)))[1].strip() == f"{data_dir}/reaktor.sqlite3"
+    )
+
+
+@pytest.mark.parametrize("name", ["DATABASE_URL", "REDIS_URL"])
+def test_a_url_that_cannot_be_read_is_told_in_one_line_without_its_password(name: str, tmp_path: Path) -> None:
+    """A slash in a password was told as a port that is none: `se` of `se/cret`, in forty lines of traceback."""
+    scheme = "postgres" if name == "DATABASE_URL" else "redis"
+    code, said = finish(
+        start("manage.py", "check", DATA_DIR=str(tmp_path), **{**SANE, name: f"{scheme}://u:se/cret@h/x"})
+    )
+    assert (code, said.count("\n")) == (1, 1), said
+    assert name in said
+    assert "se" not in said.replace("settings", "").replace("user", ""), said
+
+
+@pytest.mark.parametrize(
+    ("env", "url"),
+    [
+        ({"REDIS_HOST": "::1"}, "redis://[::1]:6379/0"),
+        ({"REDIS_HOST": "Cache", "REDIS_PORT": "6380"}, "redis://cache:6380/0"),
+        ({"REDIS_PORT_6379_TCP_ADDR": "2001:db8::1"}, "redis://[2001:db8::1]:6379/0"),
+    ],
+)
+def test_a_redis_is_named_by_host_or_address(env: dict[str, str], url: str) -> None:
+    """REDIS_HOST=::1 made redis://::1:6379/0, which no client can read."""
+    assert config_from(env).redis_url == url
+
+
+def test_a_redis_host_that_is_none_is_told() -> None:
+    with pytest.raises(ConfigError, match=r"REDIS_HOST='redis:6379' is not a host"):
+        config_from({"REDIS_HOST": "redis:6379"})
+
+
+def test_counts_that_were_asked_for_hold_without_limits_too() -> None:
+    """LIMITS=off with MAX_SESSIONS_PER_USER=1 let ten sessions in."""
+    lifted = config_from({"LIMITS": "off"}).limits
+    assert (lifted.max_sessions_per_user, lifted.max_connections_per_address) == (1_000_000, None)
+    given = config_from({"LIMITS": "off", "MAX_SESSIONS_PER_USER": "1", "LIMIT_CONNECTIONS": "5"}).limits
+    assert (given.max_sessions_per_user, given.max_connections_per_address) == (1, 5)
+    usual = config_from({}).limits
+    assert (usual.max_sessions_per_user, usual.max_connections_per_address) == (10, 100)
+
+
 # Secrets
 
 

@@ -37,7 +37,9 @@ def _worker():
 
 
 def _who(scope):
-    return {"worker": _worker(), "pid": os.getpid(), "client": scope["client"], "scheme": scope["scheme"]}
+    named = {"client": scope["client"], "scheme": scope["scheme"], "path": scope["path"]}
+    host = dict(scope["headers"]).get(b"host", b"").decode()
+    return {"worker": _worker(), "pid": os.getpid(), "host": host, **named}
 
 
 async def _http(scope, receive, send):

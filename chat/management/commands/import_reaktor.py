@@ -14,7 +14,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from chat.moving.report import Report
 from chat.moving.seed_import import SeedImport
 from chat.moving.seed_source import SeedSource
-from reaktor.config.model import Config
+from reaktor.config.model import Config, ConfigError
+from reaktor.config.urls import REDIS_SCHEMES, normal_service_url
 from reaktor.db.exclusive import exclusive
 from reaktor.observe.progress import for_command
 
@@ -33,9 +34,9 @@ class Command(BaseCommand):
         config: Config = settings.REAKTOR
         report = Report()
         try:
-            source = SeedSource(options["redis"])
-        except ValueError as error:
-            raise CommandError(f"That is not the URL of a Redis: {error}", returncode=2) from error
+            source = SeedSource(normal_service_url(options["redis"], REDIS_SCHEMES))
+        except ConfigError as error:
+            raise CommandError(f"The URL of the Redis {error}.", returncode=2) from error
         try:
             with source, exclusive("import", config.data_dir) as is_ours:
                 if not is_ours:

@@ -43,7 +43,6 @@ from reaktor.process.bus import Bus
 from reaktor.process.layer import redis_layer
 
 MAX_PORT = 65_535
-UNLIMITED = 1_000_000
 FLUSH_S = 1.0
 RETENTION_FIRST_S = 60.0
 EXPIRY_INTERVAL_S = 86_400.0
@@ -71,7 +70,7 @@ class ClusterAuthority:
             self._bus,
             config.membership,
             epoch=int(time.time() * 1000),
-            max_sessions_per_user=limits.sessions_per_user if limits.enabled else UNLIMITED,
+            max_sessions_per_user=limits.max_sessions_per_user,
             max_channels_per_session=limits.channels_per_session,
             load_blocks=partial(self._database.read, BlockReader()),
         )

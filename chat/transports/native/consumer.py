@@ -47,7 +47,7 @@ from reaktor.errors import (
 from reaktor.observe.logcontext import SESSION, SESSION_CHARS
 from reaktor.web.close_codes import GOODBYES, LOST, NO_CODE
 from reaktor.web.frame_sink import FrameSink, sink_of
-from reaktor.web.origins import is_allowed_origin
+from reaktor.web.origins import may_connect
 
 logger = logging.getLogger(__name__)
 
@@ -157,7 +157,7 @@ class NativeConsumer(AsyncConsumer):
         if runtime is None or runtime.is_draining:
             raise _EndError(Bye(CloseCode.RESTARTING, retry_after_s=1.0))
         self.runtime = runtime
-        if not is_allowed_origin(self.scope, runtime.config.web.origins):
+        if not may_connect(self.scope, runtime.config.web.origins):
             raise _EndError(Bye(CloseCode.ORIGIN))
 
     async def _next_text(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import threading
 
 import orjson
 from django.http import HttpRequest, HttpResponse
@@ -11,10 +12,20 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 from drf_spectacular.generators import SchemaGenerator
 
+_making = threading.Lock()
+
+
+def document() -> tuple[bytes, str]:
+    """(the OpenAPI document as JSON, its ETag). Takes about a tenth of a second once; the views don't change.
+
+    By one thread at a time: drf-spectacular fails where two make the document at once.
+    """
+    with _making:
+        return _document()
+
 
 @functools.cache
-def document() -> tuple[bytes, str]:
-    """(the OpenAPI document as JSON, its ETag). Takes about a tenth of a second once; the views don't change."""
+def _document() -> tuple[bytes, str]:
     generator = SchemaGenerator()  # type: ignore[no-untyped-call]  # drf-spectacular types only its decorators
     found = generator.get_schema(request=None, public=True)  # type: ignore[no-untyped-call]  # the same
     body = orjson.dumps(found, option=orjson.OPT_NON_STR_KEYS)

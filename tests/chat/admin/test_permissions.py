@@ -127,3 +127,15 @@ def test_the_audit_log_is_added_to_and_nothing_else(mia: Client, boss: Client, a
         assert boss.post(path, {"reason": "other", "post": "yes"}).status_code == 403
     boss.post("/admin/chat/auditentry/", {"action": "delete_selected", "_selected_action": [entry.pk], "post": "yes"})
     assert AuditEntry.objects.filter(pk=entry.pk, reason="").exists()
+
+
+def test_the_admin_without_its_slash_leads_there(boss: Client) -> None:
+    """GET /admin was 404, to people who typed it."""
+    answer = boss.get("/admin?next=1")
+    assert (answer.status_code, answer["Location"]) == (302, "/admin/?next=1")
+
+
+@pytest.mark.parametrize("path", ["/admin/r/1/1/", "/admin/r/7/1/", "/admin/r/x/y/"])
+def test_there_are_no_pages_outside_of_the_admin_to_lead_to(boss: Client, path: str) -> None:
+    """Django's view for that answered 500 to ids of another kind."""
+    assert boss.get(path).status_code == 404

@@ -54,6 +54,16 @@ def test_a_session_is_told_of_its_own_joining_and_not_of_its_own_going() -> None
     )
 
 
+def test_all_sessions_that_enter_at_once_are_told_of_it() -> None:
+    """A user with five sessions joined, and only one of the five was told: the others entered after the word."""
+    replica = replica_at(connected("s1"), connected("s2"), connected("s3", worker=SECOND))
+    assert apply(replica, m.Joined(S1, LOBBY, (S2, SessionId("s3")))) == (
+        m.SessionEntered(S1, LOBBY),
+        m.SessionEntered(S2, LOBBY),
+        joined("ann"),
+    )
+
+
 def test_a_second_session_of_a_member_is_told_to_nobody() -> None:
     replica = replica_at(connected("s1"), m.Joined(S1, LOBBY), connected("s2", worker=SECOND))
     assert apply(replica, m.Joined(S2, LOBBY)) == ()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from chat.domain.ids import UserId, WorkerId
+from chat.domain.ids import SessionId, UserId, WorkerId
 from chat.domain.sessions import Ending, LeftReason, Status
 from chat.membership.keep import DEAD_PER_SLOT, DeadWorkers
 from chat.membership.protocol import (
@@ -171,6 +171,15 @@ def test_a_tick_costs_nothing_however_many_sessions_there_are() -> None:
     for _ in range(1_000):
         told.state.apply(Tick(), told.now)
     assert time.perf_counter() - started < 0.5
+
+
+def test_the_sessions_of_a_user_join_in_one_change_and_nobody_elses_with_them() -> None:
+    told = Told()
+    for session, user in (("s1", "ann"), ("s2", "ann"), ("s3", "bob")):
+        told.connect(session, user)
+    others = (S2, S2, SessionId("s3"), S1, SessionId("gone"))
+    assert told.accept(Join(S1, NEWS, 7, others)) == (Joined(S1, NEWS, (S2,)),)
+    assert told.accept(Join(S2, NEWS, 7, (S1,))) == ()
 
 
 # invariants(), on which the property tests rely

@@ -38,6 +38,11 @@ def post(user: UserRef, key: str, text: str = "hi") -> Result:
 # -- Private channels and invites ---------------------------------------------------------------------------------
 
 
+def invited(whom: UserRef, by: UserRef, key: ChannelKey) -> None:
+    """Make somebody a member of a private channel, as they want it themselves."""
+    services.invite_accept(user=whom, code=services.invite_create(user=by, key=key)["code"])
+
+
 def test_a_private_channel_has_a_random_key_and_does_not_exist_for_others(secret: ChannelKey, bob: UserRef) -> None:
     assert secret.startswith("prv-")
     assert len(secret) == 47
@@ -112,7 +117,7 @@ def test_invites_are_made_by_moderators_of_channels_that_are_not_open(
             services.invite_create(user=ann, key=secret, uses=uses)
     with pytest.raises(InvalidError):
         services.invite_create(user=ann, key=secret, expires_at=datetime.now(UTC))
-    services.role_set(user=ann, key=secret, username="bob", role="member")
+    invited(bob, ann, secret)
     with pytest.raises(ForbiddenError):
         services.invite_create(user=bob, key=secret)
 
@@ -120,13 +125,13 @@ def test_invites_are_made_by_moderators_of_channels_that_are_not_open(
 def test_leaving_a_private_channel_is_a_block_for_a_moment_and_the_last_one_archives_it(
     secret: ChannelKey, ann: UserRef, bob: UserRef
 ) -> None:
-    services.role_set(user=ann, key=secret, username="bob", role="member")
+    invited(bob, ann, secret)
     with pytest.raises(ConflictError):
         services.membership_leave(user=ann, key=secret)
     services.membership_leave(user=bob, key=secret)
     (block,) = blocks_in_force()
     assert (block.user_id, block.channel, block.code) == (bob.id, secret, "not_found")
-    services.role_set(user=ann, key=secret, username="bob", role="member")
+    invited(bob, ann, secret)
     assert blocks_in_force() == []
     services.membership_leave(user=bob, key=secret)
     services.membership_leave(user=ann, key=secret)
@@ -145,6 +150,15 @@ def test_belonging_to_an_open_channel_is_a_matter_of_asking(tea: ChannelKey, bob
 
 
 # -- Roles --------------------------------------------------------------------------------------------------------
+
+
+def test_a_role_puts_nobody_into_a_private_channel(secret: ChannelKey, ann: UserRef, bob: UserRef) -> None:
+    """An owner who changed a stranger's role had them in the private channel, unasked."""
+    with pytest.raises(ConflictError, match="invite"):
+        services.role_set(user=ann, key=secret, username="bob", role="moderator")
+    assert role_of(bob, secret) is None
+    invited(bob, ann, secret)
+    assert services.role_set(user=ann, key=secret, username="bob", role="moderator") is Role.MODERATOR
 
 
 def test_owners_give_and_take_roles(tea: ChannelKey, ann: UserRef, bob: UserRef) -> None:

@@ -13,6 +13,8 @@ import pytest
 
 from tests.support.ports import free_port, is_listening, wait_for
 
+ORIGINS = {"PUBLIC_URL": "https://chat.example", "ALLOWED_ORIGINS": "https://app.example"}
+
 
 @dataclass(frozen=True)
 class Served:
@@ -51,7 +53,7 @@ def served(directory: Path, **environment: str) -> Iterator[Served]:
 def server(tmp_path_factory) -> Iterator[Served]:
     """No bound on connections; header and body timeouts short enough to be waited for."""
     directory = tmp_path_factory.mktemp("server")
-    with served(directory, LIMITS="off", HEADER_TIMEOUT="1.5s", BODY_TIMEOUT="1.5s") as found:
+    with served(directory, LIMITS="off", HEADER_TIMEOUT="1.5s", BODY_TIMEOUT="1.5s", **ORIGINS) as found:
         yield found
 
 

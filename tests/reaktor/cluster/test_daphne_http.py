@@ -1,13 +1,18 @@
 """HTTP on our Daphne: bounded in size, time and number while bytes come in; answers in our own shape."""
 
 import contextlib
+import json
 import socket
 import struct
 import time
+from email.utils import parsedate_to_datetime
 
 import httpx
 import pytest
+from twisted.internet import endpoints
 
+from reaktor.cluster.daphne import quoted
+from reaktor.web.edge import SAFETY
 from tests.support.ports import wait_for
 
 
@@ -40,6 +45,12 @@ def rss(server):
 def chunks(size, piece=64 * 1024):
     for _ in range(size // piece):
         yield b"x" * piece
+
+
+def test_any_path_may_stand_in_an_endpoint_description():
+    """In a DATA_DIR with a colon or an equals sign no worker started: Twisted took the rest for an option."""
+    path = "/srv/a#b?c%d+e=f:g&h i\\j/worker.sock"
+    assert endpoints._parse(f"unix:{quoted(path)}:mode=600") == (["unix", path], {"mode": "600"})
 
 
 def test_a_body_within_the_limit_arrives_whole_however_it_is_sent(server):
@@ -82,8 +93,15 @@ def test_an_encoded_body_is_refused(server):
         b"GET / HTTP/1.1\r\nHost: x\r\nno colon\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
         b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
-        b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\n\r\n",
-        b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 20_000 + b"\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: identity\r\n\r\n",
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n",
+        b"GET / HTTP/1.0\r\nHost: x\r\nHost: y\r\n\r\n",
+        b"GET who HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET http://u@x/who HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET ftp://x/who HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"CONNECT x:443 HTTP/1.1\r\nHost: x\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: x\r\nBad name: 1\r\n\r\n",
         b"GET /\xff HTTP/1.1\r\nHost: x\r\n\r\n",
         b"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
@@ -97,6 +115,87 @@ def test_what_is_no_http_is_400_in_json_and_says_nothing_of_the_server(server, r
     assert b'"code": "invalid"' in body
     for leak in (b"Traceback", b"html", b"Server:", b"Daphne", b"Twisted"):
         assert leak.lower() not in answer.lower()
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "status"),
+    [
+        (b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\n\r\n", 414),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 20_000 + b"\r\n\r\n", 431),
+        (b"GET / HTTP/1.1\r\nHost: x\r\n" + b"X: a\r\n" * 600 + b"\r\n", 431),
+        (b"GET / HTTP/1.1\r\nHost: x\r\n" + (b"X: " + b"a" * 4_000 + b"\r\n") * 9 + b"\r\n", 431),
+    ],
+)
+def test_what_is_too_long_has_a_status_of_its_own(server, request_bytes, status):
+    with raw(server, request_bytes) as connection:
+        head, _, body = everything(connection).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 %d " % status)
+    assert b'"code": "too_large"' in body
+
+
+@pytest.mark.parametrize("target", [b"http://other.example/who?a=1", b"HTTP://other.example/who?a=1"])
+def test_a_target_in_absolute_form_is_taken_and_its_host_counts(server, target):
+    """RFC 9112, 3.2.2: a server takes it. Here it was a path that nobody serves."""
+    with raw(server, b"GET " + target + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n") as connection:
+        answer = everything(connection)
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    said = json.loads(answer[answer.index(b"{") : answer.rindex(b"}") + 1])
+    assert (said["path"], said["host"]) == ("/who", "other.example")
+    with raw(server, b"GET http://other.example?a=1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n") as connection:
+        assert b"HTTP/1.1 400 " not in everything(connection)
+
+
+def page_asks(path, origin, more=b""):
+    return b"POST %s HTTP/1.1\r\nHost: x\r\nOrigin: %s\r\n%s\r\n" % (path, origin, more)
+
+
+REFUSED = {
+    413: b"Content-Length: 999999999\r\n",
+    415: b"Content-Encoding: gzip\r\n",
+    400: b"Transfer-Encoding: gzip\r\n",
+    408: b"Content-Length: 5\r\n",
+}
+
+
+@pytest.mark.parametrize("status", REFUSED)
+@pytest.mark.parametrize(
+    ("path", "origin", "allowed", "credentials"),
+    [
+        (b"/channels/x/join", b"https://anybody.example", b"*", False),
+        (b"/Auth/Login", b"https://anybody.example", b"*", False),
+        (b"/api/v1/me", b"https://app.example", b"https://app.example", False),
+        (b"/api/v1/me", b"https://evil.example", None, False),
+        (b"/socket.io/?EIO=4", b"https://anybody.example", b"https://anybody.example", True),
+        (b"/who", b"https://app.example", None, False),
+    ],
+)
+def test_a_refusal_is_as_safe_dated_and_readable_as_any_other_answer(
+    server, status, path, origin, allowed, credentials
+):
+    """A page that sent too much saw a network error: the refusal did not say that the page may read it."""
+    with raw(server, page_asks(path, origin, REFUSED[status])) as connection:
+        head, _, body = everything(connection).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 %d " % status)
+    headers = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:])
+    assert parsedate_to_datetime(headers[b"date"].decode()).timestamp() == pytest.approx(time.time(), abs=30)
+    for name, value in SAFETY:
+        assert headers[name].lower() == value.lower()
+    assert b"strict-transport-security" in headers
+    assert headers.get(b"access-control-allow-origin") == allowed
+    assert (b"access-control-allow-credentials" in headers) is credentials
+    error = json.loads(body)["error"]
+    assert isinstance(error, str if path.lower().startswith((b"/auth", b"/channels")) else dict)
+
+
+def test_every_answer_has_a_date(server):
+    """A device whose clock is wrong could not find out (RFC 9110, 6.6.1), and took good tokens for old ones."""
+    for path in ("who", "fail", "silent", "nowhere"):
+        assert parsedate_to_datetime(httpx.get(f"{server.url}/{path}").headers["date"]).tzinfo is not None
+    upgrade = b"GET %s HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n%s\r\n"
+    with raw(server, upgrade % (b"/who", b"Sec-WebSocket-Version: 13\r\n")) as connection:
+        head = everything(connection).partition(b"\r\n\r\n")[0]
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert head.lower().count(b"\r\ndate: ") == 1
 
 
 @pytest.mark.parametrize("path", ["fail", "silent"])

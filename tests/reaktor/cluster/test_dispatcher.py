@@ -3,11 +3,13 @@
 import asyncio
 import contextlib
 import ipaddress
+import json
 import os
 import socket
 import struct
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import psutil
 import pytest
@@ -18,7 +20,8 @@ from reaktor.cluster.failures import ListenError
 from reaktor.cluster.handoff import SupervisorEnd, WorkerEnd
 from reaktor.cluster.packets import packet_pair
 from reaktor.cluster.policy import slot_for
-from reaktor.config.model import Cluster
+from reaktor.config.model import Cluster, Config
+from reaktor.web.edge import edge_of
 from tests.support.ports import free_port
 from tests.support.waiting import until
 
@@ -83,7 +86,7 @@ class Stage:
 @pytest.fixture
 async def stage(request):
     config = replace(CONFIG, port=free_port(), **getattr(request, "param", {}))
-    dispatcher = Dispatcher(config)
+    dispatcher = Dispatcher(config, edge_of(Config(Path("."))))
     dispatcher.set_slots([1, 2])
     dispatcher.listen()
     running = asyncio.create_task(dispatcher.run())
@@ -128,6 +131,17 @@ async def test_a_connection_that_waits_too_long_is_told_to_come_back(stage):
     assert head.startswith(b"HTTP/1.1 503 ")
     assert b"Retry-After: " in head
     assert b'"unavailable"' in body
+
+
+async def test_whoever_is_told_to_come_back_may_read_it_on_any_page_that_may_read_the_rest(stage):
+    """While no worker served, a page of another origin saw a network error instead of 503, and did not wait."""
+    answer = await stage.ask(data=b"POST /channels/x/join HTTP/1.1\r\nHost: x\r\nOrigin: https://a.example\r\n\r\n")
+    head, _, body = answer.partition(b"\r\n\r\n")
+    for said in (b"\r\nAccess-Control-Allow-Origin: *", b"\r\nDate: ", b"\r\nX-Content-Type-Options: nosniff"):
+        assert said in head
+    assert isinstance(json.loads(body)["error"], str)
+    answer = await stage.ask(data=b"GET /api/v1/me HTTP/1.1\r\nHost: x\r\nOrigin: https://a.example\r\n\r\n")
+    assert b"Access-Control-Allow-Origin" not in answer
 
 
 async def test_only_so_many_wait_and_the_next_is_refused_at_once(stage):

@@ -104,3 +104,15 @@ async def test_one_that_can_not_be_started_again_is_tried_until_it_can(embedded,
         assert embedded.pid is None
     await until(lambda: embedded.pid is not None)
     await module.wait_for_redis(embedded.url, 10)
+
+
+async def test_it_is_found_whatever_its_directory_is_called(tmp_path):
+    """In a DATA_DIR with a # the embedded Redis listened at one path, and everybody looked for it at another."""
+    directory = tmp_path / "a#b?c%d+e=f:g&h i"
+    directory.mkdir()
+    redis = module.EmbeddedRedis(directory / "redis.sock")
+    try:
+        await redis.start()
+        await module.wait_for_redis(redis.url, 5.0)
+    finally:
+        await redis.stop()

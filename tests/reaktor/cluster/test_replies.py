@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from http import HTTPStatus
 
 from reaktor.cluster.replies import error_bytes, error_reply
@@ -18,8 +19,16 @@ def test_an_error_says_how_long_its_body_is_and_when_to_come_back() -> None:
     }
 
 
+def test_the_seed_contract_has_a_sentence() -> None:
+    reply = error_reply(413, ErrorCode.TOO_LARGE, "Too much.", is_flat=True)
+    assert reply.body == b'{"error": "Too much.", "code": "too_large"}'
+
+
 def test_as_bytes_it_is_a_whole_answer_that_ends_the_connection() -> None:
-    assert error_bytes(HTTPStatus.SERVICE_UNAVAILABLE, ErrorCode.UNAVAILABLE, "Later.", 2) == (
+    answer = error_bytes(HTTPStatus.SERVICE_UNAVAILABLE, ErrorCode.UNAVAILABLE, "Later.", 2)
+    dated = re.compile(rb"\r\nDate: (\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT)")
+    assert len(dated.findall(answer)) == 1
+    assert dated.sub(b"", answer) == (
         b"HTTP/1.1 503 Service Unavailable\r\n"
         b"Content-Type: application/json\r\n"
         b"Content-Length: 73\r\n"

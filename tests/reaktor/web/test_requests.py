@@ -1,4 +1,4 @@
-"""The access log: a line for each request, whatever stands in its path."""
+"""What every answer gets: its date, and a line in the access log, whatever stands in the path."""
 
 from __future__ import annotations
 
@@ -32,3 +32,22 @@ async def test_a_path_can_not_forge_a_line(path: str, shown: str, caplog: pytest
     await Requests(answer, access_log=True)(scope, ignore, ignore)  # type: ignore[arg-type]  # nothing is received
     (line,) = caplog.messages
     assert line.startswith(f"192.0.2.1 GET {shown} 404 ")
+
+
+@pytest.mark.parametrize(
+    "own", [[], [(b"Date", b"Thu, 01 Jan 1970 00:00:00 GMT"), (b"X-Content-Type-Options", b"nosniff")]]
+)
+async def test_an_answer_has_one_date(own: list[tuple[bytes, bytes]]) -> None:
+    """No answer had one, so a device with a wrong clock took its good token for an old one."""
+    sent: list[dict[str, Any]] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def dated(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": own})
+
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": []}
+    await Requests(dated, access_log=False)(scope, send, send)  # type: ignore[arg-type]  # nothing is received
+    names = sorted(name.lower() for name, _ in sent[0]["headers"])
+    assert names == [b"date", b"x-content-type-options", b"x-request-id"]

@@ -63,7 +63,8 @@ class Asked:
 
     @property
     def code(self) -> str:
-        return str(orjson.loads(self.body)["error"]["code"])
+        said = orjson.loads(self.body)
+        return str(said["code"] if "code" in said else said["error"]["code"])
 
 
 @pytest.fixture

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import jsonschema
@@ -114,6 +116,19 @@ def test_it_is_served_as_json_and_not_sent_twice() -> None:
     again = Rest().send("GET", "/api/v1/schema", **{"If-None-Match": response["ETag"]})
     assert (again.status_code, again.content) == (304, b"")
     assert Rest().send("POST", "/api/v1/schema").status_code == 405
+
+
+def test_requests_that_come_at_once_all_get_the_document() -> None:
+    """Made by several threads at once it failed in most of them: the first parallel requests were 500."""
+    docs._document.cache_clear()
+    together = threading.Barrier(4)
+
+    def ask(_: int) -> tuple[bytes, str]:
+        together.wait(10)
+        return docs.document()
+
+    with ThreadPoolExecutor(4) as pool:
+        assert len(set(pool.map(ask, range(4)))) == 1
 
 
 def test_the_page_brings_nothing_from_elsewhere_and_nothing_inline() -> None:
