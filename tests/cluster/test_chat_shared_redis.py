@@ -27,8 +27,6 @@ from tests.support.verdict import crowd
 
 pytestmark = pytest.mark.cluster
 
-KEY_LIFETIME_S = 3.0
-
 
 @pytest.fixture(scope="module")
 def redis_server() -> Iterator[RedisServer]:

@@ -10,7 +10,7 @@ def make_identity(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("chat", "0002_first_rows")]
+    dependencies = [("chat", "0003_channel_name_folded")]
     operations = [
         migrations.CreateModel(
             name="ClusterIdentity",
