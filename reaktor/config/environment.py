@@ -31,6 +31,8 @@ from reaktor.config.variables import Reader, Variable
 
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 DEFAULT_PORTS = {"http": 80, "https": 443}
+DATABASE_SCHEMES = {"postgres", "postgresql", "psql", "pgsql", "sqlite"}
+DATABASE_URL_EXAMPLES = ("postgres://user:password@host:5432/name", "sqlite:////path/to/file")
 LOG_FORMATS = ("human", "json")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
@@ -185,16 +187,23 @@ class Environment(Reader):
                     unit="path",
                 )
             ).absolute(),
-            "database_url": self.text(
-                "DATABASE_URL",
-                "",
-                "The database: `postgres://user:password@host:5432/name`, or `sqlite:////path/to/file`.",
-                unit="URL",
-                shown="SQLite in DATA_DIR",
-                secret=True,
-            ),
+            "database_url": self.database_url(),
             "redis_url": self.redis_url(),
         }
+
+    def database_url(self) -> str:
+        url = self.text(
+            "DATABASE_URL",
+            "",
+            "The database: `postgres://user:password@host:5432/name`, or `sqlite:////path/to/file`.",
+            unit="URL",
+            shown="SQLite in DATA_DIR",
+            secret=True,
+        )
+        if url and not _is_database_url(url):
+            # Not shown: it may hold a password.
+            self.problems.append(f"DATABASE_URL is not a URL such as {' or '.join(DATABASE_URL_EXAMPLES)}")
+        return url
 
     def redis_url(self) -> str | None:
         """REDIS_URL, else the names that the replaced server read: REDIS_HOST/PORT, REDIS_PORT_6379_TCP_ADDR/_PORT."""
@@ -241,10 +250,19 @@ class Environment(Reader):
             bind=self.text(
                 "BIND",
                 default.bind,
-                "The address to listen on; `::` for IPv6 and IPv4, several separated by commas.",
+                "The address to listen on; `::` for IPv6 and IPv4, several separated by commas. With the local "
+                "settings, which `make run` has, the default is `127.0.0.1`: this machine alone.",
                 unit="address",
             ),
-            port=self.number("PORT", default.port, "The port to listen on.", unit="port", maximum=65_535),
+            port=self.number(
+                "PORT",
+                default.port,
+                "The port to listen on. Commands that ask a running server find it without PORT if it is the only "
+                "one in DATA_DIR.",
+                unit="port",
+                maximum=65_535,
+            ),
+            is_port_given=bool(self.env.get("PORT", "").strip()),
             workers=self.number(
                 "WORKERS",
                 max((os.cpu_count() or 2) - 1, 1),
@@ -555,3 +573,15 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+def _is_database_url(url: str) -> bool:
+    """Whether it names a database of a kind that the server can work with; a password may have any characters."""
+    scheme, mark, rest = url.partition("://")
+    if not mark or scheme not in DATABASE_SCHEMES:
+        return False
+    if scheme == "sqlite":
+        return len(rest) > 1
+    place, _, name = rest.rpartition("@")[2].partition("/")
+    port = place.rpartition("]")[2].partition(":")[2]
+    return bool(name) and (not port or port.isdigit()) and place.count("[") == place.count("]")
