@@ -135,9 +135,10 @@ def become_administrator(reader: Reader, name: str) -> None:
             said += os.read(terminal, 1024)
         said = b""
         os.write(terminal, f"{answer}\n".encode())
+    # It still writes there.
+    assert process.wait(30) == 0
     os.close(theirs)
     os.close(terminal)
-    assert process.wait(30) == 0
 
 
 @pytest.mark.cluster

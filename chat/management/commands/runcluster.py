@@ -31,6 +31,7 @@ from chat.management.greeting import next_steps
 from chat.membership.authority import Authority
 from chat.membership.rival import is_anyone_serving
 from chat.selectors import BlockReader, cluster_id
+from chat.services import history_settle
 from reaktor.cluster import supervisor
 from reaktor.cluster.authority_key import ONE_SERVER, AuthorityKey
 from reaktor.cluster.chores import Chore
@@ -247,9 +248,14 @@ class Command(BaseCommand):
         else:
             self.check_migrations()
 
+    def _settle_history(self) -> None:
+        if history_settle():
+            self._say("This database is a restored copy: a new history begins, and clients read everything anew.")
+
     def _greet(self, config: Config) -> Callable[[str], None]:
         """What to do with the line that says that the server serves."""
         try:
+            self._settle_history()
             has_administrator = User.objects.filter(is_superuser=True, is_active=True).exists()
         except DatabaseError as error:
             raise StartupError("The database has not the tables of this version: run manage.py prepare.") from error
