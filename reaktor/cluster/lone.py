@@ -16,6 +16,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+from reaktor import __version__
 from reaktor.cluster import authority_lock
 from reaktor.cluster.composition import raise_descriptor_limit
 from reaktor.cluster.control import Control
@@ -97,7 +98,8 @@ class _Life:
 
     def _status(self) -> dict[str, Any]:
         found = gather_alone(self._runtime)
-        return {"pid": os.getpid(), "port": self._lone.config.cluster.port, **found, "redis": {"embedded": None}}
+        own = {"version": __version__, "pid": os.getpid(), "port": self._lone.config.cluster.port}
+        return {**own, **found, "redis": {"embedded": None}}
 
     # Signals
 
