@@ -3,25 +3,18 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8000
-# Binary packages first: for some systems only an older release of a package has one, and a newer one wants a compiler.
-PIP_INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --prefer-binary
-CHECK_PYTHON = $(PYTHON) -c 'import sys; sys.version_info < (3, 11) and sys.exit("Reaktor needs Python 3.11 or later: name one, as in make run PYTHON=python3.11")'
 
-.PHONY: help install install-dev run dev test test-fast coverage explore lint format bench chaos conformance-server clean
+.PHONY: help install install-dev run admin dev test test-fast coverage explore lint format bench chaos conformance-server clean
 
 help:  ## say what there is
 	@awk -F ':.*## *' '/^[a-z-]+:.*##/ { printf "%-22s%s\n", $$1, $$2 }' Makefile
 
 $(VENV)/.installed: requirements.txt
-	@$(CHECK_PYTHON)
-	$(PYTHON) -m venv $(VENV)
-	$(PIP_INSTALL) -r requirements.txt
+	@scripts/install $(PYTHON) $(VENV) requirements.txt
 	@touch $@
 
 $(VENV)/.installed-dev: requirements.txt requirements-dev.txt
-	@$(CHECK_PYTHON)
-	$(PYTHON) -m venv $(VENV)
-	$(PIP_INSTALL) -r requirements-dev.txt
+	@scripts/install $(PYTHON) $(VENV) requirements-dev.txt
 	@touch $@ $(VENV)/.installed
 
 install: $(VENV)/.installed  ## the virtual environment with what the server needs
@@ -30,8 +23,11 @@ install-dev: $(VENV)/.installed-dev  ## the same with what tests and checks need
 	@scripts/test-requirements $(BIN)/python
 
 run: install  ## install, migrate, serve (PORT, WORKERS, REDIS_URL, DATABASE_URL, DATA_DIR)
+	@exec $(BIN)/python manage.py runcluster --migrate
+
+admin: install  ## make an administrator, also while the server runs
 	@$(BIN)/python manage.py migrate --verbosity 0
-	@exec $(BIN)/python manage.py runcluster
+	@$(BIN)/python manage.py createsuperuser
 
 dev: install  ## one process with autoreload, for development
 	@$(BIN)/python manage.py migrate --verbosity 0

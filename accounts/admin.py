@@ -152,7 +152,8 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]  # the same
 
     @admin.action(description="Remove the second factor (it was lost)", permissions=["change"])
     def remove_second_factor(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
-        self._each(request, queryset, second_factor.remove, "without a second factor now")
+        by = cast(User, request.user)
+        self._each(request, queryset, lambda user: second_factor.remove(user, by=by), "without a second factor now")
 
     def _each(self, request: HttpRequest, users: QuerySet[User], service: Callable[[User], object], done: str) -> None:
         """Staff may not act on superusers."""

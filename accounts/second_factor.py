@@ -16,6 +16,7 @@ from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts.models import User
+from accounts.signals import second_factor_removed
 from reaktor.errors import NotAuthenticatedError
 
 if TYPE_CHECKING:
@@ -101,8 +102,11 @@ def recovery_codes_make(user: User) -> list[str]:
     return codes
 
 
-def remove(user: User) -> None:
-    """The user has no second factor any more: it was lost, or they don't want it."""
+def remove(user: User, *, by: User) -> None:
+    """The user has no second factor any more: it was lost, or they don't want it. Without one nothing happens."""
     with transaction.atomic():
+        was_set_up = is_set_up(user)
         TOTPDevice.objects.filter(user=user).delete()
         StaticDevice.objects.filter(user=user).delete()
+        if was_set_up:
+            second_factor_removed.send(User, user=user, by=by)

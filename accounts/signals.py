@@ -5,5 +5,8 @@ from django.dispatch import Signal
 user_registered = Signal()
 """Sent with `user` inside the transaction that stores a new account: what belongs to it is stored with it."""
 
+second_factor_removed = Signal()
+"""Sent with `user` and `by` (whoever did it), in the transaction in which the second factor goes."""
+
 user_deleted = Signal()
 """Sent with `user`, nameless already, in the transaction that deletes an account: what belongs to it goes with it."""

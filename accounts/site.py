@@ -99,7 +99,7 @@ class StaffSite(AdminSite):
             context["codes"] = second_factor.recovery_codes_make(user)
             self._pass(request, user)
         elif action == "remove" and not context["is_required"]:
-            second_factor.remove(user)
+            second_factor.remove(user, by=user)
             return HttpResponseRedirect(reverse("admin:second_factor"))
         context["is_set_up"] = second_factor.is_set_up(user)
         if not context["is_set_up"]:

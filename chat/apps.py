@@ -21,7 +21,7 @@ class ChatConfig(AppConfig):
     def ready(self) -> None:
         from django.conf import settings
 
-        from accounts.signals import user_deleted, user_registered
+        from accounts.signals import second_factor_removed, user_deleted, user_registered
         from chat import checks  # noqa: F401  registers the system checks
         from chat.posting.textrules import CurrentTextRules
         from reaktor.db import patience
@@ -31,6 +31,7 @@ class ChatConfig(AppConfig):
         patience.take_time()  # asgi and the supervisor, which serve, say so after this
         self.text_rules = CurrentTextRules(self.config.limits)
         user_registered.connect(_start_account, dispatch_uid="chat.start_account")
+        second_factor_removed.connect(_note_removed_factor, dispatch_uid="chat.note_removed_factor")
         user_deleted.connect(self._end_account, dispatch_uid="chat.end_account")
 
     @property
@@ -52,3 +53,12 @@ def _start_account(sender: Any, user: User, **kwargs: Any) -> None:
     from chat.services import memberships_ensure
 
     memberships_ensure(user_id=UserId(str(user.pk)))
+
+
+def _note_removed_factor(sender: Any, user: User, by: User, **kwargs: Any) -> None:
+    """In the transaction that removes it: from then on a password alone opens the admin."""
+    from chat.models import AuditAction
+    from chat.selectors import user_ref
+    from chat.services import audit_add
+
+    audit_add(user_ref(by), AuditAction.SECOND_FACTOR_REMOVE, user_ref(user))

@@ -28,17 +28,17 @@ from chat.domain.ids import UserRef
 from chat.domain.policies import Resolution, SanctionKind
 from chat.domain.rules import REASON_CHARS
 from chat.models import Report
-from chat.selectors.workplace import report_cards
+from chat.selectors.workplace import first_of_each_message, report_cards
 
 PER_PAGE = 15
 ONE_CLICK = (
-    ("mute", str(HOUR_S), "Mute 1 hour"),
-    ("mute", str(DAY_S), "Mute 1 day"),
-    ("ban", str(DAY_S), "Ban 1 day"),
-    ("ban", str(WEEK_S), "Ban 1 week"),
-    ("ban", FOR_GOOD, "Ban for good"),
+    ("mute", str(HOUR_S), "Delete, mute 1 hour"),
+    ("mute", str(DAY_S), "Delete, mute 1 day"),
+    ("ban", str(DAY_S), "Delete, ban 1 day"),
+    ("ban", str(WEEK_S), "Delete, ban 1 week"),
+    ("ban", FOR_GOOD, "Delete, ban for good"),
 )
-"""Each also deletes the message."""
+"""Each also deletes the message, and says so."""
 
 
 class SanctionForm(DeedForm):
@@ -129,6 +129,15 @@ class ReportList(ChangeList):
                 return [F("resolved_at").desc(nulls_first=True), "id"]
             case _:
                 return ["id"]
+
+    def get_queryset(self, request: HttpRequest, *args: Any, **kwargs: Any) -> QuerySet[Any]:
+        """One card for a message, with all its reports; whoever searches looks for a certain one."""
+        found: QuerySet[Any] = super().get_queryset(request, *args, **kwargs)
+        if self.query:
+            return found
+        source = self.params.get("source")
+        among = Report.objects.all() if source is None else Report.objects.filter(reporter__isnull=source == "words")
+        return first_of_each_message(found, among)
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)

@@ -155,10 +155,14 @@ class Mention(models.Model):
 
 
 class History(models.Model):
-    """One row: the epoch of this database. A restored backup gets a new one, and clients drop their cursors."""
+    """One row: the epoch of this database. A restored backup gets a new one, and clients drop their cursors.
+
+    `home`: which database has served it last (reaktor.db.identity). In another one, this is a restored copy.
+    """
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
     epoch = models.UUIDField(default=uuid.uuid4)
+    home = models.CharField(max_length=100, null=True)
 
     class Meta:
         verbose_name_plural = "histories"

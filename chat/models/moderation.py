@@ -205,6 +205,7 @@ class AuditAction(StrEnum):
     LOG_OUT = "log_out"
     ACCOUNT_DELETE = "account.delete"
     ACCOUNT_RIGHTS = "account.rights"
+    SECOND_FACTOR_REMOVE = "second_factor.remove"
     RETENTION = "retention"
     WORD_ADD = "word.add"
     WORD_REMOVE = "word.remove"

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from django.db.models import Case, Count, IntegerField, Q, QuerySet, Value, When
+from django.db.models import Case, Count, Exists, IntegerField, OuterRef, Q, QuerySet, Value, When
 
 from accounts.models import User
 from chat.domain.policies import ChannelKind, Resolution, Role
@@ -56,8 +56,8 @@ class ReportCard:
 
     report: Report
     context: list[Message]
-    others: int = 0
-    """Open reports of the same message, this one not counted."""
+    others: list[Report] = field(default_factory=list)
+    """Further reports of the same message that are decided with this one, or were."""
     record: dict[str, int] = field(default_factory=dict)
     """Of the author: sanctions ever, reports that were found right."""
 
@@ -123,18 +123,34 @@ def report_cards(reports: Sequence[Report], *, with_direct: bool) -> list[Report
     sanctions = _counted(Sanction.objects.filter(user_id__in=authors), "user_id")
     upheld = Report.objects.filter(author_id__in=authors).exclude(resolution__in=("", Resolution.DISMISSED.value))
     found_right = _counted(upheld, "author_id")
-    open_ones = _counted(
-        Report.objects.filter(message_id__in={report.message_id for report in reports}, resolved_at=None), "message_id"
-    )
+    same = Report.objects.filter(message_id__in={report.message_id for report in reports}).select_related("reporter")
+    together = list(same.order_by("id"))
     return [
         ReportCard(
             report=report,
             context=[message for message in nearby if _is_near(message, report)],
-            others=max(open_ones.get(report.message_id, 0) - (report.resolved_at is None), 0),
+            others=[other for other in together if other.pk != report.pk and _is_decided_with(other, report)],
             record={"sanctions": sanctions.get(report.author_id, 0), "upheld": found_right.get(report.author_id, 0)},
         )
         for report in reports
     ]
+
+
+def open_messages_count() -> int:
+    """How many messages wait for a decision, however many reported each."""
+    return Report.objects.filter(resolved_at=None).aggregate(count=Count("message_id", distinct=True))["count"] or 0
+
+
+def first_of_each_message(found: QuerySet[Report], among: QuerySet[Report]) -> QuerySet[Report]:
+    """Of the reports of `among` that are decided together only the first."""
+    earlier = among.filter(message_id=OuterRef("message_id"), id__lt=OuterRef("id"))
+    still_open = Q(resolved_at=None) & Exists(earlier.filter(resolved_at=None))
+    decided = Exists(earlier.filter(resolved_at=OuterRef("resolved_at")))
+    return found.exclude(still_open).exclude(decided)
+
+
+def _is_decided_with(other: Report, report: Report) -> bool:
+    return (other.message_id, other.resolved_at) == (report.message_id, report.resolved_at)
 
 
 def _is_near(message: Message, report: Report) -> bool:

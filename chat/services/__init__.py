@@ -8,6 +8,7 @@ from chat.services.audit import audit_add
 from chat.services.channels import channel_archive, channel_create, channel_ensure, channel_update
 from chat.services.cluster import cluster_rename
 from chat.services.direct import direct_find, direct_open, user_block, user_unblock
+from chat.services.history import history_begin, history_settle
 from chat.services.invites import invite_accept, invite_create, invite_revoke
 from chat.services.logouts import log_out_everywhere
 from chat.services.memberships import membership_join, membership_leave, memberships_ensure, read_mark
@@ -27,6 +28,8 @@ __all__ = [
     "cluster_rename",
     "direct_find",
     "direct_open",
+    "history_begin",
+    "history_settle",
     "invite_accept",
     "invite_create",
     "invite_revoke",

@@ -5,6 +5,7 @@ Who may is the access that chat.selectors reads; live sessions are told through 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,20 +18,27 @@ from chat.domain.ids import ChannelKey, UserRef
 from chat.domain.policies import MAX_SLOW_MODE_S, ChannelKind, Role
 from chat.domain.scripts import folded
 from chat.models import AuditAction, Channel, ChannelMembership, random_channel_key
+from chat.posting.textrules import CurrentTextRules
 from chat.selectors import ChannelAccess, channel_access, channel_data
 from chat.services.audit import audit_add
-from reaktor.errors import ConflictError, InvalidError
+from reaktor.errors import ConflictError, ForbiddenError, InvalidError
 from reaktor.times import timestamp
 
 MADE_BY_HAND = (ChannelKind.PUBLIC.value, ChannelKind.UNLISTED.value, ChannelKind.PRIVATE.value)
 
 
 def channel_create(
-    *, user: UserRef, name: str, kind: str = "public", topic: str = "", key: str | None = None
+    *,
+    user: UserRef,
+    name: str,
+    kind: str = "public",
+    topic: str = "",
+    key: str | None = None,
+    text_rules: CurrentTextRules | None = None,
 ) -> ChannelAccess:
     """A new channel, its creator the owner. `key` None: a random one; a private channel's always is.
 
-    Raises InvalidError, ConflictError (the key is taken).
+    Raises InvalidError, ConflictError (the key is taken), ForbiddenError (a word that is not allowed).
     """
     if kind not in MADE_BY_HAND:
         raise InvalidError("A channel is public, unlisted or private.", fields={"kind": ", ".join(MADE_BY_HAND)})
@@ -39,6 +47,7 @@ def channel_create(
     else:
         chosen = rules.check_channel_key(key) if key is not None else ChannelKey(random_channel_key())
     fields = {"name": rules.check_channel_name(name), "topic": rules.check_topic(topic), "kind": kind}
+    _check_words(user, [fields["name"], fields["topic"], key or ""], text_rules)
     try:
         with transaction.atomic():
             channel = Channel.objects.create(key=chosen, created_by_id=user.id, **fields)
@@ -51,12 +60,16 @@ def channel_create(
     return found
 
 
-def channel_ensure(*, user: UserRef, key: str) -> tuple[ChannelAccess, bool]:
+def channel_ensure(
+    *, user: UserRef, key: str, text_rules: CurrentTextRules | None = None
+) -> tuple[ChannelAccess, bool]:
     """The channel with this key, made unlisted when there is none (the seed contract's join); and whether it was made.
 
     Raises InvalidError for keys that nobody may choose.
     """
     chosen = rules.check_channel_key(key)
+    if not Channel.objects.filter(key=chosen).exists():
+        _check_words(user, [chosen], text_rules)
     with transaction.atomic():
         _, is_new = Channel.objects.get_or_create(
             key=chosen, defaults={"name": chosen, "kind": ChannelKind.UNLISTED.value, "created_by_id": user.id}
@@ -72,6 +85,7 @@ def channel_update(
     topic: str | None = None,
     slow_mode_s: int | None = None,
     is_frozen: bool | None = None,
+    text_rules: CurrentTextRules | None = None,
 ) -> ChannelAccess:
     """Another name or topic, by an owner; slow mode, freezing and thawing, by a moderator. What is so already is no
     change: nobody is told, nothing is noted. Raises InvalidError, ForbiddenError.
@@ -86,6 +100,7 @@ def channel_update(
         wanted["name"] = rules.check_channel_name(name)
     if topic is not None:
         wanted["topic"] = rules.check_topic(topic)
+    _check_words(user, [wanted[field] for field in ("name", "topic") if field in wanted], text_rules)
     if slow_mode_s is not None:
         if not 0 <= slow_mode_s <= MAX_SLOW_MODE_S:
             raise InvalidError("Slow mode is at most 6 hours.", fields={"slow_mode_s": f"0 to {MAX_SLOW_MODE_S}"})
@@ -103,6 +118,15 @@ def channel_update(
             found = channel_access(user=user, key=found.channel.key, to_moderate=True)
             _tell_about(found, EventType.CHANNEL_UPDATED)
     return found
+
+
+def _check_words(user: UserRef, texts: Iterable[str], text_rules: CurrentTextRules | None) -> None:
+    """Names and topics are read by more people than any message. Staff may write what they like."""
+    if text_rules is None or user.is_staff:
+        return
+    words = text_rules.current().words
+    if any(words.rejects(text) for text in texts):
+        raise ForbiddenError("That has words that are not allowed here.")
 
 
 def _shown(changes: dict[str, Any]) -> dict[str, Any]:

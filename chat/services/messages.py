@@ -183,7 +183,8 @@ def _message_change(
     wanted = parse_message_id(message_id)
     with transaction.atomic():
         found = channel_access(user=user, key=ChannelKey(key), to_moderate=refusal is None)
-        if found.access.is_archived:
+        if found.access.is_archived and (refusal is not None or not found.access.can_moderate):
+            # What nobody may read any more has to go from there, too.
             raise ArchivedError
         channel = channels_lock([found.channel.key])[0]
         if refusal is not None:

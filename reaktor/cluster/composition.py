@@ -17,8 +17,9 @@ from typing import Any, Protocol
 from reaktor import __version__
 from reaktor.cluster import authority_lock
 from reaktor.cluster.control import Control
-from reaktor.cluster.dispatcher import Dispatcher, address_of
+from reaktor.cluster.dispatcher import Dispatcher
 from reaktor.cluster.failures import ClusterError
+from reaktor.cluster.greeting import greeting
 from reaktor.cluster.redis import REACH_S, EmbeddedRedis, wait_for_redis
 from reaktor.cluster.rundir import RunDir
 from reaktor.cluster.signals import Signals
@@ -26,6 +27,7 @@ from reaktor.cluster.status import gather
 from reaktor.cluster.supervisor import Supervisor
 from reaktor.config.model import Config
 from reaktor.web.edge import edge_of
+from reaktor.wording import counted
 
 logger = logging.getLogger(__name__)
 
@@ -119,9 +121,9 @@ class Cluster:
 
     def _greeting(self, redis: EmbeddedRedis | None) -> str:
         cluster = self.config.cluster
-        workers = f"{cluster.workers} worker" + ("s" if cluster.workers != 1 else "")
+        workers = counted(cluster.workers, "worker")
         bus = "Redis of REDIS_URL" if redis is None else "embedded Redis"
-        return f"Reaktor is listening on {address_of(cluster.bind, cluster.port)} ({workers}, {bus})"
+        return greeting(self.config, f"{workers}, {bus}")
 
 
 def worker_environment(config: Config, redis_url: str | None, base: Mapping[str, str]) -> dict[str, str]:

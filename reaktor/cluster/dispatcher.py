@@ -56,10 +56,10 @@ def open_listeners(bind: str, port: int, backlog: int) -> list[socket.socket]:
     return opened
 
 
-def address_of(bind: str, port: int) -> str:
-    """Where a browser on this machine finds what listens there."""
-    host = "127.0.0.1" if bind in ("0.0.0.0", "::", "") else bind.split(",")[0]  # noqa: S104
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
+def check_port(config: Cluster) -> None:
+    """Whether it can be listened on, for whoever has long things to do before. Raises ListenError."""
+    for listener in open_listeners(config.bind, config.port, 1):
+        listener.close()
 
 
 class Dispatcher:

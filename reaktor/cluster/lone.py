@@ -16,11 +16,13 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+from reaktor import __version__
 from reaktor.cluster import authority_lock
 from reaktor.cluster.composition import raise_descriptor_limit
 from reaktor.cluster.control import Control
-from reaktor.cluster.dispatcher import address_of, open_listeners
+from reaktor.cluster.dispatcher import open_listeners
 from reaktor.cluster.failures import ONE_PROCESS, SupervisorError
+from reaktor.cluster.greeting import greeting
 from reaktor.cluster.rundir import RunDir
 from reaktor.cluster.serving import Serving, leave
 from reaktor.cluster.signals import Signals
@@ -91,15 +93,13 @@ class _Life:
     def _on_ready(self) -> None:
         for listener in self._listeners:
             self._server.accept_from(listener)
-        cluster = self._lone.config.cluster
-        self._lone.say(
-            f"Reaktor is listening on {address_of(cluster.bind, cluster.port)} (one process, as there is no Redis: "
-            "everything works; for several workers install redis-server)"
-        )
+        why = "one process, as there is no Redis: everything works; for several workers install redis-server"
+        self._lone.say(greeting(self._lone.config, why))
 
     def _status(self) -> dict[str, Any]:
         found = gather_alone(self._runtime)
-        return {"pid": os.getpid(), "port": self._lone.config.cluster.port, **found, "redis": {"embedded": None}}
+        own = {"version": __version__, "pid": os.getpid(), "port": self._lone.config.cluster.port}
+        return {**own, **found, "redis": {"embedded": None}}
 
     # Signals
 

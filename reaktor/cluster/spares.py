@@ -25,11 +25,23 @@ class Spares:
         self._wanted = wanted
         self._spawn = spawn
         self._next_at = 0.0
+        self._last_end = ""
         self.workers: list[WorkerProcess] = []
 
     @property
     def _usable(self) -> list[WorkerProcess]:
         return [worker for worker in self.workers if worker.state in (WorkerState.STARTING, WorkerState.SPARE)]
+
+    def missing(self, *, is_allowed: bool) -> str:
+        """Why there are fewer than wanted; empty when there are not. `is_allowed`: one may be started now."""
+        if len(self._usable) >= self._wanted:
+            return ""
+        if self._last_end:
+            wait_s = max(self._next_at - time.monotonic(), 0)
+            return f"the last one {self._last_end}; the next is started in {wait_s:.0f} s"
+        if not is_allowed:
+            return "one is started when every slot serves and no reload is running"
+        return "one is started in a moment"
 
     def take(self) -> WorkerProcess | None:
         """One for a slot, the one that is furthest; None when there is none."""
@@ -42,6 +54,7 @@ class Spares:
     def keep(self) -> None:
         """Start one if one is missing; called now and then while every slot serves."""
         if len(self._usable) < self._wanted and time.monotonic() >= self._next_at:
+            self._last_end = ""
             self.workers.append(self._spawn())
 
     def leave_room(self) -> None:
@@ -54,6 +67,7 @@ class Spares:
         if worker.reason != NOT_NEEDED:
             logger.warning("the spare worker (%s) is gone: it %s", worker.pid, worker.epitaph())
             self._next_at = time.monotonic() + RETRY_S
+            self._last_end = worker.epitaph()
 
     def dismiss(self) -> None:
         """End them all: what they have imported is old now."""

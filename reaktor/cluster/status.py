@@ -40,6 +40,7 @@ def gather(supervisor: Supervisor, authority: Mapping[str, Any], connections: Ma
         "workers_wanted": len(supervisor.slots.wanted),
         "workers": [_worker(worker, authority) for worker in workers],
         "spares": [_process(worker) for worker in supervisor.spares.workers],
+        "spare_missing": supervisor.missing_spare,
         "slots_given_up": {slot.number: slot.gave_up for slot in supervisor.slots if slot.gave_up},
         "connections": dict(connections),
         "authority": dict(authority),
@@ -48,7 +49,7 @@ def gather(supervisor: Supervisor, authority: Mapping[str, Any], connections: Ma
 
 def gather_alone(runtime: LoneRuntime | None) -> dict[str, Any]:
     """The same of a server that is one process, this one. None: nothing runs in it yet."""
-    found = {"role": "one process", "spares": [], "slots_given_up": {}, "connections": {}}
+    found = {"role": "one process", "spares": [], "spare_missing": "", "slots_given_up": {}, "connections": {}}
     if runtime is None:
         return {**found, "state": "starting", "workers_wanted": 1, "workers": [], "authority": {}}
     said = runtime.status()
@@ -105,6 +106,8 @@ def as_table(status: Mapping[str, Any]) -> str:
     lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
     for slot, reason in status["slots_given_up"].items():
         lines.append(f"slot {slot} is out of service: its worker {reason}")
+    if reason := status.get("spare_missing"):
+        lines.append(f"a spare is missing: {reason}")
     lines.append("")
     lines.append(_authority_line(status["authority"]))
     if connections := status["connections"]:

@@ -201,8 +201,18 @@ class Supervisor:
         for slot in self.slots:
             if slot.restart_at is not None and slot.restart_at <= now and not self.is_stopping:
                 slot.current = self._start(slot)
-        if self.has_served and not self._reload.is_running and not self.is_stopping and self.slots.is_everyone_serving:
+        if self._may_start_spare:
             self.spares.keep()
+
+    @property
+    def _may_start_spare(self) -> bool:
+        is_calm = not self._reload.is_running and not self.is_stopping
+        return self.has_served and is_calm and self.slots.is_everyone_serving
+
+    @property
+    def missing_spare(self) -> str:
+        """Why there is no spare, or too few; empty when all are there."""
+        return self.spares.missing(is_allowed=self._may_start_spare)
 
     def _watch(self, worker: WorkerProcess, now: float) -> None:
         config = self._config

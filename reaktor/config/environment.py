@@ -250,10 +250,19 @@ class Environment(Reader):
             bind=self.text(
                 "BIND",
                 default.bind,
-                "The address to listen on; `::` for IPv6 and IPv4, several separated by commas.",
+                "The address to listen on; `::` for IPv6 and IPv4, several separated by commas. With the local "
+                "settings, which `make run` has, the default is `127.0.0.1`: this machine alone.",
                 unit="address",
             ),
-            port=self.number("PORT", default.port, "The port to listen on.", unit="port", maximum=65_535),
+            port=self.number(
+                "PORT",
+                default.port,
+                "The port to listen on. Commands that ask a running server find it without PORT if it is the only "
+                "one in DATA_DIR.",
+                unit="port",
+                maximum=65_535,
+            ),
+            is_port_given=bool(self.env.get("PORT", "").strip()),
             workers=self.number(
                 "WORKERS",
                 max((os.cpu_count() or 2) - 1, 1),

@@ -221,6 +221,8 @@ class Cluster:
     bind: str = "0.0.0.0"  # noqa: S104  a chat server is there to be reached; BIND narrows it
     port: int = 8000
     workers: int = 1
+    is_port_given: bool = False
+    """Whether somebody named it, or commands may look for the server that lives."""
     are_workers_given: bool = False
     """Whether somebody asked for that many, or it is what the machine suggests."""
     spare_workers: int = 1
@@ -275,9 +277,14 @@ class Config:
     cluster: Cluster = field(default_factory=Cluster)
 
     @property
+    def run_dirs(self) -> Path:
+        """Where every server on this data directory has its run directory, by its port."""
+        return self.data_dir / "run"
+
+    @property
     def run_dir(self) -> Path:
         """Where the live cluster on this port keeps its sockets (0700)."""
-        return self.data_dir / "run" / str(self.cluster.port)
+        return self.run_dirs / str(self.cluster.port)
 
     @property
     def scope(self) -> str:

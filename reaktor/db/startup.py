@@ -1,6 +1,6 @@
 """What comes before serving: a database that answers, and migrations that one process at a time runs.
 
-Used by `manage.py prepare`. Synchronous; every wait is bounded, and says what it waits for.
+Used by `manage.py prepare` and `runcluster`. Synchronous; every wait is bounded, and says what it waits for.
 """
 
 from __future__ import annotations
@@ -34,18 +34,26 @@ def database_name() -> str:
     return f"{connection.display_name} at {settings['HOST'] or 'the local socket'}{port}"
 
 
+def refusal() -> str | None:
+    """Why the database does not let us in, in a sentence without its password; None: it does."""
+    reason = _reason()
+    return None if reason is None else f"{database_name()} does not let us in ({reason})."
+
+
+def _reason() -> str | None:
+    try:
+        connection.ensure_connection()
+    except OperationalError as error:
+        connection.close()
+        return (str(error).strip() or type(error).__name__).splitlines()[0]
+    return None
+
+
 def wait_for_database(seconds: float, say: Say) -> None:
     """Return when the database lets us in. Raises StartupError after `seconds`, with the last reason."""
     deadline = time.monotonic() + seconds
     is_said = False
-    while True:
-        try:
-            connection.ensure_connection()
-        except OperationalError as error:
-            connection.close()
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        else:
-            return
+    while (reason := _reason()) is not None:
         if time.monotonic() >= deadline:
             raise StartupError(f"{database_name()} does not let us in within {seconds:g} s ({reason}).")
         if not is_said:

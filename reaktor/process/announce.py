@@ -8,11 +8,10 @@ the socket of a server that is one process. Where neither is (a unit test), noth
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
 from typing import Any
@@ -26,10 +25,10 @@ from django.utils.module_loading import import_string
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from reaktor.config.model import SERVER_FILE
 from reaktor.process import node
 from reaktor.process.bus import BusError, pack
 from reaktor.process.layer import PREFIX
+from reaktor.process.live_servers import live_servers
 from reaktor.process.local_bus import SCHEME, LocalWire
 
 logger = logging.getLogger(__name__)
@@ -47,7 +46,7 @@ def announce(group: str, kind: str, body: Mapping[str, Any]) -> None:
 
 
 def say(group: str, kind: str, body: Mapping[str, Any]) -> bool:
-    """The same now. True when a live server got it: this process's node, or the one on this configuration's port."""
+    """The same now. True when a live server got it: this process's node, or one that lives on this configuration."""
     running = node.current()
     if running is not None:
         try:
@@ -55,8 +54,8 @@ def say(group: str, kind: str, body: Mapping[str, Any]) -> bool:
         except RuntimeError:  # its loop closed just now: the process is ending
             return False
         return True
-    url = live_bus_url()
-    return url is not None and publish_once(url, group, kind, body)
+    heard = [publish_once(url, group, kind, body) for url in live_bus_urls()]
+    return any(heard)
 
 
 def _start(running: node.Node, group: str, kind: str, body: Mapping[str, Any]) -> None:
@@ -72,15 +71,12 @@ async def _broadcast(running: node.Node, group: str, kind: str, body: Mapping[st
         logger.warning("announce: %s was not said (%s)", kind, error)
 
 
-def live_bus_url() -> str | None:
-    """Where the server on this configuration's port hears commands: the configured Redis, else where it wrote."""
+def live_bus_urls() -> list[str]:
+    """Where servers hear commands: the configured Redis, else what each live one wrote in its run directory."""
     config = settings.REAKTOR
     if config.redis_url:
-        return str(config.redis_url)
-    with suppress(OSError, ValueError):
-        told = json.loads((config.run_dir / SERVER_FILE).read_text())
-        return told.get("bus") if isinstance(told, dict) else None
-    return None
+        return [str(config.redis_url)]
+    return [str(server.said["bus"]) for server in live_servers(config) if server.said.get("bus")]
 
 
 def live_scope() -> str:

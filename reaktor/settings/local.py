@@ -1,5 +1,10 @@
 """Development, and `make run` on one's own machine: secrets and SQLite in var/, pages that explain errors off."""
 
+import os
+
+# Anybody who reaches the server can register, and nothing is encrypted: that is for the machine itself.
+os.environ.setdefault("BIND", "127.0.0.1")
+
 from reaktor.config.secrets import made_secret
 from reaktor.settings.base import *  # noqa: F403
 from reaktor.settings.base import DATA_DIR, REAKTOR, SIMPLE_JWT

@@ -67,11 +67,18 @@ def operation(
     def declare(method: M) -> M:
         if described:
             parameters = [] if query is None else [query]
-            method = extend_schema(**{"request": body, "parameters": parameters, **described})(method)
+            summary = _first_part(method.__doc__ or "")
+            asked = {"request": body, "parameters": parameters, "summary": summary, **described}
+            method = extend_schema(**asked)(method)
         method.operation = Operation(allowance, body, query)  # type: ignore[attr-defined]  # it may
         return method
 
     return declare
+
+
+def _first_part(text: str) -> str:
+    """The first sentence of a docstring, or what stands before its first colon or semicolon: a line in a list."""
+    return re.split(r"[.:;](?:\s|$)", " ".join(text.split()), maxsplit=1)[0]
 
 
 class ApiView(APIView):

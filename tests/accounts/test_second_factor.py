@@ -12,6 +12,7 @@ from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts.models import User
+from chat.models import AuditEntry
 from tests.accounts.test_admin import act, staff
 from tests.support.rest import PASSWORD, register
 
@@ -184,3 +185,14 @@ def test_secrets_of_devices_are_in_no_list_of_the_admin() -> None:
     client = staff(is_superuser=True)
     assert client.get("/admin/otp_totp/totpdevice/").status_code == 404
     assert client.get("/admin/otp_static/staticdevice/").status_code == 404
+
+
+def test_who_removed_whose_second_factor_stands_in_the_audit_log() -> None:
+    """From then on a password alone opened the admin, and nobody could find out who had done it."""
+    set_up(staff())
+    boss = staff("boss", is_superuser=True)
+    user = User.objects.get(username="staff")
+    for _ in range(2):
+        act(boss, "remove_second_factor", user)
+    (entry,) = AuditEntry.objects.filter(action="second_factor.remove")
+    assert (entry.actor, entry.target) == ("boss", "staff")

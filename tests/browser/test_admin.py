@@ -95,7 +95,7 @@ def test_one_click_in_the_queue_deletes_the_message_and_mutes_its_author(
     card = desk.page.get_by_role("article").filter(has_text=ada.name)
     expect(card.locator(".reported")).to_contain_text("something rude")
     expect(card).to_contain_text("good morning")
-    card.get_by_role("button", name="Mute 1 day").click()
+    card.get_by_role("button", name="Delete, mute 1 day").click()
     expect(desk.page.get_by_text(re.compile(f"{ada.name} is muted in {room.name}"))).to_be_visible()
     expect(card).to_have_count(0)
     expect(ada.log).not_to_contain_text("something rude")

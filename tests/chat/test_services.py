@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -20,8 +21,10 @@ from chat.delivery.wire import Audience
 from chat.domain.errors import ArchivedError
 from chat.domain.events import Event, EventType, MessageData
 from chat.domain.ids import ChannelKey, SessionId, UserRef
-from chat.models import AuditEntry, Channel, ChannelMembership, Mention
+from chat.models import AuditEntry, Channel, ChannelMembership, Mention, WordRule
 from chat.posting.batches import Post, Stored, store_batch
+from chat.posting.textrules import CurrentTextRules
+from reaktor.config.model import Limits
 from reaktor.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError, ReaktorError
 from reaktor.process import node
 from reaktor.process.bus import Bus
@@ -177,7 +180,6 @@ def test_an_archived_channel_takes_no_change_but_can_be_read(told: Told, ann: Us
     assert told.kinds == [EventType.CHANNEL_ARCHIVED]
     for attempt in (
         lambda: edit(ann, tea, message, "x"),
-        lambda: services.message_delete(user=ann, key=tea, message_id=message["id"]),
         lambda: services.reaction_add(user=ann, key=tea, message_id=message["id"], emoji="👍"),
     ):
         with pytest.raises(ArchivedError):
@@ -310,3 +312,34 @@ def test_the_state_at_the_start_and_the_events_are_the_state_fetched_afterwards(
     assert changes["seq"] == len(told.durable)
     page = selectors.messages_page(Channel.objects.get(key=actor.key).id, limit=100)
     assert page.messages == list(end.values())
+
+
+def test_a_moderator_deletes_in_an_archived_channel_and_its_author_does_not(
+    ann: UserRef, bob: UserRef, tea: ChannelKey
+) -> None:
+    """What nobody should read stood in an archived channel for ever, whoever asked for its end."""
+    services.membership_join(user=bob, key=tea)
+    message = posted(bob, tea)
+    services.channel_archive(user=ann, key=tea)
+    with pytest.raises(ArchivedError):
+        services.message_delete(user=bob, key=tea, message_id=message["id"])
+    with pytest.raises(ArchivedError):
+        edit(bob, tea, message, "other")
+    assert services.message_delete(user=ann, key=tea, message_id=message["id"])["deleted_at"] is not None
+
+
+def test_names_and_topics_of_channels_pass_the_word_filter(ann: UserRef, tea: ChannelKey) -> None:
+    """A word that no message may have stood in the list of channels, where everybody reads it."""
+    WordRule.objects.create(word="darn", action="reject")
+    rules = CurrentTextRules(Limits())
+    for words in ({"name": "Darn"}, {"name": "Tea", "topic": "darn it"}, {"name": "Tea", "key": "darn"}):
+        with pytest.raises(ForbiddenError, match="words that are not allowed"):
+            services.channel_create(user=ann, **words, text_rules=rules)
+    for words in ({"name": "Darn"}, {"topic": "so darn good"}):
+        with pytest.raises(ForbiddenError, match="words that are not allowed"):
+            services.channel_update(user=ann, key=tea, **words, text_rules=rules)
+    with pytest.raises(ForbiddenError, match="words that are not allowed"):
+        services.channel_ensure(user=ann, key="darn", text_rules=rules)
+    assert services.channel_ensure(user=ann, key=tea, text_rules=rules)[1] is False
+    staff = replace(ann, is_staff=True)
+    assert services.channel_create(user=staff, name="Darn", text_rules=rules).channel.name == "Darn"

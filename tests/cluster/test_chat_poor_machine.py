@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from reaktor import __version__
 from tests.cluster.conftest import MakeChat
 from tests.cluster.test_chat_moderation import command
 from tests.support.chat_cluster import ChatCluster
@@ -67,7 +68,7 @@ async def test_without_any_redis_one_process_serves_and_says_so(one_process: Cha
     )
     clients = await two_talk(chat, ("loneann", "lonebob"), ("127.0.0.1", "127.0.0.2"))
     assert chat.is_ready("127.0.0.1") == {
-        "status": "ready", "database": True, "bus": True, "replica": True, "code": 200,
+        "status": "ready", "version": __version__, "database": True, "bus": True, "replica": True, "code": 200,
     }  # fmt: skip
     code, table, _ = await asyncio.to_thread(clusterctl, chat, "status")
     assert code == 0

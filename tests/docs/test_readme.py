@@ -55,7 +55,7 @@ class Reader:
         # Nothing may be installed from here: `make test` has done it.
         make = f"make --directory={ROOT} --old-file={sys.prefix}/.installed VENV={sys.prefix} "
         text = text.replace("localhost:8000", f"localhost:{self.port}").replace("8080", str(self.page_port))
-        text = re.sub(r"\bmake (?=run\b)", make, text)
+        text = re.sub(r"\bmake (?=(?:run|admin)\b)", make, text)
         text = text.replace("--directory hello", f"--directory {self.directory / 'hello'}")
         return re.sub(r"(?<![\w.])(\.venv/bin/python|python3)\b", sys.executable, text)
 
@@ -127,7 +127,7 @@ def test_the_first_message_is_posted_once_however_often_the_lines_are_copied(rea
 def become_administrator(reader: Reader, name: str) -> None:
     """Answer the command's questions at a terminal."""
     terminal, theirs = pty.openpty()
-    words = shlex.split(reader.adapted(block(".venv/bin/python")))
+    words = shlex.split(reader.adapted(block("make admin")))
     process = subprocess.Popen(words, cwd=ROOT, env=reader.environment, stdin=theirs, stdout=theirs, stderr=theirs)
     said = b""
     for question, answer in ((b"Username", name), (b"Password:", PASSWORD), (b"(again)", PASSWORD), (b"success", "")):
@@ -135,9 +135,10 @@ def become_administrator(reader: Reader, name: str) -> None:
             said += os.read(terminal, 1024)
         said = b""
         os.write(terminal, f"{answer}\n".encode())
+    # It still writes there.
+    assert process.wait(30) == 0
     os.close(theirs)
     os.close(terminal)
-    assert process.wait(30) == 0
 
 
 @pytest.mark.cluster

@@ -16,6 +16,7 @@ from chat.retention import Expired, retention_apply, retention_find
 from reaktor.config.model import Config
 from reaktor.db.exclusive import exclusive
 from reaktor.observe.progress import for_command
+from reaktor.wording import counted
 
 
 class Command(BaseCommand):
@@ -43,10 +44,12 @@ class Command(BaseCommand):
             trimmed = retention_apply(found, on_progress=progress.advance)
         for each in trimmed:
             longest_ms = each.longest_lock_s * 1000
-            self.stdout.write(f"{each.key}: {each.deleted:,} messages (longest transaction {longest_ms:.0f} ms)")
+            self.stdout.write(
+                f"{each.key}: {counted(each.deleted, 'message')} (longest transaction {longest_ms:.0f} ms)"
+            )
         progress.done()
 
     def _show(self, expired: list[Expired]) -> None:
         for each in expired:
-            self.stdout.write(f"{each.key}: {each.rows:,} messages, up to number {each.last:,}")
-        self.stdout.write(f"{sum(each.rows for each in expired):,} messages would be deleted.")
+            self.stdout.write(f"{each.key}: {counted(each.rows, 'message')}, up to number {each.last:,}")
+        self.stdout.write(f"{counted(sum(each.rows for each in expired), 'message')} would be deleted.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from argparse import ArgumentParser
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,6 +33,11 @@ def export_parts(user: User) -> Iterator[bytes]:
     yield b"]}\n"
 
 
+def _private(path: str, flags: int) -> int:
+    """For open(): the file is its owner's alone."""
+    return os.open(path, flags, 0o600)
+
+
 class Command(BaseCommand):
     help = "Write everything that is stored about an account as JSON, to a file or to standard output."
 
@@ -48,7 +54,9 @@ class Command(BaseCommand):
                 self.stdout.write(part.decode(), ending="")
             return
         try:
-            with options["output"].open("wb") as file:
+            with open(options["output"], "wb", opener=_private) as file:
+                # One that was there before keeps its mode unless it is told.
+                os.fchmod(file.fileno(), 0o600)
                 file.writelines(export_parts(user))
         except OSError as error:
             raise CommandError(f"{options['output']} can't be written: {error.strerror}") from error

@@ -6,19 +6,15 @@ Exit codes: 0 done, 1 refused or failed (in a sentence; nothing has changed then
 from __future__ import annotations
 
 import sys
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, BinaryIO
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from chat.moving.restore import RestoreError, header_of, is_empty, restore
-from reaktor.cluster.control import ask
-from reaktor.cluster.failures import NotRunningError
-from reaktor.cluster.rundir import RunDir
 from reaktor.observe.progress import for_command
-
-ASK_S = 5.0
+from reaktor.process.live_servers import live_servers
 
 
 class Command(BaseCommand):
@@ -49,6 +45,5 @@ class Command(BaseCommand):
 
     def _refuse_beside_a_live_server(self) -> None:
         """Its membership, its feeds and its sessions would go on about channels and people that are gone."""
-        with suppress(NotRunningError):
-            ask(RunDir(settings.REAKTOR.run_dir), {"do": "status"}, ASK_S)
+        if live_servers(settings.REAKTOR):
             raise CommandError("A server is running on this database. Stop it first.")

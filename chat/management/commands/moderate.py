@@ -19,6 +19,7 @@ from reaktor.config.variables import parse_duration_s
 from reaktor.errors import ReaktorError
 from reaktor.process.announce import kept_lines, say
 from reaktor.process.orders import BLOCKS_CHANGED, ORDERS_GROUP
+from reaktor.wording import counted
 
 ACTIONS = ("kick", "mute", "ban", "lift", "purge")
 
@@ -60,11 +61,11 @@ class Command(BaseCommand):
         match action:
             case "lift":
                 count = services.sanction_lift_all(user=SYSTEM, **place, reason=reason)
-                return f"Lifted {count} of {whom}."
+                return f"Lifted {counted(count, 'sanction')} of {whom}."
             case "purge":
                 hours = max(round((period_s or 86_400) / 3600), 1)
                 count = services.messages_purge(user=SYSTEM, **place, hours=hours, reason=reason)
-                return f"Deleted {count} messages of {whom}."
+                return f"Deleted {counted(count, 'message')} of {whom}."
             case _:
                 until = datetime.now(UTC) + timedelta(seconds=period_s) if period_s else None
                 made = services.sanction_issue(user=SYSTEM, kind=action, **place, until=until, reason=reason)

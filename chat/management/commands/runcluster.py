@@ -20,27 +20,34 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ObjectDoesNotExist
+from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, connection
 from django.utils.module_loading import import_string
 
+from accounts.models import User
 from chat.domain.ids import WorkerId
+from chat.management.greeting import next_steps
 from chat.membership.authority import Authority
 from chat.membership.rival import is_anyone_serving
 from chat.selectors import BlockReader, cluster_id
+from chat.services import history_settle
 from reaktor.cluster import supervisor
 from reaktor.cluster.authority_key import ONE_SERVER, AuthorityKey
 from reaktor.cluster.chores import Chore
 from reaktor.cluster.composition import Cluster, worker_environment
-from reaktor.cluster.failures import ClusterError, RedisUnavailableError, SupervisorError
+from reaktor.cluster.dispatcher import check_port
+from reaktor.cluster.failures import ClusterError, ListenError, RedisUnavailableError, RunDirError, SupervisorError
 from reaktor.cluster.lone import Lone
 from reaktor.cluster.redis import find_executable
 from reaktor.config.model import Config
 from reaktor.db import patience
 from reaktor.db.database import Database
+from reaktor.db.startup import StartupError, migration_lock, refusal
 from reaktor.observe import error_reports as reports
 from reaktor.process.bus import Bus
 from reaktor.process.layer import redis_layer
+from reaktor.process.live_servers import live_servers
 
 MAX_PORT = 65_535
 FLUSH_S = 1.0
@@ -190,35 +197,84 @@ class Command(BaseCommand):
         "Run the server: a supervisor and its workers on one port, Redis included unless REDIS_URL names one. "
         "One process where there is no Redis."
     )
-    requires_migrations_checks = True
 
     def add_arguments(self, parser: CommandParser) -> None:
         workers = whole_number("number of workers", supervisor.MAX_WORKERS)
         parser.add_argument("--workers", type=workers, help="worker processes (default: WORKERS, else CPUs less one)")
-        parser.add_argument("--bind", help="host to listen on, `::` for IPv6 and IPv4 (default: BIND, else 0.0.0.0)")
+        parser.add_argument("--bind", help="host to listen on, `::` for IPv6 and IPv4 (default: BIND)")
         parser.add_argument("--port", type=whole_number("port", MAX_PORT), help="port (default: PORT, else 8000)")
+        parser.add_argument("--migrate", action="store_true", help="bring the tables of the database up to date first")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if settings.IS_WORKER:
             # Only an authority's own supervisor may have it.
             raise CommandError("A worker can't start a server: REAKTOR_WORKER is set by a supervisor alone.")
-        config: Config = settings.REAKTOR
-        given = {name: options[name] for name in ("workers", "bind", "port") if options[name] is not None}
-        if "workers" in given:
-            given["are_workers_given"] = True
-        config = replace(config, cluster=replace(config.cluster, **given))
+        config = _with_options(settings.REAKTOR, options)
         try:
-            if must_be_alone(config, is_production=settings.PRODUCTION):
-                Lone(config, self._say, [chore.run for chore in chores(config, None)]).run()
+            # What can be refused at once is refused before anything is changed or started.
+            is_alone = must_be_alone(config, is_production=settings.PRODUCTION)
+            self._check_port(config)
+            self._check_database(config, migrate=options["migrate"])
+            greet = self._greet(config)
+            if is_alone:
+                Lone(config, greet, [chore.run for chore in chores(config, None)]).run()
             else:
                 reports.start(config.sentry_dsn)
                 config = replace(config, cluster_id=read_cluster_id())
                 # The supervisor asks in threads of its own; this one would hold a connection for nothing.
                 connection.close()
-                asyncio.run(Cluster(config, partial(ClusterAuthority, config), self._say).run())
-        except ClusterError as error:
+                asyncio.run(Cluster(config, partial(ClusterAuthority, config), greet).run())
+        except (ClusterError, StartupError) as error:
             raise CommandError(str(error)) from error
+
+    def _check_port(self, config: Config) -> None:
+        try:
+            check_port(config.cluster)
+        except ListenError as error:
+            port = config.cluster.port
+            if here := [server for server in live_servers(config) if server.port == port]:
+                raise RunDirError(
+                    f"Reaktor is already running on port {port} (process {here[0].said['pid']})."
+                ) from error
+            raise ListenError(f"{error} PORT={port + 1} chooses another one.") from error
+
+    def _check_database(self, config: Config, *, migrate: bool) -> None:
+        if (reason := refusal()) is not None:
+            raise StartupError(reason)
+        if migrate:
+            with migration_lock(config.data_dir, config.start.migrate_wait_s, self._say):
+                call_command("migrate", verbosity=0, interactive=False, skip_checks=True)
+        else:
+            self.check_migrations()
+
+    def _settle_history(self) -> None:
+        if history_settle():
+            self._say("This database is a restored copy: a new history begins, and clients read everything anew.")
+
+    def _greet(self, config: Config) -> Callable[[str], None]:
+        """What to do with the line that says that the server serves."""
+        try:
+            self._settle_history()
+            has_administrator = User.objects.filter(is_superuser=True, is_active=True).exists()
+        except DatabaseError as error:
+            raise StartupError("The database has not the tables of this version: run manage.py prepare.") from error
+        finally:
+            connection.close()
+        steps = next_steps(config, is_production=settings.PRODUCTION, has_administrator=has_administrator)
+
+        def greet(line: str) -> None:
+            self._say("\n".join([line, *steps]))
+
+        return greet
 
     def _say(self, line: str) -> None:
         self.stdout.write(line)
         self.stdout.flush()
+
+
+def _with_options(config: Config, options: dict[str, Any]) -> Config:
+    given = {name: options[name] for name in ("workers", "bind", "port") if options[name] is not None}
+    if "workers" in given:
+        given["are_workers_given"] = True
+    # From now on it is this port and no other, for whatever is started, too.
+    return replace(config, cluster=replace(config.cluster, **given, is_port_given=True))

@@ -39,7 +39,8 @@ class ChannelsView(ChatView):
     def post(self, request: Request) -> Response:
         """A new channel with a random key; who makes it owns it."""
         me = self.me(request)
-        return Response(self.shown(services.channel_create(user=me, **self.wanted)), status=201)
+        made = services.channel_create(user=me, **self.wanted, text_rules=self.app().text_rules)
+        return Response(self.shown(made), status=201)
 
 
 class ChannelView(ChatView):
@@ -59,7 +60,9 @@ class ChannelView(ChatView):
     def patch(self, request: Request, key: str) -> Response:
         """Another name or topic, by an owner; slow mode, frozen or not, by a moderator."""
         me = self.me(request)
-        changed = services.channel_update(user=me, key=rules.parse_channel_key(key), **self.wanted)
+        changed = services.channel_update(
+            user=me, key=rules.parse_channel_key(key), **self.wanted, text_rules=self.app().text_rules
+        )
         return Response(self.shown(changed))
 
 

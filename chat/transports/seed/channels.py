@@ -48,7 +48,7 @@ class ChannelsView(SeedView):
             raise InvalidError("Missing channel name!")
         me = self.me(request)
         checked = rules.check_channel_name(name)
-        made = services.channel_create(user=me, name=checked).channel
+        made = services.channel_create(user=me, name=checked, text_rules=self.app().text_rules).channel
         return Response({"name": made.name, "key": made.key, "onlineUsers": 0, "onlineCount": 0}, status=201)
 
 
@@ -79,7 +79,7 @@ class JoinView(SeedView):
             chosen = rules.check_channel_key(key)
         # A private channel that is not theirs has a reserved key, so check_channel_key() refused it above.
         self.count(request, Limit.CREATE_CHANNEL)
-        return services.channel_ensure(user=me, key=chosen)[0]
+        return services.channel_ensure(user=me, key=chosen, text_rules=self.app().text_rules)[0]
 
 
 class MessagesView(SeedView):

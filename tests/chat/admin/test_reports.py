@@ -131,3 +131,42 @@ def test_the_queue_asks_the_same_number_of_questions_however_long_it_is(
         report(bob, ada, f"more {number}", key=("general", "random")[number % 2])
     with django_assert_max_num_queries(asked):
         assert len(queue(mia)) == 11
+
+
+def test_all_reports_of_one_message_are_one_card_with_every_reason(mia: Client, ada: User, bob: User) -> None:
+    """Ten people reported one message, and the queue showed it ten times."""
+    first = report(bob, ada, "the rude one", "rude")
+    other = services.report_create(
+        user=user_ref(register("eve")), key="general", message_id=str(first.message_id), reason="hurts"
+    )
+    later = report(bob, ada, "another")
+    cards = queue(mia)
+    assert [card.report for card in cards] == [first, later]
+    assert [each.pk for each in cards[0].others] == [other["id"]]
+    assert "hurts" in mia.get(QUEUE).content.decode()
+    press(mia, first, "dismiss")
+    assert [card.report for card in queue(mia)] == [later]
+    assert [(card.report, len(card.others)) for card in queue(mia, "state=resolved")] == [(first, 1)]
+    assert [card.report.pk for card in queue(mia, "state=all&q=hurts")] == [other["id"]]
+
+
+def test_the_menu_and_the_index_say_how_many_messages_wait(mia: Client, ada: User, bob: User) -> None:
+    """One had to open the queue to see whether there was anything in it."""
+    assert b"No report is open" in mia.get("/admin/").content
+    first = report(bob, ada, "the rude one")
+    services.report_create(
+        user=user_ref(register("eve")), key="general", message_id=str(first.message_id), reason="hurts"
+    )
+    report(bob, ada, "another")
+    page = mia.get("/admin/").content.decode()
+    assert "2 reported messages to decide" in page
+    assert 'Reports <b class="count" title="open">2</b>' in page
+
+
+def test_a_button_says_all_that_it_does(mia: Client, ada: User, bob: User) -> None:
+    """The button for a mute of an hour also deleted the message, and did not say so."""
+    report(bob, ada, "the rude one")
+    page = mia.get(QUEUE).content.decode()
+    for words in ("Delete, mute 1 hour", "Delete, ban for good"):
+        assert f">{words}</button>" in page
+    assert ">Mute 1 hour</button>" not in page

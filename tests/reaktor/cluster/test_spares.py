@@ -74,3 +74,21 @@ def test_one_that_is_dismissed_is_not_spoken_of_and_replaced_at_once(clock, capl
     assert caplog.text == ""
     spares.keep()
     assert len(spares.workers) == 1
+
+
+def test_why_one_is_missing_is_said(clock):
+    """`status` showed no spare and no word on it; the reason stood in the log alone."""
+    spares = Spares(1, spawn)
+    assert spares.missing(is_allowed=False) == "one is started when every slot serves and no reload is running"
+    assert spares.missing(is_allowed=True) == "one is started in a moment"
+    spares.keep()
+    assert spares.missing(is_allowed=True) == ""
+    worker = spares.workers[0]
+    worker.reason, worker.exit_code, worker.state = "", 1, WorkerState.GONE
+    spares.on_gone(worker)
+    clock.now += RETRY_S - 12
+    assert spares.missing(is_allowed=True) == "the last one exited with code 1; the next is started in 12 s"
+    clock.now += 12
+    spares.keep()
+    assert spares.missing(is_allowed=True) == ""
+    assert Spares(0, spawn).missing(is_allowed=True) == ""

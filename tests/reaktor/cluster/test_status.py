@@ -57,3 +57,9 @@ def test_without_an_authority_nothing_is_called_equal():
     status = shown({"digest": None}, authority={})
     assert status["workers"][0]["equals_authority"] is None
     assert "authority: none" in as_table(status)
+
+
+def test_the_table_says_why_a_spare_is_missing():
+    status = shown({})
+    assert "a spare is missing: one is started when every slot serves" in as_table(status)
+    assert "spare" not in as_table({**status, "spare_missing": ""})

@@ -114,17 +114,17 @@ def run_dir(tmp_path: Path, settings: Any) -> Iterator[RunDir]:
 
 
 def test_a_server_is_found_where_it_wrote_that_it_hears(run_dir: RunDir, settings: Any) -> None:
-    assert announce.live_bus_url() is None
+    assert announce.live_bus_urls() == []
     run_dir.tell(bus="unix:///elsewhere/redis.sock")
-    assert announce.live_bus_url() == "unix:///elsewhere/redis.sock"
+    assert announce.live_bus_urls() == ["unix:///elsewhere/redis.sock"]
     settings.REAKTOR = replace(settings.REAKTOR, redis_url="redis://named/0")
-    assert announce.live_bus_url() == "redis://named/0"
+    assert announce.live_bus_urls() == ["redis://named/0"]
 
 
 def test_what_is_no_word_of_a_server_is_none(run_dir: RunDir) -> None:
     for junk in ("", "[]", "{", "{}"):
         run_dir.supervisor_file.write_text(junk)
-        assert announce.live_bus_url() is None
+        assert announce.live_bus_urls() == []
 
 
 async def test_a_server_that_is_one_process_hears_commands_too(run_dir: RunDir, recorder: Recorder) -> None:

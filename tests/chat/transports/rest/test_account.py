@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 import time
 
 import orjson
@@ -114,6 +115,11 @@ def test_the_command_writes_one_document_of_all_pages(
     assert document["account"]["id"] == str(ada.pk)
     call_command("export_user", "ada", output=tmp_path / "ada.json")
     assert orjson.loads((tmp_path / "ada.json").read_bytes()) == document
+    # Others on that machine could read all that somebody had ever written.
+    assert stat.S_IMODE((tmp_path / "ada.json").stat().st_mode) == 0o600
+    (tmp_path / "ada.json").chmod(0o644)
+    call_command("export_user", "ada", output=tmp_path / "ada.json")
+    assert stat.S_IMODE((tmp_path / "ada.json").stat().st_mode) == 0o600
     with pytest.raises(CommandError, match="no account"):
         call_command("export_user", "nobody")
     with pytest.raises(CommandError, match="can't be written"):

@@ -68,6 +68,9 @@ def test_every_operation_names_its_errors_and_who_may_ask() -> None:
     for path, _, operation in operations():
         assert {"400", "401", "405", "413", "415", "429", "500", "503"} <= set(operation["responses"])
         assert operation["description"]
+        # The page listed bare paths.
+        assert 4 <= len(operation["summary"]) <= 80, operation["summary"]
+        assert operation["tags"]
         is_open = path.startswith(("/api/v1/accounts", "/api/v1/tokens")) and not path.endswith("revoke-all")
         assert operation.get("security", [{}]) == ([{}] if is_open else [{"bearer": []}])
     assert DOCUMENT["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"

@@ -1,0 +1,57 @@
+"""`manage.py restore FILE`: put a copy that `backup` made in the place of the SQLite database. Ends a history.
+
+Without FILE: begin a new history in a database that something else has set back (a snapshot of its disk).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connection
+
+from chat import services
+from reaktor.cluster import authority_lock
+from reaktor.cluster.failures import ClusterError
+from reaktor.db.backup import BackupError, put_sqlite
+from reaktor.db.startup import StartupError, migration_lock
+from reaktor.process.live_servers import live_servers
+
+
+class Command(BaseCommand):
+    help = (
+        "Put FILE, which backup made, in the place of the SQLite database; without FILE, only begin a new history, for "
+        "a database that was set back as a whole. A dump that pg_restore or psql has read needs neither."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("file", type=Path, nargs="?", metavar="FILE", help="what backup wrote")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        config = settings.REAKTOR
+        if live_servers(config):
+            raise CommandError("A server is running on this database. Stop it first.")
+        try:
+            authority_lock.hold(config.data_dir, config.cluster.port)
+            with migration_lock(config.data_dir, 0, self.stdout.write):
+                if options["file"] is not None:
+                    self._put(options["file"])
+                    call_command("migrate", verbosity=0, interactive=False, skip_checks=True)
+                services.history_begin()
+        except (BackupError, ClusterError, StartupError) as error:
+            raise CommandError(str(error)) from error
+        finally:
+            authority_lock.let_go(config.data_dir)
+        self.stdout.write("A new history has begun: clients read everything anew.")
+
+    def _put(self, file: Path) -> None:
+        if connection.vendor != "sqlite":
+            raise CommandError(
+                "This database is PostgreSQL: restore it with pg_restore or psql, then start the server."
+            )
+        connection.close()
+        kept = put_sqlite(file, Path(connection.settings_dict["NAME"]))
+        self.stdout.write(f"Restored {file}." + (f" What was there before is now {kept}." if kept else ""))
