@@ -73,7 +73,7 @@ async def test_without_any_redis_one_process_serves_and_says_so(one_process: Cha
     code, table, _ = await asyncio.to_thread(clusterctl, chat, "status")
     assert code == 0
     assert f"serving, one process {chat.process.pid}" in table
-    assert table.splitlines()[3].split()[-2:] == ["equal", "ready"]
+    assert table.splitlines()[3].split()[-3:] == ["equal", __version__, "ready"]
     await asyncio.gather(*(client.close() for client in clients))
 
 
