@@ -38,7 +38,7 @@ async def test_the_supervisors_chore_deletes_what_is_past_the_servers_rule(
     monkeypatch.setenv("RETENTION_DAYS", "30")
     config = replace(Config(data), retention=Retention(interval_s=0.01))
     life = asyncio.create_task(retention(config, "redis://127.0.0.1:1/0").run())
-    await until(lambda: "general: 1 messages" in caplog.text and "retention ended with code 0" in caplog.text, 30)
+    await until(lambda: "general: 1 message" in caplog.text and "retention ended with code 0" in caplog.text, 30)
     life.cancel()
     with suppress(asyncio.CancelledError):
         await life

@@ -267,7 +267,7 @@ async def test_a_hole_stays_until_the_database_is_back(
         events = await stored(ann, tea, 2)
         monkeypatch.setattr(process.database, "read", read)
         process.feeds.offer(tea, [Delivery(events[1])])
-        await until(lambda: "has a hole after 0" in caplog.text)
+        await until(lambda: "holes can't be filled" in caplog.text)
         assert process.seen == []
         is_away = False
         await until(lambda: len(process.seen) == 2)

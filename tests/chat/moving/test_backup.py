@@ -19,7 +19,7 @@ from django.apps import apps
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group
 from django.core.management import CommandError, call_command
-from django.db import connection, connections
+from django.db import connection, connections, transaction
 from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp.models import TOTPDevice
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
@@ -79,7 +79,8 @@ def everything() -> None:
     ImportMark.objects.create(source="0" * 64, position=3)
     claims = tokens.new(tokens.REFRESH, User.objects.get(username="ann")).payload
     staff = User.objects.get(username="ann")
-    refreshes.refreshes_end(claims, staff, datetime.now(UTC))
+    with transaction.atomic():
+        refreshes.refreshes_end(claims, staff, datetime.now(UTC))
     naming.name_change(staff, "annabel")
     naming.name_change(staff, "ann")
     # As version 0.2.0 wrote it down.
