@@ -97,6 +97,8 @@ class Runtime:
             announce=self._announce,
             on_transitions=self.local_members.carry_out,
             heads=self.feeds.heads,
+            moved=self.feeds.moved,
+            beat_due=self.feeds.beat_due,
         )
         self.remote_join = RemoteJoin(self.bus, worker, self.feeds, self.replica, self.feeder)
         self.authority = self._new_authority() if with_authority else None

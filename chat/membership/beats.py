@@ -31,6 +31,11 @@ class BeatHeads:
         self._told = dict(heads)
         return told, whole
 
+    def early(self, moved: Mapping[ChannelKey, int]) -> dict[ChannelKey, int]:
+        """The heads to tell between two beats: those that moved since they were asked for last."""
+        self._told.update(moved)
+        return dict(moved)
+
     def forget(self) -> None:
         self._to_whole = 0
 

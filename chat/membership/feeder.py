@@ -36,6 +36,8 @@ SEND_TOGETHER = 500
 RESEND_S = 1.0
 RETRY_S = 0.1
 RESUBSCRIBE_S = 60.0
+EARLY_GAP_S = 0.02
+"""Between two beats that don't wait for their second: however much is said, they are 50 a second at most."""
 STILL_BEATS = 2
 SYNC_PAUSES_S = (0.2, 0.4, 0.8, 1.0)
 
@@ -53,10 +55,13 @@ class Feeder:
         announce: Callable[[], Sequence[AnnouncedSession]],
         on_transitions: Callable[[Sequence[Transition]], None],
         heads: Callable[[], Mapping[ChannelKey, int]] = dict,
+        moved: Callable[[], Mapping[ChannelKey, int]] = dict,
+        beat_due: asyncio.Event | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`announce`: the live sessions of this worker, for Hello. `heads`: the last seq delivered, per channel.
 
+        `beat_due`: set when so much was delivered that the authority must know of it now; `moved`: the heads of where.
         `on_transitions` is called synchronously, in the loop turn in which the replica changed; it must not raise.
         """
         self._bus = bus
@@ -65,7 +70,8 @@ class Feeder:
         self._worker = worker
         self._announce = announce
         self._on_transitions = on_transitions
-        self._heads = heads
+        self._heads, self._moved = heads, moved
+        self._beat_due = beat_due or asyncio.Event()
         self._clock = clock
         prefix = f"{worker}.{secrets.token_hex(4)}"
         self._pending = Pending(prefix)
@@ -328,15 +334,34 @@ class Feeder:
                 self.resync()
 
     async def _beat(self) -> None:
+        loop = asyncio.get_running_loop()
         while True:
-            await asyncio.sleep(self._timings.heartbeat_s)
+            until = loop.time() + self._timings.heartbeat_s
+            while await self._is_early(until):
+                await self._tell_heads(self._beat_heads.early(self._moved()), whole=False)
+                await asyncio.sleep(EARLY_GAP_S)
             told, whole = self._beat_heads.next(self._heads())
-            beat = wire.Beat(self._worker, self._replica.position, self._replica.digest(), told, whole)
-            try:
-                await self._bus.send(wire.AUTHORITY_MAILBOX, wire.BEAT, wire.beat_body(beat))
-            except BusError:
-                self._beat_heads.forget()
+            await self._tell_heads(told, whole=whole)
             if self._ghosts.is_time() and self.is_in_step:
                 known = {item.session.session_id for item in self._announce()} | self._pending.connecting()
                 for session_id in self._ghosts.look(set(self._replica.own_sessions()), known):
                     self.tell(Disconnect(session_id))
+
+    async def _is_early(self, until: float) -> bool:
+        """Wait for a beat that is due before its time; False: its time (of the loop) has come."""
+        if asyncio.get_running_loop().time() >= until:
+            return False
+        try:
+            async with asyncio.timeout_at(until):
+                await self._beat_due.wait()
+        except TimeoutError:
+            return False
+        self._beat_due.clear()
+        return True
+
+    async def _tell_heads(self, told: dict[ChannelKey, int], *, whole: bool) -> None:
+        beat = wire.Beat(self._worker, self._replica.position, self._replica.digest(), told, whole)
+        try:
+            await self._bus.send(wire.AUTHORITY_MAILBOX, wire.BEAT, wire.beat_body(beat))
+        except BusError:
+            self._beat_heads.forget()

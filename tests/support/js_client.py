@@ -39,18 +39,21 @@ def install_clients() -> None:
 
 
 class JsClient:
-    """One client inside the driver. Lines are taken in order: expect() drops what comes before the one it waits for."""
+    """One client inside the driver. Lines are taken in order: expect() drops what comes before the one it waits for.
+
+    `history`: all lines that ever came.
+    """
 
     def __init__(self, driver: JsDriver, name: str) -> None:
         self._driver = driver
         self._lines: asyncio.Queue[Line] = asyncio.Queue()
         self._refs = itertools.count(1)
-        self._history: list[Line] = []
+        self.history: list[Line] = []
         self.name = name
 
     def on_line(self, line: Line) -> None:
         self._lines.put_nowait(line)
-        self._history.append(line)
+        self.history.append(line)
 
     def do(self, command: str, **fields: Any) -> None:
         """Send one command for this client; see driver.cjs."""
@@ -91,7 +94,7 @@ class JsClient:
                     if line["type"] == kind and all(line.get(key) == value for key, value in fields.items()):
                         return line
         except TimeoutError:
-            came = "\n".join(map(str, self._history))
+            came = "\n".join(map(str, self.history))
             raise TimeoutError(
                 f"{self.name}: no {kind} {fields} within {timeout_s:g} s; all that came:\n{came}"
             ) from None

@@ -144,6 +144,7 @@ class Node:
         self.shown = Shown()
         self.contradictions: list[str] = []
         self.heads: dict[ChannelKey, int] = {}
+        self.beat_due = asyncio.Event()
         self.deaf = False
         self.feeder = Feeder(
             bus,
@@ -153,6 +154,8 @@ class Node:
             announce=self._announce,
             on_transitions=self._on_transitions,
             heads=lambda: self.heads,
+            moved=lambda: self.heads,
+            beat_due=self.beat_due,
             clock=clock,
         )
 

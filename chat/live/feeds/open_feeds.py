@@ -30,6 +30,8 @@ from reaktor.process.bus import Bus, BusError
 
 logger = logging.getLogger(__name__)
 
+BEAT_DELIVERIES = 100
+"""So many events after the last time, `beat_due` is set: what a crash makes come twice is no more than that."""
 REACH_S = 2.0
 """How long an answer waits for the events below it; a hole is repaired in far less."""
 
@@ -49,7 +51,11 @@ class OpenFeed:
 
 
 class Feeds:
-    """pinned(), get(), offer(). `holes` is set when a feed waits for what comes before an event that it holds."""
+    """pinned(), get(), offer().
+
+    `holes` is set when a feed waits for what comes before an event that it holds; `beat_due`, when so much was
+    delivered that others should know of it: what moved() tells.
+    """
 
     def __init__(self, bus: Bus, mailbox: str, database: Database, hub: Hub, config: DeliveryConfig) -> None:
         self._bus = bus
@@ -62,6 +68,9 @@ class Feeds:
         self._early: dict[ChannelKey, list[Delivery]] = {}
         self._renames = Renames()
         self.holes = asyncio.Event()
+        self.beat_due = asyncio.Event()
+        self._moved: set[ChannelKey] = set()
+        self._unsaid = 0
 
     def get(self, key: ChannelKey) -> Feed | None:
         """The feed of an active channel, or None."""
@@ -75,6 +84,11 @@ class Feeds:
     def heads(self) -> dict[ChannelKey, int]:
         """The last delivered seq of each channel with local members. Walks all open feeds: for the beat, no oftener."""
         return {key: entry.feed.head for key, entry in self._open.items() if self._hub.has_members(key)}
+
+    def moved(self) -> dict[ChannelKey, int]:
+        """heads() of the channels where something was delivered since this was asked last."""
+        moved, self._moved = self._moved, set()
+        return {key: head for key, head in self.heads_of(moved).items() if self._hub.has_members(key)}
 
     @contextlib.asynccontextmanager
     async def pinned(self, *keys: ChannelKey) -> AsyncIterator[None]:
@@ -199,6 +213,12 @@ class Feeds:
     def deliver(self, entry: OpenFeed, ready: Sequence[Delivery]) -> None:
         """To the members here what the feed has made ready, and to those who wait for a seq that it has come."""
         self._hub.deliver(ready)
+        if ready:
+            self._moved.add(entry.feed.key)
+            self._unsaid += len(ready)
+            if self._unsaid >= BEAT_DELIVERIES:
+                self._unsaid = 0
+                self.beat_due.set()
         if entry.reached:
             still = []
             for seq, future in entry.reached:

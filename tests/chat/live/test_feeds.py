@@ -21,6 +21,7 @@ from chat.domain.events import Event, EventType, MessageData
 from chat.domain.ids import ChannelKey, UserRef
 from chat.domain.sessions import LeftReason
 from chat.live.feeds import Feeds, Upkeep
+from chat.live.feeds.open_feeds import BEAT_DELIVERIES
 from chat.live.feeds.upkeep import REPAIR_MESSAGES
 from chat.live.local_members import LocalMembers
 from chat.membership.protocol import SessionEntered, SessionExited
@@ -97,6 +98,22 @@ async def test_a_feed_opens_once_for_all_who_ask_and_begins_at_the_head(
     assert feed is not None
     assert feed.head == 30
     assert [message["number"] for message in feed.recent.newest(25)] == list(range(6, 31))
+
+
+async def test_after_a_hundred_events_others_are_to_know_of_it(process: Process, ann: UserRef, tea: ChannelKey) -> None:
+    """All that came since the last beat came twice after a crash, however much it was."""
+    events = await stored(ann, tea, BEAT_DELIVERIES)
+    async with process.feeds.pinned(tea):
+        feed = process.feeds.get(tea)
+        assert feed is not None
+        feed.reset(0, feed.recent)
+        process.hub.enter(process.watcher, tea)
+        process.feeds.offer(tea, [Delivery(event) for event in events[:-1]])
+        assert not process.feeds.beat_due.is_set()
+        process.feeds.offer(tea, [Delivery(events[-1])])
+        assert process.feeds.beat_due.is_set()
+        assert process.feeds.moved() == {tea: BEAT_DELIVERIES}
+        assert process.feeds.moved() == {}
 
 
 async def test_a_hole_is_repaired_from_the_store_before_anything_newer_is_shown(

@@ -181,6 +181,13 @@ def test_beats_tell_what_moved_and_now_and_then_everything() -> None:
     assert beats.next({LOBBY: 2}) == ({LOBBY: 2}, True)
 
 
+def test_what_an_early_beat_told_the_next_one_does_not_tell_again() -> None:
+    beats = BeatHeads()
+    assert beats.next({LOBBY: 1}) == ({LOBBY: 1}, True)
+    assert beats.early({LOBBY: 101}) == {LOBBY: 101}
+    assert beats.next({LOBBY: 101}) == ({}, False)
+
+
 def test_a_ghost_is_who_was_a_stranger_twice_in_a_row() -> None:
     ghosts = Ghosts()
     assert [ghosts.is_time() for _ in range(LOOK_EVERY)] == [False] * (LOOK_EVERY - 1) + [True]
