@@ -10,6 +10,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 MAX_KEYS = 50_000
 _MAX_DOUBLINGS = 64
@@ -47,7 +48,10 @@ Counted = Sequence[tuple[str, Delay]]
 
 
 class Backoff:
-    """The failures of each key. Beyond `max_keys` the key that failed longest ago is forgotten."""
+    """The failures of each key, for as long as they count.
+
+    What counts no longer is forgotten as others come. Beyond `max_keys` the key that failed longest ago is.
+    """
 
     def __init__(self, *, max_keys: int = MAX_KEYS) -> None:
         self._max_keys = max_keys
@@ -63,6 +67,7 @@ class Backoff:
         Else the seconds until none of the keys stands in the way, and nothing is counted.
         """
         with self._lock:
+            self._forget_old(now, len(counted) + 1)
             wait_s = max((self._known(key, now).until - now for key, _ in counted), default=0.0)
             if wait_s > 0:
                 return wait_s
@@ -94,6 +99,13 @@ class Backoff:
         """Forget the failures of a key."""
         with self._lock:
             self._failures.pop(key, None)
+
+    def _forget_old(self, now: float, most: int) -> None:
+        """Of the keys that failed longest ago, those whose time is over: more at once than one attempt can add."""
+        for key, found in list(islice(self._failures.items(), most)):
+            if found.forgotten_at > now:
+                break
+            del self._failures[key]
 
     def _known(self, key: str, now: float) -> _Failures:
         found = self._failures.get(key)

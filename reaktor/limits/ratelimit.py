@@ -7,42 +7,43 @@ Engine.IO packets. Pure: `now` is an argument.
 
 from __future__ import annotations
 
-import math
 import threading
 from array import array
+from bisect import bisect_right
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from itertools import islice
 
 from reaktor.config.model import Rate
 
 MAX_KEYS = 50_000
+FORGOTTEN_AT_ONCE = 2
 _ROUNDING_S = 1e-9
-
-
-@dataclass(slots=True)
-class _Window:
-    """The times of the last accepted hits as a ring: once it is full, `times[oldest]` decides."""
-
-    times: array[float] = field(default_factory=lambda: array("d"))
-    oldest: int = 0
 
 
 class RateLimiter:
     """At most `rate.count` accepted hits of a key within any `rate.period_s` seconds.
 
-    Knows at most `max_keys` keys; beyond that the one that was accepted longest ago is forgotten, which is harmless
-    unless all of them were accepted within one period (then the forgotten one starts anew).
+    Holds what the last period needs: hits, and keys, that it is over for are forgotten as others come. Knows at most
+    `max_keys` keys; beyond that the one that was accepted longest ago is forgotten, which is harmless unless all of
+    them were accepted within one period (then the forgotten one starts anew).
     """
 
     def __init__(self, rate: Rate, *, max_keys: int = MAX_KEYS) -> None:
         self._rate = rate
         self._max_keys = max_keys
-        self._windows: OrderedDict[str, _Window] = OrderedDict()
+        # The times of accepted hits, oldest first; the key that was accepted longest ago first.
+        self._hits: OrderedDict[str, array[float]] = OrderedDict()
         self._lock = threading.Lock()
         self.refused_total = 0
 
     def __len__(self) -> int:
-        return len(self._windows)
+        return len(self._hits)
+
+    @property
+    def remembered(self) -> int:
+        """How many hits are held, of all keys."""
+        with self._lock:
+            return sum(map(len, self._hits.values()))
 
     def hit(self, key: str, now: float) -> float | None:
         """Count one hit at `now` (monotonic seconds). None: accepted; else the seconds until one would be.
@@ -50,35 +51,37 @@ class RateLimiter:
         A refused hit is not counted: who keeps trying is not shut out for longer.
         """
         with self._lock:
-            window = self._windows.get(key)
-            if window is None:
-                window = self._windows[key] = _Window()
-                if len(self._windows) > self._max_keys:
-                    self._windows.popitem(last=False)
-            if len(window.times) < self._rate.count:
-                window.times.append(now)
-            else:
-                wait_s = window.times[window.oldest] + self._rate.period_s - now
+            self._forget_quiet(now)
+            times = self._hits.get(key)
+            if times is None:
+                times = self._hits[key] = array("d")
+                if len(self._hits) > self._max_keys:
+                    self._hits.popitem(last=False)
+            if len(times) >= self._rate.count:
+                wait_s = times[-self._rate.count] + self._rate.period_s - now
                 if wait_s > 0:
                     self.refused_total += 1
                     return wait_s
-                window.times[window.oldest] = now
-                window.oldest = (window.oldest + 1) % self._rate.count
-            self._windows.move_to_end(key)
+            # By half at least, so that a hit costs the same however many there are.
+            over = bisect_right(times, now - self._rate.period_s)
+            if 2 * over >= len(times):
+                del times[:over]
+            times.append(now)
+            self._hits.move_to_end(key)
             return None
 
     def undo(self, key: str) -> None:
         """Take the newest accepted hit of a key back: somebody else refused what it stood for."""
         with self._lock:
-            window = self._windows.get(key)
-            if window is None or not window.times:
-                return
-            if len(window.times) < self._rate.count:
-                window.times.pop()
-            else:
-                # The newest stands before the oldest in the ring; whatever it replaced was too old to count.
-                window.oldest = (window.oldest - 1) % self._rate.count
-                window.times[window.oldest] = -math.inf
+            if times := self._hits.get(key):
+                times.pop()
+
+    def _forget_quiet(self, now: float) -> None:
+        """Keys without a hit in the last period: two at most, which is more than one hit can add."""
+        for key, times in list(islice(self._hits.items(), FORGOTTEN_AT_ONCE)):
+            if times and times[-1] + self._rate.period_s > now:
+                break
+            del self._hits[key]
 
 
 class TokenBucket:

@@ -64,3 +64,11 @@ def test_it_knows_a_bounded_number_of_keys() -> None:
     for index in range(1000):
         backoff.begin([(str(index), DELAY)], 1000.0)
     assert len(backoff) == 100
+
+
+def test_keys_whose_failures_count_no_longer_are_forgotten() -> None:
+    """Each address that ever mistyped a password was held for ever, up to 50,000."""
+    backoff = Backoff()
+    for index in range(1_000):
+        backoff.begin([(f"name{index}", DELAY), (f"address{index}", DELAY)], 1000.0 + index)
+    assert len(backoff) <= 2 * (DELAY.memory_s + 2)

@@ -67,3 +67,27 @@ def test_a_hit_that_is_taken_back_never_was(taken: list[tuple[str, float]], coun
             continue
         if not undo:
             assert undoing.hit(key, now) == plain.hit(key, now)
+
+
+def test_who_came_once_is_forgotten_when_the_period_is_over() -> None:
+    """A server that is never restarted held a window for each of the last 50,000 people who ever did a thing."""
+    limiter = RateLimiter(Rate(20, 10))
+    for index in range(2_000):
+        limiter.hit(f"visitor{index}", index * 1.0)
+    assert len(limiter) <= 12
+
+
+def test_what_somebody_did_before_the_period_is_not_held() -> None:
+    """Who asks twice a minute filled a window of 600 times, of which two counted."""
+    limiter = RateLimiter(Rate(600, 60))
+    for index in range(2_000):
+        assert limiter.hit("a", index * 30.0) is None
+    assert limiter.remembered <= 6
+
+
+def test_at_the_full_rate_it_holds_no_more_than_two_periods() -> None:
+    """Forgetting by halves must not let a client that never rests add up what it did."""
+    limiter = RateLimiter(Rate(100, 10))
+    for index in range(20_000):
+        limiter.hit("a", index * 0.05)
+    assert limiter.remembered <= 202
