@@ -171,6 +171,11 @@ class UnknownOperationError(ReaktorError):
     default_message = "There is no such operation."
 
 
+def may_come_back(code: int) -> bool:
+    """Whether a client that is closed with this code should connect again by itself."""
+    return 4000 <= code < 4500
+
+
 class CloseCode(IntEnum):
     """Why the server ends a session. 4000-4499: come back (full jitter); 4500-4999: don't."""
 
@@ -199,7 +204,7 @@ class CloseCode(IntEnum):
     @property
     def may_come_back(self) -> bool:
         """Whether a client should connect again by itself."""
-        return 4000 <= self.value < 4500
+        return may_come_back(self.value)
 
 
 @dataclass(frozen=True, slots=True)

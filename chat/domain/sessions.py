@@ -38,11 +38,21 @@ class Grace:
 
 
 class Ending(StrEnum):
-    """How a session ended; what its transport knows of it. CLOSED: by the client, which may come back all the same."""
+    """How a session ended; what its transport knows of it."""
 
     LOST = "lost"
-    CLOSED = "closed"
     GOODBYE = "goodbye"
+
+
+class Naming(StrEnum):
+    """Whether a client that comes back says which session it had. UNKNOWN: nobody can tell."""
+
+    UNKNOWN = ""
+    NEVER = "never"
+    PERHAPS = "perhaps"
+    """Its protocol has a word for it, and it has not had to use it yet."""
+    ALWAYS = "always"
+    """It has done so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +65,11 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class SessionInfo:
-    """One live session, as everybody knows it. `since` is Unix seconds; `login` is that of the token it came with."""
+    """One live session, as everybody knows it. `since` is Unix seconds; `login` is that of the token it came with.
+
+    `naming` and `marks` (equal for two sessions of one client, as far as it can be seen) help to find the place of a
+    client that comes back without naming one.
+    """
 
     session_id: SessionId
     user_id: UserId
@@ -66,3 +80,5 @@ class SessionInfo:
     grace: Grace = Grace()
     address: str = ""
     login: str = ""
+    naming: Naming = Naming.UNKNOWN
+    marks: str = ""

@@ -43,7 +43,15 @@ from chat.posting.writer import Writer
 from reaktor import __version__
 from reaktor.config.model import Config
 from reaktor.db.database import Database, probe
-from reaktor.errors import Bye, CloseCode, NotFoundError, ReaktorError, UnavailableError
+from reaktor.errors import (
+    BannedError,
+    Bye,
+    CloseCode,
+    NotAuthenticatedError,
+    NotFoundError,
+    ReaktorError,
+    UnavailableError,
+)
 from reaktor.limits.rates import Rates
 from reaktor.observe.metrics import Metrics
 from reaktor.process import node
@@ -294,8 +302,12 @@ class Runtime:
             raise
         try:
             await verify_again(self.database, session, verify)
-        except BaseException:
+        except (BannedError, NotAuthenticatedError):
             self.disconnect(session, Ending.GOODBYE)
+            raise
+        except BaseException:
+            # It comes back, and to the place that it had.
+            self.disconnect(session, Ending.LOST)
             raise
 
     def disconnect(self, session: LiveSession, ending: Ending) -> None:

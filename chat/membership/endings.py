@@ -14,6 +14,7 @@ from chat.domain.sessions import LeftReason, SessionInfo
 from chat.membership.keep import EndedIds, Kept, KeptSessions
 from chat.membership.protocol import Change, Disconnected, Left, Lingering
 from chat.membership.roster import Roster, SessionEntry
+from reaktor.errors import CloseCode
 
 # How long a session that took another over is still caught up from that one's heads, not from its worker's.
 YOUNG_S = 2.0
@@ -36,21 +37,21 @@ class Endings:
         if entry.info.grace.keep_s > 0:
             self._joined_at.setdefault(entry.info.session_id, {})[channel] = head
 
-    def lose(self, entry: SessionEntry, heads: Mapping[ChannelKey, int], now: float, *, closed: bool = False) -> None:
-        """The session ended without a goodbye: it lingers and is kept, as its transport's grace has it.
-
-        `closed` by its client it does not linger, and is kept for a successor that names it alone.
-        """
+    def lose(self, entry: SessionEntry, heads: Mapping[ChannelKey, int], now: float) -> None:
+        """The session ended without a goodbye: it lingers and is kept, as its transport's grace has it."""
         info = entry.info
-        if info.grace.keep_s > 0 or info.grace.quit_s > 0:
-            until = now + max(info.grace.keep_s, info.grace.quit_s)
-            self.kept.put(Kept(info, self._heads_of(entry, heads, now), now, until, only_named=closed))
-        self._joined_at.pop(info.session_id, None)
-        if info.grace.quit_s > 0 and not closed:
+        self._keep(entry, heads, now)
+        if info.grace.quit_s > 0:
             heapq.heappush(self._linger_ends, (now + info.grace.quit_s, info.session_id))
             self._make(Lingering(info.session_id, now + info.grace.quit_s))
         else:
             self._quit(entry, now)
+
+    def note_end(self, session_id: SessionId, heads: Mapping[ChannelKey, int], now: float) -> None:
+        """A session that is over says how it ended: its heads are better than those that were known."""
+        self.ended.add(session_id, now)
+        if (kept := self.kept.by_id.get(session_id)) is not None:
+            kept.heads.update((channel, head) for channel, head in heads.items() if channel in kept.channels)
 
     def end(
         self,
@@ -66,6 +67,15 @@ class Endings:
         self._joined_at.pop(session_id, None)
         self.ended.add(session_id, now)
         self._make(Disconnected(session_id, reason, close_code, close_reason))
+
+    def recall_user(self, user_id: UserId, now: float, close_code: int, close_reason: str) -> None:
+        """Every session of the user ends and is told to come back: others are told at once, the places are kept."""
+        if (user := self._roster.users.get(user_id)) is None:
+            return
+        for entry in list(user.sessions.values()):
+            if entry.is_live:
+                self._keep(entry, {}, now)
+            self._quit(entry, now, close_code, close_reason)
 
     def end_user(self, user_id: UserId, now: float, reason: LeftReason, close_code: int, close_reason: str) -> None:
         """Every session of the user is over for good, and told why; the kept ones are forgotten."""
@@ -88,18 +98,31 @@ class Endings:
 
         The caller must say Connected with it: to everybody else the old one ends only by that.
         """
-        if resume is not None:
-            kept = self.kept.named(info.user_id, resume)
-        else:
-            kept = self.kept.last_lost(info.user_id, info.transport)
+        kept = self.kept.likeliest(info) if resume is None else self.kept.named(info.user_id, resume)
         if kept is None:
             return None
         old_id = kept.session.session_id
-        self.kept.pop(old_id)
         if (lingering := self._roster.sessions.get(old_id)) is not None:
             self.ended.add(old_id, now)
             kept.channels, kept.status = frozenset(lingering.channels), lingering.status
+        if resume is None and kept.may_be_named:
+            kept.copied_to = info.session_id
+            self.kept.keep_for_its_name(kept)
+        else:
+            self.kept.pop(old_id)
         return kept
+
+    def guess_again(self, named: Kept, now: float) -> None:
+        """The client that this session belongs to has it back. Was another one given a copy, and waits there a session
+        that can be its own? Then it is told to come back, and gets that. The place that it had is kept for its name.
+        """
+        entry = None if named.copied_to is None else self._roster.sessions.get(named.copied_to)
+        if entry is None or not entry.is_live or self.kept.likeliest(entry.info) is None:
+            return
+        self._keep(entry, {}, now)
+        self._quit(entry, now, CloseCode.RESYNC_NEEDED.value, "these were the channels of another client of yours")
+        if (kept := self.kept.by_id.get(entry.info.session_id)) is not None:
+            self.kept.keep_for_its_name(kept)
 
     def tick(self, now: float) -> None:
         """End what has lingered long enough, forget what was kept long enough."""
@@ -111,13 +134,20 @@ class Endings:
         self.kept.sweep(now)
         self.ended.sweep(now)
 
-    def _quit(self, entry: SessionEntry, now: float) -> None:
+    def _keep(self, entry: SessionEntry, heads: Mapping[ChannelKey, int], now: float) -> None:
+        info = entry.info
+        keep_s = max(info.grace.keep_s, info.grace.quit_s)
+        if keep_s > 0:
+            self.kept.put(Kept(info, self._heads_of(entry, heads, now), now, now + keep_s))
+        self._joined_at.pop(info.session_id, None)
+
+    def _quit(self, entry: SessionEntry, now: float, close_code: int | None = None, close_reason: str = "") -> None:
         """The grace is over, or there was none: others are told; what is kept is kept on."""
         session_id = entry.info.session_id
         if (kept := self.kept.by_id.get(session_id)) is not None:
             kept.channels, kept.status = frozenset(entry.channels), entry.status
         self.ended.add(session_id, now)
-        self._make(Disconnected(session_id))
+        self._make(Disconnected(session_id, LeftReason.QUIT, close_code, close_reason))
 
     def _heads_of(self, entry: SessionEntry, said: Mapping[ChannelKey, int], now: float) -> dict[ChannelKey, int]:
         """The last seq the session was sent, per channel: as it said itself, else as its worker's BEATs tell.

@@ -3,6 +3,9 @@
 Two things, both held by MembershipState and both bounded in time: of a session that ended without a goodbye its
 channels, heads and status, so that the user's next session can take them over; of every session its id, so that
 a Connect that arrives twice or late brings no ghost back. Pure; `now` is an argument.
+
+A client that names its session gets that one. One that names nothing gets the likeliest, and where that could still be
+named only a copy: so a wrong guess takes nothing away from the client that it belongs to.
 """
 
 from __future__ import annotations
@@ -12,16 +15,21 @@ from collections import deque
 from dataclasses import dataclass
 
 from chat.domain.ids import ChannelKey, SessionId, UserId, WorkerId
-from chat.domain.sessions import SessionInfo, Status, Transport
+from chat.domain.sessions import Naming, SessionInfo, Status
 
 # A command is re-sent for at most 5 s and may wait in a bus for as long; a minute is far beyond both.
 ENDED_MEMORY_S = 60.0
 DEAD_PER_SLOT = 32
+COPIED_PER_USER = 10
+"""So many sessions of a user are kept for their names alone: as many as there are clients, by default."""
 
 
 @dataclass(slots=True, eq=False)
 class Kept:
-    """A session that ended without a goodbye. While it lingers, its channels and status are the roster's."""
+    """A session that ended without a goodbye. While it lingers, its channels and status are the roster's.
+
+    `only_named`: nobody gets it but who names it. `copied_to`: the session that got a copy.
+    """
 
     session: SessionInfo
     heads: dict[ChannelKey, int]
@@ -30,10 +38,27 @@ class Kept:
     status: Status = Status.ONLINE
     channels: frozenset[ChannelKey] = frozenset()
     only_named: bool = False
+    copied_to: SessionId | None = None
+
+    @property
+    def may_be_named(self) -> bool:
+        return self.session.naming in (Naming.PERHAPS, Naming.ALWAYS)
 
 
 def _ended_at(kept: Kept) -> float:
     return kept.ended_at
+
+
+def _could_be(lost: SessionInfo, back: SessionInfo) -> bool:
+    """Whether one client can have had both sessions: the generations of a protocol are told apart by their naming.
+
+    Not across transports: a browser tab must not walk into the channels of a Socket.IO client that comes back.
+    """
+    if lost.transport is not back.transport:
+        return False
+    if Naming.UNKNOWN in (lost.naming, back.naming):
+        return True
+    return (lost.naming is Naming.NEVER) == (back.naming is Naming.NEVER)
 
 
 class KeptSessions:
@@ -68,14 +93,27 @@ class KeptSessions:
         named = [kept for key, kept in found.items() if key == name or key.startswith(f"{name}.")]
         return max(named, key=_ended_at, default=None)
 
-    def last_lost(self, user_id: UserId, transport: Transport) -> Kept | None:
-        """The user's session that was lost last on this transport.
-
-        Not across transports: a browser tab must not walk into the channels of a Socket.IO client that comes back.
+    def likeliest(self, back: SessionInfo) -> Kept | None:
+        """The lost session of a client that comes back as `back` and names none: of its own log-in if there is one,
+        with its marks, not of a client that would have named it, lost last. None for a client that does name its own.
         """
-        found = self._by_user.get(user_id, {})
-        lost = [kept for kept in found.values() if kept.session.transport is transport and not kept.only_named]
-        return max(lost, key=_ended_at, default=None)
+        if back.naming is Naming.ALWAYS:
+            return None
+        found = self._by_user.get(back.user_id, {})
+        lost = [kept for kept in found.values() if not kept.only_named and _could_be(kept.session, back)]
+
+        def likeness(kept: Kept) -> tuple[bool, bool, bool, float]:
+            was = kept.session
+            return was.login == back.login, was.marks == back.marks, was.naming is not Naming.ALWAYS, kept.ended_at
+
+        return max(lost, key=likeness, default=None)
+
+    def keep_for_its_name(self, kept: Kept) -> None:
+        """It lingers no longer, and stays for the client that names it. The oldest of too many go."""
+        kept.only_named = True
+        copied = [each for each in self.of_user(kept.session.user_id) if each.only_named]
+        for each in sorted(copied, key=_ended_at)[:-COPIED_PER_USER]:
+            self.pop(each.session.session_id)
 
     def forget_channel(self, user_id: UserId, channel: ChannelKey) -> None:
         """The user was taken out of the channel: no later session is put back into it."""

@@ -28,7 +28,7 @@ class Connect:
     """A session wants to be live.
 
     `resume`: whose place it takes, live or kept, by its id or the part before a dot; refused when that is not there.
-    None: that of the session of this user that was lost last on this transport, if there is one.
+    None: that of a lost session of this user, the likeliest one (KeptSessions.likeliest()), if there is one.
     """
 
     session: SessionInfo
@@ -39,8 +39,7 @@ class Connect:
 class Disconnect:
     """A session ended. `heads`: the last seq it was sent, per channel (what a later session is caught up from).
 
-    One that was lost lingers and is kept, as its grace has it; of one that was closed the others are told at once, and
-    it is kept for a session that names it; after a goodbye nothing is kept.
+    One that was lost lingers and is kept, as its grace has it; after a goodbye nothing is kept.
     """
 
     session_id: SessionId
@@ -119,7 +118,10 @@ class Unblock:
 
 @dataclass(frozen=True, slots=True)
 class EndSessions:
-    """The user's tokens died: every live session of theirs ends now, as said by `code` (a CloseCode's number)."""
+    """Every live session of the user ends now, as said by `code` (a CloseCode's number).
+
+    With a code that means "come back" their places are kept, as after a loss; with any other one nothing is.
+    """
 
     user_id: UserId
     code: int

@@ -39,6 +39,7 @@ from chat.membership.protocol import (
     Unblock,
 )
 from chat.membership.roster import Roster, SessionEntry
+from reaktor.errors import may_come_back
 
 CLOSE_BANNED = 4502
 # How long a snapshot still says whom a session took over: longer than any worker is without its changes.
@@ -174,18 +175,21 @@ class MembershipState:
         channels = self.blocks.allowed(info.user_id, old.channels, now)
         heads = {channel: head for channel, head in old.heads.items() if channel in channels}
         self._make(Connected(info, channels, old.session.session_id, heads, old.status))
+        if command.resume is not None:
+            # Only now: so the user is in the channels all the time.
+            self._endings.guess_again(old, now)
 
     def _disconnect(self, command: Disconnect) -> None:
         entry = self.roster.sessions.get(command.session_id)
         if entry is None:
             # Perhaps it overtook its Connect: the id is over either way.
-            self._endings.ended.add(command.session_id, self._now)
+            self._endings.note_end(command.session_id, command.heads, self._now)
             if command.ending is Ending.GOODBYE:
                 self._endings.kept.pop(command.session_id)
         elif command.ending is Ending.GOODBYE:
             self._endings.end(entry, self._now)
         elif entry.is_live:
-            self._endings.lose(entry, command.heads, self._now, closed=command.ending is Ending.CLOSED)
+            self._endings.lose(entry, command.heads, self._now)
 
     def _join(self, command: Join) -> None:
         first = self._live(command.session_id)
@@ -260,7 +264,10 @@ class MembershipState:
         self.blocks.lift(command.user_id, command.channel)
 
     def _end_sessions(self, command: EndSessions) -> None:
-        self._endings.end_user(command.user_id, self._now, LeftReason.QUIT, command.code, command.reason)
+        if may_come_back(command.code):
+            self._endings.recall_user(command.user_id, self._now, command.code, command.reason)
+        else:
+            self._endings.end_user(command.user_id, self._now, LeftReason.QUIT, command.code, command.reason)
 
     def _end_session(self, command: EndSession) -> None:
         entry = self.roster.sessions.get(command.session_id)

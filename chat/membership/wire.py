@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, TypeVar
 import orjson
 
 from chat.domain.ids import ChannelKey, CommandId, SessionId, UserId, WorkerId
-from chat.domain.sessions import Ending, Grace, LeftReason, SessionInfo, Status, Transport
+from chat.domain.sessions import Ending, Grace, LeftReason, Naming, SessionInfo, Status, Transport
 from chat.membership.protocol import (
     AnnouncedSession,
     Batch,
@@ -147,7 +147,9 @@ class WireError(ValueError):
 JUNK = (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError, RecursionError)
 
 _STATUS = {status.value: status for status in Status}
-_ENDING = {ending.value: ending for ending in Ending}
+# The version before had an ending of its own for clients that close their transport.
+_ENDING = {**{ending.value: ending for ending in Ending}, "closed": Ending.LOST}
+_NAMING = {naming.value: naming for naming in Naming}
 _REASON = {reason.value: reason for reason in LeftReason}
 _TRANSPORT = {transport.value: transport for transport in Transport}
 
@@ -204,6 +206,8 @@ def info_to(info: SessionInfo) -> list[Any]:
         info.grace.keep_s,
         info.address,
         info.login,
+        info.naming,
+        info.marks,
     ]
 
 
@@ -220,6 +224,9 @@ def info_from(value: Any) -> SessionInfo:
         Grace(number_from(quit_s), number_from(keep_s)),
         text_from(address),
         text_from(more[0]) if more else "",
+        # Of a version after, which may know more of them.
+        _NAMING.get(more[1], Naming.UNKNOWN) if len(more) > 1 else Naming.UNKNOWN,
+        text_from(more[2]) if len(more) > 2 else "",
     )
 
 

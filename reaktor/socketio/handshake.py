@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from hashlib import blake2b
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -23,6 +24,14 @@ class Handshake:
     transport: str
     revision: int
     notes: dict[str, Any]
+
+    @property
+    def marks(self) -> str:
+        """Equal for two handshakes of one client over one transport, and mostly not for those of two different ones:
+        the program's name and languages, the names of its headers and of its parameters in their order.
+        """
+        told = [self.headers.get(name, "") for name in ("user-agent", "accept-language")]
+        return blake2b("\0".join([*told, *self.headers, "", *self.query]).encode(), digest_size=6).hexdigest()
 
 
 def handshake_of(session: EngineSession, namespace_query: str = "") -> Handshake:

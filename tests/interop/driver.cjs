@@ -6,6 +6,7 @@
 // {"do":"answer","client":"a","args":[…]}                                       how events that want an ack are answered from now on
 // {"do":"close","client":"a"}  {"do":"reopen",…}  {"do":"cut","client":"a"}     disconnect; connect again; lose the transport
 // {"do":"shut","client":"a"}                                                    close the transport alone: the client reconnects
+// {"do":"timeout","client":"a"}                                                 what the library does when no ping came in time
 // {"do":"state","client":"a"}                                                   reports id, transport, connected, recovered
 //
 // Binary data is {"$base64":"…"} in both directions. Every line out has "client" and "type": connect, disconnect, event, ack,
@@ -123,6 +124,10 @@ const commands = {
   },
   shut({ client }) {
     clients.get(client).socket.io.engine.close();
+  },
+  timeout({ client }) {
+    const { engine } = clients.get(client).socket.io;
+    (engine._onClose || engine.onClose).call(engine, "ping timeout");
   },
   cut({ client }) {
     const transport = clients.get(client).socket.io.engine.transport;

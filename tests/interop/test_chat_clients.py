@@ -191,6 +191,86 @@ async def test_a_lost_client_is_sent_more_than_memory_holds(
 
 
 @pytest.mark.parametrize("mode", TRANSPORTS.values(), ids=TRANSPORTS)
+@pytest.mark.parametrize("library", LIBRARIES)
+async def test_a_client_that_ends_the_connection_for_a_missed_ping_keeps_its_channels(
+    server: LiveServer, driver: JsDriver, library: str, mode: list[str]
+) -> None:
+    """Clients before 4.6 lost them: they close with 1005, as somebody does who means to go, but say no `41` before."""
+    key = f"ping-{library}-{'-'.join(mode)}"
+    async with together(server, driver, library, mode, key) as (client, native):
+        client.do("timeout")
+        assert (await client.expect("disconnect"))["reason"] == "ping timeout"
+        await native.post(key, "missed")
+        await client.expect("connect")
+        assert (await client.expect_event("message:post"))[0]["message"] == "missed"
+        (answer,) = await client.call("message:post", {"channel": key, "message": "still a member"})
+        assert (await native.message("still a member"))["seq"] == answer["seq"]
+        assert not [frame for frame in native.all_events if frame["event"] == "member.left"]
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+async def test_a_renamed_user_comes_back_into_its_channels(server: LiveServer, driver: JsDriver, library: str) -> None:
+    """Everything that was kept of the user was forgotten, though the client is told to come back."""
+    key = f"renamed-{library}"
+    name, token = server.account()
+    client = Seed(server, name, token).open(driver, library, ["websocket"])
+    await client.expect_event("logged_in")
+    await Seed(server, name, token).join(key)
+    async with await NativeClient.connect(server.url, server.account()[1]) as native:
+        await native.join(key)
+        async with httpx.AsyncClient(base_url=server.url, headers={"Authorization": f"Bearer {token}"}) as http:
+            answer = await http.patch("/api/v1/me", json={"username": f"{name}x"})
+        assert answer.status_code == 200
+        await native.event("member.left", key, username=name, reason="quit")
+        await native.post(key, "missed")
+        back = await client.expect("connect")
+        assert (await client.expect_event("message:post"))[0]["message"] == "missed"
+        assert (back["recovered"] is True) == (library == "sio48")
+        await native.event("member.joined", key, username=f"{name}x")
+
+
+@pytest.mark.parametrize("new_one_first", [False, True])
+@pytest.mark.parametrize("library", ["sio17", "sio25", "sio31"])
+async def test_an_older_and_a_newer_client_of_one_user_each_come_back_to_their_own_channels(
+    server: LiveServer, driver: JsDriver, library: str, new_one_first: bool
+) -> None:
+    """The older one names nothing, and took the session that was lost last, the newer one's as well."""
+    user = Seed(server, *server.account())
+    delays = {library: 1_500, "sio48": 50} if new_one_first else {library: 50, "sio48": 1_500}
+    options = {"randomizationFactor": 0, "transports": ["websocket"]}
+    clients = {each: user.open(driver, each, reconnectionDelay=delay, **options) for each, delay in delays.items()}
+    old, new = clients[library], clients["sio48"]
+    for client in clients.values():
+        await client.expect_event("logged_in")
+    kept = {"sio48": f"new-{library}-{new_one_first}".lower(), library: f"old-{library}-{new_one_first}".lower()}
+    for key in kept.values():
+        await user.join(key)
+    await old.call("user : left", {"channel": kept["sio48"]})
+    await new.call("user : left", {"channel": kept[library]})
+    async with await NativeClient.connect(server.url, server.account()[1]) as native:
+        for key in kept.values():
+            await native.join(key)
+        for client in (old, new):
+            client.do("cut")
+        for client in (old, new):
+            await client.expect("disconnect")
+        for key in kept.values():
+            await native.post(key, f"missed in {key}")
+        backs = {each: await client.expect("connect") for each, client in clients.items()}
+        assert backs["sio48"]["recovered"] is True
+        for each, client in clients.items():
+            # A client of 3.x that guessed wrong is sent away once more when the newer one is back.
+            while (await client.expect_event("message:post"))[0]["message"] != f"missed in {kept[each]}":
+                assert each == "sio31"
+            (answer,) = await client.call("message:post", {"channel": kept[each], "message": f"from {each}"})
+            assert (await native.message(f"from {each}"))["seq"] == answer["seq"]
+            (refused,) = await client.call(
+                "message:post", {"channel": kept["sio48" if each == library else library], "message": "no"}
+            )
+            assert refused["error"]["code"] == "not_a_member"
+
+
+@pytest.mark.parametrize("mode", TRANSPORTS.values(), ids=TRANSPORTS)
 async def test_a_client_that_closes_its_transport_alone_recovers(
     server: LiveServer, driver: JsDriver, mode: list[str]
 ) -> None:

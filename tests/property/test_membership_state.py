@@ -12,6 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from chat.domain import sessions
 from chat.domain.ids import ChannelKey, SessionId, UserId, WorkerId
 from chat.membership import protocol as m
+from chat.membership.keep import COPIED_PER_USER
 from chat.membership.replica import OfferKind, Replica
 from chat.membership.state import MembershipState
 from tests.support.membership import FIRST, LINGERS, NO_GRACE, Shown, session_info, transitions_of
@@ -35,16 +36,24 @@ class ModelSession:
     channels: set[ChannelKey] = field(default_factory=set)
     status: sessions.Status = sessions.Status.ONLINE
     ended_at: float | None = None
-    was_closed: bool = False
+    naming: sessions.Naming = sessions.Naming.UNKNOWN
+    was_recalled: bool = False
+    was_copied: bool = False
+    copied_to: SessionId | None = None
+
+    @property
+    def may_be_named(self) -> bool:
+        return self.naming in {sessions.Naming.PERHAPS, sessions.Naming.ALWAYS}
 
     def phase(self, now: float) -> str:
         if self.ended_at is None:
             return "live"
         if not self.lingers or now >= self.ended_at + LINGERS.keep_s:
             return "gone"
-        if self.was_closed:
+        if self.was_copied:
             return "kept for its name"
-        return "lingering" if now < self.ended_at + LINGERS.quit_s else "kept"
+        is_told = self.was_recalled or now >= self.ended_at + LINGERS.quit_s
+        return "kept" if is_told else "lingering"
 
 
 class StateAgainstModel(RuleBasedStateMachine):
@@ -91,13 +100,15 @@ class StateAgainstModel(RuleBasedStateMachine):
         slot=st.sampled_from(SLOTS),
         lingers=st.booleans(),
         resume=st.none() | indexes,
+        naming=st.sampled_from(sessions.Naming),
     )
-    def connect(self, user: UserId, slot: int, lingers: bool, resume: int | None) -> None:
+    def connect(self, user: UserId, slot: int, lingers: bool, resume: int | None, naming: sessions.Naming) -> None:
         self.count += 1
         session_id = SessionId(f"s{self.count}")
         worker = WorkerId(slot, self.incarnations[slot])
         named = None if resume is None else self.any_session(resume)
-        info = session_info(session_id, user, worker, grace=LINGERS if lingers else NO_GRACE, since=self.now)
+        grace = LINGERS if lingers else NO_GRACE
+        info = session_info(session_id, user, worker, grace=grace, since=self.now, naming=naming)
         refusal = self.do(m.Connect(info, named))
         if self.is_blocked(user, None):
             assert refusal == "banned"
@@ -112,25 +123,50 @@ class StateAgainstModel(RuleBasedStateMachine):
             assert refusal is None
             if displaced is not None:
                 displaced.ended_at = self.now
-            self.model[session_id] = new = ModelSession(user, worker, lingers)
-            self._take_over(new, named)
+            self.model[session_id] = new = ModelSession(user, worker, lingers, naming=naming)
+            self._take_over(session_id, new, named)
 
     def _waiting(self, user: UserId) -> list[tuple[SessionId, ModelSession]]:
         """What a new session of this user may take over."""
         phases = {"lingering", "kept", "kept for its name"}
         return [(key, s) for key, s in self.model.items() if s.user == user and self.phase(key) in phases]
 
-    def _take_over(self, new: ModelSession, named: SessionId | None) -> None:
+    def _take_over(self, new_id: SessionId, new: ModelSession, named: SessionId | None) -> None:
         waiting = self._waiting(new.user)
         chosen = [item for item in waiting if item[0] == named]
-        lost = [item for item in waiting if not item[1].was_closed]
-        if named is None and new.lingers and lost:
-            latest = max(s.ended_at or 0.0 for _, s in lost)
-            chosen = [item for item in lost if item[1].ended_at == latest][:1]
+        if named is None and new.lingers and new.naming is not sessions.Naming.ALWAYS:
+            lost = [item for item in waiting if not item[1].was_copied and self._could_be(item[1].naming, new.naming)]
+            # Those that would have been named come last.
+            likeness = [(s.naming is not sessions.Naming.ALWAYS, s.ended_at or 0.0) for _, s in lost]
+            chosen = [lost[likeness.index(max(likeness))]] if lost else []
         for session_id, old in chosen:
             new.channels = {channel for channel in old.channels if not self.is_blocked(new.user, channel)}
             new.status = old.status
-            del self.model[session_id]
+            if named is not None or not old.may_be_named:
+                del self.model[session_id]
+                self._guess_again(self.model.get(old.copied_to or session_id))
+                continue
+            old.was_copied, old.copied_to = True, new_id
+            self._forget_copies(new.user)
+
+    def _guess_again(self, guessed: ModelSession | None) -> None:
+        """Whoever had got a copy of what its own client has named now, and can have had another one."""
+        if guessed is None or guessed.ended_at is not None:
+            return
+        waiting = self._waiting(guessed.user)
+        if any(not s.was_copied and self._could_be(s.naming, guessed.naming) for _, s in waiting):
+            guessed.ended_at, guessed.was_copied = self.now, True
+            self._forget_copies(guessed.user)
+
+    def _forget_copies(self, user: UserId) -> None:
+        copied = [(s.ended_at or 0.0, key) for key, s in self._waiting(user) if s.was_copied]
+        for _, key in sorted(copied)[:-COPIED_PER_USER]:
+            del self.model[key]
+
+    @staticmethod
+    def _could_be(was: sessions.Naming, now: sessions.Naming) -> bool:
+        never, unknown = sessions.Naming.NEVER, sessions.Naming.UNKNOWN
+        return was is now or unknown in {was, now} or never not in {was, now}
 
     @rule(index=indexes, ending=st.sampled_from(sessions.Ending))
     def disconnect(self, index: int, ending: sessions.Ending) -> None:
@@ -142,7 +178,6 @@ class StateAgainstModel(RuleBasedStateMachine):
             self.model.pop(session_id, None)
         elif self.phase(session_id) == "live":
             self.model[session_id].ended_at = self.now
-            self.model[session_id].was_closed = ending is sessions.Ending.CLOSED
 
     @rule(index=indexes, channel=channels)
     def join(self, index: int, channel: ChannelKey) -> None:
@@ -172,7 +207,7 @@ class StateAgainstModel(RuleBasedStateMachine):
 
     @rule(user=users, slot=st.sampled_from(SLOTS), channel=channels)
     def settles_in(self, user: UserId, slot: int, channel: ChannelKey) -> None:
-        self.connect(user, slot, lingers=True, resume=None)
+        self.connect(user, slot, lingers=True, resume=None, naming=sessions.Naming.PERHAPS)
         self.join(0, channel)
 
     @rule(index=indexes)
@@ -203,6 +238,16 @@ class StateAgainstModel(RuleBasedStateMachine):
     def revoke(self, user: UserId) -> None:
         self.do(m.EndSessions(user, 4503))
         self._take_out(user, None)
+
+    @rule(user=users)
+    def recall(self, user: UserId) -> None:
+        self.do(m.EndSessions(user, 4004))
+        for session_id, session in list(self.model.items()):
+            if session.user == user and self.phase(session_id) == "live":
+                # Each moment of its own, as above.
+                session.ended_at = self.now
+            if session.user == user and self.phase(session_id) in {"lingering", "kept", "gone"}:
+                session.was_recalled = True
 
     @rule(index=indexes, user=users)
     def end(self, index: int, user: UserId) -> None:

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from chat.domain.ids import ChannelKey, SessionId, UserId, WorkerId
-from chat.domain.sessions import Grace, SessionInfo, Status, Transport
+from chat.domain.sessions import Grace, Naming, SessionInfo, Status, Transport
 from chat.membership import wire
 from chat.membership.authority import Authority
 from chat.membership.feeder import Feeder
@@ -55,10 +55,15 @@ def session_info(
     grace: Grace = NO_GRACE,
     transport: Transport | None = None,
     since: float = 0.0,
+    login: str = "",
+    naming: Naming = Naming.UNKNOWN,
+    marks: str = "",
 ) -> SessionInfo:
     """A session's particulars; with a grace it is a Socket.IO one unless told."""
     kind = transport or (Transport.SOCKETIO if grace.keep_s else Transport.NATIVE)
-    return SessionInfo(SessionId(session), UserId(user), user, worker, kind, since, grace)
+    return SessionInfo(
+        SessionId(session), UserId(user), user, worker, kind, since, grace, login=login, naming=naming, marks=marks
+    )
 
 
 @dataclass

@@ -16,7 +16,7 @@ from typing import Any
 
 from accounts.authentication import Claims, user_for_claims, verify_token
 from chat.domain.ids import SessionId, UserRef
-from chat.domain.sessions import Ending, Grace, SessionInfo, Transport
+from chat.domain.sessions import Ending, Grace, Naming, SessionInfo, Transport
 from chat.live import actions
 from chat.live.operations import check_rate
 from chat.live.revalidation import credentials_of
@@ -40,8 +40,8 @@ MAX_PID_CHARS = 64
 _ENDINGS = {
     DisconnectReason.CLIENT_LEFT: Ending.GOODBYE,
     DisconnectReason.SERVER_LEFT: Ending.GOODBYE,
-    DisconnectReason.CLIENT_CLOSED: Ending.CLOSED,
 }
+"""Only `41` is a goodbye: every other end these clients make of network errors of their own, too."""
 ENTER_S = 5.0
 """So long a message waits for its author to be put back into the channel; with the database away it is refused then."""
 NOTE_S = 2.0
@@ -116,8 +116,10 @@ class ChatApplication:
         Clients take the same private id again for "recovered", so there is a new one whenever that is not true.
         """
         verify = partial(user_for_claims, claims)
+        naming = Naming.NEVER if socket.revision == V3 else Naming.PERHAPS
         if (pid := request.pid) and len(pid) <= MAX_PID_CHARS and "." not in pid:
-            session = self._session(runtime, socket, pid, claims, user)
+            naming = Naming.ALWAYS
+            session = self._session(runtime, socket, pid, claims, user, naming)
             try:
                 await runtime.connect(session, verify, resume=SessionId(pid))
             except NotFoundError:
@@ -129,12 +131,14 @@ class ChatApplication:
                 socket.attachment = session
                 return Accepted(_public_id(pid), pid)
         pid = secrets.token_urlsafe(18)
-        session = self._session(runtime, socket, pid, claims, user)
+        session = self._session(runtime, socket, pid, claims, user, naming)
         await runtime.connect(session, verify)
         socket.attachment = session
         return Accepted(_public_id(pid), pid)
 
-    def _session(self, runtime: Runtime, socket: Socket, pid: str, claims: Claims, user: UserRef) -> SocketIOSession:
+    def _session(
+        self, runtime: Runtime, socket: Socket, pid: str, claims: Claims, user: UserRef, naming: Naming
+    ) -> SocketIOSession:
         """A session of its own id for each time that the client of this private id is here."""
         recoverable = socket.revision != V3
         timings = runtime.config.membership
@@ -148,6 +152,8 @@ class ChatApplication:
             grace=Grace(timings.quit_grace_s, timings.recovery_keep_s if recoverable else timings.keep_grace_s),
             address=socket.handshake.address or "",
             login=str(claims.login),
+            naming=naming,
+            marks=socket.handshake.marks,
         )
         return SocketIOSession(
             info,

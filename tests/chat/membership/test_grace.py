@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
 from chat.domain.ids import SessionId, UserId
-from chat.domain.sessions import Ending, LeftReason, Status, Transport
+from chat.domain.sessions import Ending, LeftReason, Naming, SessionInfo, Status, Transport
+from chat.membership.keep import COPIED_PER_USER
 from chat.membership.protocol import (
     Block,
     Connect,
@@ -144,22 +149,168 @@ def test_a_goodbye_ends_a_lingering_session_and_what_was_kept_of_it() -> None:
     assert told.connect("s2", grace=LINGERS)[0].took_over is None  # type: ignore[union-attr]
 
 
-def test_of_a_closed_session_the_others_are_told_at_once_and_only_who_names_it_takes_it_over() -> None:
+def test_a_named_session_is_forgotten_when_its_grace_is_over() -> None:
+    told = Told()
+    told.connect("s1", grace=LINGERS)
+    told.accept(Disconnect(S1))
+    told.wait(60.1)
+    assert told.refuse(Connect(session_info("s2", grace=LINGERS), S1)) == "not_found"
+
+
+# Whose place a client gets that names none
+
+
+def lose_both(told: Told, *, first: SessionInfo, second: SessionInfo) -> None:
+    """Two sessions of ann, the first in the lobby and the second in news, lost in the same moment."""
+    for info, channel in ((first, LOBBY), (second, NEWS)):
+        told.accept(Connect(info))
+        told.accept(Join(info.session_id, channel))
+    told.accept(DropWorker(FIRST))
+
+
+def back(told: Told, session: str, resume: SessionId | None = None, **looks: Any) -> Connected:
+    """What a client of ann that comes back on another worker gets."""
+    info = session_info(session, worker=SECOND, grace=LINGERS, since=told.now, **looks)
+    (connected,) = told.accept(Connect(info, resume))
+    assert isinstance(connected, Connected)
+    return connected
+
+
+@pytest.mark.parametrize("old_one_first", [True, False])
+@pytest.mark.parametrize("lost_first", ["old", "new"])
+def test_a_client_that_can_name_nothing_never_gets_the_place_of_one_that_can(
+    lost_first: str, old_one_first: bool
+) -> None:
+    told = Told()
+    old = session_info("old.1", grace=LINGERS, naming=Naming.NEVER)
+    new = session_info("new.1", grace=LINGERS, naming=Naming.PERHAPS)
+    first, second = (old, new) if lost_first == "old" else (new, old)
+    lose_both(told, first=first, second=second)
+
+    def old_comes() -> None:
+        assert back(told, "old.2", naming=Naming.NEVER).took_over == "old.1"
+
+    def new_comes() -> None:
+        assert back(told, "new.2", SessionId("new"), naming=Naming.ALWAYS).took_over == "new.1"
+
+    for comes in (old_comes, new_comes) if old_one_first else (new_comes, old_comes):
+        comes()
+    assert told.state.roster.channels.keys() == {LOBBY, NEWS}
+
+
+def test_with_its_own_place_gone_an_old_client_gets_none_and_the_new_one_keeps_its_own() -> None:
+    told = Told()
+    told.accept(Connect(session_info("new.1", grace=LINGERS, naming=Naming.PERHAPS)))
+    told.accept(Disconnect(SessionId("new.1")))
+    assert back(told, "old.1", naming=Naming.NEVER).took_over is None
+    assert back(told, "new.2", SessionId("new"), naming=Naming.ALWAYS).took_over == "new.1"
+
+
+def test_of_two_clients_of_one_generation_each_gets_the_place_with_its_marks() -> None:
+    told = Told()
+    first = session_info("a.1", grace=LINGERS, naming=Naming.PERHAPS, marks="a")
+    second = session_info("b.1", grace=LINGERS, naming=Naming.PERHAPS, marks="b")
+    lose_both(told, first=first, second=second)
+    assert back(told, "a.2", naming=Naming.PERHAPS, marks="a").channels == {LOBBY}
+    assert back(told, "b.2", naming=Naming.PERHAPS, marks="b").channels == {NEWS}
+
+
+def test_the_log_in_tells_more_than_the_marks() -> None:
+    told = Told()
+    first = session_info("a.1", grace=LINGERS, naming=Naming.NEVER, marks="a", login="phone")
+    second = session_info("b.1", grace=LINGERS, naming=Naming.NEVER, marks="b", login="desk")
+    lose_both(told, first=first, second=second)
+    assert back(told, "a.2", naming=Naming.NEVER, marks="b", login="phone").channels == {LOBBY}
+
+
+def test_the_place_of_a_client_that_would_have_named_it_is_the_last_to_be_guessed() -> None:
+    told = Told()
+    known = session_info("known.1", grace=LINGERS, naming=Naming.ALWAYS)
+    other = session_info("other.1", grace=LINGERS, naming=Naming.PERHAPS)
+    lose_both(told, first=other, second=known)
+    told.wait(1)
+    assert back(told, "other.2", naming=Naming.PERHAPS).channels == {LOBBY}
+
+
+def test_a_wrong_guess_takes_nothing_from_the_client_that_names_its_session() -> None:
+    """Nothing on the wire tells a client of 4.5 from one of 4.8 that comes for the first time."""
+    told = Told()
+    told.accept(Connect(session_info("new.1", grace=LINGERS, naming=Naming.PERHAPS)))
+    told.accept(Join(SessionId("new.1"), LOBBY))
+    told.accept(Disconnect(SessionId("new.1"), heads={LOBBY: 5}))
+    guessed = back(told, "tab.1", naming=Naming.PERHAPS)
+    assert (guessed.channels, guessed.heads) == ({LOBBY}, {LOBBY: 5})
+    assert back(told, "tab.2", naming=Naming.PERHAPS).took_over is None, "one copy is enough"
+    again = back(told, "new.2", SessionId("new"), naming=Naming.ALWAYS)
+    assert (again.channels, again.heads, again.took_over) == ({LOBBY}, {LOBBY: 5}, "new.1")
+
+
+def test_who_was_given_another_clients_place_comes_back_to_its_own_when_that_client_is_back() -> None:
+    told = Told()
+    new = session_info("new.1", grace=LINGERS, naming=Naming.PERHAPS)
+    older = session_info("older.1", grace=LINGERS, naming=Naming.PERHAPS)
+    lose_both(told, first=new, second=older)
+    assert back(told, "older.2", naming=Naming.PERHAPS).channels == {LOBBY}, "a guess, and a wrong one"
+    info = session_info("new.2", worker=SECOND, grace=LINGERS, since=told.now, naming=Naming.ALWAYS)
+    connected, ended = told.accept(Connect(info, SessionId("new")))
+    assert isinstance(connected, Connected)
+    assert (connected.channels, connected.took_over) == ({LOBBY}, "new.1")
+    assert isinstance(ended, Disconnected)
+    assert (ended.session_id, ended.close_code) == ("older.2", 4004)
+    assert back(told, "older.3", naming=Naming.PERHAPS).channels == {NEWS}
+    assert told.state.roster.channels.keys() == {LOBBY, NEWS}
+
+
+def test_a_client_that_named_a_session_that_is_gone_is_not_given_another_ones() -> None:
+    told = Told()
+    told.connect("s1", grace=LINGERS)
+    told.accept(Disconnect(S1))
+    assert back(told, "new.2", naming=Naming.ALWAYS).took_over is None
+
+
+def test_copies_of_a_client_that_comes_and_goes_for_ever_are_bounded() -> None:
+    told = Told()
+    for number in range(3 * COPIED_PER_USER):
+        session = session_info(f"s.{number}", grace=LINGERS, naming=Naming.PERHAPS, since=told.now)
+        told.accept(Connect(session))
+        told.now += 0.1
+        told.accept(Disconnect(session.session_id))
+    assert len(told.state._endings.kept.by_id) == COPIED_PER_USER + 1
+
+
+# Recalled: the rights or the name changed
+
+
+def test_a_session_that_is_told_to_come_back_keeps_its_place_and_the_others_are_told_at_once() -> None:
+    """A renamed user's Socket.IO clients came back into no channel."""
     told = Told()
     told.connect("s1", grace=LINGERS)
     told.accept(Join(S1, LOBBY))
-    assert told.accept(Disconnect(S1, Ending.CLOSED, {LOBBY: 5})) == (Disconnected(S1, LeftReason.QUIT),)
-    assert told.connect("s2", grace=LINGERS)[0].took_over is None  # type: ignore[union-attr]
-    info = session_info("s3", grace=LINGERS, since=told.now)
-    assert told.accept(Connect(info, S1)) == (Connected(info, frozenset({LOBBY}), S1, {LOBBY: 5}),)
+    told.state.note_heads(FIRST, {LOBBY: 5})
+    assert told.accept(EndSessions(ANN, 4004, "renamed")) == (Disconnected(S1, LeftReason.QUIT, 4004, "renamed"),)
+    # Its worker says more exactly what it was sent last.
+    assert told.accept(Disconnect(S1, heads={LOBBY: 7, NEWS: 9})) == ()
+    connected = back(told, "s2")
+    assert (connected.channels, connected.heads, connected.took_over) == ({LOBBY}, {LOBBY: 7}, S1)
 
 
-def test_a_closed_session_is_forgotten_when_its_grace_is_over() -> None:
+def test_a_session_that_was_lost_a_moment_before_it_is_recalled_keeps_its_place_too() -> None:
+    """Its worker hears of the order as soon as the authority does."""
     told = Told()
     told.connect("s1", grace=LINGERS)
-    told.accept(Disconnect(S1, Ending.CLOSED))
-    told.wait(60.1)
-    assert told.refuse(Connect(session_info("s2", grace=LINGERS), S1)) == "not_found"
+    told.accept(Join(S1, LOBBY))
+    told.accept(Disconnect(S1, heads={LOBBY: 7}))
+    assert told.accept(EndSessions(ANN, 4004, "renamed")) == (Disconnected(S1, LeftReason.QUIT, 4004, "renamed"),)
+    connected = back(told, "s2")
+    assert (connected.channels, connected.heads) == ({LOBBY}, {LOBBY: 7})
+
+
+def test_of_a_recalled_native_session_nothing_is_kept() -> None:
+    told = Told()
+    told.connect("s1")
+    told.accept(Join(S1, LOBBY))
+    told.accept(EndSessions(ANN, 4004, "renamed"))
+    assert told.connect("s2")[0].took_over is None  # type: ignore[union-attr]
 
 
 def test_lingering_sessions_do_not_count_for_the_limit() -> None:

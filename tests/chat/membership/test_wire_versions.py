@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
-from chat.membership.wire import info_from, info_to
+import pytest
+
+from chat.domain.ids import SessionId
+from chat.domain.sessions import Ending, Naming
+from chat.membership.protocol import Disconnect
+from chat.membership.wire import command_from, info_from, info_to
 from tests.support.membership import session_info
 
 
-def test_a_session_of_the_version_before_is_read() -> None:
+@pytest.mark.parametrize("known", [9, 10, 11])
+def test_a_session_of_the_version_before_is_read(known: int) -> None:
     info = session_info("s1", "ann")
-    assert info_from(info_to(info)[:9]) == info
+    assert info_from(info_to(info)[:known]) == info
+
+
+def test_what_this_version_says_of_a_session_comes_whole() -> None:
+    info = session_info("s1", "ann", login="log-in", naming=Naming.PERHAPS, marks="4e1c")
+    assert info_from(info_to(info)) == info
+
+
+def test_a_client_that_closed_its_transport_is_lost_as_this_version_sees_it() -> None:
+    """The version before had a word of its own for it."""
+    assert command_from(["disconnect", "s1", "closed", {}]) == Disconnect(SessionId("s1"), Ending.LOST)
 
 
 def test_a_session_of_the_version_after_is_read_as_far_as_it_is_known() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -14,6 +15,7 @@ from channels.layers import InMemoryChannelLayer
 from django.db import OperationalError
 
 from accounts import tokens
+from accounts.authentication import Claims, user_for_claims
 from accounts.models import User
 from chat.domain.ids import ChannelKey
 from chat.live.runtime import Runtime
@@ -57,10 +59,16 @@ class Place:
         assert answer.startswith("40{"), answer
         return socket, json.loads(answer[2:])
 
-    async def joined(self) -> asgi.Socket:
-        """A client that is in tea."""
-        socket, _ = await self.connect()
+    async def joined(self, query: str = MODERN, *, joins: bool = True) -> asgi.Socket:
+        """A client that is in tea, or has just come."""
+        if query == MODERN:
+            socket, _ = await self.connect()
+        else:
+            socket = await self.opened(f"{query}&token={self.token}")
+            assert await socket.text() == "40"
         assert await socket.text() == '42["logged_in",{}]'
+        if not joins:
+            return socket
         user_id = self.runtime.hub.sessions()[-1].info.user_id
         await self.runtime.remote_join.join_user(user_id, TEA, 0)
         await heard(socket, "user : joined")
@@ -182,6 +190,52 @@ async def test_an_offset_that_is_junk_is_as_good_as_none(place: Place, offset: s
 async def test_a_session_that_is_not_kept_is_a_new_one_under_a_new_id(place: Place, pid: str) -> None:
     _, answer = await place.connect(pid=pid)
     assert answer["pid"] != pid
+
+
+@pytest.mark.parametrize("code", [1000, 1001, 1005, 1006])
+@pytest.mark.parametrize("query", [MODERN, OLD])
+async def test_a_websocket_that_is_closed_without_a_goodbye_is_a_loss_whatever_its_code(
+    place: Place, query: str, code: int
+) -> None:
+    """A library closes so after a missed ping, too. A closed tab was told to the others at once."""
+    socket = await place.joined(query)
+    socket.lose(code)
+    await until(lambda: not len(place.runtime.hub))
+    again = await place.joined(query, joins=False)
+    await until(lambda: TEA in place.runtime.hub.sessions()[0].channels)
+    assert place.runtime.members(TEA) == [{"username": "ann", "status": "online"}]
+    again.say("41")
+    await until(lambda: not place.runtime.members(TEA))
+
+
+async def test_who_comes_back_too_early_after_a_change_of_the_account_finds_its_place_the_next_time(
+    place: Place,
+) -> None:
+    """It was refused for the change, and that was a goodbye."""
+    socket = await place.joined()
+    (session,) = place.runtime.hub.sessions()
+
+    def rename() -> None:
+        User.objects.filter(username="ann").update(username="anna")
+
+    socket.lose()
+    await until(lambda: not len(place.runtime.hub))
+    real, calls = user_for_claims, itertools.count()
+
+    def changes_meanwhile(claims: Claims) -> User:
+        if next(calls) == 1:
+            rename()
+        return real(claims)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("chat.transports.socketio.application.user_for_claims", changes_meanwhile)
+        early = await place.opened()
+        early.say("40" + json.dumps({"token": place.token}))
+        await early.closed()
+    assert next(calls) > 1
+    await place.connect()
+    await until(lambda: TEA in place.runtime.hub.sessions()[0].channels)
+    assert session.info.user_id == place.runtime.hub.sessions()[0].info.user_id
 
 
 # What clients say
