@@ -1,7 +1,7 @@
 """The operations of live sessions, and how often each may be asked: the one list for every transport.
 
 A transport names the operation and calls check_rate() before it acts; native uses these very names in its frames. A new
-operation stands here with its Limit, or with the reason why it has none.
+operation stands here with its Limit, or with the reason why it has none. Of each refusal it tells too_many_refusals().
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from time import monotonic
 
 from chat.delivery.live_session import LiveSession
 from chat.live.runtime import Runtime
-from reaktor.errors import RateLimitedError
+from reaktor.errors import Bye, CloseCode, RateLimitedError, ReaktorError
 from reaktor.limits.rates import Allowance, Limit, Unmetered
 
 OPERATIONS: Mapping[str, Allowance] = {
@@ -55,3 +55,9 @@ async def check_rate(runtime: Runtime, session: LiveSession, operation: str) -> 
         return
     if runtime.rates.check_here(allowance, session.user.id):
         await runtime.database.read(runtime.rates.check_elsewhere, allowance, session.user.id)
+
+
+def too_many_refusals(runtime: Runtime, session: LiveSession, error: ReaktorError) -> Bye | None:
+    """Count what a session was just refused; how to end it when its user goes on against refusals."""
+    wait_s = runtime.rates.on_refusal(error, session.user.id)
+    return None if wait_s is None else Bye(CloseCode.RATE_LIMITED, "too much was refused", retry_after_s=wait_s)

@@ -27,6 +27,7 @@ from reaktor.addresses import IpNetwork, client_address, is_trusted, normalise, 
 from reaktor.cluster.address_counts import AddressCounts
 from reaktor.cluster.daphne_http import HTTPFactory
 from reaktor.cluster.daphne_websocket import WebSocketFactory
+from reaktor.cluster.pace import PaceRates, pace_rates
 from reaktor.cluster.replies import DENIAL_EXTENSION
 from reaktor.cluster.twisted_errors import TwistedErrors
 from reaktor.config.model import Config, HttpTimings
@@ -63,9 +64,9 @@ class Inbox(asyncio.Queue[dict[str, Any]]):
 class Server(daphne_server.Server):
     """Daphne's server with our protocols.
 
-    `body_bytes` bounds request bodies, `message_bytes` WebSocket messages, `connections_per_address` (None: no
-    bound) what one client holds open; X-Forwarded-* headers count only from `trusted_proxies` and over Unix sockets.
-    `edge`: what the answers carry that the server gives by itself.
+    `body_bytes` bounds request bodies, `message_bytes` WebSocket messages, `connections_per_address` what one client
+    holds open, `pace` how fast one WebSocket may send (None, of the two: no bound); X-Forwarded-* headers count only
+    from `trusted_proxies` and over Unix sockets. `edge`: what the answers carry that the server gives by itself.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class Server(daphne_server.Server):
         body_bytes: int,
         message_bytes: int,
         connections_per_address: int | None = None,
+        pace: PaceRates | None = None,
         trusted_proxies: Sequence[IpNetwork] = (),
         http_timings: HttpTimings | None = None,
         edge: Edge | None = None,
@@ -95,6 +97,7 @@ class Server(daphne_server.Server):
         self.http_timings = http_timings or HttpTimings()
         self.edge = edge or Edge()
         self.counts = AddressCounts(connections_per_address)
+        self.pace_rates = pace
         self._ports: list[Any] = []
 
     @classmethod
@@ -106,6 +109,7 @@ class Server(daphne_server.Server):
             body_bytes=limits.body_bytes,
             message_bytes=max(limits.frame_bytes, config.engineio.max_payload_bytes),
             connections_per_address=limits.max_connections_per_address,
+            pace=pace_rates(limits),
             trusted_proxies=config.cluster.trusted_proxies,
             http_timings=config.http,
             edge=edge_of(config),

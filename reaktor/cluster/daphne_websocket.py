@@ -1,11 +1,15 @@
 """One WebSocket of our Daphne: frames straight to the socket, limits with a proper close, reading with back-pressure.
 
+Reading rests while the application is behind, and while the client is ahead of its pace (reaktor.cluster.pace). What it
+sends meanwhile stays in its own socket: nothing is lost, and nothing of it costs us anything.
+
 Everything sent (ASGI messages, Autobahn's control frames, ready-made frames of the hub) passes DirectSink.push, so the
 order on the wire is the order of the calls.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -14,10 +18,12 @@ import daphne.server  # noqa: F401  first of all: it installs the reactor that e
 from autobahn.twisted.websocket import ConnectionDeny
 from daphne.ws_protocol import WebSocketFactory as DaphneWebSocketFactory
 from daphne.ws_protocol import WebSocketProtocol
+from twisted.internet import reactor
 from twisted.internet.abstract import FileDescriptor
 
 from reaktor.cluster.address_counts import Hold
 from reaktor.cluster.daphne_http import error_code
+from reaktor.cluster.pace import Pace
 from reaktor.cluster.replies import error_bytes
 from reaktor.web.close_codes import INTERNAL_ERROR, NO_CODE, NORMAL
 from reaktor.web.edge import SAFETY, date_header
@@ -78,13 +84,20 @@ class WebSocket(WebSocketProtocol):
     """Daphne's WebSocket protocol with our sink, back-pressure and endings."""
 
     hold: Hold | None = None
-    _reading_paused = False
+    _is_behind = False
+    _pace: Pace | None = None
+    _rest: Any = None
 
     def connectionMade(self) -> None:  # noqa: N802  Twisted's name
         self.sink = DirectSink(self)
+        rates = self.factory.server_class.pace_rates
+        self._pace = None if rates is None else Pace(rates)
         super().connectionMade()
 
     def connectionLost(self, reason: Any) -> None:  # noqa: N802
+        if self._rest is not None:
+            self._rest.cancel()
+            self._rest = None
         if self.hold is not None:
             self.hold.release()
         super().connectionLost(reason)
@@ -146,24 +159,52 @@ class WebSocket(WebSocketProtocol):
 
     # What is received
 
+    @property
+    def _reads(self) -> bool:
+        return not self._is_behind and self._rest is None
+
+    def dataReceived(self, data: bytes) -> None:  # noqa: N802
+        if self._pace is not None:
+            self._rest_for(self._pace.on_bytes(len(data), time.monotonic()))
+        super().dataReceived(data)
+
+    def onFrameBegin(self) -> None:  # noqa: N802
+        """A frame of any kind: those that reach no application count, too."""
+        if self._pace is not None:
+            self._rest_for(self._pace.on_frame(time.monotonic()))
+        super().onFrameBegin()
+
     def onMessage(self, payload: bytes, isBinary: bool) -> None:  # noqa: N802, N803
         super().onMessage(payload, isBinary)
-        if not self._reading_paused and self.application_queue.qsize() >= INBOX_HIGH:
-            self._reading_paused = True
+        if not self._is_behind and self.application_queue.qsize() >= INBOX_HIGH:
+            self._is_behind = True
             self.transport.pauseProducing()
 
     def consumeData(self) -> None:  # noqa: N802
-        """Frame by frame, so that a packet full of tiny frames is left where it is while reading is paused."""
+        """Frame by frame, so that a packet full of tiny frames is left where it is while reading rests."""
         if self.state not in (self.STATE_OPEN, self.STATE_CLOSING):
             super().consumeData()
             return
-        while not self._reading_paused and self.processData() and self.state != self.STATE_CLOSED:
+        while self._reads and self.processData() and self.state != self.STATE_CLOSED:
             pass
 
     def on_message_taken(self, waiting: int) -> None:
         """The application took a message and `waiting` are left: read on when that is few."""
-        if self._reading_paused and waiting <= INBOX_LOW:
-            self._reading_paused = False
+        if self._is_behind and waiting <= INBOX_LOW:
+            self._is_behind = False
+            self._read_on()
+
+    def _rest_for(self, seconds: float) -> None:
+        if seconds and self._rest is None:
+            self._rest = reactor.callLater(seconds, self._on_rested)
+            self.transport.pauseProducing()
+
+    def _on_rested(self) -> None:
+        self._rest = None
+        self._read_on()
+
+    def _read_on(self) -> None:
+        if self._reads:
             self.transport.resumeProducing()
             self.consumeData()
 

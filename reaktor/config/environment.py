@@ -353,6 +353,23 @@ class Environment(Reader):
                 "address.",
                 unit="connections",
             ),
+            frames=self.rate(
+                "LIMIT_FRAMES",
+                default.frames,
+                "How many frames one WebSocket may send, empty ones and pings among them: so many at once, and as many "
+                "again evenly over the time. What is more is read later.",
+            ),
+            incoming_bytes=self.rate(
+                "LIMIT_INCOMING_BYTES",
+                default.incoming_bytes,
+                "How many bytes one WebSocket may send, in the same way.",
+            ),
+            refusals=self.rate(
+                "LIMIT_REFUSALS",
+                default.refusals,
+                "How often one user may be refused by one worker. Whoever goes on loses the live session, and gets a "
+                "new one when the time is over.",
+            ),
             send=self.rate("LIMIT_SEND", default.send, "How many messages one user may send."),
             operations=self.rate(
                 "LIMIT_OPERATIONS",

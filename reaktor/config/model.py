@@ -76,6 +76,9 @@ class Limits:
     sessions_per_user: int = 10
     channels_per_session: int = 500
     connections_per_address: int = 100
+    frames: Rate = Rate(200, 4)
+    incoming_bytes: Rate = Rate(MIB, 4)
+    refusals: Rate = Rate(200, 10)
     send: Rate = Rate(20, 10)
     operations: Rate = Rate(600, 60)
     join: Rate = Rate(300, 60)

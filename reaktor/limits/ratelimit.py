@@ -1,8 +1,8 @@
 """The two ways to hold something to a rate in this process: a sliding window for each key, a token bucket for itself.
 
 RateLimiter is exact, in bounded memory, and has a lock, since views ask from threads and live sessions from the loop;
-reaktor.limits.sharedlimits makes it count for all processes. A TokenBucket belongs to one session: its operations, its
-Engine.IO packets. Pure: `now` is an argument.
+reaktor.limits.sharedlimits makes it count for all processes. A TokenBucket belongs to one session or connection: its
+operations, its Engine.IO packets, its frames. Pure: `now` is an argument.
 """
 
 from __future__ import annotations
@@ -70,6 +70,15 @@ class RateLimiter:
             self._hits.move_to_end(key)
             return None
 
+    def wait_s(self, key: str, now: float) -> float | None:
+        """What hit() would say, without counting anything."""
+        with self._lock:
+            times = self._hits.get(key)
+            if times is None or len(times) < self._rate.count:
+                return None
+            left_s = times[-self._rate.count] + self._rate.period_s - now
+            return left_s if left_s > 0 else None
+
     def undo(self, key: str) -> None:
         """Take the newest accepted hit of a key back: somebody else refused what it stood for."""
         with self._lock:
@@ -103,3 +112,11 @@ class TokenBucket:
             return wait_s
         self._full_at = full_at
         return None
+
+    def charge(self, count: int, rate: Rate, now: float) -> float:
+        """Take so many at `now` whether they are there or not: for what has come already.
+
+        Returns the seconds until the debt is paid; 0: there is none.
+        """
+        self._full_at = max(self._full_at, now) + count * rate.period_s / rate.count
+        return max(self._full_at - now - rate.period_s, 0.0)

@@ -10,9 +10,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from http import HTTPStatus
 
 from reaktor.config.model import Config, Limits
-from reaktor.errors import RateLimitedError
+from reaktor.errors import RateLimitedError, ReaktorError
+from reaktor.limits.ratelimit import RateLimiter
 from reaktor.limits.sharedlimits import SharedCounts, SharedRate
 
 
@@ -70,6 +72,8 @@ class Rates:
             unasked = int(rate.count * _UNASKED_SHARE.get(limit, 0.0))
             counts = shared_sends if limit is Limit.SEND else shared
             self._rates[limit] = SharedRate(limit.value, rate, counts, clock, unasked=unasked)
+        self._clock = clock
+        self._refusals = RateLimiter(limits.refusals)
 
     def check(self, limit: Limit, key: str) -> None:
         """Count one in all processes. Blocks for a round trip: called in threads. Raises RateLimitedError."""
@@ -92,6 +96,22 @@ class Rates:
         """The second half of check(), in a thread. Raises RateLimitedError; then it is not counted here either."""
         if (error := self._rates[limit].everywhere([key])[0]) is not None:
             raise error
+
+    def on_refusal(self, error: ReaktorError, user_id: str) -> float | None:
+        """A live session of this user was refused something in this process.
+
+        None: that may happen. Else they go on against refusals: the seconds that they have to stay away.
+        """
+        # A database that is away is nobody's fault.
+        if not self.is_enabled or error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            return None
+        return self._refusals.hit(user_id, self._clock())
+
+    def check_may_come(self, user_id: str) -> None:
+        """Before a session begins. Raises RateLimitedError for who was put out by on_refusal(), as long as it said."""
+        wait_s = self._refusals.wait_s(user_id, self._clock())
+        if wait_s is not None:
+            raise RateLimitedError(retry_after_s=wait_s)
 
     @property
     def asks_for_sends(self) -> bool:

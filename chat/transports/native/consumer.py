@@ -24,7 +24,7 @@ from chat.domain.events import Greeting
 from chat.domain.ids import SessionId
 from chat.domain.sessions import Ending, SessionInfo, Transport
 from chat.live import actions
-from chat.live.operations import check_rate
+from chat.live.operations import check_rate, too_many_refusals
 from chat.live.revalidation import credentials_of
 from chat.live.runtime import Runtime, current
 from chat.posting.batches import Result
@@ -213,6 +213,7 @@ class NativeConsumer(AsyncConsumer):
 
     async def _start_session(self, request: Request) -> None:
         claims = verify_token(self._token(request))
+        self.runtime.rates.check_may_come(claims.user_id)
         user = await self.runtime.database.read(user_for_claims, claims)
         info = SessionInfo(
             session_id=SessionId(secrets.token_urlsafe(16)),
@@ -314,17 +315,23 @@ class NativeConsumer(AsyncConsumer):
             await check_rate(self.runtime, session, request.name)
             await HANDLERS[request.name](self, session, request)
         except ReaktorError as error:
-            self._write(protocol.refusal(request.id, error))
+            self._refuse(session, request, error)
         except Exception:
             logger.exception("native: %s failed", request.name)
             self._write(protocol.refusal(request.id, ReaktorError()))
+
+    def _refuse(self, session: NativeSession, request: Request, error: ReaktorError) -> None:
+        self._write(protocol.refusal(request.id, error))
+        if (bye := too_many_refusals(self.runtime, session, error)) is not None:
+            session.close(bye)
 
     def answer(self, request: Request, data: Any) -> None:
         self._write(protocol.answer(request.id, data))
 
     def answer_stored(self, request: Request, result: Result) -> None:
         if isinstance(result, ReaktorError):
-            self._write(protocol.refusal(request.id, result))
+            if self._session is not None:
+                self._refuse(self._session, request, result)
             return
         message = result.message
         data = {key: message[key] for key in ("id", "number", "seq", "created_at")}

@@ -18,7 +18,7 @@ from accounts.authentication import Claims, user_for_claims, verify_token
 from chat.domain.ids import SessionId, UserRef
 from chat.domain.sessions import Ending, Grace, Naming, SessionInfo, Transport
 from chat.live import actions
-from chat.live.operations import check_rate
+from chat.live.operations import check_rate, too_many_refusals
 from chat.live.revalidation import credentials_of
 from chat.live.runtime import Runtime, current
 from chat.posting.batches import Stored
@@ -27,7 +27,14 @@ from chat.transports.socketio import events
 from chat.transports.socketio.socketio_session import SocketIOSession
 from reaktor.engineio.application import Refusal
 from reaktor.engineio.packets import V3
-from reaktor.errors import NotAuthenticatedError, NotFoundError, ReaktorError, TooManySessionsError, UnavailableError
+from reaktor.errors import (
+    NotAuthenticatedError,
+    NotFoundError,
+    RateLimitedError,
+    ReaktorError,
+    TooManySessionsError,
+    UnavailableError,
+)
 from reaktor.socketio.application import Accepted, DisconnectReason, NotNow, Refused
 from reaktor.socketio.connection import ConnectRequested
 from reaktor.socketio.handshake import Handshake
@@ -88,7 +95,7 @@ class ChatApplication:
             return await self._start(runtime, socket, request, claims, user)
         except TooManySessionsError:
             return Accepted()
-        except UnavailableError:
+        except (UnavailableError, RateLimitedError):
             return NotNow()
         except ReaktorError as error:
             return Refused(error.message, error.as_data(), close=True)
@@ -106,6 +113,7 @@ class ChatApplication:
             claims = verify_token(token)
         except NotAuthenticatedError:
             raise NotAuthenticatedError("Token is not valid") from None
+        runtime.rates.check_may_come(claims.user_id)
         return claims, user_ref(await runtime.database.read(user_for_claims, claims))
 
     async def _start(
@@ -233,3 +241,6 @@ class ChatApplication:
     def _refuse(self, session: SocketIOSession, ack: Ack | None, error: ReaktorError) -> None:
         payload = events.error_payload(error)
         session.say(ready_event(events.ERROR, payload) if ack is None else ack.ready({"error": payload}))
+        runtime = current()
+        if runtime is not None and (bye := too_many_refusals(runtime, session, error)) is not None:
+            session.close(bye)

@@ -62,3 +62,11 @@ def narrow(tmp_path_factory) -> Iterator[Served]:
     """Five connections an address; 127.0.0.9 is a trusted proxy."""
     with served(tmp_path_factory.mktemp("narrow"), LIMIT_CONNECTIONS="5", TRUSTED_PROXIES="127.0.0.9") as found:
         yield found
+
+
+@pytest.fixture(scope="session")
+def paced(tmp_path_factory) -> Iterator[Served]:
+    """Each WebSocket may send ten frames and 100 kB a second, and twice as much at once."""
+    pace = {"LIMIT_FRAMES": "20/2s", "LIMIT_INCOMING_BYTES": "200000/2s"}
+    with served(tmp_path_factory.mktemp("paced"), **pace) as found:
+        yield found

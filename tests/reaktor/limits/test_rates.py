@@ -9,7 +9,7 @@ import pytest
 
 from reaktor.config.environment import variables
 from reaktor.config.model import Limits, Rate
-from reaktor.errors import RateLimitedError
+from reaktor.errors import RateLimitedError, UnavailableError
 from reaktor.limits.rates import Limit, Rates
 from reaktor.limits.sharedlimits import SharedCounts
 from tests.support.redis import RedisServer, running_redis
@@ -65,3 +65,19 @@ def test_switched_off_there_are_none() -> None:
             rates.check(limit, ANN)
     assert not rates.asks_for_sends
     assert set(rates.refused().values()) == {0}
+
+
+def test_a_user_who_goes_on_against_refusals_stays_away_for_the_rest_of_the_time() -> None:
+    now = 100.0
+    rates = Rates(Limits(refusals=Rate(3, 10)), clock=lambda: now)
+    assert [rates.on_refusal(RateLimitedError(), "ann") for _ in range(4)] == [None, None, None, 10]
+    with pytest.raises(RateLimitedError):
+        rates.check_may_come("ann")
+    rates.check_may_come("bob")
+    now += 10
+    rates.check_may_come("ann")
+
+
+def test_what_the_server_can_not_do_is_held_against_nobody() -> None:
+    rates = Rates(Limits(refusals=Rate(1, 10)))
+    assert [rates.on_refusal(UnavailableError(), "ann") for _ in range(3)] == [None] * 3

@@ -42,3 +42,11 @@ def test_a_whole_rate_may_be_taken_at_once() -> None:
         bucket = TokenBucket()
         assert [bucket.take(Rate(count, 60), 1_000_000.0) for _ in range(count)] == [None] * count
         assert bucket.take(Rate(count, 60), 1_000_000.0) is not None
+
+
+def test_what_has_come_already_is_taken_as_a_debt() -> None:
+    bucket = TokenBucket()
+    assert bucket.charge(10, Rate(10, 5), 100.0) == 0
+    assert bucket.charge(4, Rate(10, 5), 100.0) == 2
+    assert bucket.take(Rate(10, 5), 101.0) is not None
+    assert bucket.charge(1, Rate(10, 5), 110.0) == 0
