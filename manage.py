@@ -17,6 +17,7 @@ def main() -> None:
 
     try:
         execute_from_command_line(sys.argv)
+        sys.stdout.flush()
     except ImproperlyConfigured as error:
         # It names every variable that can't be understood; where that was found out is of no use to anybody.
         sys.exit(f"The settings are wrong: {error}")
@@ -27,6 +28,10 @@ def main() -> None:
         if reason is None:
             raise
         sys.exit(reason)
+    except BrokenPipeError:
+        # `… | head` has read enough. What is still unwritten goes nowhere, or Python complains of it at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -14,10 +14,8 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
 
 from reaktor.config.environment import is_loopback
-from reaktor.config.model import Config
+from reaktor.config.model import MIN_SECRET_CHARS, Config
 from reaktor.config.secrets import STORED
-
-MIN_SECRET_CHARS = 32
 
 
 @register(Tags.security)

@@ -24,6 +24,7 @@ OPERATIONS: Mapping[str, Allowance] = {
     "channel.archive": Limit.CHANGES,
     "channel.join": Limit.JOIN,
     "channel.leave": Limit.OPERATIONS,
+    "channel.members": Limit.OPERATIONS,
     "message.send": Limit.SEND,
     "message.edit": Limit.CHANGES,
     "message.delete": Limit.OPERATIONS,
@@ -54,7 +55,7 @@ async def check_rate(runtime: Runtime, session: LiveSession, operation: str) -> 
     if allowance is Limit.OPERATIONS:
         return
     if runtime.rates.check_here(allowance, session.user.id):
-        await runtime.database.read(runtime.rates.check_elsewhere, allowance, session.user.id)
+        await runtime.database.read_once(runtime.rates.check_elsewhere, allowance, session.user.id)
 
 
 def too_many_refusals(runtime: Runtime, session: LiveSession, error: ReaktorError) -> Bye | None:

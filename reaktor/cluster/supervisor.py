@@ -21,6 +21,7 @@ from reaktor.cluster.slots import GAVE_UP_RETRY_S, Slot, Slots
 from reaktor.cluster.spares import Spares
 from reaktor.cluster.worker_process import NOT_NEEDED, Listener, WorkerProcess, WorkerState
 from reaktor.config.model import Cluster
+from reaktor.owned import spawn
 
 logger = logging.getLogger(__name__)
 
@@ -93,17 +94,17 @@ class Supervisor:
         return [*self.slots.workers, *self.spares.workers]
 
     def _start(self, slot: Slot) -> WorkerProcess:
-        slot.incarnation += 1
-        slot.restart_at = None
         # What a spare has imported may be what the reload replaces.
         spare = None if self._reload.is_running else self.spares.take()
         worker = spare or self._spawn()
+        slot.incarnation += 1
+        slot.restart_at = None
         worker.assign(slot.number, slot.incarnation)
         self.slots.workers.add(worker)
         return worker
 
     def _spawn(self) -> WorkerProcess:
-        assert self._tasks is not None  # noqa: S101  run() has entered it before any verb
+        """The process of one more worker. Raises SupervisorError while the supervisor goes down."""
         worker = WorkerProcess(
             Listener(
                 on_ready=lambda worker: self.post(partial(self._worker_ready, worker)),
@@ -112,7 +113,9 @@ class Supervisor:
                 on_refused=self._dispatcher.on_refused,
             )
         )
-        self._tasks.create_task(worker.run(self._arguments, self._environment), name="worker")
+        if spawn(self._tasks, worker.run(self._arguments, self._environment), "worker") is None:
+            # It goes down by an error or by cancellation, and the control socket may still ask for workers.
+            raise SupervisorError("The server is stopping.")
         return worker
 
     def _worker_ready(self, worker: WorkerProcess) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from reaktor.config.model import (
+    MIN_SECRET_CHARS,
     Cluster,
     Config,
     ConfigError,
@@ -141,15 +142,16 @@ class Environment(Reader):
             "secret_key": self.text(
                 "SECRET_KEY",
                 "",
-                "Signs the log-in sessions of the admin. Give at least 50 random characters.",
+                f"Signs the log-in sessions of the admin. Give at least {MIN_SECRET_CHARS} random characters. "
+                "Django's own `check --deploy` warns below 50.",
                 secret=True,
                 required=True,
             ),
             "jwt_secret": self.text(
                 "JWT_SECRET",
                 "",
-                "Signs access tokens. Give at least 32 random characters, others than in SECRET_KEY. A new one "
-                "logs everybody out.",
+                f"Signs access tokens. Give at least {MIN_SECRET_CHARS} random characters, others than in SECRET_KEY. "
+                "A new one logs everybody out.",
                 secret=True,
                 required=True,
             ),

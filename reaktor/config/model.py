@@ -14,6 +14,8 @@ from reaktor.addresses import IpNetwork
 KIB = 1024
 MIB = 1024 * 1024
 UNLIMITED = 1_000_000
+MIN_SECRET_CHARS = 32
+"""What production asks of SECRET_KEY and JWT_SECRET."""
 SERVER_FILE = "supervisor.json"
 """In the run directory: who serves there, and where it hears what commands have to say."""
 
@@ -166,6 +168,7 @@ class MembershipTimings:
 class Delivery:
     """The hub's bounds: how much of a channel stays in memory, how often heads are compared with the store.
 
+    `members_page`: members in one answer, of a join as of a list.
     `catch_up_messages`: what a client that lives by events alone is sent of what it missed, the newest.
     `sessions_interval_s`: how often live sessions are compared with their accounts.
     """
@@ -180,7 +183,7 @@ class Delivery:
     catch_up_messages: int = 5_000
     sync_channel_bytes: int = 128 * KIB
     sync_total_bytes: int = 512 * KIB
-    members_in_join: int = 200
+    members_page: int = 200
 
 
 @dataclass(frozen=True, slots=True)

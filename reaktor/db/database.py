@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, Generic, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, InterfaceError, OperationalError, connection, connections
@@ -22,6 +22,7 @@ from django.db import DEFAULT_DB_ALIAS, InterfaceError, OperationalError, connec
 from reaktor.config.model import Database as DatabaseConfig
 from reaktor.errors import ReaktorError, UnavailableError
 from reaktor.observe.logcontext import run_in_context
+from reaktor.owned import Job
 
 logger = logging.getLogger(__name__)
 P = ParamSpec("P")
@@ -35,29 +36,6 @@ LOCK_SHARE = 0.8
 
 REPEAT_S = 1.0
 """A connection that was lost since its last use fails at once; what took longer is not tried a second time."""
-
-
-class _Job(Generic[T]):
-    """One call on its way to a thread. It is made or cancelled, never both: whoever pops it has it."""
-
-    def __init__(self, call: Callable[[], T]) -> None:
-        self._calls = [call]
-
-    def __call__(self) -> T | None:
-        """Make the call, in the thread; None when it was cancelled before."""
-        try:
-            call = self._calls.pop()
-        except IndexError:
-            return None
-        return call()
-
-    def cancel(self) -> bool:
-        """Whether no thread has begun it; then none ever will."""
-        try:
-            self._calls.pop()
-        except IndexError:
-            return False
-        return True
 
 
 class _Lane:
@@ -95,8 +73,12 @@ class Database:
         """
         return await self._run(self._reads, partial(_guarded, True, partial(function, *args, **kwargs)))
 
+    async def read_once(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The same, never repeated: for a function that counts something, which a second call would count twice."""
+        return await self._run(self._reads, partial(_guarded, False, partial(function, *args, **kwargs)))
+
     async def write(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """The same for a function that writes: never repeated, since a lost connection may have committed."""
+        """read_once() for a function that writes: a lost connection may have committed."""
         return await self._run(self._writes, partial(_guarded, False, partial(function, *args, **kwargs)))
 
     async def write_or_late(
@@ -109,7 +91,7 @@ class Database:
         if lane.waiting >= lane.bound:
             raise UnavailableError("The database has too much to do.")
         lane.waiting += 1
-        job = _Job(run_in_context(call))
+        job = Job(run_in_context(call))
         future = asyncio.get_running_loop().run_in_executor(lane.executor, job)
         # A cancelled job, too, keeps its place until a thread has passed it: what waits stays bounded.
         future.add_done_callback(partial(self._done, lane))
@@ -190,7 +172,7 @@ def _own_connection(timeout_s: float) -> None:
     own.settings_dict = {**own.settings_dict, "OPTIONS": options, "CONN_MAX_AGE": None}
 
 
-def _give_up(job: _Job[T], future: asyncio.Future[T | None], on_late: Callable[[T], None] | None) -> None:
+def _give_up(job: Job[T], future: asyncio.Future[T | None], on_late: Callable[[T], None] | None) -> None:
     """The caller is gone: so is the job, unless a thread has begun it."""
     if not job.cancel():
         future.add_done_callback(partial(_ended_late, on_late))

@@ -23,6 +23,7 @@ from django.urls import set_script_prefix
 
 from reaktor.errors import InvalidError, TooLargeError, UnavailableError
 from reaktor.observe.logcontext import run_in_context
+from reaktor.owned import Job
 from reaktor.web.edge import Edge
 from reaktor.web.reply import Header, Reply
 from reaktor.web.rest import flat, json_error, nested
@@ -99,12 +100,22 @@ class ThreadedDjango:
             busy = UnavailableError("Too many requests are waiting.", retry_after_s=RETRY_AFTER_S)
             return self._refusal(scope, busy)
         self._taken += 1
-        future = asyncio.get_running_loop().run_in_executor(self._executor, run_in_context(self._answer, scope, body))
+        job = Job(run_in_context(self._answer, scope, body))
+        future = asyncio.get_running_loop().run_in_executor(self._executor, job)
+        # The client may go away before its thread is done: the place is taken for as long as the thread is.
         future.add_done_callback(self._done)
-        return await future
+        try:
+            reply = await asyncio.shield(future)
+        except asyncio.CancelledError:
+            job.cancel()
+            raise
+        assert reply is not None  # noqa: S101  None is the answer of a cancelled job, which nobody waits for
+        return reply
 
-    def _done(self, future: asyncio.Future[Reply]) -> None:
+    def _done(self, future: asyncio.Future[Reply | None]) -> None:
         self._taken -= 1
+        if not future.cancelled():
+            future.exception()  # asked for, since whoever waited may be gone: asyncio would log it as an error
 
     async def _body(self, receive: Receive) -> bytes | None:
         """The body, or a little more than the bound of it; None when the client went away."""

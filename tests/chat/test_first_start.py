@@ -78,3 +78,15 @@ def test_a_mistyped_database_url_is_one_sentence_without_the_password(tmp_path: 
     assert (code, len(said.splitlines())) == (1, 1)
     assert said.startswith("The settings are wrong: DATABASE_URL ")
     assert "hush" not in said
+
+
+def test_a_reader_that_has_read_enough_ends_a_command_without_a_complaint(tmp_path: Path) -> None:
+    """`manage.py export_user ada | head` ended with a traceback."""
+    # Both ways: what fills the pipe while the command runs, and what is written at its end.
+    for words in (("settings_reference",), ("shell", "-v", "0", "-c", "print('x' * 1_000_000)")):
+        process = start("manage.py", *words, settings="local", DATA_DIR=str(tmp_path))
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert (process.stderr.read(), process.wait(60)) == ("", 1)
+        process.stderr.close()

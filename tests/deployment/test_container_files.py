@@ -46,6 +46,10 @@ def longest_end_s() -> float:
     return Cluster().drain_s + 2 + Cluster().term_timeout_s
 
 
+def cores(text: str) -> float:
+    return float(text.removesuffix("m")) / 1000 if text.endswith("m") else float(text)
+
+
 # compose.yaml
 
 
@@ -170,6 +174,9 @@ def test_the_pod_is_alone_confined_probed_and_has_time_to_end() -> None:
     assert container["securityContext"]["readOnlyRootFilesystem"] is True
     assert {each["name"].removesuffix("_FILE") for each in container["env"]} <= SETTINGS
     assert {each["mountPath"] for each in container["volumeMounts"]} >= {"/data", "/tmp"}
+    # Three workers and the supervisor were to share two cores, under a comment that gives each of them one.
+    (workers,) = (int(each["value"]) for each in container["env"] if each["name"] == "WORKERS")
+    assert cores(container["resources"]["requests"]["cpu"]) == workers + 1
 
 
 def test_the_procfile_prepares_then_serves() -> None:

@@ -13,9 +13,9 @@ import pytest
 
 from chat.management.commands.settings_reference import COMPOSE
 from reaktor.config.environment import config_from, variables
-from reaktor.config.model import ConfigError
+from reaktor.config.model import MIN_SECRET_CHARS, ConfigError
 from reaktor.config.reference import env_file, page
-from reaktor.config.secrets import made_secret, make_missing, with_files
+from reaktor.config.secrets import STORED, made_secret, make_missing, with_files
 from reaktor.config.variables import format_duration, parse_duration_s
 
 KEPT = {"PATH", "HOME", "LANG", "VIRTUAL_ENV"}
@@ -72,6 +72,12 @@ def test_whatever_checks_migrates_or_serves_names_all_that_is_missing_at_once(tm
 def test_static_files_are_collected_without_a_secret(tmp_path: Path) -> None:
     assert finish(start("manage.py", "collectstatic", "--dry-run", "--noinput", DATA_DIR=str(tmp_path)))[0] == 0
     assert list(tmp_path.iterdir()) == [], "a build leaves no secret behind"
+
+
+def test_the_settings_page_asks_for_as_many_characters_of_a_secret_as_are_checked() -> None:
+    """The page said 50 of SECRET_KEY, and the server refused less than 32."""
+    told = {each.name: each.about for each in variables() if each.name in STORED}
+    assert [re.findall(r"at least (\d+)", text) for text in told.values()] == [[str(MIN_SECRET_CHARS)]] * 2
 
 
 def test_production_says_everything_that_is_given_and_unsafe_at_once(tmp_path: Path) -> None:

@@ -184,9 +184,13 @@ class Upkeep:
 
     async def _reset(self, entry: OpenFeed) -> None:
         """Too much was missed to replay: start anew, and have the members sync."""
-        fresh, entry.floor_seq = await self._feeds.load(entry.feed.key)
-        logger.warning("feeds: %s starts anew at %d (was %d)", fresh.key, fresh.head, entry.feed.head)
         before = entry.feed.head
+        fresh, floor_seq = await self._feeds.load(entry.feed.key)
+        if entry.feed.head != before and entry.feed.head >= fresh.head:
+            # Meanwhile the feed came as far by another way; going back would tell everything in between twice.
+            return
+        logger.warning("feeds: %s starts anew at %d (was %d)", fresh.key, fresh.head, entry.feed.head)
+        before, entry.floor_seq = entry.feed.head, floor_seq
         dropped = entry.feed.reset(fresh.head, fresh.recent)
         event = Event(EventType.SYNC_REQUIRED, fresh.key, SyncRequiredData(seq=fresh.head))
         self._hub.to_channel(event)

@@ -174,7 +174,7 @@ class NativeConsumer(AsyncConsumer):
     async def _finish(self, code: CloseCode) -> None:
         """Close, and cut the connection when the client does not answer. The receive loop ends by its disconnect."""
         if isinstance(self.sink, AsgiSink):
-            await self.sink.flushed()
+            await self.sink.flushed(CLOSE_TIMEOUT_S)
         await self._send_asgi({"type": "websocket.close", "code": int(code)})
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_TIMEOUT_S):

@@ -41,14 +41,20 @@ async def on_channel_list(context: Context, session: NativeSession, request: Req
 
 @handles("channel.create")
 async def on_channel_create(context: Context, session: NativeSession, request: Request) -> None:
-    data = await actions.change_channel(context.runtime, session, services.channel_create, **request.data)
+    text_rules = context.runtime.text_rules
+    data = await actions.change_channel(
+        context.runtime, session, services.channel_create, **request.data, text_rules=text_rules
+    )
     context.answer(request, data)
 
 
 @handles("channel.update")
 async def on_channel_update(context: Context, session: NativeSession, request: Request) -> None:
     key = rules.parse_channel_key(request.channel)
-    data = await actions.change_channel(context.runtime, session, services.channel_update, key=key, **request.data)
+    text_rules = context.runtime.text_rules
+    data = await actions.change_channel(
+        context.runtime, session, services.channel_update, key=key, **request.data, text_rules=text_rules
+    )
     context.answer(request, data)
 
 
@@ -63,6 +69,12 @@ async def on_channel_archive(context: Context, session: NativeSession, request: 
 async def on_channel_join(context: Context, session: NativeSession, request: Request) -> None:
     respond = partial(context.answer, request)
     await actions.join_channel(context.runtime, session, request.channel, request.data["after"], respond)
+
+
+@handles("channel.members")
+async def on_channel_members(context: Context, session: NativeSession, request: Request) -> None:
+    page = await actions.list_members(context.runtime, session, request.channel, request.data["cursor"])
+    context.answer(request, page)
 
 
 @handles("channel.leave")

@@ -6,6 +6,7 @@ Frames are taken apart again, since ASGI wants messages; one task of the consume
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 from reaktor.web.scope import Send
 from reaktor.web.websocket_frames import frames_in
@@ -39,6 +40,8 @@ class AsgiSink:
             self.unsent_bytes -= len(data)
             self._queue.task_done()
 
-    async def flushed(self) -> None:
-        """Until everything written so far was handed to the server."""
-        await self._queue.join()
+    async def flushed(self, timeout_s: float) -> None:
+        """Until everything written so far was handed to the server, or for that long: a client may read nothing."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._queue.join()

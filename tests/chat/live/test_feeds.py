@@ -457,3 +457,27 @@ def _newest(process: Process, key: ChannelKey) -> list[MessageData]:
     feed = process.feeds.get(key)
     assert feed is not None
     return feed.recent.newest(10)
+
+
+async def test_a_feed_that_came_further_while_it_was_to_start_anew_does_not_go_back(
+    process: Process, ann: UserRef, tea: ChannelKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two repairs met: the slower one put the head back, and Socket.IO clients got messages a second time."""
+    async with process.feeds.pinned(tea):
+        process.hub.enter(process.watcher, tea)
+        events = await stored(ann, tea, 3)
+        entry = process.feeds.entry(tea)
+        assert entry is not None
+        real = process.feeds.load
+
+        async def load(key: ChannelKey) -> Any:
+            found = await real(key)
+            later = [Delivery(event) for event in [*events, *await stored(ann, tea, 2)]]
+            process.feeds.offer(tea, later)
+            return found
+
+        monkeypatch.setattr(process.feeds, "load", load)
+        await process.upkeep._reset(entry)
+        await asyncio.sleep(0)
+        assert process.seen == [("message.new", seq) for seq in (1, 2, 3, 4, 5)]
+        assert entry.feed.head == 5

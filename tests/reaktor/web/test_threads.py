@@ -160,3 +160,32 @@ async def test_cookies_are_sent(django: ThreadedDjango) -> None:
 async def test_a_path_that_is_no_text_is_a_bad_request(django: ThreadedDjango) -> None:
     reply = await Asked().ask(django, scope("/channels/\ud800/join", "POST"))
     assert reply.status in {400, 401, 404}
+
+
+async def test_a_place_is_taken_until_its_thread_is_done_though_the_client_has_gone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Clients that asked and went away had any number of requests wait for threads that were all still busy."""
+    go_on = threading.Event()
+    running: list[str] = []
+
+    def slow(self: Any, request: dict[str, Any], body: bytes) -> Reply:
+        running.append(request["path"])
+        assert go_on.wait(20)
+        return Reply(200, [], b"done")
+
+    monkeypatch.setattr(threads.ThreadHandler, "answer", slow)
+    django = ThreadedDjango(threads=1, waiting=1, max_body_bytes=1000)
+    gone = [asyncio.create_task(Asked().ask(django, scope(f"/{n}"))) for n in range(2)]
+    await until(lambda: running)
+    for task in gone:
+        task.cancel()
+    await asyncio.gather(*gone, return_exceptions=True)
+    refused = await Asked().ask(django, scope("/late"))
+    assert (refused.status, refused.code) == (503, "unavailable")
+    go_on.set()
+    await until(lambda: django._taken == 0)
+    # What no thread had begun when its client went was never done.
+    assert running == ["/0"]
+    assert (await Asked().ask(django, scope("/3"))).body == b"done"
+    django.close()

@@ -15,7 +15,7 @@ from channels.layers import InMemoryChannelLayer
 from accounts import tokens
 from accounts.models import User
 from chat.live.runtime import Runtime
-from chat.models import History
+from chat.models import History, WordRule
 from chat.transports.native import consumer, protocol
 from chat.transports.native.consumer import NativeConsumer
 from chat.transports.native.sink import AsgiSink
@@ -53,8 +53,8 @@ class Place:
         return socket
 
 
-def ask(socket: asgi.Socket, name: str, channel: str | None = None, **data: Any) -> None:
-    socket.say(json.dumps({"id": 7, "op": name, "data": data, **({"channel": channel} if channel else {})}))
+def ask(socket: asgi.Socket, op: str, channel: str | None = None, **data: Any) -> None:
+    socket.say(json.dumps({"id": 7, "op": op, "data": data, **({"channel": channel} if channel else {})}))
 
 
 async def answer(socket: asgi.Socket) -> dict[str, Any]:
@@ -192,12 +192,48 @@ async def test_what_is_written_after_the_cut_is_not_sent() -> None:
     sink = AsgiSink(send)
     sending = asyncio.create_task(sink.run())
     sink.write(protocol.bye(Bye(CloseCode.RESTARTING)))
-    await sink.flushed()
+    await sink.flushed(10)
     sink.write(protocol.bye(Bye(CloseCode.RESTARTING)))
     sink.abort()
-    await sink.flushed()
+    await sink.flushed(10)
     sink.write(protocol.bye(Bye(CloseCode.RESTARTING)))
     await asyncio.sleep(0)
     assert (len(sent), sink.unsent_bytes) == (1, 0)
     sending.cancel()
     await asyncio.gather(sending, return_exceptions=True)
+
+
+async def test_a_goodbye_waits_for_a_client_that_reads_nothing_and_not_for_ever(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connection of a client that had stopped reading stayed for as long as it liked, after its bye."""
+    monkeypatch.setattr(consumer, "CLOSE_TIMEOUT_S", 0.05)
+    sent: list[str] = []
+
+    async def receive() -> dict[str, Any]:
+        if not sent:
+            return {"type": "websocket.connect"}
+        return await asyncio.get_running_loop().create_future()
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message["type"])
+        if message["type"] == "websocket.send":
+            await asyncio.Event().wait()
+
+    # Without the subprotocol it is told to go at once.
+    scope = {"type": "websocket", "path": "/ws/v1", "headers": [], "subprotocols": [], "client": ("192.0.2.1", 5)}
+    async with asyncio.timeout(10):
+        await NativeConsumer.as_asgi()(scope, receive, send)
+    assert sent == ["websocket.accept", "websocket.send", "websocket.close"]
+
+
+async def test_names_and_topics_of_channels_pass_the_word_filter_here_too(place: Place) -> None:
+    """What REST refused was taken over the socket, and stood in everybody's list of channels."""
+    socket = await place.greeted()
+    await place.runtime.database.write(WordRule.objects.create, word="darn", action="reject")
+    ask(socket, "channel.create", name="Tea")
+    key = (await answer(socket))["data"]["key"]
+    ask(socket, "channel.create", name="Darn")
+    assert await refused(socket) == "forbidden"
+    ask(socket, "channel.update", key, topic="so darn good")
+    assert await refused(socket) == "forbidden"
