@@ -25,11 +25,24 @@ from channels_redis.pubsub import RedisPubSubChannelLayer
 from benchmarks.servers import cpu_s
 from chat.domain.ids import ChannelKey, SessionId, UserId, WorkerId
 from chat.domain.sessions import Grace, SessionInfo, Transport
+from chat.live.members import members_page
 from chat.membership import wire
 from chat.membership.authority import Authority
 from chat.membership.collection import collection_paused
 from chat.membership.feeder import Feeder
-from chat.membership.protocol import Block, Connect, DropWorker, Join, Leave, Outcome, Tick
+from chat.membership.protocol import (
+    Batch,
+    Block,
+    Connect,
+    Connected,
+    DropWorker,
+    Join,
+    Leave,
+    Outcome,
+    Position,
+    Snapshot,
+    Tick,
+)
 from chat.membership.replica import Replica
 from chat.membership.state import MembershipState
 from reaktor.cluster.redis import find_executable, wait_for_redis
@@ -96,6 +109,25 @@ def measure_state(sessions: int) -> None:
     timed("state: its graces end at once", 1, lambda: state.apply(Tick(), 12.0))
 
 
+def measure_joins() -> None:
+    """A join in a worker: the change, and the members that the answer shows."""
+    lobby, worker = ChannelKey("lobby"), WorkerId(0, 1)
+    for members in (10, 1_000, 10_000, 100_000):
+        replica = Replica(worker)
+        replica.restore(Snapshot(Position(1, 0)), 0.0)
+        there = tuple(Connected(info(number, worker), frozenset({lobby})) for number in range(members))
+        replica.offer(Batch(1, 1, there), 0.0)
+        took: list[float] = []
+        for number in range(members, members + 101):
+            joined = Batch(1, number + 1, (Connected(info(number, worker), frozenset({lobby})),))
+            started = time.process_time()
+            replica.offer(joined, 0.0)
+            members_page(replica, lobby, None, 200)
+            took.append(time.process_time() - started)
+        first, later = took[0] * 1000, sorted(took[1:])[50] * 1000
+        say(f"worker: a join of a channel with {members:,}, first / later", f"{first:.2f} / {later:.2f} ms")
+
+
 @contextlib.contextmanager
 def redis_url() -> Iterator[str]:
     with tempfile.TemporaryDirectory() as folder:
@@ -146,7 +178,8 @@ async def measure_commands(url: str, callers: int, seconds: float, authority_pid
         channel = ChannelKey(f"channel-{number % 20}")
         until = time.perf_counter() + seconds
         while (started := time.perf_counter()) < until:
-            command = Leave if channel in replica.channels_of(mine.session_id) else Join
+            entry = replica.session(mine.session_id)
+            command = Leave if entry is not None and channel in entry.channels else Join
             outcome: Outcome = await feeder.submit(command(mine.session_id, channel))
             assert outcome.is_accepted
             took.append(time.perf_counter() - started)
@@ -168,10 +201,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sessions", type=int, default=100_000)
     parser.add_argument("--seconds", type=float, default=3.0)
+    parser.add_argument("--joins", action="store_true", help="measure joins alone")
     parser.add_argument("--serve", metavar="URL", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve:
         asyncio.run(serve(options.serve))
+        return
+    measure_joins()
+    if options.joins:
         return
     measure_state(options.sessions)
     with redis_url() as url:

@@ -189,9 +189,11 @@ class ChannelAdmin(WorkplaceAdmin):
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         channel = kwargs.get("obj")
         if channel is not None:
+            here, here_count = live.members_of(channel.key)
             context |= {
                 "page": channel_page(channel, with_direct=sees_direct(request)),
-                "here": live.members_of(channel.key),
+                "here": here,
+                "here_count": here_count,
                 "is_invited_to": channel.kind in {ChannelKind.PRIVATE, ChannelKind.UNLISTED},
                 "now": datetime.now(UTC),
                 "slow_modes": SLOW_MODES,

@@ -12,6 +12,9 @@ from datetime import UTC, datetime
 from chat.domain.events import MemberData
 from chat.domain.ids import UserId
 from chat.live import runtime
+from reaktor.errors import UnavailableError
+
+LIVE_TIMEOUT_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,13 @@ def channels_of(user_id: object) -> list[str]:
     return sorted(running.replica.users_channels(UserId(str(user_id)))) if running is not None else []
 
 
-def members_of(key: str) -> Sequence[MemberData]:
-    """Who is in the channel now, online first."""
+def members_of(key: str) -> tuple[Sequence[MemberData], int]:
+    """Who is in the channel now, online first: the first page, and how many there are."""
     running = runtime.current()
-    return running.members(key) if running is not None else []
+    if running is None:
+        return [], 0
+    try:
+        shown = running.members_for_view(key, LIVE_TIMEOUT_S)["results"]
+    except UnavailableError:
+        shown = []  # the page has more to say than that
+    return shown, running.online_count(key)

@@ -126,8 +126,9 @@ class JoinData(TypedDict):
     """A channel as one enters it."""
 
     channel: ChannelData
-    members: list[MemberData]
+    members: Annotated[list[MemberData], "The first ones, online first."]
     member_count: Count
+    members_next: Annotated[str | None, "The cursor of channel.members for the others; null: these are all."]
     messages: list[MessageData]
     seq: Count
     reset: bool

@@ -26,6 +26,7 @@ from chat.domain.events import (
     EventType,
     Greeting,
     JoinData,
+    MemberData,
     MessageData,
     MessagePageData,
     ReadData,
@@ -181,12 +182,20 @@ def _join_data(runtime: Runtime, found: ChannelAccess, after: int | None, answer
         channel["unread"] = max(channel["number"] - channel["read_number"], 0)
     return {
         "channel": channel,
-        "members": members[: config.members_in_join],
-        "member_count": len(members),
+        "members": members["results"],
+        "member_count": runtime.online_count(key),
+        "members_next": members["next"],
         "messages": messages,
         "seq": feed.head,
         "reset": since is not None and "reset" in since,
     }
+
+
+async def list_members(runtime: Runtime, session: LiveSession, key: str, cursor: str | None) -> ListData[MemberData]:
+    """A page of who is in a channel that the user may read. Raises NotFoundError, BannedError, InvalidError."""
+    wanted = rules.parse_channel_key(key)
+    await runtime.database.read(selectors.channel_access, user=session.user, key=wanted)
+    return runtime.members(wanted, cursor=cursor)
 
 
 async def leave_channel(runtime: Runtime, session: LiveSession, key: str) -> None:

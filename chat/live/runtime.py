@@ -30,6 +30,7 @@ from chat.live import remote_join
 from chat.live.broadcast import Broadcast
 from chat.live.feeds import Feeds, Upkeep
 from chat.live.local_members import LocalMembers
+from chat.live.members import members_page
 from chat.live.remote_join import RemoteJoin
 from chat.live.revalidation import Revalidation, verify_again
 from chat.membership.authority import Authority
@@ -54,9 +55,11 @@ from reaktor.errors import (
 )
 from reaktor.limits.rates import Rates
 from reaktor.observe.metrics import Metrics
+from reaktor.owned import spawn
 from reaktor.process import node
 from reaktor.process.bus import OVERFLOW, Bus, BusError, Layer
 from reaktor.process.orders import END_LOGIN, END_SESSIONS, ORDERS_GROUP, RENAMED
+from reaktor.shapes import ListData
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -218,11 +221,8 @@ class Runtime:
         }
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None] | None:
-        """A task that this runtime owns; when it stops they all stop. None: refused, while it is not running."""
-        if self._tasks is None:
-            coroutine.close()
-            return None
-        return self._tasks.create_task(coroutine, name=name)
+        """A task that this runtime owns; when it stops they all stop. None: refused, while it does not run."""
+        return spawn(self._tasks, coroutine, name)
 
     async def _receive(self) -> None:
         async for kind, body in self.bus.listen(self.mailbox):
@@ -400,11 +400,32 @@ class Runtime:
         """The user's sessions on all workers, oldest first; lingering ones are not among them."""
         return [entry for entry in self.replica.sessions_of(user_id) if entry.is_live]
 
-    def members(self, key: str) -> list[MemberData]:
-        """The members of a channel, online first, then by name."""
-        found = self.replica.members(ChannelKey(key))
-        shown = sorted(found, key=lambda member: (member[2] != Status.ONLINE, member[1].lower()))
-        return [{"username": username, "status": status.value} for _, username, status in shown]
+    def status_of(self, user_id: UserId) -> Status | None:
+        """The user's status; None: they have no live session."""
+        return self.replica.status_of(user_id)
+
+    def members(self, key: ChannelKey, *, cursor: str | None = None, limit: int | None = None) -> ListData[MemberData]:
+        """A page of who is in a channel; `limit` None: as many as an answer to a join has. In the loop only.
+
+        Raises InvalidError.
+        """
+        return members_page(self.replica, key, cursor, limit or self.config.delivery.members_page)
+
+    def members_for_view(
+        self, key: str, timeout_s: float, *, cursor: str | None = None, limit: int | None = None
+    ) -> ListData[MemberData]:
+        """members() for a view's thread. Raises InvalidError, UnavailableError."""
+        running = node.current()
+        if running is None:
+            return {"results": [], "next": None}
+
+        async def members() -> ListData[MemberData]:
+            return self.members(ChannelKey(key), cursor=cursor, limit=limit)
+
+        try:
+            return running.call(members(), timeout_s)
+        except TimeoutError:
+            raise UnavailableError from None
 
 
 def _spread_s() -> float:

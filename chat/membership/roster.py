@@ -6,9 +6,11 @@ Pure: it decides nothing, numbers nothing, knows no clock. What became of the me
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from operator import attrgetter
 
 from chat.domain.ids import ChannelKey, SessionId, UserId, WorkerId
 from chat.domain.sessions import SessionInfo, Status
@@ -23,6 +25,10 @@ from chat.membership.protocol import (
     SnapshotSession,
     StatusChanged,
 )
+
+MemberOrder = tuple[int, str, str]
+"""0 for online or 1 for away, the name in small letters, the user's id."""
+_by_order = attrgetter("order")
 
 
 @dataclass(slots=True, eq=False)
@@ -43,10 +49,14 @@ class SessionEntry:
 
 @dataclass(slots=True, eq=False)
 class UserEntry:
-    """One user with at least one session: the sessions, oldest first, and in how many of them each channel is."""
+    """One user with at least one session: the sessions, oldest first, and in how many of them each channel is.
+
+    `order`: where the user stands among the members of a channel, online first, then by name. Kept by the roster.
+    """
 
     user_id: UserId
     username: str
+    order: MemberOrder = (1, "", "")
     sessions: dict[SessionId, SessionEntry] = field(default_factory=dict)
     channels: dict[ChannelKey, int] = field(default_factory=dict)
     online: int = 0
@@ -84,10 +94,24 @@ class Roster:
         self.workers: dict[WorkerId, dict[SessionId, SessionEntry]] = {}
         self.places = 0
         self._facts = 0
+        self._ordered: dict[ChannelKey, list[UserEntry]] = {}
+
+    def ordered(self, channel: ChannelKey) -> list[UserEntry]:
+        """The members of a channel, online first, then by name. Read it in this turn, don't keep it.
+
+        The first question sorts them. From then on the list is kept in order as they come and go, so that asking costs
+        the same however many there are: whoever asks for a channel asks again with each join.
+        """
+        listed = self._ordered.get(channel)
+        if listed is None:
+            listed = sorted(self.channels.get(channel, {}).values(), key=_by_order)
+            if listed:
+                self._ordered[channel] = listed
+        return listed
 
     def reset(self, sessions: Iterable[SnapshotSession]) -> None:
         """Become what a snapshot shows."""
-        for index in (self.sessions, self.users, self.channels, self.workers):
+        for index in (self.sessions, self.users, self.channels, self.workers, self._ordered):
             index.clear()
         self.places = self._facts = 0
         for item in sessions:
@@ -160,6 +184,11 @@ class Roster:
         members = {(channel, user_id) for channel, found in self.channels.items() for user_id in found}
         expected = {(channel, user_id) for user_id, counts in users.items() for channel in counts}
         _holds(members == expected, "the members of the channels are not those whose sessions are in them")
+        for channel, listed in self._ordered.items():
+            in_order = sorted(self.channels.get(channel, {}).values(), key=_by_order)
+            _holds(bool(listed) and listed == in_order, f"the members of {channel} are not listed in their order")
+        for user in self.users.values():
+            _holds(user.order == _order_of(user), f"user {user.user_id} stands where an earlier status or name was")
         _holds(all(self.channels.values()) and all(self.workers.values()), "an empty channel or worker was kept")
         _holds(sum(map(len, self.workers.values())) == len(self.sessions), "a worker holds a session that is gone")
         _holds((facts, places) == (self._facts, self.places), "the digest does not stand for what is here")
@@ -178,6 +207,7 @@ class Roster:
         user.username = info.username
         user.sessions[info.session_id] = entry
         user.online += entry.status is Status.ONLINE
+        self._settle(user)
         self.sessions[info.session_id] = entry
         self.workers.setdefault(info.worker, {})[info.session_id] = entry
         self._facts ^= self._session_fact(entry)
@@ -197,7 +227,9 @@ class Roster:
         user = self.users[info.user_id]
         user.online -= entry.status is Status.ONLINE
         del user.sessions[info.session_id]
-        if not user.sessions:
+        if user.sessions:
+            self._settle(user)
+        else:
             del self.users[info.user_id]
 
     def _enter(self, entry: SessionEntry, channel: ChannelKey) -> None:
@@ -207,6 +239,8 @@ class Roster:
         user.channels[channel] = count + 1
         if not count:
             self.channels.setdefault(channel, {})[user.user_id] = user
+            if (listed := self._ordered.get(channel)) is not None:
+                insort(listed, user, key=_by_order)
         self.places += 1
         self._facts ^= _fact(entry.info.session_id, channel)
 
@@ -220,8 +254,11 @@ class Roster:
             del user.channels[channel]
             members = self.channels[channel]
             del members[user.user_id]
+            if (listed := self._ordered.get(channel)) is not None:
+                _remove(listed, user)
             if not members:
                 del self.channels[channel]
+                self._ordered.pop(channel, None)
 
     def _set_status(self, entry: SessionEntry, status: Status) -> None:
         user = self.users[entry.info.user_id]
@@ -229,6 +266,27 @@ class Roster:
         user.online += (status is Status.ONLINE) - (entry.status is Status.ONLINE)
         entry.status = status
         self._facts ^= self._session_fact(entry)
+        self._settle(user)
+
+    def _settle(self, user: UserEntry) -> None:
+        """The user may have another status or name: they move in the lists that they are in."""
+        order = _order_of(user)
+        if order == user.order:
+            return
+        listed = [found for channel in user.channels if (found := self._ordered.get(channel)) is not None]
+        for members in listed:
+            _remove(members, user)
+        user.order = order
+        for members in listed:
+            insort(members, user, key=_by_order)
+
+
+def _order_of(user: UserEntry) -> MemberOrder:
+    return (0 if user.online else 1), user.username.lower(), user.user_id
+
+
+def _remove(listed: list[UserEntry], user: UserEntry) -> None:
+    del listed[bisect_left(listed, user.order, key=_by_order)]
 
 
 def _holds(condition: bool, sentence: str) -> None:

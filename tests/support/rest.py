@@ -17,6 +17,7 @@ from accounts.limits import AccountLimits
 from accounts.models import User
 from chat.domain.events import MessageData
 from chat.domain.ids import ChannelKey
+from chat.domain.sessions import Status
 from chat.membership.roster import SessionEntry
 from chat.posting.batches import Post, Stored, store_batch
 from chat.selectors import user_ref
@@ -108,8 +109,15 @@ class FakeRuntime:
     def online_counts(self) -> dict[str, int]:
         return {key: len(members) for key, members in self.by_channel.items()}
 
-    def members(self, key: str) -> list[dict[str, str]]:
-        return [{"username": name, "status": status} for name, status in self.by_channel.get(key, ())]
+    def members_for_view(
+        self, key: str, timeout_s: float, *, cursor: str | None = None, limit: int | None = None
+    ) -> dict[str, Any]:
+        found = [{"username": name, "status": status} for name, status in self.by_channel.get(key, ())]
+        return {"results": found[:limit], "next": None}
+
+    def status_of(self, user_id: str) -> Status | None:
+        name = User.objects.get(pk=user_id).username
+        return next((Status(status) for here in self.by_channel.values() for who, status in here if who == name), None)
 
     def sessions_of(self, user_id: str) -> list[SessionEntry]:
         return [entry for entry in self.sessions if entry.info.user_id == user_id]

@@ -24,6 +24,8 @@ export class ChannelState {
   /** @type {Map<string, import("./types.js").Status>} */
   members = new Map();
   memberCount = 0;
+  /** The cursor of the next page of members; null: all are known. @type {string|null} */
+  membersNext = null;
   /** @type {Map<string, number>} who is typing → until when (ms) */
   typing = new Map();
   cursor = null;
@@ -84,6 +86,7 @@ export class ChannelState {
     this.describe(reply.channel);
     this.members = new Map(reply.members.map(({ username, status }) => [username, status]));
     this.memberCount = reply.member_count;
+    this.membersNext = reply.members_next ?? null;
     if (after === null || reply.reset) this.#replace(reply.messages ?? [], reply.seq);
     else this.change({ messages: reply.messages, seq: reply.seq });
   }
@@ -157,7 +160,17 @@ export class ChannelState {
   }
 
   setPresence(username, status) {
-    if (this.members.has(username)) this.members.set(username, status);
+    // While not all are known, whoever changes may move from a page that is to come into one that was read.
+    if (this.members.has(username) || this.membersNext !== null) this.members.set(username, status);
+  }
+
+  /** Take a page of further members. @param {{results: import("./types.js").Member[], next: string|null}} page */
+  addMembers({ results, next }) {
+    // Of those who are known, events have told more since.
+    for (const { username, status } of results) {
+      if (!this.members.has(username)) this.members.set(username, status);
+    }
+    this.membersNext = next;
   }
 
   removeMember(username) {
@@ -188,9 +201,9 @@ export class ChannelState {
     };
   }
 
-  /** Another name or topic, or archived; nothing else of what is told to everybody alike is about this user. */
-  rename({ name, topic, archived_at }) {
-    this.info = { ...this.info, name, topic, archived_at };
+  /** Another name or topic, slower, frozen or archived; nothing else of what is told to everybody alike is about this user. */
+  rename({ name, topic, slow_mode_s, frozen_at, archived_at }) {
+    this.info = { ...this.info, name, topic, slow_mode_s, frozen_at, archived_at };
   }
 
   /** Everything up to this number has been read. A lower one than before changes nothing. */
@@ -208,6 +221,7 @@ export class ChannelState {
   left() {
     this.isEntered = false;
     this.members = new Map();
+    this.membersNext = null;
     this.typing.clear();
     this.reset();
   }

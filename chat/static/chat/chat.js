@@ -176,6 +176,18 @@ export class Chat {
     this.store.touch(channel.key);
   }
 
+  /** More members than those known. Returns when they are in the store. @param {string} key */
+  async loadMembers(key) {
+    const channel = this.store.channel(key);
+    const cursor = channel?.membersNext ?? null;
+    if (cursor === null) return;
+    const page = await this.session.request("channel.members", { channel: key, data: { cursor } });
+    // Another join, or another click, in the meantime put another list in its place.
+    if (channel.membersNext !== cursor) return;
+    channel.addMembers(page);
+    this.store.touch(key);
+  }
+
   // -- Messages ------------------------------------------------------------------------------------------------
 
   /** @param {string} key  @param {string} text */

@@ -25,6 +25,8 @@
  * @property {number} read_number
  * @property {number} unread
  * @property {number} mentions
+ * @property {number} slow_mode_s  seconds between two messages of one member; 0: off
+ * @property {string|null} frozen_at  since when only moderators write
  * @property {string|null} archived_at
  * @property {string} created_at
  */
@@ -69,6 +71,7 @@
  * @property {ChannelInfo} channel
  * @property {Member[]} members
  * @property {number} member_count
+ * @property {string|null} members_next  the cursor of channel.members for the others; null: these are all
  * @property {Message[]} messages
  * @property {number} seq
  * @property {boolean} reset

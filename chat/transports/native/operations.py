@@ -170,6 +170,13 @@ OPERATIONS: dict[str, Operation] = {
             needs_channel=True,
             reply="join",
         ),
+        Operation(
+            "channel.members",
+            "Who is in a channel now, online first, in pages.",
+            {"cursor": OPTIONAL_STRING},
+            needs_channel=True,
+            reply="members",
+        ),
         Operation("channel.leave", "Leave a channel.", needs_channel=True),
         Operation(
             "message.send",

@@ -66,6 +66,7 @@ REPLIES: dict[str, Any] = {
     "channels": ListData[ChannelData],
     "channel": ChannelData,
     "join": JoinData,
+    "members": ListData[MemberData],
     "sent": SentData,
     "message": MessageData,
     "list": MessagePageData,

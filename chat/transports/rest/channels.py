@@ -14,6 +14,8 @@ from reaktor.limits.rates import Limit
 from reaktor.shapes import ListData
 from reaktor.web.api import READS, answers, operation
 
+LIVE_TIMEOUT_S = 5.0
+
 
 class ChannelsView(ChatView):
     @operation(
@@ -83,14 +85,17 @@ class MembersView(ChatView):
     @operation(
         READS,
         operation_id="channels_members",
+        query=shapes.MembersQuery,
         responses=answers({200: ListData[MemberData]}, 403, 404),
         tags=["channels"],
     )
     def get(self, request: Request, key: str) -> Response:
-        """Who is in the channel now, online first."""
+        """Who is in the channel now, online first, then by name."""
         found = selectors.channel_access(user=self.me(request), key=rules.parse_channel_key(key))
         live = self.live()
-        return Response({"results": live.members(found.channel.key) if live else [], "next": None})
+        if live is None:
+            return Response({"results": [], "next": None})
+        return Response(live.members_for_view(found.channel.key, LIVE_TIMEOUT_S, cursor=self.wanted.get("cursor")))
 
 
 class ReadView(ChatView):

@@ -38,6 +38,10 @@ CHANNEL_QUERY = [
 ]
 
 
+class MembersQuery(serializers.Serializer[Any]):
+    cursor = Text(required=False, pattern=r"^[01]_.{1,150}\Z", help_text="`next` of the page before.")
+
+
 class ChannelInput(serializers.Serializer[Any]):
     name = Text(max_length=rules.NAME_CHARS, pattern=NOT_BLANK, help_text="Blanks around it are cut off.")
     kind = serializers.ChoiceField(["public", "unlisted", "private"], required=False)

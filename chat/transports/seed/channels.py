@@ -15,7 +15,8 @@ from rest_framework.response import Response
 from chat import selectors, services
 from chat.domain import rules
 from chat.domain.events import MemberData, MessageData
-from chat.domain.ids import UserRef
+from chat.domain.ids import ChannelKey, UserRef
+from chat.domain.sessions import Status
 from chat.selectors import ChannelAccess
 from chat.transports.seed.views import SeedView, missing
 from reaktor.errors import InvalidError, NotFoundError
@@ -24,6 +25,8 @@ from reaktor.web.api import READS, operation
 
 JOIN_MESSAGES = 25
 MAX_MESSAGES = 100
+MAX_MEMBERS = 1_000
+"""Of one answer: its clients know no pages."""
 JOIN_TIMEOUT_S = 5.0
 DELETED = "(deleted)"
 _POSITION = re.compile(r"[0-9]{1,15}")
@@ -62,14 +65,23 @@ class JoinView(SeedView):
         if live is not None:
             live.join_user_sessions(me.id, found.channel.key, found.channel.seq, JOIN_TIMEOUT_S)
         page = selectors.messages_page(found.channel.id, limit=JOIN_MESSAGES)
-        members = live.members(found.channel.key) if live is not None else []
         return Response(
             {
                 "key": found.channel.key,
                 "messages": as_strings(page.messages),
-                "onlineUsers": with_caller(members, me.username),
+                "onlineUsers": self._members(me, found.channel.key),
             }
         )
+
+    def _members(self, me: UserRef, key: ChannelKey) -> list[MemberData]:
+        """The first MAX_MEMBERS of the channel, the caller before all others: who joins without a live session is shown
+        to be online, too.
+        """
+        live = self.live()
+        status = (live.status_of(me.id) if live is not None else None) or Status.ONLINE
+        others = live.members_for_view(key, JOIN_TIMEOUT_S, limit=MAX_MEMBERS)["results"] if live is not None else []
+        caller = MemberData(username=me.username, status=status.value)
+        return [caller, *(each for each in others if each["username"] != me.username)][:MAX_MEMBERS]
 
     def _channel(self, request: Request, me: UserRef, key: str) -> ChannelAccess:
         """The channel to enter. Raises InvalidError for a key that is none, or that nobody may choose."""
@@ -124,11 +136,3 @@ def as_strings(messages: Iterable[MessageData]) -> list[str]:
         ).decode()
         for message in messages
     ]
-
-
-def with_caller(members: Iterable[MemberData], username: str) -> list[MemberData]:
-    """The members with the caller among them: who joins without a live session is shown to be online, too."""
-    shown = list(members)
-    if all(member["username"] != username for member in shown):
-        shown.append({"username": username, "status": "online"})
-    return shown

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
 from chat.domain import sessions
 from chat.domain.ids import ChannelKey, CommandId, SessionId, UserId, WorkerId
 from chat.membership import protocol as m
+from chat.membership import roster
 from chat.membership.replica import HOLD_LIMIT, OfferKind, Replica
 from tests.support.membership import FIRST, LINGERS, SECOND, outcomes_of, session_info, transitions_of
 
@@ -226,6 +231,42 @@ def test_too_many_held_batches_need_a_snapshot() -> None:
     for revision in range(HOLD_LIMIT + 1):
         replica.offer(m.Batch(5, 2 + revision, (m.Left(S1, LOBBY),)), 0.0)
     assert replica.needs_snapshot
+
+
+def test_members_are_listed_online_first_then_by_name_in_pages_as_they_change() -> None:
+    names = ["Zoe", "ann", "bob", "Cid"]
+    replica = replica_at(*(connected(name, name, FIRST, LOBBY) for name in names))
+
+    def shown(**page: Any) -> list[str]:
+        return [name for _, name, _ in replica.members(LOBBY, **page)]
+
+    assert shown() == ["ann", "bob", "Cid", "Zoe"]
+    away = m.StatusChanged(SessionId("ann"), sessions.Status.AWAY)
+    replica.offer(m.Batch(5, 5, (away, m.Left(SessionId("bob"), LOBBY))), 0.0)
+    assert shown() == ["Cid", "Zoe", "ann"]
+    replica.invariants()
+    assert shown(limit=2) == ["Cid", "Zoe"]
+    assert shown(after=(0, "cid"), limit=9) == ["Zoe", "ann"]
+    assert (shown(after=(0, "nobody")), shown(after=(1, "zzz"))) == (["Zoe", "ann"], [])
+
+
+def test_a_join_costs_the_same_in_a_channel_of_ten_thousand(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each join sorted all members of the channel for its answer: 47 ms with 10,000 on a busy machine."""
+    replica = replica_at(*(connected(f"s{n}", f"user{n}", FIRST, LOBBY) for n in range(10_000)))
+    replica.members(LOBBY, limit=200)
+    looked_at: list[str] = []
+
+    def order(user: roster.UserEntry) -> roster.MemberOrder:
+        looked_at.append(user.username)
+        return user.order
+
+    monkeypatch.setattr(roster, "_by_order", order)
+    for revision in range(10):
+        late = connected(f"late{revision}", f"late{revision}", FIRST, LOBBY)
+        replica.offer(m.Batch(5, 10_001 + revision, (late,)), 0.0)
+        assert len(replica.members(LOBBY, limit=200)) == 200
+    assert len(looked_at) < 10 * 50
+    replica.invariants()
 
 
 def test_the_read_api_answers_for_users_channels_and_sessions() -> None:

@@ -7,9 +7,9 @@ import { ChannelState } from "../../../chat/static/chat/channel.js";
 import { Store } from "../../../chat/static/chat/store.js";
 import { hello, info, joinReply, message, messages, seeded } from "./support.mjs";
 
-function joined(list) {
+function joined(list, changes = {}) {
   const channel = new ChannelState(info());
-  channel.join(joinReply(list), null);
+  channel.join(joinReply(list, changes), null);
   return channel;
 }
 
@@ -134,6 +134,16 @@ test("members come and go by name, and their count with them", () => {
   assert.equal(channel.memberCount, 1);
 });
 
+test("members come in pages, and what was told of them meanwhile stays true", () => {
+  const channel = joined([], { member_count: 4, members_next: "0_ada" });
+  channel.setPresence("eve", "online"); // moved from a page to come into one that was read
+  channel.removeMember("bob"); // never shown
+  channel.addMembers({ results: [{ username: "eve", status: "away" }, { username: "mia", status: "away" }], next: null });
+  assert.deepEqual(Object.fromEntries(channel.members), { ada: "online", eve: "online", mia: "away" });
+  assert.equal(channel.memberCount, 3);
+  assert.equal(channel.membersNext, null);
+});
+
 test("who types is shown for six seconds, or until the message is there", () => {
   const channel = joined([]);
   channel.setTyping("bob", true, 0);
@@ -231,11 +241,12 @@ test("another epoch drops every cursor: the history is not the one they belong t
 test("what is told to everybody about a channel changes nothing of one's own role and markers", () => {
   const store = new Store();
   store.hello(hello({ channels: [info({ role: "owner", number: 9, read_number: 4 })] }));
-  const told = info({ role: null, name: "Main hall", topic: "talk" });
+  const told = info({ role: null, name: "Main hall", topic: "talk", slow_mode_s: 5 });
   store.fold({ event: "channel.updated", channel: "general", data: told }, 0);
   store.fold({ event: "channel.created", data: told }, 0);
   const channel = store.channel("general");
   assert.equal(channel.info.name, "Main hall");
+  assert.equal(channel.info.slow_mode_s, 5);
   assert.equal(channel.info.role, "owner");
   assert.equal(channel.unread, 5);
 });

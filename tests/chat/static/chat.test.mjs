@@ -49,10 +49,10 @@ async function live() {
   return line;
 }
 
-async function inGeneral(list = messages(1, 3)) {
+async function inGeneral(changes = {}, list = messages(1, 3)) {
   const line = await live();
   const entered = line.chat.enter("general");
-  await line.grant("channel.join", joinReply(list));
+  await line.grant("channel.join", joinReply(list, changes));
   await entered;
   return line;
 }
@@ -83,6 +83,25 @@ test("after a plain reconnect the shown channel asks only for what is newer, and
   assert.deepEqual([...channel.members.keys()], ["eve"]);
   assert.equal(channel.newest, 4);
   assert.equal(channel.isStale, false);
+});
+
+test("more members are asked for by the cursor of the last answer, and a newer list is left alone", async () => {
+  const line = await inGeneral({ member_count: 3, members_next: "0_ada" });
+  const first = line.chat.loadMembers("general");
+  await settled();
+  assert.deepEqual(line.asked("channel.members")[0].data, { cursor: "0_ada" });
+  await line.grant("channel.members", { results: [{ username: "bob", status: "away" }], next: "1_bob" });
+  await first;
+  const channel = line.chat.store.channel("general");
+  assert.deepEqual([...channel.members.keys()], ["ada", "bob"]);
+  const late = line.chat.loadMembers("general");
+  await settled();
+  channel.join(joinReply([]), 3);
+  await line.grant("channel.members", { results: [{ username: "eve", status: "away" }], next: null });
+  await late;
+  assert.deepEqual([...channel.members.keys()], ["ada"]);
+  await line.chat.loadMembers("general"); // all are known: nothing is asked
+  assert.equal(line.asked("channel.members").length, 2);
 });
 
 test("an acknowledgement lost with the line is found again in what the server tells", async () => {
@@ -143,7 +162,7 @@ test("when the server says that something was missed, it is asked for", async ()
 });
 
 test("a page of history that answers after a reset is not mixed into the new window", async () => {
-  const line = await inGeneral(messages(51, 75));
+  const line = await inGeneral({}, messages(51, 75));
   const page = line.chat.loadOlder("general");
   line.chat.store.channel("general").reset();
   await line.grant("message.list", { messages: messages(1, 50), has_more: false });

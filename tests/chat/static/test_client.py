@@ -6,10 +6,13 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.files.storage import FileSystemStorage
 
+from accounts.selectors import UserData
+from chat.domain.events import ChannelData, JoinData, MessageData
 from reaktor.web.staticfiles import ModuleManifestStorage
 
 HERE = Path(__file__).parent
@@ -28,6 +31,17 @@ def test_the_parts_that_know_no_page_pass_their_tests_in_node() -> None:
     tests = [str(path) for path in sorted(HERE.glob("*.test.mjs"))]
     done = subprocess.run([node, "--test", *tests], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [("User", UserData), ("ChannelInfo", ChannelData), ("Message", MessageData), ("JoinReply", JoinData)],
+)
+def test_the_shapes_that_the_client_names_have_the_fields_that_the_server_sends(name: str, shape: Any) -> None:
+    """Two fields of a channel had been added, and the client's readers were never told."""
+    text = (STATIC / "chat" / "types.js").read_text()
+    comment = text.split(f"@typedef {{object}} {name}\n", 1)[1].split("*/", 1)[0]
+    assert re.findall(r"@property \{.+?\} \[?(\w+)", comment) == list(shape.__annotations__)
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.name)

@@ -20,7 +20,7 @@ export class ChannelView {
     this.toasts = toasts;
     const onProblem = (error) => toasts.show(explain(error));
     this.messages = new Messages({ chat, key, onProblem });
-    this.members = new Members();
+    this.members = new Members({ onMore: () => chat.loadMembers(key).catch(onProblem) });
     this.composer = new Composer({
       draft: drafts.get(key) ?? "",
       limit: () => chat.store.limits.text_chars,

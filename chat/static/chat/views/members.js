@@ -3,16 +3,23 @@
 import { h, keyed, setText, tint } from "../dom.js";
 
 export class Members {
-  constructor() {
+  /** @param {{onMore: () => void}} parts  `onMore`: more of them are asked for */
+  constructor({ onMore }) {
     this.heading = h("h2", { class: "members-heading" });
     this.list = h("ul", { class: "member-list" });
     this.rest = h("p", { class: "members-rest" });
+    this.more = h(
+      "button",
+      { class: "button is-quiet members-more", type: "button", hidden: true, on: { click: onMore } },
+      "Show more",
+    );
     this.element = h(
       "aside",
       { class: "members", id: "members", "aria-label": "People in this channel" },
       this.heading,
       this.list,
       this.rest,
+      this.more,
     );
   }
 
@@ -34,6 +41,7 @@ export class Members {
     });
     const unnamed = channel.memberCount - members.length;
     setText(this.rest, unnamed > 0 ? `and ${unnamed} more` : "");
+    this.more.hidden = channel.membersNext === null;
   }
 }
 

@@ -44,6 +44,8 @@ def test_online_counts_are_the_live_ones(rest: Rest) -> None:
                 "next": None,
             },
         )
+        for cursor in ("x", "2_ada", "0_"):
+            assert rest.get(f"/api/v1/channels/general/members?cursor={cursor}")[0] == 400
     assert rest.get("/api/v1/channels/general/members")[1]["results"] == []
 
 
