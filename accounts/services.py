@@ -34,7 +34,7 @@ from reaktor.errors import (
     NotAuthenticatedError,
 )
 from reaktor.process.announce import announce
-from reaktor.process.orders import END_LOGIN, END_SESSIONS, ORDERS_GROUP, end_login_body, end_sessions_body
+from reaktor.process.orders import END_LOGIN, END_SESSIONS, ORDERS_GROUP, ban_body, end_login_body, end_sessions_body
 from reaktor.shapes import Time
 from reaktor.times import timestamp
 
@@ -289,7 +289,7 @@ def user_ban(user: User, *, until: datetime | None, reason: str = "") -> None:
         User.objects.filter(pk=user.pk).update(
             banned_until=until or tokens.FOR_GOOD, ban_reason=reason, token_version=F("token_version") + 1
         )
-        announce_end(user, CloseCode.BANNED, reason or "banned")
+        _announce_ban(user, until=until, reason=reason)
 
 
 def user_unban(user: User) -> None:
@@ -315,6 +315,12 @@ def rights_announce(user: User) -> None:
 def announce_end(user: User, code: CloseCode, reason: str) -> None:
     """After the commit: every live session of the user ends so. The caller has seen to their tokens."""
     announce(ORDERS_GROUP, END_SESSIONS, end_sessions_body(str(user.pk), int(code), reason))
+
+
+def _announce_ban(user: User, *, until: datetime | None, reason: str) -> None:
+    """The same, with what the user is to know of it."""
+    ends = None if until is None else timestamp(until)
+    announce(ORDERS_GROUP, END_SESSIONS, ban_body(str(user.pk), int(CloseCode.BANNED), reason, ends))
 
 
 def announce_login_end(user: User, login: uuid.UUID, reason: str) -> None:

@@ -25,10 +25,10 @@ def logins_ended(logins: Iterable[str]) -> set[str]:
     return {str(pk) for pk in EndedLogin.objects.filter(pk__in=set(logins)).values_list("pk", flat=True)}
 
 
-def why_off(user: User) -> str | None:
-    """Why and until when the account is off or banned now, in words; None when it is neither."""
+def why_off(user: User) -> BannedError | None:
+    """Why and until when the account is off or banned now; None when it is neither."""
     try:
         tokens.check_may_log_in(user)
     except BannedError as error:
-        return error.message
+        return error
     return None

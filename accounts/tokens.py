@@ -18,8 +18,9 @@ from rest_framework_simplejwt.tokens import AccessToken, RefreshToken, Token, Un
 
 from accounts.models import EndedLogin, User
 from reaktor.db.columns import time_from_column, uuid_from_column, uuid_to_column
-from reaktor.errors import BannedError, NotAuthenticatedError, TokenExpiredError
+from reaktor.errors import BannedError, NotAuthenticatedError, Terms, TokenExpiredError
 
+SWITCHED_OFF = "This account is switched off."
 FOR_GOOD = datetime(9999, 12, 31, tzinfo=UTC)
 """What banned_until says of a ban without an end."""
 MAX_TOKEN_CHARS = 4_096
@@ -101,15 +102,18 @@ def user_of(claims: dict[str, Any]) -> User:
     return user
 
 
+def ban_error(banned_until: datetime, reason: str) -> BannedError:
+    """What the user of an account with these columns is told."""
+    return BannedError(terms=Terms(None if banned_until == FOR_GOOD else banned_until, reason))
+
+
 def check_may_log_in(user: User) -> None:
     """Raises BannedError, with why and until when, for an account that is off or banned now."""
     now = datetime.now(UTC)
     if user.banned_until is not None and user.banned_until > now:
-        ends = "" if user.banned_until == FOR_GOOD else f" until {user.banned_until:%Y-%m-%d %H:%M} UTC"
-        why = f": {user.ban_reason}" if user.ban_reason else "."
-        raise BannedError(f"This account is banned{ends}{why}")
+        raise ban_error(user.banned_until, user.ban_reason)
     if not user.is_active:
-        raise BannedError
+        raise BannedError(SWITCHED_OFF)
 
 
 def _user_find(user_id: str, login: uuid.UUID) -> tuple[User | None, bool]:

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import IntEnum, StrEnum
 from http import HTTPStatus
 from typing import Annotated, NotRequired, TypedDict
 
-from reaktor.shapes import Seconds
+from reaktor.shapes import Seconds, Time
+from reaktor.times import timestamp
 
 
 class ErrorCode(StrEnum):
@@ -64,6 +66,9 @@ class ErrorDetail(TypedDict):
     message: Annotated[str, "For people."]
     fields: NotRequired[Annotated[dict[str, str], "What is wrong with which input."]]
     retry_after: NotRequired[Seconds]
+    reason: NotRequired[Annotated[str, "With `muted` and `banned`: why, in the moderator's words; they may be empty."]]
+    until: NotRequired[Annotated[Time | None, "With `muted` and `banned`: its end. Null: for good."]]
+    is_everywhere: NotRequired[Annotated[bool, "With `muted` and `banned`: not in one channel alone."]]
 
 
 class ReaktorError(Exception):
@@ -123,7 +128,47 @@ class ForbiddenError(ReaktorError):
     default_message = "That is not allowed."
 
 
-class BannedError(ReaktorError):
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a mute or ban says: until when (None: for good), why ("": nobody said), and whether everywhere."""
+
+    until: datetime | None
+    reason: str = ""
+    is_everywhere: bool = True
+
+    @property
+    def until_text(self) -> str | None:
+        """Its end as clients are told."""
+        return None if self.until is None else timestamp(self.until)
+
+
+class RestrictedError(ReaktorError):
+    """Somebody may not do a thing because a moderator said so; `terms` where they are known.
+
+    The message says what it is about. Its end, in UTC, and the reason are put behind that. Clients have them as
+    fields, too, and can show the time by their reader's clock.
+    """
+
+    def __init__(
+        self, message: str | None = None, *, terms: Terms | None = None, retry_after_s: float | None = None
+    ) -> None:
+        self.terms = terms
+        said = message or self.default_message
+        if terms is not None:
+            ends = "" if terms.until is None else f" until {terms.until:%Y-%m-%d %H:%M} UTC"
+            said = f"{said.removesuffix('.')}{ends}{f': {terms.reason}' if terms.reason else '.'}"
+        super().__init__(said, retry_after_s=retry_after_s)
+
+    def as_data(self) -> ErrorDetail:
+        data = super().as_data()
+        if self.terms is not None:
+            data["reason"] = self.terms.reason
+            data["until"] = self.terms.until_text
+            data["is_everywhere"] = self.terms.is_everywhere
+        return data
+
+
+class BannedError(RestrictedError):
     code = ErrorCode.BANNED
     default_message = "This account is banned."
 
@@ -209,12 +254,21 @@ class CloseCode(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Bye:
-    """The end of a session as its client is told: a close code, and when to come back (seconds)."""
+    """The end of a session as its client is told: a close code, and when to come back (seconds).
+
+    `terms`: after a ban, where they are known.
+    """
 
     code: CloseCode
     reason: str | None = None
     retry_after_s: float | None = None
+    terms: Terms | None = None
 
     @property
     def text(self) -> str:
-        return self.reason or self.code.reason
+        return self.reason or (self.terms.reason if self.terms else "") or self.code.reason
+
+
+def bye_to_banned(error: BannedError) -> Bye:
+    """The end of a session whose user is told this."""
+    return Bye(CloseCode.BANNED, None if error.terms else error.message, terms=error.terms)

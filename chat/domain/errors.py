@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reaktor.errors import ErrorCode, ReaktorError
+from reaktor.errors import ErrorCode, ReaktorError, RestrictedError
 
 
 class NotAMemberError(ReaktorError):
@@ -10,7 +10,7 @@ class NotAMemberError(ReaktorError):
     default_message = "Join the channel first."
 
 
-class MutedError(ReaktorError):
+class MutedError(RestrictedError):
     code = ErrorCode.MUTED
     default_message = "You are muted here."
 

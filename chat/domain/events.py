@@ -188,8 +188,9 @@ class ByeData(TypedDict):
     """Why a session ends, and when to come back."""
 
     code: Annotated[int, Keyword("enum", tuple(code.value for code in CloseCode))]
-    reason: str
+    reason: Annotated[str, "After a ban the moderator's words, where there are any."]
     retry_after: NotRequired[Seconds]
+    until: NotRequired[Annotated[Time | None, "After a ban: its end. Null: for good."]]
 
 
 # -- Events -------------------------------------------------------------------------------------------------------

@@ -13,12 +13,13 @@ from enum import IntEnum, StrEnum
 
 from chat.domain.errors import ArchivedError, MutedError, NotAMemberError
 from chat.domain.words import NO_WORDS, WordFilter
-from reaktor.errors import BannedError, ForbiddenError, NotFoundError, RateLimitedError, ReaktorError
+from reaktor.errors import BannedError, ForbiddenError, NotFoundError, RateLimitedError, ReaktorError, Terms
 
 MAX_SLOW_MODE_S = 6 * 3600
 KICK_S = 10.0
 """How long a kick keeps a user out: longer than any join that was allowed a moment before takes to arrive."""
 MAX_PURGE_HOURS = 24 * 7
+BANNED_FROM_CHANNEL = "You are banned from this channel."
 _LINK = re.compile(r"https?://", re.IGNORECASE)
 
 
@@ -71,7 +72,7 @@ class Access:
         if not self.can_see:
             raise NotFoundError("There is no such channel.")
         if self.is_banned:
-            raise BannedError("You are banned from this channel.")
+            raise BannedError(BANNED_FROM_CHANNEL)
 
     def check_manage(self) -> None:
         if not self.can_manage:
@@ -82,6 +83,11 @@ class Access:
         if not self.can_moderate:
             self.check_read()
             raise ForbiddenError("Only moderators of the channel may do that.")
+
+
+def ban_from_channel(until: datetime | None, reason: str) -> BannedError:
+    """What somebody is told whom such a ban keeps out of a channel."""
+    return BannedError(BANNED_FROM_CHANNEL, terms=Terms(until, reason, is_everywhere=False))
 
 
 class SanctionKind(StrEnum):
@@ -168,11 +174,10 @@ class Restriction:
         """What its user is told: what, where, until when and why."""
         what = "muted" if self.kind is SanctionKind.MUTE else "banned"
         where = "everywhere" if self.is_everywhere else "here"
-        ends = "" if self.until is None else f" until {self.until:%Y-%m-%d %H:%M} UTC"
-        why = f": {self.reason}" if self.reason else "."
         error = MutedError if self.kind is SanctionKind.MUTE else BannedError
         wait_s = None if self.until is None else max((self.until - now).total_seconds(), 0.0)
-        return error(f"You are {what} {where}{ends}{why}", retry_after_s=wait_s)
+        terms = Terms(self.until, self.reason, self.is_everywhere)
+        return error(f"You are {what} {where}.", terms=terms, retry_after_s=wait_s)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from chat.delivery.live_session import LiveSession
 from chat.domain.sessions import Credentials
 from chat.selectors import user_ref
 from reaktor.db.database import Database
-from reaktor.errors import Bye, CloseCode, UnavailableError
+from reaktor.errors import Bye, CloseCode, UnavailableError, bye_to_banned
 
 logger = logging.getLogger(__name__)
 
@@ -91,7 +91,7 @@ def _why(session: LiveSession, credentials: Credentials, user: User | None, ende
     if user is None or user.deleted_at is not None:
         return Bye(CloseCode.LOGGED_OUT, "account deleted")
     if (off := why_off(user)) is not None:
-        return Bye(CloseCode.BANNED, off)
+        return bye_to_banned(off)
     if credentials.token_version != user.token_version or credentials.login in ended:
         return Bye(CloseCode.LOGGED_OUT, "logged out from elsewhere")
     if user_ref(user) != session.user:

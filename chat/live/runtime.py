@@ -51,6 +51,7 @@ from reaktor.errors import (
     NotAuthenticatedError,
     NotFoundError,
     ReaktorError,
+    Terms,
     UnavailableError,
 )
 from reaktor.limits.rates import Rates
@@ -60,11 +61,21 @@ from reaktor.process import node
 from reaktor.process.bus import OVERFLOW, Bus, BusError, Layer
 from reaktor.process.orders import END_LOGIN, END_SESSIONS, ORDERS_GROUP, RENAMED
 from reaktor.shapes import ListData
+from reaktor.times import parse_timestamp
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 PROBE_S = 5.0
+
+
+def _bye_of(body: Mapping[str, Any]) -> Bye:
+    """What END_SESSIONS says to its sessions."""
+    code, reason = CloseCode(body["code"]), str(body.get("reason") or "")
+    if "until" not in body:
+        return Bye(code, reason or None)
+    until = body["until"]
+    return Bye(code, terms=Terms(None if until is None else parse_timestamp(until), reason))
 
 
 def current() -> Runtime | None:
@@ -235,7 +246,7 @@ class Runtime:
         if self.broadcast.on_message(kind, body) or self.feeder.on_message(kind, body):
             return
         if kind == END_SESSIONS:
-            self._on_end_sessions(UserId(body["user_id"]), CloseCode(body["code"]), body.get("reason") or None)
+            self._on_end_sessions(UserId(body["user_id"]), _bye_of(body))
         elif kind == END_LOGIN:
             self._on_end_login(UserId(body["user_id"]), body["login"], CloseCode(body["code"]), body["reason"])
         elif kind == RENAMED:
@@ -364,9 +375,9 @@ class Runtime:
             for session in self.hub.sessions()
         ]
 
-    def _on_end_sessions(self, user_id: UserId, code: CloseCode, reason: str | None) -> None:
+    def _on_end_sessions(self, user_id: UserId, bye: Bye) -> None:
         for session in self.hub.sessions_of(user_id):
-            session.close(Bye(code, reason))
+            session.close(bye)
 
     def _on_end_login(self, user_id: UserId, login: str, code: CloseCode, reason: str) -> None:
         for session in self.hub.sessions_of(user_id):

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from django.db import connection
 from django.db.models import Max
 
+from accounts.tokens import SWITCHED_OFF, ban_error
 from chat.domain.ids import UserId
 from chat.domain.policies import (
     Author,
@@ -113,9 +114,9 @@ class Writing:
         if account is None:
             return NotFoundError("The account is gone.")
         if not account.is_active:
-            return BannedError()
+            return BannedError(SWITCHED_OFF)
         if account.banned_until is not None and account.banned_until > self._now:
-            return BannedError(account.ban_reason or None)
+            return ban_error(account.banned_until, account.ban_reason)
         return None
 
     def _author(self, channel: LockedChannel, user_id: UserId) -> Author:

@@ -13,12 +13,12 @@ from typing import NamedTuple
 
 from chat.domain.events import ChannelData
 from chat.domain.ids import ChannelKey, UserRef
-from chat.domain.policies import Access, ChannelKind, Role
+from chat.domain.policies import Access, ChannelKind, Role, ban_from_channel
 from chat.domain.scripts import folded
-from chat.models import Channel
+from chat.models import Channel, Sanction
 from chat.selectors import rows
 from chat.selectors.rows import ChannelColumns
-from reaktor.errors import InvalidError, NotFoundError
+from reaktor.errors import BannedError, InvalidError, NotFoundError
 from reaktor.times import timestamp
 
 LISTED_CHANNELS = 5_000
@@ -81,7 +81,7 @@ def _as_seen(found: ChannelColumns, user: UserRef) -> ChannelAccess:
         role=Role(found.role) if found.role else None,
         is_staff=user.is_staff,
         is_archived=found.archived_at is not None,
-        is_banned=found.is_banned,
+        is_banned=found.ban_id is not None,
     )
     # A direct channel is called as the other one is, whoever looks.
     name = found.partner or GONE if kind is ChannelKind.DIRECT else None
@@ -97,8 +97,15 @@ def channel_access(*, user: UserRef, key: ChannelKey, to_moderate: bool = False)
     if not found:
         raise NotFoundError("There is no such channel.")
     result = _as_seen(found[0], user)
-    if not (to_moderate and user.is_staff):
+    if to_moderate and user.is_staff:
+        return result
+    try:
         result.access.check_read()
+    except BannedError as error:
+        # Only who is refused costs another query.
+        for until, reason in Sanction.objects.filter(pk=found[0].ban_id or 0).values_list("until", "reason"):
+            raise ban_from_channel(until, reason) from error
+        raise
     return result
 
 

@@ -38,7 +38,8 @@ class ChannelColumns(NamedTuple):
     role: str | None
     read_number: int
     mentions: int
-    is_banned: bool
+    ban_id: int | None
+    """The sanction that keeps the asking user out of it now, if there is one."""
     partner: str | None
     """The other one's name, of a direct channel."""
 
@@ -75,7 +76,7 @@ _CHANNELS = (
     "c.frozen_at, c.slow_mode_s, m.role, coalesce(m.read_number, 0), "
     "(SELECT count(*) FROM chat_mention n WHERE n.user_id = %s "
     "AND n.channel_id = c.id AND n.number > coalesce(m.read_number, 0)), "
-    "EXISTS (SELECT 1 FROM chat_sanction s WHERE s.user_id = %s AND s.channel_id = c.id AND s.lifted_at IS NULL "
+    "(SELECT max(s.id) FROM chat_sanction s WHERE s.user_id = %s AND s.channel_id = c.id AND s.lifted_at IS NULL "
     "AND s.kind = 'ban' AND (s.until IS NULL OR s.until > %s)), "
     "CASE WHEN c.kind = 'direct' THEN (SELECT u.username FROM chat_channelmembership o "
     "JOIN accounts_user u ON u.id = o.user_id WHERE o.channel_id = c.id AND o.user_id <> %s LIMIT 1) END "
@@ -89,8 +90,7 @@ def channels_select(user_id: str, where: str, parameters: Sequence[Any], *, limi
     with connection.cursor() as cursor:
         cursor.execute(f"{_CHANNELS} WHERE {where} ORDER BY c.id LIMIT %s", [me, me, now, me, me, *parameters, limit])
         return [
-            ChannelColumns._make((*row[:8], *map(time_from_column, row[8:11]), *row[11:15], bool(row[15]), row[16]))
-            for row in cursor.fetchall()
+            ChannelColumns._make((*row[:8], *map(time_from_column, row[8:11]), *row[11:])) for row in cursor.fetchall()
         ]
 
 

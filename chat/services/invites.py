@@ -9,13 +9,13 @@ from django.db.models import F, QuerySet
 
 from chat.domain.ids import ChannelKey, UserRef
 from chat.domain.moderation import InviteData
-from chat.domain.policies import ChannelKind
+from chat.domain.policies import ChannelKind, ban_from_channel
 from chat.domain.rules import check_until, has_unstorable
 from chat.models import AuditAction, ChannelMembership, Invite, Sanction
 from chat.selectors import ChannelAccess, channel_access, invite_data
 from chat.services.audit import audit_add
 from chat.services.memberships import member_add, tell_membership
-from reaktor.errors import BannedError, ForbiddenError, InvalidError, NotFoundError
+from reaktor.errors import ForbiddenError, InvalidError, NotFoundError
 
 NO_GOOD = "That invite is not good (any more)."
 MAX_USES = 100_000
@@ -83,8 +83,8 @@ def _is_good(invite: Invite) -> bool:
 
 def _refuse_banned(user: UserRef, channel_id: int) -> None:
     bans = Sanction.objects.filter(user_id=user.id, channel_id=channel_id, kind="ban", lifted_at=None)
-    if bans.exclude(until__lte=datetime.now(UTC)).exists():
-        raise BannedError("You are banned from this channel.")
+    for until, reason in bans.exclude(until__lte=datetime.now(UTC)).values_list("until", "reason")[:1]:
+        raise ban_from_channel(until, reason)
 
 
 def _refuse_kicked(user: UserRef, invite: Invite) -> None:

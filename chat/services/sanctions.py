@@ -121,9 +121,10 @@ def sanction_issue(
             created_at=now,
             until=ends,
         )
+        # First: a ban ends the sessions that hear of it.
+        _tell(target, chosen.value, why, ends)
         _carry_out(sanction, chosen, target)
         audit_add(user, _ACTIONS[chosen], target.ref, target.key, why, {"until": ends and timestamp(ends)})
-        _tell(target, chosen.value, why, ends)
     return sanction_data(sanction)
 
 

@@ -11,7 +11,9 @@ from typing import Any
 
 ORDERS_GROUP = "orders"
 END_SESSIONS = "orders.end_sessions"
-"""End every live session of one user: {"user_id": str, "code": CloseCode, "reason": str}."""
+"""End every live session of one user: {"user_id": str, "code": CloseCode, "reason": str}.
+
+After a ban with "until", its end as ISO 8601, or None: for good."""
 END_LOGIN = "orders.end_login"
 """End every live session of one log-in: {"user_id": str, "login": str, "code": CloseCode, "reason": str}."""
 RENAMED = "orders.renamed"
@@ -23,6 +25,11 @@ BLOCKS_CHANGED = "orders.blocks_changed"
 def end_sessions_body(user_id: str, code: int, reason: str) -> dict[str, Any]:
     """The body of END_SESSIONS; `reason` is what the user is told, "" for nothing."""
     return {"user_id": user_id, "code": code, "reason": reason}
+
+
+def ban_body(user_id: str, code: int, reason: str, until: str | None) -> dict[str, Any]:
+    """The body of END_SESSIONS after a ban."""
+    return {**end_sessions_body(user_id, code, reason), "until": until}
 
 
 def end_login_body(user_id: str, login: str, code: int, reason: str) -> dict[str, Any]:

@@ -13,3 +13,5 @@ class ModuleManifestStorage(CompressedManifestStaticFilesStorage):  # type: igno
     """WhiteNoise's storage that follows `import` statements, too. Modules must not import each other in circles."""
 
     support_js_module_import_aggregation = True
+    # A pass carries a changed name one import further; five, Django's own bound, are fewer than our longest chain.
+    max_post_process_passes = 20

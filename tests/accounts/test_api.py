@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -83,6 +84,21 @@ def test_wrong_credentials_are_401_and_a_disabled_account_403_only_to_its_owner(
     assert Rest().post("/api/v1/tokens", {**GOOD, "password": "wrong"})[0] == 401
     status, body = Rest().post("/api/v1/tokens", GOOD)
     assert (status, error_code(body)) == (403, "banned")
+
+
+def test_a_banned_account_is_told_why_and_until_when_in_fields() -> None:
+    """Clients had a sentence in UTC alone, which none of them could show by its reader's clock."""
+    user = register("ada")
+    until = datetime(2100, 1, 2, 3, 4, 5, tzinfo=UTC)
+    services.user_ban(user, until=until, reason="spam")
+    terms = {"reason": "spam", "until": "2100-01-02T03:04:05.000Z", "is_everywhere": True}
+    status, body = Rest().post("/api/v1/tokens", GOOD)
+    assert status == 403
+    message = "This account is banned until 2100-01-02 03:04 UTC: spam"
+    assert body["error"] == {"code": "banned", "message": message, **terms}
+    services.user_ban(user, until=None)
+    _, body = Rest().post("/api/v1/tokens", GOOD)
+    assert {name: body["error"][name] for name in terms} == {"reason": "", "until": None, "is_everywhere": True}
 
 
 def test_too_many_logins_are_answered_with_when_to_come_back() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from tests.integration.conftest import Connect
 from tests.support.native import NativeClient, Refused
+from tests.support.sanctions import BAN_UNTIL, ban_everywhere
 from tests.support.server import PASSWORD, LiveServer
 from tests.support.tokens import reissued
 
@@ -154,6 +155,25 @@ async def test_a_banned_account_is_told_4502(server: LiveServer) -> None:
     script = f"from accounts.models import User; User.objects.filter(username='{name}').update(is_active=False)"
     await asyncio.to_thread(server.manage, "shell", "-c", script)
     assert await refused_hello(server, token) == ("banned", 4502)
+
+
+async def test_a_ban_is_told_in_fields_at_its_moment_and_at_each_hello(server: LiveServer) -> None:
+    """Whoever was banned got the moderator's words, and no end that a client could show by its reader's clock."""
+    name, token = server.account()
+    client = await NativeClient.connect(server.url, token)
+    await asyncio.to_thread(ban_everywhere, server, name, reason="spam")
+    assert await client.closed() == 4502
+    said = {frame["event"]: frame["data"] for frame in client.all_events}
+    assert said["sanction"] == {"kind": "ban", "channel": None, "reason": "spam", "until": BAN_UNTIL}
+    assert said["bye"] == {"code": 4502, "reason": "spam", "until": BAN_UNTIL}
+    client = await NativeClient.open(server.url)
+    with pytest.raises(Refused) as refused:
+        await client.request("hello", data={"token": token})
+    assert {key: refused.value.error[key] for key in ("reason", "until", "is_everywhere")} == {
+        "reason": "spam", "until": BAN_UNTIL, "is_everywhere": True,
+    }  # fmt: skip
+    await client.closed()
+    assert client.bye == {"code": 4502, "reason": "spam", "until": BAN_UNTIL}
 
 
 async def test_more_sessions_than_allowed_are_told_4506_and_the_old_ones_stay(hasty_server: LiveServer) -> None:

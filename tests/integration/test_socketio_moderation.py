@@ -9,6 +9,7 @@ import httpx
 import socketio
 
 from tests.support.native import NativeClient
+from tests.support.sanctions import BAN_UNTIL, ban_everywhere
 from tests.support.server import LiveServer
 
 
@@ -47,8 +48,10 @@ async def test_kicks_mutes_and_bans_reach_them_in_words(server: LiveServer) -> N
         assert (event, data["code"], data["message"], data["channel"]) == (
             "error", "muted", "You were muted here: loud", key,
         )  # fmt: skip
+        assert (data["reason"], data["until"], data["is_everywhere"]) == ("loud", None, False)
         answer = await listener.client.call("message:post", {"channel": key, "message": "hi"}, timeout=10)
         assert answer["error"]["code"] == "muted"
+        assert (answer["error"]["reason"], answer["error"]["until"]) == ("loud", None)
         await listener.client.emit("message:post", {"channel": key, "message": "hi"})
         event, data = await listener.next()
         assert (event, data["code"]) == ("error", "muted")
@@ -61,14 +64,13 @@ async def test_kicks_mutes_and_bans_reach_them_in_words(server: LiveServer) -> N
         refused = await rest.post(f"/channels/{key}/join")
         assert (refused.status_code, refused.json()["code"]) == (403, "banned")
 
-        done = await asyncio.to_thread(
-            server.manage, "shell", "-c",
-            "from chat import services; from chat.domain.ids import SYSTEM; "
-            f"services.sanction_issue(user=SYSTEM, kind='ban', username={name!r}, reason='spam')",
-        )  # fmt: skip
-        assert "Traceback" not in done
-        event, data = await listener.next()
-        assert (event, data["code"], data["message"]) == ("error", "banned", "spam")
+        await asyncio.to_thread(ban_everywhere, server, name, reason="spam")
+        # The moderator's deed, and then the reason for the end.
+        for message in ("You were banned everywhere: spam", "This account is banned until 2100-01-02 00:00 UTC: spam"):
+            event, data = await listener.next()
+            assert (event, data["code"], data["message"]) == ("error", "banned", message)
+            assert data["until"] == BAN_UNTIL
+            assert (data["reason"], data["is_everywhere"]) == ("spam", True)
         await asyncio.wait_for(listener.gone.wait(), 10)
         login = await rest.post("/channels/general/join")
         assert (login.status_code, login.json()["code"]) == (403, "banned")

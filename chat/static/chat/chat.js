@@ -251,8 +251,22 @@ export class Chat {
     if (channel && frame.data?.nonce && frame.data.author === this.store.me?.username) {
       this.outbox.remove(channel.key, frame.data.nonce);
     }
+    if (news?.kind === "sanction" && news.key !== null) this.#onSanction(news.key, news.data);
     if (news?.kind === "sync") this.#resync(news.key);
     else if (news) this.#news.forEach((listener) => listener(news));
+  }
+
+  /** A ban stays on the channel's page until it is lifted. */
+  #onSanction(key, { kind, until, reason }) {
+    if (kind === "ban") {
+      const terms = { until, reason, isEverywhere: false };
+      this.problems.set(key, new RequestError("banned", { terms }));
+      this.places.leave(key);
+    } else if (kind === "lift" && this.problems.get(key)?.code === "banned") {
+      this.problems.delete(key);
+      if (this.active === key) this.#joinAgain([key]);
+    } else return;
+    this.store.touch(key);
   }
 
   /** Unsent messages that the server has after all: their acknowledgement was lost with the old line. */

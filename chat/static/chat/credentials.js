@@ -52,7 +52,8 @@ export class Credentials {
 
   /**
    * An access token that is good for a while, other than the one that is refused.
-   * Rejects with a RequestError: `not_authenticated` (the login is gone and forgotten), or why there is none just now.
+   * Rejects with a RequestError: `not_authenticated` or `banned` (the login is gone and forgotten), or why there is
+   * none just now.
    * @param {string|null} [refusing]
    */
   async access(refusing = null) {
@@ -85,7 +86,7 @@ export class Credentials {
       await this.sleep(OTHER_TAB_MS);
       if (this.login && this.login.refresh !== before.refresh) return this.login.access;
       this.forget();
-      throw new RequestError("not_authenticated");
+      throw error;
     }
   }
 

@@ -3,19 +3,28 @@
  * Codes are the server's (docs/protocol.md, "Errors") plus three of our own: offline, timeout, disconnected.
  */
 
+import { termsLine } from "./words.js";
+
+/**
+ * What a mute or ban says: its end (null: for good), why (may be empty), whether it holds everywhere.
+ * @typedef {{until: string|null, reason: string, isEverywhere: boolean}} Terms
+ */
+
 /** An operation that did not work. `code` is for comparing, explain() for showing. */
 export class RequestError extends Error {
   /**
    * @param {string} code
-   * @param {{message?: string, retryAfterS?: number, fields?: Object<string, string>, status?: number}} [more]
+   * @param {{message?: string, retryAfterS?: number, fields?: Object<string, string>, status?: number,
+   *   terms?: Terms}} [more]  terms: of a mute or ban
    */
-  constructor(code, { message = "", retryAfterS, fields, status } = {}) {
+  constructor(code, { message = "", retryAfterS, fields, status, terms } = {}) {
     super(message || code);
     this.name = "RequestError";
     this.code = code;
     this.retryAfterS = retryAfterS;
     this.fields = fields ?? {};
     this.status = status;
+    this.terms = terms;
   }
 
   /**
@@ -31,6 +40,7 @@ export class RequestError extends Error {
       retryAfterS: data.retry_after,
       fields: data.fields,
       status,
+      terms: termsOf(data),
     });
   }
 
@@ -64,6 +74,12 @@ const SENTENCES = {
   internal: "Something went wrong on the server.",
 };
 
+// What is said where the server tells the terms: for one channel, and for everywhere.
+const RESTRICTIONS = {
+  muted: ["You are muted here", "You are muted everywhere"],
+  banned: ["You are banned from this channel", "This account is banned"],
+};
+
 // Where the server's own sentence is more precise than ours.
 const SERVER_KNOWS_BETTER = new Set([
   "invalid",
@@ -84,6 +100,10 @@ const SERVER_KNOWS_BETTER = new Set([
 export function explain(error) {
   if (!(error instanceof RequestError)) return "Something went wrong in this page. Reloading may help.";
   const details = Object.values(error.fields).filter((text) => typeof text === "string");
+  if (error.terms && error.code in RESTRICTIONS) {
+    const [here, everywhere] = RESTRICTIONS[error.code];
+    return termsLine(error.terms.isEverywhere ? everywhere : here, error.terms);
+  }
   let sentence = SENTENCES[error.code] ?? "That did not work.";
   if (SERVER_KNOWS_BETTER.has(error.code) && error.message !== error.code) sentence = error.message;
   if (error.code === "invalid" && details.length > 0 && /not valid/.test(sentence))
@@ -110,14 +130,19 @@ const CLOSINGS = {
   4507: "This server does not accept connections from this page's address.",
 };
 
-/** Why a session ended for good, in a sentence. @param {number} code */
-export function explainClose(code) {
-  return CLOSINGS[code] ?? `The server ended the connection (${code}).`;
+/** Why a session ended for good, in a sentence. @param {{code?: number, refusal?: RequestError}} state */
+export function explainEnd({ code, refusal }) {
+  return refusal ? explain(refusal) : (CLOSINGS[code] ?? `The server ended the connection (${code}).`);
 }
 
 /** Closings after which only a new login helps. @param {number} code */
 export function needsLogin(code) {
   return code === 4500 || code === 4502 || code === 4503;
+}
+
+/** From an error's or a bye's data; undefined where they are not told. @returns {Terms|undefined} */
+export function termsOf({ until, reason, is_everywhere }) {
+  return until === undefined ? undefined : { until, reason: reason ?? "", isEverywhere: is_everywhere ?? true };
 }
 
 function capital(text) {

@@ -6,7 +6,7 @@
 import { Api } from "./api.js";
 import { Chat } from "./chat.js";
 import { Credentials } from "./credentials.js";
-import { explainClose, needsLogin } from "./errors.js";
+import { explainEnd, needsLogin } from "./errors.js";
 import { Memory } from "./memory.js";
 import { AuthView } from "./views/auth.js";
 import { forgetDrafts } from "./views/channel.js";
@@ -27,7 +27,7 @@ class App {
 
   start() {
     this.chat.onState(
-      (state) => state.name === "ended" && needsLogin(state.code) && this.#out(explainClose(state.code)),
+      (state) => state.name === "ended" && needsLogin(state.code) && this.#out(explainEnd(state)),
     );
     this.credentials.onOtherTab(() => this.#onOtherTab());
     addEventListener("hashchange", () => this.#route());

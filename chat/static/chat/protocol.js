@@ -6,7 +6,7 @@
  * Source: docs/protocol.md.
  */
 
-import { needsLogin, RequestError } from "./errors.js";
+import { needsLogin, RequestError, termsOf } from "./errors.js";
 import { planReturn } from "./reconnect.js";
 
 const SUBPROTOCOL = "reaktor.v1";
@@ -18,12 +18,14 @@ const SILENCE_LIMIT_S = 50;
 const STABLE_AFTER_S = 10;
 const NORMAL = 1000;
 const BROKEN = 1006;
+const BANNED = 4502;
 
 /**
  * idle → connecting → live → waiting → connecting …; ended (a close code of 4500 and above, or stop()) is final
  * until start() is called again. Before a code that says that the login is over is believed, a new token is asked
  * for, once: a token can be refused though its login is good.
- * @typedef {{name: "idle"|"connecting"|"live"|"waiting"|"ended", retryAt?: number, code?: number, reason?: string}} SessionState
+ * @typedef {{name: "idle"|"connecting"|"live"|"waiting"|"ended", retryAt?: number, code?: number, reason?: string,
+ *   refusal?: RequestError}} SessionState  refusal: a ban, where its terms are known
  */
 
 export class Session {
@@ -36,7 +38,7 @@ export class Session {
   #bye = null;
   #refreshFirst = false;
   #token = null;
-  /** @type {{code: number, reason: string}|null} what to end with if there is no other token */
+  /** @type {{code: number, reason: string, refusal?: RequestError}|null} what to end with if there is no other token */
   #doubt = null;
   #lastHeard = 0;
   #life = 0;
@@ -46,7 +48,7 @@ export class Session {
    * @param {object} parts
    * @param {string} parts.url
    * @param {(refusing?: string|null) => Promise<string>} parts.getToken  an access token other than `refusing`;
-   *   rejects with a RequestError, `not_authenticated` when only a new login helps
+   *   rejects with a RequestError, `not_authenticated` or `banned` when only a new login helps
    * @param {() => Object<string, number>} parts.getResume  cursors of the channels to enter again
    * @param {(hello: any) => void} parts.onHello
    * @param {(event: any) => void} parts.onEvent
@@ -135,8 +137,9 @@ export class Session {
       this.#token = await this.getToken(this.#refreshFirst ? this.#token : null);
     } catch (error) {
       if (life !== this.#life) return;
-      const { code, reason } = this.#doubt ?? { code: 4500, reason: "not authenticated" };
-      if (error.code === "not_authenticated") this.#end(code, reason);
+      const { code, reason, refusal } = this.#doubt ?? { code: 4500, reason: "not authenticated" };
+      if (error.code === "banned") this.#end(BANNED, "banned", error);
+      else if (error.code === "not_authenticated") this.#end(code, reason, refusal);
       else this.#wait(BROKEN, error.retryAfterS);
       return;
     }
@@ -243,14 +246,16 @@ export class Session {
     const code = this.#bye?.code ?? closeCode;
     const retryAfterS = this.#bye?.retry_after;
     const words = this.#bye?.reason ?? reason;
+    const terms = this.#bye ? termsOf(this.#bye) : undefined;
+    const refusal = terms && new RequestError("banned", { message: words, terms });
     this.#abandon(NORMAL);
     if (code < 4500) this.#wait(code, retryAfterS);
-    else if (needsLogin(code) && this.#doubt === null) this.#askAgain(code, words);
-    else this.#end(code, words);
+    else if (needsLogin(code) && this.#doubt === null) this.#askAgain(code, words, refusal);
+    else this.#end(code, words, refusal);
   }
 
-  #askAgain(code, reason) {
-    this.#doubt = { code, reason };
+  #askAgain(code, reason, refusal) {
+    this.#doubt = { code, reason, refusal };
     this.#refreshFirst = true;
     this.#connect();
   }
@@ -268,9 +273,9 @@ export class Session {
     this.#become({ name: "waiting", retryAt: this.clock.now() + delayMs, code });
   }
 
-  #end(code, reason) {
+  #end(code, reason, refusal) {
     this.#abandon(NORMAL);
-    this.#become({ name: "ended", code, reason });
+    this.#become({ name: "ended", code, reason, ...(refusal ? { refusal } : {}) });
   }
 
   /** Let go of the present socket and of everything that waits for it. */

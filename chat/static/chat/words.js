@@ -20,7 +20,11 @@ export function dayOf(date, now) {
   const days = Math.round((midnight(now) - midnight(date)) / 86_400_000);
   if (days === 0) return "Today";
   if (days === 1) return "Yesterday";
-  return date.getFullYear() === now.getFullYear() ? day.format(date) : dayAndYear.format(date);
+  return (isSameYear(date, now) ? day : dayAndYear).format(date);
+}
+
+function isSameYear(date, now) {
+  return date.getFullYear() === now.getFullYear();
 }
 
 function midnight(date) {
@@ -41,15 +45,34 @@ export function typingLine(names) {
 }
 
 /**
- * You were muted in Tea: too loud
- * @param {{kind: string, reason: string}} sanction  @param {string|null} place  a channel's name; null: everywhere
+ * What was done, until when and why: You are muted here until 14:30: too loud
+ * @param {string} what  @param {{until?: string|null, reason: string}} terms  until null: for good; none: not said
+ * @param {Date} [now]
  */
-export function sanctionLine({ kind, reason }, place) {
+export function termsLine(what, { until, reason }, now = new Date()) {
+  const ends = until === undefined ? "" : until === null ? " for good" : ` until ${whenOf(new Date(until), now)}`;
+  return `${what}${ends}${reason ? `: ${reason}` : "."}`;
+}
+
+/** A moment by the reader's clock: 14:30 where it is today, else Monday, 5 January, 14:30. */
+function whenOf(date, now) {
+  const isToday = midnight(date) === midnight(now);
+  return isToday ? timeOf(date) : `${(isSameYear(date, now) ? day : dayAndYear).format(date)}, ${timeOf(date)}`;
+}
+
+/**
+ * You were muted in Tea until 14:30: too loud
+ * @param {{kind: string, reason: string, until: string|null}} sanction
+ * @param {string|null} place  a channel's name; null: everywhere
+ */
+export function sanctionLine({ kind, reason, until }, place) {
   const what = {
     kick: `You were removed from ${place}`,
     mute: place === null ? "You were muted everywhere" : `You were muted in ${place}`,
     ban: place === null ? "This account was banned" : `You were banned from ${place}`,
     lift: place === null ? "You may write again" : `You may write in ${place} again`,
   };
-  return `${what[kind] ?? "A moderator acted on your account"}${reason ? `: ${reason}` : "."}`;
+  // Whoever was removed may come back, and what is lifted has no end.
+  const hasEnd = kind === "mute" || kind === "ban";
+  return termsLine(what[kind] ?? "A moderator acted on your account", { reason, ...(hasEnd ? { until } : {}) });
 }

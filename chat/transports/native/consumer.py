@@ -35,6 +35,7 @@ from chat.transports.native.registry import HANDLERS
 from chat.transports.native.schemas import HelloData
 from chat.transports.native.sink import AsgiSink
 from reaktor.errors import (
+    BannedError,
     Bye,
     CloseCode,
     ErrorCode,
@@ -43,6 +44,7 @@ from reaktor.errors import (
     ReaktorError,
     TokenExpiredError,
     TooLargeError,
+    bye_to_banned,
 )
 from reaktor.observe.logcontext import SESSION, SESSION_CHARS
 from reaktor.web.close_codes import GOODBYES, LOST, NO_CODE
@@ -198,6 +200,8 @@ class NativeConsumer(AsyncConsumer):
         except ReaktorError as error:
             self.sink.write(protocol.refusal(request.id, error))
             code = _code_of(error)
+            if isinstance(error, BannedError):
+                raise _EndError(bye_to_banned(error)) from None
             retry_after_s = error.retry_after_s if code.may_come_back else None
             raise _EndError(Bye(code, error.message, retry_after_s)) from None
 

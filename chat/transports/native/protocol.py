@@ -94,6 +94,8 @@ def bye(said: Bye) -> bytes:
     data: ByeData = {"code": said.code.value, "reason": said.text}
     if said.retry_after_s is not None:
         data["retry_after"] = said.retry_after_s
+    if said.terms is not None:
+        data["until"] = said.terms.until_text
     return text_frame(orjson.dumps({"event": EventType.BYE.value, "data": data}))
 
 

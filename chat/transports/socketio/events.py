@@ -125,9 +125,9 @@ class SocketIOFormat:
                 code, done = SANCTIONS[data["kind"]]
                 where = "here" if event.channel else "everywhere"
                 why = f": {data['reason']}" if data["reason"] else "."
-                until = {"until": data["until"]} if data["until"] else {}
                 message = f"You were {done} {where}{why}"
-                return ERROR, {"code": code, "message": message, "channel": event.channel, **until}
+                terms = {"reason": data["reason"], "until": data["until"], "is_everywhere": event.channel is None}
+                return ERROR, {"code": code, "message": message, "channel": event.channel, **terms}
             case _:
                 return None
 

@@ -18,7 +18,7 @@ from chat.live.feeds import Feeds
 from chat.transports.socketio import events
 from chat.transports.socketio.events import Frame, FrameBatch, SocketIOFormat
 from reaktor.engineio.packets import ReadyBatch, ReadyPacket
-from reaktor.errors import Bye, CloseCode, ErrorCode
+from reaktor.errors import BannedError, Bye, CloseCode, ErrorCode, ErrorDetail
 from reaktor.socketio.packet import ready_event
 from reaktor.socketio.socket import Socket
 from reaktor.times import timestamp
@@ -30,6 +30,12 @@ ERROR_CODES = {
     CloseCode.TOKEN_EXPIRED: ErrorCode.NOT_AUTHENTICATED,
     CloseCode.TOO_MANY_SESSIONS: ErrorCode.TOO_MANY_SESSIONS,
 }
+
+
+def _told(code: ErrorCode, bye: Bye) -> ErrorDetail:
+    if bye.terms is not None:
+        return events.error_payload(BannedError(terms=bye.terms))
+    return {"code": code.value, "message": bye.text}
 
 
 class SocketIOSession(LiveSession):
@@ -98,7 +104,7 @@ class SocketIOSession(LiveSession):
         self.is_open = False
         code = ERROR_CODES.get(bye.code)
         if code is not None:
-            self.socket.emit(events.ERROR, {"code": code.value, "message": bye.text})
+            self.socket.emit(events.ERROR, _told(code, bye))
         if bye.code.may_come_back:
             self.socket.close_transport(int(bye.code))
         else:

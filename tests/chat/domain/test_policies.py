@@ -32,7 +32,7 @@ from chat.domain.policies import (
 )
 from chat.domain.rules import check_reason, check_until
 from chat.domain.words import WordFilter
-from reaktor.errors import BannedError, ForbiddenError, InvalidError, RateLimitedError
+from reaktor.errors import BannedError, ForbiddenError, InvalidError, RateLimitedError, Terms
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 OPEN = ChannelState(ChannelKind.PUBLIC)
@@ -124,6 +124,7 @@ def test_each_refusal_has_its_own_word() -> None:
     assert isinstance(muted, MutedError)
     assert muted.message == "You are muted here until 2026-11-26 13:00 UTC: spam"
     assert muted.retry_after_s == 3600
+    assert muted.terms == Terms(NOW + HOUR, "spam", is_everywhere=False)
     banned = restriction(SanctionKind.BAN, is_everywhere=True)
     both = Author(restrictions=(restriction(SanctionKind.MUTE), banned))
     refused = writing_refusal(OPEN, both, NOW)

@@ -19,7 +19,7 @@ from chat.domain.policies import KICK_S
 from chat.models import AuditEntry, Channel, ChannelMembership, Sanction
 from chat.posting.batches import Post, Result, Stored, store_batch
 from chat.selectors.moderation import blocks_in_force
-from reaktor.errors import BannedError, ForbiddenError, InvalidError, NotFoundError, RateLimitedError
+from reaktor.errors import BannedError, ForbiddenError, InvalidError, NotFoundError, RateLimitedError, Terms
 from tests.support.databases import channel_of
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.database]
@@ -60,8 +60,10 @@ def test_a_mute_keeps_from_writing_in_that_channel_alone_and_says_why(mod: UserR
 def test_a_ban_from_a_channel_keeps_from_it_altogether_and_is_a_block(mod: UserRef, bob: UserRef) -> None:
     services.sanction_issue(user=mod, kind="ban", username="bob", channel="tea", reason="spam")
     assert isinstance(post(bob, "tea"), BannedError)
-    with pytest.raises(BannedError):
+    with pytest.raises(BannedError) as refused:
         selectors.channel_access(user=bob, key=ChannelKey("tea"))
+    # Whoever came to read was told neither why nor until when.
+    assert refused.value.terms == Terms(None, "spam", is_everywhere=False)
     assert selectors.channels_access(user=bob, keys=[ChannelKey("tea")]) == []
     (block,) = blocks_in_force()
     assert (block.user_id, block.channel, block.until, block.code, block.reason) == (

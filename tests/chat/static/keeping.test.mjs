@@ -6,6 +6,7 @@ import { test } from "node:test";
 import { Api } from "../../../chat/static/chat/api.js";
 import { Credentials } from "../../../chat/static/chat/credentials.js";
 import { RequestError, explain } from "../../../chat/static/chat/errors.js";
+import { timeOf } from "../../../chat/static/chat/words.js";
 import { Memory } from "../../../chat/static/chat/memory.js";
 import { Outbox } from "../../../chat/static/chat/outbox.js";
 import { Places } from "../../../chat/static/chat/places.js";
@@ -168,6 +169,8 @@ test("when another tab was faster, its token is used and the login stays", async
 test("a dead refresh token is forgotten; a server that is away is not the login's fault", async () => {
   const dead = credentials({ refresh: () => Promise.reject(new RequestError("not_authenticated")) });
   await assert.rejects(dead.kept.access("a1"), (error) => error.code === "not_authenticated");
+  const banned = credentials({ refresh: () => Promise.reject(new RequestError("banned", { message: "spam" })) });
+  await assert.rejects(banned.kept.access("a1"), (error) => error.code === "banned" && error.message === "spam");
   assert.equal(dead.kept.login, null);
   const away = credentials({ refresh: () => Promise.reject(new RequestError("unavailable")) });
   await assert.rejects(away.kept.access("a1"), (error) => error.code === "unavailable");
@@ -217,6 +220,23 @@ test("visited unlisted channels are remembered with how far they were read; list
   places.leave("k1");
   assert.deepEqual(places.visited(), []);
   assert.deepEqual(places.entered(), ["general"]);
+});
+
+// The server's sentence had the end in UTC, two hours away from the reader's clock.
+test("a mute and a ban are told with their end by the reader's clock, and why", () => {
+  const until = new Date(Date.now() + 1000);
+  const refused = (code, terms) => explain(RequestError.from({ code, message: "until 10:00 UTC", ...terms }));
+  const terms = { until: until.toISOString(), reason: "too loud", is_everywhere: false };
+  assert.equal(refused("muted", terms), `You are muted here until ${timeOf(until)}: too loud`);
+  assert.equal(
+    refused("banned", { until: null, reason: "spam", is_everywhere: true }),
+    "This account is banned for good: spam",
+  );
+  assert.equal(
+    refused("banned", { until: null, reason: "", is_everywhere: false }),
+    "You are banned from this channel for good.",
+  );
+  assert.equal(refused("banned", {}), "until 10:00 UTC");
 });
 
 test("every error is said in a sentence, with the seconds to wait where there are some", () => {

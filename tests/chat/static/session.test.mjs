@@ -140,6 +140,25 @@ test("where there is no other token, the session ends with what it was told", as
   assert.deepEqual(session.state, { name: "ended", code: 4503, reason: "logged out" });
 });
 
+// Only "This account is banned." stood on the log-in page: neither why nor for how long.
+test("a ban ends the session with its terms, from whatever tells them", async () => {
+  const until = "2026-12-01T10:00:00.000Z";
+  const banned = RequestError.from({ code: "banned", until, reason: "spam", is_everywhere: true });
+  const refusing = { refresh: banned, bye: new RequestError("not_authenticated") };
+  for (const [how, error] of Object.entries(refusing)) {
+    const getToken = async (refused) => {
+      if (refused) throw error;
+      return "token1";
+    };
+    const { session, opened } = await live({ getToken });
+    opened[0].say({ event: "bye", data: { code: 4502, reason: "spam", ...(how === "bye" ? { until } : {}) } });
+    opened[0].end(4502);
+    await settled();
+    assert.equal(session.state.code, 4502);
+    assert.deepEqual(session.state.refusal.terms, { until, reason: "spam", isEverywhere: true }, how);
+  }
+});
+
 test("a login in doubt outlives a server that is away, and a good hello ends the doubt", async () => {
   const answers = ["token1", new RequestError("offline"), "token2", "token3"];
   const getToken = async () => {

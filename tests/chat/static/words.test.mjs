@@ -5,7 +5,7 @@ import { test } from "node:test";
 
 import { partsOf } from "../../../chat/static/chat/richtext.js";
 import { isSameRow, timeline } from "../../../chat/static/chat/timeline.js";
-import { dayOf, sanctionLine, typingLine } from "../../../chat/static/chat/words.js";
+import { dayOf, sanctionLine, termsLine, timeOf, typingLine } from "../../../chat/static/chat/words.js";
 import { message } from "./support.mjs";
 
 const now = new Date("2026-01-03T12:00:00");
@@ -137,10 +137,28 @@ test("days and typists are said in words", () => {
   assert.equal(typingLine(["a", "b", "c", "d"]), "Several people are typing…");
 });
 
-test("a sanction says what, where and why", () => {
-  assert.equal(sanctionLine({ kind: "mute", reason: "too loud" }, "Tea"), "You were muted in Tea: too loud");
-  assert.equal(sanctionLine({ kind: "ban", reason: "" }, "Tea"), "You were banned from Tea.");
-  assert.equal(sanctionLine({ kind: "ban", reason: "spam" }, null), "This account was banned: spam");
+// Whoever was muted was told why, but not for how long.
+test("a sanction says what, where, until when by the reader's clock, and why", () => {
+  const soon = new Date(Date.now() + 1000).toISOString();
+  const clock = timeOf(new Date(soon));
+  assert.equal(
+    sanctionLine({ kind: "mute", reason: "too loud", until: soon }, "Tea"),
+    `You were muted in Tea until ${clock}: too loud`,
+  );
+  assert.equal(sanctionLine({ kind: "ban", reason: "", until: null }, "Tea"), "You were banned from Tea for good.");
+  assert.equal(
+    sanctionLine({ kind: "ban", reason: "spam", until: soon }, null),
+    `This account was banned until ${clock}: spam`,
+  );
+  assert.equal(sanctionLine({ kind: "kick", reason: "", until: soon }, "Tea"), "You were removed from Tea.");
   assert.equal(sanctionLine({ kind: "lift", reason: "" }, null), "You may write again.");
   assert.equal(sanctionLine({ kind: "new", reason: "" }, "Tea"), "A moderator acted on your account.");
+});
+
+test("an end on another day names the day, in another year the year", () => {
+  const line = (until) => termsLine("Muted", { until: at(until), reason: "" }, now);
+  const clock = timeOf(new Date("2026-01-05T14:30:00"));
+  assert.equal(line("2026-01-03T14:30:00"), `Muted until ${clock}.`);
+  assert.equal(line("2026-01-05T14:30:00"), `Muted until Monday, January 5, ${clock}.`);
+  assert.equal(line("2027-01-05T14:30:00"), `Muted until January 5, 2027, ${clock}.`);
 });

@@ -1,7 +1,7 @@
 /** The strip that says when the line is down, when it is tried again, and what can be done meanwhile. */
 
 import { h, setText } from "../dom.js";
-import { explainClose } from "../errors.js";
+import { explainEnd } from "../errors.js";
 
 // A line that is back within this time was hardly gone: no need to make anybody look up.
 const PATIENCE_MS = 700;
@@ -46,7 +46,7 @@ export class Banner {
     this.button.hidden = state.name === "connecting";
     setText(this.button, isEnded ? "Connect again" : "Try now");
     if (isEnded) {
-      setText(this.text, explainClose(state.code));
+      setText(this.text, explainEnd(state));
       setText(this.countdown, "");
       return;
     }

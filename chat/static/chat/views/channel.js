@@ -100,7 +100,8 @@ export class ChannelView {
     const problem = this.chat.problems.get(this.key);
     const isThere = channel?.isLoaded ?? false;
     this.notice.hidden = isThere && !problem;
-    for (const element of [this.messages.element, this.composer.element]) element.hidden = !isThere;
+    this.messages.element.hidden = !isThere;
+    this.composer.element.hidden = !isThere || problem?.code === "banned";
     this.copy.hidden = !isThere || channel.info.kind !== "unlisted";
     this.leave.hidden = !isThere;
     this.people.hidden = !isThere;

@@ -111,7 +111,7 @@ export class Shell {
     } else if (kind === "mention" && key !== this.shown) {
       this.toasts.announce(`You are mentioned in ${name}`);
     } else if (kind === "sanction") {
-      this.toasts.show(sanctionLine(data, key === null ? null : name));
+      this.toasts.show(sanctionLine(data, key === null ? null : name), { stays: data.kind !== "lift" });
     }
   }
 

@@ -11,15 +11,15 @@ export class Toasts {
     this.voice = h("div", { class: "only-heard", "aria-live": "polite" });
   }
 
-  /** @param {string} text */
-  show(text) {
+  /** @param {string} text  @param {{stays?: boolean}} [how]  stays: until it is closed, or pushed out by others */
+  show(text, { stays = false } = {}) {
     const toast = h("p", { class: "toast" }, text);
     const close = h("button", { class: "icon-button", type: "button", "aria-label": "Close" }, icon("close"));
     close.addEventListener("click", () => toast.remove());
     toast.append(close);
     this.element.append(toast);
     while (this.element.childElementCount > LIMIT) this.element.firstChild.remove();
-    setTimeout(() => toast.remove(), SHOWN_MS);
+    if (!stays) setTimeout(() => toast.remove(), SHOWN_MS);
   }
 
   /** Say something to those who listen instead of looking. @param {string} text */
