@@ -7,7 +7,7 @@ unsent bytes pass half of the bound is spared presence and typing; past it, it i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from chat.delivery.feed import Delivery
 from chat.delivery.live_session import Batch, Frame, LiveSession, WireFormat
@@ -136,6 +136,13 @@ class Hub:
         """One ready-made frame (an answer) to one session, behind what is already waiting for it."""
         session.outbox.append(frame)
         self._mark({session.info.session_id: session})
+
+    def replay(self, session: LiveSession, frames: Sequence[Frame]) -> None:
+        """Ready-made frames of what the session missed, behind what is already waiting for it."""
+        if frames:
+            session.outbox += frames
+            self.deliveries_total += len(frames)
+            self._mark({session.info.session_id: session})
 
     def _write(
         self, wire_format: WireFormat, group: dict[SessionId, LiveSession], event: Event, exclude: SessionId | None

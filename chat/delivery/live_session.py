@@ -53,6 +53,7 @@ class LiveSession(ABC):
         "is_starting",
         "operations",
         "outbox",
+        "sent",
         "status",
         "user",
         "waiting",
@@ -72,6 +73,8 @@ class LiveSession(ABC):
         # but nothing may be delivered before its greeting.
         self.is_starting = True
         self.waiting: dict[ChannelKey, int | None] = {}
+        # How far it has been sent what it missed there; `waiting` follows when that has left this machine.
+        self.sent: dict[ChannelKey, int] = {}
 
     @property
     @abstractmethod

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from chat.delivery.hub import Hub
 from chat.delivery.live_session import LiveSession
-from chat.domain.events import Event, EventType, MemberData, MemberLeftData, MessageData, event_from_message
+from chat.domain.events import Event, EventType, MemberData, MemberLeftData
 from chat.domain.ids import ChannelKey, SessionId, UserId
 from chat.domain.sessions import LeftReason
+from chat.live.catch_up import CatchUp
 from chat.live.feeds import Feeds
 from chat.membership.protocol import (
     MemberJoined,
@@ -32,8 +32,6 @@ from reaktor.errors import Bye, CloseCode, ReaktorError
 
 logger = logging.getLogger(__name__)
 
-PAGE_S = 10.0
-"""So long a client may take to read one page of what it missed before it is sent the next one all the same."""
 Task = asyncio.Task[None] | None
 """What the runtime made of a coroutine; None when it stops."""
 
@@ -45,6 +43,7 @@ class LocalMembers:
         self._hub = hub
         self._feeds = feeds
         self._spawn = spawn
+        self._catch_up = CatchUp(hub, feeds)
         self._entering: dict[tuple[SessionId, ChannelKey], Task] = {}
 
     def carry_out(self, transitions: Sequence[Transition]) -> None:
@@ -58,6 +57,7 @@ class LocalMembers:
                 case SessionExited(session_id, channel):
                     if (session := self._hub.get(session_id)) is not None:
                         session.waiting.pop(channel, None)
+                        session.sent.pop(channel, None)
                         self._hub.exit(session, channel)
                 case SessionEnded(session_id, code, reason_text):
                     session = self._hub.get(session_id)
@@ -106,28 +106,13 @@ class LocalMembers:
             session.waiting[channel] = after
         elif channel in session.channels:
             return
-        elif self._feeds.get(channel) is None or (missed := self._feeds.missed(channel, after)) is None:
+        elif not self._catch_up.at_once(session, channel, after):
             session.waiting[channel] = after
             task = self._spawn(self._open_and_enter(session, channel), f"enter {channel}")
             self._entering[session.info.session_id, channel] = task
-        else:
-            # In one turn: what was missed, then everything that comes.
-            self._catch_up(session, missed, after, set())
-            self._hub.enter(session, channel)
-
-    def _catch_up(
-        self, session: LiveSession, messages: Sequence[MessageData], after: int | None, told: set[str]
-    ) -> None:
-        """What was missed, oldest change first; `told`: the ids of what was sent before and is not new any more."""
-        for message in messages:
-            cursor = message["seq"] if message["id"] in told else after or 0
-            told.add(message["id"])
-            self._hub.to_sessions(event_from_message(message, after=cursor), [session])
 
     async def _open_and_enter(self, session: LiveSession, channel: ChannelKey) -> None:
-        """Send what memory does not reach back to, page by page; in one turn the rest, then everything that comes."""
-        after = cursor = session.waiting.get(channel)
-        told: set[str] = set()
+        """What at_once() could not do, in a task of its own."""
         key = (session.info.session_id, channel)
         mine = asyncio.current_task()
 
@@ -137,29 +122,13 @@ class LocalMembers:
             return is_here and self._entering.get(key) is mine
 
         try:
-            async with self._feeds.pinned(channel):
-                while (missed := self._feeds.missed(channel, cursor)) is None and cursor is not None:
-                    page, cursor = await self._feeds.page_since(channel, cursor)
-                    if not is_wanted():
-                        return
-                    self._catch_up(session, page, after, told)
-                    await self._until_writable(session)
-                if is_wanted():
-                    del session.waiting[channel]
-                    self._catch_up(session, missed or [], after, told)
-                    self._hub.enter(session, channel)
+            await self._catch_up.page_by_page(session, channel, is_wanted)
         except ReaktorError as error:
             logger.warning("members: can't open %s for a session (%s)", channel, error.message)
             session.close(Bye(CloseCode.RESYNC_NEEDED))
         finally:
             if self._entering.get(key) is mine:
                 del self._entering[key]
-
-    async def _until_writable(self, session: LiveSession) -> None:
-        """Until the session has read the last page; who is too slow for that is ended by its transport's own bounds."""
-        until = time.monotonic() + PAGE_S
-        while session.is_open and not session.is_writable and time.monotonic() < until:  # noqa: ASYNC110  sockets don't say
-            await asyncio.sleep(0.01)
 
     def _tell_quit(self, left: Sequence[MemberLeft]) -> None:
         """`user : quit`, for the transports that have such a word: once per session, with the channels that it shared.

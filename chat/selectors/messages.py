@@ -141,10 +141,11 @@ def messages_changed(channel: ChannelRow, *, after: int, limit: int) -> ChangesD
     return {"messages": message_data(found), "seq": max(channel.seq, found[-1].changed_seq) if found else channel.seq}
 
 
-def changes_page(channel_id: int, *, after: int, limit: int) -> list[MessageData]:
-    """The first `limit` changes after the cursor that are still stored, in their present state, by changed_seq."""
-    where = "m.channel_id = %s AND m.changed_seq > %s"
-    return message_data(rows.messages_select(where, [channel_id, after], order="m.changed_seq", limit=limit))
+def changes_between(channel_id: int, *, after: int, until: int) -> list[MessageData]:
+    """What is stored of the changes after one place of the stream up to another, in its present state, in order."""
+    where = "m.channel_id = %s AND m.changed_seq > %s AND m.changed_seq <= %s"
+    limit = max(until - after, 0)
+    return message_data(rows.messages_select(where, [channel_id, after, until], order="m.changed_seq", limit=limit))
 
 
 def channel_changes(key: ChannelKey, *, after: int, limit: int) -> ChangesData:

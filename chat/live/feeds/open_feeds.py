@@ -18,9 +18,10 @@ from functools import partial
 from chat import selectors
 from chat.delivery.feed import Delivery, Feed, rewritten
 from chat.delivery.hub import Hub
+from chat.delivery.pages import STRETCH, Page, Pages, cut, page_at
 from chat.delivery.recent import Recent
 from chat.delivery.renames import Renames
-from chat.domain.events import ChangesData, MessageData
+from chat.domain.events import ChangesData, EventType
 from chat.domain.ids import ChannelKey
 from chat.membership.wire import channel_group
 from reaktor.config.model import Delivery as DeliveryConfig
@@ -40,7 +41,8 @@ REACH_S = 2.0
 class OpenFeed:
     """A feed and who needs it. `idle_since`: when the last pin went and no local member was left.
 
-    `floor_seq`: how far retention had come when the memory was last compared with the store.
+    `floor_seq`: how far retention had come when the memory was last compared with the store. `newest`: pages of the
+    end of its stream, which memory holds.
     """
 
     feed: Feed
@@ -48,6 +50,7 @@ class OpenFeed:
     pins: int = 0
     idle_since: float = 0.0
     reached: list[tuple[int, asyncio.Future[None]]] = field(default_factory=list)
+    newest: list[Page] | None = None
 
 
 class Feeds:
@@ -66,7 +69,9 @@ class Feeds:
         self._open: dict[ChannelKey, OpenFeed] = {}
         self._opening: dict[ChannelKey, asyncio.Task[OpenFeed]] = {}
         self._early: dict[ChannelKey, list[Delivery]] = {}
+        self._reading: dict[tuple[ChannelKey, int], asyncio.Task[list[Page]]] = {}
         self._renames = Renames()
+        self.pages = Pages()
         self.holes = asyncio.Event()
         self.beat_due = asyncio.Event()
         self._moved: set[ChannelKey] = set()
@@ -150,23 +155,62 @@ class Feeds:
             recent.rewrite(self._renames.renamed)
         return Feed(key, found.channel.id, found.channel.seq, recent), found.channel.floor_seq
 
-    def missed(self, key: ChannelKey, after: int | None) -> list[MessageData] | None:
-        """What an open feed delivered after the cursor, from memory; None when that does not reach back so far."""
-        return [] if after is None else self._open[key].feed.recent.since(after)
+    def page_ready(self, key: ChannelKey, after: int) -> Page | None:
+        """The page of an open feed that goes on from the cursor (at the head an empty one); None: it must be read."""
+        entry = self._open[key]
+        head, recent = entry.feed.head, entry.feed.recent
+        if after >= head:
+            return Page(after, after, ())
+        first = after - after % STRETCH
+        if first + STRETCH > head:
+            return self._newest_page(entry, after)
+        now = time.monotonic()
+        pages = self.pages.get(key, first, now)
+        if pages is None and (messages := recent.since(first)) is not None:
+            pages = cut(first, first + STRETCH, [each for each in messages if each["changed_seq"] <= first + STRETCH])
+            self.pages.put(key, first, pages, self.pages.version(key), now)
+        return None if pages is None else page_at(pages, after)
 
-    async def page_since(self, key: ChannelKey, after: int) -> tuple[list[MessageData], int]:
-        """The first changes after the cursor that a pinned feed delivered, from the store; and where to go on.
+    def _newest_page(self, entry: OpenFeed, after: int) -> Page | None:
+        """The same behind the last whole stretch, from memory; made again when the head has moved."""
+        head = entry.feed.head
+        if entry.newest is None or entry.newest[-1].until != head:
+            first = max(head - head % STRETCH, entry.feed.recent.floor)
+            entry.newest = cut(first, head, entry.feed.recent.since(first) or ())
+        return page_at(entry.newest, after) if after >= entry.newest[0].after else None
 
-        Of more than `catch_up_messages` the last ones. To be repeated until missed() has the rest.
-        """
-        feed = self._open[key].feed
-        after = max(after, feed.head - self._config.catch_up_messages)
-        limit = self._config.sync_messages
-        stored = await self._database.read(selectors.changes_page, feed.channel_id, after=after, limit=limit)
-        # The store may be ahead of what was delivered here; what is above the head comes live.
-        page = [each for each in stored if each["changed_seq"] <= feed.head]
-        # Nothing there: what memory does not reach back to was deleted.
-        return page, page[-1]["changed_seq"] if page else max(after, feed.recent.floor)
+    async def page_after(self, key: ChannelKey, after: int) -> Page:
+        """The same of a pinned feed, read from the store if need be; once for all who wait for it."""
+        while True:
+            feed = self._open[key].feed
+            # Of more than this the last ones.
+            after = max(after, feed.head - self._config.catch_up_messages)
+            if (page := self.page_ready(key, after)) is not None:
+                return page
+            first = after - after % STRETCH
+            task = self._reading.get((key, first))
+            if task is None:
+                task = asyncio.create_task(self._read_stretch(key, first), name=f"read {key} from {first}")
+                self._reading[key, first] = task
+                task.add_done_callback(partial(self._has_read, key, first))
+            pages = await asyncio.shield(task)
+            # What is read of the last stretch, where memory does not reach back to its beginning, ends below the head.
+            if pages[-1].until > after:
+                return page_at(pages, after)
+
+    def _has_read(self, key: ChannelKey, first: int, _: asyncio.Task[list[Page]]) -> None:
+        self._reading.pop((key, first), None)
+
+    async def _read_stretch(self, key: ChannelKey, first: int) -> list[Page]:
+        feed, version = self._open[key].feed, self.pages.version(key)
+        until = min(first + STRETCH, feed.head)
+        stored = await self._database.read(selectors.changes_between, feed.channel_id, after=first, until=until)
+        if self._renames:
+            stored = [self._renames.renamed(each) for each in stored]
+        pages = cut(first, until, stored)
+        if until == first + STRETCH:
+            self.pages.put(key, first, pages, version, time.monotonic())
+        return pages
 
     async def answer_since(self, key: ChannelKey, after: int) -> ChangesData:
         """What a pinned feed delivered after the cursor, as an answer to resume, join and sync: changes, or a reset."""
@@ -207,8 +251,10 @@ class Feeds:
     def rename(self, old: str, new: str) -> None:
         """A user has another name: what is remembered, and what still comes with the old one, gets it. Repeatable."""
         if self._renames.note(old, new, time.monotonic()):
+            self.pages.clear()
             for entry in self._open.values():
                 entry.feed.rewrite(self._renames.renamed)
+                entry.newest = None
 
     def deliver(self, entry: OpenFeed, ready: Sequence[Delivery]) -> None:
         """To the members here what the feed has made ready, and to those who wait for a seq that it has come."""
@@ -219,6 +265,9 @@ class Feeds:
             if self._unsaid >= BEAT_DELIVERIES:
                 self._unsaid = 0
                 self.beat_due.set()
+        for delivery in ready:
+            if delivery.event.type is not EventType.MESSAGE_NEW:
+                self.pages.changed(entry.feed.key, delivery.event.data["id"])
         if entry.reached:
             still = []
             for seq, future in entry.reached:
@@ -258,9 +307,15 @@ class Feeds:
     def entries(self) -> list[OpenFeed]:
         return list(self._open.values())
 
+    def forget_pages(self, entry: OpenFeed) -> None:
+        """What was made ready of it may no longer be true."""
+        self.pages.forget(entry.feed.key)
+        entry.newest = None
+
     async def close(self, key: ChannelKey) -> None:
         """Nobody needs it any more."""
         del self._open[key]
+        self.pages.forget(key)
         with contextlib.suppress(BusError):
             await self._bus.unsubscribe(channel_group(key), self._mailbox)
 

@@ -6,7 +6,7 @@ Pure. Source: docs/protocol.md, "Socket.IO" (event names have blanks around the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,7 +57,7 @@ class Frame:
 class FrameBatch(ReadyBatch):
     """What the hub writes at once, with the size that it asks for.
 
-    `with_offset`, for socketio_session.py: the same with the offset behind it, by set of channels.
+    `with_offset`, for socketio_session.py: the same with the offset behind it, by what that says.
     """
 
     __slots__ = ("_size", "moves_offset", "with_offset")
@@ -65,7 +65,7 @@ class FrameBatch(ReadyBatch):
     def __init__(self, frames: Sequence[Frame]) -> None:
         super().__init__([frame.packet for frame in frames if frame.packet is not None])
         self.moves_offset = any(frame.moves_offset for frame in frames)
-        self.with_offset: dict[frozenset[ChannelKey], ReadyBatch] = {}
+        self.with_offset: dict[Hashable, ReadyBatch] = {}
         self._size = sum(packet.size for packet in self.packets)
 
     def __len__(self) -> int:

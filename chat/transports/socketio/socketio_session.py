@@ -12,7 +12,7 @@ import orjson
 
 from chat.delivery.hub import Hub
 from chat.delivery.live_session import LiveSession
-from chat.domain.ids import ChannelKey, UserRef
+from chat.domain.ids import UserRef
 from chat.domain.sessions import Credentials, SessionInfo
 from chat.live.feeds import Feeds
 from chat.transports.socketio import events
@@ -75,20 +75,23 @@ class SocketIOSession(LiveSession):
         if not self.is_open:
             return
         if self.recoverable and batch.moves_offset:
-            channels = frozenset(self.channels)
-            self.socket.write(batch.with_offset.get(channels) or self._with_offset(batch, channels))
+            self.socket.write(self._with_offset(batch))
         else:
             self.socket.write(batch)
 
-    def _with_offset(self, batch: FrameBatch, channels: frozenset[ChannelKey]) -> ReadyBatch:
+    def _with_offset(self, batch: FrameBatch) -> ReadyBatch:
         """The batch, and behind it what its reader has been sent so far: `["offset", "{\\"general\\": 1042}"]`.
 
-        The client remembers the string, and says it when it comes back. Made once for all in the same channels: no feed
-        moves while a batch is written.
+        The client remembers the string, and says it when it comes back. Made once for all in the same channels and
+        equally far on their way into others: no feed moves while a batch is written.
         """
-        heads = {str(key): feed.head for key in channels if (feed := self._feeds.get(key)) is not None}
-        offset = ready_event(events.OFFSET, orjson.dumps(heads).decode())
-        found = batch.with_offset[channels] = ReadyBatch([*batch.packets, offset])
+        on_its_way = {key: self.sent.get(key, after) for key, after in self.waiting.items() if after is not None}
+        place = (frozenset(self.channels), frozenset(on_its_way.items()))
+        found = batch.with_offset.get(place)
+        if found is None:
+            heads = {str(key): feed.head for key in self.channels if (feed := self._feeds.get(key)) is not None}
+            offset = ready_event(events.OFFSET, orjson.dumps({**on_its_way, **heads}).decode())
+            found = batch.with_offset[place] = ReadyBatch([*batch.packets, offset])
         return found
 
     def say(self, packet: ReadyPacket | None, *, moves_offset: bool = False) -> None:

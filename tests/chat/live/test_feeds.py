@@ -4,59 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import uuid
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from channels.layers import InMemoryChannelLayer
 from django.db import connections
 
 from accounts import naming
 from accounts.models import User
-from chat.delivery import wire
 from chat.delivery.feed import Delivery
-from chat.delivery.hub import Hub
+from chat.delivery.pages import STRETCH
 from chat.domain.events import Event, EventType, MessageData
 from chat.domain.ids import ChannelKey, UserRef
 from chat.domain.sessions import LeftReason
-from chat.live.feeds import Feeds, Upkeep
 from chat.live.feeds.open_feeds import BEAT_DELIVERIES
 from chat.live.feeds.upkeep import REPAIR_MESSAGES
-from chat.live.local_members import LocalMembers
 from chat.membership.protocol import SessionEntered, SessionExited
 from chat.models import Channel, Message
-from chat.posting.batches import Post, Stored, store_batch
-from reaktor.config.model import Database as DatabaseConfig
-from reaktor.config.model import Delivery as DeliveryConfig
-from reaktor.db.database import Database
 from reaktor.errors import CloseCode, NotFoundError, UnavailableError
-from reaktor.process.bus import Bus, Layer
 from tests.support.databases import channel_of, user_ref
 from tests.support.delivery import FakeFormat, FakeSession
 from tests.support.faulty_layer import FaultyLayer
+from tests.support.feeds import QUICK, Process, stored
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
-QUICK = DeliveryConfig(hold_gap_s=0.02, heads_interval_s=0.1, idle_feed_s=0.15)
-
-
-class Process:
-    """Feeds, hub and database of one process, with one session to watch what is delivered."""
-
-    def __init__(self, layer: Layer | None = None) -> None:
-        self.bus = Bus(layer or InMemoryChannelLayer())
-        self.hub = Hub(unsent_bytes=1 << 30, on_dirty=lambda: asyncio.get_running_loop().call_soon(self.hub.flush))
-        self.database = Database(DatabaseConfig())
-        self.feeds = Feeds(self.bus, "mailbox", self.database, self.hub, QUICK)
-        self.local_members = LocalMembers(self.hub, self.feeds, lambda work, name: asyncio.create_task(work, name=name))
-        self.upkeep = Upkeep(self.feeds, self.database, self.hub, QUICK, self.local_members.resend)
-        self.watcher = FakeSession("watcher", FakeFormat())
-        self.hub.attach(self.watcher)
-
-    @property
-    def seen(self) -> list[tuple[str, int | None]]:
-        return [(frame["event"], frame["seq"]) for frame in self.watcher.frames]
 
 
 @pytest.fixture
@@ -68,19 +40,6 @@ async def process() -> AsyncIterator[Process]:
     with contextlib.suppress(asyncio.CancelledError):
         await task
     await asyncio.to_thread(found.database.close)
-
-
-async def stored(author: UserRef, key: ChannelKey, count: int) -> list[Event]:
-    """Events of messages that somebody else's process committed."""
-
-    def store() -> list[Event]:
-        try:
-            results = store_batch([Post(author, key, "hi", uuid.uuid4().hex) for _ in range(count)])
-            return [wire.message_new(result.message) for result in results if isinstance(result, Stored)]
-        finally:
-            connections.close_all()
-
-    return await asyncio.to_thread(store)
 
 
 async def test_a_feed_opens_once_for_all_who_ask_and_begins_at_the_head(
@@ -166,7 +125,7 @@ async def test_who_has_no_word_for_a_reset_is_sent_all_that_was_missed_in_pages_
         process.feeds.offer(tea, [Delivery(event) for event in await stored(ann, tea, 1)])
         await until(lambda: len(seen()) == 4 + missed)
         assert seen() == list(range(1, 5 + missed))
-        assert max(map(len, wordless.writes)) <= QUICK.sync_messages
+        assert max(map(len, wordless.writes)) <= STRETCH
         # Who is told to sync does that by itself.
         assert [name for name, _ in process.seen] == ["message.new"] * 3 + [EventType.SYNC_REQUIRED, "message.new"]
 
@@ -182,7 +141,7 @@ async def test_who_is_taken_out_while_it_catches_up_is_sent_no_more(
     process.local_members.carry_out([SessionExited(session_id, tea, LeftReason.LEFT, "")])
     process.watcher.unsent = 0
     await process.local_members.entered(process.watcher, tea, 5)
-    assert (len(process.seen), tea in process.watcher.channels) == (QUICK.sync_messages, False)
+    assert (len(process.seen), tea in process.watcher.channels) == (STRETCH, False)
 
 
 async def test_who_was_put_back_by_a_backup_is_told_to_sync(process: Process, ann: UserRef, tea: ChannelKey) -> None:

@@ -17,6 +17,8 @@ from django.db import OperationalError
 from accounts import tokens
 from accounts.authentication import Claims, user_for_claims
 from accounts.models import User
+from chat.delivery.feed import Delivery
+from chat.delivery.pages import STRETCH
 from chat.domain.ids import ChannelKey
 from chat.live.runtime import Runtime
 from chat.models import ChannelMembership
@@ -28,6 +30,7 @@ from reaktor.socketio.packet import ready_event
 from reaktor.socketio.server import SocketIOServer
 from tests.support import asgi
 from tests.support.databases import channel_of, user_ref
+from tests.support.feeds import stored as stored_messages
 from tests.support.runtime import running_runtime
 from tests.support.waiting import until
 
@@ -175,6 +178,23 @@ async def test_a_lost_client_gets_its_session_back_and_what_it_missed(place: Pla
     assert second == first
     assert await again.text() == '42["logged_in",{}]'
     await until(lambda: any(TEA in session.channels for session in place.runtime.hub.sessions()))
+
+
+async def test_each_page_of_what_was_missed_tells_the_client_how_far_it_has_come(place: Place) -> None:
+    """A client that was cut in the middle of it remembered nothing of the channel, and was caught up from the start."""
+    socket, first = await place.connect()
+    user = place.runtime.hub.sessions()[0].user
+    await place.runtime.remote_join.join_user(user.id, TEA, 0)
+    await heard(socket, "user : joined")
+    socket.lose()
+    await until(lambda: not len(place.runtime.hub))
+    missed = 2 * STRETCH + 10
+    place.runtime.feeds.offer(TEA, [Delivery(event) for event in await stored_messages(user, TEA, missed)])
+    again, _ = await place.connect(pid=first["pid"], offset='{"tea": 0}')
+    offsets: list[Any] = []
+    while not offsets or offsets[-1] != {"tea": missed}:
+        offsets.append(json.loads(await heard(again, "offset")))
+    assert offsets[:2] == [{"tea": STRETCH}, {"tea": 2 * STRETCH}]
 
 
 @pytest.mark.parametrize("offset", ["no JSON", "[]", '{"tea": "no number"}', '{"tea": -1}'])
