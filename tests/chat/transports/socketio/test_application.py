@@ -223,9 +223,9 @@ async def test_a_websocket_that_is_closed_without_a_goodbye_is_a_loss_whatever_i
     await until(lambda: not len(place.runtime.hub))
     again = await place.joined(query, joins=False)
     await until(lambda: TEA in place.runtime.hub.sessions()[0].channels)
-    assert place.runtime.members(TEA) == [{"username": "ann", "status": "online"}]
+    assert place.runtime.members(TEA)["results"] == [{"username": "ann", "status": "online"}]
     again.say("41")
-    await until(lambda: not place.runtime.members(TEA))
+    await until(lambda: not place.runtime.members(TEA)["results"])
 
 
 async def test_who_comes_back_too_early_after_a_change_of_the_account_finds_its_place_the_next_time(
