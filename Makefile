@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8000
 
-.PHONY: help install install-dev run admin dev test test-fast coverage explore lint format bench chaos conformance-server clean
+.PHONY: help install install-dev run admin dev test test-all test-fast image-test coverage explore lint format bench chaos conformance-server clean
 
 help:  ## say what there is
 	@awk -F ':.*## *' '/^[a-z-]+:.*##/ { printf "%-22s%s\n", $$1, $$2 }' Makefile
@@ -33,16 +33,22 @@ dev: install  ## one process with autoreload, for development
 	@$(BIN)/python manage.py migrate --verbosity 0
 	@exec $(BIN)/python manage.py runserver $(PORT)
 
-test: install-dev  ## everything, in two processes
-	$(BIN)/pytest -n 2 --dist loadgroup
+test: install-dev  ## everything but the container image, in two processes
+	$(BIN)/pytest -n 2 --dist loadgroup -m "not image"
 
-test-fast: install-dev  ## without clusters, browsers and foreign clients
-	$(BIN)/pytest -m "not cluster and not browser and not interop"
+test-all: test image-test  ## everything
+
+test-fast: install-dev  ## without clusters, browsers, foreign clients and the container image
+	$(BIN)/pytest -m "not cluster and not browser and not interop and not image"
+
+image-test: install-dev  ## build the container image, run it, chat (Debian, as root)
+	@scripts/test-requirements $(BIN)/python image
+	$(BIN)/pytest -m image tests/deployment
 
 coverage: install-dev  ## lines and branches that the fast tests reach, servers that they start included (ALL=1: all tests)
 	$(BIN)/coverage erase
 	@# Measuring slows the code down, so a test of a time may fail here: `make test` judges, this only measures.
-	-$(BIN)/coverage run -m pytest $(if $(ALL),-n 2 --dist loadgroup,-m "not cluster and not browser and not interop")
+	-$(BIN)/coverage run -m pytest $(if $(ALL),-n 2 --dist loadgroup -m "not image",-m "not cluster and not browser and not interop and not image")
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
