@@ -1,6 +1,7 @@
-"""Removes the messages of deleted accounts, a batch at a time, as long as there are some. Owned by the runtime.
+"""Removes messages that nobody waits for, a batch at a time, as long as there are some. Owned by the runtime.
 
-Nobody waits for it: it looks every few seconds, so that what a crash interrupted is taken up by whoever looks next.
+Those of deleted accounts, and what purges have left over. It looks every few seconds, so that what a crash interrupted
+is taken up by whoever looks next.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from chat.services import leaving
+from chat.services import leaving, purge
 from reaktor.db.database import Database
 from reaktor.errors import UnavailableError
 
@@ -40,4 +41,9 @@ class Deletions:
             is_left = True
             while is_left:
                 is_left = await self._database.write(leaving.account_messages_remove, user_id=user_id)
+                await asyncio.sleep(BETWEEN_S)
+        for purge_id in await self._database.read(purge.purges_waiting):
+            is_left = True
+            while is_left:
+                is_left = await self._database.write(purge.purge_batch, purge_id=purge_id) is not None
                 await asyncio.sleep(BETWEEN_S)

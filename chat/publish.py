@@ -8,7 +8,7 @@ command says it once over Redis, if a live server is there. Nothing here waits. 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -24,9 +24,9 @@ from reaktor.process.announce import announce
 from reaktor.process.orders import BLOCKS_CHANGED, ORDERS_GROUP
 
 
-def durable(event: Event) -> None:
-    """A durable event of a channel, to its members after the commit."""
-    _after_commit(_durable, event)
+def durable(*events: Event) -> None:
+    """Durable events of one channel, to its members after the commit; there is at least one."""
+    _after_commit(_durable, events)
 
 
 def to_channel(event: Event) -> None:
@@ -64,13 +64,14 @@ def _in_loop(here: node.Node, function: Callable[..., object], *args: Any) -> No
         here.call_soon(function, *args)
 
 
-def _durable(event: Event) -> None:
-    assert event.channel is not None  # noqa: S101  durable events always have one; mypy can't know
+def _durable(events: Sequence[Event]) -> None:
+    channel = events[0].channel
+    assert channel is not None  # noqa: S101  durable events always have one; mypy can't know
     here = node.current()
     if here is not None:
-        _in_loop(here, here.runtime.publish_durable, [event])
+        _in_loop(here, here.runtime.publish_durable, events)
     else:
-        announce(channel_group(event.channel), wire.DURABLE_KIND, wire.durable_body([event], time.time()))
+        announce(channel_group(channel), wire.DURABLE_KIND, wire.durable_body(events, time.time()))
 
 
 def _ephemeral(event: Event, audience: Audience) -> None:

@@ -99,14 +99,15 @@ def _log_out(who: UserRef, user: User, values: Values) -> str:
 
 
 def _purge(who: UserRef, user: User, values: Values) -> str:
-    count = services.messages_purge(
+    done = services.messages_purge(
         user=who,
         username=user.username,
         hours=values["hours"],
         channel=values["place"] or None,
         reason=values["reason"],
     )
-    return f"Messages of {user.username} deleted: {count}."
+    more = f" The other {done['left']} follow by themselves." if done["left"] else ""
+    return f"Messages of {user.username} deleted: {done['deleted']}.{more}"
 
 
 def _ask_for_good(user: User, values: Values) -> str | None:

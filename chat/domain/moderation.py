@@ -38,9 +38,10 @@ class LiftedData(TypedDict):
 
 
 class PurgeData(TypedDict):
-    """What a purge did."""
+    """What a purge did until it was answered, and what goes on without anybody waiting."""
 
     deleted: Annotated[Count, "How many messages."]
+    left: Annotated[Count, "How many are still to go; the server goes on with them within seconds."]
 
 
 class ReportData(TypedDict):

@@ -1,5 +1,5 @@
 """What is stored. `content`: channels, messages and what hangs on them; `moderation`: what keeps them habitable;
-`moving`: how far an import has come; `deletion`: accounts whose messages are on their way out; `cluster`: who works on
+`moving`: how far an import has come; `deletion`: messages that are on their way out; `cluster`: who works on
 this database.
 """
 
@@ -13,7 +13,7 @@ from chat.models.content import (
     Reaction,
     random_channel_key,
 )
-from chat.models.deletion import Deletion
+from chat.models.deletion import Deletion, Purge
 from chat.models.moderation import (
     AuditAction,
     AuditEntry,
@@ -38,6 +38,7 @@ __all__ = [
     "Invite",
     "Mention",
     "Message",
+    "Purge",
     "Reaction",
     "Removal",
     "Report",

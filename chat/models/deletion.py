@@ -1,10 +1,14 @@
-"""Deleted accounts whose messages are still being removed. Written by chat.services.leaving, and by an import."""
+"""Messages that are to be removed and are still there: those of deleted accounts, those that a moderator wants gone.
+
+Written by chat.services.leaving and chat.services.purge, and by an import; carried out by chat.deletions.
+"""
 
 from __future__ import annotations
 
 from django.db import models
 
 from accounts.models import User
+from chat.models.content import Channel
 
 
 class Deletion(models.Model):
@@ -18,3 +22,19 @@ class Deletion(models.Model):
 
     def __str__(self) -> str:
         return f"deletion of {self.pk}"
+
+
+class Purge(models.Model):
+    """What somebody wrote in some hours, in one channel or (NULL) everywhere, is to go; the row goes with the last.
+
+    Written from `since` until `until`; `since` moves on as messages go.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    author = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    channel = models.ForeignKey(Channel, null=True, on_delete=models.CASCADE, related_name="+")
+    since = models.DateTimeField()
+    until = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"purge {self.pk} of {self.author_id}"

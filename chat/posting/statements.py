@@ -122,6 +122,19 @@ def messages_insert(rows: Sequence[MessageRow]) -> None:
         )
 
 
+def changed_seqs_store(seqs: Sequence[tuple[uuid.UUID, int]]) -> None:
+    """(id, changed_seq) of messages of locked channels that were changed."""
+    step = PARAMETERS_PER_QUERY // 2
+    for start in range(0, len(seqs), step):
+        part = seqs[start : start + step]
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"WITH moved(id, seq) AS (VALUES {', '.join(['(%s, %s)'] * len(part))}) "  # noqa: S608  placeholders only
+                "UPDATE chat_message SET changed_seq = moved.seq FROM moved WHERE chat_message.id = moved.id",
+                [value for pk, seq in part for value in (uuid_to_column(pk), seq)],
+            )
+
+
 def heads_store(heads: Iterable[tuple[int, int, int]]) -> None:
     """(seq, number, channel id) of each locked channel whose heads moved."""
     with connection.cursor() as cursor:

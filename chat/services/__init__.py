@@ -13,13 +13,14 @@ from chat.services.invites import invite_accept, invite_create, invite_revoke
 from chat.services.logouts import log_out_everywhere
 from chat.services.memberships import membership_join, membership_leave, memberships_ensure, read_mark
 from chat.services.messages import message_delete, message_edit, message_post, reaction_add, reaction_remove
-from chat.services.purge import messages_purge, purge_batch, purge_begin
+from chat.services.purge import FIRST_BATCHES, messages_purge, purge_batch, purge_begin
 from chat.services.reports import report_create, report_resolve
 from chat.services.roles import role_remove, role_set
 from chat.services.sanctions import sanction_issue, sanction_lift, sanction_lift_all
 from chat.services.words import word_remove, word_set
 
 __all__ = [
+    "FIRST_BATCHES",
     "audit_add",
     "channel_archive",
     "channel_create",

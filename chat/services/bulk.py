@@ -1,6 +1,7 @@
 """Many messages changed at once: what purges and the end of an account have in common. In short transactions of theirs.
 
-Each message gets a seq of its own and an event, as if it had been changed alone; the rows are written together.
+Each message gets a seq of its own and an event, as if it had been changed alone; a batch costs a fixed number of
+statements, whatever its size.
 """
 
 from __future__ import annotations
@@ -8,16 +9,18 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from operator import attrgetter
+from itertools import groupby
+from operator import itemgetter
 
 from chat import publish
 from chat.domain.events import Event, EventType
 from chat.domain.ids import ChannelKey
 from chat.models import Channel, Mention, Message, Reaction
-from chat.selectors import message_by_id
+from chat.posting.statements import changed_seqs_store
+from chat.selectors import messages_by_ids
 
 BATCH = 100
-"""Messages in one transaction: a few hundredths of a second in which nobody else writes to their channels."""
+"""Messages in one transaction: some hundredths of a second in which nobody else writes to their channels."""
 
 
 def texts_remove(messages: Sequence[uuid.UUID]) -> None:
@@ -33,16 +36,20 @@ def messages_change(messages: Sequence[Message], kind: EventType, change: Callab
     Inside a transaction. What somebody else deleted before the channels were locked is left alone.
     """
     wanted = {message.channel_id for message in messages}
-    channels = {each.pk: each for each in Channel.objects.select_for_update().filter(pk__in=wanted).order_by("id")}
+    locked = Channel.objects.select_for_update(no_key=True).filter(pk__in=wanted).order_by("id")
+    heads = dict(locked.values_list("id", "seq"))
     found = Message.objects.filter(pk__in=[message.pk for message in messages], deleted_at=None)
-    left = sorted(found.only("id", "channel_id", "number"), key=attrgetter("channel_id", "number"))
-    change([message.pk for message in left])
-    for message in left:
-        channel = channels[message.channel_id]
-        channel.seq += 1
-        Message.objects.filter(pk=message.pk).update(changed_seq=channel.seq)
-        data = message_by_id(channel.pk, str(message.pk))
-        publish.durable(Event(kind, ChannelKey(channel.key), data, channel.seq))
-    for channel in channels.values():
-        channel.save(update_fields=["seq"])
+    left = list(found.order_by("channel_id", "number").values_list("id", "channel_id"))
+    if not left:
+        return 0
+    change([pk for pk, _ in left])
+    seqs: list[tuple[uuid.UUID, int]] = []
+    for pk, channel_id in left:
+        heads[channel_id] += 1
+        seqs.append((pk, heads[channel_id]))
+    changed_seqs_store(seqs)
+    for channel_id in {channel_id for _, channel_id in left}:
+        Channel.objects.filter(pk=channel_id).update(seq=heads[channel_id])
+    for key, changed in groupby(messages_by_ids([pk for pk, _ in left]), itemgetter("channel")):
+        publish.durable(*(Event(kind, ChannelKey(key), data, data["changed_seq"]) for data in changed))
     return len(left)

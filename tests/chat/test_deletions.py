@@ -10,9 +10,9 @@ import pytest
 from accounts.models import User
 from chat import deletions
 from chat.deletions import Deletions
-from chat.domain.ids import UserRef
-from chat.models import Deletion, Message
-from chat.services import leaving
+from chat.domain.ids import SYSTEM, UserRef
+from chat.models import Deletion, Message, Purge
+from chat.services import leaving, purge
 from reaktor.config.model import Database as DatabaseConfig
 from reaktor.db.database import Database
 from tests.support.databases import channel_of, user_ref
@@ -58,6 +58,34 @@ async def test_everything_goes_in_batches_after_a_failure_too(monkeypatch: pytes
         assert results == [True, None, True, True, False]
         assert await database.read(left) == 0
         assert not await database.read(Deletion.objects.exists)
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        await asyncio.to_thread(database.close)
+
+
+async def test_what_a_purge_left_over_goes_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a restart interrupted stayed where it was, and the moderator was told nothing."""
+    monkeypatch.setattr(deletions, "LOOK_S", 0.01)
+    monkeypatch.setattr(deletions, "BETWEEN_S", 0.0)
+    monkeypatch.setattr(purge, "BATCH", 3)
+    database = Database(DatabaseConfig())
+
+    def begin() -> None:
+        bob = user_ref("bob")
+        key = channel_of(None, "tea")
+        for index in range(8):
+            post(User.objects.get(pk=bob.id), f"m{index}", key=key)
+        purge.purge_begin(user=SYSTEM, username="bob", hours=2, channel=key)
+
+    await database.write(begin)
+    task = asyncio.create_task(Deletions(database).run())
+    try:
+        async with asyncio.timeout(30):
+            while await database.read(Purge.objects.exists):  # noqa: ASYNC110  rows tell nobody that they went
+                await asyncio.sleep(0.01)
+        assert await database.read(left) == 0
     finally:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):

@@ -48,7 +48,7 @@ async def moderated(ann: NativeClient, bob: NativeClient, key: str) -> None:
     await bob.post(key, "sorry")
     await bob.request("channel.leave", key)
     await bob.join(key)
-    assert await ann.request("moderation.purge", key, user=name, hours=1) == {"deleted": 1}
+    assert await ann.request("moderation.purge", key, user=name, hours=1) == {"deleted": 1, "left": 0}
     await ann.request("moderation.kick", key, user=name)
     assert (await bob.event("sanction", key))["data"]["kind"] == "kick"
     await ann.request("moderation.ban", key, user=name, reason="spam")

@@ -64,8 +64,8 @@ class Command(BaseCommand):
                 return f"Lifted {counted(count, 'sanction')} of {whom}."
             case "purge":
                 hours = max(round((period_s or 86_400) / 3600), 1)
-                count = services.messages_purge(user=SYSTEM, **place, hours=hours, reason=reason)
-                return f"Deleted {counted(count, 'message')} of {whom}."
+                done = services.messages_purge(user=SYSTEM, **place, hours=hours, reason=reason, batches=None)
+                return f"Deleted {counted(done['deleted'], 'message')} of {whom}."
             case _:
                 until = datetime.now(UTC) + timedelta(seconds=period_s) if period_s else None
                 made = services.sanction_issue(user=SYSTEM, kind=action, **place, until=until, reason=reason)

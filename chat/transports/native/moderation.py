@@ -69,13 +69,14 @@ async def on_purge(context: Context, session: NativeSession, request: Request) -
     data: dict[str, Any] = request.data
     database = context.runtime.database
     begin = partial(services.purge_begin, user=session.user, username=data["user"], hours=data["hours"])
-    purge = await database.write(partial(begin, channel=_place(request), reason=data["reason"]))
-    count = 0
-    # One call per batch: everybody's posts are stored between them. Who lost the right to it loses the session, too.
-    while session.is_open and (deleted := await database.write(services.purge_batch, purge=purge)) is not None:
-        count += deleted
+    purging = await database.write(partial(begin, channel=_place(request), reason=data["reason"]))
+    for _ in range(services.FIRST_BATCHES):
+        # One call per batch: everybody's posts are stored between them.
+        purging.went(await database.write(services.purge_batch, purge_id=purging.purge_id))
         session.seen()  # its pongs wait behind this frame
-    context.answer(request, {"deleted": count})
+        if purging.is_over:
+            break
+    context.answer(request, purging.as_data())
 
 
 def _place(request: Request) -> ChannelKey | None:

@@ -104,12 +104,13 @@ class PurgeView(ChatView):
         Limit.BULK_DELETE,
         operation_id="messages_purge",
         body=shapes.PurgeInput,
-        responses=answers({200: PurgeData}, 403, 404),
+        responses=answers({200: PurgeData, 202: PurgeData}, 403, 404),
         tags=["moderation"],
     )
     def post(self, request: Request) -> Response:
-        """Delete what somebody wrote in the last hours, in a channel or everywhere."""
-        return Response({"deleted": services.messages_purge(user=self.me(request), **self.wanted)})
+        """Delete what somebody wrote in the last hours, in a channel or everywhere. 202: the rest follows by itself."""
+        done = services.messages_purge(user=self.me(request), **self.wanted)
+        return Response(done, status=202 if done["left"] else 200)
 
 
 class AuditView(ChatView):

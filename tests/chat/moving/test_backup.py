@@ -38,6 +38,7 @@ from chat.models import (
     ImportMark,
     Invite,
     Message,
+    Purge,
     Removal,
     Report,
     Sanction,
@@ -91,6 +92,8 @@ def everything() -> None:
     StaticDevice.objects.create(user=staff, name="paper").token_set.create(token="abcdefg2")
     staff.groups.add(Group.objects.create(name="Night shift"))
     Deletion.objects.create(user=User.objects.get(username="carol"))
+    at = datetime.now(UTC)
+    Purge.objects.create(author=staff, channel=Channel.objects.get(key="tea"), since=at, until=at)
 
 
 def exported(path: Path) -> list[dict[str, Any]]:

@@ -33,7 +33,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.database]
 @pytest.fixture
 def told(monkeypatch: pytest.MonkeyPatch) -> list[Event]:
     heard: list[Event] = []
-    monkeypatch.setattr("chat.publish.durable", heard.append)
+    monkeypatch.setattr("chat.publish.durable", lambda *events: heard.extend(events))
     return heard
 
 

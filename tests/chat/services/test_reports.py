@@ -7,14 +7,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
 from chat import selectors, services
-from chat.domain.events import MessageData
-from chat.domain.ids import ChannelKey, UserRef
+from chat.domain.events import Event, MessageData
+from chat.domain.ids import SYSTEM, ChannelKey, UserRef
 from chat.domain.policies import TextRules
 from chat.domain.words import WordFilter
-from chat.models import AuditEntry, Channel, Message, Report, Sanction, WordRule
+from chat.models import AuditEntry, Channel, Message, Purge, Report, Sanction, WordRule
 from chat.posting.batches import Post, Result, Stored, store_batch
 from chat.posting.textrules import REFRESH_S, CurrentTextRules
 from chat.services import purge
@@ -120,13 +122,15 @@ def test_a_purge_takes_the_last_hours_of_one_user_in_one_channel_or_everywhere(
     bob: UserRef, ann: UserRef, mod: UserRef, staff: UserRef, tea: ChannelKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(purge, "BATCH", 3)
+    rests: list[float] = []
     channel_of(None, "other")
     for number in range(7):
         post(bob, tea, f"m{number}")
     post(bob, "other", "elsewhere")
     post(ann, tea, "mine")
     Message.objects.filter(channel__key=tea, number=1).update(created_at=datetime.now(UTC) - timedelta(hours=3))
-    assert services.messages_purge(user=mod, username="bob", hours=2, channel=tea) == 6
+    done = services.messages_purge(user=mod, username="bob", hours=2, channel=tea, rest=rests.append)
+    assert (done, len(rests)) == ({"deleted": 6, "left": 0}, 3)
     left = Message.objects.filter(deleted_at=None).order_by("number").values_list("text", flat=True)
     assert sorted(left) == ["elsewhere", "m0", "mine"]
     channel = Channel.objects.get(key=tea)
@@ -137,8 +141,9 @@ def test_a_purge_takes_the_last_hours_of_one_user_in_one_channel_or_everywhere(
         services.messages_purge(user=mod, username="bob", hours=2)
     with pytest.raises(ForbiddenError):
         services.messages_purge(user=mod, username="ann", hours=2, channel=tea)
-    assert services.messages_purge(user=staff, username="bob", hours=168) == 2
-    assert services.messages_purge(user=staff, username="bob", hours=168) == 0
+    assert services.messages_purge(user=staff, username="bob", hours=168) == {"deleted": 2, "left": 0}
+    assert services.messages_purge(user=staff, username="bob", hours=168) == {"deleted": 0, "left": 0}
+    assert not Purge.objects.exists()
     for hours in (0, 169):
         with pytest.raises(InvalidError):
             services.messages_purge(user=staff, username="bob", hours=hours)
@@ -151,13 +156,63 @@ def test_a_purge_that_is_interrupted_is_in_the_audit_log_all_the_same(
     for number in range(7):
         post(bob, tea, f"m{number}")
     begun = services.purge_begin(user=mod, username="bob", hours=2, channel=tea, reason="spam")
-    assert services.purge_batch(purge=begun) == 3
+    assert services.purge_batch(purge_id=begun.purge_id) == 3
     entry = AuditEntry.objects.get(action="purge")
     assert (entry.actor, entry.target, entry.channel, entry.reason) == ("mod", "bob", tea, "spam")
     assert entry.details == {"hours": 2, "messages": 7}
     post(bob, tea, "written later")
-    assert [services.purge_batch(purge=begun) for _ in range(4)] == [3, 1, None, None]
+    assert [services.purge_batch(purge_id=begun.purge_id) for _ in range(4)] == [3, 1, None, None]
     assert Message.objects.get(deleted_at=None).text == "written later"
+
+
+def test_a_purge_of_more_than_anybody_waits_for_is_left_to_go_on_by_itself(
+    bob: UserRef, mod: UserRef, tea: ChannelKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One request deleted until the last of any number of messages was gone, however long that took."""
+    monkeypatch.setattr(purge, "BATCH", 3)
+    for number in range(10):
+        post(bob, tea, f"m{number}")
+    done = services.messages_purge(user=mod, username="bob", hours=2, channel=tea, batches=2)
+    assert done == {"deleted": 6, "left": 4}
+    (waiting,) = purge.purges_waiting()
+    assert [services.purge_batch(purge_id=waiting) for _ in range(3)] == [3, 1, None]
+    assert (purge.purges_waiting(), Message.objects.filter(deleted_at=None).count()) == ([], 0)
+
+
+def test_a_batch_costs_the_same_number_of_statements_whatever_its_size(
+    bob: UserRef, ann: UserRef, mod: UserRef, tea: ChannelKey
+) -> None:
+    """Each message took three statements more, while nobody else could write to its channel."""
+
+    def cost(messages: int) -> int:
+        for number in range(messages):
+            stored = post(bob, tea, f"m{number} @ann")
+            assert isinstance(stored, Stored)
+            services.reaction_add(user=ann, key=tea, message_id=stored.message["id"], emoji="👍")
+        begun = services.purge_begin(user=mod, username="bob", hours=2, channel=tea)
+        with CaptureQueriesContext(connection) as queries:
+            assert services.purge_batch(purge_id=begun.purge_id) == messages
+        return len(queries)
+
+    assert cost(2) == cost(40) <= 20
+
+
+def test_all_that_went_in_a_batch_is_said_in_order_and_at_once(
+    bob: UserRef, mod: UserRef, tea: ChannelKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[list[Event]] = []
+    monkeypatch.setattr("chat.publish.durable", lambda *events: said.append(list(events)))
+    other = channel_of(bob, "other")
+    for key in (tea, other, tea):
+        post(bob, key, "spam")
+    services.messages_purge(user=SYSTEM, username="bob", hours=2)
+    assert sorted([(event.channel, event.seq, event.data["text"]) for event in events] for events in said) == [
+        [(other, 2, None)],
+        [(tea, 3, None), (tea, 4, None)],
+    ]
+    stored = Message.objects.order_by("channel__key", "number").values_list("channel__key", "changed_seq")
+    assert list(stored) == [(other, 2), (tea, 3), (tea, 4)]
+    assert dict(Channel.objects.filter(key__in=[tea, other]).values_list("key", "seq")) == {tea: 4, other: 2}
 
 
 def test_words_are_rejected_or_put_into_the_queue(bob: UserRef, mod: UserRef, tea: ChannelKey) -> None:
