@@ -1,7 +1,7 @@
 """Writes: one atomic each, events through chat.publish after the commit. New messages are handed to the writer.
 
 Called in database threads by REST views, by admin, by commands, and by actions through reaktor.db.database. Rows are
-locked in this order: report or invite, channel, account, message.
+locked in this order: report, channel, invite, account, message.
 """
 
 from chat.services.audit import audit_add

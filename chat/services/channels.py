@@ -15,12 +15,13 @@ from chat import publish
 from chat.domain import rules
 from chat.domain.events import ChannelData, Event, EventType
 from chat.domain.ids import ChannelKey, UserRef
-from chat.domain.policies import MAX_SLOW_MODE_S, ChannelKind, Role
+from chat.domain.policies import MAX_SLOW_MODE_S, Access, ChannelKind, Role
 from chat.domain.scripts import folded
 from chat.models import AuditAction, Channel, ChannelMembership, random_channel_key
 from chat.posting.textrules import CurrentTextRules
 from chat.selectors import ChannelAccess, channel_access, channel_data
 from chat.services.audit import audit_add
+from chat.services.locking import channel_locked
 from reaktor.errors import ConflictError, ForbiddenError, InvalidError
 from reaktor.times import timestamp
 
@@ -90,11 +91,7 @@ def channel_update(
     """Another name or topic, by an owner; slow mode, freezing and thawing, by a moderator. What is so already is no
     change: nobody is told, nothing is noted. Raises InvalidError, ForbiddenError.
     """
-    found = channel_access(user=user, key=ChannelKey(key), to_moderate=True)
-    if name is not None or topic is not None:
-        found.access.check_manage()
-    else:
-        found.access.check_moderate()
+    is_managing = name is not None or topic is not None
     wanted: dict[str, Any] = {}
     if name is not None:
         wanted["name"] = rules.check_channel_name(name)
@@ -105,9 +102,10 @@ def channel_update(
         if not 0 <= slow_mode_s <= MAX_SLOW_MODE_S:
             raise InvalidError("Slow mode is at most 6 hours.", fields={"slow_mode_s": f"0 to {MAX_SLOW_MODE_S}"})
         wanted["slow_mode_s"] = slow_mode_s
-    with transaction.atomic():
-        # Under the lock that posts take: once this returns, none is stored under the rules of before.
-        channel = Channel.objects.select_for_update().get(pk=found.channel.id)
+    # Under the lock that posts take: once this returns, none is stored under the rules of before.
+    check = Access.check_manage if is_managing else Access.check_moderate
+    with channel_locked(user=user, key=key, check=check) as found:
+        channel = Channel.objects.get(pk=found.channel.id)
         changes = {field: value for field, value in wanted.items() if value != getattr(channel, field)}
         if is_frozen is not None and is_frozen != (channel.frozen_at is not None):
             changes["frozen_at"] = datetime.now(UTC) if is_frozen else None
@@ -135,10 +133,7 @@ def _shown(changes: dict[str, Any]) -> dict[str, Any]:
 
 def channel_archive(*, user: UserRef, key: str) -> ChannelAccess:
     """Nobody may write in it any more; reading stays. Repeating it changes nothing."""
-    found = channel_access(user=user, key=ChannelKey(key), to_moderate=True)
-    found.access.check_manage()
-    with transaction.atomic():
-        Channel.objects.select_for_update().get(pk=found.channel.id)
+    with channel_locked(user=user, key=key, check=Access.check_manage) as found:
         if Channel.objects.filter(pk=found.channel.id, archived_at=None).update(archived_at=datetime.now(UTC)):
             audit_add(user, AuditAction.CHANNEL_ARCHIVE, channel=found.channel.key)
             found = channel_access(user=user, key=found.channel.key, to_moderate=True)

@@ -9,11 +9,12 @@ from django.db.models import F, QuerySet
 
 from chat.domain.ids import ChannelKey, UserRef
 from chat.domain.moderation import InviteData
-from chat.domain.policies import ChannelKind, ban_from_channel
+from chat.domain.policies import Access, ChannelKind, ban_from_channel
 from chat.domain.rules import check_until, has_unstorable
 from chat.models import AuditAction, ChannelMembership, Invite, Sanction
 from chat.selectors import ChannelAccess, channel_access, invite_data
 from chat.services.audit import audit_add
+from chat.services.locking import channel_lock, channel_locked
 from chat.services.memberships import member_add, tell_membership
 from reaktor.errors import ForbiddenError, InvalidError, NotFoundError
 
@@ -28,11 +29,9 @@ def invite_create(
     if uses is not None and not 1 <= uses <= MAX_USES:
         raise InvalidError("An invite has 1 to 100,000 uses.", fields={"uses": f"1 to {MAX_USES}"})
     ends = check_until(expires_at, datetime.now(UTC))
-    found = channel_access(user=user, key=ChannelKey(key), to_moderate=True)
-    found.access.check_moderate()
-    if found.channel.kind not in {ChannelKind.PRIVATE, ChannelKind.UNLISTED}:
-        raise InvalidError("Only private and unlisted channels have invites.")
-    with transaction.atomic():
+    with channel_locked(user=user, key=key, check=Access.check_moderate) as found:
+        if found.channel.kind not in {ChannelKind.PRIVATE, ChannelKind.UNLISTED}:
+            raise InvalidError("Only private and unlisted channels have invites.")
         invite = Invite.objects.create(
             channel_id=found.channel.id, created_by_id=user.id, expires_at=ends, uses_left=uses
         )
@@ -43,17 +42,23 @@ def invite_create(
 def invite_revoke(*, user: UserRef, code: str) -> None:
     """The link lets nobody in any more. By a moderator, or who made it. Repeating it changes nothing."""
     invite = _invite_find(Invite.objects.all(), code)
-    found = channel_access(user=user, key=ChannelKey(invite.channel.key), to_moderate=True)
-    if str(invite.created_by_id) != user.id:
-        found.access.check_moderate()
-    with transaction.atomic():
+    is_own = str(invite.created_by_id) == user.id
+
+    def check(access: Access) -> None:
+        if not is_own:
+            access.check_moderate()
+
+    with channel_locked(user=user, key=invite.channel.key, check=check) as found:
         if Invite.objects.filter(pk=invite.pk, revoked_at=None).update(revoked_at=datetime.now(UTC)):
             audit_add(user, AuditAction.INVITE_REVOKE, channel=found.channel.key, details={"id": invite.pk})
 
 
 def invite_accept(*, user: UserRef, code: str) -> ChannelAccess:
     """Become a member of the invite's channel; who is one uses nothing up. Raises NotFoundError, BannedError."""
+    key = _invite_find(Invite.objects.all(), code).channel.key
     with transaction.atomic():
+        # A kick, a ban or the channel's end that is on its way is stored first, or waits.
+        channel_lock(key)
         invite = _invite_find(Invite.objects.select_for_update(of=("self",)), code)
         channel = invite.channel
         if not ChannelMembership.objects.filter(channel=channel, user_id=user.id).exists():

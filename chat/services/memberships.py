@@ -16,6 +16,7 @@ from chat.domain.ids import ChannelKey, SessionId, UserId, UserRef
 from chat.domain.policies import ChannelKind, Role
 from chat.models import Channel, ChannelMembership, Removal
 from chat.selectors import ChannelAccess, channel_access, channel_data
+from chat.services.locking import channel_lock
 from reaktor.errors import ConflictError
 
 REMOVAL_S = 60.0
@@ -84,7 +85,9 @@ def membership_leave(*, user: UserRef, key: str) -> None:
     if found.access.role is None:
         return
     with transaction.atomic():
-        Channel.objects.select_for_update().get(pk=found.channel.id)
+        channel_lock(found.channel.key)
+        # Somebody may have made them the only owner, or nobody, while the lock was waited for.
+        found = channel_access(user=user, key=found.channel.key)
         others = ChannelMembership.objects.filter(channel_id=found.channel.id).exclude(user_id=user.id)
         is_owner = found.access.role is Role.OWNER
         if is_owner and others.exists() and not others.filter(role=Role.OWNER.value).exists():

@@ -182,12 +182,12 @@ def _message_change(
     """
     wanted = parse_message_id(message_id)
     with transaction.atomic():
-        found = channel_access(user=user, key=ChannelKey(key), to_moderate=refusal is None)
-        if found.access.is_archived and (refusal is not None or not found.access.can_moderate):
-            # What nobody may read any more has to go from there, too.
-            raise ArchivedError
+        found = _changeable(user, key, is_deletion=refusal is None)
         channel = channels_lock([found.channel.key])[0]
-        if refusal is not None:
+        if refusal is None:
+            # Who was a moderator may be none by now. The others are asked about by their `refusal`.
+            found = _changeable(user, key, is_deletion=True)
+        else:
             refused = refusal(Writing([(channel, user.id)], datetime.now(UTC)), channel)
             if refused is not None:
                 raise refused
@@ -199,6 +199,17 @@ def _message_change(
         if not change(message, found, channel):
             return message_by_id(channel.id, message_id)
         return message_store(message, channel.seq + 1, kind, found.channel.key)
+
+
+def _changeable(user: UserRef, key: str, *, is_deletion: bool) -> ChannelAccess:
+    """The channel as the user sees it, in which messages may be changed. Raises NotFoundError, BannedError,
+    ArchivedError.
+    """
+    found = channel_access(user=user, key=ChannelKey(key), to_moderate=is_deletion)
+    if found.access.is_archived and not (is_deletion and found.access.can_moderate):
+        # What nobody may read any more has to go from there, too.
+        raise ArchivedError
+    return found
 
 
 def message_store(message: Message, seq: int, kind: EventType, key: ChannelKey) -> MessageData:

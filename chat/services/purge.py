@@ -24,7 +24,7 @@ from chat.domain.rules import check_reason
 from chat.models import AuditAction, Message, Purge
 from chat.services.audit import audit_add
 from chat.services.bulk import BATCH, messages_change, texts_remove
-from chat.services.sanctions import target_find
+from chat.services.sanctions import place_lock, target_find
 from reaktor.errors import InvalidError
 
 FIRST_BATCHES = 10
@@ -85,6 +85,7 @@ def purge_begin(*, user: UserRef, username: str, hours: int, channel: str | None
     why = check_reason(reason)
     now = datetime.now(UTC)
     with transaction.atomic():
+        place_lock(user, username, channel)
         target = target_find(user, username, channel)
         purge = Purge.objects.create(
             author=target.user,

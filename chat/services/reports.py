@@ -14,6 +14,7 @@ from chat.domain.rules import check_reason
 from chat.models import AuditAction, Message, Report
 from chat.selectors import channel_access, parse_message_id, report_data
 from chat.services.audit import audit_add
+from chat.services.locking import channel_lock
 from chat.services.messages import message_delete
 from chat.services.sanctions import sanction_issue
 from reaktor.errors import ConflictError, InvalidError, NotFoundError
@@ -83,6 +84,7 @@ def report_resolve(
         if report is None:
             raise NotFoundError("There is no such report.")
         key = ChannelKey(report.channel.key)
+        channel_lock(key)
         channel_access(user=user, key=key, to_moderate=True).access.check_moderate()
         check_decide_report(is_own_message=str(report.author_id) == user.id)
         if report.resolved_at is not None:
