@@ -65,6 +65,8 @@ def direct_open(*, user: UserRef, username: str) -> tuple[ChannelAccess, bool]:
 def user_block(*, user: UserRef, username: str) -> None:
     """Not hear somebody: no direct channel with them, no mention by them. Repeating it changes nothing."""
     other = _somebody_else(user, username)
+    if UserBlock.objects.filter(user_id=user.id, blocked=other).exists():
+        return
     if UserBlock.objects.filter(user_id=user.id).count() >= MAX_BLOCKED:
         raise ConflictError(f"Nobody blocks more than {MAX_BLOCKED:,} people.")
     UserBlock.objects.get_or_create(user_id=user.id, blocked=other)

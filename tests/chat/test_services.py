@@ -252,9 +252,10 @@ def test_a_read_marker_moves_forward_only_and_tells_the_other_sessions(
 
 
 def test_reactions_of_one_message_are_bounded(ann: UserRef, tea: ChannelKey, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who gave the last reaction that there was room for, and gave it again, was refused what was so already."""
     monkeypatch.setattr(services.messages, "REACTIONS_PER_MESSAGE", 3)
     message = posted(ann, tea)
-    for emoji in "abc":
+    for emoji in "abcc":
         services.reaction_add(user=ann, key=tea, message_id=message["id"], emoji=emoji)
     with pytest.raises(ConflictError):
         services.reaction_add(user=ann, key=tea, message_id=message["id"], emoji="d")

@@ -86,6 +86,7 @@ async def test_each_documented_frame_is_seen_and_fits_its_schema(hasty_server: L
     await bob.request("status", status="away")
     await ann.event("presence.changed", key)
     await ann.request("message.list", key)
+    assert len((await ann.request("channel.members", key))["results"]) == 2
     await ann.request("read", key, number=1)
     await second.event("read.updated", key)
     await ann.request("sync", channels={key: 0})

@@ -23,6 +23,7 @@ VICTIM = "{victim}"
 # In this order: what changes a channel for all that follow comes last.
 NATIVE: list[tuple[str, Need, dict[str, Any]]] = [
     ("channel.join", Need.READ, {}),
+    ("channel.members", Need.READ, {}),
     ("typing", Need.BE_IN, {}),
     ("message.send", Need.SPEAK, {"text": "hi", "nonce": "1"}),
     ("message.edit", Need.WRITE, {"id": "{own}", "text": "hello"}),
