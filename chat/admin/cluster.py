@@ -6,10 +6,12 @@ tells of itself, in the same shape. The page's script draws it anew every two se
 
 from __future__ import annotations
 
+import shutil
 import time
 from typing import Any, cast
 
 from django.apps import apps
+from django.conf import settings
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -23,6 +25,7 @@ from reaktor.cluster.control import ask
 from reaktor.cluster.failures import ClusterError
 from reaktor.cluster.rundir import RunDir
 from reaktor.cluster.status import gather_alone
+from reaktor.db.size import database_bytes
 
 ASK_S = 3.0
 UNAVAILABLE = 503
@@ -40,9 +43,10 @@ def cluster_page(request: HttpRequest) -> HttpResponse:
 
 
 def cluster_json(request: HttpRequest) -> HttpResponse:
-    """{at, version, state, workers: [...], authority, connections, given_up}.
+    """{at, version, state, workers: [...], authority, connections, given_up, storage}.
 
-    Counters are totals: who reads twice has rates.
+    Storage is {database_bytes, disk_free_bytes, disk_bytes}: the disk is that of DATA_DIR, on this host. Counters are
+    totals: who reads twice has rates.
     """
     _check(request)
     try:
@@ -73,7 +77,13 @@ def cluster_status() -> dict[str, Any]:
         "authority": {name: authority[name] for name in AUTHORITY_FIELDS if name in authority},
         "connections": found["connections"],
         "given_up": found["slots_given_up"],
+        "storage": _storage(),
     }
+
+
+def _storage() -> dict[str, int]:
+    disk = shutil.disk_usage(settings.DATA_DIR)
+    return {"database_bytes": database_bytes(), "disk_free_bytes": disk.free, "disk_bytes": disk.total}
 
 
 def _worker(found: dict[str, Any]) -> dict[str, Any]:

@@ -62,8 +62,14 @@ def test_a_ban_ends_the_live_session_of_who_is_banned(people: People, room: Room
     form.get_by_role("button", name="1 day").click()
     expect(desk.page.get_by_text("is banned everywhere until")).to_be_visible()
     expect(desk.page.get_by_text("Not connected.")).to_be_visible()
-    expect(ada.page.get_by_text(re.compile(r"This account is banned until .*: a lesson"))).to_be_visible()
+    told = re.compile(r"This account is banned until .*\d:\d\d.*: a lesson")
+    expect(ada.page.get_by_text(told)).to_be_visible()
     ada.visit("/")
+    # The same where they try to log in again.
+    ada.page.get_by_label("Name").fill(ada.name)
+    ada.page.get_by_label("Password").fill(PASSWORD)
+    ada.page.get_by_role("button", name="Log in").first.click()
+    expect(ada.page.get_by_text(told)).to_be_visible()
     expect(ada.page.get_by_role("button", name="Log in").first).to_be_visible()
 
 
@@ -101,6 +107,53 @@ def test_one_click_in_the_queue_deletes_the_message_and_mutes_its_author(
     expect(ada.log).not_to_contain_text("something rude")
     ada.say("but why")
     expect(ada.page.get_by_text(re.compile("You are muted here until .* insulting"))).to_be_visible()
+
+
+def test_a_ban_from_a_channel_stays_on_its_page_until_it_is_lifted(people: People, room: Room, desk: Person) -> None:
+    """A note that went by itself after six seconds was all there was."""
+    ada = people("ada").register(room.path)
+    ada.say("good morning")
+    open_user(desk.page, ada.name)
+    form = desk.page.get_by_role("form", name="Ban")
+    form.get_by_label("Where").select_option(label=room.name)
+    form.get_by_label("Reason").fill("off topic")
+    form.get_by_role("button", name="1 hour").click()
+    told = ada.page.locator(".notice")
+    expect(told).to_contain_text(re.compile(r"You are banned from this channel until .*\d:\d\d.*: off topic"))
+    expect(ada.page.locator(".composer")).to_be_hidden()
+    desk.page.get_by_role("button", name="Lift").click()
+    expect(told).to_be_hidden()
+    ada.say("good evening")
+
+
+WIDE = """() => [...document.querySelectorAll(".workplace .module, .cluster .module")]
+  .filter((each) => each.scrollWidth > each.clientWidth + 1)
+  .map((each) => each.querySelector("h2").textContent)
+  .concat(document.documentElement.scrollWidth > innerWidth ? ["the page"] : [])"""
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_tables_of_a_user_a_channel_and_the_cluster_fit(
+    width: int, people: People, room: Room, desk: Person
+) -> None:
+    """On a screen of 1280 px the last columns, with their buttons, stood outside."""
+    ada = people("ada").register(room.path)
+    ada.say("a message without a blank: " + "long" * 60)
+    open_user(desk.page, ada.name)
+    form = desk.page.get_by_role("form", name="Mute")
+    form.get_by_label("Where").select_option(label=room.name)
+    form.get_by_label("Reason").fill("a reason of some length, which says all that a moderator thought of it")
+    form.get_by_role("button", name="1 day").click()
+    desk.page.set_viewport_size({"width": width, "height": 900})
+    expect(desk.page.get_by_role("button", name="Lift")).to_be_visible()
+    assert desk.page.evaluate(WIDE) == []
+    desk.page.get_by_role("cell", name=room.name).get_by_role("link").first.click()
+    expect(desk.page.get_by_role("button", name=re.compile("Delete message"))).to_be_visible()
+    assert desk.page.evaluate(WIDE) == []
+    desk.visit("/admin/cluster/")
+    expect(desk.page.locator(".workers tbody tr")).to_have_count(1)
+    assert desk.page.evaluate(WIDE) == []
+    desk.page.set_viewport_size({"width": 1280, "height": 800})
 
 
 def test_the_live_page_moves_by_itself(people: People, room: Room, desk: Person) -> None:

@@ -1,5 +1,7 @@
 // The live cluster page: asks for the figures every two seconds, and draws them. Rates are differences of totals.
 
+import { labelCells } from "./tables.js";
+
 const EVERY_MS = 2_000;
 const SHOWN_S = 300;
 const [WIDTH, HEIGHT, LEFT, BOTTOM, TOP] = [1000, 200, 56, 22, 10];
@@ -19,7 +21,31 @@ const history = [];
 const element = (name, text) => Object.assign(document.createElement(name), { textContent: text });
 const count = (value) => Math.round(value).toLocaleString("en");
 const age = (s) => (s < 120 ? `${Math.round(s)} s` : s < 7_200 ? `${Math.round(s / 60)} min` : s < 172_800 ? `${Math.round(s / 3_600)} h` : `${Math.round(s / 86_400)} d`);
-const memory = (bytes) => (bytes === null ? "–" : `${Math.round(bytes / 1_048_576)} MiB`);
+/** 812 MB, 1.4 GB, as shops sell disks: powers of 1,000. */
+const size = (bytes) => {
+  if (bytes === null || bytes === undefined) return "–";
+  if (bytes < 1e9) return `${Math.max(Math.round(bytes / 1e6), 1)} MB`;
+  return `${(bytes / 1e9).toFixed(bytes < 1e10 ? 1 : 0)} GB`;
+};
+const MIN_FREE_BYTES = 1e9;
+const MIN_FREE_PART = 0.05;
+
+/** What a worker or the list is doing, in a word for people; others as they are called. */
+const STATES = {
+  ready: "serving", draining: "ending: tells its people to come back", gone: "ended",
+};
+const BEHIND = 50;
+
+/** What is known of the list of who is where: [name, what it is called here]. */
+const LIST = [
+  ["phase", "State"], ["users", "People online"], ["sessions", "Connections"], ["channels", "Channels with people in them"],
+  ["members", "Places taken in them"], ["blocks", "Bans and kicks in force"], ["commands_per_s", "Changes per second"],
+  ["epoch", "Number of this run (epoch)"], ["revision", "Changes so far (revision)"],
+];
+/** The same of what comes in; what is not there is left out. */
+const CONNECTIONS = [
+  ["waiting", "Connections that wait for a worker"], ["accepted", "Connections taken"], ["refused", "Connections refused"],
+];
 
 /** Per second since the last answer; null where there was none of this worker (or it is another incarnation). */
 function rates(found) {
@@ -45,42 +71,61 @@ function show(found) {
   const totals = {
     state: found.state,
     version: found.version,
+    database: size(found.storage.database_bytes),
+    disk: `${size(found.storage.disk_free_bytes)} of ${size(found.storage.disk_bytes)}`,
     sessions: count(found.authority.sessions ?? 0),
     users: count(found.authority.users ?? 0),
     in: isFirst ? "…" : count(stored),
     out: isFirst ? "…" : count(delivered),
   };
   for (const [name, text] of Object.entries(totals)) page.querySelector(`[data-total=${name}]`).textContent = text;
+  const { disk_free_bytes: free, disk_bytes: whole } = found.storage;
+  const isShort = free < MIN_FREE_BYTES || free < whole * MIN_FREE_PART;
+  page.querySelector("[data-total=disk]").classList.toggle("bad", isShort);
   rows.replaceChildren(
     ...found.workers.map((worker, index) => {
       const row = document.createElement("tr");
       const rate = (value) => (value === null ? "…" : count(value));
       const cells = [
-        worker.slot, worker.pid, worker.incarnation, age(worker.age_s), count(worker.sessions),
-        worker.revision_lag ?? "–", rate(perWorker[index].in), rate(perWorker[index].out), worker.slow_closed,
-        memory(worker.rss_bytes), worker.state,
+        worker.slot, stateOf(worker), count(worker.sessions), rate(perWorker[index].in), rate(perWorker[index].out),
+        count(worker.slow_closed), size(worker.rss_bytes), age(worker.age_s), worker.incarnation, worker.pid,
       ];
       row.append(...cells.map((text) => element("td", text)));
       return row;
     }),
     ...Object.entries(found.given_up).map(([slot, why]) => {
       const row = document.createElement("tr");
-      const cell = element("td", `out of service: its worker ${why}`);
-      cell.colSpan = 10;
+      const cell = element("td", `given up: it ${why}. Look into the log, then restart the server.`);
+      cell.className = "bad";
+      cell.colSpan = 9;
       row.append(element("td", slot), cell);
       return row;
     }),
   );
   authority.replaceChildren(
-    ...[...Object.entries(found.authority), ...Object.entries(found.connections)].map(([name, value]) => {
+    ...[...known(LIST, found.authority), ...known(CONNECTIONS, found.connections)].map(([name, value]) => {
       const pair = document.createElement("div");
-      pair.append(element("dt", name.replaceAll("_", " ")), element("dd", value));
+      pair.append(element("dt", name), element("dd", value));
       return pair;
     }),
   );
+  labelCells(rows.parentElement);
   if (!isFirst) history.push({ at: found.at, in: stored });
   while (history.length && history[0].at < found.at - SHOWN_S) history.shift();
   draw(found.at);
+}
+
+/** [what it is called here, its value], of what is there. */
+const known = (names, values) =>
+  names
+    .filter(([name]) => name in values)
+    // An epoch is a name, not a number of something.
+    .map(([name, title]) => [title, typeof values[name] === "number" && name !== "epoch" ? count(values[name]) : values[name]]);
+
+function stateOf(worker) {
+  const state = STATES[worker.state] ?? worker.state;
+  const isBehind = worker.state === "ready" && worker.revision_lag > BEHIND;
+  return isBehind ? `${state}, ${count(worker.revision_lag)} changes of the list behind` : state;
 }
 
 function shape(name, attributes, text = "") {

@@ -90,6 +90,9 @@ def test_one_process_tells_of_itself(mia: Client) -> None:
     assert (worker["messages_in"], worker["messages_out"]) == (7, 21)
     assert worker["rss_bytes"] > 10**6
     assert "digest" not in body["authority"]
+    # What an operator runs out of was nowhere.
+    assert body["storage"]["database_bytes"] > 10**5
+    assert 0 < body["storage"]["disk_free_bytes"] < body["storage"]["disk_bytes"]
 
 
 def test_a_process_in_which_nothing_runs_yet_says_so(mia: Client) -> None:
