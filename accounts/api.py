@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import ClassVar, cast
 
-from rest_framework import serializers
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -15,7 +14,7 @@ from accounts.models import User
 from accounts.selectors import UserData, user_data
 from accounts.services import TokensData
 from reaktor.limits.rates import Limit, Rates, Unmetered
-from reaktor.web.api import READS, ApiView, Text, answers, client_address, operation
+from reaktor.web.api import READS, ApiView, Input, Text, answers, client_address, operation
 
 ONCE = Unmetered("a refresh token is good for one request")
 LAST = Unmetered("it ends the very token that asks for it")
@@ -23,7 +22,8 @@ USERNAME = r"^[A-Za-z0-9]{3,32}\Z"
 NOT_ONLY_DIGITS = r"^[^\x00]*[^\d\x00][^\x00]*\Z"
 
 
-class Registration(serializers.Serializer[Any]):
+class Registration(Input):
+    example: ClassVar = {"username": "ada", "password": "correct horse battery"}
     username = Text(pattern=USERNAME, help_text="3 to 32 letters or digits; case does not tell two apart.")
     password = Text(
         min_length=8,
@@ -33,25 +33,30 @@ class Registration(serializers.Serializer[Any]):
     )
 
 
-class Credentials(serializers.Serializer[Any]):
+class Credentials(Input):
+    example: ClassVar = {"username": "ada", "password": "correct horse battery"}
     username = Text(max_length=256)
     password = Text(max_length=services.MAX_PASSWORD_CHARS)
 
 
-class RefreshInput(serializers.Serializer[Any]):
+class RefreshInput(Input):
+    example: ClassVar = {"refresh": "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.…"}
     refresh = Text(max_length=4_096)
 
 
-class ProfileInput(serializers.Serializer[Any]):
+class ProfileInput(Input):
+    example: ClassVar = {"username": "ada2"}
     username = Text(pattern=USERNAME, required=False)
 
 
-class PasswordInput(serializers.Serializer[Any]):
+class PasswordInput(Input):
+    example: ClassVar = {"old": "correct horse battery", "new": "staple in a stable"}
     old = Text(max_length=services.MAX_PASSWORD_CHARS)
     new = Text(min_length=8, max_length=services.MAX_PASSWORD_CHARS, pattern=NOT_ONLY_DIGITS)
 
 
-class PasswordGiven(serializers.Serializer[Any]):
+class PasswordGiven(Input):
+    example: ClassVar = {"password": "correct horse battery"}
     password = Text(max_length=services.MAX_PASSWORD_CHARS)
 
 

@@ -12,6 +12,7 @@ from django.views.generic import RedirectView
 
 from chat.admin.cluster import cluster_json, cluster_page
 from chat.transports.native.views import asyncapi
+from chat.transports.native.views import page as asyncapi_page
 from chat.web.views import index
 from reaktor.errors import ForbiddenError, InvalidError, NotFoundError, ReaktorError
 from reaktor.web.cors_policy import SEED_PATHS
@@ -24,6 +25,7 @@ urlpatterns = [
     path("admin/cluster/status.json", admin.site.admin_view(cluster_json), name="cluster_status"),
     path("admin/", admin.site.urls),
     path("api/v1/asyncapi.json", asyncapi),
+    path("api/v1/asyncapi", asyncapi_page),
     path("api/v1/", include("accounts.urls")),
     path("api/v1/", include("chat.transports.rest.urls")),
     path("", include("chat.transports.seed.urls")),

@@ -10,11 +10,11 @@ import re
 from abc import abstractmethod
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any, NamedTuple, TypedDict, TypeVar
+from typing import Any, ClassVar, NamedTuple, TypedDict, TypeVar
 
 from django.core.validators import RegexValidator
 from django.http import HttpRequest
-from drf_spectacular.utils import OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 from rest_framework import serializers
 from rest_framework.fields import SkipField, empty
 from rest_framework.negotiation import BaseContentNegotiation
@@ -31,7 +31,12 @@ from reaktor.web import openapi  # noqa: F401  registers itself
 READS = Unmetered("reads change nothing, and the threads of REST bound how many run at once")
 _DIGITS = re.compile(r"[0-9]{1,18}")
 M = TypeVar("M", bound=Callable[..., Any])
-Input = type[serializers.Serializer[Any]]
+
+
+class Input(serializers.Serializer[Any]):
+    """What a request may bring: its fields check it. `example`: one that does, for the document; a test sends it."""
+
+    example: ClassVar[dict[str, Any]]
 
 
 class JsonAlways(BaseContentNegotiation):
@@ -51,12 +56,16 @@ class Operation(NamedTuple):
     """What a method of a view is asked: how often by one user, and the serializers that check its input."""
 
     allowance: Allowance
-    body: Input | None
-    query: Input | None
+    body: type[Input] | None
+    query: type[serializers.Serializer[Any]] | None
 
 
 def operation(
-    allowance: Allowance, *, body: Input | None = None, query: Input | None = None, **described: Any
+    allowance: Allowance,
+    *,
+    body: type[Input] | None = None,
+    query: type[serializers.Serializer[Any]] | None = None,
+    **described: Any,
 ) -> Callable[[M], M]:
     """A decorator for a method of a view: the one place that says how often it may be asked, and with which input.
 
@@ -68,7 +77,14 @@ def operation(
         if described:
             parameters = [] if query is None else [query]
             summary = _first_part(method.__doc__ or "")
-            asked = {"request": body, "parameters": parameters, "summary": summary, **described}
+            examples = [] if body is None else [OpenApiExample("Example", value=body.example, request_only=True)]
+            asked = {
+                "request": body,
+                "parameters": parameters,
+                "summary": summary,
+                "examples": examples,
+                **described,
+            }
             method = extend_schema(**asked)(method)
         method.operation = Operation(allowance, body, query)  # type: ignore[attr-defined]  # it may
         return method
@@ -117,7 +133,7 @@ class ApiView(APIView):
         self.rates().check(limit, str(request.user.pk))
 
 
-def validated(kind: Input, source: Any) -> dict[str, Any]:
+def validated(kind: type[serializers.Serializer[Any]], source: Any) -> dict[str, Any]:
     """The checked input of a mapping (the parsers give nothing else); fields that have no name here are ignored.
 
     Runs the declared fields themselves: a serializer copies all of them for every request, which costs more than

@@ -31,3 +31,21 @@ def test_the_page_shows_every_part_and_the_browser_has_nothing_to_complain_of(
     assert page.locator(".errors-wrapper").count() == 0
     assert said == []
     page.close()
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_page_of_the_websocket_protocol_fits_and_asks_nobody_else(
+    width: int, browser: Browser, server: LiveServer
+) -> None:
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    said: list[str] = []
+    asked: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(f"{server.url}/api/v1/asyncapi")
+    page.get_by_role("link", name="message.send").click()
+    assert page.get_by_text('"op": "message.send"').is_visible()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert said == []
+    assert [url for url in asked if not url.startswith((server.url, "data:"))] == []
+    page.close()

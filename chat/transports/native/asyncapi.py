@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from chat.domain.events import DURABLE, EventType
+from chat.transports.native.examples import EXAMPLES
 from chat.transports.native.operations import OPERATIONS, Operation
 from chat.transports.native.protocol import SUBPROTOCOL
 from chat.transports.native.schemas import EVENTS, REPLIES
@@ -105,7 +106,12 @@ def document() -> dict[str, Any]:
     operations: dict[str, Any] = {}
     for operation in OPERATIONS.values():
         name = operation.name.replace(".", "_")
-        messages[name] = {"name": operation.name, "summary": operation.summary, "payload": request_schema(operation)}
+        messages[name] = {
+            "name": operation.name,
+            "summary": operation.summary,
+            "payload": request_schema(operation),
+            "examples": [{"name": "Example", "payload": EXAMPLES[operation.name]}],
+        }
         operations[name] = _operation("receive", [name], operation.summary)
         if operation.reply is not None:
             messages[f"{name}_answer"] = {

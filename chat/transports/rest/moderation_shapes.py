@@ -5,14 +5,14 @@ The shapes of answers are chat.domain.moderation's.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from rest_framework import serializers
 
 from chat.domain.policies import MAX_PURGE_HOURS, Resolution, Role, SanctionKind
 from chat.domain.rules import REASON_CHARS
 from chat.services.invites import MAX_USES
-from reaktor.web.api import NOT_BLANK, Text, WholeInBody
+from reaktor.web.api import NOT_BLANK, Input, Text, WholeInBody
 
 KINDS = [kind.value for kind in SanctionKind]
 CURSOR = r"^[0-9]{1,18}\Z"
@@ -39,7 +39,14 @@ class AuditQuery(serializers.Serializer[Any]):
     cursor = Text(required=False, pattern=CURSOR)
 
 
-class SanctionInput(serializers.Serializer[Any]):
+class SanctionInput(Input):
+    example: ClassVar = {
+        "kind": "mute",
+        "username": "bob",
+        "channel": "tea",
+        "until": "2100-01-31T12:00:00Z",
+        "reason": "too loud",
+    }
     kind = serializers.ChoiceField(KINDS)
     username = Text(pattern=USERNAME)
     channel = Text(required=False, allow_null=True, pattern=KEY, help_text="None: everywhere, by staff.")
@@ -47,11 +54,13 @@ class SanctionInput(serializers.Serializer[Any]):
     reason = Text(required=False, may_be_blank=True, max_length=REASON_CHARS)
 
 
-class ReportInput(serializers.Serializer[Any]):
+class ReportInput(Input):
+    example: ClassVar = {"reason": "insulting"}
     reason = Text(max_length=REASON_CHARS, pattern=NOT_BLANK)
 
 
-class ResolveInput(serializers.Serializer[Any]):
+class ResolveInput(Input):
+    example: ClassVar = {"resolution": "deleted", "reason": "against the rules"}
     resolution = serializers.ChoiceField(list(Resolution))
     kind = serializers.ChoiceField(KINDS, required=False, help_text="With sanctioned: which one (a ban).")
     until = serializers.DateTimeField(required=False, allow_null=True)
@@ -59,21 +68,25 @@ class ResolveInput(serializers.Serializer[Any]):
     reason = Text(required=False, may_be_blank=True, max_length=REASON_CHARS)
 
 
-class InviteInput(serializers.Serializer[Any]):
+class InviteInput(Input):
+    example: ClassVar = {"uses": 5, "expires_at": "2100-01-31T12:00:00Z"}
     uses = WholeInBody(required=False, allow_null=True, min_value=1, max_value=MAX_USES, help_text="None: any number.")
     expires_at = serializers.DateTimeField(required=False, allow_null=True, help_text="None: never.")
 
 
-class RoleInput(serializers.Serializer[Any]):
+class RoleInput(Input):
+    example: ClassVar = {"role": "moderator"}
     role = serializers.ChoiceField([role.value for role in Role])
 
 
-class PurgeInput(serializers.Serializer[Any]):
+class PurgeInput(Input):
+    example: ClassVar = {"username": "bob", "hours": 24, "channel": "tea", "reason": "spam"}
     username = Text(pattern=USERNAME)
     hours = WholeInBody(min_value=1, max_value=MAX_PURGE_HOURS)
     channel = Text(required=False, allow_null=True, pattern=KEY, help_text="None: everywhere, by staff.")
     reason = Text(required=False, may_be_blank=True, max_length=REASON_CHARS)
 
 
-class DirectInput(serializers.Serializer[Any]):
+class DirectInput(Input):
+    example: ClassVar = {"username": "bob"}
     username = Text(pattern=USERNAME)

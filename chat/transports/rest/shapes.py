@@ -5,14 +5,14 @@ The shapes of answers are chat.domain.events'.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 
 from chat.domain import rules
 from chat.domain.policies import MAX_SLOW_MODE_S
-from reaktor.web.api import NOT_BLANK, Text, Whole, WholeInBody
+from reaktor.web.api import NOT_BLANK, Input, Text, Whole, WholeInBody
 
 UUID = r"^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}\Z"
 PAGE_MESSAGES = 50
@@ -42,13 +42,15 @@ class MembersQuery(serializers.Serializer[Any]):
     cursor = Text(required=False, pattern=r"^[01]_.{1,150}\Z", help_text="`next` of the page before.")
 
 
-class ChannelInput(serializers.Serializer[Any]):
+class ChannelInput(Input):
+    example: ClassVar = {"name": "Tea", "topic": "Green, black, and how long"}
     name = Text(max_length=rules.NAME_CHARS, pattern=NOT_BLANK, help_text="Blanks around it are cut off.")
     kind = serializers.ChoiceField(["public", "unlisted", "private"], required=False)
     topic = Text(required=False, may_be_blank=True, max_length=rules.TOPIC_CHARS)
 
 
-class ChannelChange(serializers.Serializer[Any]):
+class ChannelChange(Input):
+    example: ClassVar = {"topic": "Coffee is fine, too", "slow_mode_s": 5}
     name = Text(required=False, max_length=rules.NAME_CHARS, pattern=NOT_BLANK)
     topic = Text(required=False, may_be_blank=True, max_length=rules.TOPIC_CHARS)
     slow_mode_s = WholeInBody(required=False, max_value=MAX_SLOW_MODE_S, help_text="By a moderator; 0: off.")
@@ -66,17 +68,20 @@ class ChangesQuery(serializers.Serializer[Any]):
     after = Whole(help_text="The greatest seq seen.")
 
 
-class MessageInput(serializers.Serializer[Any]):
+class MessageInput(Input):
+    example: ClassVar = {"text": "Hello!", "nonce": "first"}
     text = Text(pattern=NOT_BLANK, help_text="Kept as sent; not blank; at most 4,000 characters unless configured.")
     nonce = Text(max_length=rules.NONCE_CHARS, help_text="The sender's own name for this sending: makes retries safe.")
     reply_to = Text(required=False, allow_null=True, pattern=UUID, help_text="The id of a message of this channel.")
 
 
-class MessageChange(serializers.Serializer[Any]):
+class MessageChange(Input):
+    example: ClassVar = {"text": "Hello, all!"}
     text = Text(pattern=NOT_BLANK)
 
 
-class ReadInput(serializers.Serializer[Any]):
+class ReadInput(Input):
+    example: ClassVar = {"number": 1}
     number = WholeInBody(help_text="Everything up to this message is read; markers only move forward.")
 
 

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
-import jsonschema
 import orjson
 import pytest
 from drf_spectacular.drainage import GENERATOR_STATS
@@ -15,38 +12,8 @@ from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.validation import validate_schema
 
 from chat.transports.rest import docs
+from tests.support.openapi import DOCUMENT, check, operations
 from tests.support.rest import Rest, live, logged_in, post, register
-
-DOCUMENT: dict[str, Any] = orjson.loads(docs.document()[0])
-METHODS = {"get", "post", "put", "patch", "delete"}
-
-
-def operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
-    for path, found in DOCUMENT["paths"].items():
-        for method in METHODS & set(found):
-            yield path, method, found[method]
-
-
-def check(status: int, body: Any, path: str, method: str = "get") -> None:
-    """The answer is one that the document names, in the shape that it names, and has no field beside those."""
-    described = DOCUMENT["paths"][path][method]["responses"][str(status)]
-    if body is None:
-        assert "content" not in described
-        return
-    schema = described["content"]["application/json"]["schema"]
-    jsonschema.Draft4Validator({**strict(schema), "components": strict(DOCUMENT["components"])}).validate(body)
-
-
-def strict(schema: Any) -> Any:
-    """OpenAPI 3.0's `nullable` in JSON Schema's own words; and objects closed, which the document leaves open."""
-    if isinstance(schema, list):
-        return [strict(each) for each in schema]
-    if not isinstance(schema, dict):
-        return schema
-    found = {name: strict(value) for name, value in schema.items() if name != "nullable"}
-    if "required" in schema and "properties" in schema:
-        found["additionalProperties"] = False
-    return {"anyOf": [found, {"type": "null"}]} if schema.get("nullable") else found
 
 
 def test_the_document_is_valid_and_made_without_a_warning() -> None:
@@ -72,6 +39,10 @@ def test_every_operation_names_its_errors_and_who_may_ask() -> None:
         assert 4 <= len(operation["summary"]) <= 80, operation["summary"]
         assert operation["tags"]
         is_open = path.startswith(("/api/v1/accounts", "/api/v1/tokens")) and not path.endswith("revoke-all")
+        # A reader had to find out by trying what a request looks like.
+        body = operation.get("requestBody", {}).get("content", {}).get("application/json")
+        assert body is None or body["examples"]["Example"]["value"], operation["operationId"]
+        assert all("example" in each for each in operation.get("parameters", []) if each.get("required"))
         assert operation.get("security", [{}]) == ([{}] if is_open else [{"bearer": []}])
     assert DOCUMENT["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
 
