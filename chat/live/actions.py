@@ -13,6 +13,7 @@ from typing import Any
 
 from django.db import OperationalError
 
+from accounts.authentication import Claims, user_for_claims, verify_token
 from accounts.models import User
 from chat import selectors, services
 from chat.delivery.live_session import LiveSession
@@ -34,12 +35,13 @@ from chat.domain.events import (
 )
 from chat.domain.ids import ChannelKey, UserRef
 from chat.domain.sessions import Ending, Status
+from chat.live.revalidation import credentials_of
 from chat.live.runtime import Runtime
 from chat.membership.protocol import Outcome
 from chat.posting.batches import Post, Result
 from chat.selectors import ChannelAccess
 from reaktor.db.database import is_disk_full
-from reaktor.errors import BannedError, ForbiddenError, NotFoundError, TooLargeError
+from reaktor.errors import BannedError, ForbiddenError, NotAuthenticatedError, NotFoundError, TooLargeError
 from reaktor.shapes import ListData
 
 logger = logging.getLogger(__name__)
@@ -103,6 +105,25 @@ async def connect(
         except BaseException:
             runtime.disconnect(session, Ending.GOODBYE)
             raise
+
+
+async def refresh_token(runtime: Runtime, session: LiveSession, token: object) -> Claims:
+    """The claims of a newer token of the session's user, which its transport goes on with.
+
+    Raises NotAuthenticatedError (no good token, or another user's), BannedError, UnavailableError.
+    """
+    claims = verify_token(token)
+    if claims.user_id != session.user.id:
+        raise NotAuthenticatedError("That is another user's token.")
+    before = session.credentials
+    # Before the store is asked: an end of that log-in that is told meanwhile must find this session.
+    session.credentials = credentials_of(claims)
+    try:
+        await runtime.database.read(user_for_claims, claims)
+    except BaseException:
+        session.credentials = before
+        raise
+    return claims
 
 
 async def _entered_again(runtime: Runtime, session: LiveSession, key: ChannelKey) -> bool:

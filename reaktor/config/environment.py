@@ -448,10 +448,14 @@ class Environment(Reader):
                 "PONG_TIMEOUT", default.pong_timeout_s, "How long it may take to answer the ping."
             ),
             expiry_warning_s=self.seconds(
-                "TOKEN_EXPIRY_WARNING", default.expiry_warning_s, "How long before its token ends a session is warned."
+                "TOKEN_EXPIRY_WARNING",
+                default.expiry_warning_s,
+                "How long before its token ends a session is warned, over Socket.IO too.",
             ),
             expiry_grace_s=self.seconds(
-                "TOKEN_EXPIRY_GRACE", default.expiry_grace_s, "How long a session lives on after its token ended."
+                "TOKEN_EXPIRY_GRACE",
+                default.expiry_grace_s,
+                "How long a native session lives on after its token ended.",
             ),
         )
 

@@ -7,7 +7,10 @@
 // {"do":"close","client":"a"}  {"do":"reopen",…}  {"do":"cut","client":"a"}     disconnect; connect again; lose the transport
 // {"do":"shut","client":"a"}                                                    close the transport alone: the client reconnects
 // {"do":"timeout","client":"a"}                                                 what the library does when no ping came in time
+// {"do":"query","client":"a","query":…}                                         what the next connections bring in the query
 // {"do":"state","client":"a"}                                                   reports id, transport, connected, recovered
+//
+// The option "tokens" becomes an `auth` function that gives one after the other, and the last one for ever.
 //
 // Binary data is {"$base64":"…"} in both directions. Every line out has "client" and "type": connect, disconnect, event, ack,
 // error, upgrade, reconnecting, state.
@@ -102,7 +105,12 @@ const commands = {
   open({ client, library, url, options }) {
     const io = require(library);
     const connect = typeof io === "function" ? io : io.io;
-    watch(client, connect(url, { forceNew: true, ...fromJson(options || {}) }));
+    const { tokens, ...given } = fromJson(options || {});
+    if (tokens) given.auth = (tell) => tell({ token: tokens.length > 1 ? tokens.shift() : tokens[0] });
+    watch(client, connect(url, { forceNew: true, ...given }));
+  },
+  query({ client, query }) {
+    clients.get(client).socket.io.opts.query = query;
   },
   join({ client, from, namespace, options }) {
     watch(client, clients.get(from).socket.io.socket(namespace, fromJson(options || {})));

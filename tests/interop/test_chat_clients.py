@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -19,6 +21,7 @@ from tests.support.js_client import LIBRARIES, JsClient, JsDriver
 from tests.support.native import NativeClient
 from tests.support.seed import PASSWORD, TEXT, Seed
 from tests.support.server import LiveServer
+from tests.support.tokens import claim, reissued
 
 pytestmark = pytest.mark.interop
 
@@ -285,6 +288,118 @@ async def test_a_client_that_closes_its_transport_alone_recovers(
             assert (await client.expect_event("message:post"))[0]["message"] == missed
         (answer,) = await client.call("message:post", {"channel": key, "message": "still a member"})
         assert (await native.message("still a member"))["seq"] == answer["seq"]
+
+
+TOKEN_S = 15.0
+"""How long a token lives that ends in a test: longer than many clients at once take to connect and join."""
+ENDED_S = TOKEN_S + 30.0
+
+
+async def test_clients_whose_token_ends_come_back_with_the_next_one_of_their_auth_function(
+    server: LiveServer, driver: JsDriver
+) -> None:
+    """`41` put them out for good after 15 minutes."""
+
+    async def one(library: str, mode: list[str]) -> None:
+        name, token = server.account()
+        key = f"expires-{library}-{'-'.join(mode)}"
+        short = reissued(server, token, expires_in_s=TOKEN_S)
+        options = {"transports": mode, "reconnectionDelay": 50, "tokens": [short, token]}
+        client = driver.open(library, server.url, **options)
+        await client.expect_event("logged_in")
+        await Seed(server, name, token).join(key)
+        async with await NativeClient.connect(server.url, server.account()[1]) as native:
+            await native.join(key)
+            await native.post(key, "before")
+            await client.expect_event("message:post")
+            assert (await client.expect_event("error", ENDED_S))[0]["code"] == "not_authenticated"
+            assert (await client.expect("disconnect"))["reason"] == "transport close"
+            await native.post(key, "missed")
+            back = await client.expect("connect")
+            assert (await client.expect_event("message:post"))[0]["message"] == "missed"
+            assert (back["recovered"] is True) == (library == "sio48")
+
+    await asyncio.gather(*(one(library, mode) for library in ("sio31", "sio48") for mode in TRANSPORTS.values()))
+
+
+async def test_clients_without_an_auth_function_come_back_with_the_token_that_their_page_puts_into_the_query(
+    server: LiveServer, driver: JsDriver
+) -> None:
+    """Until then their tries are refused, with 401."""
+
+    async def one(library: str) -> None:
+        name, token = server.account()
+        key = f"expires-{library}"
+        short = reissued(server, token, expires_in_s=TOKEN_S)
+        client = Seed(server, name, short).open(driver, library, ["polling", "websocket"])
+        await client.expect_event("logged_in")
+        await Seed(server, name, token).join(key)
+        async with await NativeClient.connect(server.url, server.account()[1]) as native:
+            await native.join(key)
+            assert (await client.expect_event("error", ENDED_S))[0]["code"] == "not_authenticated"
+            assert (await client.expect("disconnect"))["reason"] == "transport close"
+            await client.expect("reconnecting", attempt=2)
+            client.do("query", query=f"token={token}")
+            await native.post(key, "missed")
+            await client.expect("connect")
+            assert (await client.expect_event("message:post"))[0]["message"] == "missed"
+
+    await asyncio.gather(one("sio17"), one("sio25"))
+
+
+async def test_clients_that_are_warned_and_bring_a_newer_token_go_on_without_a_break(
+    server: LiveServer, driver: JsDriver
+) -> None:
+    async def one(library: str) -> None:
+        name, token = server.account()
+        key = f"refresh-{library}"
+        short = reissued(server, token, expires_in_s=TOKEN_S)
+        client = Seed(server, name, short).open(driver, library, ["polling", "websocket"])
+        await client.expect_event("logged_in")
+        await Seed(server, name, token).join(key)
+        (warning,) = await client.expect_event("auth : expiring")
+        assert warning == {"expiresIn": claim(short, "exp") * 1000}
+        answer = await client.call("auth : refresh", {"token": token})
+        assert answer == [{"expiresIn": claim(token, "exp") * 1000}]
+        # The server looks once a second.
+        while time.time() < claim(short, "exp") + 3:
+            (stored,) = await client.call("message:post", {"channel": key, "message": "still here"})
+            assert "id" in stored, stored
+            await asyncio.sleep(1.0)
+        assert client.count("disconnect") == 0
+
+    await asyncio.gather(*map(one, LIBRARIES))
+
+
+RETRIED = {"ackTimeout": 1_000, "retries": 2}
+"""socket.io-client from 4.6 on sends an event again that was not acknowledged within a second, twice."""
+
+
+@pytest.mark.parametrize("nonce", [True, False], ids=["nonce", "none"])
+async def test_what_a_client_repeats_by_itself_is_stored_once_if_it_brings_a_nonce(
+    make_server: MakeServer, driver: JsDriver, nonce: bool
+) -> None:
+    """Its `retries` doubled messages, and without a nonce they must: nothing on the wire tells a retry from a post."""
+    live = make_server(LIMITS="off", LOG_LEVEL="WARNING")
+    user = Seed(live, *live.account())
+    client = user.open(driver, "sio48", ["websocket"], **RETRIED)
+    await client.expect_event("logged_in")
+    await user.join("retries")
+    post = {"channel": "retries", "message": "once", **({"nonce": "n1"} if nonce else {})}
+    assert live.process is not None
+    live.process.send_signal(signal.SIGSTOP)
+    try:
+        # The ack comes when the last try has timed out.
+        failed = await client.call("message:post", post)
+        assert failed == [{}], "an Error, which has no JSON"
+    finally:
+        live.process.send_signal(signal.SIGCONT)
+    # In the connection's order: behind all three.
+    error, again = await client.call("message:post", post)
+    assert error is None
+    shown = [json.loads(each)["message"] for each in (await user.join("retries"))["messages"]]
+    assert set(shown) == {"once"}
+    assert len(shown) == again["seq"] == 1 if nonce else len(shown) >= again["seq"] >= 4
 
 
 async def test_a_client_whose_state_is_gone_is_not_told_that_it_recovered(

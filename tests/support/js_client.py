@@ -104,6 +104,10 @@ class JsClient:
         args: list[Any] = (await self.expect("event", timeout_s, name=name))["args"]
         return args
 
+    def count(self, kind: str) -> int:
+        """How many lines of this type have come so far."""
+        return sum(1 for line in self.history if line["type"] == kind)
+
     async def state(self) -> Line:
         """id, connected, recovered, transport, as of now."""
         self.do("state")

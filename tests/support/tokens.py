@@ -10,6 +10,11 @@ import jwt
 from tests.support.server import LiveServer
 
 
+def claim(token: str, name: str) -> Any:
+    """What the token says under this name."""
+    return jwt.decode(token, options={"verify_signature": False})[name]
+
+
 def reissued(server: LiveServer, token: str, *, expires_in_s: float | None = None, **claims: Any) -> str:
     """The same token with these claims instead."""
     secret = (server.data_dir / "jwt_secret").read_text(encoding="ascii")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from functools import partial
 
-from accounts.authentication import user_for_claims, verify_token
 from chat import services
 from chat.domain import rules
 from chat.domain.sessions import Status
@@ -15,7 +14,7 @@ from chat.live import actions
 from chat.transports.native.native_session import NativeSession
 from chat.transports.native.protocol import Request
 from chat.transports.native.registry import Context, handles
-from reaktor.errors import ConflictError, NotAuthenticatedError
+from reaktor.errors import ConflictError
 
 
 @handles("hello")
@@ -25,11 +24,7 @@ async def on_hello(context: Context, session: NativeSession, request: Request) -
 
 @handles("auth.refresh")
 async def on_auth_refresh(context: Context, session: NativeSession, request: Request) -> None:
-    claims = verify_token(request.data["token"])
-    if claims.user_id != session.user.id:
-        raise NotAuthenticatedError("That is another user's token.")
-    await context.runtime.database.read(user_for_claims, claims)
-    session.renew(claims)
+    session.renew(await actions.refresh_token(context.runtime, session, request.data["token"]))
     context.answer(request, {"expires_at": session.expires_at})
 
 

@@ -1,7 +1,7 @@
 """Socket.IO clients of the replaced server, and today's: events in, actions called, events out.
 
 An Application of reaktor.socketio. admit() and connect() verify the token, connect() makes the session live (and
-takes over what a lost one left), connected() says `logged_in`, event() maps the three things that clients say.
+takes over what a lost one left), connected() says `logged_in`, event() maps the four things that clients say.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from functools import partial
 from typing import Any
 
 from accounts.authentication import Claims, user_for_claims, verify_token
+from chat.domain import rules
 from chat.domain.ids import SessionId, UserRef
 from chat.domain.sessions import Ending, Grace, Naming, SessionInfo, Transport
 from chat.live import actions
 from chat.live.operations import check_rate, too_many_refusals
-from chat.live.revalidation import credentials_of
 from chat.live.runtime import Runtime, current
 from chat.posting.batches import Stored
 from chat.selectors import user_ref
@@ -169,8 +169,8 @@ class ChatApplication:
             socket,
             runtime.hub,
             runtime.feeds,
-            credentials=credentials_of(claims),
-            expires_at=claims.expires_at,
+            claims=claims,
+            expiry_warning_s=runtime.config.native.expiry_warning_s,
             recoverable=recoverable,
         )
 
@@ -198,6 +198,7 @@ class ChatApplication:
         if session is None or not session.is_open:
             return
         payload = args[0] if args else None
+        answer: dict[str, int] = {}
         try:
             runtime = _runtime()
             if (operation := events.OPERATIONS.get(name)) is not None:
@@ -210,14 +211,18 @@ class ChatApplication:
             elif name == events.USER_STATUS_CHANGED:
                 _, data = events.parse_channel(payload)
                 await actions.set_status(runtime, session, events.parse_status(data.get("status")))
+            elif name == events.AUTH_REFRESH:
+                session.renew(await actions.refresh_token(runtime, session, events.parse_token(payload)))
+                answer = events.expiry_payload(session.expires_at)
         except ReaktorError as error:
             self._refuse(session, ack, error)
         else:
-            if ack is not None and name in {events.USER_LEFT, events.USER_STATUS_CHANGED}:
-                session.say(ack.ready({}))
+            if ack is not None and name in events.OPERATIONS and name != events.MESSAGE_POST:
+                session.say(ack.ready(answer))
 
     async def _post(self, runtime: Runtime, session: SocketIOSession, payload: object, ack: Ack | None) -> None:
         key, data = events.parse_channel(payload)
+        nonce = data.get("nonce")
         if key in session.waiting:
             await runtime.local_members.entered(session, key, ENTER_S)
         actions.post_message(
@@ -225,7 +230,7 @@ class ChatApplication:
             session,
             key=key,
             text=data.get("message"),
-            nonce=None,
+            nonce=None if nonce is None else rules.check_nonce(nonce),
             reply_to=None,
             respond=partial(self._on_stored, session, ack),
         )

@@ -28,7 +28,14 @@ USER_LEFT = "user : left"
 USER_QUIT = "user : quit"
 USER_STATUS_CHANGED = "user : status_changed"
 CHANNEL_CREATED = "channel : created"
-OPERATIONS = {MESSAGE_POST: "message.send", USER_LEFT: "channel.leave", USER_STATUS_CHANGED: "status"}
+AUTH_EXPIRING = "auth : expiring"
+AUTH_REFRESH = "auth : refresh"
+OPERATIONS = {
+    MESSAGE_POST: "message.send",
+    USER_LEFT: "channel.leave",
+    USER_STATUS_CHANGED: "status",
+    AUTH_REFRESH: "auth.refresh",
+}
 """What clients may say, and the operation of chat.live.operations that it is."""
 ERROR = "error"
 OFFSET = "offset"
@@ -91,6 +98,11 @@ def error_payload(error: ReaktorError) -> ErrorDetail:
     return data
 
 
+def expiry_payload(expires_at: float) -> dict[str, int]:
+    """When a token ends, given in Unix seconds: in the milliseconds that log-in and registration answer with."""
+    return {"expiresIn": int(expires_at * 1000)}
+
+
 class SocketIOFormat:
     """The wire format of Socket.IO sessions. `now` gives the date of what has none of its own."""
 
@@ -140,6 +152,14 @@ def parse_channel(payload: object) -> tuple[ChannelKey, Mapping[str, Any]]:
     if not isinstance(payload, dict):
         raise InvalidError("The payload must be an object.")
     return parse_channel_key(payload.get("channel")), payload
+
+
+def parse_token(payload: object) -> str:
+    """The token in the payload of AUTH_REFRESH. Raises InvalidError."""
+    token = payload.get("token") if isinstance(payload, dict) else None
+    if not isinstance(token, str):
+        raise InvalidError("The payload must be an object with a token.", fields={"token": "missing"})
+    return token
 
 
 def parse_status(value: object) -> Status:

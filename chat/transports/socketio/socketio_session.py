@@ -1,7 +1,8 @@
 """A Socket.IO session's place in the hub: frames to its socket, and its end in this protocol's words.
 
 After `41` these clients stay away, so only a ban, a log-out and too many sessions are told so; for everything else
-the transport is closed and they come back. Source: docs/protocol.md, "Socket.IO".
+the transport is closed and they come back. When the token ends, too: from 3.x on they bring a new one by themselves.
+Source: docs/protocol.md, "Socket.IO".
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ from datetime import UTC, datetime
 
 import orjson
 
+from accounts.authentication import Claims
 from chat.delivery.hub import Hub
 from chat.delivery.live_session import LiveSession
 from chat.domain.ids import UserRef
-from chat.domain.sessions import Credentials, SessionInfo
+from chat.domain.sessions import SessionInfo
 from chat.live.feeds import Feeds
+from chat.live.revalidation import credentials_of
 from chat.transports.socketio import events
 from chat.transports.socketio.events import Frame, FrameBatch, SocketIOFormat
 from reaktor.engineio.packets import ReadyBatch, ReadyPacket
@@ -41,7 +44,7 @@ def _told(code: ErrorCode, bye: Bye) -> ErrorDetail:
 class SocketIOSession(LiveSession):
     """One client of /socket.io/ that has joined."""
 
-    __slots__ = ("_expires_at", "_feeds", "_hub", "recoverable", "socket")
+    __slots__ = ("_expiry_warning_s", "_feeds", "_hub", "_warned", "expires_at", "recoverable", "socket")
 
     def __init__(
         self,
@@ -51,16 +54,18 @@ class SocketIOSession(LiveSession):
         hub: Hub,
         feeds: Feeds,
         *,
-        credentials: Credentials,
-        expires_at: float,
+        claims: Claims,
+        expiry_warning_s: float,
         recoverable: bool,
     ) -> None:
-        super().__init__(info, user, FORMAT, credentials)
+        super().__init__(info, user, FORMAT, credentials_of(claims))
         self.socket = socket
         self.recoverable = recoverable
         self._hub = hub
         self._feeds = feeds
-        self._expires_at = expires_at
+        self._expiry_warning_s = expiry_warning_s
+        self._warned = False
+        self.expires_at: float = claims.expires_at
 
     @property
     def unsent_bytes(self) -> int:
@@ -113,7 +118,20 @@ class SocketIOSession(LiveSession):
         else:
             self.socket.disconnect()
 
+    def renew(self, claims: Claims) -> None:
+        """A newer token."""
+        self.expires_at = claims.expires_at
+        self.credentials = credentials_of(claims)
+        self._warned = False
+
     def tick(self, now: float) -> None:
-        """Engine.IO has its own heartbeat; what is left is the token's end."""
-        if datetime.now(UTC).timestamp() > self._expires_at:
-            self.close(Bye(CloseCode.LOGGED_OUT, "the token has expired"))
+        """Engine.IO has its own heartbeat; what is left is the token's clock: a warning before its end, then the end.
+
+        Without native's grace: who comes back with a new token loses nothing.
+        """
+        left_s = self.expires_at - datetime.now(UTC).timestamp()
+        if left_s <= 0:
+            self.close(Bye(CloseCode.TOKEN_EXPIRED, "the token has expired"))
+        elif left_s < self._expiry_warning_s and not self._warned and not self.is_starting:
+            self._warned = True
+            self.say(ready_event(events.AUTH_EXPIRING, events.expiry_payload(self.expires_at)))

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +20,15 @@ from django.db import OperationalError
 from accounts import tokens
 from accounts.authentication import Claims, user_for_claims
 from accounts.models import User
+from accounts.tokens import login_end
 from chat.delivery.feed import Delivery
 from chat.delivery.pages import STRETCH
 from chat.domain.ids import ChannelKey
 from chat.live.runtime import Runtime
 from chat.models import ChannelMembership
 from chat.transports.socketio.application import ChatApplication
-from reaktor.config.model import Config, EngineIO, Limits
+from chat.transports.socketio.socketio_session import SocketIOSession
+from reaktor.config.model import Config, EngineIO, Limits, Rate
 from reaktor.errors import Bye, CloseCode
 from reaktor.process import node
 from reaktor.socketio.packet import ready_event
@@ -321,9 +326,114 @@ async def test_who_may_come_back_loses_the_transport_behind_what_was_said_before
     session.write(session.format.join([]))
 
 
-async def test_a_session_ends_with_its_token(place: Place) -> None:
+async def test_a_session_ends_with_its_token_and_its_client_may_come_back(place: Place) -> None:
+    """It was told `41`, and stayed away for good."""
     socket = await place.joined()
     (session,) = place.runtime.hub.sessions()
-    session._expires_at = 0.0  # type: ignore[attr-defined]
+    session.expires_at = 0.0  # type: ignore[attr-defined]
     session.tick(0.0)
     assert (await heard(socket, "error"))["code"] == "not_authenticated"
+    end = await socket.next()
+    assert (end["type"], end["code"]) == ("websocket.close", 4005)
+    await until(lambda: not len(place.runtime.hub))
+    await place.joined(joins=False)
+    await until(lambda: TEA in place.runtime.hub.sessions()[0].channels)
+
+
+# A newer token on the connection
+
+
+def token_of(name: str, *, lifetime_s: float = 900.0) -> str:
+    user, _ = User.objects.get_or_create(username=name, defaults={"password": "!"})
+    token = tokens.new(tokens.ACCESS, user)
+    token.set_exp(lifetime=timedelta(seconds=lifetime_s))
+    return str(token)
+
+
+async def test_who_is_warned_once_and_brings_a_newer_token_is_warned_again_before_that_one_ends(place: Place) -> None:
+    socket = await place.joined()
+    (session,) = place.runtime.hub.sessions()
+    assert isinstance(session, SocketIOSession)
+    session.expires_at = time.time() + 30
+    session.tick(0.0)
+    session.tick(1.0)
+    assert await heard(socket, "auth : expiring") == {"expiresIn": int(session.expires_at * 1000)}
+    newer = await place.runtime.database.read(partial(token_of, "ann", lifetime_s=40))
+    socket.say(f'421["auth : refresh",{{"token":"{newer}"}}]')
+    # The next that is heard is the answer: there was one warning.
+    assert await socket.text() == f'431[{{"expiresIn":{int(session.expires_at) * 1000}}}]'
+    assert session.expires_at > time.time() + 30
+    session.tick(2.0)
+    assert await heard(socket, "auth : expiring") == {"expiresIn": int(session.expires_at * 1000)}
+
+
+async def test_a_token_that_is_no_good_is_refused_with_its_code_and_the_session_goes_on_with_the_old_one(
+    place: Place,
+) -> None:
+    def logged_out() -> str:
+        token = token_of("ann")
+        login_end(User.objects.get(username="ann"), tokens.payload(token, frozenset({"access"}))["login"])
+        return token
+
+    socket = await place.joined()
+    (session,) = place.runtime.hub.sessions()
+    before = (session.credentials, session.expires_at)  # type: ignore[attr-defined]
+    write = place.runtime.database.write
+    refused = {
+        "null": "invalid",
+        '"text"': "invalid",
+        '{"token":5}': "invalid",
+        '{"token":"junk"}': "not_authenticated",
+        await write(lambda: json.dumps({"token": token_of("eve")})): "not_authenticated",
+        await write(lambda: json.dumps({"token": token_of("ann", lifetime_s=-5)})): "not_authenticated",
+        json.dumps({"token": await write(logged_out)}): "not_authenticated",
+    }
+    for number, (payload, code) in enumerate(refused.items()):
+        socket.say(f'42{number}["auth : refresh",{payload}]')
+        assert (await acknowledged(socket, number))["error"]["code"] == code, payload
+    socket.say('42["auth : refresh",{}]')
+    assert (await heard(socket, "error"))["code"] == "invalid"
+    assert (session.credentials, session.expires_at) == before  # type: ignore[attr-defined]
+    assert session.is_open
+
+
+async def test_newer_tokens_count_as_what_they_are_natively(place: Place) -> None:
+    socket = await place.joined()
+    place.runtime.config = replace(place.runtime.config, limits=Limits(operations=Rate(1, 60)))
+    for number in (1, 2):
+        socket.say(f'42{number}["auth : refresh",{{"token":"{place.token}"}}]')
+    assert "expiresIn" in await acknowledged(socket, 1)
+    assert (await acknowledged(socket, 2))["error"]["code"] == "rate_limited"
+
+
+# A nonce
+
+
+async def test_a_message_that_is_sent_again_with_its_nonce_is_stored_once_and_answered_alike(place: Place) -> None:
+    """A client that repeats what was not acknowledged in time doubled it."""
+    post = '["message:post",{"channel":"tea","message":"hi","nonce":"n1"}]'
+    socket, other = await place.joined(), await place.joined(joins=False)
+    await place.runtime.remote_join.join_user(place.runtime.hub.sessions()[0].info.user_id, TEA, 0)
+    for number in (1, 2):
+        socket.say(f"42{number}{post}")
+    first, again = await acknowledged(socket, 1), await acknowledged(socket, 2)
+    assert first == again
+    assert first["seq"] == 1
+    socket.lose()
+    await until(lambda: len(place.runtime.hub) == 1)
+    back = await place.joined(joins=False)
+    back.say(f"421{post}")
+    assert await acknowledged(back, 1) == first
+    other.say('421["message:post",{"channel":"tea","message":"hi","nonce":"n2"}]')
+    assert (await acknowledged(other, 1))["seq"] == 2, "another nonce is another message"
+
+
+@pytest.mark.parametrize("nonce", ['""', "5", "[]", '"' + "x" * 65 + '"'])
+async def test_a_nonce_that_is_none_is_refused(place: Place, nonce: str) -> None:
+    socket = await place.joined()
+    socket.say(f'421["message:post",{{"channel":"tea","message":"hi","nonce":{nonce}}}]')
+    assert (await acknowledged(socket, 1))["error"] == {
+        "code": "invalid", "message": "The nonce must be a string of 1 to 64 characters.",
+    }  # fmt: skip
+    socket.say('422["message:post",{"channel":"tea","message":"hi","nonce":null}]')
+    assert (await acknowledged(socket, 2))["seq"] == 1
