@@ -36,7 +36,7 @@ class Page:
         self.after = after
         self.until = until
         self.ids = frozenset(each["id"] for each in messages)
-        self.size = sum(map(_weight, messages))
+        self.size = sum(map(weight, messages))
         self._messages = messages
         self._seqs = [each["changed_seq"] for each in messages]
         # Never changed: then it is new to everybody who has not come so far.
@@ -77,12 +77,12 @@ def cut(after: int, until: int, messages: Sequence[MessageData]) -> list[Page]:
     taken: list[MessageData] = []
     size = 0
     for message in messages:
-        weight = _weight(message)
-        if taken and size + weight > PAGE_BYTES:
+        more = weight(message)
+        if taken and size + more > PAGE_BYTES:
             pages.append(Page(after, taken[-1]["changed_seq"], taken))
             after, taken, size = taken[-1]["changed_seq"], [], 0
         taken.append(message)
-        size += weight
+        size += more
     return [*pages, Page(after, until, taken)]
 
 
@@ -91,7 +91,8 @@ def page_at(pages: Sequence[Page], cursor: int) -> Page:
     return next(page for page in pages if page.until > cursor)
 
 
-def _weight(message: MessageData) -> int:
+def weight(message: MessageData) -> int:
+    """About how many bytes a message has on its way."""
     text = message["text"] or ""
     return _ENVELOPE_BYTES + (len(text) if text.isascii() else len(text) * 3)
 

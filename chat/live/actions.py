@@ -16,6 +16,7 @@ from django.db import OperationalError
 from accounts.authentication import Claims, user_for_claims, verify_token
 from accounts.models import User
 from chat import selectors, services
+from chat.delivery.answers import Changes, HistoryPage
 from chat.delivery.live_session import LiveSession
 from chat.delivery.wire import Audience
 from chat.domain import rules
@@ -92,13 +93,11 @@ async def connect(
         try:
             keys = [key for key in keys if await _entered_again(runtime, session, key)]
             answers = {key: await runtime.feeds.answer_since(key, cursors[key]) for key in keys}
+            # Bounded and written in this very turn: their JSON is made once.
             greeting: Greeting = {
                 "epoch": epoch,
                 "channels": [_channel_data(runtime, each) for each in found],
-                "resume": _bounded(
-                    {key: _renewed(runtime, key, cursors[key], answers[key]) for key in keys},
-                    runtime.config.delivery.sync_total_bytes,
-                ),
+                "resume": _bounded(runtime, {key: _renewed(runtime, key, answers[key]) for key in keys}),
             }
             respond(greeting)
             runtime.local_members.start(session)
@@ -139,30 +138,27 @@ def _nothing(outcome: Outcome) -> None:
     """The channel is entered when the greeting is given, not before."""
 
 
-def _renewed(runtime: Runtime, key: ChannelKey, cursor: int, answer: ChangesData) -> ChangesData:
+def _renewed(runtime: Runtime, key: ChannelKey, answer: Changes) -> Changes:
     """The answer as of this turn: what was delivered while others were still being read is added from memory."""
     feed = runtime.feeds.get(key)
-    if feed is None or feed.head == answer["seq"]:
+    if feed is None or feed.head == answer.seq:
         return answer
-    if "messages" not in answer:
-        return {"reset": True, "seq": feed.head}
-    later = feed.recent.since(answer["seq"])
-    if later is None:
-        return {"reset": True, "seq": feed.head}
-    merged = {each["id"]: each for each in [*answer["messages"], *later]}
-    return {"messages": sorted(merged.values(), key=lambda each: each["changed_seq"]), "seq": feed.head}
+    later = feed.recent.since(answer.seq)
+    if answer.ready is None or later is None:
+        return Changes(feed.head)
+    merged = {each["id"]: each for each in [*answer.ready.messages, *later]}
+    return Changes(feed.head, sorted(merged.values(), key=lambda each: each["changed_seq"]))
 
 
-def _bounded(answers: dict[str, ChangesData], max_bytes: int) -> dict[str, ChangesData]:
-    """The same, with resets from the channel on that would pass the bound of all together."""
-    left = max_bytes
+def _bounded(runtime: Runtime, answers: dict[ChannelKey, Changes]) -> dict[str, ChangesData]:
+    """As clients read them, with resets where one, or all together up to there, would pass their bound."""
+    config = runtime.config.delivery
+    left = config.sync_total_bytes
     bounded: dict[str, ChangesData] = {}
     for key, answer in answers.items():
-        size = selectors.changes_bytes(answer)
-        left -= size
-        bounded[key] = answer if left >= 0 else {"reset": True, "seq": answer["seq"]}
-        if left < 0:
-            left += size
+        fitting = answer.within(min(left, config.sync_channel_bytes))
+        left -= len(fitting.ready.json) if fitting.ready is not None else 0
+        bounded[key] = fitting.data
     return bounded
 
 
@@ -183,20 +179,21 @@ async def join_channel(
 
         def on_applied(outcome: Outcome) -> None:
             if outcome.is_accepted:
-                respond(_join_data(runtime, found, after, answer))
+                respond(_join_data(runtime, found, answer))
 
         await runtime.join(session, wanted, on_applied)
 
 
-def _join_data(runtime: Runtime, found: ChannelAccess, after: int | None, answer: ChangesData | None) -> JoinData:
+def _join_data(runtime: Runtime, found: ChannelAccess, answer: Changes | None) -> JoinData:
     key = found.channel.key
     feed = runtime.feeds.get(key)
     if feed is None:
         raise NotFoundError("There is no such channel.")
     members = runtime.members(key)
-    since = _renewed(runtime, key, after, answer) if answer is not None and after is not None else None
     config = runtime.config.delivery
-    messages = feed.recent.newest(config.join_messages) if since is None or "reset" in since else since["messages"]
+    since = None if answer is None else _renewed(runtime, key, answer).within(config.sync_channel_bytes)
+    missed = None if since is None else since.ready
+    messages = feed.recent.newest(config.join_messages) if missed is None else missed.data
     channel = _channel_data(runtime, found)
     channel["seq"], channel["number"] = feed.head, feed.recent.head_number
     if channel["role"] is not None:
@@ -208,7 +205,7 @@ def _join_data(runtime: Runtime, found: ChannelAccess, after: int | None, answer
         "members_next": members["next"],
         "messages": messages,
         "seq": feed.head,
-        "reset": since is not None and "reset" in since,
+        "reset": since is not None and missed is None,
     }
 
 
@@ -292,15 +289,19 @@ async def list_messages(runtime: Runtime, session: LiveSession, key: str, marks:
     """A page by number, oldest first; one of over 128 KiB stops earlier, with has_more."""
     wanted = rules.parse_channel_key(key)
 
-    def read() -> selectors.MessagePage:
-        found = selectors.channel_access(user=session.user, key=wanted)
-        return selectors.messages_page(found.channel.id, **marks)
+    if wanted in session.channels:
+        # What it may hear it may read: no question to the store for each of many who page through the same.
+        page = await runtime.feeds.history_page(wanted, marks, PAGE_BYTES)
+        await runtime.feeds.reached(wanted, page.newest_change)
+    else:
+        found = await runtime.database.read(_readable_page, session.user, wanted, marks)
+        page = HistoryPage(found.messages, has_more=found.has_more, max_bytes=PAGE_BYTES, keep_oldest="after" in marks)
+    return {"messages": page.ready.data, "has_more": page.has_more}
 
-    page = await runtime.database.read(read)
-    page = selectors.bounded_page(page, max_bytes=PAGE_BYTES, keep_oldest="after" in marks)
-    if page.messages and wanted in session.channels:
-        await runtime.feeds.reached(wanted, max(each["changed_seq"] for each in page.messages))
-    return {"messages": page.messages, "has_more": page.has_more}
+
+def _readable_page(user: UserRef, key: ChannelKey, marks: Mapping[str, int]) -> selectors.MessagePage:
+    found = selectors.channel_access(user=user, key=key)
+    return selectors.messages_page(found.channel.id, **marks)
 
 
 async def sync(
@@ -315,8 +316,7 @@ async def sync(
     keys = [each.channel.key for each in found if each.channel.key in cursors]
     async with runtime.feeds.pinned(*keys):
         answers = {key: await runtime.feeds.answer_since(key, cursors[key]) for key in keys}
-        renewed: dict[str, ChangesData] = {key: _renewed(runtime, key, cursors[key], answers[key]) for key in keys}
-        respond(_bounded(renewed, runtime.config.delivery.sync_total_bytes))
+        respond(_bounded(runtime, {key: _renewed(runtime, key, answers[key]) for key in keys}))
 
 
 async def mark_read(runtime: Runtime, session: LiveSession, key: str, number: int) -> ReadData:

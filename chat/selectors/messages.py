@@ -171,29 +171,10 @@ def messages_kept(ids: Sequence[str]) -> set[str]:
     return {str(pk) for pk in Message.objects.filter(pk__in=ids).values_list("pk", flat=True)}
 
 
-def changes_bytes(found: ChangesData) -> int:
-    """How large an answer's messages are as JSON."""
-    return len(orjson.dumps(found.get("messages", [])))
-
-
 def bounded_changes(found: ChangesData, *, max_bytes: int) -> ChangesData:
-    """The same answer, or a reset when its messages would be larger than that."""
-    return {"reset": True, "seq": found["seq"]} if changes_bytes(found) > max_bytes else found
-
-
-def bounded_page(page: MessagePage, *, max_bytes: int, keep_oldest: bool) -> MessagePage:
-    """The same page, or the part of it next to the mark that fits, with has_more."""
-    ordered = page.messages if keep_oldest else page.messages[::-1]
-    kept: list[MessageData] = []
-    size = 0
-    for message in ordered:
-        size += len(orjson.dumps(message))
-        if size > max_bytes and kept:
-            break
-        kept.append(message)
-    if len(kept) == len(ordered):
-        return page
-    return MessagePage(kept if keep_oldest else kept[::-1], has_more=True)
+    """The same answer, or a reset when its messages as JSON would be larger than that."""
+    is_larger = len(orjson.dumps(found.get("messages", []))) > max_bytes
+    return {"reset": True, "seq": found["seq"]} if is_larger else found
 
 
 @dataclass(frozen=True, slots=True)

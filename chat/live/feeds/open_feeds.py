@@ -11,17 +11,19 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any, TypeVar
 
 from chat import selectors
+from chat.delivery.answers import AtHead, Changes, HistoryPage
 from chat.delivery.feed import Delivery, Feed, rewritten
 from chat.delivery.hub import Hub
 from chat.delivery.pages import STRETCH, Page, Pages, cut, page_at
 from chat.delivery.recent import Recent
 from chat.delivery.renames import Renames
-from chat.domain.events import ChangesData, EventType
+from chat.domain.events import EventType
 from chat.domain.ids import ChannelKey
 from chat.membership.wire import channel_group
 from reaktor.config.model import Delivery as DeliveryConfig
@@ -30,6 +32,7 @@ from reaktor.errors import UnavailableError
 from reaktor.process.bus import Bus, BusError
 
 logger = logging.getLogger(__name__)
+T = TypeVar("T")
 
 BEAT_DELIVERIES = 100
 """So many events after the last time, `beat_due` is set: what a crash makes come twice is no more than that."""
@@ -41,8 +44,7 @@ REACH_S = 2.0
 class OpenFeed:
     """A feed and who needs it. `idle_since`: when the last pin went and no local member was left.
 
-    `floor_seq`: how far retention had come when the memory was last compared with the store. `newest`: pages of the
-    end of its stream, which memory holds.
+    `floor_seq`: how far retention had come when the memory was last compared with the store.
     """
 
     feed: Feed
@@ -50,7 +52,6 @@ class OpenFeed:
     pins: int = 0
     idle_since: float = 0.0
     reached: list[tuple[int, asyncio.Future[None]]] = field(default_factory=list)
-    newest: list[Page] | None = None
 
 
 class Feeds:
@@ -69,9 +70,10 @@ class Feeds:
         self._open: dict[ChannelKey, OpenFeed] = {}
         self._opening: dict[ChannelKey, asyncio.Task[OpenFeed]] = {}
         self._early: dict[ChannelKey, list[Delivery]] = {}
-        self._reading: dict[tuple[ChannelKey, int], asyncio.Task[list[Page]]] = {}
         self._renames = Renames()
+        self._asking: dict[tuple[ChannelKey, Hashable], asyncio.Task[Any]] = {}
         self.pages = Pages()
+        self.at_head = AtHead()
         self.holes = asyncio.Event()
         self.beat_due = asyncio.Event()
         self._moved: set[ChannelKey] = set()
@@ -173,11 +175,13 @@ class Feeds:
 
     def _newest_page(self, entry: OpenFeed, after: int) -> Page | None:
         """The same behind the last whole stretch, from memory; made again when the head has moved."""
-        head = entry.feed.head
-        if entry.newest is None or entry.newest[-1].until != head:
+        key, head, now = entry.feed.key, entry.feed.head, time.monotonic()
+        newest: list[Page] | None = self.at_head.get(key, "newest", head, now)
+        if newest is None:
             first = max(head - head % STRETCH, entry.feed.recent.floor)
-            entry.newest = cut(first, head, entry.feed.recent.since(first) or ())
-        return page_at(entry.newest, after) if after >= entry.newest[0].after else None
+            newest = cut(first, head, entry.feed.recent.since(first) or ())
+            self.at_head.put(key, "newest", head, newest, 2 * sum(page.size for page in newest), now)
+        return page_at(newest, after) if after >= newest[0].after else None
 
     async def page_after(self, key: ChannelKey, after: int) -> Page:
         """The same of a pinned feed, read from the store if need be; once for all who wait for it."""
@@ -188,18 +192,10 @@ class Feeds:
             if (page := self.page_ready(key, after)) is not None:
                 return page
             first = after - after % STRETCH
-            task = self._reading.get((key, first))
-            if task is None:
-                task = asyncio.create_task(self._read_stretch(key, first), name=f"read {key} from {first}")
-                self._reading[key, first] = task
-                task.add_done_callback(partial(self._has_read, key, first))
-            pages = await asyncio.shield(task)
+            pages = await self._once(key, ("stretch", first), partial(self._read_stretch, key, first))
             # What is read of the last stretch, where memory does not reach back to its beginning, ends below the head.
             if pages[-1].until > after:
                 return page_at(pages, after)
-
-    def _has_read(self, key: ChannelKey, first: int, _: asyncio.Task[list[Page]]) -> None:
-        self._reading.pop((key, first), None)
 
     async def _read_stretch(self, key: ChannelKey, first: int) -> list[Page]:
         feed, version = self._open[key].feed, self.pages.version(key)
@@ -212,23 +208,63 @@ class Feeds:
             self.pages.put(key, first, pages, version, time.monotonic())
         return pages
 
-    async def answer_since(self, key: ChannelKey, after: int) -> ChangesData:
+    async def answer_since(self, key: ChannelKey, after: int) -> Changes:
         """What a pinned feed delivered after the cursor, as an answer to resume, join and sync: changes, or a reset."""
         feed = self._open[key].feed
-        config = self._config
+        found: Changes | None = self.at_head.get(key, after, feed.head, time.monotonic())
+        if found is not None:
+            return found
+        version = self.pages.version(key)
         messages = feed.recent.since(after) if after <= feed.head else None
         if messages is None:
-            stored = await self._database.read(selectors.channel_changes, key, after=after, limit=config.sync_messages)
-            later = feed.recent.since(stored["seq"]) if stored["seq"] < feed.head else []
-            if "reset" in stored or later is None:
-                return {"reset": True, "seq": feed.head}
-            # The store may be ahead of what was delivered here; what is above the head comes live.
-            merged = {each["id"]: each for each in [*stored["messages"], *later] if each["changed_seq"] <= feed.head}
-            messages = sorted(merged.values(), key=lambda each: each["changed_seq"])
-        if len(messages) > config.sync_messages:
-            return {"reset": True, "seq": feed.head}
-        found: ChangesData = {"messages": messages, "seq": feed.head}
-        return selectors.bounded_changes(found, max_bytes=config.sync_channel_bytes)
+            found = await self._once(key, after, partial(self._stored_since, key, after))
+        else:
+            found = Changes(feed.head, None if len(messages) > self._config.sync_messages else messages)
+        if (found.seq, self.pages.version(key)) == (feed.head, version):
+            size = found.ready.size if found.ready is not None else 0
+            self.at_head.put(key, after, found.seq, found, size, time.monotonic())
+        return found
+
+    async def _stored_since(self, key: ChannelKey, after: int) -> Changes:
+        feed = self._open[key].feed
+        limit = self._config.sync_messages
+        stored = await self._database.read(selectors.channel_changes, key, after=after, limit=limit)
+        later = feed.recent.since(stored["seq"]) if stored["seq"] < feed.head else []
+        if "reset" in stored or later is None:
+            return Changes(feed.head)
+        # The store may be ahead of what was delivered here; what is above the head comes live.
+        merged = {each["id"]: each for each in [*stored["messages"], *later] if each["changed_seq"] <= feed.head}
+        messages = sorted(merged.values(), key=lambda each: each["changed_seq"])
+        return Changes(feed.head, None if len(messages) > limit else messages)
+
+    async def history_page(self, key: ChannelKey, marks: Mapping[str, int], max_bytes: int) -> HistoryPage:
+        """A page of the history of a channel whose feed is open, by number; read once for all who ask for the same.
+
+        Every change that the members are told of makes it anew.
+        """
+        what = ("history", *sorted(marks.items()))
+        head, channel_id = self._open[key].feed.head, self._open[key].feed.channel_id
+        found: HistoryPage | None = self.at_head.get(key, what, head, time.monotonic())
+        version = self.pages.version(key)
+        if found is None:
+            found = await self._once(key, (what, head), partial(self._stored_page, channel_id, marks, max_bytes))
+            entry = self._open.get(key)
+            if entry is not None and (entry.feed.head, self.pages.version(key)) == (head, version):
+                self.at_head.put(key, what, head, found, found.ready.size, time.monotonic())
+        return found
+
+    async def _stored_page(self, channel_id: int, marks: Mapping[str, int], max_bytes: int) -> HistoryPage:
+        page = await self._database.read(selectors.messages_page, channel_id, **marks)
+        messages = [self._renames.renamed(each) for each in page.messages] if self._renames else page.messages
+        return HistoryPage(messages, has_more=page.has_more, max_bytes=max_bytes, keep_oldest="after" in marks)
+
+    async def _once(self, key: ChannelKey, what: Hashable, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """What the work returns; whoever asks for the same meanwhile waits for the same task."""
+        task: asyncio.Task[T] | None = self._asking.get((key, what))
+        if task is None:
+            task = self._asking[key, what] = asyncio.create_task(work(), name=f"read {key}, {what}")
+            task.add_done_callback(lambda _: self._asking.pop((key, what), None))
+        return await asyncio.shield(task)
 
     def offer(self, key: ChannelKey, deliveries: Sequence[Delivery]) -> None:
         """Durable events of one channel, from the own writer or the bus; delivered in order.
@@ -252,9 +288,9 @@ class Feeds:
         """A user has another name: what is remembered, and what still comes with the old one, gets it. Repeatable."""
         if self._renames.note(old, new, time.monotonic()):
             self.pages.clear()
+            self.at_head.clear()
             for entry in self._open.values():
                 entry.feed.rewrite(self._renames.renamed)
-                entry.newest = None
 
     def deliver(self, entry: OpenFeed, ready: Sequence[Delivery]) -> None:
         """To the members here what the feed has made ready, and to those who wait for a seq that it has come."""
@@ -307,15 +343,21 @@ class Feeds:
     def entries(self) -> list[OpenFeed]:
         return list(self._open.values())
 
-    def forget_pages(self, entry: OpenFeed) -> None:
-        """What was made ready of it may no longer be true."""
-        self.pages.forget(entry.feed.key)
-        entry.newest = None
+    def forget_made(self, key: ChannelKey) -> None:
+        """What was made ready of a channel may no longer be true, or nobody needs it."""
+        self.pages.forget(key)
+        self.at_head.forget(key)
+
+    def sweep_made(self) -> None:
+        """Let go of what nobody asked for in a while."""
+        now = time.monotonic()
+        self.pages.sweep(now)
+        self.at_head.sweep(now)
 
     async def close(self, key: ChannelKey) -> None:
         """Nobody needs it any more."""
         del self._open[key]
-        self.pages.forget(key)
+        self.forget_made(key)
         with contextlib.suppress(BusError):
             await self._bus.unsubscribe(channel_group(key), self._mailbox)
 

@@ -156,7 +156,7 @@ class Upkeep:
         with contextlib.suppress(ReaktorError):
             kept = await self._database.read(selectors.messages_kept, list(ids))
             recent.forget(ids - kept, floor_seq)
-            self._feeds.forget_pages(entry)
+            self._feeds.forget_made(entry.feed.key)
             entry.floor_seq = max(entry.floor_seq, floor_seq)
 
     async def _check_rewound(self, entry: OpenFeed) -> None:
@@ -193,14 +193,14 @@ class Upkeep:
         logger.warning("feeds: %s starts anew at %d (was %d)", fresh.key, fresh.head, entry.feed.head)
         before, entry.floor_seq = entry.feed.head, floor_seq
         dropped = entry.feed.reset(fresh.head, fresh.recent)
-        self._feeds.forget_pages(entry)
+        self._feeds.forget_made(entry.feed.key)
         event = Event(EventType.SYNC_REQUIRED, fresh.key, SyncRequiredData(seq=fresh.head))
         self._hub.to_channel(event)
         self._on_reset(event, before)
         acknowledge(dropped)
 
     async def _close_idle(self) -> None:
-        self._feeds.pages.sweep(time.monotonic())
+        self._feeds.sweep_made()
         deadline = time.monotonic() - self._config.idle_feed_s
         for entry in self._feeds.entries():
             if self._hub.has_members(entry.feed.key):

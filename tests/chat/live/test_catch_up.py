@@ -43,6 +43,19 @@ def storm(process: Process, key: ChannelKey, count: int, *, unsent: int = 0, aft
     return sessions
 
 
+def questions(process: Process, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the selectors that the store is asked from now on."""
+    asked: list[str] = []
+    real = process.database.read
+
+    async def read(function: Any, *arguments: Any, **named: Any) -> Any:
+        asked.append(function.__name__)
+        return await real(function, *arguments, **named)
+
+    monkeypatch.setattr(process.database, "read", read)
+    return asked
+
+
 class OnePage(FakeSession):
     """Takes what it was sent when `unsent` is set back to 0."""
 
@@ -60,14 +73,7 @@ async def test_a_storm_asks_the_store_once_for_each_stretch_and_encodes_each_mes
 ) -> None:
     """A thousand who came back together each read and encoded the same 500 messages alone: 52 s of processor."""
     await stored(ann, tea, MISSED)
-    asked: list[str] = []
-    real = process.database.read
-
-    async def read(function: Any, *arguments: Any, **named: Any) -> Any:
-        asked.append(function.__name__)
-        return await real(function, *arguments, **named)
-
-    monkeypatch.setattr(process.database, "read", read)
+    asked = questions(process, monkeypatch)
     sessions = storm(process, tea, 40)
     await until(lambda: all(len(session.frames) == MISSED for session in sessions))
     for session in sessions:
@@ -166,3 +172,46 @@ async def test_a_message_that_is_deleted_meanwhile_is_shown_to_nobody_who_comes_
         await until(lambda: len(later.frames) == MISSED)
         told = [frame for frame in later.frames if frame["data"]["id"] == gone["id"]]
         assert [(frame["event"], frame["data"]["text"]) for frame in told] == [(EventType.MESSAGE_DELETED, None)]
+
+
+async def test_many_who_resume_from_the_same_place_are_answered_with_the_same_bytes(
+    process: Process, ann: UserRef, tea: ChannelKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of a thousand read 201 messages to be told to read anew, and encoded what it was answered three times."""
+    await stored(ann, tea, MISSED)
+    async with process.feeds.pinned(tea):
+        asked = questions(process, monkeypatch)
+        far = await asyncio.gather(*(process.feeds.answer_since(tea, 1) for _ in range(20)))
+        near = [await process.feeds.answer_since(tea, MISSED - 50) for _ in range(20)]
+        assert (len(set(map(id, far))), len(set(map(id, near))), asked) == (1, 1, ["channel_changes"])
+        assert near[0].ready is not None
+        assert len(near[0].ready.messages) == 50
+        assert far[0].data == {"reset": True, "seq": MISSED}
+
+
+async def test_a_page_of_the_history_is_read_once_for_all_who_ask_before_something_changes(
+    process: Process, ann: UserRef, tea: ChannelKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Native clients that paged through what they had missed all asked the store for the same: 40 s of processor."""
+    events = await stored(ann, tea, MISSED)
+    async with process.feeds.pinned(tea):
+        asked = questions(process, monkeypatch)
+        marks = {"after": 100, "limit": 100}
+        await asyncio.gather(*(process.feeds.history_page(tea, marks, 1 << 20) for _ in range(20)))
+        page = await process.feeds.history_page(tea, marks, 1 << 20)
+        assert [each["number"] for each in page.ready.messages] == list(range(101, 201))
+        assert asked == ["messages_page"]
+
+        def delete() -> Any:
+            try:
+                return services.message_delete(user=ann, key=tea, message_id=events[150].data["id"])
+            finally:
+                connections.close_all()
+
+        gone = await asyncio.to_thread(delete)
+        process.feeds.offer(tea, [Delivery(event_from_message(gone, after=MISSED))])
+        page = await process.feeds.history_page(tea, marks, 1 << 20)
+        assert [each["number"] for each in page.ready.messages if each["text"] is None] == [151]
+        process.feeds.rename("ann", "Annabel")
+        page = await process.feeds.history_page(tea, marks, 1 << 20)
+        assert {each["author"] for each in page.ready.messages} == {"Annabel"}

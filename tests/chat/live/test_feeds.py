@@ -311,13 +311,14 @@ async def test_what_retention_deleted_is_forgotten_and_a_cursor_from_before_is_r
     async with process.feeds.pinned(tea):
         feed = process.feeds.get(tea)
         assert feed is not None
-        assert await process.feeds.answer_since(tea, 1) != {"reset": True, "seq": 6}
+        assert (await process.feeds.answer_since(tea, 1)).ready is not None
         await asyncio.to_thread(trimmed_to, tea, 4)
         await process.upkeep.trim(tea)
         assert [message["number"] for message in feed.recent.newest(25)] == [5, 6]
-        assert await process.feeds.answer_since(tea, 1) == {"reset": True, "seq": 6}
+        assert (await process.feeds.answer_since(tea, 1)).data == {"reset": True, "seq": 6}
         after = await process.feeds.answer_since(tea, 4)
-        assert [message["number"] for message in after["messages"]] == [5, 6]
+        assert after.ready is not None
+        assert [message["number"] for message in after.ready.messages] == [5, 6]
 
 
 async def test_retention_that_nobody_told_of_is_noticed_by_comparing_heads(
@@ -388,7 +389,8 @@ async def test_what_is_in_memory_says_the_new_name_as_soon_as_the_rename_is_hear
         process.feeds.rename("ann", "Annabel")
         assert {each["author"] for each in _newest(process, key)} == {"Annabel"}
         answer = await process.feeds.answer_since(key, 0)
-        assert {each["author"] for each in answer["messages"]} == {"Annabel"}
+        assert answer.ready is not None
+        assert {each["author"] for each in answer.ready.messages} == {"Annabel"}
         # A post that was on its way when its author changed names.
         events = await stored(ann, key, 1)
         process.feeds.offer(key, [Delivery(event) for event in events])
