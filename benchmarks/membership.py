@@ -30,6 +30,7 @@ from chat.membership import wire
 from chat.membership.authority import Authority
 from chat.membership.collection import collection_paused
 from chat.membership.feeder import Feeder
+from chat.membership.places import Place
 from chat.membership.protocol import (
     Batch,
     Block,
@@ -152,8 +153,11 @@ async def serve(url: str) -> None:
     async def no_blocks() -> list[Block]:
         return []
 
+    async def no_places() -> list[Place]:
+        return []
+
     epoch = int(time.time() * 1000)
-    await Authority(new_bus(url), MembershipTimings(), epoch=epoch, load_blocks=no_blocks).run()
+    await Authority(new_bus(url), MembershipTimings(), epoch=epoch, load_blocks=no_blocks, load_places=no_places).run()
 
 
 async def measure_commands(url: str, callers: int, seconds: float, authority_pid: int) -> None:

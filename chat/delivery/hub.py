@@ -20,11 +20,21 @@ Members = dict[WireFormat, dict[SessionId, LiveSession]]
 
 
 class Hub:
-    """attach, enter, deliver, flush. `on_dirty` is called once when the first frame of a loop turn is waiting."""
+    """attach, enter, deliver, flush. `on_dirty` is called once when the first frame of a loop turn is waiting.
 
-    def __init__(self, *, unsent_bytes: int, on_dirty: Callable[[], None]) -> None:
+    `on_moved` is called with each session that is in other channels than before.
+    """
+
+    def __init__(
+        self,
+        *,
+        unsent_bytes: int,
+        on_dirty: Callable[[], None],
+        on_moved: Callable[[LiveSession], None] = lambda session: None,
+    ) -> None:
         self._unsent_bytes = unsent_bytes
         self._on_dirty = on_dirty
+        self._on_moved = on_moved
         self._sessions: dict[SessionId, LiveSession] = {}
         self._by_user: dict[UserId, dict[SessionId, LiveSession]] = {}
         self._by_channel: dict[ChannelKey, Members] = {}
@@ -65,10 +75,12 @@ class Hub:
         session.channels.add(key)
         members = self._by_channel.setdefault(key, {})
         members.setdefault(session.format, {})[session.info.session_id] = session
+        self._on_moved(session)
 
     def exit(self, session: LiveSession, key: ChannelKey) -> None:
         """The session is sent nothing more from the channel. May be repeated."""
         session.channels.discard(key)
+        self._on_moved(session)
         members = self._by_channel.get(key)
         if members is None or session.format not in members:
             return

@@ -18,6 +18,9 @@ from reaktor.errors import BannedError, ForbiddenError, NotFoundError, RateLimit
 MAX_SLOW_MODE_S = 6 * 3600
 KICK_S = 10.0
 """How long a kick keeps a user out: longer than any join that was allowed a moment before takes to arrive."""
+REMOVAL_S = 60.0
+"""How long a user is kept out of a channel after the right to be in it went: longer than a greeting may take that read
+its channels before. Who is let in again need not wait for its end."""
 MAX_PURGE_HOURS = 24 * 7
 BANNED_FROM_CHANNEL = "You are banned from this channel."
 _LINK = re.compile(r"https?://", re.IGNORECASE)

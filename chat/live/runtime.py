@@ -29,6 +29,7 @@ from chat.domain.sessions import Ending, Status
 from chat.live import remote_join
 from chat.live.broadcast import Broadcast
 from chat.live.feeds import Feeds, Upkeep
+from chat.live.kept_places import KeptPlaces, load_places
 from chat.live.local_members import LocalMembers
 from chat.live.members import members_page
 from chat.live.remote_join import RemoteJoin
@@ -104,11 +105,12 @@ class Runtime:
         self.bus = Bus(layer, scope=config.scope, timeout_s=config.membership.publish_timeout_s)
         self.mailbox = worker_mailbox(worker)
         self.database = Database(config.database)
-        self.hub = Hub(unsent_bytes=config.limits.unsent_bytes, on_dirty=self._schedule_flush)
+        self.hub = Hub(unsent_bytes=config.limits.unsent_bytes, on_dirty=self._schedule_flush, on_moved=self._on_moved)
         self.feeds = Feeds(self.bus, self.mailbox, self.database, self.hub, config.delivery)
         self.broadcast = Broadcast(self.bus, self.hub, self.feeds)
         self.writer = Writer(self.database, config.database, rates, text_rules, self.broadcast.stored)
         self.replica = Replica(worker)
+        self.kept_places = KeptPlaces(self.database, self.hub, self.feeds, self.replica, config.membership)
         self.local_members = LocalMembers(self.hub, self.feeds, self._spawn)
         self.upkeep = Upkeep(self.feeds, self.database, self.hub, config.delivery, self.local_members.resend)
         self.feeder = Feeder(
@@ -138,6 +140,7 @@ class Runtime:
             max_sessions_per_user=limits.max_sessions_per_user,
             max_channels_per_session=limits.channels_per_session,
             load_blocks=partial(self.database.read, selectors.BlockReader()),
+            load_places=partial(load_places, self.database),
         )
 
     # -- Life -------------------------------------------------------------------------------------------------
@@ -155,6 +158,7 @@ class Runtime:
                 tasks.create_task(Deletions(self.database).run(), name="runtime: deletions")
                 tasks.create_task(self.upkeep.run(), name="runtime: feeds")
                 tasks.create_task(self.feeder.run(), name="runtime: feeder")
+                tasks.create_task(self.kept_places.run(), name="runtime: kept places")
                 tasks.create_task(self._watch_database(), name="runtime: database")
                 revalidation = Revalidation(self.database, self.hub, self.config.delivery.sessions_interval_s)
                 tasks.create_task(revalidation.run(), name="runtime: revalidation")
@@ -162,6 +166,7 @@ class Runtime:
                     tasks.create_task(self.authority.run(), name="runtime: authority")
         finally:
             self._tasks = None
+            await self.kept_places.finish()
             await asyncio.to_thread(self.database.close)
 
     async def wait_ready(self) -> None:
@@ -179,6 +184,8 @@ class Runtime:
                 await asyncio.sleep(seconds / 2 / max(len(sessions) / 50, 1))
         while len(self.hub) and time.monotonic() < deadline:  # noqa: ASYNC110  a deadline, and many ways to go
             await asyncio.sleep(0.02)
+        # Here there is time for it, however many they were.
+        await self.kept_places.finish()
 
     def status(self) -> dict[str, Any]:
         """Counters and positions for the heartbeat, /readyz and clusterctl."""
@@ -311,6 +318,10 @@ class Runtime:
         except BaseException:
             self.hub.detach(session)
             raise
+        if (entry := self.replica.session(session.info.session_id)) is not None:
+            # That of the session whose place it took; a Hello would say another one.
+            session.status = entry.status
+        self.kept_places.connected(session)
         try:
             await verify_again(self.database, session, verify)
         except (BannedError, NotAuthenticatedError):
@@ -328,6 +339,7 @@ class Runtime:
         known = self.feeds.heads_of(self.hub.detach(session))
         # It is still being sent what came after these.
         known |= {key: after for key, after in session.waiting.items() if after is not None}
+        self.kept_places.ended(session, ending, known)
         self.feeder.tell(Disconnect(session.info.session_id, ending, known))
 
     async def join(self, session: LiveSession, key: ChannelKey, on_applied: Callable[[Outcome], T]) -> T:
@@ -341,6 +353,7 @@ class Runtime:
     async def set_status(self, session: LiveSession, status: Status) -> None:
         await self.feeder.submit(SetStatus(session.info.session_id, status))
         session.status = status
+        self.kept_places.moved(session)
 
     def join_user_sessions(self, user_id: str, key: str, head: int, timeout_s: float) -> None:
         """RemoteJoin.join_user() for a view's thread. Raises UnavailableError."""
@@ -391,6 +404,9 @@ class Runtime:
     def publish_ephemeral(self, event: Event, audience: wire.Audience) -> None:
         """For chat.publish, in the loop."""
         self.broadcast.ephemeral(event, audience)
+
+    def _on_moved(self, session: LiveSession) -> None:
+        self.kept_places.moved(session)
 
     def _schedule_flush(self) -> None:
         asyncio.get_running_loop().call_soon(self._flush, context=self._nobodys)

@@ -1,8 +1,8 @@
 """Authority: owner and only writer of the live membership; one per server, in the supervisor (or in runserver).
 
 Reads the mailbox membership.authority, decides what came in ticks, publishes one batch per tick, answers requests for
-snapshots. RECOVERING until the blocks are loaded, then SERVING. Knows no database and no Django: `load_blocks` is
-handed in. Serves the flows join, worker crash, supervisor start, moderation.
+snapshots. RECOVERING until the blocks and the kept places are loaded, then SERVING. Knows no database and no Django:
+`load_blocks` and `load_places` are handed in. Serves the flows join, worker crash, supervisor start, moderation.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ import zlib
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 
 from chat.domain.ids import ChannelKey, UserId, WorkerId
 from chat.membership import wire
 from chat.membership.collection import collection_paused
 from chat.membership.decisions import Decisions
+from chat.membership.places import Place
 from chat.membership.protocol import Batch, Block, Command, DropWorker, Snapshot, Unblock
 from chat.membership.state import MembershipState
 from reaktor.config.model import MembershipTimings
@@ -29,6 +30,7 @@ from reaktor.process import orders
 from reaktor.process.bus import Bus, BusError
 
 logger = logging.getLogger(__name__)
+T = TypeVar("T")
 
 INBOX_SIZE = 50_000
 """Messages that wait to be decided. Beyond, new ones are let go and counted: feeders send them again."""
@@ -36,6 +38,8 @@ TURN_S = 0.05
 """How long one tick may decide before it publishes; the supervisor lives in the same loop."""
 BLOCKS_INTERVAL_S = 1.0
 BLOCKS_TIMEOUT_S = 10.0
+PLACES_TIMEOUT_S = 60.0
+"""There may be as many as there were sessions."""
 RESUBSCRIBE_S = 60.0
 PACK_IN_THREAD = 2_000
 """Sessions from which on a snapshot is packed in a thread."""
@@ -56,13 +60,14 @@ class Authority:
         *,
         epoch: int,
         load_blocks: Callable[[], Awaitable[Iterable[Block]]],
+        load_places: Callable[[], Awaitable[Iterable[Place]]],
         max_sessions_per_user: int = 10,
         max_channels_per_session: int = 500,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._bus = bus
         self._timings = timings
-        self._load_blocks = load_blocks
+        self._load_blocks, self._load_places = load_blocks, load_places
         self._clock = clock
         self._decisions = Decisions(
             MembershipState(
@@ -175,10 +180,9 @@ class Authority:
             await asyncio.sleep(pause_s)
 
     async def _recover(self) -> None:
-        pause_s = 0.1
-        while not await self._read_blocks():
-            await asyncio.sleep(pause_s)
-            pause_s = min(pause_s * 2, 2.0)
+        """The blocks are decided first of all, so nobody is put back where they hold."""
+        await _until_done(self._read_blocks)
+        await _until_done(self._read_places)
 
     async def _serve(self) -> None:
         loop = asyncio.get_running_loop()
@@ -282,16 +286,10 @@ class Authority:
     async def _read_blocks(self) -> bool:
         """Order what is new against the rows read before, not against the state: a Block that came as a command
         stands, even where the rows were read a moment too early to hold it."""
-        try:
-            async with asyncio.timeout(BLOCKS_TIMEOUT_S):
-                rows = await self._load_blocks()
-            found = {(block.user_id, block.channel): block for block in rows}
-        except ReaktorError as error:
-            logger.warning("authority: could not read the blocks (%s)", error.message)
+        rows = await _read("the blocks", self._load_blocks, BLOCKS_TIMEOUT_S)
+        if rows is None:
             return False
-        except Exception:
-            logger.exception("authority: could not read the blocks")
-            return False
+        found = {(block.user_id, block.channel): block for block in rows}
         for key, block in found.items():
             if self._loaded.get(key) != block:
                 self.order(block)
@@ -299,6 +297,31 @@ class Authority:
             self.order(Unblock(user_id, channel))
         self._loaded = found
         return True
+
+    async def _read_places(self) -> bool:
+        places = await _read("the kept places", self._load_places, PLACES_TIMEOUT_S)
+        if places is not None:
+            self._decisions.state.restore(places, self._clock())
+        return places is not None
+
+
+async def _read(what: str, load: Callable[[], Awaitable[Iterable[T]]], timeout_s: float) -> Iterable[T] | None:
+    """Rows of the database; None, and a line in the log, where they can't be had."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            return await load()
+    except ReaktorError as error:
+        logger.warning("authority: could not read %s (%s)", what, error.message)
+    except Exception:
+        logger.exception("authority: could not read %s", what)
+    return None
+
+
+async def _until_done(attempt: Callable[[], Awaitable[bool]]) -> None:
+    pause_s = 0.1
+    while not await attempt():
+        await asyncio.sleep(pause_s)
+        pause_s = min(pause_s * 2, 2.0)
 
 
 def _pack(snapshot: Snapshot) -> bytes:

@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping
 from chat.domain.ids import ChannelKey, SessionId, UserId, WorkerId
 from chat.domain.sessions import LeftReason, SessionInfo
 from chat.membership.keep import EndedIds, Kept, KeptSessions
-from chat.membership.protocol import Change, Disconnected, Left, Lingering
+from chat.membership.places import Place
+from chat.membership.protocol import Change, Connected, Disconnected, Left, Lingering
 from chat.membership.roster import Roster, SessionEntry
 from reaktor.errors import CloseCode
 
@@ -52,6 +53,27 @@ class Endings:
         self.ended.add(session_id, now)
         if (kept := self.kept.by_id.get(session_id)) is not None:
             kept.heads.update((channel, head) for channel, head in heads.items() if channel in kept.channels)
+
+    def put_back(self, place: Place, now: float, *, copied_to: SessionId | None = None) -> None:
+        """Keep a session that was lost under another authority, as if it had been lost under this one."""
+        info, lost_at = place.session, place.lost_at
+        if lost_at is None or info.session_id in self._roster.sessions or info.session_id in self.kept.by_id:
+            return
+        until, quits_at = lost_at + place.keep_s, lost_at + info.grace.quit_s
+        if until <= now:
+            return
+        channels = frozenset(place.heads)
+        heads = {channel: head for channel, head in place.heads.items() if head is not None}
+        kept = Kept(info, heads, lost_at, until, place.status, channels, copied_to=copied_to)
+        self.kept.put(kept)
+        if copied_to is not None:
+            self.kept.keep_for_its_name(kept)
+        if copied_to is not None or quits_at <= now:
+            self.ended.add(info.session_id, now)
+            return
+        self._make(Connected(info, channels, status=place.status))
+        self._make(Lingering(info.session_id, quits_at))
+        heapq.heappush(self._linger_ends, (quits_at, info.session_id))
 
     def end(
         self,

@@ -7,7 +7,7 @@ moderation. Source: docs/architecture.md, "Membership".
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from chat.domain.sessions import Ending, LeftReason
 from chat.membership.blocks import BlockList, holds
 from chat.membership.endings import Endings
 from chat.membership.keep import DeadWorkers
+from chat.membership.places import Place
 from chat.membership.protocol import (
     Block,
     Change,
@@ -117,6 +118,17 @@ class MembershipState:
         known = {} if whole else self._endings.heads.get(worker, {})
         known.update(heads)
         self._endings.heads[worker] = known
+
+    def restore(self, places: Iterable[Place], now: float) -> None:
+        """Keep what was kept under the authority before; call it before anything else is decided.
+
+        Nobody has heard of this epoch yet, so the changes that it makes are in every snapshot, and published to nobody.
+        """
+        self._now = now
+        found = list(places)
+        copies = {place.copy_of: place.session.session_id for place in found}
+        for place in found:
+            self._endings.put_back(place, now, copied_to=copies.get(place.session.session_id))
 
     def is_dead(self, worker: WorkerId) -> bool:
         return worker in self._dead

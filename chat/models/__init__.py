@@ -1,6 +1,6 @@
 """What is stored. `content`: channels, messages and what hangs on them; `moderation`: what keeps them habitable;
 `moving`: how far an import has come; `deletion`: messages that are on their way out; `cluster`: who works on
-this database.
+this database; `places`: where Socket.IO sessions are, for the time after a restart.
 """
 
 from chat.models.cluster import ClusterIdentity, random_cluster_id
@@ -25,6 +25,7 @@ from chat.models.moderation import (
     WordRule,
 )
 from chat.models.moving import ImportMark
+from chat.models.places import KeptPlace
 
 __all__ = [
     "AuditAction",
@@ -36,6 +37,7 @@ __all__ = [
     "History",
     "ImportMark",
     "Invite",
+    "KeptPlace",
     "Mention",
     "Message",
     "Purge",

@@ -42,6 +42,7 @@ from chat.selectors.moderation import (
     sanction_data,
     sanctions_list,
 )
+from chat.selectors.places import places_page, worker_places
 from chat.selectors.users import (
     cluster_id,
     history_epoch,
@@ -79,6 +80,7 @@ __all__ = [
     "messages_page",
     "newest_messages",
     "parse_message_id",
+    "places_page",
     "public_channels",
     "report_data",
     "reports_list",
@@ -87,4 +89,5 @@ __all__ = [
     "user_data",
     "user_ref",
     "users_named",
+    "worker_places",
 ]

@@ -13,6 +13,7 @@ from chat.services.invites import invite_accept, invite_create, invite_revoke
 from chat.services.logouts import log_out_everywhere
 from chat.services.memberships import membership_join, membership_leave, memberships_ensure, read_mark
 from chat.services.messages import message_delete, message_edit, message_post, reaction_add, reaction_remove
+from chat.services.places import places_clear, places_forget, places_store
 from chat.services.purge import FIRST_BATCHES, messages_purge, purge_batch, purge_begin
 from chat.services.reports import report_create, report_resolve
 from chat.services.roles import role_remove, role_set
@@ -42,6 +43,9 @@ __all__ = [
     "message_edit",
     "message_post",
     "messages_purge",
+    "places_clear",
+    "places_forget",
+    "places_store",
     "purge_batch",
     "purge_begin",
     "reaction_add",

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from django.db import transaction
 
-from chat.models import History
+from chat.models import History, KeptPlace
 from reaktor.db.identity import database_identity
 
 
@@ -32,6 +32,8 @@ def _settle(is_copy: Callable[[History, str], bool]) -> bool:
         begins = is_copy(history, home)
         if begins:
             history.epoch = uuid.uuid4()
+            # What somebody had seen of the other history says nothing about this one.
+            KeptPlace.objects.all().delete()
         if begins or history.home != home:
             history.home = home
             history.save(update_fields=["epoch", "home"])

@@ -30,6 +30,7 @@ from chat.models import (
     UserBlock,
 )
 from chat.services.bulk import BATCH, messages_change, texts_remove
+from chat.services.places import places_forget
 
 
 def account_leave(*, user_id: UserId, removes_messages: bool) -> None:
@@ -44,6 +45,7 @@ def account_leave(*, user_id: UserId, removes_messages: bool) -> None:
         ChannelMembership.objects.filter(user_id=user_id).delete()
         Mention.objects.filter(user_id=user_id).delete()
         UserBlock.objects.filter(Q(user_id=user_id) | Q(blocked_id=user_id)).delete()
+        places_forget(user_id)
         Invite.objects.filter(created_by__pk=user_id, revoked_at=None).update(revoked_at=datetime.now(UTC))
         if removes_messages:
             Deletion.objects.get_or_create(user_id=user_id)

@@ -13,14 +13,11 @@ from django.db import transaction
 from chat import publish
 from chat.domain.events import Event, EventType, ReadData
 from chat.domain.ids import ChannelKey, SessionId, UserId, UserRef
-from chat.domain.policies import ChannelKind, Role
+from chat.domain.policies import REMOVAL_S, ChannelKind, Role
 from chat.models import Channel, ChannelMembership, Removal
 from chat.selectors import ChannelAccess, channel_access, channel_data
 from chat.services.locking import channel_lock
 from reaktor.errors import ConflictError
-
-REMOVAL_S = 60.0
-"""Longer than a greeting may take that read its channels before; who is let in again need not wait for its end."""
 
 
 def memberships_ensure(*, user_id: UserId) -> None:

@@ -17,7 +17,7 @@ from reaktor.config.model import MembershipTimings
 from reaktor.errors import ReaktorError
 from reaktor.process.bus import Bus
 from tests.support.faulty_layer import FaultyLayer
-from tests.support.membership import LINGERS, NO_GRACE, Node
+from tests.support.membership import LINGERS, NO_GRACE, Node, no_places
 from tests.support.virtual_time import run_in_virtual_time
 
 USERS, CHANNELS = ("ann", "bob", "eve"), ("lobby", "news")
@@ -49,6 +49,7 @@ class Cluster:
             MembershipTimings(),
             epoch=self.epoch,
             load_blocks=load_blocks,
+            load_places=no_places,
             max_sessions_per_user=3,
             clock=self.loop.time,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,6 +13,7 @@ from chat.domain import sessions
 from chat.domain.ids import ChannelKey, SessionId, UserId, WorkerId
 from chat.membership import protocol as m
 from chat.membership.keep import COPIED_PER_USER
+from chat.membership.places import Place
 from chat.membership.replica import OfferKind, Replica
 from chat.membership.state import MembershipState
 from tests.support.membership import FIRST, LINGERS, NO_GRACE, Shown, session_info, transitions_of
@@ -84,7 +85,7 @@ class StateAgainstModel(RuleBasedStateMachine):
         result = self.state.apply(command, self.now)
         again = self.state.apply(command, self.now)
         assert not again.changes, "a repeated command changed something"
-        offer = self.replica.offer(m.Batch(1, first, result.changes), 0.0)
+        offer = self.replica.offer(m.Batch(self.state.epoch, first, result.changes), 0.0)
         assert offer.kind is OfferKind.APPLIED
         self.shown.fold(transitions_of(offer))
         return result.refusal
@@ -274,6 +275,43 @@ class StateAgainstModel(RuleBasedStateMachine):
         for session in self.model.values():
             if session.worker == worker and session.ended_at is None:
                 session.ended_at = self.now
+
+    @rule(down_s=st.sampled_from((0.0, 5.0, 9.0, 70.0)))
+    def everything_is_killed_and_comes_back(self, down_s: float) -> None:
+        """Of the state nothing is left but the places, as its workers had written them."""
+        self.model = {key: s for key, s in self.model.items() if s.lingers and self.phase(key) != "gone"}
+        for session in self.model.values():
+            # Each moment of its own, as above.
+            self.now += 0.001
+            session.ended_at = self.now if session.ended_at is None else session.ended_at
+        places = [self._place(session_id) for session_id in self.model]
+        for session in self.model.values():
+            # That it was recalled, or whose copy it was once that one is gone, stands in no row.
+            session.was_recalled = False
+            session.was_copied = session.copied_to in self.model
+        self.now += down_s
+        self.state = MembershipState(
+            self.state.epoch + 1, max_sessions_per_user=MAX_SESSIONS, max_channels_per_session=MAX_CHANNELS
+        )
+        self.state.restore(places, self.now)
+        for (user, channel), until in self.blocks.items():
+            self.state.apply(m.Block(user, channel, until), self.now)
+        self.replica, self.shown = Replica(WorkerId(0, 1)), Shown()
+        self.replica.restore(self.state.snapshot(), 0.0)
+        self.shown.adopt(self.replica)
+
+    def _place(self, session_id: SessionId) -> Place:
+        session = self.model[session_id]
+        info = replace(session_info(session_id, session.user, session.worker, grace=LINGERS), naming=session.naming)
+        copy_of = next((key for key, s in self.model.items() if s.was_copied and s.copied_to == session_id), None)
+        return Place(
+            info,
+            session.status,
+            dict.fromkeys(session.channels),
+            sessions.Credentials(1, ""),
+            session.ended_at,
+            copy_of,
+        )
 
     @rule(wait_s=st.sampled_from((0.5, 5.0, 9.0, 9.0, 40.0)))
     def time_passes(self, wait_s: float) -> None:

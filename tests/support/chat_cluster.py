@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -81,6 +82,18 @@ class ChatCluster(RunningCluster):
         with httpx.Client(transport=httpx.HTTPTransport(local_address=source), timeout=15) as client:
             headers = {"Authorization": f"Bearer {token}"}
             return client.request(method, f"{self.url}{path}", headers=headers, **options)
+
+    def manage(self, *arguments: str) -> str:
+        """What a management command says, run as an operator would."""
+        done = subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            env=self.environment,
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        return done.stdout
 
     def is_ready(self, source: str) -> dict[str, Any]:
         """What /readyz of the worker of that address says: its parts, and "code"."""

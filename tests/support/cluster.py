@@ -40,11 +40,16 @@ class RunningCluster:
             **environment,
         }
         self.environment.pop("REDIS_URL", None) if "REDIS_URL" not in environment else None
+        self._command = [*prefix, *command]
+        self.family: set[psutil.Process] = set()
+        self.start()
+
+    def start(self):
+        """Start it; again, on the same data and port, once it has ended."""
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [*prefix, *command], env=self.environment, stdout=log, stderr=log, start_new_session=True
+                self._command, env=self.environment, stdout=log, stderr=log, start_new_session=True
             )
-        self.family: set[psutil.Process] = set()
 
     @property
     def url(self):

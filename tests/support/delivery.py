@@ -22,6 +22,8 @@ CHANNEL = ChannelKey("lobby")
 class FakeFormat:
     """One line of JSON per event; `encoded` counts."""
 
+    tells_own_presence = True
+
     def __init__(self, name: str = "fake") -> None:
         self.name = name
         self.encoded = 0

@@ -15,6 +15,7 @@ from chat.domain.sessions import Grace, Naming, SessionInfo, Status, Transport
 from chat.membership import wire
 from chat.membership.authority import Authority
 from chat.membership.feeder import Feeder
+from chat.membership.places import Place
 from chat.membership.protocol import (
     AnnouncedSession,
     Block,
@@ -237,15 +238,28 @@ _epochs = itertools.count(1)
 
 
 def authority_on(
-    bus: Bus, blocks: list[Block] | None = None, timings: MembershipTimings = QUICK, **limits: int
+    bus: Bus,
+    blocks: list[Block] | None = None,
+    timings: MembershipTimings = QUICK,
+    *,
+    places: Sequence[Place] = (),
+    **limits: int,
 ) -> Authority:
-    """An authority of a new epoch; `blocks` is read again whenever it reads its rows."""
+    """An authority of a new epoch; `blocks` is read again whenever it reads its rows, `places` once."""
     rows = [] if blocks is None else blocks
 
     async def load_blocks() -> list[Block]:
         return list(rows)
 
-    return Authority(bus, timings, epoch=next(_epochs), load_blocks=load_blocks, **limits)
+    async def load_places() -> Sequence[Place]:
+        return places
+
+    return Authority(bus, timings, epoch=next(_epochs), load_blocks=load_blocks, load_places=load_places, **limits)
+
+
+async def no_places() -> Sequence[Place]:
+    """For an authority before which there was none."""
+    return ()
 
 
 async def eventually(condition: Callable[[], bool], what: str, within_s: float = 5.0) -> None:

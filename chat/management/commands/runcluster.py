@@ -27,6 +27,7 @@ from django.utils.module_loading import import_string
 
 from accounts.models import User
 from chat.domain.ids import WorkerId
+from chat.live.kept_places import load_places
 from chat.management.greeting import next_steps
 from chat.membership.authority import Authority
 from chat.membership.rival import is_anyone_serving
@@ -80,6 +81,7 @@ class ClusterAuthority:
             max_sessions_per_user=limits.max_sessions_per_user,
             max_channels_per_session=limits.channels_per_session,
             load_blocks=partial(self._database.read, BlockReader()),
+            load_places=partial(load_places, self._database),
         )
         self._chores = chores(config, redis_url)
 

@@ -12,7 +12,7 @@ from chat.membership import wire
 from chat.membership.authority import Authority
 from chat.membership.protocol import Batch
 from reaktor.process.bus import Bus
-from tests.support.membership import FIRST, QUICK, SECOND, Node, authority_on, eventually, running
+from tests.support.membership import FIRST, QUICK, SECOND, Node, authority_on, eventually, no_places, running
 
 LOBBY = ChannelKey("lobby")
 FAR = 10_000
@@ -24,7 +24,7 @@ async def second_authority(bus: Bus, epoch: int) -> AsyncIterator[Authority]:
     async def no_blocks() -> list[object]:
         return []
 
-    authority = Authority(bus, QUICK, epoch=epoch, load_blocks=no_blocks)  # type: ignore[arg-type]  # none at all
+    authority = Authority(bus, QUICK, epoch=epoch, load_blocks=no_blocks, load_places=no_places)  # type: ignore[arg-type]  # none at all
     task = asyncio.create_task(authority.run())
     try:
         yield authority

@@ -45,6 +45,7 @@ from tests.support.membership import (
     Node,
     authority_on,
     eventually,
+    no_places,
     running,
     session_info,
     transitions_of,
@@ -198,7 +199,7 @@ async def test_blocks_that_cannot_be_read_are_tried_again_and_nobody_is_served_b
             raise errors.pop(0)
         return [Block(UserId("eve"), None, None)]
 
-    authority = Authority(bus, QUICK, epoch=1, load_blocks=load_blocks)
+    authority = Authority(bus, QUICK, epoch=1, load_blocks=load_blocks, load_places=no_places)
     serving = asyncio.create_task(authority.run())
     await eventually(lambda: authority.status()["phase"] == "serving", "the blocks are read")
     serving.cancel()
