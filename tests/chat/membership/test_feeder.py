@@ -248,7 +248,7 @@ async def test_a_worker_that_missed_batches_asks_for_a_snapshot_and_tells_only_t
         await node.connect("s2", "bob")
         await node.join("s2", "lobby")
         deaf.deaf = False
-        await eventually(lambda: deaf.who("lobby") == ["zoe", "bob"], "the other worker is in step")
+        await eventually(lambda: deaf.who("lobby") == ["bob", "zoe"], "the other worker is in step")
         assert [t.user_id for t in deaf.told if isinstance(t, MemberJoined)] == ["zoe", "bob"]
         deaf.shown.matches(deaf.replica)
 
