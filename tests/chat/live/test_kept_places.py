@@ -13,7 +13,7 @@ from channels.layers import InMemoryChannelLayer
 
 from accounts.models import User
 from chat.domain.ids import ChannelKey, SessionId, UserRef
-from chat.domain.sessions import Ending, Grace, Status, Transport
+from chat.domain.sessions import Ending, Grace, Naming, Status, Transport
 from chat.live import kept_places
 from chat.live.runtime import Runtime
 from chat.membership.places import PlaceRow
@@ -39,11 +39,19 @@ async def server(directory: Path) -> AsyncIterator[Runtime]:
 
 
 async def come(
-    runtime: Runtime, user: UserRef, name: str, *, grace: Grace = KEPT, resume: str | None = None
+    runtime: Runtime,
+    user: UserRef,
+    name: str,
+    *,
+    grace: Grace = KEPT,
+    resume: str | None = None,
+    naming: Naming = Naming.UNKNOWN,
 ) -> FakeSession:
     """A session of that user, greeted."""
     session = FakeSession(name, FakeFormat(), user=user.id)
-    session.info = replace(session.info, grace=grace, transport=Transport.SOCKETIO, username=user.username)
+    session.info = replace(
+        session.info, grace=grace, transport=Transport.SOCKETIO, username=user.username, naming=naming
+    )
     session.is_starting = True
     account = User(pk=user.id, username=user.username)
     session.user = user
@@ -101,6 +109,26 @@ async def test_who_said_goodbye_or_whose_place_was_taken_is_not_put_back(
     async with server(tmp_path) as runtime:
         assert (await come(runtime, ann, "fourth")).waiting == {}
         assert members(runtime, tea) == {}
+
+
+async def test_a_place_that_was_given_away_by_a_guess_is_still_there_for_the_client_that_names_it(
+    tmp_path: Path, ann: UserRef, tea: ChannelKey
+) -> None:
+    async with server(tmp_path) as runtime:
+        session = await come(runtime, ann, "pid.1", naming=Naming.PERHAPS)
+        await enter(runtime, session, tea)
+        runtime.disconnect(session, Ending.LOST)
+        await until(lambda: not runtime.replica.is_live(SessionId("pid.1")))
+        guessed = await come(runtime, ann, "other.1", naming=Naming.PERHAPS)
+        await until(lambda: guessed.channels == {tea})
+    async with server(tmp_path) as runtime:
+        # Nobody gets it by a guess a second time: the copy is what is left for those who name nothing.
+        again = await come(runtime, ann, "third.1", naming=Naming.PERHAPS)
+        entry = runtime.replica.session(again.info.session_id)
+        assert entry is not None
+        assert entry.took_over == "other.1"
+        named = await come(runtime, ann, "pid.2", resume="pid", naming=Naming.ALWAYS)
+        await until(lambda: named.channels == {tea})
 
 
 async def test_however_much_happens_it_is_one_statement_a_second_and_none_for_sessions_that_are_not_kept(
