@@ -59,6 +59,7 @@ class KeptPlaces:
         self._hub = hub
         self._feeds = feeds
         self._replica = replica
+        self._catching_up: set[SessionId] = set()
         keep_s = max(timings.quit_grace_s, timings.keep_grace_s, timings.recovery_keep_s)
         self._notes = PlaceNotes(secrets.token_hex(8), self._look, keep_s=keep_s)
 
@@ -92,6 +93,8 @@ class KeptPlaces:
         session = self._hub.get(session_id)
         if session is None:
             return None
+        if session.waiting:
+            self._catching_up.add(session_id)
         # What it is still being sent counts from where it is; elsewhere it has what its worker has delivered.
         return self._place(session, dict.fromkeys(session.channels) | session.waiting)
 
@@ -144,7 +147,12 @@ class KeptPlaces:
             self._notes.put_back(rows)
             raise
         self._notes.written()
-        return len(self._notes) > 0
+        is_more = len(self._notes) > 0
+        for session_id in self._catching_up:
+            # It is somewhere else in a second.
+            self._notes.moved(session_id)
+        self._catching_up.clear()
+        return is_more
 
 
 def _is_guess(entry: SessionEntry) -> bool:

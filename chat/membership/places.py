@@ -200,7 +200,9 @@ class PlaceNotes:
         while self._moved and len(rows) < ROWS:
             session_id = next(iter(self._moved))
             del self._moved[session_id]
-            if (place := self._look(session_id)) is not None:
+            if (place := self._look(session_id)) is None:
+                self._live.discard(session_id)
+            else:
                 rows.append(PlaceRow(session_id, self.worker, place.session.user_id, None, place_to(place)))
         told = self._told
         has_news = told is None or told.heads != heads or now - told.at >= FRESH_S

@@ -15,6 +15,7 @@ from accounts.models import User
 from chat.domain.ids import ChannelKey, SessionId, UserRef
 from chat.domain.sessions import Ending, Grace, Naming, Status, Transport
 from chat.live import kept_places
+from chat.live.kept_places import load_places
 from chat.live.runtime import Runtime
 from chat.membership.places import PlaceRow
 from chat.models import KeptPlace
@@ -129,6 +130,25 @@ async def test_a_place_that_was_given_away_by_a_guess_is_still_there_for_the_cli
         assert entry.took_over == "other.1"
         named = await come(runtime, ann, "pid.2", resume="pid", naming=Naming.ALWAYS)
         await until(lambda: named.channels == {tea})
+
+
+async def test_of_a_session_that_is_being_caught_up_it_is_written_how_far_it_has_come(
+    tmp_path: Path, ann: UserRef, tea: ChannelKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A crash in the middle of a long catch-up had it begin anew."""
+    monkeypatch.setattr(kept_places, "WRITE_S", 0.05)
+    async with server(tmp_path) as runtime:
+        session = await come(runtime, ann, "kept")
+        for after in (3, 5):
+            session.waiting[tea] = after
+            if after == 3:
+                runtime.kept_places.moved(session)
+            heads: dict[ChannelKey, int | None] = {}
+            async with asyncio.timeout(10):
+                while heads != {tea: after}:
+                    heads = {
+                        key: head for place in await load_places(runtime.database) for key, head in place.heads.items()
+                    }
 
 
 async def test_however_much_happens_it_is_one_statement_a_second_and_none_for_sessions_that_are_not_kept(
