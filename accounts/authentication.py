@@ -82,15 +82,20 @@ def token_from_header(value: str) -> str:
 class BearerAuthentication(BaseAuthentication):
     """DRF: `Authorization: Bearer <access or seed token>`; request.user is the User, request.auth the Claims."""
 
-    def authenticate(self, request: Request) -> tuple[User, Claims] | None:
-        header = request.META.get("HTTP_AUTHORIZATION", "").strip()
+    @staticmethod
+    def claims_in(header: str) -> Claims | None:
+        """Of the Authorization header's value; None: there is none. CPU only. Raises NotAuthenticatedError."""
+        header = header.strip()
         if not header:
             return None
         match = _BEARER.fullmatch(header)
         if match is None:
             raise NotAuthenticatedError("The Authorization header must read `Bearer <token>`.")
-        claims = verify_token(match[1])
-        return user_for_claims(claims), claims
+        return verify_token(match[1])
+
+    def authenticate(self, request: Request) -> tuple[User, Claims] | None:
+        claims = self.claims_in(request.META.get("HTTP_AUTHORIZATION", ""))
+        return None if claims is None else (user_for_claims(claims), claims)
 
     def authenticate_header(self, request: Request) -> str:
         return "Bearer"

@@ -36,6 +36,7 @@ FLOOD_ADDRESS = "127.0.0.2"
 PASSWORD = "correct horse battery"
 BATCH_BYTES = 32 * 1024
 LIFTED = {"LIMIT_FRAMES": "100000000/1s", "LIMIT_INCOMING_BYTES": "1000000000/1s", "LIMIT_REFUSALS": "100000000/1s"}
+LIFTED |= {"LIMIT_REQUESTS_PER_ADDRESS": "100000000/1s", "LIMIT_REQUESTS_PER_USER": "100000000/1s"}
 LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 
 
@@ -145,7 +146,7 @@ PATHS = {
     "static file": "/static/chat/main.js",
     "schema": "/api/v1/schema",
     "Socket.IO bad sid": "/socket.io/?EIO=4&transport=polling&sid=nothing",
-    "search of names": "/api/v1/channels?q=an+42",
+    "search of names": "/api/v1/channels?search=nothing",
 }
 
 

@@ -20,6 +20,7 @@ class ChatConfig(AppConfig):
 
     def ready(self) -> None:
         from django.conf import settings
+        from django.db.models.signals import post_migrate, pre_migrate
 
         from accounts.signals import second_factor_removed, user_deleted, user_registered
         from chat import checks  # noqa: F401  registers the system checks
@@ -33,6 +34,8 @@ class ChatConfig(AppConfig):
         user_registered.connect(_start_account, dispatch_uid="chat.start_account")
         second_factor_removed.connect(_note_removed_factor, dispatch_uid="chat.note_removed_factor")
         user_deleted.connect(self._end_account, dispatch_uid="chat.end_account")
+        pre_migrate.connect(_before_migrations, sender=self, dispatch_uid="chat.before_migrations")
+        post_migrate.connect(_after_migrations, sender=self, dispatch_uid="chat.after_migrations")
 
     @property
     def rates(self) -> Rates:
@@ -45,6 +48,19 @@ class ChatConfig(AppConfig):
         from chat.services.leaving import account_leave
 
         account_leave(user_id=UserId(str(user.pk)), removes_messages=self.config.account_deletion == "remove")
+
+
+def _before_migrations(sender: Any, using: str, plan: Any, **kwargs: Any) -> None:
+    from chat.models import name_search
+
+    if plan:
+        name_search.put_away(using)
+
+
+def _after_migrations(sender: Any, using: str, **kwargs: Any) -> None:
+    from chat.models import name_search
+
+    name_search.ensure(using)
 
 
 def _start_account(sender: Any, user: User, **kwargs: Any) -> None:

@@ -46,10 +46,12 @@ from reaktor.db import patience  # noqa: E402
 from reaktor.engineio.relay import UnixRelay  # noqa: E402
 from reaktor.errors import UnavailableError  # noqa: E402
 from reaktor.limits.rates import Rates  # noqa: E402
+from reaktor.limits.requests import RequestRates  # noqa: E402
 from reaktor.observe import error_reports as reports  # noqa: E402
 from reaktor.process import node  # noqa: E402
 from reaktor.socketio.server import SocketIOServer  # noqa: E402
 from reaktor.web.edge import edge_of  # noqa: E402
+from reaktor.web.gate import Gate  # noqa: E402
 from reaktor.web.health import HealthApplication  # noqa: E402
 from reaktor.web.metrics_endpoint import MetricsApplication, of_process  # noqa: E402
 from reaktor.web.requests import Requests  # noqa: E402
@@ -164,11 +166,20 @@ class Application:
     def __init__(self, *, starts_runtime: bool) -> None:
         self.starts_runtime = starts_runtime
         database = settings.REAKTOR.database
-        self._rest = ThreadedDjango(
+        edge = edge_of(settings.REAKTOR)
+        django = ThreadedDjango(
             threads=database.rest_running,
+            per_peer=database.rest_per_peer,
             waiting=database.rest_waiting,
             max_body_bytes=settings.REAKTOR.limits.body_bytes,
-            edge=edge_of(settings.REAKTOR),
+            edge=edge,
+        )
+        self._rest = Gate(
+            django,
+            RequestRates(settings.REAKTOR.limits),
+            edge,
+            passed=(settings.STATIC_URL, "/admin"),
+            https_only=settings.SECURE_SSL_REDIRECT,
         )
         allow = settings.REAKTOR.metrics_allow
         self._health = HealthApplication(allow)
@@ -186,11 +197,10 @@ class Application:
             return
         path = scope["path"]
         if path.startswith("/socket.io/") or path == "/socket.io":
-            running = node.current()
-            assert running is not None  # noqa: S101  started above
-            await running.runtime.socketio(scope, receive, send)
-            return
-        if scope["type"] == "websocket":
+            await self._socketio(scope, receive, send)
+        elif scope["type"] == "websocket":
+            if not await self._rest.may_begin(scope, receive, send):
+                return
             if path.rstrip("/") == "/ws/v1":
                 await self._native(scope, receive, send)
             else:
@@ -202,6 +212,17 @@ class Application:
             await self._metrics(scope, receive, send)
         else:
             await self._rest(scope, receive, send)
+
+    async def _socketio(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        """Handshakes are counted. What names a session has that session's bounds, unless there is none."""
+        if b"sid=" not in scope["query_string"]:
+            if not await self._rest.may_begin(scope, receive, send):
+                return
+        elif scope["type"] == "http":
+            send = self._rest.slow_failures(scope, send)
+        running = node.current()
+        assert running is not None  # noqa: S101  whoever calls this has looked
+        await running.runtime.socketio(scope, receive, send)
 
     async def _start_lone(self) -> bool:
         """No worker: this one process is the whole server. Its runtime lives as long as the loop.

@@ -5,17 +5,17 @@ Each answers with a fixed number of queries, whatever it finds.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
+from django.db import connection
+
 from chat.domain.events import ChannelData
 from chat.domain.ids import ChannelKey, UserRef
 from chat.domain.policies import Access, ChannelKind, Role, ban_from_channel
-from chat.domain.scripts import folded
-from chat.models import Channel, Sanction
+from chat.models import Channel, Sanction, name_search
 from chat.selectors import rows
 from chat.selectors.rows import ChannelColumns
 from reaktor.errors import BannedError, InvalidError, NotFoundError
@@ -24,8 +24,6 @@ from reaktor.times import timestamp
 LISTED_CHANNELS = 5_000
 """More than anybody looks through; a list without pages needs an end."""
 GONE = "deleted user"
-_LIKE = re.compile("[!%_]")
-"""What LIKE would take for more than itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,14 +121,16 @@ def channel_list(
     """
     where = "c.kind = 'public' AND c.archived_at IS NULL"
     parameters: list[str | int] = []
-    if search:
-        where += " AND coalesce(c.name_folded, lower(c.name)) LIKE %s ESCAPE '!'"
-        parameters.append("%" + _LIKE.sub(r"!\g<0>", folded(search)) + "%")
-    if cursor:
-        if not (cursor.isascii() and cursor.isdigit()) or len(cursor) > 18:
-            raise InvalidError("That is not a cursor of this list.", fields={"cursor": "unknown"})
+    if cursor and (not (cursor.isascii() and cursor.isdigit()) or len(cursor) > 18):
+        raise InvalidError("That is not a cursor of this list.", fields={"cursor": "unknown"})
+    after = int(cursor or 0)
+    if after:
         where += " AND c.id > %s"
-        parameters.append(int(cursor))
+        parameters.append(after)
+    if search:
+        condition, wanted = name_search.find(connection, search, after, limit + 1)
+        where += f" AND {condition}"
+        parameters += wanted
     found = rows.channels_select(user.id, where, parameters, limit=limit + 1)
     shown = [_as_seen(row, user) for row in found[:limit]]
     return shown, str(shown[-1].channel.id) if len(found) > limit else None

@@ -28,7 +28,6 @@ from reaktor.cluster.address_counts import AddressCounts
 from reaktor.cluster.daphne_http import HTTPFactory
 from reaktor.cluster.daphne_websocket import WebSocketFactory
 from reaktor.cluster.pace import PaceRates, pace_rates
-from reaktor.cluster.replies import DENIAL_EXTENSION
 from reaktor.cluster.twisted_errors import TwistedErrors
 from reaktor.config.model import Config, HttpTimings
 from reaktor.observe.logcontext import accepted_request_id
@@ -36,6 +35,7 @@ from reaktor.web.edge import Edge, edge_of
 from reaktor.web.frame_sink import FRAMES_EXTENSION
 from reaktor.web.requests import HEADER as REQUEST_ID_HEADER
 from reaktor.web.requests import TRUSTED_ID
+from reaktor.web.scope import DENIAL_EXTENSION
 
 logger = logging.getLogger(__name__)
 

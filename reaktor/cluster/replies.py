@@ -12,12 +12,10 @@ from http import HTTPStatus
 from reaktor.errors import ErrorCode
 from reaktor.web.edge import date_header
 from reaktor.web.reply import JSON_TYPE, NO_STORE, Header, Reply
-from reaktor.web.scope import Receive, Scope, Send
+from reaktor.web.scope import DENIAL_EXTENSION, Receive, Scope, Send
 
 RETRY_AFTER_S = 5
 CLOSE: Header = (b"connection", b"close")
-DENIAL_EXTENSION = "websocket.http.response"
-"""ASGI's name for a server that can refuse a WebSocket with an HTTP answer of the application's."""
 
 
 def error_reply(

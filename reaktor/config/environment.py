@@ -372,6 +372,17 @@ class Environment(Reader):
                 "How often one user may be refused by one worker. Whoever goes on loses the live session, and gets a "
                 "new one when the time is over.",
             ),
+            requests_per_address=self.rate(
+                "LIMIT_REQUESTS_PER_ADDRESS",
+                default.requests_per_address,
+                "How many requests one address may make of one worker, for REST, pages and files together, and for new "
+                "sessions: so many at once, and as many again evenly over the time. An IPv6 /64 counts as one address.",
+            ),
+            requests_per_user=self.rate(
+                "LIMIT_REQUESTS_PER_USER",
+                default.requests_per_user,
+                "How many REST requests one user may make of one worker, in the same way.",
+            ),
             send=self.rate("LIMIT_SEND", default.send, "How many messages one user may send."),
             operations=self.rate(
                 "LIMIT_OPERATIONS",

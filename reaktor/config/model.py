@@ -81,6 +81,8 @@ class Limits:
     frames: Rate = Rate(200, 4)
     incoming_bytes: Rate = Rate(MIB, 4)
     refusals: Rate = Rate(200, 10)
+    requests_per_address: Rate = Rate(400, 4)
+    requests_per_user: Rate = Rate(200, 4)
     send: Rate = Rate(20, 10)
     operations: Rate = Rate(600, 60)
     join: Rate = Rate(300, 60)
@@ -191,6 +193,7 @@ class Database:
     """Threads that talk to the database, and how much may wait for them before `unavailable`.
 
     `pool`: PostgreSQL connections that REST's threads share. The loop's own threads have one each beside it.
+    `rest_per_peer`: how many of REST's threads one user, or one address without a user, has at most.
     """
 
     pool: int = 12
@@ -199,6 +202,7 @@ class Database:
     write_queue: int = 10_000
     batch_messages: int = 500
     rest_running: int = 32
+    rest_per_peer: int = 4
     rest_waiting: int = 256
     timeout_s: float = 10.0
 

@@ -12,6 +12,11 @@ Scope = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
+DENIAL_EXTENSION = "websocket.http.response"
+"""ASGI's name for a server that can refuse a WebSocket with an HTTP answer of the application's."""
+PEER = "reaktor.peer"
+"""Where a scope holds whom the server's work is shared out by: a user, or an address."""
+
 
 def header(scope: Scope, name: bytes) -> str | None:
     """The first header of this lower-case name, or None."""

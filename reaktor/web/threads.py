@@ -11,13 +11,13 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from io import BytesIO
 
 from django.core import signals
 from django.core.exceptions import RequestDataTooBig
 from django.core.handlers.asgi import ASGIRequest
 from django.core.handlers.base import BaseHandler
-from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix
 
@@ -25,13 +25,13 @@ from reaktor.errors import InvalidError, TooLargeError, UnavailableError
 from reaktor.observe.logcontext import run_in_context
 from reaktor.owned import Job
 from reaktor.web.edge import Edge
+from reaktor.web.refusals import refusal
 from reaktor.web.reply import Header, Reply
-from reaktor.web.rest import flat, json_error, nested
-from reaktor.web.scope import Receive, Scope, Send, header
+from reaktor.web.rest import json_error
+from reaktor.web.scope import PEER, Receive, Scope, Send
+from reaktor.web.turns import Turns
 
 logger = logging.getLogger(__name__)
-
-RETRY_AFTER_S = 1.0
 
 
 class ThreadHandler(BaseHandler):
@@ -74,16 +74,24 @@ def encoded_headers(response: HttpResponseBase) -> list[Header]:
 
 
 class ThreadedDjango:
-    """Scopes of type http. `threads` requests run, `waiting` wait, the rest are refused.
+    """Scopes of type http. `threads` requests run, of one peer `per_peer` (None: all), `waiting` wait, the rest are
+    refused. The peer is what a Gate has noted in the scope.
 
     `max_body_bytes` bounds what is read of a body; more is 413 without a look at it. `edge`: what a refusal carries.
     """
 
-    def __init__(self, *, threads: int, waiting: int, max_body_bytes: int, edge: Edge | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        threads: int,
+        waiting: int,
+        max_body_bytes: int,
+        per_peer: int | None = None,
+        edge: Edge | None = None,
+    ) -> None:
         self._answer: Callable[[Scope, bytes], Reply] = ThreadHandler().answer
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="rest")
-        self._places = threads + waiting
-        self._taken = 0
+        self._turns = Turns(running=threads, per_peer=per_peer or threads, waiting=waiting)
         self._max_body_bytes = max_body_bytes
         self._edge = edge or Edge()
 
@@ -95,15 +103,17 @@ class ThreadedDjango:
 
     async def _run(self, scope: Scope, body: bytes) -> Reply:
         if len(body) > self._max_body_bytes:
-            return self._refusal(scope, TooLargeError(f"A request body has at most {self._max_body_bytes} bytes."))
-        if self._taken >= self._places:
-            busy = UnavailableError("Too many requests are waiting.", retry_after_s=RETRY_AFTER_S)
-            return self._refusal(scope, busy)
-        self._taken += 1
+            error = TooLargeError(f"A request body has at most {self._max_body_bytes} bytes.")
+            return refusal(error, scope, self._edge)
+        peer = scope.get(PEER, "")
+        try:
+            await self._turns.take(peer)
+        except UnavailableError as busy:
+            return refusal(busy, scope, self._edge)
         job = Job(run_in_context(self._answer, scope, body))
         future = asyncio.get_running_loop().run_in_executor(self._executor, job)
-        # The client may go away before its thread is done: the place is taken for as long as the thread is.
-        future.add_done_callback(self._done)
+        # The client may go away before its thread is done: the turn is taken for as long as the thread is.
+        future.add_done_callback(partial(self._done, peer))
         try:
             reply = await asyncio.shield(future)
         except asyncio.CancelledError:
@@ -112,8 +122,8 @@ class ThreadedDjango:
         assert reply is not None  # noqa: S101  None is the answer of a cancelled job, which nobody waits for
         return reply
 
-    def _done(self, future: asyncio.Future[Reply | None]) -> None:
-        self._taken -= 1
+    def _done(self, peer: str, future: asyncio.Future[Reply | None]) -> None:
+        self._turns.give_back(peer)
         if not future.cancelled():
             future.exception()  # asked for, since whoever waited may be gone: asyncio would log it as an error
 
@@ -130,13 +140,6 @@ class ThreadedDjango:
             chunks.append(chunk)
             if not message.get("more_body", False) or size > self._max_body_bytes:
                 return chunks[0] if len(chunks) == 1 else b"".join(chunks)
-
-    def _refusal(self, scope: Scope, error: TooLargeError | UnavailableError) -> Reply:
-        """Without Django, whose middleware would have added what every answer carries."""
-        path, origin = scope["path"], header(scope, b"origin") or ""
-        response: HttpResponse = json_error(error, flat if self._edge.has_flat_errors(path) else nested)
-        headers = encoded_headers(response) + self._edge.headers(path, origin)
-        return Reply(response.status_code, headers, response.content)
 
     def close(self) -> None:
         """For tests: end the threads as they become idle. Those of a server end with its process."""

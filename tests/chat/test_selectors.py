@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import pytest
 from django.db import connection
@@ -11,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 
 from chat import selectors, services
 from chat.domain.ids import ChannelKey, UserRef
-from chat.models import Channel, ChannelMembership
+from chat.models import Channel, ChannelMembership, name_search
 from chat.posting.batches import Post, store_batch
 from reaktor.errors import InvalidError, NotFoundError
 from tests.support.databases import channel_of, is_sqlite, user_ref
@@ -201,3 +202,70 @@ def test_marks_that_are_vowels_stay(ann: UserRef) -> None:
 def test_a_channel_of_the_version_before_is_found_too(ann: UserRef, tea: ChannelKey) -> None:
     Channel.objects.filter(key=tea).update(name="Old Tea", name_folded=None)
     assert len(selectors.channel_list(user=ann, search="OLD")[0]) == 1
+
+
+@pytest.fixture
+def index() -> None:
+    """As `migrate` leaves it behind."""
+    name_search.ensure("default")
+
+
+def searched(ann: UserRef, search: str) -> list[str]:
+    """The names found, page after page of two."""
+    names: list[str] = []
+    cursor = None
+    while True:
+        page, cursor = selectors.channel_list(user=ann, search=search, cursor=cursor, limit=2)
+        names += [each.channel.name for each in page]
+        if cursor is None:
+            return names
+
+
+@pytest.mark.usefixtures("index")
+def test_a_search_finds_the_same_with_and_without_the_index(ann: UserRef, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ['say "tea"', "Tea and Coffee", "teapot 100%", "a_b", "steam", "Tea OR NOT", "日本語の部屋", "te", "tea*"]
+    for name in names:
+        Channel.objects.create(name=name, kind="public")
+    Channel.objects.create(name="archived tea", kind="public", archived_at=datetime.now(UTC))
+    Channel.objects.create(name="private tea", kind="private")
+    asked = ["tea", "TEA", '"tea"', "tea OR", "tea*", "100%", "a_b", "e", "te", "本語の", "tea and coffee", "nothing"]
+    found = {search: searched(ann, search) for search in asked}
+    monkeypatch.setattr(name_search, "LEAST_CHARS", 1_000)
+    assert found == {search: searched(ann, search) for search in asked}
+    assert found["tea"] == ['say "tea"', "Tea and Coffee", "teapot 100%", "steam", "Tea OR NOT", "tea*"]
+
+
+@pytest.mark.usefixtures("index")
+def test_the_index_follows_new_names_and_channels_that_are_gone(ann: UserRef) -> None:
+    channel = Channel.objects.create(name="kettle", kind="public")
+    assert searched(ann, "kettle") == ["kettle"]
+    channel.name = "samovar"
+    channel.save()
+    assert (searched(ann, "kettle"), searched(ann, "samovar")) == ([], ["samovar"])
+    channel.delete()
+    assert searched(ann, "samovar") == []
+
+
+@pytest.mark.usefixtures("index")
+def test_a_search_reads_no_more_than_what_it_finds(ann: UserRef) -> None:
+    """60 searches among 50,000 channels read all of their names, and held everybody else up for 621 ms."""
+    for number in range(30):
+        Channel.objects.create(name=f"room {number}", kind="public")
+    condition, parameters = name_search.find(connection, "room 7", 0, 10)
+    with connection.cursor() as cursor:
+        explain = "EXPLAIN QUERY PLAN" if is_sqlite() else "EXPLAIN"
+        if not is_sqlite():
+            cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute(f"{explain} SELECT c.id FROM chat_channel c WHERE {condition}", parameters)
+        plan = " ".join(str(row) for row in cursor.fetchall())
+    assert "VIRTUAL TABLE INDEX" in plan or name_search.INDEX in plan
+
+
+@pytest.mark.usefixtures("index")
+def test_a_migration_finds_no_trigger_and_leaves_the_index_whole(ann: UserRef) -> None:
+    """SQLite refuses to change a table that a trigger speaks of; what is renamed meanwhile is found all the same."""
+    channel = Channel.objects.create(name="kettle", kind="public")
+    name_search.put_away("default")
+    Channel.objects.filter(pk=channel.pk).update(name="samovar", name_folded="samovar")
+    name_search.ensure("default")
+    assert (searched(ann, "kettle"), searched(ann, "samovar")) == ([], ["samovar"])

@@ -181,11 +181,16 @@ async def test_a_place_is_taken_until_its_thread_is_done_though_the_client_has_g
     for task in gone:
         task.cancel()
     await asyncio.gather(*gone, return_exceptions=True)
-    refused = await Asked().ask(django, scope("/late"))
+    # The one who waited has left a place for somebody else to wait in; the thread is still taken.
+    late = asyncio.create_task(Asked().ask(django, scope("/late")))
+    await asyncio.sleep(0)
+    refused = await Asked().ask(django, scope("/later"))
     assert (refused.status, refused.code) == (503, "unavailable")
-    go_on.set()
-    await until(lambda: django._taken == 0)
-    # What no thread had begun when its client went was never done.
     assert running == ["/0"]
+    go_on.set()
+    assert (await late).body == b"done"
+    await until(lambda: django._turns.running == 0)
+    # What no thread had begun when its client went was never done.
+    assert running == ["/0", "/late"]
     assert (await Asked().ask(django, scope("/3"))).body == b"done"
     django.close()

@@ -1,0 +1,152 @@
+"""What a request must pass before a thread works on it, decided on the loop: how often, where to, and who asks.
+
+A Gate stands before Django. It answers 429 (too many from this address, or of this user), 404 (no such path) and 401
+(no token, or none that is good) by itself, in Django's own words and with the same headers. What only the database
+knows (is this token revoked? is there such a channel?) is left to the view. For other applications (Socket.IO,
+WebSockets) may_begin() counts a handshake, and slow_failures() what is asked in vain.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from http import HTTPStatus
+from typing import Any, Protocol
+
+from django.urls import Resolver404, resolve
+from rest_framework.permissions import IsAuthenticated
+
+from reaktor.addresses import address_group
+from reaktor.errors import NotAuthenticatedError, NotFoundError, RateLimitedError, ReaktorError
+from reaktor.limits.requests import RequestRates
+from reaktor.web.edge import Edge
+from reaktor.web.refusals import refusal
+from reaktor.web.scope import DENIAL_EXTENSION, PEER, Receive, Scope, Send, came_privately
+
+REST_S = 1.0
+"""How long a 429 takes, as its Retry-After says at least: whoever does not read it is slowed down all the same."""
+
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class Claims(Protocol):
+    """What a token says."""
+
+    @property
+    def user_id(self) -> str: ...
+
+
+class HeaderAuthentication(Protocol):
+    """What a view's authentication must be able to say without the database."""
+
+    @staticmethod
+    def claims_in(header: str) -> Claims | None:
+        """Of an Authorization header's value. None: there is no token. Raises NotAuthenticatedError."""
+
+
+class Gate:
+    """One per process that serves.
+
+    `passed`: prefixes of paths that are not looked up here (pages with a 404 of their own, files). `https_only`: what
+    comes over plain HTTP is sent elsewhere, whatever it asks for.
+    """
+
+    def __init__(
+        self,
+        application: Application,
+        rates: RequestRates,
+        edge: Edge,
+        *,
+        passed: tuple[str, ...] = (),
+        https_only: bool = False,
+    ) -> None:
+        self._application = application
+        self._rates = rates
+        self._edge = edge
+        self._passed = passed
+        self._https_only = https_only
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        """Scopes of type http, for Django."""
+        try:
+            self._check(scope)
+        except ReaktorError as error:
+            await self._refuse(error, scope, send)
+        else:
+            await self._application(scope, receive, send)
+
+    def _check(self, scope: dict[str, Any]) -> None:
+        """Raises RateLimitedError, NotFoundError, NotAuthenticatedError; notes who asks in the scope."""
+        address = "" if came_privately(scope) else str(scope["client"][0])
+        scope[PEER] = f"address {address_group(address)}"
+        if address:
+            self._rates.check_address(address)
+        if self._https_only and scope.get("scheme") != "https":
+            return
+        view = self._view(scope["path"])
+        if scope["method"] == "OPTIONS" or view is None or IsAuthenticated not in view.permission_classes:
+            return
+        authentications: Sequence[HeaderAuthentication] = view.authentication_classes
+        for authentication in authentications:
+            claims = authentication.claims_in(_authorization(scope))
+            if claims is None:
+                raise NotAuthenticatedError
+            scope[PEER] = f"user {claims.user_id}"
+            self._rates.check_user(claims.user_id)
+
+    def _view(self, path: str) -> Any:
+        """The class of the view that answers there; None of one that is no class. Raises NotFoundError."""
+        if path.startswith(self._passed):
+            return None
+        try:
+            return getattr(resolve(path).func, "cls", None)
+        except Resolver404:
+            raise NotFoundError from None
+
+    async def may_begin(self, scope: Scope, receive: Receive, send: Send) -> bool:
+        """Count the handshake of a session or a WebSocket; False: it is too much, and was answered."""
+        if came_privately(scope):
+            return True
+        try:
+            self._rates.check_address(str(scope["client"][0]))
+        except RateLimitedError as error:
+            if scope["type"] == "websocket":
+                await receive()
+            await self._refuse(error, scope, send)
+            return False
+        return True
+
+    def slow_failures(self, scope: Scope, send: Send) -> Send:
+        """A send() for an application whose requests are not counted: refusals are, and beyond the rate they take long.
+
+        For what belongs to a session, which has bounds of its own; only who names none that lives is told an error.
+        """
+        if came_privately(scope):
+            return send
+        address = str(scope["client"][0])
+
+        async def slowly(message: dict[str, Any]) -> None:
+            if message["type"] == "http.response.start" and message["status"] >= HTTPStatus.BAD_REQUEST:
+                try:
+                    self._rates.check_address(address)
+                except RateLimitedError:
+                    await asyncio.sleep(REST_S)
+            await send(message)
+
+        return slowly
+
+    async def _refuse(self, error: ReaktorError, scope: Scope, send: Send) -> None:
+        if isinstance(error, RateLimitedError):
+            await asyncio.sleep(REST_S)
+        if scope["type"] == "http":
+            await refusal(error, scope, self._edge).send(scope, send)
+        elif DENIAL_EXTENSION in (scope.get("extensions") or {}):
+            for message in refusal(error, scope, self._edge).messages():
+                await send({**message, "type": f"websocket.{message['type']}"})
+        else:
+            await send({"type": "websocket.close"})
+
+
+def _authorization(scope: Scope) -> str:
+    """As Django puts it together where there are several."""
+    return ",".join(value.decode("latin-1") for name, value in scope["headers"] if name == b"authorization")
