@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('chat', '0005_history_home'),
+        ('chat', '0006_kept_place'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
