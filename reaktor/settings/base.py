@@ -96,6 +96,11 @@ TEMPLATES = [
     }
 ]
 
+SQLITE_CACHE_KIB = 4_096
+"""For each connection, and a worker has 37: the system's own cache of the file serves all of them and all workers.
+
+No mmap either: each connection maps the file for itself, so that a worker's size grew by what the file did, many times.
+"""
 SQLITE_OPTIONS: dict[str, Any] = {
     # A writer that starts as a reader and upgrades fails at once when another one writes; IMMEDIATE waits its turn.
     "transaction_mode": "IMMEDIATE",
@@ -103,8 +108,8 @@ SQLITE_OPTIONS: dict[str, Any] = {
     # FULL: what is acknowledged survives a power cut; group commit pays for the fsync. On macOS an fsync ends in the
     # disk's own memory unless fullfsync says otherwise; elsewhere that changes nothing.
     "init_command": (
-        "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA fullfsync=ON; PRAGMA cache_size=-65536; "
-        "PRAGMA mmap_size=268435456; PRAGMA temp_store=MEMORY"
+        "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA fullfsync=ON; "
+        f"PRAGMA cache_size=-{SQLITE_CACHE_KIB}; PRAGMA temp_store=MEMORY"
     ),
 }
 

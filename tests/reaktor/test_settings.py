@@ -182,6 +182,26 @@ def test_the_database_stays_in_the_data_directory_whatever_that_is_called(tmp_pa
     )
 
 
+def test_what_all_connections_of_a_worker_remember_of_a_database_is_bounded(tmp_path: Path) -> None:
+    """Each of 37 connections could keep 64 MiB of the file, and mapped it as well: a worker grew with its database."""
+    show = (
+        "import django; django.setup()\n"
+        "from django.conf import settings\n"
+        "from django.db import connection\n"
+        "with connection.cursor() as cursor:\n"
+        "    kept = [cursor.execute(f'PRAGMA {name}').fetchone()[0] for name in ('cache_size', 'mmap_size')]\n"
+        "figures = settings.REAKTOR.database\n"
+        "print(*kept, figures.rest_running + figures.own_connections)"
+    )
+    code, said = finish(start("-c", show, settings="local", DATA_DIR=str(tmp_path)))
+    assert code == 0, said
+    cache_size, mmap_size, connections = map(int, said.split())
+    # Below 0 it is in KiB, else in pages.
+    assert cache_size < 0
+    assert -cache_size * connections <= 160 * 1024
+    assert mmap_size == 0
+
+
 @pytest.mark.parametrize("name", ["DATABASE_URL", "REDIS_URL"])
 def test_a_url_that_cannot_be_read_is_told_in_one_line_without_its_password(name: str, tmp_path: Path) -> None:
     """A slash in a password was told as a port that is none: `se` of `se/cret`, in forty lines of traceback."""
