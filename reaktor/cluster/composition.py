@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from reaktor import __version__
-from reaktor.cluster import authority_lock
+from reaktor.cluster import authority_lock, heap
 from reaktor.cluster.control import Control
 from reaktor.cluster.dispatcher import Dispatcher
 from reaktor.cluster.failures import ClusterError
@@ -63,6 +63,8 @@ class Cluster:
     async def run(self) -> None:
         """Start, serve, stop. Returns after an orderly stop; raises ClusterError with a sentence otherwise."""
         raise_descriptor_limit()
+        heap.bound()
+        heap.settle()
         run_dir = RunDir(self.config.run_dir)
         run_dir.claim(self.config.cluster.port)
         redis = None if self.config.redis_url else EmbeddedRedis(run_dir.redis_socket)
@@ -108,7 +110,10 @@ class Cluster:
             return supervisor.totals.picture(slots.workers, incarnations, companion.status(), dispatcher.status())
 
         control = Control(run_dir, supervisor, {"status": status, "metrics": picture}, cluster.boot_timeout_s)
-        helpers = [asyncio.create_task(control.run(), name="control")]
+        helpers = [
+            asyncio.create_task(control.run(), name="control"),
+            asyncio.create_task(heap.keep_small(), name="keep small"),
+        ]
         if redis is not None:
             helpers.append(asyncio.create_task(redis.run(), name="redis"))
         life = asyncio.create_task(companion.run(), name="companion")

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from reaktor import __version__
-from reaktor.cluster import authority_lock
+from reaktor.cluster import authority_lock, heap
 from reaktor.cluster.composition import raise_descriptor_limit
 from reaktor.cluster.control import Control
 from reaktor.cluster.dispatcher import open_listeners
@@ -49,13 +49,16 @@ class Lone:
         """Serve until told to end, then end the process. Raises ClusterError when it can't start."""
         cluster = self.config.cluster
         raise_descriptor_limit()
+        heap.bound()
         run_dir = RunDir(self.config.run_dir)
         run_dir.claim(cluster.port)
         try:
             authority_lock.hold(self.config.data_dir, cluster.port)
             # Then the port: who is refused it need not wait for the application.
             listeners = open_listeners(cluster.bind, cluster.port, cluster.listen_backlog)
-            code = _Life(self, run_dir, listeners).run()
+            life = _Life(self, run_dir, listeners)
+            heap.settle()
+            code = life.run()
         finally:
             run_dir.release()
         leave(code)
@@ -83,7 +86,7 @@ class _Life:
             self._runtime,
             on_start=lambda: None,
             on_ready=self._on_ready,
-            beside=(self._mind_signals, control.run, bus.run, *lone.beside),
+            beside=(self._mind_signals, control.run, bus.run, heap.keep_small, *lone.beside),
         )
         self._is_stopping = False
 

@@ -23,7 +23,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from reaktor.cluster import leash
+from reaktor.cluster import heap, leash
 from reaktor.cluster.contract import WorkerRuntime
 from reaktor.cluster.handoff import WorkerEnd, wait_for_slot
 from reaktor.cluster.rundir import RunDir
@@ -49,7 +49,9 @@ class Worker:
         self._server, self._runtime = server, runtime
         self._beat_interval_s = config.cluster.beat_interval_s
         self._handoff, self._stderr = handoff, stderr
-        self._serving = Serving(server, runtime, on_start=self._on_start, on_ready=self._on_ready, beside=(self._beat,))
+        self._serving = Serving(
+            server, runtime, on_start=self._on_start, on_ready=self._on_ready, beside=(self._beat, heap.keep_small)
+        )
 
     def run(self) -> int:
         """Serve until told to end; the exit code."""
@@ -162,6 +164,7 @@ def create_worker(module: Any, place: tuple[int, int], path: Path, handoff: sock
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """One life of a worker, to the end of the process."""
     options = parse(arguments)
+    heap.bound()
     handoff = socket.socket(fileno=options.handoff)
     handoff.setblocking(False)
     os.set_inheritable(options.handoff, False)
@@ -172,6 +175,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     code = 0
     try:
         module = boot(options.app)
+        heap.settle()
         if place := wait_for_slot(handoff):
             # Log lines say it from here on.
             os.environ["REAKTOR_WORKER"] = "{}.{}".format(*place)
