@@ -105,7 +105,7 @@ def staff(own_server: LiveServer) -> tuple[str, str]:
     return name, token
 
 
-@pytest.mark.parametrize("name", OPERATIONS)
+@pytest.mark.parametrize("name", sorted(OPERATIONS))
 async def test_an_example_is_granted_and_answered_as_described(
     name: str, own_server: LiveServer, staff: tuple[str, str]
 ) -> None:
