@@ -22,7 +22,8 @@ SLACK_S = 1.0
 
 @pytest.fixture(scope="module")
 def mortal_chat(make_chat: MakeChat) -> Iterator[ChatCluster]:
-    with make_chat(command=(sys.executable, "-m", "tests.support.run_chat_cluster")) as found:
+    command = (sys.executable, "-m", "tests.support.run_chat_cluster", "tests.support.dying_app")
+    with make_chat(command=command) as found:
         yield found
 
 

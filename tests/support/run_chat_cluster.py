@@ -1,8 +1,9 @@
-"""`python -m tests.support.run_chat_cluster`: runcluster, with workers that serve tests.support.dying_app."""
+"""`python -m tests.support.run_chat_cluster APP`: runcluster, with workers that serve this module instead of ours."""
 
 from __future__ import annotations
 
 import asyncio
+import sys
 from dataclasses import replace
 
 import django
@@ -21,7 +22,7 @@ def main() -> None:
         config,
         lambda redis_url: ClusterAuthority(config, redis_url),
         say=lambda line: print(line, flush=True),
-        app="tests.support.dying_app",
+        app=sys.argv[1],
     )
     asyncio.run(cluster.run())
 
