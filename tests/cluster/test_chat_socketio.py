@@ -125,3 +125,65 @@ async def python_client(chat: ChatCluster, user: Seed) -> tuple[socketio.AsyncCl
     client.on("message:post", lambda data: heard.append(data["message"]))
     await client.connect(chat.url, auth={"token": user.token}, wait_timeout=10)
     return client, heard
+
+
+@pytest.mark.parametrize("older", ["sio17", "sio31"])
+async def test_an_older_and_a_newer_client_of_one_user_lose_their_worker_and_each_is_in_its_own_channel_again(
+    chat: ChatCluster, older: str
+) -> None:
+    """Both are lost in the same moment; the older one names nothing, and can't be told from the newer one's like."""
+    mine = dict(zip((older, "sio48"), await new_channels(chat, 2), strict=True))
+    speaker = await NativeClient.connect(chat.url, chat.account()[1], local_addr=(chat.source(2), 0))
+    async with js_driver() as driver, speaker:
+        user = Seed(chat, *chat.account())
+        fans = {each: Fan(each, user.open(driver, each, ["websocket"])) for each in mine}
+        for fan in fans.values():
+            await fan.client.expect_event("logged_in")
+        for key in mine.values():
+            await speaker.join(key)
+            answer = await asyncio.to_thread(chat.request, "POST", f"/channels/{key}/join", user.token, chat.source(2))
+            assert answer.status_code == 200
+        for each, other in ((older, "sio48"), ("sio48", older)):
+            await fans[each].client.call("user : left", {"channel": mine[other]})
+        chat.kill(1)
+        for fan in fans.values():
+            await fan.client.expect("disconnect", BACK_S)
+        for key in mine.values():
+            await speaker.post(key, f"missed in {key}")
+        assert (await fans["sio48"].client.expect("connect", BACK_S))["recovered"] is True
+        for each, other in ((older, "sio48"), ("sio48", older)):
+            await fans[each].hear_until(f"missed in {mine[each]}")
+            (answer,) = await fans[each].client.call("message:post", {"channel": mine[each], "message": "here"})
+            assert answer["seq"] > 0
+            (refused,) = await fans[each].client.call("message:post", {"channel": mine[other], "message": "no"})
+            assert refused["error"]["code"] == "not_a_member"
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+async def test_a_message_is_stored_once_when_it_is_sent_again_with_its_nonce_to_other_workers(
+    chat: ChatCluster, library: str
+) -> None:
+    """Over a new connection to the worker that took the place of a killed one, and over native to a third."""
+    (key,) = await new_channels(chat, 1)
+    user = Seed(chat, *chat.account())
+    async with js_driver() as driver:
+        client = user.open(driver, library, ["websocket"])
+        await client.expect_event("logged_in")
+        answer = await asyncio.to_thread(chat.request, "POST", f"/channels/{key}/join", user.token, chat.source(2))
+        assert answer.status_code == 200
+        post = {"channel": key, "message": "once", "nonce": "n1"}
+        first = await client.call("message:post", post)
+        chat.kill(1)
+        await client.expect("disconnect", BACK_S)
+        await client.expect("connect", BACK_S)
+        assert await client.call("message:post", post) == first
+        async with await NativeClient.connect(chat.url, user.token, local_addr=(chat.source(2), 0)) as native:
+            await native.join(key)
+            again = await native.request("message.send", key, text="once", nonce="n1")
+            assert (again["id"], again["seq"], again["duplicate"]) == (first[0]["id"], first[0]["seq"], True)
+        assert await asyncio.to_thread(stored_count, chat, user, key) == 1
+
+
+def stored_count(chat: ChatCluster, user: Seed, key: str) -> int:
+    answer = chat.request("GET", f"/channels/{key}/messages?start=0&end=100", user.token, chat.source(2))
+    return len(answer.json()["messages"])
