@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from tests.support.rest import live, post, register
 from tests.support.staff import page_of, press
 
 pytestmark = pytest.mark.django_db
+TEMPLATES = Path(__file__).parents[3] / "chat/templates/admin"
 
 
 @pytest.fixture
@@ -107,3 +109,11 @@ def test_the_page_asks_the_same_number_of_questions_whatever_it_shows(
         press(boss, general, ("freeze", "thaw")[number % 2])
     with django_assert_max_num_queries(asked):
         boss.get(page_of(general))
+
+
+@pytest.mark.parametrize("template", sorted(TEMPLATES.rglob("*.html")), ids=lambda path: path.name)
+def test_each_time_can_be_shown_by_the_readers_clock(template: Path) -> None:
+    """When a channel was frozen, and until when somebody is banned, was in UTC without a word."""
+    text = template.read_text()
+    shown = text.count('|date:"Y')
+    assert len(re.findall(r'<time datetime="\{\{ [\w.]+\|date:"c" \}\}">\{\{ [\w.]+\|date:"Y', text)) == shown
