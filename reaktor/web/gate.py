@@ -9,6 +9,7 @@ WebSockets) may_begin() counts a handshake, and slow_failures() what is asked in
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
 from typing import Any, Protocol
@@ -24,7 +25,10 @@ from reaktor.web.refusals import refusal
 from reaktor.web.scope import DENIAL_EXTENSION, PEER, Receive, Scope, Send, came_privately
 
 REST_S = 1.0
-"""How long a 429 takes, as its Retry-After says at least: whoever does not read it is slowed down all the same."""
+"""How long a 429 takes at least, as its Retry-After says: whoever does not read it is slowed down all the same.
+
+At most twice as long, by chance: else all connections of a flood would come back in the same moment, each second.
+"""
 
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
@@ -130,14 +134,14 @@ class Gate:
                 try:
                     self._rates.check_address(address)
                 except RateLimitedError:
-                    await asyncio.sleep(REST_S)
+                    await asyncio.sleep(_rest_s())
             await send(message)
 
         return slowly
 
     async def _refuse(self, error: ReaktorError, scope: Scope, send: Send) -> None:
         if isinstance(error, RateLimitedError):
-            await asyncio.sleep(REST_S)
+            await asyncio.sleep(_rest_s())
         if scope["type"] == "http":
             await refusal(error, scope, self._edge).send(scope, send)
         elif DENIAL_EXTENSION in (scope.get("extensions") or {}):
@@ -145,6 +149,10 @@ class Gate:
                 await send({**message, "type": f"websocket.{message['type']}"})
         else:
             await send({"type": "websocket.close"})
+
+
+def _rest_s() -> float:
+    return REST_S * (1 + random.random())  # noqa: S311  no secret
 
 
 def _authorization(scope: Scope) -> str:

@@ -152,7 +152,7 @@ async def test_a_refusal_takes_its_time_so_that_asking_on_is_no_way_to_keep_us_b
     door = gate_before(Behind(), requests_per_address=Rate(1, 60))
     for _ in range(3):
         await Asked().ask(door, scope("/"))
-    assert rests == [gate.REST_S] * 2
+    assert [gate.REST_S <= rest <= 2 * gate.REST_S for rest in rests] == [True] * 2
 
 
 async def test_where_plain_http_is_sent_elsewhere_the_gate_says_nothing_of_its_own() -> None:
@@ -197,4 +197,4 @@ async def test_what_is_asked_in_vain_of_another_application_is_counted_and_slowe
     door = gate_before(Behind(), requests_per_address=Rate(2, 60))
     for status in (200, 400, 200, 400, 200, 400, 200):
         await text_reply(status, "").send(scope("/"), door.slow_failures(scope("/socket.io/"), send))
-    assert rests == [gate.REST_S]
+    assert [gate.REST_S <= rest <= 2 * gate.REST_S for rest in rests] == [True]
