@@ -27,6 +27,7 @@ from chat.domain.events import Event, MemberData
 from chat.domain.ids import ChannelKey, SessionId, UserId, WorkerId
 from chat.domain.sessions import Ending, Status
 from chat.live import remote_join
+from chat.live.arrivals import Arrivals
 from chat.live.broadcast import Broadcast
 from chat.live.feeds import Feeds, Upkeep
 from chat.live.kept_places import KeptPlaces, load_places
@@ -111,6 +112,7 @@ class Runtime:
         self.writer = Writer(self.database, config.database, rates, text_rules, self.broadcast.stored)
         self.replica = Replica(worker)
         self.kept_places = KeptPlaces(self.database, self.hub, self.feeds, self.replica, config.membership)
+        self.arrivals = Arrivals()
         self.local_members = LocalMembers(self.hub, self.feeds, self._spawn)
         self.upkeep = Upkeep(self.feeds, self.database, self.hub, config.delivery, self.local_members.resend)
         self.feeder = Feeder(

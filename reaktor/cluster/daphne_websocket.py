@@ -51,6 +51,10 @@ class DirectSink:
         self._direct = isinstance(self._transport, FileDescriptor) and hasattr(self._transport, "socket")
 
     @property
+    def is_open(self) -> bool:
+        return bool(self._protocol.state == self._protocol.STATE_OPEN)
+
+    @property
     def unsent_bytes(self) -> int:
         transport = self._transport
         if not self._direct:
@@ -59,8 +63,7 @@ class DirectSink:
         return unsent
 
     def write(self, data: bytes) -> int:
-        protocol = self._protocol
-        return self.push(data) if protocol.state == protocol.STATE_OPEN else 0
+        return self.push(data) if self.is_open else 0
 
     def push(self, data: bytes) -> int:
         """Send whatever the socket's state: for the handshake's answer and the closing frames."""

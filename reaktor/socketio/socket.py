@@ -93,6 +93,11 @@ class Socket:
         return f"{self._client.session.label}{suffix}"
 
     @property
+    def is_gone(self) -> bool:
+        """Whether its client has gone, having joined or not."""
+        return self._client.session.is_closed
+
+    @property
     def is_connected(self) -> bool:
         return self._is_joined and not self._client.session.is_closed
 

@@ -17,6 +17,10 @@ class FrameSink(Protocol):
     """One live WebSocket, as seen by whoever has frames for it."""
 
     @property
+    def is_open(self) -> bool:
+        """Whether the socket is accepted and not closed; True where that can't be told."""
+
+    @property
     def unsent_bytes(self) -> int:
         """Bytes accepted by write() that the kernel has not taken yet."""
 

@@ -95,6 +95,7 @@ class RecordingSink:
         self.data = bytearray()
         self.unsent = 0
         self.is_aborted = False
+        self.is_open = True
 
     @property
     def unsent_bytes(self) -> int:

@@ -196,7 +196,10 @@ class NativeConsumer(AsyncConsumer):
         except TimeoutError:
             raise _EndError(Bye(CloseCode.NO_HELLO)) from None
         try:
-            await self._start_session(request)
+            async with self.runtime.arrivals.place():
+                if not self.sink.is_open:
+                    raise _GoneError(LOST)  # it waited for too long; nobody is there to be greeted
+                await self._start_session(request)
         except ReaktorError as error:
             self.sink.write(protocol.refusal(request.id, error))
             code = _code_of(error)

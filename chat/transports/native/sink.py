@@ -21,6 +21,11 @@ class AsgiSink:
         self.unsent_bytes = 0
         self._aborted = False
 
+    @property
+    def is_open(self) -> bool:
+        """What became of the socket is told to the consumer alone."""
+        return not self._aborted
+
     def write(self, data: bytes) -> int:
         """The queue's bound is the hub's: it closes a session whose unsent bytes pass the limit."""
         if not self._aborted:

@@ -87,12 +87,15 @@ class ChatApplication:
     async def connect(self, socket: Socket, request: ConnectRequested) -> Accepted | Refused | NotNow:
         try:
             runtime = _runtime()
-            own = (request.auth or {}).get("token")
-            noted = self._noted(socket.handshake)
-            if own or noted is None:
-                noted = await self._user(runtime, own or socket.handshake.query.get("token"))
-            claims, user = noted
-            return await self._start(runtime, socket, request, claims, user)
+            async with runtime.arrivals.place():
+                if socket.is_gone:
+                    return NotNow()
+                own = (request.auth or {}).get("token")
+                noted = self._noted(socket.handshake)
+                if own or noted is None:
+                    noted = await self._user(runtime, own or socket.handshake.query.get("token"))
+                claims, user = noted
+                return await self._start(runtime, socket, request, claims, user)
         except TooManySessionsError:
             return Accepted()
         except (UnavailableError, RateLimitedError):

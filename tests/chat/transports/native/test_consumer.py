@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -14,6 +15,7 @@ from channels.layers import InMemoryChannelLayer
 
 from accounts import tokens
 from accounts.models import User
+from chat.live.arrivals import PLACES
 from chat.live.runtime import Runtime
 from chat.models import History, WordRule
 from chat.transports.native import consumer, protocol
@@ -93,6 +95,30 @@ async def test_who_comes_while_the_process_drains_is_told_to_come_back(place: Pl
     assert await socket.closed() == CloseCode.RESTARTING
     socket.lose()
     await socket.done()
+
+
+async def test_who_has_gone_while_hello_waited_costs_the_store_nothing(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a storm most of the work was done for clients that had given up and come again."""
+    sinks = [asgi.RecordingSink() for _ in range(2 * PLACES)]
+    sockets = [await place.opened(sink) for sink in sinks]
+    asked: list[object] = []
+
+    async def read(*args: object) -> None:
+        asked.append(args)
+
+    monkeypatch.setattr(place.runtime.database, "read", read)
+    async with contextlib.AsyncExitStack() as busy:
+        for _ in range(PLACES):
+            await busy.enter_async_context(place.runtime.arrivals.place())
+        for socket, sink in zip(sockets, sinks, strict=True):
+            place.hello(socket)
+            sink.is_open = False
+            socket.lose()
+    for socket in sockets:
+        await socket.done()
+    assert (asked, len(place.runtime.hub)) == ([], 0)
 
 
 async def test_who_does_not_answer_the_close_is_cut_off(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
