@@ -66,7 +66,11 @@ class AuthorityKey:
 
         Raises SupervisorError when another supervisor has it.
         """
+        task = asyncio.current_task()
         while True:
+            if task is not None and task.cancelling():
+                # The library takes a cancellation for the loss of its connection, when it comes while it reconnects.
+                raise asyncio.CancelledError
             await asyncio.sleep(self._renew_s)
             try:
                 holder = await self._try()
@@ -81,7 +85,8 @@ class AuthorityKey:
         with suppress(RedisError, OSError, TimeoutError):
             await self._ask(_GIVE_BACK, self._value)
         with suppress(RedisError, OSError, TimeoutError):
-            await self._client.aclose()
+            async with asyncio.timeout(TIMEOUT_S):
+                await self._client.aclose()
 
     async def _try(self) -> str | None:
         """Take or renew it; who has it otherwise."""

@@ -67,6 +67,8 @@ class Reader:
             process = subprocess.Popen(
                 ["sh", "-euc", self.adapted(code)],
                 cwd=ROOT, env=self.environment, stdout=file, stderr=file, start_new_session=True,
+                # Whoever runs the tests in the background has it ignored, and so would all that they start.
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
             )  # fmt: skip
 
         def is_there() -> bool:

@@ -96,7 +96,12 @@ async def test_a_frame_of_over_64_kib_is_too_large_to_anybody_and_ends_no_other_
 @pytest.fixture(scope="module")
 def narrow_server(make_server: MakeServer) -> LiveServer:
     """One that allows few unsent bytes, and asks nobody for a life sign while they gather."""
-    return make_server(LIMIT_UNSENT_BYTES="200000", LIMIT_SEND="100000/1s", LIMIT_OPERATIONS="100000/1s")
+    return make_server(
+        LIMIT_UNSENT_BYTES="200000",
+        LIMIT_SEND="100000/1s",
+        LIMIT_OPERATIONS="100000/1s",
+        LIMIT_INCOMING_BYTES="100000000/1s",
+    )
 
 
 async def test_a_client_that_does_not_read_is_told_4002_and_the_others_notice_nothing(
