@@ -265,6 +265,10 @@ export class Chat {
     } else if (kind === "lift" && this.problems.get(key)?.code === "banned") {
       this.problems.delete(key);
       if (this.active === key) this.#joinAgain([key]);
+      // Who decides about joins may hear of it a moment after us, and refuse once more.
+      this.#later(key, PATIENCE_S * 1000, () => {
+        if (this.active === key && this.problems.get(key)?.code === "banned") this.#joinAgain([key]);
+      });
     } else return;
     this.store.touch(key);
   }
