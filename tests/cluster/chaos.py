@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import os
 import statistics
 import sys
 import tempfile
@@ -18,7 +19,15 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import django
+
 from reaktor.cluster.slots import SETTLED_S
+
+# The frames' schemas, which everybody is held to, are made from the models' shapes.
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "reaktor.settings.test")
+django.setup()
+
+# ruff: noqa: E402
 from tests.support.chat_cluster import ChatCluster, chat_cluster
 from tests.support.server import LiveServer
 from tests.support.verdict import Crowd, crowd
