@@ -31,7 +31,8 @@ from chat.domain.policies import (
 )
 from chat.models import ChannelMembership, Message, UserBlock
 from chat.posting.statements import LockedChannel
-from reaktor.db.columns import time_from_column, uuid_to_column
+from reaktor.db import driver
+from reaktor.db.columns import time_from_column, uuid_text, uuid_to_column
 from reaktor.errors import BannedError, NotFoundError, ReaktorError
 
 PARAMETERS_PER_QUERY = 900
@@ -150,7 +151,7 @@ def _accounts_lock(user_ids: Sequence[str], now: datetime) -> dict[str, AccountR
     """
     lock = " FOR KEY SHARE" if connection.features.has_select_for_update else ""
     return {
-        _user_id(pk): AccountRow(
+        uuid_text(pk): AccountRow(
             bool(is_active),
             bool(is_staff),
             time_from_column(created_at),
@@ -178,7 +179,7 @@ def _restrictions_find(user_ids: Sequence[str], now: datetime) -> dict[str, list
         at,
     ):
         each = Restriction(SanctionKind(kind), time_from_column(until), reason, is_everywhere=channel_id is None)
-        found.setdefault(_user_id(pk), []).append((channel_id, each))
+        found.setdefault(uuid_text(pk), []).append((channel_id, each))
     return found
 
 
@@ -218,12 +219,6 @@ def _unwanted_find(channel_ids: Iterable[int]) -> frozenset[int]:
 def _select(statement: str, user_ids: Sequence[str], *parameters: Any) -> Iterable[tuple[Any, ...]]:
     """The rows of a statement about users, asked in parts: SQLite takes 999 parameters in its smallest builds."""
     size = PARAMETERS_PER_QUERY - len(parameters)
-    with connection.cursor() as cursor:
-        for start in range(0, len(user_ids), size):
-            part = [uuid_to_column(user_id) for user_id in user_ids[start : start + size]]
-            cursor.execute(statement.format(places=", ".join(["%s"] * len(part))), [*part, *parameters])
-            yield from cursor.fetchall()
-
-
-def _user_id(value: Any) -> str:
-    return str(uuid.UUID(str(value)))
+    for start in range(0, len(user_ids), size):
+        part = [uuid_to_column(user_id) for user_id in user_ids[start : start + size]]
+        yield from driver.select(statement.format(places=", ".join(["%s"] * len(part))), [*part, *parameters])

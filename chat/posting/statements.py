@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 
 from django.db import connection
 
-from reaktor.db.columns import uuid_to_column
+from reaktor.db import driver
+from reaktor.db.columns import uuid_from_column, uuid_text, uuid_to_column
 
 PARAMETERS_PER_QUERY = 900
 """SQLite takes 999 in its smallest builds."""
@@ -55,19 +56,15 @@ def channels_lock(keys: Iterable[str]) -> list[LockedChannel]:
     """The channels with these keys, locked in the order of their ids."""
     wanted = sorted(keys)
     lock = " FOR NO KEY UPDATE" if connection.features.has_select_for_update else ""
-    found: list[LockedChannel] = []
-    with connection.cursor() as cursor:
-        places = ", ".join(["%s"] * len(wanted))
-        cursor.execute(
+    places = ", ".join(["%s"] * len(wanted))
+    return [
+        LockedChannel(pk, key, seq, number, bool(gone), kind, bool(frozen), slow)
+        for pk, key, seq, number, gone, kind, frozen, slow in driver.select(
             "SELECT id, key, seq, number, archived_at IS NOT NULL, kind, frozen_at IS NOT NULL, "  # noqa: S608
             f"slow_mode_s FROM chat_channel WHERE key IN ({places}) ORDER BY id{lock}",
             wanted,
         )
-        found += [
-            LockedChannel(pk, key, seq, number, bool(gone), kind, bool(frozen), slow)
-            for pk, key, seq, number, gone, kind, frozen, slow in cursor.fetchall()
-        ]
-    return found
+    ]
 
 
 def nonces_find(wanted: Sequence[NonceKey]) -> dict[NonceKey, uuid.UUID]:
@@ -80,16 +77,15 @@ def nonces_find(wanted: Sequence[NonceKey]) -> dict[NonceKey, uuid.UUID]:
     for start in range(0, len(wanted), step):
         part = wanted[start : start + step]
         rows = ", ".join(["(%s, %s, %s)"] * len(part))
-        with connection.cursor() as cursor:
-            cursor.execute(
-                f"WITH wanted(channel_id, author_id, nonce) AS (VALUES {rows}) "  # noqa: S608  placeholders only
-                "SELECT m.channel_id, m.author_id, m.nonce, m.id FROM wanted JOIN chat_message m "
-                "ON m.channel_id = wanted.channel_id AND m.author_id = wanted.author_id AND m.nonce = wanted.nonce "
-                "AND m.nonce IS NOT NULL",
-                [value for channel_id, author, nonce in part for value in (channel_id, uuid_to_column(author), nonce)],
-            )
-            for channel_id, author, nonce, message_id in cursor.fetchall():
-                found[channel_id, str(uuid.UUID(str(author))), nonce] = uuid.UUID(str(message_id))
+        known = driver.select(
+            f"WITH wanted(channel_id, author_id, nonce) AS (VALUES {rows}) "  # noqa: S608  placeholders only
+            "SELECT m.channel_id, m.author_id, m.nonce, m.id FROM wanted JOIN chat_message m "
+            "ON m.channel_id = wanted.channel_id AND m.author_id = wanted.author_id AND m.nonce = wanted.nonce "
+            "AND m.nonce IS NOT NULL",
+            [value for channel_id, author, nonce in part for value in (channel_id, uuid_to_column(author), nonce)],
+        )
+        for channel_id, author, nonce, message_id in known:
+            found[channel_id, uuid_text(author), nonce] = uuid_from_column(message_id)
     return found
 
 
@@ -114,12 +110,11 @@ def messages_insert(rows: Sequence[MessageRow]) -> None:
                 created_at[row.created_at],
             )
         )
-    with connection.cursor() as cursor:
-        cursor.executemany(
-            "INSERT INTO chat_message (id, channel_id, author_id, number, seq, changed_seq, text, nonce, reply_to_id, "
-            "created_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
-            parameters,
-        )
+    driver.execute_many(
+        "INSERT INTO chat_message (id, channel_id, author_id, number, seq, changed_seq, text, nonce, reply_to_id, "
+        "created_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        parameters,
+    )
 
 
 def changed_seqs_store(seqs: Sequence[tuple[uuid.UUID, int]]) -> None:
@@ -137,5 +132,4 @@ def changed_seqs_store(seqs: Sequence[tuple[uuid.UUID, int]]) -> None:
 
 def heads_store(heads: Iterable[tuple[int, int, int]]) -> None:
     """(seq, number, channel id) of each locked channel whose heads moved."""
-    with connection.cursor() as cursor:
-        cursor.executemany("UPDATE chat_channel SET seq = %s, number = %s WHERE id = %s", list(heads))
+    driver.execute_many("UPDATE chat_channel SET seq = %s, number = %s WHERE id = %s", list(heads))
