@@ -112,11 +112,11 @@ def flood_sockets(place: Place, name: str, seconds: float) -> Got:
             try:
                 sock = opened(place)
             except OSError:
-                time.sleep(0.05)
+                time.sleep(0.05)  # refused: at once again would measure the refusals of connections
                 continue
             if name == "empty parts":
                 sock.sendall(BEGUN)
-            time.sleep(0.2)
+            time.sleep(0.2)  # by now it is greeted: what floods is a live session
             sock.setblocking(False)
             selector.register(sock, selectors.EVENT_READ | selectors.EVENT_WRITE, [batch])
         for key, events in selector.select(0.1):
@@ -313,7 +313,7 @@ def middle_and_worst(latencies: list[float]) -> tuple[float, float]:
 
 
 def row(server: Reaktor, quiet: Quiet, place: Place, name: str, flood: Flood, seconds: float) -> str:
-    time.sleep(1.0)
+    time.sleep(1.0)  # what the flood before has left in the queues is done by then
     calm = middle_and_worst(quiet.latencies(seconds))
     with flooding(flood, place, name, seconds + WARM_UP_S) as outcome:
         time.sleep(WARM_UP_S)  # what may come at once has come then

@@ -64,6 +64,18 @@ class OnePage(FakeSession):
         self.unsent = 1
 
 
+async def deleted(author: UserRef, key: ChannelKey, message_id: str) -> Any:
+    """The author's message, deleted in the store alone."""
+
+    def delete() -> Any:
+        try:
+            return services.message_delete(user=author, key=key, message_id=message_id)
+        finally:
+            connections.close_all()
+
+    return await asyncio.to_thread(delete)
+
+
 def seqs(session: FakeSession) -> list[int]:
     return [frame["seq"] for frame in session.frames]
 
@@ -158,13 +170,7 @@ async def test_a_message_that_is_deleted_meanwhile_is_shown_to_nobody_who_comes_
         storm(process, tea, 1)
         await until(lambda: len(process.hub.members(tea)) == 1)
 
-        def delete() -> Any:
-            try:
-                return services.message_delete(user=ann, key=tea, message_id=events[10].data["id"])
-            finally:
-                connections.close_all()
-
-        gone = await asyncio.to_thread(delete)
+        gone = await deleted(ann, tea, events[10].data["id"])
         process.feeds.offer(tea, [Delivery(event_from_message(gone, after=MISSED))])
         later = FakeSession("later", FakeFormat())
         process.hub.attach(later)
@@ -202,13 +208,7 @@ async def test_a_page_of_the_history_is_read_once_for_all_who_ask_before_somethi
         assert [each["number"] for each in page.ready.messages] == list(range(101, 201))
         assert asked == ["messages_page"]
 
-        def delete() -> Any:
-            try:
-                return services.message_delete(user=ann, key=tea, message_id=events[150].data["id"])
-            finally:
-                connections.close_all()
-
-        gone = await asyncio.to_thread(delete)
+        gone = await deleted(ann, tea, events[150].data["id"])
         process.feeds.offer(tea, [Delivery(event_from_message(gone, after=MISSED))])
         page = await process.feeds.history_page(tea, marks, 1 << 20)
         assert [each["number"] for each in page.ready.messages if each["text"] is None] == [151]

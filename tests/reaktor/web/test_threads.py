@@ -102,9 +102,8 @@ async def test_a_client_that_goes_away_before_its_body_is_there_costs_nothing(dj
     await django(scope("/nope"), receive, send)
 
 
-async def test_beyond_the_bound_requests_are_refused_at_once_and_places_come_back(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def held(monkeypatch: pytest.MonkeyPatch) -> tuple[threading.Event, list[str]]:
+    """Django answers when the event is set; the paths that a thread has begun with."""
     go_on = threading.Event()
     running: list[str] = []
 
@@ -114,6 +113,13 @@ async def test_beyond_the_bound_requests_are_refused_at_once_and_places_come_bac
         return Reply(200, [], b"done")
 
     monkeypatch.setattr(threads.ThreadHandler, "answer", slow)
+    return go_on, running
+
+
+async def test_beyond_the_bound_requests_are_refused_at_once_and_places_come_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    go_on, running = held(monkeypatch)
     django = ThreadedDjango(threads=2, waiting=1, max_body_bytes=1000)
     asked = [asyncio.create_task(Asked().ask(django, scope(f"/{n}"))) for n in range(3)]
     await until(lambda: len(running) == 2)
@@ -166,15 +172,7 @@ async def test_a_place_is_taken_until_its_thread_is_done_though_the_client_has_g
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Clients that asked and went away had any number of requests wait for threads that were all still busy."""
-    go_on = threading.Event()
-    running: list[str] = []
-
-    def slow(self: Any, request: dict[str, Any], body: bytes) -> Reply:
-        running.append(request["path"])
-        assert go_on.wait(20)
-        return Reply(200, [], b"done")
-
-    monkeypatch.setattr(threads.ThreadHandler, "answer", slow)
+    go_on, running = held(monkeypatch)
     django = ThreadedDjango(threads=1, waiting=1, max_body_bytes=1000)
     gone = [asyncio.create_task(Asked().ask(django, scope(f"/{n}"))) for n in range(2)]
     await until(lambda: running)
