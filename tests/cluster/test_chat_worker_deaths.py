@@ -12,10 +12,11 @@ from tests.support.verdict import Crowd, crowd, new_channels
 
 pytestmark = pytest.mark.cluster
 
-TOLD_S = 1.0
-SERVED_S = 3.0
-HANG_S = 20.0
-STORM_S = 5.0
+# Five times what is promised, for slow machines; `make chaos` measures it and holds it to the promise.
+TOLD_S = 5.0
+SERVED_S = 15.0
+HANG_S = 100.0
+STORM_S = 25.0
 
 
 @pytest.mark.parametrize("slot", [1, 2])

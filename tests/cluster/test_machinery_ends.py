@@ -71,7 +71,7 @@ async def test_a_stop_tells_the_sessions_finishes_the_requests_and_leaves_nothin
         assert await client.recv() == "bye"
         assert (await slow).status_code == 200
         assert await asyncio.to_thread(cluster.wait_exit, 15) == 0
-        assert elapsed(started) < 6
+        assert elapsed(started) < 15
     cluster.wait_nothing_left(1)
     assert list(cluster.run_dir.path.iterdir()) == []
 
