@@ -71,8 +71,9 @@ class Message(models.Model):
     """A stored chat message. A deleted one keeps its place, without its text."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    channel = models.ForeignKey(Channel, on_delete=models.CASCADE, related_name="messages")
-    author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    # Both begin an index below; one more each would cost every post a fifth of its time in the database.
+    channel = models.ForeignKey(Channel, on_delete=models.CASCADE, related_name="messages", db_index=False)
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", db_index=False)
     number = models.BigIntegerField(editable=False)
     seq = models.BigIntegerField(editable=False)
     changed_seq = models.BigIntegerField(editable=False)

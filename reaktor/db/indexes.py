@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib.postgres.operations import AddIndexConcurrently
-from django.db.migrations import AddIndex
+from django.db.migrations import AddIndex, AlterField
 
 
 class AddIndexBeside(AddIndexConcurrently):
@@ -33,3 +33,27 @@ class AddIndexBeside(AddIndexConcurrently):
             super().database_backwards(app_label, schema_editor, from_state, to_state)
         else:
             AddIndex.database_backwards(self, app_label, schema_editor, from_state, to_state)
+
+
+class DropForeignKeyIndex(AlterField):
+    """AlterField to `db_index=False` that drops the index and does nothing else.
+
+    SQLite would copy the whole table for an AlterField; PostgreSQL would hold up all who write. In a migration of its
+    own, with `atomic = False`. Backwards it is an AlterField.
+    """
+
+    def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        model = to_state.apps.get_model(app_label, self.model_name)
+        connection = schema_editor.connection
+        if not self.allow_migrate_model(connection.alias, model):
+            return
+        table, column = model._meta.db_table, model._meta.get_field(self.name).column
+        with connection.cursor() as cursor:
+            found = connection.introspection.get_constraints(cursor, table)
+        beside = "CONCURRENTLY " if connection.vendor == "postgresql" else ""
+        for name, each in found.items():
+            if each["columns"] == [column] and each["index"] and not (each["unique"] or each["primary_key"]):
+                schema_editor.execute(f"DROP INDEX {beside}IF EXISTS {schema_editor.quote_name(name)}")
+
+    def database_backwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        super().database_forwards(app_label, schema_editor, from_state, to_state)

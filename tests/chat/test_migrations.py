@@ -20,7 +20,7 @@ from django.db.migrations.operations.base import Operation
 from django.db.models import NOT_PROVIDED, CharField, Field, Index, TextField, UniqueConstraint
 from django.test.utils import CaptureQueriesContext
 
-from reaktor.db.indexes import AddIndexBeside
+from reaktor.db.indexes import AddIndexBeside, DropForeignKeyIndex
 from tests.reaktor.test_settings import finish, start
 from tests.support.databases import own_database, postgresql_url
 
@@ -70,6 +70,8 @@ def objection(app: str, operation: Operation) -> str | None:
         return "old code knows only the old name"
     elif isinstance(operation, migrations.AddConstraint | migrations.AlterUniqueTogether):
         return "old code may write rows that a new constraint refuses"
+    elif isinstance(operation, DropForeignKeyIndex):
+        return None
     elif isinstance(operation, migrations.AlterField) and not is_unseen_by_old_code(operation.field):
         return f"{operation.model_name}.{operation.name} may have become narrower"
     elif (
@@ -152,6 +154,37 @@ def test_an_index_is_made_beside_those_who_write_and_again_where_that_was_interr
         operation.database_backwards("chat", editor, after, before)
     with connection.cursor() as cursor:
         assert "message_edited" not in connection.introspection.get_constraints(cursor, "chat_message")
+
+
+def indexes_of_messages() -> dict[str, list[str]]:
+    """The columns of each index that is not there for uniqueness."""
+    with connection.cursor() as cursor:
+        found = connection.introspection.get_constraints(cursor, "chat_message")
+    return {name: each["columns"] for name, each in found.items() if each["index"] and not each["unique"]}
+
+
+@pytest.mark.database
+@pytest.mark.django_db(transaction=True)
+def test_the_index_of_a_foreign_key_is_dropped_alone_and_comes_back() -> None:
+    """Each post was written into two indexes that nobody needed."""
+    kept = {"message_author": ["author_id", "created_at"], "message_reply": ["reply_to_id"]}
+    assert indexes_of_messages() == kept
+    loader = MigrationLoader(connection)
+    first, second = loader.get_migration("chat", "0008_message_indexes").operations
+    states = [loader.project_state(("chat", "0007_purge"))]
+    for operation in (first, second):
+        states.append(states[-1].clone())
+        operation.state_forwards("chat", states[-1])
+    for operation, after, before in ((second, states[2], states[1]), (first, states[1], states[0])):
+        with connection.schema_editor(atomic=False) as editor:
+            operation.database_backwards("chat", editor, after, before)
+    assert sorted(indexes_of_messages().values()) == sorted([*kept.values(), ["channel_id"], ["author_id"]])
+    for operation, before, after in ((first, states[0], states[1]), (second, states[1], states[2])):
+        with CaptureQueriesContext(connection) as queries, connection.schema_editor(atomic=False) as editor:
+            operation.database_forwards("chat", editor, before, after)
+        said = [query["sql"] for query in queries if query["sql"].startswith(("CREATE", "ALTER", "DROP", "INSERT"))]
+        assert [each.split()[:2] for each in said] == [["DROP", "INDEX"]]
+    assert indexes_of_messages() == kept
 
 
 # An older database
