@@ -44,9 +44,10 @@ ALLOWED_HOSTS = list(REAKTOR.web.hosts)
 CSRF_TRUSTED_ORIGINS = list(REAKTOR.web.csrf_origins)
 
 INSTALLED_APPS = [
-    "chat",  # before daphne: our runserver is Daphne's with the limits and direct frames of a worker
+    # Without "daphne": as an app it imports Twisted into every command. All that it would give is a runserver, and chat
+    # has its own.
+    "chat",
     "accounts",
-    "daphne",
     "accounts.staff.StaffAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",

@@ -1,8 +1,8 @@
 """`manage.py runserver`: Daphne's development server with the limits and the direct frames of a worker.
 
 One process: the authority runs inside it over the in-memory layer. So it is refused beside another server on the same
-DATA_DIR, since neither would show the other's people. Wins over Daphne's command of this name because
-`chat` stands before `daphne` in INSTALLED_APPS.
+DATA_DIR, since neither would show the other's people. Wins over the command of this name in Django's staticfiles
+because `chat` stands before it in INSTALLED_APPS.
 """
 
 from __future__ import annotations
