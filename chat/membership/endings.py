@@ -19,6 +19,8 @@ from reaktor.errors import CloseCode
 
 # How long a session that took another over is still caught up from that one's heads, not from its worker's.
 YOUNG_S = 2.0
+LATE_S = 60.0
+"""How much later than its client came back a loss may be noticed: longer than anybody's heartbeats take."""
 
 
 class Endings:
@@ -47,6 +49,22 @@ class Endings:
             self._make(Lingering(info.session_id, now + info.grace.quit_s))
         else:
             self._quit(entry, now)
+
+    def call_back(self, lost: SessionInfo, now: float) -> None:
+        """A loss may be noticed late, with its client here again, in no channel. It is told to come, and gets this one.
+
+        So is a new client that is taken for it, once: nothing that it has is lost by that.
+        """
+        kept = self.kept.by_id.get(lost.session_id)
+        user = self._roster.users.get(lost.user_id)
+        lingering = self._roster.sessions.get(lost.session_id)
+        if kept is None or user is None or not (kept.channels if lingering is None else lingering.channels):
+            return
+        for entry in user.sessions.values():
+            is_new = entry.is_live and not entry.channels and entry.took_over is None
+            if is_new and now - entry.info.since <= LATE_S and kept.is_missed_by(entry.info):
+                self._quit(entry, now, CloseCode.RESYNC_NEEDED.value, "the session before this one has ended only now")
+                return
 
     def note_end(self, session_id: SessionId, heads: Mapping[ChannelKey, int], now: float) -> None:
         """A session that is over says how it ended: its heads are better than those that were known."""

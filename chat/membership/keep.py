@@ -44,6 +44,17 @@ class Kept:
     def may_be_named(self) -> bool:
         return self.session.naming in (Naming.PERHAPS, Naming.ALWAYS)
 
+    def is_missed_by(self, back: SessionInfo) -> bool:
+        """Whether a session that began later, and named none, is that of the same client, as far as it can be seen."""
+        was = self.session
+        return (
+            not self.only_named
+            and Naming.ALWAYS not in (was.naming, back.naming)
+            and was.since < back.since
+            and (was.login, was.marks) == (back.login, back.marks)
+            and _could_be(was, back)
+        )
+
 
 def _ended_at(kept: Kept) -> float:
     return kept.ended_at

@@ -7,7 +7,7 @@ moderation. Source: docs/architecture.md, "Membership".
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -202,6 +202,7 @@ class MembershipState:
             self._endings.end(entry, self._now)
         elif entry.is_live:
             self._endings.lose(entry, command.heads, self._now)
+            self._endings.call_back(entry.info, self._now)
 
     def _join(self, command: Join) -> None:
         first = self._live(command.session_id)
@@ -235,9 +236,8 @@ class MembershipState:
         if command.worker in self._dead:
             raise RefusedError("unavailable")
         announced = {item.session.session_id: item for item in command.sessions}
-        for entry in list(self.roster.workers.get(command.worker, {}).values()):
-            if entry.is_live and entry.info.session_id not in announced:
-                self._endings.lose(entry, {}, self._now)
+        mine = list(self.roster.workers.get(command.worker, {}).values())
+        self._lose_all([entry for entry in mine if entry.is_live and entry.info.session_id not in announced])
         for session_id, item in announced.items():
             user_id = item.session.user_id
             entry_now = self.roster.sessions.get(session_id)
@@ -258,9 +258,8 @@ class MembershipState:
 
     def _drop_worker(self, command: DropWorker) -> None:
         self._dead.add(command.worker)
-        for entry in list(self.roster.workers.get(command.worker, {}).values()):
-            if entry.is_live:
-                self._endings.lose(entry, {}, self._now)
+        mine = list(self.roster.workers.get(command.worker, {}).values())
+        self._lose_all([entry for entry in mine if entry.is_live])
         self._endings.heads.pop(command.worker, None)
 
     def _block(self, command: Block) -> None:
@@ -297,6 +296,12 @@ class MembershipState:
         self.roster.apply(change)
         self.revision += 1
         self._changes.append(change)
+
+    def _lose_all(self, entries: Sequence[SessionEntry]) -> None:
+        for entry in entries:
+            self._endings.lose(entry, {}, self._now)
+        for entry in entries:
+            self._endings.call_back(entry.info, self._now)
 
     def _live(self, session_id: SessionId) -> SessionEntry:
         entry = self.roster.sessions.get(session_id)

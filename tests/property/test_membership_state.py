@@ -41,6 +41,8 @@ class ModelSession:
     was_recalled: bool = False
     was_copied: bool = False
     copied_to: SessionId | None = None
+    since: float = 0.0
+    has_taken_over: bool = False
 
     @property
     def may_be_named(self) -> bool:
@@ -124,7 +126,7 @@ class StateAgainstModel(RuleBasedStateMachine):
             assert refusal is None
             if displaced is not None:
                 displaced.ended_at = self.now
-            self.model[session_id] = new = ModelSession(user, worker, lingers, naming=naming)
+            self.model[session_id] = new = ModelSession(user, worker, lingers, naming=naming, since=self.now)
             self._take_over(session_id, new, named)
 
     def _waiting(self, user: UserId) -> list[tuple[SessionId, ModelSession]]:
@@ -142,7 +144,7 @@ class StateAgainstModel(RuleBasedStateMachine):
             chosen = [lost[likeness.index(max(likeness))]] if lost else []
         for session_id, old in chosen:
             new.channels = {channel for channel in old.channels if not self.is_blocked(new.user, channel)}
-            new.status = old.status
+            new.status, new.has_taken_over = old.status, True
             if named is not None or not old.may_be_named:
                 del self.model[session_id]
                 self._guess_again(self.model.get(old.copied_to or session_id))
@@ -179,6 +181,23 @@ class StateAgainstModel(RuleBasedStateMachine):
             self.model.pop(session_id, None)
         elif self.phase(session_id) == "live":
             self.model[session_id].ended_at = self.now
+            self._call_back(session_id)
+
+    def _call_back(self, session_id: SessionId) -> None:
+        """Its client is here already, in no channel: it is told to come back."""
+        lost = self.model[session_id]
+        if not lost.lingers or not lost.channels or lost.naming is sessions.Naming.ALWAYS:
+            return
+        for key, new in self.model.items():
+            if (
+                (new.user, new.ended_at, new.lingers) == (lost.user, None, True)
+                and not (new.channels or new.has_taken_over or new.naming is sessions.Naming.ALWAYS)
+                and lost.since < new.since
+                and self.now - new.since <= 60
+                and self._could_be(lost.naming, new.naming)
+            ):
+                del self.model[key]
+                return
 
     @rule(index=indexes, channel=channels)
     def join(self, index: int, channel: ChannelKey) -> None:
@@ -272,9 +291,11 @@ class StateAgainstModel(RuleBasedStateMachine):
         worker = WorkerId(slot, self.incarnations[slot])
         self.do(m.DropWorker(worker))
         self.incarnations[slot] += 1
-        for session in self.model.values():
-            if session.worker == worker and session.ended_at is None:
-                session.ended_at = self.now
+        lost = [key for key, s in self.model.items() if s.worker == worker and s.ended_at is None]
+        for session_id in lost:
+            self.model[session_id].ended_at = self.now
+        for session_id in lost:
+            self._call_back(session_id)
 
     @rule(down_s=st.sampled_from((0.0, 5.0, 9.0, 70.0)))
     def everything_is_killed_and_comes_back(self, down_s: float) -> None:

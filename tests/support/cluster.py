@@ -18,6 +18,7 @@ from reaktor.cluster.rundir import RunDir
 from tests.support.ports import free_port, is_listening, wait_for
 
 SOURCES = [f"127.0.0.{number}" for number in range(1, 9)]
+SAID_LINES = 60
 MACHINERY = (sys.executable, "-m", "tests.support.run_cluster")
 
 
@@ -133,7 +134,7 @@ class RunningCluster:
         return self.wait_exit(15)
 
     def destroy(self):
-        """Whatever is left, by its own pid."""
+        """Whatever is left, by its own pid. Of a test that failed, pytest shows what is printed here."""
         if self.process.poll() is None:
             self.remember_family()
             with suppress(AssertionError):
@@ -144,6 +145,7 @@ class RunningCluster:
         for process in self.left():
             with suppress(psutil.NoSuchProcess):
                 process.kill()
+        print(*self.said().splitlines()[-SAID_LINES:], sep="\n")
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chat.domain.ids import SessionId, UserId
+from chat.domain.ids import SessionId, UserId, WorkerId
 from chat.domain.sessions import Ending, LeftReason, Naming, SessionInfo, Status, Transport
 from chat.membership.keep import COPIED_PER_USER
 from chat.membership.protocol import (
@@ -407,3 +407,59 @@ def test_what_a_beat_told_counts_more_than_where_the_channel_was_at_the_join() -
     connected = told.connect("s2", worker=SECOND, grace=LINGERS)[0]
     assert isinstance(connected, Connected)
     assert connected.heads == {LOBBY: 8}
+
+
+def placed(told: Told, session: str, naming: Naming, worker: WorkerId = FIRST, **fields: Any) -> None:
+    """A session in the lobby."""
+    told.accept(Connect(session_info(session, worker=worker, grace=LINGERS, since=told.now, naming=naming, **fields)))
+    told.accept(Join(SessionId(session), LOBBY))
+    told.now += 1
+
+
+@pytest.mark.parametrize("loss", [Disconnect(S1, heads={LOBBY: 5}), DropWorker(FIRST)], ids=["noticed late", "worker"])
+@pytest.mark.parametrize("naming", [Naming.NEVER, Naming.PERHAPS])
+def test_a_client_that_is_back_before_its_loss_is_noticed_is_told_to_come_again_to_its_place(
+    naming: Naming, loss: Disconnect | DropWorker
+) -> None:
+    """One of 2.x that polls was in no channel for ever, when its new request was read before the end of the old one."""
+    told = Told()
+    placed(told, "s1", naming)
+    assert back(told, "s2", naming=naming).took_over is None
+    told.now += 30
+    lingering, ended = told.accept(loss)
+    assert isinstance(lingering, Lingering)
+    assert isinstance(ended, Disconnected)
+    assert (ended.session_id, ended.close_code) == (S2, 4004)
+    again = back(told, "s3", naming=naming)
+    assert (again.channels, again.took_over) == ({LOBBY}, S1)
+
+
+@pytest.mark.parametrize(
+    ("naming", "fields"),
+    [
+        (Naming.ALWAYS, {}),
+        (Naming.PERHAPS, {}),
+        (Naming.NEVER, {"login": "another"}),
+        (Naming.NEVER, {"marks": "another"}),
+    ],
+    ids=["names its own", "other generation", "other log-in", "other kind"],
+)
+def test_nobody_elses_session_is_called_back(naming: Naming, fields: dict[str, str]) -> None:
+    told = Told()
+    placed(told, "s1", Naming.NEVER)
+    told.accept(Connect(session_info("s2", worker=SECOND, grace=LINGERS, since=told.now, naming=naming, **fields)))
+    assert len(told.accept(Disconnect(S1))) == 1
+
+
+@pytest.mark.parametrize("why", ["has joined", "was here before", "long ago"])
+def test_a_session_that_has_a_place_or_came_at_another_time_is_not_called_back(why: str) -> None:
+    told = Told()
+    if why == "was here before":
+        told.accept(Connect(session_info("s2", worker=SECOND, grace=LINGERS, since=told.now - 1, naming=Naming.NEVER)))
+    placed(told, "s1", Naming.NEVER)
+    if why != "was here before":
+        assert back(told, "s2", naming=Naming.NEVER).took_over is None
+    if why == "has joined":
+        told.accept(Join(S2, NEWS))
+    told.now += 61 if why == "long ago" else 1
+    assert len(told.accept(Disconnect(S1))) == 1
