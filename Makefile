@@ -33,13 +33,15 @@ dev: install  ## one process with autoreload, for development
 	@$(BIN)/python manage.py migrate --verbosity 0
 	@exec $(BIN)/python manage.py runserver $(PORT)
 
-test: install-dev  ## everything but the container image, in two processes
-	$(BIN)/pytest -n 2 --dist loadgroup -m "not image"
+test: install-dev  ## everything but long faults and the container image, in two processes
+	$(BIN)/pytest -n 2 --dist loadgroup -m "not image and not long"
 
-test-all: test image-test  ## everything
+test-all: install-dev  ## everything
+	$(BIN)/pytest -n 2 --dist loadgroup -m "not image"
+	$(MAKE) image-test
 
 test-fast: install-dev  ## without clusters, browsers, foreign clients and the container image
-	$(BIN)/pytest -m "not cluster and not browser and not interop and not image"
+	$(BIN)/pytest -m "not cluster and not browser and not interop and not image and not long"
 
 image-test: install-dev  ## build the container image, run it, chat (Debian, as root)
 	@scripts/test-requirements $(BIN)/python image

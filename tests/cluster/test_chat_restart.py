@@ -30,7 +30,8 @@ BACK_S = 60.0
 # On a slow machine the restart itself takes long.
 GRACES = {"SOCKETIO_QUIT_GRACE": "2s", "SOCKETIO_KEEP_GRACE": "2m", "SOCKETIO_RECOVERY": "2m"}
 URL = postgresql_url()
-ON = ["sqlite", "one process", *(["postgresql"] if URL else [])]
+RARER = ["one process", *(["postgresql"] if URL else [])]
+ON = ["sqlite", *(pytest.param(name, marks=pytest.mark.long) for name in RARER)]
 CLIENTS = (("sio17", "websocket"), ("sio25", "polling"), ("sio48", "websocket"), ("sio48", "polling"))
 POST = """
 from accounts.models import User

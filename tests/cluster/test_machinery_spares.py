@@ -57,6 +57,7 @@ def test_a_new_slot_is_served_by_the_spare_and_a_reload_never_is(cluster):
     wait_spare(cluster, other_than=old)
 
 
+@pytest.mark.long
 def test_while_new_code_is_broken_the_old_spare_still_helps(own, tmp_path):
     broken = tmp_path / "broken"
     cluster = own(WORKERS="2", SPARE_WORKERS="1", TEST_BROKEN_IF=str(broken)).wait_serving()

@@ -212,6 +212,7 @@ async def test_typing_is_told_to_the_others_at_most_each_few_seconds(connect: Co
         assert await refused(stranger, "typing", channel) == "not_a_member"
 
 
+@pytest.mark.long
 async def test_typing_is_no_way_to_flood_others(connect: Connect, channel: str) -> None:
     """Each "off" used to be told, however many there were."""
     began = time.monotonic()

@@ -26,8 +26,6 @@ ROOT = Path(__file__).resolve().parents[2]
 URL = postgresql_url()
 WHERE = ["tests/chat", "tests/reaktor/db"]
 SILENT_S = 14.0
-# What takes long because there is much of it, and says nothing about the database.
-ONCE = ["--deselect", "tests/chat/moving/test_import_many.py"]
 
 # A run that has TEST_DATABASE_URL is on PostgreSQL as a whole; where there is none, the header of the run says so.
 if URL is not None and "TEST_DATABASE_URL" not in os.environ:
@@ -35,7 +33,7 @@ if URL is not None and "TEST_DATABASE_URL" not in os.environ:
     def test_what_holds_on_sqlite_holds_on_postgresql() -> None:
         assert URL is not None
         done = subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "database", *WHERE, *ONCE],
+            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "database and not long", *WHERE],
             cwd=ROOT,
             env={**os.environ, "TEST_DATABASE_URL": f"{URL}_{os.getpid()}"},
             capture_output=True,
@@ -99,6 +97,7 @@ if URL is not None and "TEST_DATABASE_URL" not in os.environ:
         await bob.close()
         assert "Traceback" not in server.log()
 
+    @pytest.mark.long
     async def test_a_route_that_dies_without_a_word_stops_posts_and_reading_for_seconds(
         tmp_path_factory: pytest.TempPathFactory,
     ) -> None:

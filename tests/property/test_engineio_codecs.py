@@ -16,7 +16,7 @@ from reaktor.engineio.codec_v4 import CODEC_V4, SEPARATOR
 from reaktor.engineio.packets import V3, V4, Packet, PacketType, PayloadError, ReadyPacket
 
 MAX_PACKETS = 50
-cheap = settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+cheap = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 texts = st.text()
 messages = st.builds(Packet, st.just(PacketType.MESSAGE), texts | st.binary())
 others = st.builds(Packet, st.sampled_from([kind for kind in PacketType if kind is not PacketType.MESSAGE]), texts)

@@ -222,6 +222,6 @@ class SessionStory(RuleBasedStateMachine):
 
 
 SessionStory.TestCase.settings = settings(
-    max_examples=300, stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=150, stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck)
 )
 TestSession = SessionStory.TestCase

@@ -139,7 +139,7 @@ class World:
 
 
 @given(st.integers(0, 2**32), st.integers(1, 24), st.sampled_from([0.0, 0.2, 0.6, 1.0]))
-@settings(max_examples=800, deadline=None)
+@settings(max_examples=400, deadline=None)
 def test_every_session_gets_each_seq_once_and_in_order_or_its_outcome_by_repair(seed, length, loss) -> None:
     world = World(seed, length, loss)
     world.play()
@@ -152,7 +152,7 @@ def test_every_session_gets_each_seq_once_and_in_order_or_its_outcome_by_repair(
 
 
 @given(st.integers(0, 2**32), st.integers(1, 24), st.sampled_from([0.0, 0.3, 0.8]))
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_a_message_is_told_as_new_exactly_once_and_first(seed, length, loss) -> None:
     world = World(seed, length, loss)
     world.play()
@@ -166,7 +166,7 @@ def test_a_message_is_told_as_new_exactly_once_and_first(seed, length, loss) -> 
 
 
 @given(st.integers(0, 2**32), st.integers(1, 24))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=250, deadline=None)
 def test_without_loss_or_repair_nothing_is_skipped_and_the_author_gets_answers_instead(seed, length) -> None:
     world = World(seed, length, 0.0)
     for seq in world.random.sample(range(world.start + 1, length + 1), length - world.start):

@@ -93,7 +93,7 @@ class Model:
 
 
 @given(st.integers(0, 2**32), st.integers(5, 60))
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_each_session_is_written_exactly_what_its_channels_were_told(seed, length) -> None:
     model = Model(seed)
     model.attach()

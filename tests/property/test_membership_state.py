@@ -367,11 +367,11 @@ class StateAgainstModel(RuleBasedStateMachine):
         copy.invariants()
 
 
-StateAgainstModel.TestCase.settings = settings(max_examples=350, stateful_step_count=25, deadline=None)
+StateAgainstModel.TestCase.settings = settings(max_examples=175, stateful_step_count=25, deadline=None)
 TestStateAgainstModel = StateAgainstModel.TestCase
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(st.binary(min_size=60, max_size=240), st.integers(0, 2**32))
 def test_in_whatever_order_batches_come_the_replica_ends_where_the_state_is(program: bytes, seed: int) -> None:
     world, batches = World(), list[m.Batch]()

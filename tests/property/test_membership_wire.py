@@ -15,7 +15,7 @@ from chat.domain.ids import ChannelKey, CommandId, SessionId, UserId, WorkerId
 from chat.membership import protocol as m
 from chat.membership import wire
 
-MANY = settings(max_examples=400, deadline=None)
+MANY = settings(max_examples=200, deadline=None)
 
 texts = st.text(max_size=8)
 session_ids, user_ids, channels = texts.map(SessionId), texts.map(UserId), texts.map(ChannelKey)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.support.membership_world import World
 
-QUICK = settings(max_examples=1_500, deadline=None)
+QUICK = settings(max_examples=750, deadline=None)
 
 
 @QUICK

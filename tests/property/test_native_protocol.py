@@ -51,13 +51,13 @@ def outcome(text: str | bytes) -> Request | BadFrameError:
 
 
 @given(st.one_of(st.binary(max_size=200), st.text(max_size=200)))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=250, deadline=None)
 def test_no_bytes_and_no_text_raise_anything_but_bad_frame(raw) -> None:
     assert isinstance(outcome(raw), BadFrameError | Request)
 
 
 @given(VALUES)
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=250, deadline=None)
 def test_no_json_raises_anything_but_bad_frame(value) -> None:
     assert isinstance(outcome(json.dumps(value)), BadFrameError | Request)
 
@@ -112,7 +112,7 @@ def is_whole(value: object) -> bool:
 
 
 @given(frames())
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_what_the_document_describes_is_accepted_and_nothing_else(frame) -> None:
     frame_id = frame.get("id")
     try:

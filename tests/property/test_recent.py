@@ -28,7 +28,7 @@ def by_number(messages: list[MessageData]) -> list[MessageData]:
 
 
 @given(st.integers(0, 2**32), st.integers(1, 40), st.integers(1, 8), st.integers(1, 8))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=250, deadline=None)
 def test_newest_and_since_are_what_the_store_would_answer(seed, length, changes, numbers) -> None:
     random = Random(seed)
     chronicle = Chronicle(random, length)

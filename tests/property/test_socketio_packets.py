@@ -22,7 +22,7 @@ from reaktor.socketio.packet import (
     serialize,
 )
 
-cheap = settings(max_examples=350, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+cheap = settings(max_examples=175, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 texts = st.text(max_size=30)
 scalars = (
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False) | texts
@@ -103,7 +103,7 @@ PIECES = (
 almost = st.lists(st.sampled_from(PIECES)).map("".join)
 
 
-@settings(max_examples=1_500, deadline=None)
+@settings(max_examples=750, deadline=None)
 @given(st.lists(st.text() | almost | st.binary(max_size=10), max_size=5), st.sampled_from([3, 4]))
 def test_junk_raises_the_parsers_own_error_or_none(messages: list[str | bytes], revision: int) -> None:
     connection = Connection(revision, {"/", "/a"})

@@ -22,6 +22,7 @@ class PowerCut(BaseException):
     """Not an Exception, so that nobody on the way takes it for an error of a row."""
 
 
+@pytest.mark.long
 def test_ten_thousand_users_and_a_hundred_thousand_messages_interrupted_on_the_way(
     old: SeedRedis, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

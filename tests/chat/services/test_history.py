@@ -87,6 +87,7 @@ if connection.vendor == "sqlite":
         with closing(sqlite3.connect(kept)) as before:
             assert before.execute("SELECT count(*) FROM chat_channel WHERE name = 'Later'").fetchone() != (0,)
 
+    @pytest.mark.long
     def test_a_copy_that_is_written_over_the_database_by_hand_is_seen_at_the_next_start(tmp_path: Path) -> None:
         manage(tmp_path, "migrate", "-v0")
         _, epoch = settled(tmp_path)
@@ -96,6 +97,7 @@ if connection.vendor == "sqlite":
         began, restored = settled(tmp_path)
         assert (began, restored == epoch) == ("True", False)
 
+    @pytest.mark.long
     def test_no_database_is_replaced_by_what_is_none_or_beside_a_server(tmp_path: Path) -> None:
         manage(tmp_path, "migrate", "-v0")
         (tmp_path / "junk").write_text("no database")
@@ -119,6 +121,7 @@ def run(*words: str) -> None:
 if connection.vendor == "sqlite" and (URL := postgresql_url()) is not None:
 
     @pytest.mark.parametrize("is_elsewhere", [True, False], ids=["into another database", "into the same one"])
+    @pytest.mark.long
     def test_a_dump_that_was_read_back_is_seen_at_the_next_start(tmp_path: Path, is_elsewhere: bool) -> None:
         name = f"reaktor_history_{os.getpid()}"
         with own_database(URL, name) as url, own_database(URL, f"{name}_there") as there:
