@@ -91,11 +91,29 @@ class Feed:
         return ready
 
     def reset(self, head: int, recent: Recent) -> list[Delivery]:
-        """Start anew at `head` (too much was missed, or the store went back); returns the held ones to acknowledge."""
-        dropped = [self._held[seq] for seq in sorted(self._held)]
+        """Start anew at `head` (too much was missed, or the store went back), then call follow().
+
+        Returns the held ones that the new head has passed, to acknowledge.
+        """
+        passed = [self._held.pop(seq) for seq in sorted(self._held) if seq <= head]
+        self.head, self.recent = head, recent
+        return passed
+
+    def follow(self) -> list[Delivery]:
+        """The held ones whose turn has come with a reset."""
+        ready: list[Delivery] = []
+        while (following := self._held.pop(self.head + 1, None)) is not None:
+            self._advance(following, ready)
+        if not self._held:
+            self.hole_since = None
+        return ready
+
+    def give_up(self) -> list[Delivery]:
+        """Nothing will ever fill the hole; returns the held ones to acknowledge."""
+        held = [self._held[seq] for seq in sorted(self._held)]
         self._held.clear()
-        self.head, self.recent, self.hole_since = head, recent, None
-        return dropped
+        self.hole_since = None
+        return held
 
     def rewrite(self, renamed: Callable[[MessageData], MessageData]) -> None:
         """What is remembered and what is held, as `renamed` makes it."""

@@ -181,7 +181,7 @@ class Upkeep:
                 self._feeds.deliver(entry, feed.repair(changes["messages"], changes["seq"]))
         except NotFoundError:
             # The channel is gone, so nothing will ever fill the hole.
-            acknowledge(feed.reset(feed.head, feed.recent))
+            acknowledge(feed.give_up())
 
     async def _reset(self, entry: OpenFeed) -> None:
         """Too much was missed to replay: start anew, and have the members sync."""
@@ -192,12 +192,14 @@ class Upkeep:
             return
         logger.warning("feeds: %s starts anew at %d (was %d)", fresh.key, fresh.head, entry.feed.head)
         before, entry.floor_seq = entry.feed.head, floor_seq
-        dropped = entry.feed.reset(fresh.head, fresh.recent)
+        passed = entry.feed.reset(fresh.head, fresh.recent)
         self._feeds.forget_made(entry.feed.key)
         event = Event(EventType.SYNC_REQUIRED, fresh.key, SyncRequiredData(seq=fresh.head))
         self._hub.to_channel(event)
         self._on_reset(event, before)
-        acknowledge(dropped)
+        acknowledge(passed)
+        # Last: who was just sent the pages up to the new head goes on from there.
+        self._feeds.deliver(entry, entry.feed.follow())
 
     async def _close_idle(self) -> None:
         self._feeds.sweep_made()

@@ -82,7 +82,24 @@ def test_after_a_repair_a_message_is_new_once_whichever_way_it_came() -> None:
 def test_a_reset_starts_anew_and_gives_back_what_waits_for_an_answer() -> None:
     feed, acknowledged = feed_at(0), []
     feed.offer([new(5, acknowledged), new(3)], now=0.0)
-    dropped = feed.reset(100, empty_recent(100))
-    assert seqs(dropped) == [3, 5]
+    assert seqs(feed.reset(100, empty_recent(100))) == [3, 5]
+    assert feed.follow() == []
     assert (feed.head, feed.has_hole) == (100, False)
     assert seqs(feed.offer([new(101)], now=1.0)) == [101]
+
+
+def test_what_is_held_above_the_new_head_follows_a_reset_or_waits_on() -> None:
+    """It was dropped: an author on Socket.IO was then sent their own message out of the store, as somebody else's."""
+    feed, acknowledged = feed_at(0), []
+    feed.offer([new(100), new(101, acknowledged), new(103)], now=0.0)
+    assert seqs(feed.reset(100, empty_recent(100))) == [100]
+    assert seqs(feed.follow()) == [101]
+    assert (feed.head, feed.has_hole) == (101, True)
+    assert seqs(feed.offer([new(102)], now=1.0)) == [102, 103]
+
+
+def test_what_will_never_be_filled_is_given_up() -> None:
+    feed = feed_at(0)
+    feed.offer([new(5), new(3)], now=0.0)
+    assert seqs(feed.give_up()) == [3, 5]
+    assert (feed.head, feed.has_hole) == (0, False)
