@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import OperationalError
@@ -58,7 +59,37 @@ def _channel_data(runtime: Runtime, found: ChannelAccess) -> ChannelData:
 # -- Coming and going ---------------------------------------------------------------------------------------------
 
 
-def _load_start(user: UserRef, keys: Sequence[ChannelKey]) -> tuple[str, list[ChannelAccess]]:
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What a session begins with: whose it is, the epoch of the history, and the user's and the asked channels."""
+
+    user: User
+    epoch: str
+    channels: list[ChannelAccess]
+
+
+async def load_start(runtime: Runtime, claims: Claims, cursors: Mapping[str, int]) -> Start:
+    """The start of a session with this token that had these cursors, read in one turn of a thread.
+
+    Raises BannedError, NotAuthenticatedError, UnavailableError, TooLargeError (more channels than a session may be in).
+    """
+    limits = runtime.config.limits
+    if len(cursors) > limits.channels_per_session:
+        raise TooLargeError(f"A session is in at most {limits.channels_per_session} channels.")
+    return await runtime.database.read(_load_start, claims, [ChannelKey(key) for key in cursors])
+
+
+def _load_start(claims: Claims, keys: Sequence[ChannelKey]) -> Start:
+    user = user_for_claims(claims)
+    ref = selectors.user_ref(user)
+    found = selectors.channels_access(user=ref, keys=keys)
+    if all(each.access.role is None for each in found):
+        _ensure_memberships(ref)
+        found = selectors.channels_access(user=ref, keys=keys)
+    return Start(user, selectors.history_epoch(), found)
+
+
+def _ensure_memberships(user: UserRef) -> None:
     try:
         services.memberships_ensure(user_id=user.id)
     except OperationalError as error:
@@ -66,28 +97,22 @@ def _load_start(user: UserRef, keys: Sequence[ChannelKey]) -> tuple[str, list[Ch
             raise
         # Whoever comes for the first time can still read; the next hello makes up for it.
         logger.warning("hello: an account gets no default channels, the disk is full")
-    return selectors.history_epoch(), selectors.channels_access(user=user, keys=keys)
 
 
 async def connect(
     runtime: Runtime,
     session: LiveSession,
     verify: Callable[[], User],
+    start: Start,
     cursors: Mapping[str, int],
     respond: Callable[[Greeting], None],
 ) -> None:
     """Make a session live and put it back into the channels of its cursors; `respond` with what it missed.
 
     `verify` is Runtime.connect()'s. Channels that are gone or not theirs any more are left out of `resume`. Raises
-    BannedError, NotAuthenticatedError, TooManySessionsError, UnavailableError, TooLargeError (more channels than a
-    session may be in).
+    BannedError, NotAuthenticatedError, TooManySessionsError, UnavailableError.
     """
-    limits = runtime.config.limits
-    if len(cursors) > limits.channels_per_session:
-        raise TooLargeError(f"A session is in at most {limits.channels_per_session} channels.")
-    asked = [ChannelKey(key) for key in cursors]
-    epoch, found = await runtime.database.read(_load_start, session.user, asked)
-    keys = [each.channel.key for each in found if each.channel.key in cursors]
+    keys = [each.channel.key for each in start.channels if each.channel.key in cursors]
     async with runtime.feeds.pinned(*keys):
         await runtime.connect(session, verify)
         try:
@@ -95,8 +120,8 @@ async def connect(
             answers = {key: await runtime.feeds.answer_since(key, cursors[key]) for key in keys}
             # Bounded and written in this very turn: their JSON is made once.
             greeting: Greeting = {
-                "epoch": epoch,
-                "channels": [_channel_data(runtime, each) for each in found],
+                "epoch": start.epoch,
+                "channels": [_channel_data(runtime, each) for each in start.channels],
                 "resume": _bounded(runtime, {key: _renewed(runtime, key, answers[key]) for key in keys}),
             }
             respond(greeting)

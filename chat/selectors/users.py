@@ -8,7 +8,9 @@ from django.db.models.functions import Lower
 
 from accounts.models import User
 from chat.domain.ids import UserId, UserRef
-from chat.models import ClusterIdentity, History
+from chat.models import ClusterIdentity
+from reaktor.db import driver
+from reaktor.db.columns import uuid_text
 
 
 def users_named(names: Iterable[str]) -> dict[str, UserRef]:
@@ -29,7 +31,8 @@ def user_ref(user: User) -> UserRef:
 
 def history_epoch() -> str:
     """The epoch of this database's history."""
-    return str(History.objects.values_list("epoch", flat=True).get(pk=1))
+    ((epoch,),) = driver.select("SELECT epoch FROM chat_history WHERE id = 1")
+    return uuid_text(epoch)
 
 
 def cluster_id() -> str:

@@ -221,7 +221,9 @@ class NativeConsumer(AsyncConsumer):
     async def _start_session(self, request: Request) -> None:
         claims = verify_token(self._token(request))
         self.runtime.rates.check_may_come(claims.user_id)
-        user = await self.runtime.database.read(user_for_claims, claims)
+        cursors = request.data["resume"]
+        start = await actions.load_start(self.runtime, claims, cursors)
+        user = start.user
         info = SessionInfo(
             session_id=SessionId(secrets.token_urlsafe(16)),
             user_id=selectors.user_ref(user).id,
@@ -259,7 +261,7 @@ class NativeConsumer(AsyncConsumer):
 
         try:
             verify = partial(user_for_claims, claims)
-            await actions.connect(self.runtime, session, verify, request.data["resume"], respond)
+            await actions.connect(self.runtime, session, verify, start, cursors, respond)
         except ReaktorError:
             if not session.is_open:
                 return  # it was ended meanwhile, and told why; what is left is the closing handshake
