@@ -20,8 +20,6 @@ import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from channels_redis.pubsub import RedisPubSubChannelLayer
-
 from benchmarks.servers import cpu_s
 from chat.domain.ids import ChannelKey, SessionId, UserId, WorkerId
 from chat.domain.sessions import Grace, SessionInfo, Transport
@@ -49,6 +47,8 @@ from chat.membership.state import MembershipState
 from reaktor.cluster.redis import find_executable, wait_for_redis
 from reaktor.config.model import MembershipTimings
 from reaktor.process.bus import Bus
+from reaktor.process.layer import redis_layer
+from reaktor.process.redis_layer import RedisLayer
 
 CHANNELS_PER_SESSION = 5
 
@@ -144,7 +144,7 @@ def redis_url() -> Iterator[str]:
 
 
 def new_bus(url: str) -> Bus:
-    return Bus(RedisPubSubChannelLayer(hosts=[{"address": url, "socket_timeout": None}], prefix="reaktor"))
+    return Bus(RedisLayer(**redis_layer(url)["CONFIG"]))
 
 
 async def serve(url: str) -> None:

@@ -1,7 +1,8 @@
 """Events of this process on their way out: to the own hub first, then over the bus to the other processes.
 
 The writer's commits, services (through chat.publish) and actions hand events over here; one task publishes them in
-order. What the bus does not take is logged: durable events are found by comparing heads, ephemeral ones are lost.
+order, all that wait at once. What the bus does not take is logged: durable events are found by comparing heads,
+ephemeral ones are lost.
 """
 
 from __future__ import annotations
@@ -23,12 +24,14 @@ from chat.live.feeds import Feeds
 from chat.membership.wire import channel_group
 from chat.posting.writer import Committed
 from reaktor.observe.metrics import SECONDS, Histogram
-from reaktor.process.bus import Bus, BusError
+from reaktor.process.bus import Bus, BusError, Saying
 
 logger = logging.getLogger(__name__)
 
 QUEUE = 10_000
 """Bus messages waiting to be published; beyond it the newest is dropped, and readers compare heads."""
+TOGETHER = 500
+"""As many are published at once, and in one timeout."""
 
 
 class Broadcast:
@@ -38,7 +41,7 @@ class Broadcast:
         self._bus = bus
         self._hub = hub
         self._feeds = feeds
-        self._outgoing: asyncio.Queue[tuple[str, str, dict[str, Any]]] = asyncio.Queue(QUEUE)
+        self._outgoing: asyncio.Queue[Saying] = asyncio.Queue(QUEUE)
         self.dropped_total = 0
         self.fanout_seconds = Histogram(SECONDS)
         self._unwritten: list[float] = []
@@ -103,20 +106,22 @@ class Broadcast:
 
     def _enqueue(self, group: str, kind: str, body: dict[str, Any]) -> None:
         try:
-            self._outgoing.put_nowait((group, kind, body))
+            self._outgoing.put_nowait(Saying(group, kind, body))
         except asyncio.QueueFull:
             self.dropped_total += 1
 
     async def run(self) -> None:
         """Publish until cancelled; one task, so that what this process says stays in order."""
         while True:
-            group, kind, body = await self._outgoing.get()
+            sayings = [await self._outgoing.get()]
+            while len(sayings) < TOGETHER and not self._outgoing.empty():
+                sayings.append(self._outgoing.get_nowait())
             was_up = self._bus.is_up
             try:
-                await self._bus.broadcast(group, kind, body, to_self=False)
+                await self._bus.broadcast_all(sayings)
             except BusError as error:
                 if was_up:
-                    logger.warning("broadcast: the bus does not take %s (%s)", kind, error)
+                    logger.warning("broadcast: the bus does not take %d events (%s)", len(sayings), error)
 
     # -- In ---------------------------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ The file holds the chance for each message and direction; whoever runs the test 
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,10 @@ class LossyRedisLayer(RedisLayer):
     async def group_send(self, group: str, message: dict[str, Any]) -> None:
         if not self._is_lost():
             await self._get_layer().group_send(group, message)
+
+    async def group_send_all(self, messages: Sequence[tuple[str, dict[str, Any]]]) -> None:
+        if kept := [each for each in messages if not self._is_lost()]:
+            await super().group_send_all(kept)
 
     async def receive(self, channel: str) -> Any:
         while True:

@@ -12,7 +12,7 @@ import pytest
 from channels.layers import InMemoryChannelLayer
 
 from reaktor.process import bus as bus_module
-from reaktor.process.bus import OVERFLOW, Bus, BusError, pack, unpack
+from reaktor.process.bus import OVERFLOW, Bus, BusError, Saying, pack, unpack
 from tests.support.faulty_layer import FaultyLayer
 from tests.support.waiting import until
 
@@ -57,6 +57,20 @@ async def test_a_mailbox_has_one_reader_and_a_group_many(layer: InMemoryChannelL
         assert len(first) == 1
 
 
+async def test_many_things_said_at_once_come_to_the_others_in_order(layer: InMemoryChannelLayer) -> None:
+    """Over a layer, too, that takes only one at a time."""
+    one, two = Bus(layer, scope="s."), Bus(layer, scope="s.")
+    async with hearing(one, "one") as first, hearing(two, "two") as second:
+        for bus, mailbox in ((one, "one"), (two, "two")):
+            await bus.subscribe("all", mailbox)
+        await two.subscribe("some", "two")
+        await one.broadcast_all([Saying(group, "news", {"n": n}) for n, group in enumerate(["all", "some", "all"])])
+        await two.broadcast("all", "last", {})
+        await until(lambda: len(first) + len(second) == 5)
+        assert first == [("last", {})]
+        assert second == [*[("news", {"n": n}) for n in range(3)], ("last", {})]
+
+
 async def test_junk_and_other_versions_are_passed_over(layer: InMemoryChannelLayer) -> None:
     bus = Bus(layer)
     async with hearing(bus, "one") as heard:
@@ -86,6 +100,8 @@ async def test_what_the_layer_does_not_take_in_time_is_an_error_and_no_hang() ->
     bus = Bus(Deaf(), timeout_s=0.05)
     with pytest.raises(BusError, match="TimeoutError"):
         await bus.broadcast("all", "news", {})
+    with pytest.raises(BusError, match="TimeoutError"):
+        await bus.broadcast_all([Saying("all", "news", {})])
     with pytest.raises(BusError, match="gone"):
         await bus.subscribe("all", "one")
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+import redis.asyncio.connection
+from redis import Redis
 
 from reaktor.process import redis_layer
-from reaktor.process.bus import Bus, BusError
+from reaktor.process.bus import Bus, BusError, Saying
 from tests.reaktor.process.test_bus import hearing
 from tests.support.redis import RedisServer, close_layers, running_redis
 from tests.support.silent_proxy import silent_proxy
@@ -16,24 +19,28 @@ from tests.support.waiting import until
 
 
 @pytest.fixture
-def redis() -> Iterator[RedisServer]:
+def redis_server() -> Iterator[RedisServer]:
     with running_redis() as server:
         yield server
 
 
-async def subscribed(bus: Bus, group: str) -> None:
+def sayings(*groups: str) -> list[Saying]:
+    return [Saying(group, "news", {"n": number}) for number, group in enumerate(groups)]
+
+
+async def subscribed(bus: Bus, group: str, mailbox: str = "mailbox") -> None:
     """The mailbox is read from a moment later on."""
     while True:
         try:
-            await bus.subscribe(group, "mailbox")
+            await bus.subscribe(group, mailbox)
             break
         except BusError:
             await asyncio.sleep(0.01)
 
 
-async def test_a_group_that_was_left_half_way_is_heard_again_when_it_is_joined_again(redis: RedisServer) -> None:
+async def test_a_group_that_was_left_half_way_is_heard_again_when_it_is_joined_again(redis_server: RedisServer) -> None:
     """A feed was closed while Redis was slow: opened again it was deaf, and subscribing again every minute too."""
-    layer, other = redis.layer(), redis.layer()
+    layer, other = redis_server.layer(), redis_server.layer()
     bus, speaker = Bus(layer, timeout_s=0.3), Bus(other)
     async with hearing(bus, "mailbox") as heard:
         await subscribed(bus, "tea")
@@ -55,13 +62,13 @@ async def test_a_group_that_was_left_half_way_is_heard_again_when_it_is_joined_a
 
 
 async def test_a_line_that_fell_silent_is_replaced_in_seconds_and_what_comes_then_is_heard(
-    redis: RedisServer, monkeypatch: pytest.MonkeyPatch
+    redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A route died without a word: the worker stayed deaf on a connection that the kernel thought was alive."""
     monkeypatch.setattr(redis_layer, "QUIET_S", 0.5)
     monkeypatch.setattr(redis_layer, "ANSWER_S", 0.3)
-    async with silent_proxy(lambda: asyncio.open_unix_connection(str(redis.path))) as proxy:
-        layer, other = redis.layer(f"redis://127.0.0.1:{proxy.port}"), redis.layer()
+    async with silent_proxy(lambda: asyncio.open_unix_connection(str(redis_server.path))) as proxy:
+        layer, other = redis_server.layer(f"redis://127.0.0.1:{proxy.port}"), redis_server.layer()
         bus, speaker = Bus(layer, timeout_s=0.5), Bus(other)
         async with hearing(bus, "mailbox") as heard:
             await subscribed(bus, "tea")
@@ -79,22 +86,143 @@ async def test_a_line_that_fell_silent_is_replaced_in_seconds_and_what_comes_the
         await close_layers(layer, other)
 
 
-async def test_a_quiet_line_that_answers_is_kept(redis: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_line_that_is_made_anew_to_nowhere_is_given_up_and_made_once_more(
+    redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever took the connection never answered: the worker waited for it for ever, and no feed could be opened."""
+    for name, seconds in (("QUIET_S", 0.1), ("ANSWER_S", 0.1), ("CONNECT_S", 0.1), ("RETRY_S", 0.01)):
+        monkeypatch.setattr(redis_layer, name, seconds)
+    async with silent_proxy(lambda: asyncio.open_unix_connection(str(redis_server.path))) as proxy:
+        layer, other = redis_server.layer(f"redis://127.0.0.1:{proxy.port}"), redis_server.layer()
+        bus, speaker = Bus(layer, timeout_s=2.0), Bus(other)
+        async with hearing(bus, "mailbox") as heard:
+            await subscribed(bus, "tea")
+            lines = proxy.lines
+            proxy.is_dead = True
+            proxy.silence()
+            await until(lambda: proxy.lines >= lines + 2)
+            proxy.is_dead = False
+            await bus.subscribe("coffee", "mailbox")
+            for group in ("tea", "coffee"):
+                await speaker.broadcast(group, group, {})
+            await until(lambda: heard == [("tea", {}), ("coffee", {})])
+        await close_layers(layer, other)
+
+
+async def test_a_quiet_line_that_answers_is_kept(redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(redis_layer, "QUIET_S", 0.1)
     monkeypatch.setattr(redis_layer, "ANSWER_S", 0.3)
-    async with silent_proxy(lambda: asyncio.open_unix_connection(str(redis.path))) as proxy:
-        layer, other = redis.layer(f"redis://127.0.0.1:{proxy.port}"), redis.layer()
+    async with silent_proxy(lambda: asyncio.open_unix_connection(str(redis_server.path))) as proxy:
+        layer, other = redis_server.layer(f"redis://127.0.0.1:{proxy.port}"), redis_server.layer()
         bus = Bus(layer)
         async with hearing(bus, "mailbox") as heard:
             await subscribed(bus, "tea")
             lines = proxy.lines
-            shard = layer._get_layer()._shards[0]
-            asked = [False, False]
-            for at in range(2):
-                await until(lambda: shard._is_asked)
-                asked[at] = True
-                await until(lambda: not shard._is_asked)
+            pubsub = layer._get_layer()._shards[0]._pubsub
+            ping, asked = pubsub.ping, []
+
+            async def ask() -> None:
+                asked.append(True)
+                await ping()
+
+            pubsub.ping = ask
+            # It asks again only when it was answered.
+            await until(lambda: len(asked) == 3)
             await Bus(other).broadcast("tea", "news", {})
             await until(lambda: heard)
-            assert (proxy.lines, asked) == (lines, [True, True])
+            assert proxy.lines == lines
         await close_layers(layer, other)
+
+
+async def test_what_is_said_at_once_leaves_in_one_write_and_comes_in_order(
+    redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each message used to wait for Redis's answer to the one before: 50 posts were 50 round trips."""
+    writes: list[bytes] = []
+    send = redis.asyncio.connection.AbstractConnection.send_packed_command
+
+    async def record(self: Any, command: Any, *args: Any, **kwargs: Any) -> None:
+        written = command if isinstance(command, bytes) else b"".join(command)
+        if b"PUBLISH" in written:
+            writes.append(written)
+        await send(self, command, *args, **kwargs)
+
+    monkeypatch.setattr(redis.asyncio.connection.AbstractConnection, "send_packed_command", record)
+    layer, other = redis_server.layer(), redis_server.layer()
+    bus, speaker = Bus(layer), Bus(other)
+    async with hearing(bus, "mailbox") as heard, hearing(speaker, "own") as echo:
+        for group in ("tea", "coffee"):
+            await subscribed(bus, group)
+        await subscribed(speaker, "tea", "own")
+        await speaker.broadcast_all(sayings(*["tea", "coffee", "nobody's", "tea", "coffee"] * 100))
+        await until(lambda: len(heard) == 400)
+        assert [body["n"] for _, body in heard] == [n for n in range(500) if n % 5 != 2]
+        assert len(writes) == 1
+        await bus.broadcast("tea", "last", {})
+        await until(lambda: echo)
+        assert echo == [("last", {})]
+    await close_layers(layer, other)
+
+
+async def test_one_refused_among_many_is_an_error_and_the_next_answers_are_those_of_the_next(
+    redis_server: RedisServer,
+) -> None:
+    """What Redis answers is told apart by its place: an answer left unread would be taken for the next one's."""
+    with Redis.from_url(redis_server.url) as client:
+        client.execute_command(
+            "ACL", "SETUSER", "limited", "on", ">secret", "resetchannels", "&reaktor__group__tea", "+@all"
+        )
+    layer, other = redis_server.layer(), redis_server.layer(f"unix://limited:secret@{redis_server.path}")
+    bus, speaker = Bus(layer), Bus(other)
+    async with hearing(bus, "mailbox") as heard:
+        await subscribed(bus, "tea")
+        for _ in range(2):
+            with pytest.raises(BusError, match="NoPermission"):
+                await speaker.broadcast_all(sayings("tea", "coffee", "tea"))
+            await speaker.broadcast_all(sayings("tea", "tea"))
+        await until(lambda: len(heard) == 8)
+        assert [body["n"] for _, body in heard] == [0, 2, 0, 1] * 2
+    await close_layers(layer, other)
+
+
+async def test_over_two_servers_each_is_told_its_part_even_when_the_other_is_gone(redis_server: RedisServer) -> None:
+    with running_redis() as second:
+        hosts = [{"address": server.url, "socket_timeout": None} for server in (redis_server, second)]
+        layer, other = (redis_layer.RedisLayer(hosts=hosts, prefix="reaktor") for _ in range(2))
+        bus, speaker = Bus(layer), Bus(other)
+        async with hearing(bus, "mailbox") as heard:
+            groups = [f"{number}{number}.{number}" for number in range(8)]
+            shards = [layer._get_layer()._get_shard(f"reaktor__group__{group}") for group in groups]
+            assert len(set(shards)) == 2
+            for group in groups:
+                await subscribed(bus, group)
+            await speaker.broadcast_all(sayings(*groups))
+            await until(lambda: len(heard) == 8)
+            heard.clear()
+            second.kill()
+            with pytest.raises(BusError):
+                await speaker.broadcast_all(sayings(*groups))
+            gone = layer._get_layer()._shards[1]
+            expected = [number for number, shard in enumerate(shards) if shard is not gone]
+            await until(lambda: [body["n"] for _, body in heard] == expected)
+        await close_layers(layer, other)
+
+
+async def test_after_redis_was_away_the_first_thing_said_is_taken(
+    redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The line that speaks is kept open. Nobody reads it in between, so by itself it would not notice."""
+    monkeypatch.setattr(redis_layer, "RETRY_S", 0.05)
+    layer = redis_server.layer()
+    bus = Bus(layer)
+    async with hearing(bus, "mailbox") as heard:
+        await subscribed(bus, "tea")
+        await bus.broadcast("tea", "before", {})
+        await until(lambda: heard)
+        redis_server.kill()
+        await asyncio.to_thread(redis_server.start)
+        pubsub = layer._get_layer()._shards[0]._pubsub
+        await until(lambda: pubsub.connection.is_connected)
+        await bus.broadcast("tea", "after", {})
+        await until(lambda: heard[-1] == ("after", {}))
+    await close_layers(layer)

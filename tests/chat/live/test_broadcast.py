@@ -1,0 +1,98 @@
+"""How events leave a process: all that wait at once, in order; and what happens to those that nobody takes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Any, cast
+
+import pytest
+
+from chat.delivery.wire import Audience
+from chat.domain.events import Event, EventType
+from chat.domain.ids import ChannelKey
+from chat.live import broadcast as broadcast_module
+from chat.live.broadcast import Broadcast
+from reaktor.process.bus import BusError, Saying
+from tests.support.waiting import until
+
+TEA = ChannelKey("tea")
+
+
+class Channelled:
+    """A bus that keeps what it is given, and is away while told so. The hub and the feeds take everything."""
+
+    has_unwritten = False
+
+    def __init__(self) -> None:
+        self.taken: list[list[int]] = []
+        self.is_up = True
+        self.is_away = False
+
+    async def broadcast_all(self, sayings: Sequence[Saying]) -> None:
+        self.is_up = not self.is_away
+        if self.is_away:
+            raise BusError("away")
+        self.taken.append([saying.body["event"][2] for saying in sayings])
+
+    def to_channel(self, event: Event, exclude: Any = None) -> None: ...
+
+
+@asynccontextmanager
+async def running(broadcast: Broadcast) -> AsyncIterator[None]:
+    task = asyncio.create_task(broadcast.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+def say(broadcast: Broadcast, *numbers: int) -> None:
+    for number in numbers:
+        broadcast.ephemeral(Event(EventType.TYPING, TEA, {}, number), Audience(channel=TEA))
+
+
+@pytest.fixture
+def bus() -> Channelled:
+    return Channelled()
+
+
+@pytest.fixture
+def broadcast(bus: Channelled) -> Broadcast:
+    return Broadcast(cast(Any, bus), cast(Any, bus), cast(Any, bus))
+
+
+async def test_what_waits_is_handed_over_at_once_and_in_order(
+    bus: Channelled, broadcast: Broadcast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each event used to wait until the bus had taken the one before."""
+    monkeypatch.setattr(broadcast_module, "TOGETHER", 5)
+    async with running(broadcast):
+        say(broadcast, *range(12))
+        await until(lambda: not len(broadcast))
+        say(broadcast, 12, 13)
+        await until(lambda: len(bus.taken) == 4)
+    assert bus.taken == [[0, 1, 2, 3, 4], [5, 6, 7, 8, 9], [10, 11], [12, 13]]
+
+
+async def test_a_bus_that_is_away_is_told_of_once_and_what_comes_after_it_is_said(
+    bus: Channelled, broadcast: Broadcast, caplog: pytest.LogCaptureFixture
+) -> None:
+    bus.is_away = True
+    async with running(broadcast):
+        for number in range(3):
+            say(broadcast, number)
+            await until(lambda: not len(broadcast) and not bus.is_up)
+        bus.is_away = False
+        say(broadcast, 3)
+        await until(lambda: bus.taken)
+    assert bus.taken == [[3]]
+    assert [record.getMessage() for record in caplog.records] == ["broadcast: the bus does not take 1 events (away)"]
+
+
+def test_what_does_not_fit_in_the_queue_is_counted(bus: Channelled, broadcast: Broadcast) -> None:
+    say(broadcast, *range(broadcast_module.QUEUE + 3))
+    assert (len(broadcast), broadcast.dropped_total) == (broadcast_module.QUEUE, 3)
