@@ -1,8 +1,8 @@
 """Events of this process on their way out: to the own hub first, then over the bus to the other processes.
 
 The writer's commits, services (through chat.publish) and actions hand events over here; one task publishes them in
-order, all that wait at once. What the bus does not take is logged: durable events are found by comparing heads,
-ephemeral ones are lost.
+order, all that wait at once. Where there are no other processes nothing is published. What the bus does not take is
+logged: durable events are found by comparing heads, ephemeral ones are lost.
 """
 
 from __future__ import annotations
@@ -37,8 +37,10 @@ TOGETHER = 500
 class Broadcast:
     """durable(), ephemeral(), stored(); run() is owned by the runtime."""
 
-    def __init__(self, bus: Bus, hub: Hub, feeds: Feeds) -> None:
+    def __init__(self, bus: Bus, hub: Hub, feeds: Feeds, *, is_alone: bool) -> None:
+        """`is_alone`: there is no other process, and there will be none."""
         self._bus = bus
+        self._is_alone = is_alone
         self._hub = hub
         self._feeds = feeds
         self._outgoing: asyncio.Queue[Saying] = asyncio.Queue(QUEUE)
@@ -78,8 +80,9 @@ class Broadcast:
     def _offer(self, key: ChannelKey, deliveries: Sequence[Delivery]) -> None:
         at = time.time()
         self._deliver_durable(key, deliveries, at)
-        body = wire.durable_body([delivery.event for delivery in deliveries], at)
-        self._enqueue(channel_group(key), wire.DURABLE_KIND, body)
+        if not self._is_alone:
+            body = wire.durable_body([delivery.event for delivery in deliveries], at)
+            self._enqueue(channel_group(key), wire.DURABLE_KIND, body)
 
     def _deliver_durable(self, key: ChannelKey, deliveries: Sequence[Delivery], committed_at: float) -> None:
         self._feeds.offer(key, deliveries)
@@ -101,8 +104,9 @@ class Broadcast:
     def ephemeral(self, event: Event, audience: Audience) -> None:
         """An event that is not stored."""
         self._deliver(event, audience)
-        group = channel_group(audience.channel) if audience.channel is not None else wire.EVERYBODY_GROUP
-        self._enqueue(group, wire.EPHEMERAL_KIND, wire.ephemeral_body(event, audience))
+        if not self._is_alone:
+            group = channel_group(audience.channel) if audience.channel is not None else wire.EVERYBODY_GROUP
+            self._enqueue(group, wire.EPHEMERAL_KIND, wire.ephemeral_body(event, audience))
 
     def _enqueue(self, group: str, kind: str, body: dict[str, Any]) -> None:
         try:

@@ -108,7 +108,8 @@ class Runtime:
         self.database = Database(config.database)
         self.hub = Hub(unsent_bytes=config.limits.unsent_bytes, on_dirty=self._schedule_flush, on_moved=self._on_moved)
         self.feeds = Feeds(self.bus, self.mailbox, self.database, self.hub, config.delivery)
-        self.broadcast = Broadcast(self.bus, self.hub, self.feeds)
+        # The authority of several workers is in their supervisor.
+        self.broadcast = Broadcast(self.bus, self.hub, self.feeds, is_alone=with_authority)
         self.writer = Writer(self.database, config.database, rates, text_rules, self.broadcast.stored)
         self.replica = Replica(worker)
         self.kept_places = KeptPlaces(self.database, self.hub, self.feeds, self.replica, config.membership)

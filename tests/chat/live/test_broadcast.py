@@ -27,6 +27,7 @@ class Channelled:
 
     def __init__(self) -> None:
         self.taken: list[list[int]] = []
+        self.delivered: list[Any] = []
         self.is_up = True
         self.is_away = False
 
@@ -36,7 +37,11 @@ class Channelled:
             raise BusError("away")
         self.taken.append([saying.body["event"][2] for saying in sayings])
 
-    def to_channel(self, event: Event, exclude: Any = None) -> None: ...
+    def to_channel(self, event: Event, exclude: Any = None) -> None:
+        self.delivered.append(event.seq)
+
+    def offer(self, key: ChannelKey, deliveries: Any) -> None:
+        self.delivered.append(key)
 
 
 @asynccontextmanager
@@ -62,7 +67,7 @@ def bus() -> Channelled:
 
 @pytest.fixture
 def broadcast(bus: Channelled) -> Broadcast:
-    return Broadcast(cast(Any, bus), cast(Any, bus), cast(Any, bus))
+    return Broadcast(cast(Any, bus), cast(Any, bus), cast(Any, bus), is_alone=False)
 
 
 async def test_what_waits_is_handed_over_at_once_and_in_order(
@@ -96,3 +101,11 @@ async def test_a_bus_that_is_away_is_told_of_once_and_what_comes_after_it_is_sai
 def test_what_does_not_fit_in_the_queue_is_counted(bus: Channelled, broadcast: Broadcast) -> None:
     say(broadcast, *range(broadcast_module.QUEUE + 3))
     assert (len(broadcast), broadcast.dropped_total) == (broadcast_module.QUEUE, 3)
+
+
+async def test_a_process_that_is_the_whole_server_publishes_nothing(bus: Channelled) -> None:
+    """Its own words came back to it through the layer, to be thrown away: most of what saying them cost."""
+    broadcast = Broadcast(cast(Any, bus), cast(Any, bus), cast(Any, bus), is_alone=True)
+    say(broadcast, 1)
+    broadcast.durable([Event(EventType.MESSAGE_NEW, TEA, {}, 1)])
+    assert (len(broadcast), bus.delivered) == (0, [1, TEA])

@@ -16,15 +16,14 @@ from accounts.models import User
 from chat.delivery import wire
 from chat.delivery.feed import Feed
 from chat.delivery.recent import Recent
-from chat.domain.events import Event, EventType
 from chat.domain.ids import ChannelKey, UserRef, WorkerId
 from chat.domain.sessions import Ending, SessionInfo, Transport
-from chat.live import broadcast, remote_join
+from chat.live import remote_join
 from chat.live.feeds.open_feeds import OpenFeed
 from chat.live.runtime import Runtime
 from chat.membership.protocol import Command, Connect, Disconnect
 from chat.posting.textrules import CurrentTextRules
-from reaktor.config.model import Config, Delivery, MembershipTimings
+from reaktor.config.model import Config, MembershipTimings
 from reaktor.errors import CloseCode, UnavailableError
 from reaktor.limits.rates import Rates
 from reaktor.process import node
@@ -188,25 +187,6 @@ async def test_a_worker_that_does_not_answer_does_not_keep_its_sessions_out(
     assert entry is not None
     assert TEA in entry.channels
     assert runtime.remote_join._waiting == {}
-
-
-# What this process says
-
-
-async def test_what_the_bus_does_not_take_is_said_once_in_the_log_and_what_is_too_much_is_counted(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr(broadcast, "QUEUE", 3)
-    layer = FaultyLayer(1)
-    async with running_runtime(replace(Config(tmp_path), delivery=Delivery()), layer) as runtime:
-        event = Event(EventType.CHANNEL_UPDATED, None, {})
-        for _ in range(5):
-            runtime.publish_ephemeral(event, broadcast.Audience())
-        assert runtime.broadcast.dropped_total == 2
-        layer.is_cut = True
-        await until(lambda: not len(runtime.broadcast))
-        await until(lambda: not runtime.bus.is_up)
-        assert caplog.text.count("the bus does not take") == 1
 
 
 # What the end of a session costs
