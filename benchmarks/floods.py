@@ -27,7 +27,7 @@ import httpx
 
 from benchmarks.load import Client, Crowd, open_websocket, percentile
 from benchmarks.servers import CHANNEL, Reaktor, cpu_s
-from reaktor.web.websocket_frames import NO_MASK, Opcode, encode_frame
+from reaktor.web.websocket_frames import Opcode, encode_frame
 
 QUIET_USERS = 20
 POST_EVERY_S = 0.05
@@ -63,19 +63,22 @@ class Got:
 # -- Two sockets of one user --------------------------------------------------------------------------------------
 
 
+MASK = os.urandom(4)
+
+
 def text(payload: str) -> bytes:
-    return encode_frame(Opcode.TEXT, payload.encode(), mask=NO_MASK)
+    return encode_frame(Opcode.TEXT, payload.encode(), mask=MASK)
 
 
 def native(op: str, **data: object) -> bytes:
     return text(json.dumps({"id": 1, "op": op, "channel": CHANNEL, "data": data}))
 
 
-BEGUN = encode_frame(Opcode.TEXT, b"x", is_final=False, mask=NO_MASK)
+BEGUN = encode_frame(Opcode.TEXT, b"x", is_final=False, mask=MASK)
 FRAMES: dict[str, bytes] = {
-    "empty parts": encode_frame(Opcode.CONTINUATION, b"", is_final=False, mask=NO_MASK),
-    "ping frames": encode_frame(Opcode.PING, b"", mask=NO_MASK),
-    "pong frames": encode_frame(Opcode.PONG, b"", mask=NO_MASK),
+    "empty parts": encode_frame(Opcode.CONTINUATION, b"", is_final=False, mask=MASK),
+    "ping frames": encode_frame(Opcode.PING, b"", mask=MASK),
+    "pong frames": encode_frame(Opcode.PONG, b"", mask=MASK),
     "op pong": text('{"op":"pong"}'),
     "channel.list": native("channel.list"),
     "typing": native("typing", on=True),

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from reaktor.web.websocket_frames import NO_MASK, Opcode, encode_frame
+from reaktor.web.websocket_frames import Opcode, encode_frame
 
 RECV_BYTES = 64 * 1024
 
@@ -36,7 +36,7 @@ class Client:
 
     def send(self, payload: bytes) -> None:
         self.sock.setblocking(True)
-        self.sock.sendall(encode_frame(Opcode.TEXT, payload, mask=NO_MASK))
+        self.sock.sendall(encode_frame(Opcode.TEXT, payload, mask=os.urandom(4)))
         self.sock.setblocking(False)
 
     def request(self, op: str, channel: str | None = None, **data: object) -> None:

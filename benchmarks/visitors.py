@@ -16,7 +16,8 @@ import re
 import time
 from collections import Counter
 
-from reaktor.web.websocket_frames import Opcode, encode_frame, frames_in
+from reaktor.web.websocket_frames import Opcode, encode_frame
+from reaktor.web.websocket_reader import Close, FrameReader
 
 KINDS = ("native", "sio2", "sio3", "sio4")
 """sio2: 1.x and 2.x. sio3: 3.x to 4.5. sio4: from 4.6 on, which says how far it had come."""
@@ -24,8 +25,8 @@ TIMEOUT_S = 20.0
 """So long the libraries wait for an answer to their handshake."""
 FIRST_DELAY_S, LONGEST_DELAY_S = 1.0, 5.0
 PAGE = 100
-NUMBER = re.compile(rb'"number":(\d+),"seq":\d+,"(?:changed_seq|created_at)"')
-SEQ = re.compile(rb'"seq":(\d+)\}\]$')
+NUMBER = re.compile(r'"number":(\d+),"seq":\d+,"(?:changed_seq|created_at)"')
+SEQ = re.compile(r'"seq":(\d+)\}\]$')
 
 
 class Visitor(asyncio.Protocol):
@@ -96,7 +97,7 @@ class Visitor(asyncio.Protocol):
                 delay_s = min(delay_s * 2, LONGEST_DELAY_S)
 
     def _reset(self) -> None:
-        self._buffer = b""
+        self._head, self._reader = b"", FrameReader()
         self._is_open = False
         self._greeted, self._gone = asyncio.Event(), asyncio.Event()
 
@@ -121,27 +122,24 @@ class Visitor(asyncio.Protocol):
         self._gone.set()
 
     def data_received(self, data: bytes) -> None:
-        self._buffer += data
         if not self._is_open:
-            head, found, rest = self._buffer.partition(b"\r\n\r\n")
+            self._head += data
+            head, found, rest = self._head.partition(b"\r\n\r\n")
             if not found:
                 return
             if b" 101 " not in head.split(b"\r\n", 1)[0]:
                 self.refused += 1
                 self._close()
                 return
-            self._is_open, self._buffer = True, rest
+            self._is_open, data = True, rest
             if self.kind == "native":
                 resume = {self.channel: self.newest} if self.newest else {}
                 self._ask("hello", token=self.token, resume=resume)
-        end = 0
-        for frame in frames_in(self._buffer):
-            end = frame.end
-            if frame.opcode is Opcode.TEXT:
-                self._on_text(frame.payload)
-            elif frame.opcode is Opcode.CLOSE:
+        for said in self._reader.read(data):
+            if isinstance(said, str):
+                self._on_text(said)
+            elif isinstance(said, Close):
                 self._close()
-        self._buffer = self._buffer[end:]
 
     def post(self, text: str, nonce: str) -> None:
         """Say it in the channel, as a native client."""
@@ -163,30 +161,30 @@ class Visitor(asyncio.Protocol):
 
     # -- What comes -------------------------------------------------------------------------------------------
 
-    def _on_text(self, payload: bytes) -> None:
+    def _on_text(self, payload: str) -> None:
         if self.kind == "native":
             self._on_native(payload)
-        elif payload.startswith(b'42["message:post"'):
+        elif payload.startswith('42["message:post"'):
             if (found := SEQ.search(payload)) is not None:
                 self._note(int(found[1]))
-        elif payload.startswith(b'42["offset"'):
+        elif payload.startswith('42["offset"'):
             self._offset = json.loads(payload[2:])[1]
-        elif payload.startswith(b'42["logged_in"'):
+        elif payload.startswith('42["logged_in"'):
             self._on_back()
-        elif payload.startswith(b"0{"):
+        elif payload.startswith("0{"):
             self._greeted.set()
             if self.kind != "sio2":
                 auth = {"pid": self._pid, "offset": self._offset} if self.kind == "sio4" and self._pid else {}
-                self._send(b"40" + json.dumps(auth).encode())
-        elif payload.startswith(b"40{") and self.kind == "sio4":
+                self._send(f"40{json.dumps(auth)}".encode())
+        elif payload.startswith("40{") and self.kind == "sio4":
             self._pid = json.loads(payload[2:])["pid"]
-        elif payload.startswith((b"41", b"44")):
+        elif payload.startswith(("41", "44")):
             self.refused += 1
 
-    def _on_native(self, payload: bytes) -> None:
+    def _on_native(self, payload: str) -> None:
         for found in NUMBER.findall(payload):
             self._note(int(found))
-        if payload.startswith(b'{"re":"hello"'):
+        if payload.startswith('{"re":"hello"'):
             answer = json.loads(payload)
             if not answer["ok"]:
                 self.refused += 1
@@ -199,11 +197,11 @@ class Visitor(asyncio.Protocol):
                 self._ask("channel.join")
             else:
                 self._on_back()
-        elif payload.startswith(b'{"re":"channel.join"'):
+        elif payload.startswith('{"re":"channel.join"'):
             self._on_back()
             if self._page_from is not None:
                 self._ask("message.list", after=self._page_from, limit=PAGE)
-        elif payload.startswith(b'{"re":"message.list"'):
+        elif payload.startswith('{"re":"message.list"'):
             answer = json.loads(payload)
             if not answer["ok"]:
                 self.refused += 1
@@ -213,7 +211,7 @@ class Visitor(asyncio.Protocol):
                 self._ask("message.list", after=self._page_from, limit=PAGE)
             else:
                 self._page_from = None
-        elif payload.startswith(b'{"event":"ping"'):
+        elif payload.startswith('{"event":"ping"'):
             self._send(b'{"op":"pong"}')
 
     def _on_back(self) -> None:

@@ -1,7 +1,6 @@
 """The WebSocket half of the relay: a client of another worker's socket, pumped to and from an ASGI WebSocket.
 
-Only what a relay between our own processes needs of RFC 6455: no extensions, and a zero mask, since no proxy that
-could be tricked by chosen bytes stands between two ends of a Unix socket.
+It masks with zeros, since no proxy that could be tricked by chosen bytes stands between two ends of a Unix socket.
 """
 
 from __future__ import annotations
@@ -14,7 +13,8 @@ from collections.abc import AsyncIterator
 from reaktor.engineio.engine import WorkerGoneError
 from reaktor.web.close_codes import LOST, NO_CODE, NORMAL
 from reaktor.web.scope import Receive, Send
-from reaktor.web.websocket_frames import NO_MASK, Frame, Opcode, encode_frame, frames_in
+from reaktor.web.websocket_frames import NO_MASK, Opcode, encode_frame
+from reaktor.web.websocket_reader import Close, FrameReader, Ping, Pong
 
 HANDSHAKE_TIMEOUT_S = 5.0
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
@@ -86,50 +86,28 @@ async def _pump_down(reader: asyncio.StreamReader, writer: asyncio.StreamWriter,
     """From the other worker to our client, until that worker closes or is gone."""
     code = NORMAL
     try:
-        async for opcode, payload in _messages(reader, writer, patience_s):
-            if opcode is Opcode.CLOSE:
-                code = int.from_bytes(payload[:2], "big") if len(payload) >= 2 else NORMAL
+        async for said in _said(reader, patience_s):
+            if isinstance(said, str):
+                await send({"type": "websocket.send", "text": said})
+            elif isinstance(said, bytes):
+                await send({"type": "websocket.send", "bytes": said})
+            elif isinstance(said, Ping):
+                writer.write(encode_frame(Opcode.PONG, said.payload, mask=NO_MASK))
+            elif isinstance(said, Close):
+                code = said.code
                 break
-            if opcode is Opcode.TEXT:
-                await send({"type": "websocket.send", "text": payload.decode()})
-            else:
-                await send({"type": "websocket.send", "bytes": payload})
     except (OSError, TimeoutError, ValueError):
         code = NORMAL
     await send({"type": "websocket.close", "code": code if 3000 <= code <= 4999 else NORMAL})
 
 
-async def _messages(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, patience_s: float
-) -> AsyncIterator[tuple[Opcode, bytes]]:
-    """Whole messages and the close frame, as (opcode, payload); pings are answered. Ends when that worker is gone."""
-    opcode, parts = Opcode.CONTINUATION, bytearray()
-    async for frame in _frames(reader, patience_s):
-        if frame.opcode is Opcode.PING:
-            writer.write(encode_frame(Opcode.PONG, frame.payload, mask=NO_MASK))
-        elif frame.opcode is Opcode.CLOSE:
-            yield frame.opcode, frame.payload
-            return
-        elif frame.opcode is not Opcode.PONG:
-            opcode = frame.opcode or opcode
-            parts += frame.payload
-            if len(parts) > MAX_MESSAGE_BYTES:
-                raise ValueError("a message is too large")
-            if frame.is_final:
-                yield opcode, bytes(parts)
-                parts.clear()
-
-
-async def _frames(reader: asyncio.StreamReader, patience_s: float) -> AsyncIterator[Frame]:
-    buffer = bytearray()
+async def _said(reader: asyncio.StreamReader, patience_s: float) -> AsyncIterator[str | bytes | Ping | Pong | Close]:
+    """What the other worker says, until it is gone."""
+    frames = FrameReader(max_bytes=MAX_MESSAGE_BYTES)
     while True:
         async with asyncio.timeout(patience_s):
             data = await reader.read(READ_BYTES)
         if not data:
             return
-        buffer += data
-        end = 0
-        for frame in frames_in(buffer, max_payload_bytes=MAX_MESSAGE_BYTES):
-            yield frame
-            end = frame.end
-        del buffer[:end]
+        for said in frames.read(data):
+            yield said

@@ -18,7 +18,7 @@ from chat.transports.native.operations import OPERATIONS, Operation
 from chat.transports.native.protocol import BadFrameError, Request
 from reaktor.errors import Bye, CloseCode, ErrorCode, InvalidError
 from reaktor.numbers import MAX_INTEGER
-from reaktor.web.websocket_frames import frames_in
+from reaktor.web.websocket_reader import FrameReader
 
 SCALARS = st.one_of(
     st.none(),
@@ -36,7 +36,7 @@ VALIDATORS = {name: jsonschema.Draft202012Validator(request_schema(each)) for na
 
 def read(frames: bytes) -> list[Any]:
     """What the frames say."""
-    return [json.loads(frame.payload) for frame in frames_in(frames)]
+    return [json.loads(text) for text in FrameReader().read(frames) if isinstance(text, str)]
 
 
 def outcome(text: str | bytes) -> Request | BadFrameError:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from reaktor.web.frame_sink import FRAMES_EXTENSION
-from reaktor.web.websocket_frames import frames_in
+from reaktor.web.websocket_reader import FrameReader
 
 CLIENT = ("203.0.113.7", 40000)
 WAIT_S = 5.0
@@ -110,9 +110,10 @@ class RecordingSink:
 
     def texts(self) -> list[str]:
         """The text frames so far, and forget them."""
-        found = [each.payload.decode() for each in frames_in(self.data)]
+        found = list(FrameReader().read(bytes(self.data)))
         self.data.clear()
-        return found
+        assert all(isinstance(each, str) for each in found)
+        return cast("list[str]", found)
 
 
 class Socket:

@@ -17,7 +17,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 
-from reaktor.web.websocket_frames import NO_MASK, Opcode, encode_frame
+from reaktor.web.websocket_frames import Opcode, encode_frame
 
 KINDS = ("native", "eio3", "eio4")
 ANSWER_S = 20.0
@@ -64,7 +64,7 @@ class Connection:
             raise ConnectionError(answer.split(b"\r\n", 1)[0].decode())
 
     def say(self, text: str) -> None:
-        self._writer.write(encode_frame(Opcode.TEXT, text.encode(), mask=NO_MASK))
+        self._writer.write(encode_frame(Opcode.TEXT, text.encode(), mask=os.urandom(4)))
 
     async def until(self, marker: bytes) -> None:
         """Read until the marker has come."""
@@ -90,7 +90,7 @@ class Connection:
     async def close(self, *, politely: bool) -> None:
         """With the closing handshake, or by a reset."""
         if politely:
-            self._writer.write(encode_frame(Opcode.CLOSE, (1000).to_bytes(2, "big"), mask=NO_MASK))
+            self._writer.write(encode_frame(Opcode.CLOSE, (1000).to_bytes(2, "big"), mask=os.urandom(4)))
             with contextlib.suppress(OSError, TimeoutError):
                 async with asyncio.timeout(2):
                     while await self._reader.read(64 * 1024):

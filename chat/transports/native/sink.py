@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 
 from reaktor.web.scope import Send
-from reaktor.web.websocket_frames import frames_in
+from reaktor.web.websocket_reader import FrameReader
 
 
 class AsgiSink:
@@ -39,9 +39,9 @@ class AsgiSink:
     async def run(self) -> None:
         while True:
             data = await self._queue.get()
-            for found in frames_in(data):
+            for text in FrameReader().read(data):
                 if not self._aborted:
-                    await self._send({"type": "websocket.send", "text": found.payload.decode()})
+                    await self._send({"type": "websocket.send", "text": text})
             self.unsent_bytes -= len(data)
             self._queue.task_done()
 
