@@ -27,12 +27,14 @@ from reaktor.addresses import IpNetwork, client_address, is_trusted, normalise, 
 from reaktor.cluster.address_counts import AddressCounts
 from reaktor.cluster.daphne_http import HTTPFactory
 from reaktor.cluster.daphne_websocket import WebSocketFactory
+from reaktor.cluster.inbox import Inbox
 from reaktor.cluster.pace import PaceRates, pace_rates
 from reaktor.cluster.twisted_errors import TwistedErrors
 from reaktor.config.model import Config, HttpTimings
 from reaktor.observe.logcontext import accepted_request_id
 from reaktor.web.edge import Edge, edge_of
 from reaktor.web.frame_sink import FRAMES_EXTENSION
+from reaktor.web.message_source import MESSAGES_EXTENSION
 from reaktor.web.requests import HEADER as REQUEST_ID_HEADER
 from reaktor.web.requests import TRUSTED_ID
 from reaktor.web.scope import DENIAL_EXTENSION
@@ -41,24 +43,8 @@ logger = logging.getLogger(__name__)
 
 BACKLOG = 2_048
 SWEEP_S = 1.0
-NO_TIMEOUT = -1
-NEVER_S = 10**9
 HANDSHAKE_TIMEOUT_S = 15
 UNIX_PEER = ""
-
-
-class Inbox(asyncio.Queue[dict[str, Any]]):
-    """What an application will receive; tells a WebSocket when there is room again."""
-
-    def __init__(self, protocol: Any) -> None:
-        super().__init__()
-        self._on_taken: Callable[[int], None] | None = getattr(protocol, "on_message_taken", None)
-
-    async def receive(self) -> dict[str, Any]:
-        message = await self.get()
-        if self._on_taken is not None:
-            self._on_taken(self.qsize())
-        return message
 
 
 class Server(daphne_server.Server):
@@ -82,17 +68,10 @@ class Server(daphne_server.Server):
         edge: Edge | None = None,
         **options: Any,
     ) -> None:
-        options.update(
-            websocket_timeout=NO_TIMEOUT,
-            ping_interval=NEVER_S,
-            ping_timeout=0,
-            websocket_handshake_timeout=HANDSHAKE_TIMEOUT_S,
-            websocket_max_message_size=message_bytes,
-            websocket_max_frame_size=message_bytes,
-            server_name="",
-        )
+        options.update(websocket_handshake_timeout=HANDSHAKE_TIMEOUT_S, server_name="")
         super().__init__(application, **options)
         self.body_bytes = body_bytes
+        self.message_bytes = message_bytes
         self.trusted_proxies = tuple(trusted_proxies)
         self.http_timings = http_timings or HttpTimings()
         self.edge = edge or Edge()
@@ -131,12 +110,8 @@ class Server(daphne_server.Server):
         self.http_factory = HTTPFactory(self)
         self.ws_factory = WebSocketFactory(self, server="")
         self.ws_factory.setProtocolOptions(
-            autoPingTimeout=self.ping_timeout,
             allowNullOrigin=True,
-            failByDrop=False,
             openHandshakeTimeout=self.websocket_handshake_timeout,
-            maxMessagePayloadSize=self.websocket_max_message_size,
-            maxFramePayloadSize=self.websocket_max_frame_size,
         )
         globalLogBeginner.beginLoggingTo([TwistedErrors()], redirectStandardIO=False, discardBuffer=True)
         reactor.callLater(SWEEP_S, self._sweep)
@@ -232,8 +207,8 @@ class Server(daphne_server.Server):
             return client_address(last, forwarded_for, self.trusted_proxies) if parse_address(last) else peer
         return client_address(peer, forwarded_for, self.trusted_proxies)
 
-    def _complete(self, protocol: Any, scope: dict[str, Any]) -> None:
-        """Put the real client, its scheme and the frame sink into a scope."""
+    def _complete(self, protocol: Any, scope: dict[str, Any], inbox: Inbox) -> None:
+        """Put the real client and its scheme into a scope, and into a WebSocket's how frames go past ASGI."""
         peer, port = scope.get("client") or [UNIX_PEER, 0]
         headers: dict[bytes, bytes] = {}
         for name, value in scope["headers"]:
@@ -249,7 +224,8 @@ class Server(daphne_server.Server):
             scope["scheme"] = "wss" if scope["type"] == "websocket" else "https"
         if scope["type"] == "websocket":
             scope.setdefault("scheme", "ws")
-            scope.setdefault("extensions", {}).update({FRAMES_EXTENSION: protocol.sink, DENIAL_EXTENSION: {}})
+            extensions = {FRAMES_EXTENSION: protocol.sink, MESSAGES_EXTENSION: inbox, DENIAL_EXTENSION: {}}
+            scope.setdefault("extensions", {}).update(extensions)
 
     # Applications
 
@@ -258,9 +234,9 @@ class Server(daphne_server.Server):
         details = self.connections.get(protocol)
         if details is None:
             return None
-        self._complete(protocol, scope)
+        inbox = Inbox(getattr(protocol, "on_message_taken", None))
+        self._complete(protocol, scope, inbox)
         scope.setdefault("asgi", {"version": "3.0"})
-        inbox = Inbox(protocol)
         task = asyncio.ensure_future(
             self.application(scope, inbox.receive, partial(self.handle_reply, protocol)),
         )

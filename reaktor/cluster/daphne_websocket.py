@@ -1,16 +1,21 @@
-"""One WebSocket of our Daphne: frames straight to the socket, limits with a proper close, reading with back-pressure.
+"""One WebSocket of our Daphne: frames straight to and from the socket, proper closes, reading with back-pressure.
 
-Reading rests while the application is behind, and while the client is ahead of its pace (reaktor.cluster.pace). What it
-sends meanwhile stays in its own socket: nothing is lost, and nothing of it costs us anything.
+Autobahn does the opening handshake, and nothing of it runs for a frame. What comes in goes through a FrameReader to
+the Inbox, which hands messages to the application at once where that allows it. Reading rests while the application is
+behind, while the client is ahead of its pace (reaktor.cluster.pace), and for a turn of the loop when much has come at
+once. What a client sends meanwhile stays in its own socket: nothing is lost, and nothing of it costs us anything.
 
-Everything sent (ASGI messages, Autobahn's control frames, ready-made frames of the hub) passes DirectSink.push, so the
-order on the wire is the order of the calls.
+Everything sent (ASGI messages, control frames, ready-made frames of the hub) passes DirectSink.push, so the order on
+the wire is the order of the calls.
 """
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -23,15 +28,26 @@ from twisted.internet.abstract import FileDescriptor
 
 from reaktor.cluster.address_counts import Hold
 from reaktor.cluster.daphne_http import error_code
+from reaktor.cluster.inbox import Inbox
 from reaktor.cluster.pace import Pace
 from reaktor.cluster.replies import error_bytes
-from reaktor.web.close_codes import INTERNAL_ERROR, NO_CODE, NORMAL
+from reaktor.web.close_codes import INTERNAL_ERROR, NO_CODE, NORMAL, may_be_sent
 from reaktor.web.edge import SAFETY, date_header
-from reaktor.web.websocket_frames import binary_frame, text_frame
+from reaktor.web.websocket_frames import Opcode, binary_frame, encode_frame, text_frame
+from reaktor.web.websocket_reader import Close, FrameError, FrameReader, Ping, Received
+
+logger = logging.getLogger(__name__)
 
 # Messages that an application has not taken yet: reading stops at the first figure and goes on at the second.
 INBOX_HIGH = 64
 INBOX_LOW = 16
+TURN_FRAMES = 64
+"""So many of one client are acted on before others have their turn."""
+CLOSE_TIMEOUT_S = 1.0
+"""So long a client has to answer our close frame and to read what is before it; then the connection is cut. So long,
+too, the application has to answer what came before a client's close or a bad frame.
+"""
+MAX_REASON_BYTES = 123
 
 
 class DirectSink:
@@ -42,13 +58,13 @@ class DirectSink:
     take goes to the transport's buffer, and everything after it too until that is empty.
     """
 
-    __slots__ = ("_direct", "_protocol", "_transport")
+    __slots__ = ("_protocol", "_transport", "is_direct")
 
     def __init__(self, protocol: WebSocket) -> None:
         self._protocol = protocol
         self._transport = protocol.transport
         # TLS and test transports have no plain socket underneath.
-        self._direct = isinstance(self._transport, FileDescriptor) and hasattr(self._transport, "socket")
+        self.is_direct = isinstance(self._transport, FileDescriptor) and hasattr(self._transport, "socket")
 
     @property
     def is_open(self) -> bool:
@@ -57,7 +73,7 @@ class DirectSink:
     @property
     def unsent_bytes(self) -> int:
         transport = self._transport
-        if not self._direct:
+        if not self.is_direct:
             return 0
         unsent: int = len(transport.dataBuffer) - transport.offset + transport._tempDataLen
         return unsent
@@ -68,7 +84,7 @@ class DirectSink:
     def push(self, data: bytes) -> int:
         """Send whatever the socket's state: for the handshake's answer and the closing frames."""
         transport = self._transport
-        if self._direct and transport.connected and not (transport._tempDataLen or transport.dataBuffer):
+        if self.is_direct and transport.connected and not (transport._tempDataLen or transport.dataBuffer):
             try:
                 sent = transport.socket.send(data)
             except OSError:
@@ -86,21 +102,28 @@ class DirectSink:
 class WebSocket(WebSocketProtocol):
     """Daphne's WebSocket protocol with our sink, back-pressure and endings."""
 
+    application_queue: Inbox
+    state: int
+    data: bytes
     hold: Hold | None = None
     _is_behind = False
     _pace: Pace | None = None
+    _reader: FrameReader | None = None
     _rest: Any = None
+    _timer: Any = None
 
     def connectionMade(self) -> None:  # noqa: N802  Twisted's name
         self.sink = DirectSink(self)
-        rates = self.factory.server_class.pace_rates
-        self._pace = None if rates is None else Pace(rates)
+        server = self.factory.server_class
+        self._pace = None if server.pace_rates is None else Pace(server.pace_rates)
+        self._reader = FrameReader(are_masked=True, max_bytes=server.message_bytes)
         super().connectionMade()
 
     def connectionLost(self, reason: Any) -> None:  # noqa: N802
-        if self._rest is not None:
-            self._rest.cancel()
-            self._rest = None
+        for timer in (self._rest, self._timer):
+            if timer is not None and timer.active():
+                timer.cancel()
+        self._rest = self._timer = None
         if self.hold is not None:
             self.hold.release()
         super().connectionLost(reason)
@@ -126,7 +149,7 @@ class WebSocket(WebSocketProtocol):
             if self.state == self.STATE_CONNECTING:
                 self._deny(HTTPStatus.FORBIDDEN)
             else:
-                self.sendClose(message.get("code") or NORMAL, message.get("reason") or None)
+                self._close(message.get("code") or NORMAL, message.get("reason") or "")
         elif kind not in ("websocket.accept", "websocket.http.response.body"):
             raise ValueError(f"a websocket can't send {kind!r}")
 
@@ -166,30 +189,85 @@ class WebSocket(WebSocketProtocol):
     def _reads(self) -> bool:
         return not self._is_behind and self._rest is None
 
+    def onOpen(self) -> None:  # noqa: N802
+        super().onOpen()
+        self._watch()
+
+    def _watch(self) -> None:
+        """Be called by the loop itself: what Twisted does around each read costs more than the read."""
+        if self.sink.is_direct and self._reads:
+            asyncio.get_running_loop().add_reader(self.transport.fileno(), self._on_readable)
+
+    def _on_readable(self) -> None:
+        try:
+            data = self.transport.socket.recv(self.transport.bufferSize)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            # Registered anew, Twisted finds out by itself how it ended, and tells everybody.
+            self.transport.stopReading()
+            self.transport.startReading()
+            return
+        try:
+            self.dataReceived(data)
+        except Exception:
+            logger.exception("what a WebSocket sent could not be handled")
+            self.transport.abortConnection()
+
     def dataReceived(self, data: bytes) -> None:  # noqa: N802
         if self._pace is not None:
             self._rest_for(self._pace.on_bytes(len(data), time.monotonic()))
-        super().dataReceived(data)
-
-    def onFrameBegin(self) -> None:  # noqa: N802
-        """A frame of any kind: those that reach no application count, too."""
-        if self._pace is not None:
-            self._rest_for(self._pace.on_frame(time.monotonic()))
-        super().onFrameBegin()
-
-    def onMessage(self, payload: bytes, isBinary: bool) -> None:  # noqa: N802, N803
-        super().onMessage(payload, isBinary)
-        if not self._is_behind and self.application_queue.qsize() >= INBOX_HIGH:
-            self._is_behind = True
-            self.transport.pauseProducing()
+        if self.state == self.STATE_CONNECTING:
+            super().dataReceived(data)
+        else:
+            self._read(data)
 
     def consumeData(self) -> None:  # noqa: N802
-        """Frame by frame, so that a packet full of tiny frames is left where it is while reading rests."""
-        if self.state not in (self.STATE_OPEN, self.STATE_CLOSING):
+        """Autobahn's: the handshake, and after it what came with it."""
+        if self.state == self.STATE_CONNECTING:
             super().consumeData()
+        else:
+            data, self.data = self.data, b""
+            self._read(data)
+
+    def _read(self, data: bytes = b"") -> None:
+        """Act on each frame that is there, until reading rests; what is left then waits in the reader."""
+        reader = self._reader
+        if reader is None:
             return
-        while self._reads and self.processData() and self.state != self.STATE_CLOSED:
-            pass
+        reader.feed(data)
+        now, count = time.monotonic(), 0
+        try:
+            while self._reader and self._reads and self._is_live and (found := reader.take()) is not None:
+                if self._pace is not None:
+                    self._rest_for(self._pace.on_frame(now))
+                self._on_frame(found)
+                count += 1
+                if count == TURN_FRAMES:
+                    self._begin_rest(0.0)
+        except FrameError as error:
+            self._fail(error)
+
+    @property
+    def _is_live(self) -> bool:
+        """Whether the connection is open, or being closed."""
+        return self.state in (self.STATE_OPEN, self.STATE_CLOSING)
+
+    def _on_frame(self, found: Received) -> None:
+        if isinstance(found, Close):
+            self._on_close(found)
+        elif self.state != self.STATE_OPEN:
+            pass  # after our close only theirs counts
+        elif isinstance(found, str | bytes):
+            inbox = self.application_queue
+            inbox.put_message(found)
+            if not self._is_behind and inbox.qsize() >= INBOX_HIGH:
+                self._is_behind = True
+                self.transport.pauseProducing()
+        elif isinstance(found, Ping):
+            self.sink.push(encode_frame(Opcode.PONG, found.payload))
 
     def on_message_taken(self, waiting: int) -> None:
         """The application took a message and `waiting` are left: read on when that is few."""
@@ -198,7 +276,11 @@ class WebSocket(WebSocketProtocol):
             self._read_on()
 
     def _rest_for(self, seconds: float) -> None:
-        if seconds and self._rest is None:
+        if seconds:
+            self._begin_rest(seconds)
+
+    def _begin_rest(self, seconds: float) -> None:
+        if self._rest is None:
             self._rest = reactor.callLater(seconds, self._on_rested)
             self.transport.pauseProducing()
 
@@ -209,9 +291,60 @@ class WebSocket(WebSocketProtocol):
     def _read_on(self) -> None:
         if self._reads:
             self.transport.resumeProducing()
-            self.consumeData()
+            self._watch()
+            self._read()
 
     # How it ends
+
+    def _close(self, code: int, reason: str = "") -> None:
+        """Begin the closing handshake, or answer the client's; nothing when that was done."""
+        if code != NO_CODE and not may_be_sent(code):
+            raise ValueError(f"a websocket can't be closed with {code!r}")
+        if self.state != self.STATE_OPEN:
+            return
+        payload = b""
+        if code != NO_CODE:
+            cut = reason.encode()[:MAX_REASON_BYTES].decode(errors="ignore")
+            payload = code.to_bytes(2, "big") + cut.encode()
+        self.sink.push(encode_frame(Opcode.CLOSE, payload))
+        self.state = self.STATE_CLOSING
+        self._set_timer(self._on_close_timeout)
+
+    def _on_close(self, close: Close) -> None:
+        """The client's close frame: the first, or its answer to ours."""
+        self.wasClean, self.remoteCloseCode = True, close.code
+        self._end(close.code, "", partial(self.dropConnection, abort=False))
+
+    def _fail(self, error: FrameError) -> None:
+        """What came is not allowed. An answer to our close frame can't be read then, so our side ends with it.
+
+        What the client still sends is dropped until its side ends, too: a reset could take the close frame from it.
+        """
+        self._end(error.code, str(error), self.transport.loseWriteConnection)
+
+    def _end(self, code: int, reason: str, finish: Callable[[], None]) -> None:
+        """Nothing more is read. What came before is answered first: the application has a moment for that."""
+        self._reader = None
+        end = partial(self._end_now, code, reason, finish)
+        if self.state == self.STATE_OPEN:
+            self._set_timer(end)
+            self.application_queue.when_idle(end)
+        else:
+            end()
+
+    def _end_now(self, code: int, reason: str, finish: Callable[[], None]) -> None:
+        self._close(code, reason)
+        if self._is_live:
+            finish()
+
+    def _set_timer(self, call: Callable[[], None]) -> None:
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        self._timer = reactor.callLater(CLOSE_TIMEOUT_S, call)
+
+    def _on_close_timeout(self) -> None:
+        self.state = self.STATE_CLOSED
+        self.transport.abortConnection()
 
     def onClose(self, wasClean: bool, code: int | None, reason: Any) -> None:  # noqa: N802, N803
         super().onClose(wasClean, NO_CODE if code is None else code, reason)
@@ -221,7 +354,7 @@ class WebSocket(WebSocketProtocol):
         if self.state == self.STATE_CONNECTING:
             self._deny(HTTPStatus.INTERNAL_SERVER_ERROR if failed else HTTPStatus.FORBIDDEN)
         elif self.state == self.STATE_OPEN:
-            self.sendCloseFrame(code=INTERNAL_ERROR if failed else NORMAL)
+            self._close(INTERNAL_ERROR if failed else NORMAL)
 
     def handle_exception(self, exception: BaseException) -> None:
         self.on_application_ended(failed=True)

@@ -1,20 +1,22 @@
 """A small application with a runtime, for tests of the cluster's machinery: it tells who it is and misbehaves to order.
 
 HTTP: /who, /echo, /slow, /fail, /half, /silent, /rss. WebSocket: echoes; says bye on drain; obeys `!who`, `!hang`,
-`!sleep S`, `!empty`, `!close`, `!return`, `!fail`, `!flood N`; paths /fail and /return end before accepting. Both:
-/absent is refused as by an application that is not there.
+`!sleep S`, `!empty`, `!close`, `!return`, `!fail`, `!flood N`; paths /fail and /return end before accepting, and
+/echo/at-once takes messages at once where it can. Both: /absent is refused as by an application that is not there.
 """
 
 import asyncio
 import json
 import os
 import time
+from functools import partial
 
 from reaktor.cluster.replies import refuse_scope
 from reaktor.observe.memory import rss_bytes
 from reaktor.web.frame_sink import sink_of
+from reaktor.web.message_source import offer_messages
 from reaktor.web.reply import json_reply
-from reaktor.web.websocket_frames import text_frame
+from reaktor.web.websocket_frames import binary_frame, text_frame
 
 if os.path.exists(os.environ.get("TEST_BROKEN_IF", "")):
     raise SyntaxError("broken on purpose")
@@ -75,6 +77,8 @@ async def _websocket(scope, receive, send):
         return
     await send({"type": "websocket.accept", "headers": [(b"x-worker", _worker().encode())]})
     sessions[id(send)] = send
+    if scope["path"] == "/echo/at-once":
+        offer_messages(scope, partial(_take, sink_of(scope)))
     try:
         while (message := await receive())["type"] != "websocket.disconnect":
             counters["in"] += 1
@@ -86,6 +90,16 @@ async def _websocket(scope, receive, send):
                 return
     finally:
         sessions.pop(id(send), None)
+
+
+def _take(sink, message):
+    """Echo what is no order."""
+    if message == "!fail":
+        raise RuntimeError("a secret of the application")
+    if message[:1] in ("!", b"!"):
+        return False
+    sink.write(text_frame(message.encode()) if isinstance(message, str) else binary_frame(message))
+    return True
 
 
 async def _obey(text, scope, send):

@@ -1,7 +1,9 @@
 """WebSockets on our Daphne: order across both ways of sending, proper closes, nothing left over."""
 
 import asyncio
+import base64
 import json
+import os
 import socket
 import struct
 
@@ -10,6 +12,11 @@ import psutil
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from reaktor.web.websocket_frames import Opcode, encode_frame
+from reaktor.web.websocket_reader import Close, FrameReader, Pong
+
+MASK = b"\x01\x80\xff\x10"
 
 
 async def closed(socket):
@@ -152,3 +159,104 @@ async def test_nothing_is_left_of_sockets_that_were_cut(server):
             break
         await asyncio.sleep(0.05)
     assert process.num_fds() <= before + 2
+
+
+def frame(first, payload=b""):
+    """A client's frame with any first byte."""
+    return bytes([first]) + encode_frame(Opcode.TEXT, payload, mask=MASK)[1:]
+
+
+async def answers(server, path, *sent):
+    """All that comes for these bytes, up to the end of the connection. An endless wait would fail the test."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    key = base64.b64encode(os.urandom(16)).decode()
+    writer.write(
+        f"GET {path} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
+    )
+    async with asyncio.timeout(5):
+        await reader.readuntil(b"\r\n\r\n")
+        for part in sent:
+            writer.write(part)
+            await writer.drain()
+        found = list(FrameReader().read(await reader.read()))
+    writer.close()
+    return found
+
+
+WAYS = pytest.mark.parametrize("path", ["/echo", "/echo/at-once"])
+
+
+@WAYS
+@pytest.mark.parametrize(
+    ("bad", "code"),
+    [
+        (frame(0xC1, b"x"), 1002),
+        (frame(0x83, b"x"), 1002),
+        (frame(0x80, b"x"), 1002),
+        (frame(0x89, b"x" * 126), 1002),
+        (frame(0x88, b"\x03\xed"), 1002),
+        (frame(0x81, b"\xce\xba\xe1\xbd"), 1007),
+        (frame(0x01, b"\xce") + frame(0x80, b"x"), 1007),
+        (frame(0x81, b"x" * 70_000), 1009),
+    ],
+    ids=range(8),
+)
+async def test_what_came_before_a_bad_frame_is_answered_and_then_the_close_says_why(server, path, bad, code):
+    """The answers of an application that runs as a task came after the close frame, so they never did."""
+    before = frame(0x81, b"one") + frame(0x82, b"two") + frame(0x89, b"ping") + frame(0x01, b"th") + frame(0x80, b"ree")
+    *answered, close = await answers(server, path, before + bad + frame(0x81, b"behind it"))
+    assert [each for each in answered if not isinstance(each, Pong)] == ["one", b"two", "three"]
+    assert Pong(b"ping") in answered
+    assert (close.code, bool(close.reason)) == (code, True)
+
+
+@WAYS
+@pytest.mark.parametrize(("said", "answer"), [(1000, 1000), (4321, 4321), (None, 1005)])
+async def test_a_close_is_answered_by_the_same_behind_what_was_to_be_said(server, path, said, answer):
+    close = frame(0x88, b"" if said is None else said.to_bytes(2, "big"))
+    assert await answers(server, path, frame(0x81, b"one") + close + frame(0x81, b"two")) == ["one", Close(answer, "")]
+
+
+async def test_a_bad_frame_waits_no_longer_for_an_application_that_is_busy(server):
+    found = await answers(server, "/echo", frame(0x81, b"!sleep 20") + frame(0xC1))
+    assert [each.code for each in found] == [1002]
+
+
+async def test_a_client_that_goes_on_after_a_bad_frame_still_reads_why(server):
+    """What lay unread when the connection was closed would have made a reset of it."""
+    found = await answers(server, "/echo", frame(0xC1), *[frame(0x82, b"x" * 60_000)] * 20)
+    assert [each.code for each in found] == [1002]
+
+
+async def test_one_bad_frame_ends_only_its_own_connection(server):
+    async with connect(f"{server.ws}/echo") as bystander:
+        await answers(server, "/echo", frame(0xC1))
+        await bystander.send("still here")
+        assert await bystander.recv() == "still here"
+
+
+@WAYS
+async def test_frames_keep_their_order_when_thousands_come_at_once(server, path):
+    """Of so many a part is acted on in each turn of the loop, so that others have theirs."""
+    async with connect(f"{server.ws}{path}", max_queue=None) as client:
+        client.transport.write(b"".join(frame(0x81, b"%d" % number) for number in range(5_000)))
+        assert [int(await client.recv()) for _ in range(5_000)] == list(range(5_000))
+
+
+async def test_messages_at_once_wait_behind_one_that_takes_its_time(server):
+    async with connect(f"{server.ws}/echo/at-once", max_queue=None) as client:
+        client.transport.write(b"".join(frame(0x81, each) for each in (b"a", b"!sleep 0.1", b"b", b"!empty", b"c")))
+        assert [await client.recv() for _ in range(5)] == ["a", "b", "", b"", "c"]
+
+
+async def test_an_application_that_fails_at_once_ends_its_socket(server):
+    async with connect(f"{server.ws}/echo/at-once") as client:
+        await client.send("!fail")
+        assert (await closed(client))[0] == 1011
+
+
+async def test_a_message_that_comes_byte_by_byte_arrives(server):
+    whole = frame(0x81, "κόσμε".encode()) + frame(0x88)
+    found = await answers(server, "/echo", *[whole[at : at + 1] for at in range(len(whole))])
+    assert found == ["κόσμε", Close(1005, "")]

@@ -1,0 +1,70 @@
+"""Inbox: what an application will receive, in order; of a WebSocket a MessageSource, too.
+
+The server puts ASGI messages in, the application takes them out by receive(). A WebSocket's protocol is told by
+`on_taken` how many are left, so that it reads on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextvars import Context, copy_context
+from typing import Any
+
+from reaktor.web.message_source import Take
+
+
+class Inbox(asyncio.Queue[dict[str, Any] | Exception]):
+    """`on_taken` is called with the number of messages left, whenever one was taken."""
+
+    def __init__(self, on_taken: Callable[[int], None] | None = None) -> None:
+        super().__init__()
+        self._on_taken = on_taken
+        self._offered: tuple[Context, Take] | None = None
+        self._is_awaited = False
+        self._on_idle: Callable[[], None] | None = None
+
+    async def receive(self) -> dict[str, Any]:
+        """ASGI's receive()."""
+        if self._on_idle is not None and self.empty():
+            call, self._on_idle = self._on_idle, None
+            call()
+        self._is_awaited = True
+        try:
+            message = await self.get()
+        finally:
+            self._is_awaited = False
+        if self._on_taken is not None:
+            self._on_taken(self.qsize())
+        if isinstance(message, Exception):
+            raise message
+        return message
+
+    def offer_to(self, take: Take) -> None:
+        """See MessageSource."""
+        self._offered = copy_context(), take
+
+    def when_idle(self, call: Callable[[], None]) -> None:
+        """Call it when the application has dealt with everything and waits for more; perhaps now, perhaps never."""
+        if self._is_idle:
+            call()
+        else:
+            self._on_idle = call
+
+    @property
+    def _is_idle(self) -> bool:
+        # With something inside, whoever waits will be given that first.
+        return self._is_awaited and self.empty()
+
+    def put_message(self, message: str | bytes) -> None:
+        """A WebSocket's message: taken at once, or put in."""
+        if self._offered is not None and self._is_idle:
+            context, take = self._offered
+            try:
+                if context.run(take, message):
+                    return
+            except Exception as error:  # noqa: BLE001  it is the application's
+                self.put_nowait(error)
+                return
+        kind = "text" if isinstance(message, str) else "bytes"
+        self.put_nowait({"type": "websocket.receive", kind: message})
