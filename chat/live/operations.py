@@ -1,7 +1,8 @@
 """The operations of live sessions, and how often each may be asked: the one list for every transport.
 
-A transport names the operation and calls check_rate() before it acts; native uses these very names in its frames. A new
-operation stands here with its Limit, or with the reason why it has none. Of each refusal it tells too_many_refusals().
+A transport names the operation and calls check_rate() before it acts, or check_rate_here() for one about which no other
+process is asked; native uses these very names in its frames. A new operation stands here with its Limit, or with the
+reason why it has none. Of each refusal the transport tells too_many_refusals().
 """
 
 from __future__ import annotations
@@ -46,16 +47,24 @@ OPERATIONS: Mapping[str, Allowance] = {
 
 async def check_rate(runtime: Runtime, session: LiveSession, operation: str) -> None:
     """Count one operation: of the session, and of its user in all processes. Raises RateLimitedError."""
+    if (asked := check_rate_here(runtime, session, operation)) is not None:
+        await runtime.database.read_once(runtime.rates.check_elsewhere, asked, session.user.id)
+
+
+def check_rate_here(runtime: Runtime, session: LiveSession, operation: str) -> Limit | None:
+    """Count one operation in this process, without waiting. Raises RateLimitedError.
+
+    Returns the limit about which the other processes must be asked as well, if any.
+    """
     allowance = OPERATIONS[operation]
     limits = runtime.config.limits
     if isinstance(allowance, Unmetered) or not limits.enabled:
-        return
+        return None
     if (wait_s := session.operations.take(limits.operations, monotonic())) is not None:
         raise RateLimitedError(retry_after_s=wait_s)
     if allowance is Limit.OPERATIONS:
-        return
-    if runtime.rates.check_here(allowance, session.user.id):
-        await runtime.database.read_once(runtime.rates.check_elsewhere, allowance, session.user.id)
+        return None
+    return allowance if runtime.rates.check_here(allowance, session.user.id) else None
 
 
 def too_many_refusals(runtime: Runtime, session: LiveSession, error: ReaktorError) -> Bye | None:

@@ -168,6 +168,11 @@ class EngineSession:
 
     # For the shells
 
+    @property
+    def has_room(self) -> bool:
+        """Whether the application takes messages now."""
+        return self._room is None
+
     async def room(self) -> None:
         """Returns when the application takes messages again, or the session has ended."""
         while self._room is not None:

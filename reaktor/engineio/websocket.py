@@ -14,6 +14,7 @@ from reaktor.engineio.pipe import Pipe
 from reaktor.engineio.request import WEBSOCKET, EngineError, Request, RequestError, read_request
 from reaktor.web.close_codes import GOODBYES, NO_CODE, NORMAL
 from reaktor.web.frame_sink import sink_of
+from reaktor.web.message_source import offer_messages
 from reaktor.web.scope import Receive, Scope, Send
 
 # UTF-8 takes at most so many bytes for a character.
@@ -50,7 +51,7 @@ class WebSocketTransport:
         await send({"type": "websocket.accept"})
         pipe = self._pipe(session.codec, request, scope, send)
         session.attach(pipe)
-        await self._read(session, pipe, receive)
+        await self._read(session, pipe, scope, receive)
 
     async def _upgrade(self, request: Request, scope: Scope, receive: Receive, send: Send) -> None:
         session = self._engine.find(request)
@@ -62,28 +63,36 @@ class WebSocketTransport:
         if not session.open_probe(pipe):
             pipe.close()
             return
-        await self._read(session, pipe, receive)
+        await self._read(session, pipe, scope, receive)
 
     def _pipe(self, codec: Codec, request: Request, scope: Scope, send: Send) -> Pipe:
         return Pipe(codec, send, sink_of(scope), self._engine.tasks, allow_binary=request.allow_binary)
 
-    async def _read(self, session: EngineSession, pipe: Pipe, receive: Receive) -> None:
+    async def _read(self, session: EngineSession, pipe: Pipe, scope: Scope, receive: Receive) -> None:
         """Hand over what the socket says until it is gone. Cancelled: the server stops, the client is not to blame."""
+
+        def take_at_once(message: str | bytes) -> bool:
+            if session.has_room:
+                self._take(session, pipe, message)
+                return True
+            return False
+
         reason = CloseReason.LOST
         try:
+            offer_messages(scope, take_at_once)
             while True:
-                message = await receive()
-                if message["type"] == "websocket.disconnect":
-                    if message.get("code", NO_CODE) in GOODBYES:
+                event = await receive()
+                if event["type"] == "websocket.disconnect":
+                    if event.get("code", NO_CODE) in GOODBYES:
                         reason = CloseReason.CLIENT
                     return
-                self._take(session, pipe, message.get("text"), message.get("bytes"))
+                text: str | None = event.get("text")
+                self._take(session, pipe, event["bytes"] if text is None else text)
                 await session.room()
         finally:
             session.on_socket_lost(pipe, reason)
 
-    def _take(self, session: EngineSession, pipe: Pipe, text: str | None, data: bytes | None) -> None:
-        message: str | bytes = text if text is not None else data or b""
+    def _take(self, session: EngineSession, pipe: Pipe, message: str | bytes) -> None:
         if _is_larger(message, self._engine.options.max_payload_bytes):
             session.on_socket_junk(pipe, CloseReason.TOO_LARGE)
             return

@@ -1,4 +1,7 @@
-"""Calls ASGI applications in this loop, without a server: HTTP that can be dropped, WebSockets, frame sinks."""
+"""Calls ASGI applications in this loop, without a server: HTTP that can be dropped, WebSockets, frame sinks.
+
+A WebSocket with a sink is one of our own server: its messages may be taken at once, too.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+from reaktor.cluster.inbox import Inbox
 from reaktor.web.frame_sink import FRAMES_EXTENSION
+from reaktor.web.message_source import MESSAGES_EXTENSION
 from reaktor.web.websocket_reader import FrameReader
 
 CLIENT = ("203.0.113.7", 40000)
@@ -123,7 +128,7 @@ class Socket:
         path, _, query = target.partition("?")
         headers: Mapping[str, str] = options.get("headers", {})
         self.sent: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-        self._incoming: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._incoming = Inbox()
         self._incoming.put_nowait({"type": "websocket.connect"})
         scope: dict[str, Any] = {
             "type": "websocket",
@@ -135,8 +140,8 @@ class Socket:
             "subprotocols": options.get("subprotocols", []),
         }
         if sink is not None:
-            scope["extensions"] = {FRAMES_EXTENSION: sink}
-        self.task = asyncio.ensure_future(app(scope, self._incoming.get, self._send))
+            scope["extensions"] = {FRAMES_EXTENSION: sink, MESSAGES_EXTENSION: self._incoming}
+        self.task = asyncio.ensure_future(app(scope, self._incoming.receive, self._send))
 
     async def _send(self, message: dict[str, Any]) -> None:
         self.sent.put_nowait(message)
@@ -164,8 +169,7 @@ class Socket:
         return int(message["code"])
 
     def say(self, message: str | bytes) -> None:
-        key = "text" if isinstance(message, str) else "bytes"
-        self._incoming.put_nowait({"type": "websocket.receive", key: message})
+        self._incoming.put_message(message)
 
     def lose(self, code: int = 1006) -> None:
         self._incoming.put_nowait({"type": "websocket.disconnect", "code": code})

@@ -1,7 +1,8 @@
 """The native transport: one consumer per WebSocket on /ws/v1, which only translates frames into actions.
 
 A Channels consumer with a loop of its own: no channel layer (the hub delivers) and no database hop per event (actions
-have their own threads). Frames of one session are handled one after another; message.send never waits.
+have their own threads). Frames of one session are handled one after another. What waits for nothing, as message.send,
+is handled as it is read, without a turn of the consumer's task, unless that is busy with an earlier frame.
 Source: docs/protocol.md.
 """
 
@@ -24,14 +25,14 @@ from chat.domain.events import Greeting
 from chat.domain.ids import SessionId
 from chat.domain.sessions import Ending, SessionInfo, Transport
 from chat.live import actions
-from chat.live.operations import check_rate, too_many_refusals
+from chat.live.operations import check_rate, check_rate_here, too_many_refusals
 from chat.live.revalidation import credentials_of
 from chat.live.runtime import Runtime, current
 from chat.posting.batches import Result
 from chat.transports.native import handlers, moderation, protocol  # noqa: F401  handlers register themselves
 from chat.transports.native.native_session import NativeSession
 from chat.transports.native.protocol import BadFrameError, Request
-from chat.transports.native.registry import HANDLERS
+from chat.transports.native.registry import AT_ONCE, HANDLERS
 from chat.transports.native.schemas import HelloData
 from chat.transports.native.sink import AsgiSink
 from reaktor.errors import (
@@ -49,6 +50,7 @@ from reaktor.errors import (
 from reaktor.observe.logcontext import SESSION, SESSION_CHARS
 from reaktor.web.close_codes import GOODBYES, LOST, NO_CODE
 from reaktor.web.frame_sink import FrameSink, sink_of
+from reaktor.web.message_source import offer_messages
 from reaktor.web.origins import may_connect
 
 logger = logging.getLogger(__name__)
@@ -137,8 +139,11 @@ class NativeConsumer(AsyncConsumer):
             self.sink.write(protocol.bye(end.bye))
             await self._finish(end.bye.code)
             return
+        offer_messages(self.scope, lambda message: self._begin(message) is None)
         while True:
-            await self._handle(await self._next_text())
+            request = self._begin(await self._next_message())
+            if request is not None:
+                await self._handle(request)
 
     def _make_sink(self) -> FrameSink:
         ready_made = sink_of(self.scope)
@@ -162,16 +167,13 @@ class NativeConsumer(AsyncConsumer):
         if not may_connect(self.scope, runtime.config.web.origins):
             raise _EndError(Bye(CloseCode.ORIGIN))
 
-    async def _next_text(self) -> str:
-        """The client's next text frame. Raises _GoneError."""
-        while True:
-            event = await self._receive()
-            if event["type"] == "websocket.disconnect":
-                raise _GoneError(event.get("code") or NO_CODE)
-            text = event.get("text")
-            if text is not None:
-                return str(text)
-            self._on_bad_frame(BadFrameError(InvalidError("Frames are text.")))
+    async def _next_message(self) -> str | bytes:
+        """What the client says next. Raises _GoneError."""
+        event = await self._receive()
+        if event["type"] == "websocket.disconnect":
+            raise _GoneError(event.get("code") or NO_CODE)
+        text: str | None = event.get("text")
+        return bytes(event["bytes"]) if text is None else text
 
     async def _finish(self, code: CloseCode) -> None:
         """Close, and cut the connection when the client does not answer. The receive loop ends by its disconnect."""
@@ -210,7 +212,7 @@ class NativeConsumer(AsyncConsumer):
 
     async def _read_hello(self) -> Request:
         while True:
-            request = self._parse(await self._next_text())
+            request = self._parse(await self._next_message())
             if request is None:
                 continue
             if request.name == "hello":
@@ -285,10 +287,12 @@ class NativeConsumer(AsyncConsumer):
 
     # -- Requests ---------------------------------------------------------------------------------------------
 
-    def _parse(self, text: str) -> Request | None:
+    def _parse(self, text: str | bytes) -> Request | None:
         """A request, or None after answering a frame that is none."""
         limit = self.runtime.config.limits.frame_bytes
         try:
+            if isinstance(text, bytes):
+                raise BadFrameError(InvalidError("Frames are text."))
             if len(text) > limit or len(text.encode(errors="surrogatepass")) > limit:
                 raise BadFrameError(TooLargeError(f"A frame has at most {limit} bytes."))
             return protocol.parse(text)
@@ -312,21 +316,40 @@ class NativeConsumer(AsyncConsumer):
         else:
             self.runtime.hub.send(self._session, frame)
 
-    async def _handle(self, text: str) -> None:
+    def _begin(self, message: str | bytes) -> Request | None:
+        """Handle a message, if nothing of it has to wait; else the request in it, for which nothing was done yet."""
         session = self._session
         if session is None or not session.is_open:
-            return
+            return None
         session.seen()
-        request = self._parse(text)
+        request = self._parse(message)
         if request is None or request.name == "pong":
+            return None
+        handler = AT_ONCE.get(request.name)
+        if handler is None:
+            return request
+        try:
+            check_rate_here(self.runtime, session, request.name)
+            handler(self, session, request)
+        except Exception as error:  # noqa: BLE001  the client is told, and goes on
+            self._on_error(session, request, error)
+        return None
+
+    async def _handle(self, request: Request) -> None:
+        session = self._session
+        if session is None:
             return
         try:
             await check_rate(self.runtime, session, request.name)
             await HANDLERS[request.name](self, session, request)
-        except ReaktorError as error:
+        except Exception as error:  # noqa: BLE001  as above
+            self._on_error(session, request, error)
+
+    def _on_error(self, session: NativeSession, request: Request, error: Exception) -> None:
+        if isinstance(error, ReaktorError):
             self._refuse(session, request, error)
-        except Exception:
-            logger.exception("native: %s failed", request.name)
+        else:
+            logger.error("native: %s failed", request.name, exc_info=error)
             self._write(protocol.refusal(request.id, ReaktorError()))
 
     def _refuse(self, session: NativeSession, request: Request, error: ReaktorError) -> None:

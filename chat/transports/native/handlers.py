@@ -13,7 +13,7 @@ from chat.domain.sessions import Status
 from chat.live import actions
 from chat.transports.native.native_session import NativeSession
 from chat.transports.native.protocol import Request
-from chat.transports.native.registry import Context, handles
+from chat.transports.native.registry import Context, handles, handles_at_once
 from reaktor.errors import ConflictError
 
 
@@ -78,8 +78,8 @@ async def on_channel_leave(context: Context, session: NativeSession, request: Re
     context.answer(request, {})
 
 
-@handles("message.send")
-async def on_message_send(context: Context, session: NativeSession, request: Request) -> None:
+@handles_at_once("message.send")
+def on_message_send(context: Context, session: NativeSession, request: Request) -> None:
     actions.post_message(
         context.runtime,
         session,
@@ -130,8 +130,8 @@ async def on_read(context: Context, session: NativeSession, request: Request) ->
     context.answer(request, mark)
 
 
-@handles("typing")
-async def on_typing(context: Context, session: NativeSession, request: Request) -> None:
+@handles_at_once("typing")
+def on_typing(context: Context, session: NativeSession, request: Request) -> None:
     is_on = request.data["on"]
     # Who is not in the channel is refused each time, and takes no place in the session's memory of typing.
     if request.channel not in session.channels or session.may_tell_typing(request.channel, is_on=is_on):

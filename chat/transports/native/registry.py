@@ -1,6 +1,6 @@
 """The handlers by the name of their operation, and what a handler is given of its connection.
 
-handlers.py and moderation.py fill HANDLERS, the consumer looks them up. Nothing here knows the consumer.
+handlers.py and moderation.py fill HANDLERS and AT_ONCE, the consumer looks them up. Nothing here knows the consumer.
 """
 
 from __future__ import annotations
@@ -29,6 +29,9 @@ class Context(Protocol):
 
 Handler = Callable[[Context, NativeSession, Request], Awaitable[None]]
 HANDLERS: dict[str, Handler] = {}
+HandlerAtOnce = Callable[[Context, NativeSession, Request], None]
+AT_ONCE: dict[str, HandlerAtOnce] = {}
+"""Those that wait for nothing, their rates included: called as the frame is read, before anything else is done."""
 
 
 def handles(name: str) -> Callable[[Handler], Handler]:
@@ -36,6 +39,16 @@ def handles(name: str) -> Callable[[Handler], Handler]:
 
     def register(handler: Handler) -> Handler:
         HANDLERS[name] = handler
+        return handler
+
+    return register
+
+
+def handles_at_once(name: str) -> Callable[[HandlerAtOnce], HandlerAtOnce]:
+    """The same for a function that never waits."""
+
+    def register(handler: HandlerAtOnce) -> HandlerAtOnce:
+        AT_ONCE[name] = handler
         return handler
 
     return register

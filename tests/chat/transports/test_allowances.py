@@ -14,7 +14,7 @@ from rest_framework.views import APIView
 
 from chat.live.operations import OPERATIONS
 from chat.transports.native import handlers, moderation  # noqa: F401  they register themselves
-from chat.transports.native.registry import HANDLERS
+from chat.transports.native.registry import AT_ONCE, HANDLERS
 from chat.transports.socketio import events
 from reaktor.config.model import Limits, Rate
 from reaktor.limits.rates import Limit, Unmetered
@@ -54,7 +54,7 @@ def rest_allowances(patterns: Any) -> dict[str, Any]:
 
 def test_every_live_operation_has_a_rate_or_a_reason() -> None:
     assert undeclared(dict(OPERATIONS)) == []
-    assert set(HANDLERS) | set(events.OPERATIONS.values()) <= set(OPERATIONS)
+    assert set(HANDLERS) | set(AT_ONCE) | set(events.OPERATIONS.values()) <= set(OPERATIONS)
 
 
 def test_every_method_of_every_rest_view_has_a_rate_or_a_reason() -> None:

@@ -52,6 +52,37 @@ async def test_ready_packets_keep_their_place_across_the_upgrade(served: Served)
     assert sink.texts() == ["41", "42", "43"]
 
 
+async def test_messages_are_handed_over_as_they_are_read_until_the_application_is_busy(served: Served) -> None:
+    """Each went through a queue, and a turn of the loop for the task behind it."""
+    sink = RecordingSink()
+    socket = await served.socket(V4, sink)
+    await until(lambda: sink.data)
+    sink.data.clear()
+    session = served.echo.sessions[0]
+    socket.say("4a")
+    socket.say("4b")
+    assert sink.texts() == ["4a", "4b"]
+    session.pause_reading()
+    for text in ("4c", "4d", "4e"):
+        socket.say(text)
+    await asyncio.sleep(0.01)
+    assert sink.texts() == ["4c"]
+    session.resume_reading()
+    await until(lambda: len(sink.data) > 4)
+    await asyncio.sleep(0)
+    assert sink.texts() == ["4d", "4e"]
+
+
+async def test_junk_that_is_read_at_once_ends_the_session(served: Served) -> None:
+    for junk, reason in (("9", CloseReason.MALFORMED), ("4" + "x" * 1000, CloseReason.TOO_LARGE)):
+        sink = RecordingSink()
+        socket = await served.socket(V4, sink)
+        await until(lambda sink=sink: sink.data)
+        socket.say(junk)
+        assert served.echo.reasons[-1] is reason
+        await socket.closed()
+
+
 async def test_a_client_that_does_not_read_is_cut(served: Served) -> None:
     for way in ("ready", "plain"):
         sink = RecordingSink()

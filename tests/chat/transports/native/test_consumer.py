@@ -23,6 +23,7 @@ from chat.transports.native.consumer import NativeConsumer
 from chat.transports.native.sink import AsgiSink
 from reaktor.config.model import Config, Limits
 from reaktor.errors import Bye, CloseCode
+from reaktor.observe.logcontext import SESSION, SESSION_CHARS
 from reaktor.process import node
 from tests.support import asgi
 from tests.support.databases import channel_of, user_ref
@@ -53,6 +54,18 @@ class Place:
         self.hello(socket)
         assert (await answer(socket))["ok"] is True
         return socket
+
+    async def greeted_by_us(self) -> tuple[asgi.Socket, asgi.RecordingSink]:
+        """One on our own server, in the channel tea; what it was told so far is forgotten."""
+        sink = asgi.RecordingSink()
+        socket = await self.opened(sink)
+        self.hello(socket)
+        await until(lambda: len(self.runtime.hub))
+        ask(socket, "channel.join", "tea")
+        await until(lambda: b'"member_count"' in sink.data)
+        await asyncio.sleep(0)
+        sink.data.clear()
+        return socket, sink
 
 
 def ask(socket: asgi.Socket, op: str, channel: str | None = None, **data: Any) -> None:
@@ -188,6 +201,70 @@ async def test_a_bug_in_one_operation_is_answered_and_logged_and_the_session_goe
     assert "channel.list failed" in caplog.text
     ask(socket, "channel.leave", "tea")
     assert (await answer(socket))["ok"] is True
+
+
+async def test_a_message_is_on_its_way_to_the_writer_when_it_was_read(place: Place) -> None:
+    """A task, a future and a turn of the loop for each frame were a tenth of what a post costs."""
+    socket, sink = await place.greeted_by_us()
+    for number in range(3):
+        ask(socket, "message.send", "tea", text=str(number), nonce=str(number))
+        assert len(place.runtime.writer) == number + 1
+    await until(lambda: sink.data.count(b'"re":7,"ok":true') == 3)
+
+
+async def test_what_comes_behind_a_frame_that_waits_is_handled_behind_it(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    socket, sink = await place.greeted_by_us()
+    may_go_on = asyncio.Event()
+
+    async def slow(context: Any, session: object, request: Any) -> None:
+        await may_go_on.wait()
+        context.answer(request, {"slow": True})
+
+    monkeypatch.setitem(consumer.HANDLERS, "channel.list", slow)
+    ask(socket, "typing", "coffee", on=True)
+    ask(socket, "channel.list")
+    ask(socket, "typing", "coffee", on=True)
+    await asyncio.sleep(0)
+    ask(socket, "typing", "coffee", on=True)
+    await asyncio.sleep(0)
+    assert [json.loads(each)["ok"] for each in sink.texts()] == [False]
+    may_go_on.set()
+    await until(lambda: sink.data.count(b'"re"') == 3)
+    assert [json.loads(each)["ok"] for each in sink.texts()] == [True, False, False]
+
+
+async def test_a_bug_in_what_is_handled_at_once_is_answered_and_logged_in_the_name_of_its_session(
+    place: Place, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    named: list[str] = []
+
+    def fail(*_: object) -> None:
+        named.append(SESSION.get())
+        raise ZeroDivisionError
+
+    socket, sink = await place.greeted_by_us()
+    monkeypatch.setitem(consumer.AT_ONCE, "typing", fail)
+    ask(socket, "typing", "tea", on=True)
+    await until(lambda: sink.data)
+    assert json.loads(sink.texts()[0])["error"]["code"] == "internal"
+    assert "typing failed" in caplog.text
+    (session,) = place.runtime.hub.sessions()
+    assert named == [session.info.session_id[:SESSION_CHARS]]
+
+
+async def test_bad_frames_that_are_read_at_once_end_the_session_too(place: Place) -> None:
+    socket, sink = await place.greeted_by_us()
+    for _ in range(place.runtime.config.limits.bad_frames):
+        socket.say(b"binary")
+    assert await socket.closed() == CloseCode.PROTOCOL_ERROR
+    texts = [json.loads(each) for each in sink.texts()]
+    assert [each["error"]["code"] for each in texts[:-1]] == ["invalid"] * place.runtime.config.limits.bad_frames
+    assert texts[-1]["event"] == "bye"
+    socket.say("behind it")
+    socket.lose()
+    await socket.done()
 
 
 async def test_a_time_that_is_none_is_refused_with_the_name_of_its_field(place: Place) -> None:

@@ -7,13 +7,19 @@ from chat.live.operations import OPERATIONS as LIVE_OPERATIONS
 from chat.transports.native import handlers, moderation  # noqa: F401  they register themselves
 from chat.transports.native.asyncapi import document
 from chat.transports.native.operations import MAX_CURSORS, OPERATIONS
-from chat.transports.native.registry import HANDLERS
+from chat.transports.native.registry import AT_ONCE, HANDLERS
 from chat.transports.native.schemas import EVENTS, REPLIES
 from reaktor.config.model import Limits
+from reaktor.limits.rates import Limit, Unmetered
 
 
 def test_each_operation_but_pong_has_a_handler_and_no_handler_is_left_over() -> None:
-    assert set(HANDLERS) == set(OPERATIONS) - {"pong"}
+    assert sorted([*HANDLERS, *AT_ONCE, "pong"]) == sorted(OPERATIONS)
+
+
+def test_what_is_handled_at_once_has_no_rate_that_other_processes_are_asked_about() -> None:
+    asked = {name for name in AT_ONCE if not isinstance(LIVE_OPERATIONS[name], Unmetered)}
+    assert {LIVE_OPERATIONS[name] for name in asked} <= {Limit.SEND}
 
 
 def test_each_operation_is_answered_with_a_known_shape() -> None:
