@@ -194,8 +194,12 @@ class WebSocket(WebSocketProtocol):
         self._watch()
 
     def _watch(self) -> None:
-        """Be called by the loop itself: what Twisted does around each read costs more than the read."""
-        if self.sink.is_direct and self._reads:
+        """Be called by the loop itself: what Twisted does around each read costs more than the read.
+
+        Only in Twisted's place, which it takes back when it stops reading: a reader that it does not know of would
+        outlive the socket, and be called for the next one with the same number.
+        """
+        if self.sink.is_direct and self.transport in reactor._readers:
             asyncio.get_running_loop().add_reader(self.transport.fileno(), self._on_readable)
 
     def _on_readable(self) -> None:

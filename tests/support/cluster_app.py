@@ -64,7 +64,7 @@ async def _http(scope, receive, send):
     if path == "/echo":
         await json_reply(200, {"bytes": len(body)}).send(scope, send)
     elif path == "/rss":
-        await json_reply(200, {"rss": rss_bytes(os.getpid())}).send(scope, send)
+        await json_reply(200, {"rss": rss_bytes(os.getpid()), "sessions": len(sessions)}).send(scope, send)
     else:
         await json_reply(200, _who(scope)).send(scope, send)
 

@@ -23,6 +23,7 @@ class Served:
     port: int
     unix: Path
     pid: int
+    log: Path
 
     @property
     def url(self) -> str:
@@ -35,15 +36,16 @@ class Served:
 
 @contextmanager
 def served(directory: Path, **environment: str) -> Iterator[Served]:
-    port, unix = free_port(), directory / "server.sock"
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.support.serve", str(port), str(unix)],
-        env={**os.environ, "DATA_DIR": str(directory), **environment},
-        stderr=subprocess.DEVNULL,
-    )
+    port, unix, log = free_port(), directory / "server.sock", directory / "log"
+    with log.open("wb") as stderr:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.support.serve", str(port), str(unix)],
+            env={**os.environ, "DATA_DIR": str(directory), **environment},
+            stderr=stderr,
+        )
     try:
         wait_for(lambda: is_listening(port), what="the server's port")
-        yield Served(port, unix, process.pid)
+        yield Served(port, unix, process.pid, log)
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait()

@@ -30,9 +30,10 @@ async def closed(socket):
     return socket.close_code, socket.close_reason
 
 
-async def rss(server):
+async def asked(server, what):
+    """`rss` or `sessions`."""
     async with httpx.AsyncClient() as client:
-        return (await client.get(f"{server.url}/rss")).json()["rss"]
+        return (await client.get(f"{server.url}/rss")).json()[what]
 
 
 async def flood(client, count):
@@ -107,12 +108,12 @@ async def test_an_application_that_is_not_there_refuses_the_handshake_with_503(s
 
 
 async def test_a_flood_of_messages_to_a_slow_application_is_left_in_the_clients_socket(server):
-    before = await rss(server)
+    before = await asked(server, "rss")
     async with connect(f"{server.ws}/echo", max_queue=None) as client:
         await client.send("!sleep 1")
         sending = asyncio.ensure_future(flood(client, 600))
         await asyncio.sleep(0.7)
-        assert await rss(server) - before < 8 * 1024 * 1024
+        assert await asked(server, "rss") - before < 8 * 1024 * 1024
         for _ in range(600):
             assert len(await client.recv()) == 50_000
         await sending
@@ -260,3 +261,19 @@ async def test_a_message_that_comes_byte_by_byte_arrives(server):
     whole = frame(0x81, "κόσμε".encode()) + frame(0x88)
     found = await answers(server, "/echo", *[whole[at : at + 1] for at in range(len(whole))])
     assert found == ["κόσμε", Close(1005, "")]
+
+
+async def test_who_is_cut_while_the_application_is_behind_costs_that_no_error(server):
+    """Taking the rest, it asked to read on from a socket that was gone."""
+    before = server.log.read_bytes().count(b"an application failed")
+    client = await connect(f"{server.ws}/echo")
+    await client.send("!sleep 0.3")
+    for _ in range(200):
+        await client.send("x")
+    client.transport.abort()
+    for _ in range(200):
+        if not await asked(server, "sessions"):
+            break
+        await asyncio.sleep(0.05)
+    assert await asked(server, "sessions") == 0
+    assert server.log.read_bytes().count(b"an application failed") == before
