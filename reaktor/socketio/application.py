@@ -74,6 +74,9 @@ class Application(Protocol):
     async def connected(self, socket: Socket) -> None:
         """It has joined, and its client has been told."""
 
+    def event_at_once(self, socket: Socket, name: str, args: Sequence[Any], ack: Ack | None) -> bool:
+        """An event while nothing of this client is under way: whether that was all, without waiting. Else event()."""
+
     async def event(self, socket: Socket, name: str, args: Sequence[Any], ack: Ack | None) -> None:
         """An event; bytes stand where the client put binary data. With `ack`, the client wants it called once."""
 

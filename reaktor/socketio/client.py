@@ -1,7 +1,8 @@
 """Client: one Engine.IO session with its Connection, its sockets, and its inbox for the application.
 
 The inbox is worked off by a task that lives only while there is something in it, one item after another: that keeps a
-client's order and makes a client that sends too fast wait for itself alone.
+client's order and makes a client that sends too fast wait for itself alone. An event that waits for nothing passes by
+it while it is empty.
 """
 
 from __future__ import annotations
@@ -85,7 +86,8 @@ class Client:
                 continue
             if isinstance(item, Left) and (socket := self._sockets.get(item.namespace)) is not None:
                 socket.left()
-            self._put(item)
+            if not (isinstance(item, EventReceived) and self._take_at_once(item)):
+                self._put(item)
 
     def on_closed(self, reason: CloseReason) -> None:
         """The session has ended."""
@@ -135,13 +137,28 @@ class Client:
         finally:
             self._is_working = False
 
+    def _take_at_once(self, event: EventReceived) -> bool:
+        socket = self._sockets.get(event.namespace)
+        if self._is_working or socket is None:
+            return False
+        name = SESSION.set(self.session.label)
+        try:
+            return self._application.event_at_once(socket, event.name, event.args, self._ack(event))
+        except Exception:
+            logger.exception("the application failed for %s", self.session.label)
+            return True
+        finally:
+            SESSION.reset(name)
+
+    def _ack(self, event: EventReceived) -> Ack | None:
+        return Ack(self, event.namespace, event.id) if event.id is not None else None
+
     async def _handle(self, item: _Item) -> None:
         match item:
             case EventReceived():
                 socket = self._sockets.get(item.namespace)
                 if socket is not None:
-                    ack = Ack(self, item.namespace, item.id) if item.id is not None else None
-                    await self._application.event(socket, item.name, item.args, ack)
+                    await self._application.event(socket, item.name, item.args, self._ack(item))
             case AckReceived():
                 item.callback(item.args)
             case ConnectRequested():

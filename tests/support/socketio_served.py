@@ -8,6 +8,7 @@ from typing import Any
 
 from reaktor.config.model import EngineIO
 from reaktor.engineio.application import Refusal
+from reaktor.observe.logcontext import SESSION
 from reaktor.socketio.application import Accepted, DisconnectReason, NotNow, Refused
 from reaktor.socketio.connection import ConnectRequested
 from reaktor.socketio.handshake import Handshake
@@ -20,12 +21,13 @@ V3 = "EIO=3&transport=websocket"
 
 
 class Recorder:
-    """An application whose answers a test sets, and which keeps what it was told."""
+    """An application whose answers a test sets, and which keeps what it was told. `now` waits for nothing."""
 
     def __init__(self) -> None:
         self.requests: list[ConnectRequested] = []
         self.joined = 0
         self.events: list[tuple[Any, ...]] = []
+        self.labels: list[str] = []
         self.ends: list[tuple[str, DisconnectReason]] = []
         self.sockets: list[Socket] = []
         self.answer: Accepted | Refused | NotNow | Exception = Accepted()
@@ -49,10 +51,20 @@ class Recorder:
     async def connected(self, socket: Socket) -> None:
         self.joined += 1
 
+    def event_at_once(self, socket: Socket, name: str, args: Sequence[Any], ack: Ack | None) -> bool:
+        if name not in ("now", "fail now"):
+            return False
+        self._on_event(name, args, ack)
+        return True
+
     async def event(self, socket: Socket, name: str, args: Sequence[Any], ack: Ack | None) -> None:
         await self.may_go_on.wait()
+        self._on_event(name, args, ack)
+
+    def _on_event(self, name: str, args: Sequence[Any], ack: Ack | None) -> None:
+        self.labels.append(SESSION.get())
         self.events.append((name, *args))
-        if name == "fail":
+        if name in ("fail", "fail now"):
             raise RuntimeError("a bug of the application")
         if ack is not None:
             ack(*args)

@@ -44,6 +44,9 @@ class SuiteApplication:
         self.sockets.append(socket)
         socket.emit("auth", socket.attachment)
 
+    def event_at_once(self, socket: Socket, name: str, args: Sequence[Any], ack: Ack | None) -> bool:
+        return False
+
     async def event(self, socket: Socket, name: str, args: Sequence[Any], ack: Ack | None) -> None:
         self.events.append((name, tuple(args)))
         match name:

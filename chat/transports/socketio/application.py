@@ -10,16 +10,16 @@ import hashlib
 import logging
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from accounts.authentication import Claims, user_for_claims, verify_token
 from chat.domain import rules
-from chat.domain.ids import SessionId, UserRef
+from chat.domain.ids import ChannelKey, SessionId, UserRef
 from chat.domain.sessions import Ending, Grace, Naming, SessionInfo, Transport
 from chat.live import actions
-from chat.live.operations import check_rate, too_many_refusals
+from chat.live.operations import check_rate, check_rate_here, too_many_refusals
 from chat.live.runtime import Runtime, current
 from chat.posting.batches import Stored
 from chat.selectors import user_ref
@@ -195,6 +195,19 @@ class ChatApplication:
 
     # -- What clients say -------------------------------------------------------------------------------------
 
+    def event_at_once(self, socket: Socket, name: str, args: Sequence[Any], ack: Ack | None) -> bool:
+        """A message waits for nothing once its author is in all their channels."""
+        session = socket.attachment
+        if name != events.MESSAGE_POST or session is None or not session.is_open or session.waiting:
+            return False
+        try:
+            runtime = _runtime()
+            check_rate_here(runtime, session, events.OPERATIONS[name])
+            self._post(runtime, session, *events.parse_channel(args[0] if args else None), ack)
+        except ReaktorError as error:
+            self._refuse(session, ack, error)
+        return True
+
     async def event(self, socket: Socket, name: str, args: Sequence[Any], ack: Ack | None) -> None:
         """Anything unknown is ignored; anything malformed is answered by `error`, or by the ack when one is asked."""
         session = socket.attachment
@@ -207,7 +220,10 @@ class ChatApplication:
             if (operation := events.OPERATIONS.get(name)) is not None:
                 await check_rate(runtime, session, operation)
             if name == events.MESSAGE_POST:
-                await self._post(runtime, session, payload, ack)
+                key, data = events.parse_channel(payload)
+                if key in session.waiting:
+                    await runtime.local_members.entered(session, key, ENTER_S)
+                self._post(runtime, session, key, data, ack)
             elif name == events.USER_LEFT:
                 key, _ = events.parse_channel(payload)
                 await actions.leave_channel(runtime, session, key)
@@ -223,11 +239,10 @@ class ChatApplication:
             if ack is not None and name in events.OPERATIONS and name != events.MESSAGE_POST:
                 session.say(ack.ready(answer))
 
-    async def _post(self, runtime: Runtime, session: SocketIOSession, payload: object, ack: Ack | None) -> None:
-        key, data = events.parse_channel(payload)
+    def _post(
+        self, runtime: Runtime, session: SocketIOSession, key: ChannelKey, data: Mapping[str, Any], ack: Ack | None
+    ) -> None:
         nonce = data.get("nonce")
-        if key in session.waiting:
-            await runtime.local_members.entered(session, key, ENTER_S)
         actions.post_message(
             runtime,
             session,

@@ -57,6 +57,11 @@ def test_every_live_operation_has_a_rate_or_a_reason() -> None:
     assert set(HANDLERS) | set(AT_ONCE) | set(events.OPERATIONS.values()) <= set(OPERATIONS)
 
 
+def test_what_is_handled_at_once_has_no_rate_that_other_processes_are_asked_about() -> None:
+    at_once = {*AT_ONCE, events.OPERATIONS[events.MESSAGE_POST]}
+    assert {OPERATIONS[name] for name in at_once if not isinstance(OPERATIONS[name], Unmetered)} == {Limit.SEND}
+
+
 def test_every_method_of_every_rest_view_has_a_rate_or_a_reason() -> None:
     found = rest_allowances(get_resolver().url_patterns)
     assert len(found) > 40

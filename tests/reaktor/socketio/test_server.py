@@ -39,6 +39,23 @@ async def test_a_slow_handler_makes_only_its_own_client_wait(served: Served) -> 
     await until(lambda: len(served.application.events) == INBOX_HIGH + 50)
 
 
+async def test_an_event_that_waits_for_nothing_is_handled_as_it_is_heard_behind_what_came_before(
+    served: Served,
+) -> None:
+    """Each event was a task of its own, when nothing else was under way."""
+    await served.joined()
+    (client,) = [socket._client for socket in served.application.sockets]
+    client.on_message('2["now",1]')
+    client.on_message('2["now",2]')
+    assert served.application.events == [("now", 1), ("now", 2)]
+    client.on_message('2["later",3]')
+    client.on_message('2["now",4]')
+    assert len(served.application.events) == 2
+    await until(lambda: len(served.application.events) == 4)
+    assert served.application.events[2:] == [("later", 3), ("now", 4)]
+    assert served.application.labels == [client.session.label] * 4
+
+
 async def test_a_malformed_packet_ends_its_session_and_nothing_else(served: Served) -> None:
     socket, other = await served.joined(), await served.joined()
     socket.say("42{}")
@@ -48,12 +65,13 @@ async def test_a_malformed_packet_ends_its_session_and_nothing_else(served: Serv
     assert await other.text() == "431[]"
 
 
+@pytest.mark.parametrize("name", ["fail", "fail now"])
 async def test_a_bug_in_a_handler_is_logged_without_the_key_and_the_session_goes_on(
-    served: Served, caplog: pytest.LogCaptureFixture
+    served: Served, caplog: pytest.LogCaptureFixture, name: str
 ) -> None:
     socket = await served.joined(V3)
     with caplog.at_level(logging.DEBUG):
-        socket.say('42["fail"]')
+        socket.say(f'42["{name}"]')
         socket.say('421["a"]')
         assert await socket.text() == "431[]"
     assert "a bug of the application" in caplog.text

@@ -10,16 +10,10 @@ from chat.transports.native.operations import MAX_CURSORS, OPERATIONS
 from chat.transports.native.registry import AT_ONCE, HANDLERS
 from chat.transports.native.schemas import EVENTS, REPLIES
 from reaktor.config.model import Limits
-from reaktor.limits.rates import Limit, Unmetered
 
 
 def test_each_operation_but_pong_has_a_handler_and_no_handler_is_left_over() -> None:
     assert sorted([*HANDLERS, *AT_ONCE, "pong"]) == sorted(OPERATIONS)
-
-
-def test_what_is_handled_at_once_has_no_rate_that_other_processes_are_asked_about() -> None:
-    asked = {name for name in AT_ONCE if not isinstance(LIVE_OPERATIONS[name], Unmetered)}
-    assert {LIVE_OPERATIONS[name] for name in asked} <= {Limit.SEND}
 
 
 def test_each_operation_is_answered_with_a_known_shape() -> None:

@@ -295,6 +295,28 @@ async def test_a_message_is_acknowledged_and_one_that_is_refused_by_the_store_is
     assert (await acknowledged(socket, 2))["error"]["code"] == "banned"
 
 
+async def test_a_message_is_on_its_way_to_the_writer_when_it_was_heard(place: Place) -> None:
+    """The task for each one took a turn of the loop; what comes behind something slower still waits for that."""
+    await place.joined()
+    (session,) = place.runtime.hub.sessions()
+    assert isinstance(session, SocketIOSession)
+    client: Any = session.socket._client
+    client.on_message('2["message:post",{"channel":"tea","message":"a"}]')
+    assert len(place.runtime.writer) == 1
+    client.on_message('2["user : status_changed",{"channel":"tea","status":"away"}]')
+    client.on_message('2["message:post",{"channel":"tea","message":"b"}]')
+    assert len(place.runtime.writer) == 1
+
+
+async def test_a_message_to_a_channel_that_its_author_is_being_put_into_waits_for_that(place: Place) -> None:
+    await place.joined()
+    (session,) = place.runtime.hub.sessions()
+    assert isinstance(session, SocketIOSession)
+    session.waiting[ChannelKey("tea")] = None
+    assert not ChatApplication().event_at_once(session.socket, "message:post", [{"channel": "tea"}], None)
+    session.waiting.clear()
+
+
 async def test_leaving_a_channel_is_acknowledged_and_may_be_repeated(place: Place) -> None:
     socket = await place.joined()
     for number in (1, 2):
