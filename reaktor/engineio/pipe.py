@@ -60,7 +60,7 @@ class Pipe:
     def close(self, code: int = NORMAL) -> None:
         """Send what is left, then the closing handshake; may be repeated.
 
-        Codes: 1000 or 3000 to 4999; Daphne can send no others.
+        Codes: 1000 or 3000 to 4999; plain Daphne can send no others.
         """
         if self._close_code is not None:
             return
