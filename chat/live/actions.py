@@ -357,10 +357,9 @@ async def mark_read(runtime: Runtime, session: LiveSession, key: str, number: in
 async def list_channels(
     runtime: Runtime, session: LiveSession, search: str | None, cursor: str | None
 ) -> ListData[ChannelData]:
-    found, following = await runtime.database.read(
-        selectors.channel_list, user=session.user, search=search, cursor=cursor
+    return await runtime.database.read(
+        selectors.channel_list, user=session.user, online=runtime.online_count, search=search, cursor=cursor
     )
-    return {"results": [_channel_data(runtime, each) for each in found], "next": following}
 
 
 async def change_channel(runtime: Runtime, session: LiveSession, service: Any, **fields: Any) -> ChannelData:

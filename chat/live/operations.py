@@ -19,7 +19,7 @@ OPERATIONS: Mapping[str, Allowance] = {
     "hello": Unmetered("one per connection, and connections have limits of their own"),
     "pong": Unmetered("it answers the server's own ping"),
     "auth.refresh": Limit.OPERATIONS,
-    "channel.list": Limit.OPERATIONS,
+    "channel.list": Limit.LISTS,
     "channel.create": Limit.CREATE_CHANNEL,
     "channel.update": Limit.CHANGES,
     "channel.archive": Limit.CHANGES,

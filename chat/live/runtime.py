@@ -423,9 +423,6 @@ class Runtime:
     def online_count(self, key: str) -> int:
         return self.replica.member_count(ChannelKey(key))
 
-    def online_counts(self) -> Mapping[ChannelKey, int]:
-        return self.replica.counts()
-
     def sessions_of(self, user_id: UserId) -> list[SessionEntry]:
         """The user's sessions on all workers, oldest first; lingering ones are not among them."""
         return [entry for entry in self.replica.sessions_of(user_id) if entry.is_live]

@@ -185,10 +185,6 @@ class Replica:
     def member_count(self, channel: ChannelKey) -> int:
         return len(self._roster.channels.get(channel, ()))
 
-    def counts(self) -> dict[ChannelKey, int]:
-        """How many members every channel has that has any."""
-        return {channel: len(members) for channel, members in list(self._roster.channels.items())}
-
     def session(self, session_id: SessionId) -> SessionEntry | None:
         """A session of any worker, lingering ones included; read it, don't keep it."""
         return self._roster.sessions.get(session_id)

@@ -2,7 +2,7 @@
 
 SQLite has an FTS5 table of trigrams, filled by triggers; PostgreSQL a GIN index, where its extension pg_trgm
 may be had. Neither is something that Django's models know, so they are made after each `migrate`, if they are missing,
-and SQLite's triggers stay away while tables are changed. Without them a search reads all names, and finds the same.
+and SQLite's triggers stay away while tables are changed. A search that they can't serve reads names, so many at once.
 
 find() gives the condition for a query; ensure() and put_away() are called by chat.apps around migrations.
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import Error, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -23,7 +23,9 @@ logger = logging.getLogger(__name__)
 TABLE = "chat_channel_names"
 INDEX = "channel_name_trigrams"
 LEAST_CHARS = 3
-"""Trigrams know nothing of shorter texts, which mostly stand in many names: a page of them is soon full."""
+"""Trigrams know nothing of shorter texts."""
+NAMES_AT_ONCE = 2_000
+"""How many names one page of a search reads where no index serves it: they cost about what a full page does."""
 _TRIGGERS = ("chat_channel_named", "chat_channel_renamed", "chat_channel_gone")
 _LIKE = re.compile("[!%_]")
 """What LIKE would take for more than itself."""
@@ -45,23 +47,48 @@ _POSTGRESQL = (
 )
 
 
-def find(connection: BaseDatabaseWrapper, search: str, cursor: int, limit: int) -> tuple[str, list[Any]]:
-    """A condition on chat_channel as `c`, with its parameters: the name contains `search`, whatever case and accents.
+class Wanted(NamedTuple):
+    """What is added to a query on chat_channel as `c`, and the last id that it looks at (None: no such end)."""
+
+    condition: str
+    parameters: list[Any]
+    looked_at_up_to: int | None = None
+
+
+def find(connection: BaseDatabaseWrapper, search: str, cursor: int, limit: int) -> Wanted:
+    """Names that contain `search`, whatever case and accents; "" stands in every name.
 
     `limit` public channels behind the id `cursor` are enough.
     """
     wanted = folded(search)
-    where = f"{_NAME.format(row='c.')} LIKE %s ESCAPE '!'"
-    parameters: list[Any] = ["%" + _LIKE.sub(r"!\g<0>", wanted) + "%"]
-    if connection.vendor == "sqlite" and len(wanted) >= LEAST_CHARS and _have(connection, [TABLE]):
-        where += (
-            " AND c.id IN (SELECT id FROM ("  # noqa: S608  ours
-            f"SELECT p.id FROM {TABLE} CROSS JOIN chat_channel p ON p.id = {TABLE}.rowid "
-            f"WHERE {TABLE} MATCH %s AND {TABLE}.rowid > %s AND p.kind = 'public' AND p.archived_at IS NULL "
-            f"ORDER BY {TABLE}.rowid LIMIT %s))"
+    if not wanted:
+        return Wanted("", [])
+    where = f" AND {_NAME.format(row='c.')} LIKE %s ESCAPE '!'"
+    pattern = "%" + _LIKE.sub(r"!\g<0>", wanted) + "%"
+    if len(wanted) < LEAST_CHARS or not _is_indexed(connection):
+        last = _last_of_next(connection, cursor)
+        return Wanted(where, [pattern]) if last is None else Wanted(f"{where} AND c.id <= %s", [pattern, last], last)
+    if connection.vendor != "sqlite":
+        return Wanted(where, [pattern])
+    where += (
+        " AND c.id IN (SELECT id FROM ("  # noqa: S608  ours
+        f"SELECT p.id FROM {TABLE} CROSS JOIN chat_channel p ON p.id = {TABLE}.rowid "
+        f"WHERE {TABLE} MATCH %s AND {TABLE}.rowid > %s AND p.kind = 'public' AND p.archived_at IS NULL "
+        f"ORDER BY {TABLE}.rowid LIMIT %s))"
+    )
+    return Wanted(where, [pattern, '"' + wanted.replace('"', '""') + '"', cursor, limit])
+
+
+def _last_of_next(connection: BaseDatabaseWrapper, cursor: int) -> int | None:
+    """The id of the last of the next NAMES_AT_ONCE public channels; None: there are no more than those."""
+    with connection.cursor() as asked:
+        asked.execute(
+            "SELECT max(id), count(*) FROM "
+            "(SELECT id FROM chat_channel WHERE kind = 'public' AND id > %s ORDER BY id LIMIT %s) behind",
+            [cursor, NAMES_AT_ONCE],
         )
-        parameters += ['"' + wanted.replace('"', '""') + '"', cursor, limit]
-    return where, parameters
+        last, count = asked.fetchone()
+    return int(last) if count == NAMES_AT_ONCE else None
 
 
 def ensure(using: str) -> None:
@@ -97,6 +124,14 @@ def _make(using: str, statements: tuple[str, ...]) -> None:
                 cursor.execute(statement)
     except Error as error:
         logger.warning("channels are searched without an index: %s", error)
+
+
+def _is_indexed(connection: BaseDatabaseWrapper) -> bool:
+    if connection.vendor == "sqlite":
+        return _have(connection, [TABLE])
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT to_regclass(%s) IS NOT NULL", [INDEX])
+        return bool(cursor.fetchone()[0])
 
 
 def _have(connection: BaseDatabaseWrapper, names: tuple[str, ...] | list[str]) -> bool:

@@ -5,7 +5,7 @@ Each answers with a fixed number of queries, whatever it finds.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -19,6 +19,7 @@ from chat.models import Channel, Sanction, name_search
 from chat.selectors import rows
 from chat.selectors.rows import ChannelColumns
 from reaktor.errors import BannedError, InvalidError, NotFoundError
+from reaktor.shapes import ListData
 from reaktor.times import timestamp
 
 LISTED_CHANNELS = 5_000
@@ -114,26 +115,31 @@ def channels_access(*, user: UserRef, keys: Sequence[ChannelKey] = ()) -> list[C
 
 
 def channel_list(
-    *, user: UserRef, search: str | None = None, cursor: str | None = None, limit: int = 100
-) -> tuple[list[ChannelAccess], str | None]:
-    """Public channels, oldest first, whose name contains `search` whatever its case, accents and form; and the cursor
-    of the next page (None: the last).
+    *,
+    user: UserRef,
+    online: Callable[[ChannelKey], int],
+    search: str | None = None,
+    cursor: str | None = None,
+    limit: int = 100,
+) -> ListData[ChannelData]:
+    """Public channels, oldest first, whose name contains `search` whatever its case, accents and form.
+
+    A search that no index serves looks at name_search.NAMES_AT_ONCE names, and `next` leads on behind those.
+    `online`: how many are in a channel now.
     """
-    where = "c.kind = 'public' AND c.archived_at IS NULL"
-    parameters: list[str | int] = []
     if cursor and (not (cursor.isascii() and cursor.isdigit()) or len(cursor) > 18):
         raise InvalidError("That is not a cursor of this list.", fields={"cursor": "unknown"})
     after = int(cursor or 0)
-    if after:
-        where += " AND c.id > %s"
-        parameters.append(after)
-    if search:
-        condition, wanted = name_search.find(connection, search, after, limit + 1)
-        where += f" AND {condition}"
-        parameters += wanted
-    found = rows.channels_select(user.id, where, parameters, limit=limit + 1)
-    shown = [_as_seen(row, user) for row in found[:limit]]
-    return shown, str(shown[-1].channel.id) if len(found) > limit else None
+    wanted = name_search.find(connection, search or "", after, limit + 1)
+    found = rows.listed_select(user.id, f"c.id > %s{wanted.condition}", [after, *wanted.parameters], limit=limit + 1)
+    shown = found[:limit]
+    following = shown[-1].id if len(found) > limit else wanted.looked_at_up_to
+    return {
+        "results": [
+            _shape(each, each.role, each.read_number, each.mentions, online(ChannelKey(each.key))) for each in shown
+        ],
+        "next": None if following is None else str(following),
+    }
 
 
 def public_channels() -> list[tuple[ChannelKey, str]]:
@@ -143,19 +149,24 @@ def public_channels() -> list[tuple[ChannelKey, str]]:
 
 def channel_data(found: ChannelAccess, *, online: int) -> ChannelData:
     """The `channel` shape. Who was never a member has nothing unread there."""
-    row, role = found.channel, found.access.role
+    return _shape(found.channel, found.access.role, found.read_number, found.mentions, online)
+
+
+def _shape(
+    row: ChannelRow | ChannelColumns, role: str | None, read_number: int, mentions: int, online: int
+) -> ChannelData:
     return {
         "key": row.key,
         "name": row.name,
         "topic": row.topic,
-        "kind": row.kind.value,
+        "kind": str(row.kind),
         "seq": row.seq,
         "number": row.number,
         "online": online,
-        "role": role.value if role else None,
-        "read_number": found.read_number,
-        "unread": max(row.number - found.read_number, 0) if role else 0,
-        "mentions": found.mentions,
+        "role": str(role) if role else None,
+        "read_number": read_number,
+        "unread": max(row.number - read_number, 0) if role else 0,
+        "mentions": mentions,
         "slow_mode_s": row.slow_mode_s,
         "frozen_at": timestamp(row.frozen_at) if row.frozen_at else None,
         "archived_at": timestamp(row.archived_at) if row.archived_at else None,

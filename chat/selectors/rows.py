@@ -71,24 +71,38 @@ class Attached(NamedTuple):
     username: str
 
 
-_CHANNELS = (
+_OF_CHANNEL = (
     "SELECT c.id, c.key, c.name, c.topic, c.kind, c.seq, c.number, c.floor_seq, c.created_at, c.archived_at, "
     "c.frozen_at, c.slow_mode_s, m.role, coalesce(m.read_number, 0), "
-    "(SELECT count(*) FROM chat_mention n WHERE n.user_id = %s "
-    "AND n.channel_id = c.id AND n.number > coalesce(m.read_number, 0)), "
+    "CASE WHEN m.role IS NULL THEN 0 ELSE (SELECT count(*) FROM chat_mention n WHERE n.user_id = %s "
+    "AND n.channel_id = c.id AND n.number > m.read_number) END, "
+)
+_FROM = "FROM chat_channel c LEFT JOIN chat_channelmembership m ON m.channel_id = c.id AND m.user_id = %s "
+_BANNED_AND_PARTNER = (
     "(SELECT max(s.id) FROM chat_sanction s WHERE s.user_id = %s AND s.channel_id = c.id AND s.lifted_at IS NULL "
     "AND s.kind = 'ban' AND (s.until IS NULL OR s.until > %s)), "
     "CASE WHEN c.kind = 'direct' THEN (SELECT u.username FROM chat_channelmembership o "
     "JOIN accounts_user u ON u.id = o.user_id WHERE o.channel_id = c.id AND o.user_id <> %s LIMIT 1) END "
-    "FROM chat_channel c LEFT JOIN chat_channelmembership m ON m.channel_id = c.id AND m.user_id = %s "
 )
+_CHANNELS = _OF_CHANNEL + _BANNED_AND_PARTNER + _FROM
+_LISTED = _OF_CHANNEL + "NULL, NULL " + _FROM + "WHERE c.kind = 'public' AND c.archived_at IS NULL "
 
 
 def channels_select(user_id: str, where: str, parameters: Sequence[Any], *, limit: int) -> list[ChannelColumns]:
     """Channels as the user sees them, oldest first. `where` is this package's own text."""
     me, now = uuid_to_column(user_id), connection.ops.adapt_datetimefield_value(datetime.now(UTC))
+    return _channels(f"{_CHANNELS} WHERE {where} ORDER BY c.id LIMIT %s", [me, me, now, me, me, *parameters, limit])
+
+
+def listed_select(user_id: str, where: str, parameters: Sequence[Any], *, limit: int) -> list[ChannelColumns]:
+    """The public channels among them, without a look for bans, which a list does not show."""
+    me = uuid_to_column(user_id)
+    return _channels(f"{_LISTED} AND {where} ORDER BY c.id LIMIT %s", [me, me, *parameters, limit])
+
+
+def _channels(statement: str, parameters: Sequence[Any]) -> list[ChannelColumns]:
     with connection.cursor() as cursor:
-        cursor.execute(f"{_CHANNELS} WHERE {where} ORDER BY c.id LIMIT %s", [me, me, now, me, me, *parameters, limit])
+        cursor.execute(statement, parameters)
         return [
             ChannelColumns._make((*row[:8], *map(time_from_column, row[8:11]), *row[11:])) for row in cursor.fetchall()
         ]

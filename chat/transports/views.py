@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
 from django.apps import apps
@@ -39,3 +40,9 @@ class ChatSide:
         """The live side of this process; None while there is none."""
         running = node.current()
         return running.runtime if running is not None else None
+
+    @staticmethod
+    def online() -> Callable[[str], int]:
+        """What tells how many are in a channel now."""
+        live = ChatSide.live()
+        return live.online_count if live is not None else lambda key: 0

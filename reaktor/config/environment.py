@@ -390,6 +390,11 @@ class Environment(Reader):
                 "How many operations one live session may ask for; over REST, how many exports, read markers and "
                 "deletions one user.",
             ),
+            lists=self.rate(
+                "LIMIT_LISTS",
+                default.lists,
+                "How many pages of the list of channels, searches among them, one user may ask one worker for.",
+            ),
             join=self.rate("LIMIT_JOIN", default.join, "How many channels one user may enter, or look at anew."),
             create_channel=self.rate(
                 "LIMIT_CREATE_CHANNEL", default.create_channel, "How many channels one user may create."

@@ -85,6 +85,7 @@ class Limits:
     requests_per_user: Rate = Rate(200, 4)
     send: Rate = Rate(20, 10)
     operations: Rate = Rate(600, 60)
+    lists: Rate = Rate(20, 2)
     join: Rate = Rate(300, 60)
     create_channel: Rate = Rate(20, 3600)
     changes: Rate = Rate(60, 60)

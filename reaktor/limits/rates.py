@@ -23,6 +23,7 @@ class Limit(StrEnum):
 
     SEND = "send"
     OPERATIONS = "operations"
+    LISTS = "lists"
     JOIN = "join"
     CREATE_CHANNEL = "create_channel"
     CHANGES = "changes"
@@ -47,6 +48,8 @@ _UNASKED_SHARE: Mapping[Limit, float] = {Limit.SEND: 0.1, Limit.OPERATIONS: 0.1,
 
 The frequent ones: who does them now and then costs no question. The rest is asked for each time, and exact.
 """
+_OF_ONE_PROCESS = frozenset({Limit.LISTS})
+"""What keeps a worker from too much work: the others may do theirs."""
 
 
 class Rates:
@@ -70,7 +73,7 @@ class Rates:
         for limit in Limit:
             rate = getattr(limits, limit.value)
             unasked = int(rate.count * _UNASKED_SHARE.get(limit, 0.0))
-            counts = shared_sends if limit is Limit.SEND else shared
+            counts = None if limit in _OF_ONE_PROCESS else shared_sends if limit is Limit.SEND else shared
             self._rates[limit] = SharedRate(limit.value, rate, counts, clock, unasked=unasked)
         self._clock = clock
         self._refusals = RateLimiter(limits.refusals)
@@ -79,6 +82,11 @@ class Rates:
         """Count one in all processes. Blocks for a round trip: called in threads. Raises RateLimitedError."""
         if self.check_here(limit, key):
             self.check_elsewhere(limit, key)
+
+    def check_left(self, limit: Limit, key: str) -> None:
+        """Count nothing. Raises RateLimitedError where check_here() would."""
+        if self.is_enabled:
+            self._rates[limit].left(key)
 
     def check_here(self, limit: Limit, key: str) -> bool:
         """Count one in this process, without waiting. Raises RateLimitedError.

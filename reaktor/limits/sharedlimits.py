@@ -196,6 +196,12 @@ class SharedRate:
             self.refused_total += 1
             raise RateLimitedError(retry_after_s=wait_s)
 
+    def left(self, key: str) -> None:
+        """Count nothing. Raises RateLimitedError where here() would."""
+        if (wait_s := self._here.wait_s(key, self._clock())) is not None:
+            self.refused_total += 1
+            raise RateLimitedError(retry_after_s=wait_s)
+
     def must_ask(self, key: str) -> bool:
         """Whether everywhere() would ask for one hit of this key, which here() accepted; if not, it is granted now."""
         if self._shared is None:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from chat import selectors, services
+from chat.domain.events import ChannelData
 from chat.domain.ids import ChannelKey, UserRef
 from chat.models import Channel, ChannelMembership, name_search
 from chat.posting.batches import Post, store_batch
 from reaktor.errors import InvalidError, NotFoundError
+from reaktor.shapes import ListData
 from tests.support.databases import channel_of, is_sqlite, user_ref
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
@@ -103,7 +106,7 @@ def test_reads_cost_the_same_whatever_they_find(ann: UserRef, large: ChannelKey)
         (lambda: selectors.messages_page(channel_id, limit=100), 2),
         (lambda: selectors.channel_changes(large, after=1_300, limit=200), 3),
         (lambda: selectors.channels_access(user=ann), 3),
-        (lambda: selectors.channel_list(user=ann), 3),
+        (lambda: listed(ann), 3),
         (lambda: selectors.channel_access(user=ann, key=large), 3),
         (lambda: selectors.newest_messages(large, changes=200, numbers=25), 4),
     ):
@@ -126,24 +129,39 @@ def test_a_channel_is_shown_to_those_who_may_read_it_with_what_is_theirs(ann: Us
         selectors.channel_access(user=bob, key=secret)
     ChannelMembership.objects.create(channel=Channel.objects.get(key=secret), user_id=bob.id)
     assert selectors.channel_access(user=bob, key=secret).access.role == "member"
-    listed = {found.channel.key for found in selectors.channel_list(user=bob)[0]}
-    assert "open" in listed
-    assert not listed & {hidden, secret}
+    keys_listed = {each["key"] for each in listed(bob)["results"]}
+    assert "open" in keys_listed
+    assert not keys_listed & {hidden, secret}
+
+
+def listed(user: UserRef, **asked: Any) -> ListData[ChannelData]:
+    return selectors.channel_list(user=user, online=lambda key: 0, **asked)
+
+
+def searched(user: UserRef, search: str) -> list[str]:
+    """The names found, page after page of two."""
+    names: list[str] = []
+    cursor = None
+    while True:
+        page = listed(user, search=search, cursor=cursor, limit=2)
+        names += [each["name"] for each in page["results"]]
+        if (cursor := page["next"]) is None:
+            return names
 
 
 def test_a_list_of_channels_goes_on_where_its_cursor_says(ann: UserRef) -> None:
     wanted = [channel_of(ann, f"page-{number}") for number in range(7)]
     found, cursor = [], None
     while True:
-        page, cursor = selectors.channel_list(user=ann, search="page-", cursor=cursor, limit=3)
-        assert len(page) <= 3
-        found += [each.channel.key for each in page]
-        if cursor is None:
+        page = listed(ann, search="page-", cursor=cursor, limit=3)
+        assert len(page["results"]) <= 3
+        found += [each["key"] for each in page["results"]]
+        if (cursor := page["next"]) is None:
             break
     assert found == wanted
     for junk in ("x", "-1", "1.0", "9" * 30, "²"):
         with pytest.raises(InvalidError):
-            selectors.channel_list(user=ann, cursor=junk)
+            listed(ann, cursor=junk)
 
 
 def test_an_answer_larger_than_allowed_is_a_reset(ann: UserRef) -> None:
@@ -186,39 +204,27 @@ FOLDED = {
 def test_a_search_finds_a_name_whatever_its_case_accents_and_form(ann: UserRef, search: str, name: str) -> None:
     """SQLite folded the case of English alone, PostgreSQL more, neither an accent: one search, two results."""
     made = services.channel_create(user=ann, name=f"x {name} y", topic="", kind="public").channel
-    found, _ = selectors.channel_list(user=ann, search=search)
-    assert [each.channel.key for each in found] == [made.key]
+    assert [each["key"] for each in listed(ann, search=search)["results"]] == [made.key]
     services.channel_update(user=ann, key=made.key, name="entirely other")
-    assert selectors.channel_list(user=ann, search=search)[0] == []
-    assert len(selectors.channel_list(user=ann, search="OTHER")[0]) == 1
+    assert searched(ann, search) == []
+    assert len(searched(ann, "OTHER")) == 1
 
 
 def test_marks_that_are_vowels_stay(ann: UserRef) -> None:
     services.channel_create(user=ann, name="หนู", topic="", kind="public")
-    assert selectors.channel_list(user=ann, search="หน")[0] != []
-    assert selectors.channel_list(user=ann, search="หนี")[0] == []
+    assert searched(ann, "หน") != []
+    assert searched(ann, "หนี") == []
 
 
 def test_a_channel_of_the_version_before_is_found_too(ann: UserRef, tea: ChannelKey) -> None:
     Channel.objects.filter(key=tea).update(name="Old Tea", name_folded=None)
-    assert len(selectors.channel_list(user=ann, search="OLD")[0]) == 1
+    assert len(searched(ann, "OLD")) == 1
 
 
 @pytest.fixture
 def index() -> None:
     """As `migrate` leaves it behind."""
     name_search.ensure("default")
-
-
-def searched(ann: UserRef, search: str) -> list[str]:
-    """The names found, page after page of two."""
-    names: list[str] = []
-    cursor = None
-    while True:
-        page, cursor = selectors.channel_list(user=ann, search=search, cursor=cursor, limit=2)
-        names += [each.channel.name for each in page]
-        if cursor is None:
-            return names
 
 
 @pytest.mark.usefixtures("index")
@@ -251,14 +257,30 @@ def test_a_search_reads_no_more_than_what_it_finds(ann: UserRef) -> None:
     """60 searches among 50,000 channels read all of their names, and held everybody else up for 621 ms."""
     for number in range(30):
         Channel.objects.create(name=f"room {number}", kind="public")
-    condition, parameters = name_search.find(connection, "room 7", 0, 10)
+    condition, parameters, _ = name_search.find(connection, "room 7", 0, 10)
     with connection.cursor() as cursor:
         explain = "EXPLAIN QUERY PLAN" if is_sqlite() else "EXPLAIN"
         if not is_sqlite():
             cursor.execute("SET LOCAL enable_seqscan = off")
-        cursor.execute(f"{explain} SELECT c.id FROM chat_channel c WHERE {condition}", parameters)
+        cursor.execute(f"{explain} SELECT c.id FROM chat_channel c WHERE true{condition}", parameters)
         plan = " ".join(str(row) for row in cursor.fetchall())
     assert "VIRTUAL TABLE INDEX" in plan or name_search.INDEX in plan
+
+
+@pytest.mark.usefixtures("index")
+def test_a_page_of_a_short_search_looks_at_so_many_names_and_the_next_one_goes_on_there(
+    ann: UserRef, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No index knows one or two letters: such a search read all of 50,000 names, whatever it found."""
+    monkeypatch.setattr(name_search, "NAMES_AT_ONCE", 10)
+    made = [Channel.objects.create(name=f"room {number}", kind="public") for number in range(25)]
+    Channel.objects.create(name="会議室", kind="public")
+    page = listed(ann, search="会議")
+    there_already = Channel.objects.filter(id__lt=made[0].id, kind="public").count()
+    assert (page["results"], page["next"]) == ([], str(made[9 - there_already].id))
+    assert searched(ann, "会議") == ["会議室"]
+    assert searched(ann, "m 2") == ["room 2", *(f"room {number}" for number in range(20, 25))]
+    assert searched(ann, "qq") == []
 
 
 @pytest.mark.usefixtures("index")

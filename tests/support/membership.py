@@ -97,20 +97,11 @@ class Shown:
 
     def adopt(self, replica: Replica) -> None:
         """The first snapshot tells nothing: what the replica shows then is where folding starts."""
-        self.members = {
-            (channel, user_id): status
-            for channel in replica.counts()
-            for user_id, _, status in replica.members(channel)
-        }
+        self.members = shown_by(replica)
 
     def matches(self, replica: Replica) -> None:
         """Invariant 2: the transitions, folded, are the membership shown."""
-        shown = {
-            (channel, user_id): status
-            for channel in replica.counts()
-            for user_id, _, status in replica.members(channel)
-        }
-        assert self.members == shown, "the transitions told something else than what is shown"
+        assert self.members == shown_by(replica), "the transitions told something else than what is shown"
         own = {session_id: set(channels_of(replica, session_id)) for session_id in replica.own_sessions()}
         entered = {session_id: channels for session_id, channels in self.entered.items() if channels}
         assert entered == {session_id: channels for session_id, channels in own.items() if channels}
@@ -124,6 +115,15 @@ def transitions_of(offer: Offer) -> tuple[Transition, ...]:
 def outcomes_of(offer: Offer) -> tuple[Outcome, ...]:
     """The commands that an offer says are decided, all its steps together."""
     return tuple(outcome for step in offer.steps for outcome in step.outcomes)
+
+
+def shown_by(replica: Replica) -> dict[tuple[ChannelKey, UserId], Status]:
+    """Who is in which channel."""
+    return {
+        (channel, user_id): status
+        for channel in list(replica._roster.channels)  # nobody else asks for all channels
+        for user_id, _, status in replica.members(channel)
+    }
 
 
 def channels_of(replica: Replica, session_id: SessionId) -> frozenset[ChannelKey]:

@@ -106,9 +106,6 @@ class FakeRuntime:
     def online_count(self, key: str) -> int:
         return len(self.by_channel.get(key, ()))
 
-    def online_counts(self) -> dict[str, int]:
-        return {key: len(members) for key, members in self.by_channel.items()}
-
     def members_for_view(
         self, key: str, timeout_s: float, *, cursor: str | None = None, limit: int | None = None
     ) -> dict[str, Any]:

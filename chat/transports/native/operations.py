@@ -136,7 +136,7 @@ OPERATIONS: dict[str, Operation] = {
         Operation("auth.refresh", "Go on with a newer token of the same user.", {"token": STRING}, reply="expiry"),
         Operation(
             "channel.list",
-            "Public channels, oldest first.",
+            "Public channels, oldest first; of a search for one or two letters, those among the next 2,000.",
             {"search": OPTIONAL_STRING, "cursor": OPTIONAL_STRING},
             reply="channels",
         ),

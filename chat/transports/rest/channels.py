@@ -19,7 +19,7 @@ LIVE_TIMEOUT_S = 5.0
 
 class ChannelsView(ChatView):
     @operation(
-        READS,
+        Limit.LISTS,
         operation_id="channels_list",
         query=shapes.ChannelQuery,
         parameters=shapes.CHANNEL_QUERY,
@@ -28,8 +28,10 @@ class ChannelsView(ChatView):
     )
     def get(self, request: Request) -> Response:
         """Public channels, oldest first."""
-        found, following = selectors.channel_list(user=self.me(request), **self.wanted, limit=shapes.PAGE_CHANNELS)
-        return Response({"results": [self.shown(each) for each in found], "next": following})
+        page = selectors.channel_list(
+            user=self.me(request), online=self.online(), **self.wanted, limit=shapes.PAGE_CHANNELS
+        )
+        return Response(page)
 
     @operation(
         Limit.CREATE_CHANNEL,

@@ -30,7 +30,8 @@ CHANNEL_QUERY = [
     OpenApiParameter(
         "search",
         {"type": "string", "maxLength": rules.NAME_CHARS, "pattern": r"^[^\u0000]*$"},
-        description="A part of the name, in any case.",
+        description="A part of the name, in any case. For one or two letters a page looks at 2,000 names: it may be "
+        "short or empty, and `next` leads on until it is null.",
     ),
     OpenApiParameter(
         "cursor", {"type": "string", "pattern": "^[0-9]{0,18}$"}, description="`next` of the page before."

@@ -13,5 +13,4 @@ class ChatView(ChatSide, ApiView):
 
     def shown(self, found: ChannelAccess) -> ChannelData:
         """The `channel` shape, with how many are in it now."""
-        live = self.live()
-        return channel_data(found, online=live.online_count(found.channel.key) if live else 0)
+        return channel_data(found, online=self.online()(found.channel.key))

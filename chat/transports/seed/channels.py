@@ -33,14 +33,11 @@ _POSITION = re.compile(r"[0-9]{1,15}")
 
 
 class ChannelsView(SeedView):
-    @operation(READS)
+    @operation(Limit.LISTS)
     def get(self, request: Request) -> Response:
         """Every public channel: General, Programming, Random, then the others, oldest first."""
-        live = self.live()
-        online = live.online_counts() if live else {}
-        listed = [
-            {"name": name, "key": key, "onlineCount": online.get(key, 0)} for key, name in selectors.public_channels()
-        ]
+        online = self.online()
+        listed = [{"name": name, "key": key, "onlineCount": online(key)} for key, name in selectors.public_channels()]
         return Response({"channels": listed})
 
     @operation(Limit.CREATE_CHANNEL)

@@ -276,7 +276,7 @@ def test_the_read_api_answers_for_users_channels_and_sessions() -> None:
         connected("s3", "bob", SECOND, LOBBY),
     )
     assert replica.members(LOBBY) == [("ann", "ann", sessions.Status.ONLINE), ("bob", "bob", sessions.Status.ONLINE)]
-    assert replica.counts() == {LOBBY: 2, NEWS: 1}
+    assert [replica.member_count(channel) for channel in (LOBBY, NEWS, ChannelKey("empty"))] == [2, 1, 0]
     assert replica.users_channels(ANN) == {LOBBY, NEWS}
     assert [entry.info.session_id for entry in replica.sessions_of(ANN)] == [S1, S2]
     assert replica.own_sessions() == [S1]

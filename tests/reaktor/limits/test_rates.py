@@ -31,7 +31,7 @@ def test_each_limit_is_a_rate_of_the_configuration_and_a_setting() -> None:
         assert f"LIMIT_{limit.name}" in settings
 
 
-@pytest.mark.parametrize("limit", [limit for limit in Limit if limit is not Limit.SEND])
+@pytest.mark.parametrize("limit", [limit for limit in Limit if limit not in {Limit.SEND, Limit.LISTS}])
 def test_all_processes_count_together(redis: RedisServer, limit: Limit) -> None:
     one, other = (Rates(SMALL, SharedCounts(redis.url, "reaktor:one:", timeout_s=5)) for _ in range(2))
     for rates in (one, other, one):
@@ -50,6 +50,24 @@ def test_the_first_part_of_a_frequent_rate_is_granted_without_a_question(redis: 
     assert rates.check_here(Limit.BULK_DELETE, "unasked")
 
 
+def test_what_keeps_one_process_from_too_much_work_is_counted_there_alone(redis: RedisServer) -> None:
+    one, other = (Rates(SMALL, SharedCounts(redis.url, "reaktor:one:", timeout_s=5)) for _ in range(2))
+    for rates in (one, other):
+        assert [rates.check_here(Limit.LISTS, ANN) for _ in range(3)] == [False] * 3
+
+
+def test_asking_what_is_left_takes_nothing() -> None:
+    rates = Rates(SMALL)
+    for _ in range(5):
+        rates.check_left(Limit.LISTS, ANN)
+    for _ in range(3):
+        rates.check(Limit.LISTS, ANN)
+    with pytest.raises(RateLimitedError):
+        rates.check_left(Limit.LISTS, ANN)
+    rates.check_left(Limit.LISTS, "another user")
+    assert rates.refused()["lists"] == 1
+
+
 def test_alone_nobody_is_asked_and_the_rate_holds() -> None:
     rates = Rates(SMALL)
     for limit in Limit:
@@ -63,6 +81,7 @@ def test_switched_off_there_are_none() -> None:
     for limit in Limit:
         for _ in range(10):
             rates.check(limit, ANN)
+            rates.check_left(limit, ANN)
     assert not rates.asks_for_sends
     assert set(rates.refused().values()) == {0}
 

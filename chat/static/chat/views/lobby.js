@@ -94,6 +94,7 @@ export class Lobby {
     if (shown.length > 0) setText(this.note, "");
     else if (!this.chat.session.isLive)
       setText(this.note, "The list comes as soon as there is a connection.");
+    else if (wanted && this.next !== null) setText(this.note, "None of the oldest channels has a name like that.");
     else setText(this.note, wanted ? "No channel has a name like that." : "");
   }
 
