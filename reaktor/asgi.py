@@ -56,6 +56,7 @@ from reaktor.web.health import HealthApplication  # noqa: E402
 from reaktor.web.metrics_endpoint import MetricsApplication, of_process  # noqa: E402
 from reaktor.web.requests import Requests  # noqa: E402
 from reaktor.web.scope import Receive, Send  # noqa: E402
+from reaktor.web.staticfiles import file_paths  # noqa: E402
 from reaktor.web.threads import ThreadedDjango  # noqa: E402
 
 logger = logging.getLogger(__name__)
@@ -178,7 +179,9 @@ class Application:
             django,
             RequestRates(settings.REAKTOR.limits),
             edge,
-            passed=(settings.STATIC_URL, "/admin"),
+            operations=cast(ChatConfig, apps.get_app_config("chat")).rates,
+            is_file=file_paths(),
+            passed=("/admin",),
             https_only=settings.SECURE_SSL_REDIRECT,
         )
         allow = settings.REAKTOR.metrics_allow

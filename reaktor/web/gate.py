@@ -1,8 +1,8 @@
 """What a request must pass before a thread works on it, decided on the loop: how often, where to, and who asks.
 
-A Gate stands before Django. It answers 429 (too many from this address, or of this user), 404 (no such path) and 401
-(no token, or none that is good) by itself, in Django's own words and with the same headers. What only the database
-knows (is this token revoked? is there such a channel?) is left to the view. For other applications (Socket.IO,
+A Gate stands before Django. It answers 429 (too many from this address, or of this user), 404 (no such path, no such
+file) and 401 (no token, or none that is good) by itself, in Django's own words and with the same headers. What only the
+database knows (is this token revoked? is there such a channel?) is left to the view. For other applications (Socket.IO,
 WebSockets) may_begin() counts a handshake, and slow_failures() what is asked in vain.
 """
 
@@ -19,6 +19,7 @@ from rest_framework.permissions import IsAuthenticated
 
 from reaktor.addresses import address_group
 from reaktor.errors import NotAuthenticatedError, NotFoundError, RateLimitedError, ReaktorError
+from reaktor.limits.rates import Limit, Rates
 from reaktor.limits.requests import RequestRates
 from reaktor.web.edge import Edge
 from reaktor.web.refusals import refusal
@@ -51,7 +52,8 @@ class HeaderAuthentication(Protocol):
 class Gate:
     """One per process that serves.
 
-    `passed`: prefixes of paths that are not looked up here (pages with a 404 of their own, files). `https_only`: what
+    `operations`: the rates that views count by. `is_file`: whether there is a file of this path, which WhiteNoise
+    serves. `passed`: prefixes of paths that are not looked up here (pages with a 404 of their own). `https_only`: what
     comes over plain HTTP is sent elsewhere, whatever it asks for.
     """
 
@@ -61,12 +63,16 @@ class Gate:
         rates: RequestRates,
         edge: Edge,
         *,
+        operations: Rates,
+        is_file: Callable[[str], bool],
         passed: tuple[str, ...] = (),
         https_only: bool = False,
     ) -> None:
         self._application = application
         self._rates = rates
         self._edge = edge
+        self._operations = operations
+        self._is_file = is_file
         self._passed = passed
         self._https_only = https_only
 
@@ -97,10 +103,13 @@ class Gate:
                 raise NotAuthenticatedError
             scope[PEER] = f"user {claims.user_id}"
             self._rates.check_user(claims.user_id)
+            if isinstance(allowance := _allowance(view, scope["method"]), Limit):
+                # The view counts, when it has checked the input.
+                self._operations.check_left(allowance, claims.user_id)
 
     def _view(self, path: str) -> Any:
         """The class of the view that answers there; None of one that is no class. Raises NotFoundError."""
-        if path.startswith(self._passed):
+        if path.startswith(self._passed) or self._is_file(path):
             return None
         try:
             return getattr(resolve(path).func, "cls", None)
@@ -153,6 +162,12 @@ class Gate:
 
 def _rest_s() -> float:
     return REST_S * (1 + random.random())  # noqa: S311  no secret
+
+
+def _allowance(view: Any, method: str) -> Any:
+    """What the operation declares that answers; None of a method that there is not."""
+    asked = getattr(view, "get" if method == "HEAD" else method.lower(), None)
+    return asked.operation.allowance if asked is not None else None
 
 
 def _authorization(scope: Scope) -> str:

@@ -12,12 +12,14 @@ from django.conf import settings
 from accounts import tokens
 from accounts.models import User
 from reaktor.config.model import Limits, Rate
+from reaktor.limits.rates import Limit, Rates
 from reaktor.limits.requests import RequestRates
 from reaktor.web import gate
 from reaktor.web.edge import edge_of
 from reaktor.web.gate import Gate
 from reaktor.web.reply import text_reply
 from reaktor.web.scope import PEER, Receive, Send
+from reaktor.web.staticfiles import file_paths
 from reaktor.web.threads import ThreadedDjango
 from tests.reaktor.web.test_threads import Asked, scope
 from tests.support.databases import user_ref
@@ -42,8 +44,15 @@ def token_of(name: str) -> str:
 
 
 def gate_before(application: Any, **limits: Rate) -> Gate:
-    rates = RequestRates(Limits(**limits), clock=lambda: 100.0)  # type: ignore[arg-type]  # rates alone
-    return Gate(application, rates, edge_of(settings.REAKTOR), passed=("/static/", "/admin"))
+    given = Limits(**limits)  # type: ignore[arg-type]  # rates alone
+    return Gate(
+        application,
+        RequestRates(given, clock=lambda: 100.0),
+        edge_of(settings.REAKTOR),
+        operations=Rates(given),
+        is_file=file_paths(),
+        passed=("/admin",),
+    )
 
 
 @pytest.fixture
@@ -70,6 +79,9 @@ IN_VAIN = [
     ("/nothing", {"Origin": "https://app.example"}),
     ("/auth/nothing", {}),
     ("/channels/general/nothing", {}),
+    ("/static/nothing.js", {}),
+    ("/static/", {"Origin": "https://app.example"}),
+    ("/static/chat/../chat/main.js", {}),
 ]
 
 
@@ -97,7 +109,7 @@ async def test_a_401_or_404_takes_no_thread_and_is_what_django_says(
         ("/api/v1/tokens", "POST"),
         ("/auth/login", "POST"),
         ("/api/v1/channels", "OPTIONS"),
-        ("/static/nothing.js", "GET"),
+        ("/static/chat/main.js", "GET"),
         ("/admin/nothing/", "GET"),
     ],
 )
@@ -140,6 +152,27 @@ async def test_one_user_is_answered_so_often_from_wherever() -> None:
     assert statuses == [200, 200, 429, 200]
 
 
+LISTS = [("/api/v1/channels", "GET"), ("/api/v1/channels", "HEAD"), ("/channels/", "GET")]
+
+
+@pytest.mark.usefixtures("no_rest")
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(("path", "method"), LISTS)
+async def test_an_operation_that_a_rate_refuses_takes_no_thread(path: str, method: str) -> None:
+    """A thread read the token, the user and the input of each request before it found that it was one too many."""
+    behind, operations = Behind(), Rates(Limits(lists=Rate(1, 60)))
+    edge = edge_of(settings.REAKTOR)
+    door = Gate(behind, RequestRates(Limits()), edge, operations=operations, is_file=file_paths())
+    token = await asyncio.to_thread(token_of, "ann")
+    asked = scope(path, method, Authorization=f"Bearer {token}")
+    assert [(await Asked().ask(door, asked)).status for _ in range(2)] == [200, 200], "the gate counts by itself"
+    operations.check(Limit.LISTS, behind.scopes[0][PEER].removeprefix("user "))
+    refused = await Asked().ask(door, asked)
+    assert (refused.status, len(behind.scopes)) == (429, 2)
+    other = scope("/api/v1/me", Authorization=f"Bearer {token}")
+    assert (await Asked().ask(door, other)).status == 200
+
+
 async def test_a_refusal_takes_its_time_so_that_asking_on_is_no_way_to_keep_us_busy(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -157,7 +190,8 @@ async def test_a_refusal_takes_its_time_so_that_asking_on_is_no_way_to_keep_us_b
 
 async def test_where_plain_http_is_sent_elsewhere_the_gate_says_nothing_of_its_own() -> None:
     behind = Behind()
-    door = Gate(behind, RequestRates(Limits()), edge_of(settings.REAKTOR), https_only=True)
+    rates, edge = RequestRates(Limits()), edge_of(settings.REAKTOR)
+    door = Gate(behind, rates, edge, operations=Rates(Limits()), is_file=file_paths(), https_only=True)
     assert (await Asked().ask(door, scope("/api/v1/channels"))).status == 200
     assert (await Asked().ask(door, {**scope("/api/v1/channels"), "scheme": "https"})).status == 401
 
