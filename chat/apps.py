@@ -1,4 +1,4 @@
-"""The app that knows what is said, and what it owns once per process: the configuration and the text rules."""
+"""The app that knows what is said, and what it owns once per process: configuration, text rules, the joint list."""
 
 from __future__ import annotations
 
@@ -26,11 +26,13 @@ class ChatConfig(AppConfig):
         from chat import checks  # noqa: F401  registers the system checks
         from chat.posting.textrules import CurrentTextRules
         from reaktor.db import patience
+        from reaktor.web.joint import Joint
 
         self.config = settings.REAKTOR
         self.is_worker = settings.IS_WORKER
         patience.take_time()  # asgi and the supervisor, which serve, say so after this
         self.text_rules = CurrentTextRules(self.config.limits)
+        self.listing: Joint[bytes] = Joint()
         user_registered.connect(_start_account, dispatch_uid="chat.start_account")
         second_factor_removed.connect(_note_removed_factor, dispatch_uid="chat.note_removed_factor")
         user_deleted.connect(self._end_account, dispatch_uid="chat.end_account")

@@ -28,7 +28,7 @@ class ChatSide:
 
     @staticmethod
     def app() -> ChatConfig:
-        """What this process owns: configuration, rates and text rules."""
+        """What this process owns: configuration, rates, text rules, the list of channels while it is made."""
         return cast(ChatConfig, apps.get_app_config("chat"))
 
     @staticmethod

@@ -393,7 +393,8 @@ class Environment(Reader):
             lists=self.rate(
                 "LIMIT_LISTS",
                 default.lists,
-                "How many pages of the list of channels, searches among them, one user may ask one worker for.",
+                "How many pages of the list of channels, searches among them, one user may ask one worker for. The "
+                "seed contract's list counts for five.",
             ),
             join=self.rate("LIMIT_JOIN", default.join, "How many channels one user may enter, or look at anew."),
             create_channel=self.rate(

@@ -25,6 +25,8 @@ from reaktor.web.api import READS, operation
 
 JOIN_MESSAGES = 25
 MAX_MESSAGES = 100
+LIST_PAGES = 5
+"""As many pages a list without pages counts for: it is much longer than one."""
 MAX_MEMBERS = 1_000
 """Of one answer: its clients know no pages."""
 JOIN_TIMEOUT_S = 5.0
@@ -36,9 +38,16 @@ class ChannelsView(SeedView):
     @operation(Limit.LISTS)
     def get(self, request: Request) -> Response:
         """Every public channel: General, Programming, Random, then the others, oldest first."""
+        for _ in range(LIST_PAGES - 1):
+            self.count(request, Limit.LISTS)
+        return Response({"channels": orjson.Fragment(self.app().listing.get(self._listed))})
+
+    def _listed(self) -> bytes:
+        """The same for everybody, and all clients ask for it when they come back."""
         online = self.online()
-        listed = [{"name": name, "key": key, "onlineCount": online(key)} for key, name in selectors.public_channels()]
-        return Response({"channels": listed})
+        return orjson.dumps(
+            [{"name": name, "key": key, "onlineCount": online(key)} for key, name in selectors.public_channels()]
+        )
 
     @operation(Limit.CREATE_CHANNEL)
     def post(self, request: Request) -> Response:

@@ -53,6 +53,12 @@ def test_public_channels_are_listed_the_three_first_ones_first_and_others_never(
     assert set(body["channels"][0]) == {"name", "key", "onlineCount"}
 
 
+def test_a_list_without_pages_counts_for_five(rest: Rest) -> None:
+    """One user had ten lists a second of 5,000 names each made for them: others' posts took ten times as long."""
+    set_limits(Limits(lists=Rate(10, 3600)))
+    assert [rest.get("/channels")[0] for _ in range(3)] == [200, 200, 429]
+
+
 def test_a_created_channel_has_the_count_that_clients_read(rest: Rest) -> None:
     status, body = rest.post("/channels", {"name": " My channel "})
     assert status == 201
