@@ -1,12 +1,12 @@
 """What floods cost everybody else: `python -m benchmarks.floods [--without] [--only WORD] [--seconds 4]`.
 
 Twenty quiet users post and read, one post each 50 ms, while somebody else floods the same worker: two sockets of one
-user as fast as they can, or one address without an account over 80 kept-alive connections. Printed for each flood: the
-quiet users' latency (p50 and p99) just before and meanwhile, the ratio of the two p99, the share of its core that the
-worker used, and what came of the flood: how often its sockets were cut, or the answers by status.
+user as fast as they can, or one address over 80 kept-alive connections, without an account or as one user. Printed for
+each flood: the quiet users' latency (p50 and p99) just before and meanwhile, the ratio of the two p99, the share of its
+core that the worker used, and what came of the flood: how often its sockets were cut, or the answers by status.
 
 `--without` lifts the limits against floods, and shows what they are worth. `--channels 50000` adds so many channels,
-and the searches of names among them.
+for those that list and search them.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ FLOOD_ADDRESS = "127.0.0.2"
 PASSWORD = "correct horse battery"
 BATCH_BYTES = 32 * 1024
 LIFTED = {"LIMIT_FRAMES": "100000000/1s", "LIMIT_INCOMING_BYTES": "1000000000/1s", "LIMIT_REFUSALS": "100000000/1s"}
-LIFTED |= {"LIMIT_REQUESTS_PER_ADDRESS": "100000000/1s", "LIMIT_REQUESTS_PER_USER": "100000000/1s"}
+LIFTED |= {f"LIMIT_{name}": "100000000/1s" for name in ("REQUESTS_PER_ADDRESS", "REQUESTS_PER_USER", "LISTS")}
 LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 
 
@@ -143,7 +143,7 @@ def _push(selector: selectors.BaseSelector, key: selectors.SelectorKey, events: 
         sock.close()
 
 
-# -- One address without an account -------------------------------------------------------------------------------
+# -- One address --------------------------------------------------------------------------------------------------
 
 PATHS = {
     "GET /": "/",
@@ -152,14 +152,21 @@ PATHS = {
     "static file": "/static/chat/main.js",
     "schema": "/api/v1/schema",
     "Socket.IO bad sid": "/socket.io/?EIO=4&transport=polling&sid=nothing",
-    "search of names": "/api/v1/channels?search=nothing",
+    "no such file": "/static/nothing.js",
 }
+LISTS = {
+    "list over REST": "/api/v1/channels",
+    "list of the seed contract": "/channels",
+    "search of names": "/api/v1/channels?search=nothing",
+    "search for a letter": "/api/v1/channels?search=z",
+}
+"""By a user, not by an address alone."""
 
 
 def flood_address(place: Place, name: str, seconds: float) -> Got:
     """Requests one after another on each of the connections, opened anew when they end."""
-    token = f"Authorization: Bearer {place.token}\r\n" if name == "search of names" else ""
-    request = f"GET {PATHS[name]} HTTP/1.1\r\nHost: 127.0.0.1:{place.port}\r\n{token}\r\n".encode()
+    token = f"Authorization: Bearer {place.token}\r\n" if name in LISTS else ""
+    request = f"GET {(PATHS | LISTS)[name]} HTTP/1.1\r\nHost: 127.0.0.1:{place.port}\r\n{token}\r\n".encode()
     got, selector, deadline = Got(), selectors.DefaultSelector(), time.monotonic() + seconds
     while time.monotonic() < deadline:
         while len(selector.get_map()) < CONNECTIONS and time.monotonic() < deadline:
@@ -239,7 +246,7 @@ class Quiet:
 Flood = Callable[[Place, str, float], Got]
 FLOODS: list[tuple[str, Flood]] = [
     *((name, flood_sockets) for name in FRAMES),
-    *((name, flood_address) for name in PATHS),
+    *((name, flood_address) for name in (*PATHS, *LISTS)),
 ]
 
 
@@ -305,7 +312,7 @@ def main() -> None:
         print("| --- | --- | --- | --- | --- | --- |")
         quiet.latencies(1.0)
         for name, flood in FLOODS:
-            if options.only in name and (name != "search of names" or options.channels):
+            if options.only in name:
                 print(row(server, quiet, place, name, flood, options.seconds), flush=True)
         quiet.crowd.close()
 
