@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from chat.delivery.wire import DURABLE_KIND
 from chat.posting.writer import Committed
 from reaktor.asgi import NodeRuntime, application
 from reaktor.asgi import create_runtime as create_healthy_runtime
+from reaktor.process.bus import Saying
 
 __all__ = ["application", "create_runtime"]
 
@@ -31,19 +31,19 @@ def _die() -> None:
 def create_runtime(slot: int, incarnation: int) -> NodeRuntime:
     """The real runtime; what it does after a commit, and what it says on the bus, pass by here."""
     runtime = create_healthy_runtime(slot, incarnation)
-    on_stored, broadcast = runtime.writer._on_stored, runtime.bus.broadcast
+    on_stored, broadcast_all = runtime.writer._on_stored, runtime.bus.broadcast_all
 
     def dying_on_stored(committed: Sequence[Committed]) -> None:
         if any(each.post.text == BEFORE and not each.stored.is_duplicate for each in committed):
             _die()
         on_stored(committed)
 
-    async def dying_broadcast(group: str, kind: str, body: Mapping[str, Any], *, to_self: bool = True) -> None:
-        if kind == DURABLE_KIND and AFTER in str(body):
+    async def dying_broadcast(sayings: Sequence[Saying]) -> None:
+        if any(kind == DURABLE_KIND and AFTER in str(body) for _, kind, body in sayings):
             await asyncio.sleep(LAST_FRAMES_S)
             _die()
-        await broadcast(group, kind, body, to_self=to_self)
+        await broadcast_all(sayings)
 
     runtime.writer._on_stored = dying_on_stored
-    runtime.bus.broadcast = dying_broadcast  # type: ignore[method-assign]
+    runtime.bus.broadcast_all = dying_broadcast  # type: ignore[method-assign]
     return runtime
