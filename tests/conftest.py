@@ -25,7 +25,7 @@ ROOT = Path(__file__).parent
 settings.register_profile("suite", derandomize=True)
 settings.load_profile("suite")
 
-# What starts real servers shares them within its group, and so runs in one process; two of these keep a machine busy.
+# What starts real servers shares them within its group, and so runs in one process. They wait a lot: a third process does the rest.
 GROUPS = {
     "cluster": "clusters",
     "browser": "servers",
@@ -38,7 +38,7 @@ GROUPS = {
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """For `pytest -n 2 --dist loadgroup` (make test): the long groups first, everything else beside and behind them.
+    """For `pytest -n 3 --dist loadgroup` (make test): the long groups first, everything else beside and behind them.
 
     First of all hooks: xdist reads the groups in its own.
     """
