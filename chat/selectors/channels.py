@@ -22,8 +22,8 @@ from reaktor.errors import BannedError, InvalidError, NotFoundError
 from reaktor.shapes import ListData
 from reaktor.times import timestamp
 
-LISTED_CHANNELS = 5_000
-"""More than anybody looks through; a list without pages needs an end."""
+FIRST_CHANNELS = ("general", "programming", "random")
+"""The keys of those that every server begins with."""
 GONE = "deleted user"
 
 
@@ -142,9 +142,11 @@ def channel_list(
     }
 
 
-def public_channels() -> list[tuple[ChannelKey, str]]:
-    """(key, name) of the public channels, oldest first: the seed contract's list, which knows no pages. One query."""
-    return [(ChannelKey(key), name) for key, name in rows.public_select(LISTED_CHANNELS)]
+def public_channels(newest: int) -> list[tuple[ChannelKey, str]]:
+    """(key, name) of so many of the newest public channels and of FIRST_CHANNELS, oldest first: the seed contract's
+    list, which knows no pages. One query.
+    """
+    return [(ChannelKey(key), name) for key, name in rows.public_select(FIRST_CHANNELS, newest)]
 
 
 def channel_data(found: ChannelAccess, *, online: int) -> ChannelData:

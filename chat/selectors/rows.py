@@ -119,14 +119,19 @@ def channels_select_mine(user_id: str, keys: Sequence[str]) -> list[ChannelColum
     return channels_select(user_id, where, [uuid_to_column(user_id), *keys], limit=MAX_CHANNELS)
 
 
-def public_select(limit: int) -> list[tuple[str, str]]:
-    """(key, name) of the public channels, oldest first."""
+def public_select(always: Sequence[str], newest: int) -> list[tuple[str, str]]:
+    """(key, name) of the public channels with these keys and of so many newest ones, oldest first."""
+    is_listed = "kind = 'public' AND archived_at IS NULL"
+    # The LIMIT is for SQLite: without it the three are looked for among all public ones.
+    first = f"SELECT * FROM chat_channel WHERE key IN ({', '.join(['%s'] * len(always))}) LIMIT {len(always)}"  # noqa: S608
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT key, name FROM chat_channel WHERE kind = 'public' AND archived_at IS NULL ORDER BY id LIMIT %s",
-            [limit],
+            f"SELECT key, name, id FROM ({first}) AS first WHERE {is_listed} "  # noqa: S608  placeholders only
+            f"UNION SELECT * FROM (SELECT key, name, id FROM chat_channel WHERE {is_listed} ORDER BY id DESC LIMIT %s) "
+            "AS newest ORDER BY 3",
+            [*always, newest],
         )
-        return list(cursor.fetchall())
+        return [(key, name) for key, name, _ in cursor.fetchall()]
 
 
 def messages_select(where: str, parameters: Sequence[Any], *, order: str, limit: int) -> list[MessageColumns]:

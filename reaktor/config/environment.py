@@ -348,6 +348,14 @@ class Environment(Reader):
                 "How many channels one session may be in.",
                 unit="channels",
             ),
+            seed_channels=self.number(
+                "SEED_CHANNELS",
+                default.seed_channels,
+                "How many of the newest public channels the seed contract's list shows, beside General, Programming "
+                "and Random. It has no pages.",
+                unit="channels",
+                maximum=10_000,
+            ),
             connections_per_address=self.number(
                 "LIMIT_CONNECTIONS",
                 default.connections_per_address,

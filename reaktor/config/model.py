@@ -77,6 +77,7 @@ class Limits:
     bad_frames: int = 10
     sessions_per_user: int = 10
     channels_per_session: int = 500
+    seed_channels: int = 1_000
     connections_per_address: int = 100
     frames: Rate = Rate(200, 4)
     incoming_bytes: Rate = Rate(MIB, 4)

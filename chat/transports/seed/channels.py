@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import orjson
 from rest_framework.request import Request
@@ -38,19 +38,17 @@ _POSITION = re.compile(r"[0-9]{1,15}")
 class ChannelsView(SeedView):
     @operation(Limit.LISTS)
     def get(self, request: Request) -> Response:
-        """Every public channel: General, Programming, Random, then the others, oldest first."""
+        """General, Programming, Random, then the newest of the other public channels, oldest first."""
         # Whoever may ask for one page is not refused what is counted as more of them.
         with contextlib.suppress(RateLimitedError):
             for _ in range(LIST_PAGES - 1):
                 self.count(request, Limit.LISTS)
-        return Response({"channels": orjson.Fragment(self.app().listing.get(self._listed))})
+        return Response(orjson.Fragment(self.app().listing.get(self._listed)))
 
     def _listed(self) -> bytes:
         """The same for everybody, and all clients ask for it when they come back."""
-        online = self.online()
-        return orjson.dumps(
-            [{"name": name, "key": key, "onlineCount": online(key)} for key, name in selectors.public_channels()]
-        )
+        found = selectors.public_channels(self.app().config.limits.seed_channels)
+        return listed(found, self.online())
 
     @operation(Limit.CREATE_CHANNEL)
     def post(self, request: Request) -> Response:
@@ -128,6 +126,11 @@ class MessagesView(SeedView):
         if len(values) != 1 or not _POSITION.fullmatch(values[0]):
             raise InvalidError(f"{name} must be one whole number")
         return int(values[0])
+
+
+def listed(found: Iterable[tuple[ChannelKey, str]], online: Callable[[str], int]) -> bytes:
+    """The answer for these (key, name), as JSON; `online`: how many are in a channel now."""
+    return orjson.dumps({"channels": [{"name": name, "key": key, "onlineCount": online(key)} for key, name in found]})
 
 
 def as_strings(messages: Iterable[MessageData]) -> list[str]:

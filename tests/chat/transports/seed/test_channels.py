@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import orjson
 import pytest
+from django.apps import apps
 
 from accounts import services as accounts
 from accounts.models import User
@@ -51,6 +53,16 @@ def test_public_channels_are_listed_the_three_first_ones_first_and_others_never(
     assert [each["name"] for each in body["channels"]] == ["General", "Programming", "Random", "Later", "Latest"]
     assert [each["onlineCount"] for each in body["channels"]] == [2, 0, 0, 0, 0]
     assert set(body["channels"][0]) == {"name", "key", "onlineCount"}
+
+
+def test_a_list_without_pages_ends(rest: Rest, bob: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    """50,000 channels took 14 ms, and the oldest 5,000 hid every new one."""
+    app = apps.get_app_config("chat")
+    monkeypatch.setattr(app, "config", replace(app.config, limits=Limits(seed_channels=2)))
+    for name in ("One", "Two", "Three"):
+        services.channel_create(user=user_ref(bob), name=name)
+    listed = [each["name"] for each in rest.get("/channels")[1]["channels"]]
+    assert listed == ["General", "Programming", "Random", "Two", "Three"]
 
 
 def test_a_list_without_pages_counts_for_five(rest: Rest) -> None:
