@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, Protocol
 
-from django.urls import Resolver404, resolve
+from django.urls import Resolver404, ResolverMatch, resolve
 from rest_framework.permissions import IsAuthenticated
 
 from reaktor.addresses import address_group
@@ -31,6 +33,12 @@ REST_S = 1.0
 At most twice as long, by chance: else all connections of a flood would come back in the same moment, each second.
 """
 
+ASKED = "reaktor.asked"
+"""Where a scope holds the Asked of a request that may run."""
+KEPT_PATHS = 1_000
+KEPT_PATH_CHARS = 200
+"""The paths of which it is remembered where they lead: so many, none longer. Looking one up takes 30 to 60 µs."""
+
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
@@ -39,6 +47,15 @@ class Claims(Protocol):
 
     @property
     def user_id(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A view that wants a token, what it is asked about by the path, and what the token says."""
+
+    view: type
+    named: Mapping[str, Any]
+    claims: Claims
 
 
 class HeaderAuthentication(Protocol):
@@ -75,6 +92,7 @@ class Gate:
         self._is_file = is_file
         self._passed = passed
         self._https_only = https_only
+        self._resolved = lru_cache(KEPT_PATHS)(resolve)
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """Scopes of type http, for Django."""
@@ -86,15 +104,21 @@ class Gate:
             await self._application(scope, receive, send)
 
     def _check(self, scope: dict[str, Any]) -> None:
-        """Raises RateLimitedError, NotFoundError, NotAuthenticatedError; notes who asks in the scope."""
+        """Raises RateLimitedError, NotFoundError, NotAuthenticatedError; notes who asks for what in the scope."""
         address = "" if came_privately(scope) else str(scope["client"][0])
         scope[PEER] = f"address {address_group(address)}"
         if address:
             self._rates.check_address(address)
         if self._https_only and scope.get("scheme") != "https":
             return
-        view = self._view(scope["path"])
-        if scope["method"] == "OPTIONS" or view is None or IsAuthenticated not in view.permission_classes:
+        found = self._found(scope["path"])
+        view = getattr(found.func, "cls", None) if found is not None else None
+        if (
+            found is None
+            or view is None
+            or scope["method"] == "OPTIONS"
+            or IsAuthenticated not in view.permission_classes
+        ):
             return
         authentications: Sequence[HeaderAuthentication] = view.authentication_classes
         for authentication in authentications:
@@ -106,13 +130,14 @@ class Gate:
             if isinstance(allowance := _allowance(view, scope["method"]), Limit):
                 # The view counts, when it has checked the input.
                 self._operations.check_left(allowance, claims.user_id)
+            scope[ASKED] = Asked(view, found.kwargs, claims)
 
-    def _view(self, path: str) -> Any:
-        """The class of the view that answers there; None of one that is no class. Raises NotFoundError."""
+    def _found(self, path: str) -> ResolverMatch | None:
+        """Where the path leads; None for what is not looked up here. Raises NotFoundError."""
         if path.startswith(self._passed) or self._is_file(path):
             return None
         try:
-            return getattr(resolve(path).func, "cls", None)
+            return self._resolved(path) if len(path) <= KEPT_PATH_CHARS else resolve(path)
         except Resolver404:
             raise NotFoundError from None
 
