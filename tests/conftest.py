@@ -25,7 +25,8 @@ ROOT = Path(__file__).parent
 settings.register_profile("suite", derandomize=True)
 settings.load_profile("suite")
 
-# What starts real servers shares them within its group, and so runs in one process. They wait a lot: a third process does the rest.
+# What starts real servers shares them within its group, and so runs in one process. These two wait a lot; a third
+# process does the rest.
 GROUPS = {
     "cluster": "clusters",
     "browser": "servers",
