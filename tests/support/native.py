@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import itertools
 import json
+import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -100,7 +101,7 @@ class NativeClient:
         return answer
 
     async def post(self, channel: str, text: str, nonce: str | None = None) -> dict[str, Any]:
-        fields = {"text": text, "nonce": nonce or f"{id(self)}-{next(self._ids)}"}
+        fields = {"text": text, "nonce": nonce or uuid.uuid4().hex}
         answer: dict[str, Any] = await self.request("message.send", channel, **fields)
         return answer
 
