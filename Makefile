@@ -33,11 +33,11 @@ dev: install  ## one process with autoreload, for development
 	@$(BIN)/python manage.py migrate --verbosity 0
 	@exec $(BIN)/python manage.py runserver $(PORT)
 
-test: install-dev  ## everything but long faults and the container image, in three processes
-	$(BIN)/pytest -n 3 --dist loadgroup -m "not image and not long"
+test: install-dev  ## everything but long faults and the container image, in two processes
+	$(BIN)/pytest -n 2 --dist loadgroup -m "not image and not long"
 
 test-all: install-dev  ## everything
-	$(BIN)/pytest -n 3 --dist loadgroup -m "not image"
+	$(BIN)/pytest -n 2 --dist loadgroup -m "not image"
 	$(MAKE) image-test
 
 test-fast: install-dev  ## without clusters, browsers, foreign clients and the container image

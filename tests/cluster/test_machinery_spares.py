@@ -45,6 +45,7 @@ def test_the_spare_takes_the_place_of_a_dead_worker_and_has_a_successor(cluster)
     assert cluster.status()["slots_given_up"] == {}
 
 
+@pytest.mark.long
 def test_a_new_slot_is_served_by_the_spare_and_a_reload_never_is(cluster):
     waiting = wait_spare(cluster)
     assert clusterctl(cluster, "scale", "3")[0] == 0

@@ -104,6 +104,7 @@ class Container:
 
 
 @pytest.mark.cluster
+@pytest.mark.long
 def test_the_entry_point_prepares_and_serves_twice_over(
     image: Path, redis: RedisServer, database_url: str, tmp_path: Path
 ) -> None:
@@ -151,6 +152,7 @@ def test_the_entry_point_prepares_and_serves_twice_over(
 
 
 @pytest.mark.parametrize("database_url", ["sqlite", *(["postgresql"] if POSTGRESQL else [])], indirect=True)
+@pytest.mark.long
 def test_several_may_prepare_one_empty_database_at_once(image: Path, database_url: str, tmp_path: Path) -> None:
     started = [
         subprocess.Popen(
