@@ -32,6 +32,7 @@ from chat.apps import ChatConfig  # noqa: E402
 from chat.domain.ids import WorkerId  # noqa: E402
 from chat.live.runtime import Runtime  # noqa: E402
 from chat.posting.textrules import CurrentTextRules  # noqa: E402
+from chat.transports.fast_gets import FastGets  # noqa: E402
 from chat.transports.native.consumer import NativeConsumer  # noqa: E402
 from chat.transports.socketio.application import ChatApplication  # noqa: E402
 from reaktor.cluster import authority_lock  # noqa: E402
@@ -176,7 +177,7 @@ class Application:
             edge=edge,
         )
         self._rest = Gate(
-            django,
+            FastGets(django, edge),
             RequestRates(settings.REAKTOR.limits),
             edge,
             operations=cast(ChatConfig, apps.get_app_config("chat")).rates,

@@ -18,7 +18,7 @@ from chat.delivery import wire
 from chat.delivery.feed import Delivery
 from chat.delivery.hub import Hub
 from chat.delivery.wire import Audience
-from chat.domain.events import Event
+from chat.domain.events import Event, EventType
 from chat.domain.ids import ChannelKey
 from chat.live.feeds import Feeds
 from chat.membership.wire import channel_group
@@ -34,8 +34,14 @@ TOGETHER = 500
 """As many are published at once, and in one timeout."""
 
 
+_ABOUT_CHANNELS = frozenset({EventType.CHANNEL_CREATED, EventType.CHANNEL_UPDATED, EventType.CHANNEL_ARCHIVED})
+
+
 class Broadcast:
-    """durable(), ephemeral(), stored(); run() is owned by the runtime."""
+    """durable(), ephemeral(), stored(); run() is owned by the runtime.
+
+    `channels_changed`: how often everybody was told of a public channel.
+    """
 
     def __init__(self, bus: Bus, hub: Hub, feeds: Feeds, *, is_alone: bool) -> None:
         """`is_alone`: there is no other process, and there will be none."""
@@ -45,6 +51,7 @@ class Broadcast:
         self._feeds = feeds
         self._outgoing: asyncio.Queue[Saying] = asyncio.Queue(QUEUE)
         self.dropped_total = 0
+        self.channels_changed = 0
         self.fanout_seconds = Histogram(SECONDS)
         self._unwritten: list[float] = []
 
@@ -149,4 +156,6 @@ class Broadcast:
             mine = self._hub.sessions_of(audience.user_id)
             self._hub.to_sessions(event, [each for each in mine if each.info.session_id != audience.exclude])
         else:
+            if event.type in _ABOUT_CHANNELS:
+                self.channels_changed += 1
             self._hub.to_everybody(event)

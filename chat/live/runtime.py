@@ -35,6 +35,7 @@ from chat.live.local_members import LocalMembers
 from chat.live.members import members_page
 from chat.live.remote_join import RemoteJoin
 from chat.live.revalidation import Revalidation, verify_again
+from chat.live.standings import Standings
 from chat.membership.authority import Authority
 from chat.membership.feeder import Feeder
 from chat.membership.protocol import AnnouncedSession, Connect, Disconnect, EndSession, Join, Leave, Outcome, SetStatus
@@ -61,7 +62,7 @@ from reaktor.observe.metrics import Metrics
 from reaktor.owned import spawn
 from reaktor.process import node
 from reaktor.process.bus import OVERFLOW, Bus, BusError, Layer
-from reaktor.process.orders import END_LOGIN, END_SESSIONS, ORDERS_GROUP, RENAMED
+from reaktor.process.orders import BLOCKS_CHANGED, END_LOGIN, END_SESSIONS, ORDERS_GROUP, RENAMED
 from reaktor.shapes import ListData
 from reaktor.times import parse_timestamp
 
@@ -112,6 +113,7 @@ class Runtime:
         self.broadcast = Broadcast(self.bus, self.hub, self.feeds, is_alone=with_authority)
         self.writer = Writer(self.database, config.database, rates, text_rules, self.broadcast.stored)
         self.replica = Replica(worker)
+        self.standings = Standings()
         self.kept_places = KeptPlaces(self.database, self.hub, self.feeds, self.replica, config.membership)
         self.arrivals = Arrivals()
         self.local_members = LocalMembers(self.hub, self.feeds, self._spawn)
@@ -255,6 +257,8 @@ class Runtime:
     def _on_message(self, kind: str, body: dict[str, Any]) -> None:
         if self.broadcast.on_message(kind, body) or self.feeder.on_message(kind, body):
             return
+        if kind in {END_SESSIONS, END_LOGIN, BLOCKS_CHANGED}:
+            self.standings.drop()
         if kind == END_SESSIONS:
             self._on_end_sessions(UserId(body["user_id"]), _bye_of(body))
         elif kind == END_LOGIN:

@@ -149,6 +149,11 @@ def public_channels(newest: int) -> list[tuple[ChannelKey, str]]:
     return [(ChannelKey(key), name) for key, name in rows.public_select(FIRST_CHANNELS, newest)]
 
 
+def channel_number(channel_id: int) -> int:
+    """The number of the channel's newest message. One query."""
+    return rows.number_select(channel_id)
+
+
 def channel_data(found: ChannelAccess, *, online: int) -> ChannelData:
     """The `channel` shape. Who was never a member has nothing unread there."""
     return _shape(found.channel, found.access.role, found.read_number, found.mentions, online)

@@ -134,6 +134,13 @@ def public_select(always: Sequence[str], newest: int) -> list[tuple[str, str]]:
         return [(key, name) for key, name, _ in cursor.fetchall()]
 
 
+def number_select(channel_id: int) -> int:
+    """The number of the channel's newest message; 0 where there is none."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT coalesce(max(number), 0) FROM chat_channel WHERE id = %s", [channel_id])
+        return int(cursor.fetchone()[0])
+
+
 def messages_select(where: str, parameters: Sequence[Any], *, order: str, limit: int) -> list[MessageColumns]:
     """`where` and `order` are this package's own text; everything of a client's is in `parameters`."""
     with connection.cursor() as cursor:

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from reaktor.observe.logcontext import REQUEST_ID, SESSION, new_request_id
 from reaktor.web.close_codes import NORMAL
-from reaktor.web.edge import NOSNIFF, date_header, has_header
+from reaktor.web.edge import NOSNIFF, date_header
 from reaktor.web.reply import Header
 from reaktor.web.scope import Receive, Send
 
@@ -47,7 +47,8 @@ class Requests:
             if message["type"] == "http.response.start":
                 outcome = message["status"]
                 headers = [*_without_id(message.get("headers", ())), header]
-                missing = [each for each in (date_header(), NOSNIFF) if not has_header(headers, each[0])]
+                names = {name.lower() for name, _ in headers}
+                missing = [each for each in (date_header(), NOSNIFF) if each[0] not in names]
                 message = {**message, "headers": headers + missing}
             elif message["type"] == "websocket.accept":
                 outcome = "accepted"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import orjson
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -13,6 +14,17 @@ from chat.transports.rest.views import ChatView
 from reaktor.errors import InvalidError, NotFoundError
 from reaktor.limits.rates import Limit
 from reaktor.web.api import READS, answers, operation
+
+
+def page_data(channel_id: int, **wanted: int) -> MessagePageData:
+    """The answer for what PageQuery has checked."""
+    page = selectors.messages_page(channel_id, **wanted)
+    return {"messages": page.messages, "has_more": page.has_more}
+
+
+def newest_json(channel_id: int) -> bytes:
+    """The answer to who gives no mark and no limit, as JSON."""
+    return orjson.dumps(page_data(channel_id, limit=shapes.PAGE_MESSAGES))
 
 
 class MessagesView(ChatView):
@@ -30,8 +42,7 @@ class MessagesView(ChatView):
             # Unlike the native protocol, which refuses several: no OpenAPI document could say so of parameters.
             del self.wanted[ignored]
         found = selectors.channel_access(user=self.me(request), key=rules.parse_channel_key(key))
-        page = selectors.messages_page(found.channel.id, **self.wanted)
-        return Response({"messages": page.messages, "has_more": page.has_more})
+        return Response(page_data(found.channel.id, **self.wanted))
 
     @operation(
         Limit.SEND,

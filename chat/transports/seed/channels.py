@@ -109,16 +109,12 @@ class MessagesView(SeedView):
         At most MAX_MESSAGES, the newest of the range. A channel that does not exist (for this user) has none.
         """
         start, end = (self._position(request, name) for name in ("start", "end"))
-        end = min(end, start + MAX_MESSAGES)
         try:
             found = selectors.channel_access(user=self.me(request), key=rules.parse_channel_key(key))
         except NotFoundError:
             rules.check_channel_key(key)
             return Response({"messages": []})
-        newest = found.channel.number - start
-        oldest = found.channel.number - end + 1
-        messages = selectors.messages_between(found.channel.id, oldest, newest) if newest >= oldest else []
-        return Response({"messages": as_strings(messages)})
+        return Response(orjson.Fragment(messages_json(found.channel.id, found.channel.number, start=start, end=end)))
 
     @staticmethod
     def _position(request: Request, name: str) -> int:
@@ -131,6 +127,13 @@ class MessagesView(SeedView):
 def listed(found: Iterable[tuple[ChannelKey, str]], online: Callable[[str], int]) -> bytes:
     """The answer for these (key, name), as JSON; `online`: how many are in a channel now."""
     return orjson.dumps({"channels": [{"name": name, "key": key, "onlineCount": online(key)} for key, name in found]})
+
+
+def messages_json(channel_id: int, number: int, *, start: int, end: int) -> bytes:
+    """The answer with the messages at these positions, as JSON; `number`: the newest one's."""
+    newest, oldest = number - start, number - min(end, start + MAX_MESSAGES) + 1
+    messages = selectors.messages_between(channel_id, oldest, newest) if newest >= oldest else []
+    return orjson.dumps({"messages": as_strings(messages)})
 
 
 def as_strings(messages: Iterable[MessageData]) -> list[str]:

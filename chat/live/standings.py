@@ -1,0 +1,54 @@
+"""Who may read what, as the store said a moment ago: whose token is good, and which channels its user may read.
+
+For answers that are given without the store (chat.transports.fast_gets). Each is kept for FRESH_S, counted from before
+the store was asked; all of them go when the bus says that somebody's sessions end or that somebody is banned or kicked.
+So whoever lost a right is shown nothing more at once, or within FRESH_S where the bus does not say it. In the loop.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from accounts.authentication import Claims
+from chat.domain.ids import ChannelKey
+
+FRESH_S = 1.0
+MAX_KEPT = 20_000
+
+_Who = tuple[str, int, str, ChannelKey | None]
+
+
+class Standings:
+    """`version` changes when all is dropped: read it before the store is asked, and note() refuses what is older."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[_Who, float] = OrderedDict()
+        self.version = 0
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def note(self, claims: Claims, key: ChannelKey | None, began: float, version: int) -> None:
+        """The store, asked at `began`, says that the token is good and its user may read the channel (None: no one)."""
+        if version != self.version:
+            return
+        who = _who(claims, key)
+        self._kept[who] = began
+        self._kept.move_to_end(who)
+        while len(self._kept) > MAX_KEPT or next(iter(self._kept.values())) <= began - FRESH_S:
+            self._kept.popitem(last=False)
+
+    def holds(self, claims: Claims, key: ChannelKey | None, now: float) -> bool:
+        """Whether the store said so less than FRESH_S ago."""
+        began = self._kept.get(_who(claims, key))
+        return began is not None and now - began < FRESH_S
+
+    def drop(self) -> None:
+        """Somebody has lost a right. That is rare, and asking anew costs each reader one question to the store."""
+        self._kept.clear()
+        self.version += 1
+
+
+def _who(claims: Claims, key: ChannelKey | None) -> _Who:
+    """What the store was asked about: tokens of one log-in are alike."""
+    return claims.user_id, claims.token_version, claims.login.hex, key
