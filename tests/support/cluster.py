@@ -145,7 +145,8 @@ class RunningCluster:
         for process in self.left():
             with suppress(psutil.NoSuchProcess):
                 process.kill()
-        print(*self.said().splitlines()[-SAID_LINES:], sep="\n")
+        if "PYTEST_CURRENT_TEST" in os.environ:
+            print(*self.said().splitlines()[-SAID_LINES:], sep="\n")
 
 
 @contextmanager
