@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from websockets.asyncio.client import ClientConnection
 
-from tests.support.engineio_client import Eio, message, receive, wait_closed
+from tests.support.engineio_client import Eio, receive, wait_closed
 
 
 async def upgraded(eio: Eio) -> tuple[str, ClientConnection]:
@@ -22,25 +22,25 @@ async def upgraded(eio: Eio) -> tuple[str, ClientConnection]:
 async def test_a_session_upgrades(eio: Eio) -> None:
     _, socket = await upgraded(eio)
     await socket.send("4hello")
-    assert await message(socket) == "4hello"
+    assert await receive(socket) == "4hello"
 
 
 async def test_polling_is_refused_after_the_upgrade_and_the_session_lives(eio: Eio) -> None:
     sid, socket = await upgraded(eio)
     await socket.send("4a")
-    assert await message(socket) == "4a"
+    assert await receive(socket) == "4a"
     assert (await eio.get(sid)).status_code == 400
     await socket.send("4hello")
-    assert await message(socket) == "4hello"
+    assert await receive(socket) == "4hello"
 
 
 async def test_a_second_websocket_after_the_upgrade_is_closed_and_the_session_lives(eio: Eio) -> None:
     sid, socket = await upgraded(eio)
     await socket.send("4a")
-    assert await message(socket) == "4a"
+    assert await receive(socket) == "4a"
     await wait_closed(await eio.socket(sid))
     await socket.send("4hello")
-    assert await message(socket) == "4hello"
+    assert await receive(socket) == "4hello"
 
 
 async def test_a_probe_that_fails_leaves_the_polling_session(eio: Eio) -> None:
@@ -86,7 +86,7 @@ async def test_nothing_is_lost_doubled_or_reordered_by_an_upgrade_at_any_moment(
         await socket.send(f"4{sent}")
         sent += 1
     while len(got) < sent:
-        text = str(await message(socket))
+        text = str(await receive(socket))
         if text[0] == "4":
             got.append(text[1:])
     assert got == [str(number) for number in range(sent)]

@@ -14,7 +14,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from reaktor.engineio.relay import parse_head
 from reaktor.engineio.sid import Worker, new_sid
-from tests.support.conformance_server import CALM, ConformanceServer, become, conformance_server, sid_of
+from tests.support.conformance_server import ConformanceServer, become, conformance_server, sid_of
 
 WAIT_S = 5.0
 UNKNOWN = '{"code":1,"message":"Session ID unknown"}'
@@ -26,8 +26,8 @@ def workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Conforma
     directory = tmp_path_factory.mktemp("run")
     relay = ["--relay", str(directory / "{slot}.{incarnation}.sock")]
     with (
-        conformance_server("--worker", "1.7", "--unix", str(directory / "1.7.sock"), *relay, timings=CALM) as first,
-        conformance_server("--worker", "2.3", "--unix", str(directory / "2.3.sock"), *relay, timings=CALM) as second,
+        conformance_server("--worker", "1.7", "--unix", str(directory / "1.7.sock"), *relay) as first,
+        conformance_server("--worker", "2.3", "--unix", str(directory / "2.3.sock"), *relay) as second,
     ):
         yield first, second, directory
 

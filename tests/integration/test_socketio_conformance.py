@@ -12,14 +12,14 @@ import pytest_asyncio
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from tests.support.conformance_server import CALM, ConformanceServer, conformance_server, sid_of
+from tests.support.conformance_server import ConformanceServer, conformance_server, sid_of
 
 WAIT_S = 5.0
 
 
 @pytest.fixture(scope="module", params=["ours", "stock"])
 def server(request: pytest.FixtureRequest) -> Iterator[ConformanceServer]:
-    with conformance_server(*(["--plain"] if request.param == "stock" else []), timings=CALM) as server:
+    with conformance_server(*(["--plain"] if request.param == "stock" else [])) as server:
         yield server
 
 

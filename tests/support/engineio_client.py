@@ -14,6 +14,7 @@ from tests.support.conformance_server import (
 )
 
 WAIT_S = 5.0
+GONE = '{"code":1,"message":"Session ID unknown"}'
 
 
 class Eio:
@@ -41,6 +42,19 @@ class Eio:
     async def get(self, sid: str) -> httpx.Response:
         return await self.http.get(self.url(sid))
 
+    async def begin_poll(self, sid: str) -> asyncio.Task[httpx.Response]:
+        """A poll that has left on the connection of open(), so the server reads it before a request on a new one."""
+        sent = asyncio.Event()
+
+        async def trace(event: str, _: object) -> None:
+            if event == "http11.send_request_body.complete":
+                sent.set()
+
+        poll = asyncio.create_task(self.http.get(self.url(sid), extensions={"trace": trace}))
+        async with asyncio.timeout(WAIT_S):
+            await sent.wait()
+        return poll
+
     async def post(self, sid: str, *packets: str) -> httpx.Response:
         return await self.http.post(self.url(sid), content=self.payload(*packets))
 
@@ -60,13 +74,6 @@ class Eio:
 async def receive(socket: ClientConnection) -> str | bytes:
     async with asyncio.timeout(WAIT_S):
         return await socket.recv()
-
-
-async def message(socket: ClientConnection) -> str | bytes:
-    """The next message that is no ping."""
-    while (data := await receive(socket)) == "2":
-        await socket.send("3")
-    return data
 
 
 async def wait_closed(socket: ClientConnection) -> None:
