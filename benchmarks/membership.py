@@ -37,6 +37,7 @@ from chat.membership.protocol import (
     DropWorker,
     Join,
     Leave,
+    Mandate,
     Outcome,
     Position,
     Snapshot,
@@ -51,6 +52,7 @@ from reaktor.process.layer import redis_layer
 from reaktor.process.redis_layer import RedisLayer
 
 CHANNELS_PER_SESSION = 5
+MANDATE = Mandate(1, "benchmark")
 
 
 def info(number: int, worker: WorkerId) -> SessionInfo:
@@ -103,6 +105,7 @@ def measure_state(sessions: int) -> None:
         answer = timed("snapshot: read", 1, lambda: wire.read_snapshot(body))
         assert isinstance(answer, wire.SnapshotAnswer)
         replica = Replica(WorkerId(0, 1))
+        replica.follow(snapshot.mandate)
         timed("replica: install the first one", 1, lambda: replica.restore(answer.snapshot, 0.0))
     assert replica.digest() == state.digest()
     quarter = sessions // 4
@@ -115,6 +118,7 @@ def measure_joins() -> None:
     lobby, worker = ChannelKey("lobby"), WorkerId(0, 1)
     for members in (10, 1_000, 10_000, 100_000):
         replica = Replica(worker)
+        replica.follow(Mandate(1, ""))
         replica.restore(Snapshot(Position(1, 0)), 0.0)
         there = tuple(Connected(info(number, worker), frozenset({lobby})) for number in range(members))
         replica.offer(Batch(1, 1, there), 0.0)
@@ -156,16 +160,27 @@ async def serve(url: str) -> None:
     async def no_places() -> list[Place]:
         return []
 
-    epoch = int(time.time() * 1000)
-    await Authority(new_bus(url), MembershipTimings(), epoch=epoch, load_blocks=no_blocks, load_places=no_places).run()
+    await Authority(
+        new_bus(url), MembershipTimings(), mandate=MANDATE, load_blocks=no_blocks, load_places=no_places
+    ).run()
 
 
 async def measure_commands(url: str, callers: int, seconds: float, authority_pid: int) -> None:
     """Callers that join and leave, each waiting for its own write before the next."""
     worker = WorkerId(0, int(time.time() * 1000))
     bus, replica = new_bus(url), Replica(worker)
+
+    async def read_mandate() -> Mandate:
+        return MANDATE
+
     feeder = Feeder(
-        bus, MembershipTimings(), replica, worker=worker, announce=list, on_transitions=lambda transitions: None
+        bus,
+        MembershipTimings(),
+        replica,
+        worker=worker,
+        announce=list,
+        on_transitions=lambda transitions: None,
+        read_mandate=read_mandate,
     )
 
     async def read() -> None:

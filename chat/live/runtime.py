@@ -38,7 +38,17 @@ from chat.live.revalidation import Revalidation, verify_again
 from chat.live.standings import Standings
 from chat.membership.authority import Authority
 from chat.membership.feeder import Feeder
-from chat.membership.protocol import AnnouncedSession, Connect, Disconnect, EndSession, Join, Leave, Outcome, SetStatus
+from chat.membership.protocol import (
+    AnnouncedSession,
+    Connect,
+    Disconnect,
+    EndSession,
+    Join,
+    Leave,
+    Mandate,
+    Outcome,
+    SetStatus,
+)
 from chat.membership.replica import Replica
 from chat.membership.roster import SessionEntry
 from chat.membership.wire import worker_mailbox
@@ -125,23 +135,29 @@ class Runtime:
             worker=worker,
             announce=self._announce,
             on_transitions=self.local_members.carry_out,
+            read_mandate=self._read_mandate,
             heads=self.feeds.heads,
             moved=self.feeds.moved,
             beat_due=self.feeds.beat_due,
         )
         self.remote_join = RemoteJoin(self.bus, worker, self.feeds, self.replica, self.feeder)
-        self.authority = self._new_authority() if with_authority else None
+        # Of this process alone: nobody else hears it, and no lease has to say so.
+        self._own_mandate = Mandate(int(time.time() * 1000), "") if with_authority else None
+        self.authority = None if self._own_mandate is None else self._new_authority(self._own_mandate)
         self._tasks: asyncio.TaskGroup | None = None
         # A flush serves many sessions, so it logs under the id of none (reaktor.observe.logcontext).
         self._nobodys = contextvars.Context()
         self.is_draining = False
 
-    def _new_authority(self) -> Authority:
+    async def _read_mandate(self) -> Mandate:
+        return self._own_mandate or Mandate(*await self.database.read(selectors.authority_mandate))
+
+    def _new_authority(self, mandate: Mandate) -> Authority:
         limits = self.config.limits
         return Authority(
             self.bus,
             self.config.membership,
-            epoch=int(time.time() * 1000),
+            mandate=mandate,
             max_sessions_per_user=limits.max_sessions_per_user,
             max_channels_per_session=limits.channels_per_session,
             load_blocks=partial(self.database.read, selectors.BlockReader()),

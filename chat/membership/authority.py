@@ -10,10 +10,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import time
 import zlib
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
 from enum import StrEnum
 from typing import Any, TypeVar
 
@@ -22,7 +24,7 @@ from chat.membership import wire
 from chat.membership.collection import collection_paused
 from chat.membership.decisions import Decisions
 from chat.membership.places import Place
-from chat.membership.protocol import Batch, Block, Command, DropWorker, Snapshot, Unblock
+from chat.membership.protocol import Batch, Block, Command, DropWorker, Mandate, Snapshot, Unblock
 from chat.membership.state import MembershipState
 from reaktor.config.model import MembershipTimings
 from reaktor.errors import ReaktorError
@@ -58,20 +60,23 @@ class Authority:
         bus: Bus,
         timings: MembershipTimings,
         *,
-        epoch: int,
+        mandate: Mandate,
         load_blocks: Callable[[], Awaitable[Iterable[Block]]],
         load_places: Callable[[], Awaitable[Iterable[Place]]],
         max_sessions_per_user: int = 10,
         max_channels_per_session: int = 500,
         clock: Callable[[], float] = time.time,
+        left_s: Callable[[], float] = lambda: math.inf,
     ) -> None:
+        """`left_s`: for how long it may decide; not above 0: it waits, and goes on when that is."""
         self._bus = bus
         self._timings = timings
         self._load_blocks, self._load_places = load_blocks, load_places
-        self._clock = clock
+        self._clock, self._left_s = clock, left_s
         self._decisions = Decisions(
             MembershipState(
-                epoch,
+                mandate.epoch,
+                term=mandate.term,
                 max_sessions_per_user=max_sessions_per_user,
                 max_channels_per_session=max_channels_per_session,
             )
@@ -117,8 +122,9 @@ class Authority:
     def status(self) -> dict[str, Any]:
         """What clusterctl shows: phase, position, sizes, rate, and where each worker's replica stood at its BEAT."""
         state, now = self._decisions.state, self._clock()
+        is_waiting = self._left_s() <= 0
         return {
-            "phase": self.phase.value,
+            "phase": "waiting" if is_waiting and self.phase is AuthorityPhase.SERVING else self.phase.value,
             "epoch": state.epoch,
             "revision": state.revision,
             "digest": state.digest(),
@@ -145,7 +151,7 @@ class Authority:
                     "authority_users": len(state.roster.users),
                     "authority_channels": len(state.roster.channels),
                 },
-                "flags": {"authority_serving": self.phase is AuthorityPhase.SERVING},
+                "flags": {"authority_serving": self.phase is AuthorityPhase.SERVING and not is_waiting},
             },
             "replicas": {
                 str(worker): {
@@ -193,6 +199,10 @@ class Authority:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout_at(next_tick):
                         await self._wake.wait()
+            if self._left_s() <= 0:
+                # Somebody else may decide by now. What is asked waits; who shows what goes on showing it.
+                await asyncio.sleep(self._timings.tick_s)
+                continue
             until = loop.time() + TURN_S
             while self._orders:
                 self._guarded(self._decisions.order, self._orders.popleft(), self._clock())
@@ -241,9 +251,16 @@ class Authority:
                 self.blocks_changed()
 
     async def _publish(self, batch: Batch) -> None:
+        """Say what was decided, in the time that is left for it; while none is left, wait."""
+        while (left_s := self._left_s()) <= 0:  # noqa: ASYNC110  a time that passes, unless it is renewed
+            await asyncio.sleep(self._timings.tick_s)
+        await self._say(batch, None if left_s == math.inf else left_s)
+
+    async def _say(self, batch: Batch, within_s: float | None = None) -> None:
         try:
-            await self._bus.broadcast(wire.CHANGES_GROUP, wire.BATCH, wire.batch_body(batch))
-        except (BusError, TypeError) as error:
+            async with asyncio.timeout(within_s):
+                await self._bus.broadcast(wire.CHANGES_GROUP, wire.BATCH, wire.batch_body(batch))
+        except (BusError, TimeoutError, TypeError) as error:
             # The changes are made; replicas learn of them by the next heartbeat, and then by a snapshot. (TypeError: a
             # text that JSON can't carry, out of an order of this process.)
             self.unpublished += 1
@@ -255,7 +272,8 @@ class Authority:
             await asyncio.sleep(self._timings.heartbeat_s)
             self._rate = (self._decisions.decided - decided) / self._timings.heartbeat_s
             decided = self._decisions.decided
-            await self._publish(self._decisions.heartbeat())
+            # Said while it waits, too: that it is here changes nothing, and that it is not would end sessions.
+            await self._say(replace(self._decisions.heartbeat(), is_waiting=self._left_s() <= 0))
 
     async def _answer_asking(self) -> None:
         while True:

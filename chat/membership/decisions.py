@@ -90,14 +90,15 @@ class Decisions:
 
     def heartbeat(self) -> Batch:
         """The position, as an empty batch."""
-        return Batch(self.state.epoch, self.state.revision + 1)
+        return Batch(self.state.epoch, self.state.revision + 1, term=self.state.term)
 
     def collect(self) -> Batch | None:
         """Everything decided since the last call, to be published at once; None where there is nothing to say."""
         if not self._changes and not self._outcomes:
             return None
         first = self.state.revision - len(self._changes) + 1
-        batch = Batch(self.state.epoch, first, tuple(self._changes), tuple(self._outcomes.values()))
+        outcomes = tuple(self._outcomes.values())
+        batch = Batch(self.state.epoch, first, tuple(self._changes), outcomes, self.state.term)
         self._changes, self._outcomes = [], {}
         return batch
 

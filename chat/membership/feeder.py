@@ -13,7 +13,8 @@ import itertools
 import logging
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar, overload
 
 from chat.domain.ids import ChannelKey, CommandId, WorkerId
@@ -21,8 +22,18 @@ from chat.membership import wire
 from chat.membership.beats import BeatHeads, Ghosts
 from chat.membership.collection import collection_paused
 from chat.membership.pending import Pending, PendingCommand
-from chat.membership.protocol import AnnouncedSession, Command, Connect, Disconnect, Hello, Join, Outcome, Transition
-from chat.membership.replica import Offer, Replica
+from chat.membership.protocol import (
+    AnnouncedSession,
+    Command,
+    Connect,
+    Disconnect,
+    Hello,
+    Join,
+    Mandate,
+    Outcome,
+    Transition,
+)
+from chat.membership.replica import Offer, OfferKind, Replica
 from reaktor.config.model import MembershipTimings
 from reaktor.errors import UnavailableError
 from reaktor.process.bus import OVERFLOW, Bus, BusError
@@ -38,7 +49,9 @@ RETRY_S = 0.1
 RESUBSCRIBE_S = 60.0
 EARLY_GAP_S = 0.02
 """Between two beats that don't wait for their second: however much is said, they are 50 a second at most."""
-STILL_BEATS = 2
+DISOWNED = 16
+"""Mandates that the lease did not name; it is not asked about them again."""
+CONFIRM_S = 0.5
 SYNC_PAUSES_S = (0.2, 0.4, 0.8, 1.0)
 
 
@@ -54,6 +67,7 @@ class Feeder:
         worker: WorkerId,
         announce: Callable[[], Sequence[AnnouncedSession]],
         on_transitions: Callable[[Sequence[Transition]], None],
+        read_mandate: Callable[[], Awaitable[Mandate]],
         heads: Callable[[], Mapping[ChannelKey, int]] = dict,
         moved: Callable[[], Mapping[ChannelKey, int]] = dict,
         beat_due: asyncio.Event | None = None,
@@ -62,6 +76,7 @@ class Feeder:
         """`announce`: the live sessions of this worker, for Hello. `heads`: the last seq delivered, per channel.
 
         `beat_due`: set when so much was delivered that the authority must know of it now; `moved`: the heads of where.
+        `read_mandate`: whom the lease names; raises UnavailableError.
         `on_transitions` is called synchronously, in the loop turn in which the replica changed; it must not raise.
         """
         self._bus = bus
@@ -70,6 +85,7 @@ class Feeder:
         self._worker = worker
         self._announce = announce
         self._on_transitions = on_transitions
+        self._read_mandate = read_mandate
         self._heads, self._moved = heads, moved
         self._beat_due = beat_due or asyncio.Event()
         self._clock = clock
@@ -77,11 +93,12 @@ class Feeder:
         self._pending = Pending(prefix)
         self._hello_ids = (CommandId(f"{prefix}.hello{number}") for number in itertools.count())
         self._hello_id = next(self._hello_ids)
-        self._greeted_epoch = 0
         self._is_greeted = False
         self._is_over = False
         self._heard_at: float | None = None
-        self._lower = (0, 0)  # a lower epoch, and how many batches in a row came from it
+        self._claimed = Mandate(0, "")
+        self._disowned: deque[Mandate] = deque(maxlen=DISOWNED)
+        self._doubtful = asyncio.Event()
         self._sync_wanted, self._synced = asyncio.Event(), asyncio.Event()
         self._subscribed, self._ready = asyncio.Event(), asyncio.Event()
         self._sync_wanted.set()
@@ -97,6 +114,7 @@ class Feeder:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._subscribe(), name="feeder subscribe")
+                group.create_task(self._confirm(), name="feeder confirm")
                 group.create_task(self._synchronise(), name="feeder sync")
                 group.create_task(self._send(), name="feeder send")
                 group.create_task(self._watch(), name="feeder watch")
@@ -194,42 +212,40 @@ class Feeder:
 
     def _on_batch(self, body: Mapping[str, Any]) -> None:
         batch = wire.read_batch(body)
-        self._look_for_epoch(batch.epoch)
-        self._carry_out(self._replica.offer(batch, self._clock()))
+        if batch.mandate in self._disowned:
+            return
+        offer = self._replica.offer(batch, self._clock())
+        if self._is_followed(batch.mandate, offer):
+            self._carry_out(offer)
 
-    def _look_for_epoch(self, epoch: int) -> None:
-        """Note that the authority was heard, or that the one before it still is.
-
-        An authority that was there for a moment only (a process that should not have been one) must not make us deaf
-        to the real one. Two batches of a lower epoch in a row: a single one may have waited in the inbox.
-        """
-        newest = self._replica.newest_epoch
-        if epoch < newest:
-            self._lower = (epoch, self._lower[1] + 1 if self._lower[0] == epoch else 1)
-            if self._lower[1] < STILL_BEATS or self.silent_s <= self._timings.silence_s:
-                return
-            logger.warning("feeder: epoch %d fell silent, and epoch %d still beats: following that one", newest, epoch)
-            self._replica.fall_back(epoch)
-            # That authority has answered the old one, and would not look at it again.
-            self._hello_id = next(self._hello_ids)
-        self._lower = (0, 0)
+    def _is_followed(self, mandate: Mandate, offer: Offer) -> bool:
+        """Whether it came from the authority that we follow. Whether another one has the lease is asked."""
+        if offer.kind is OfferKind.UNCONFIRMED:
+            self._claimed = max(self._claimed, mandate)
+            self._doubtful.set()
+            return False
+        if mandate != self._replica.followed:
+            return False
         self._heard_at = self._clock()
+        return True
 
     def _on_snapshot(self, body: Mapping[str, Any]) -> None:
         with collection_paused():
             answer = wire.read_snapshot(body)
-            epoch = answer.snapshot.position.epoch
-            if epoch < self._replica.newest_epoch:
+            mandate = answer.snapshot.mandate
+            if mandate in self._disowned:
                 return
-            self._heard_at = self._clock()
-            if not answer.is_greeted:
+            if mandate == self._replica.followed and not answer.is_greeted:
+                self._heard_at = self._clock()
                 # An authority that does not know our sessions yet: its picture would end them all. Hello first.
                 self._is_greeted = False
                 self._sync_wanted.set()
                 return
             offer = self._replica.restore(answer.snapshot, self._clock())
-        if (epoch, True) != (self._greeted_epoch, self._is_greeted):
-            self._greeted_epoch, self._is_greeted = epoch, True
+        if not self._is_followed(mandate, offer):
+            return
+        if not self._is_greeted:
+            self._is_greeted = True
             self._beat_heads.forget()
         if self._replica.is_in_step or not self._replica.needs_snapshot:
             self._sync_wanted.clear()
@@ -290,6 +306,40 @@ class Feeder:
                 pause_s = min(pause_s * 2, 1.0)
             await asyncio.sleep(pause_s)
 
+    async def _confirm(self) -> None:
+        """Follow whom the lease names, asked whenever an authority is heard that may be another one.
+
+        While the database is away whoever is followed stays so; a replica that follows nobody takes who is there.
+        """
+        while True:
+            await self._doubtful.wait()
+            self._doubtful.clear()
+            claimed, self._claimed = self._claimed, Mandate(0, "")
+            try:
+                named = await self._read_mandate()
+            except UnavailableError:
+                if self._replica.followed.epoch:
+                    self._claimed = max(self._claimed, claimed)
+                    await asyncio.sleep(CONFIRM_S)
+                    self._doubtful.set()
+                    continue
+                named = claimed
+            if named != claimed:
+                logger.warning("feeder: epoch %d is no authority of this cluster's lease", claimed.epoch)
+                self._disowned.append(claimed)
+            self._follow(named)
+
+    def _follow(self, mandate: Mandate) -> None:
+        if mandate != self._replica.followed:
+            # This authority may have answered our Hello of an earlier time, and would not look at that one again.
+            self._hello_id = next(self._hello_ids)
+            self._is_greeted = False
+        self._replica.follow(mandate)
+        if self._replica.needs_snapshot:
+            self._sync_wanted.set()
+            # Whatever was asked before was asked of another one.
+            self._synced.set()
+
     async def _synchronise(self) -> None:
         await self._subscribed.wait()
         while True:
@@ -305,9 +355,9 @@ class Feeder:
                     break
 
     async def _ask(self) -> None:
-        """Ask for a snapshot; as long as this epoch's authority may not know us, with our Hello before it."""
+        """Ask for a snapshot; as long as this authority may not know us, with our Hello before it."""
         hello = None
-        if not self._is_greeted or self._greeted_epoch != self._replica.newest_epoch:
+        if not self._is_greeted:
             hello = wire.Envelope(self._hello_id, Hello(self._worker, tuple(self._announce())))
         self.resyncs += 1
         body = wire.sync_body(wire.SyncRequest(self._worker, hello))

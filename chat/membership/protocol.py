@@ -20,6 +20,13 @@ class Position(NamedTuple):
     revision: int
 
 
+class Mandate(NamedTuple):
+    """Who may decide: the epoch and the term that the row of the lease names."""
+
+    epoch: int
+    term: str
+
+
 # -- Commands -----------------------------------------------------------------------------------------------------
 
 
@@ -240,13 +247,20 @@ class Outcome:
 class Batch:
     """One publish of the authority: changes first_revision, first_revision + 1, …, and answers to commands.
 
-    With no changes, `first_revision` is the next revision to come (position + 1).
+    With no changes, `first_revision` is the next revision to come (position + 1). `is_waiting`: said by an authority
+    that may not decide until it reaches the database again.
     """
 
     epoch: int
     first_revision: int
     changes: tuple[Change, ...] = ()
     outcomes: tuple[Outcome, ...] = ()
+    term: str = ""
+    is_waiting: bool = False
+
+    @property
+    def mandate(self) -> Mandate:
+        return Mandate(self.epoch, self.term)
 
     @property
     def last_revision(self) -> int:
@@ -274,6 +288,11 @@ class Snapshot:
 
     position: Position
     sessions: tuple[SnapshotSession, ...] = ()
+    term: str = ""
+
+    @property
+    def mandate(self) -> Mandate:
+        return Mandate(self.position.epoch, self.term)
 
 
 # -- Transitions --------------------------------------------------------------------------------------------------

@@ -7,12 +7,12 @@ Serves the flows join, worker crash, supervisor start. Source: docs/architecture
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from chat.domain.ids import ChannelKey, SessionId, UserId, WorkerId
 from chat.domain.sessions import Status
-from chat.membership.protocol import Batch, Outcome, Position, Snapshot, Transition
+from chat.membership.protocol import Batch, Mandate, Outcome, Position, Snapshot, Transition
 from chat.membership.roster import Roster, SessionEntry, UserEntry
 from chat.membership.transitions import carry_out, difference, entered
 
@@ -25,6 +25,7 @@ class OfferKind(StrEnum):
     STALE = "stale"
     HELD = "held"
     GAP = "gap"
+    UNCONFIRMED = "unconfirmed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +53,9 @@ class Replica:
         self.gap_since: float | None = None
         """Since when a batch is missing, on the clock of the `now` arguments; None: nothing is missing."""
         self.needs_snapshot = True
-        """Waiting won't help: no snapshot yet, a new epoch, or too much is missing."""
-        self._newest_epoch = 0
+        """Waiting won't help: no snapshot yet, a new authority, or too much is missing."""
+        self._followed = self._shown = Mandate(0, "")
+        self._is_contested = False
         self._held: dict[int, Batch] = {}
         self._roster = Roster()
 
@@ -64,15 +66,12 @@ class Replica:
 
         APPLIED, with the steps of it and of those that had waited for it; STALE: known already (its outcomes may be
         new: they are handed out); HELD: waits for earlier revisions; GAP: ask for a Snapshot and call restore(),
-        later batches are held meanwhile. Never raises; offering twice is harmless.
+        later batches are held meanwhile; UNCONFIRMED: nothing was done with it, ask the lease and call follow().
+        Never raises; offering twice is harmless.
         """
-        if batch.epoch < self._newest_epoch:
-            return Offer(OfferKind.STALE)
-        if batch.epoch > self._newest_epoch:
-            self._newest_epoch = batch.epoch
-            self._held.clear()
-            self.needs_snapshot = True
-        if self.needs_snapshot and batch.epoch != self.position.epoch:
+        if (refused := self._refused(batch.mandate)) is not None:
+            return refused
+        if self.needs_snapshot and self._shown != self._followed:
             self._hold(batch, now)
             return Offer(OfferKind.GAP)
         if batch.first_revision > self.position.revision + 1:
@@ -90,30 +89,29 @@ class Replica:
 
         APPLIED: the first step is the difference to what was shown. (The first snapshot of all tells of own sessions
         only: nobody was shown anything before it, and 500,000 members need not be told to nobody.) STALE: not newer
-        than what is shown (which then is in step), or of a lower epoch than one already heard of.
+        than what is shown (which then is in step), or of an authority that was followed before. UNCONFIRMED as above.
         """
-        if snapshot.position.epoch < self._newest_epoch:
-            return Offer(OfferKind.STALE)
-        if snapshot.position.epoch > self._newest_epoch:
-            self._held.clear()
-            self._newest_epoch = snapshot.position.epoch
-        if snapshot.position.epoch == self.position.epoch and snapshot.position <= self.position:
+        if (refused := self._refused(snapshot.mandate)) is not None:
+            return refused
+        if self._shown == self._followed and snapshot.position <= self.position:
             self.needs_snapshot = False
             return Offer(OfferKind.STALE, tuple(self._apply_held()))
         roster = Roster()
         roster.reset(snapshot.sessions)
         made = difference(self._roster, roster, self.worker) if self.position.epoch else entered(roster, self.worker)
-        self._roster, self.position = roster, snapshot.position
+        self._roster, self.position, self._shown = roster, snapshot.position, snapshot.mandate
         self.needs_snapshot = False
         self.gap_since = None if not self._held else now
         return Offer(OfferKind.APPLIED, (Step(tuple(made)), *self._apply_held()))
 
-    def fall_back(self, epoch: int) -> None:
-        """Follow that lower epoch again: the higher one was no authority's, or its authority is gone.
+    def follow(self, mandate: Mandate) -> None:
+        """Follow the authority that the lease names, whichever was followed before. Said again: nothing happens.
 
-        What is shown stays until a snapshot of that epoch comes; what was held of the higher one is forgotten.
+        What is shown stays until a snapshot of that one comes; what was held of the other is forgotten.
         """
-        self._newest_epoch = epoch
+        if mandate == self._followed and not self._is_contested:
+            return
+        self._followed, self._is_contested = mandate, False
         self._held.clear()
         self.gap_since = None
         self.needs_snapshot = True
@@ -122,6 +120,19 @@ class Replica:
         """The hole was not filled in time (or messages were lost for certain): only a snapshot helps now."""
         self.needs_snapshot = True
 
+    def _refused(self, mandate: Mandate) -> Offer | None:
+        """What says that mandate is not for us, or not yet; None: we follow it.
+
+        Of two terms of one epoch one is wrong, and neither is applied until the lease was asked.
+        """
+        if mandate.epoch < self._followed.epoch:
+            return Offer(OfferKind.STALE)
+        if mandate.epoch == self._followed.epoch and mandate.term != self._followed.term:
+            self._is_contested = True
+        if mandate != self._followed or self._is_contested:
+            return Offer(OfferKind.UNCONFIRMED)
+        return None
+
     def _hold(self, batch: Batch, now: float) -> None:
         if self.gap_since is None:
             self.gap_since = now
@@ -129,7 +140,7 @@ class Replica:
         if held is not None:
             # A heartbeat, an answer and a change may all stand at one revision: none may hide another.
             outcomes = tuple(dict.fromkeys(held.outcomes + batch.outcomes))
-            batch = Batch(batch.epoch, batch.first_revision, batch.changes or held.changes, outcomes)
+            batch = replace(batch, changes=batch.changes or held.changes, outcomes=outcomes)
         self._held[batch.first_revision] = batch
         if len(self._held) > HOLD_LIMIT:
             del self._held[min(self._held)]
@@ -150,20 +161,20 @@ class Replica:
             steps.append(self._apply(self._held.pop(first)))
         if not self._held:
             self.gap_since = None
-            self.needs_snapshot = self._newest_epoch != self.position.epoch
+            self.needs_snapshot = self._shown != self._followed
         return [step for step in steps if step.transitions or step.outcomes]
 
     @property
-    def newest_epoch(self) -> int:
-        """The epoch that is followed: the highest heard of (but see fall_back), even before a snapshot of it came."""
-        return self._newest_epoch
+    def followed(self) -> Mandate:
+        """The authority that is followed, even before a snapshot of it came. Epoch 0: none yet."""
+        return self._followed
 
     # -- what the runtime reads, and views from their threads: each copies before it goes through anything ---------
 
     @property
     def is_in_step(self) -> bool:
         """Whether nothing is known to be missing."""
-        return not self.needs_snapshot and self.gap_since is None
+        return not self.needs_snapshot and self.gap_since is None and not self._is_contested
 
     def digest(self) -> str:
         """Equal to the authority's exactly where both show the same at the same position."""

@@ -62,8 +62,10 @@ class RefusedError(Exception):
 class MembershipState:
     """The live membership of one epoch. Every method may be called again with the same arguments without harm."""
 
-    def __init__(self, epoch: int, *, max_sessions_per_user: int = 10, max_channels_per_session: int = 500) -> None:
-        self.epoch = epoch
+    def __init__(
+        self, epoch: int, *, term: str = "", max_sessions_per_user: int = 10, max_channels_per_session: int = 500
+    ) -> None:
+        self.epoch, self.term = epoch, term
         self.revision = 0
         self.roster = Roster()
         self.blocks = BlockList()
@@ -135,7 +137,7 @@ class MembershipState:
 
     def snapshot(self) -> Snapshot:
         """The whole membership, as replicas take it."""
-        return Snapshot(self.position, self.roster.snapshot_sessions(self._now - RECENT_S))
+        return Snapshot(self.position, self.roster.snapshot_sessions(self._now - RECENT_S), self.term)
 
     def digest(self) -> str:
         """Equal to a replica's exactly where both show the same at the same position."""

@@ -46,7 +46,7 @@ from chat.membership.protocol import (
     Unblock,
 )
 
-VERSION = 1
+VERSION = 2
 READABLE = frozenset({VERSION})
 """What readers take: this version and the one before, once there is one."""
 
@@ -406,7 +406,8 @@ def _read_end_sessions(body: Mapping[str, Any]) -> EndSessions:
 def batch_body(batch: Batch) -> Body:
     outcomes = [o.command_id if o.code is None else [o.command_id, o.code] for o in batch.outcomes]
     changes = [change_to(change) for change in batch.changes]
-    return {"v": VERSION, "e": batch.epoch, "r": batch.first_revision, "c": changes, "o": outcomes}
+    body = {"v": VERSION, "e": batch.epoch, "t": batch.term, "r": batch.first_revision, "c": changes, "o": outcomes}
+    return {**body, "w": True} if batch.is_waiting else body
 
 
 @_reads
@@ -416,6 +417,8 @@ def read_batch(body: Mapping[str, Any]) -> Batch:
         integer_from(body["r"]),
         tuple(map(change_from, body["c"])),
         tuple(map(_outcome_from, body["o"])),
+        text_from(body["t"]),
+        body.get("w") is True,
     )
 
 
@@ -439,14 +442,16 @@ def pack_snapshot(snapshot: Snapshot) -> bytes:
         if item.lingering_until is not None or item.took_over is not None:
             row += [item.lingering_until, item.took_over, item.heads]
         sessions.append(row)
-    return orjson.dumps({"v": VERSION, "p": [*snapshot.position], "k": list(places), "s": sessions})
+    position = {"p": [*snapshot.position], "t": snapshot.term}
+    return orjson.dumps({"v": VERSION, **position, "k": list(places), "s": sessions})
 
 
 def unpack_snapshot(data: Mapping[str, Any]) -> Snapshot:
     """The reverse of pack_snapshot, of what was parsed already."""
     epoch, revision = map(integer_from, data["p"])
     keys = [ChannelKey(text_from(key)) for key in data["k"]]
-    return Snapshot(Position(epoch, revision), tuple(_snapshot_session(row, keys) for row in data["s"]))
+    sessions = tuple(_snapshot_session(row, keys) for row in data["s"])
+    return Snapshot(Position(epoch, revision), sessions, text_from(data["t"]))
 
 
 def _snapshot_session(row: Sequence[Any], keys: Sequence[ChannelKey]) -> SnapshotSession:

@@ -1,9 +1,9 @@
 """What is stored. `content`: channels, messages and what hangs on them; `moderation`: what keeps them habitable;
 `moving`: how far an import has come; `deletion`: messages that are on their way out; `cluster`: who works on
-this database; `places`: where Socket.IO sessions are, for the time after a restart.
+this database, and who has which duty; `places`: where Socket.IO sessions are, for the time after a restart.
 """
 
-from chat.models.cluster import ClusterIdentity, random_cluster_id
+from chat.models.cluster import ClusterIdentity, ClusterLease, random_cluster_id
 from chat.models.content import (
     Channel,
     ChannelMembership,
@@ -33,6 +33,7 @@ __all__ = [
     "Channel",
     "ChannelMembership",
     "ClusterIdentity",
+    "ClusterLease",
     "Deletion",
     "History",
     "ImportMark",

@@ -23,3 +23,19 @@ class ClusterIdentity(models.Model):
 
     def __str__(self) -> str:
         return self.cluster_id
+
+
+class ClusterLease(models.Model):
+    """One duty of the cluster (deciding who is where, above all), and who has it: `reaktor.cluster.lease`."""
+
+    duty = models.CharField(max_length=40, primary_key=True)
+    holder = models.CharField(max_length=200, default="", help_text="Empty: nobody has it.")
+    epoch = models.BigIntegerField(default=0, help_text="Grows with each taking.")
+    term = models.CharField(max_length=32, default="", help_text="Random, new with each taking.")
+    renewals = models.BigIntegerField(default=0, help_text="Within the term.")
+
+    class Meta:
+        db_table = "cluster_lease"
+
+    def __str__(self) -> str:
+        return f"{self.duty}: {self.holder or 'nobody'}"

@@ -45,6 +45,8 @@ from chat.selectors.moderation import (
 )
 from chat.selectors.places import places_page, worker_places
 from chat.selectors.users import (
+    AUTHORITY,
+    authority_mandate,
     cluster_id,
     history_epoch,
     user_ref,
@@ -52,12 +54,14 @@ from chat.selectors.users import (
 )
 
 __all__ = [
+    "AUTHORITY",
     "BlockReader",
     "ChannelAccess",
     "ChannelRow",
     "MessagePage",
     "NewestMessages",
     "audit_list",
+    "authority_mandate",
     "blocked_users",
     "bounded_changes",
     "changes_between",

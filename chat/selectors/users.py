@@ -8,9 +8,12 @@ from django.db.models.functions import Lower
 
 from accounts.models import User
 from chat.domain.ids import UserId, UserRef
-from chat.models import ClusterIdentity
+from chat.models import ClusterIdentity, ClusterLease
 from reaktor.db import driver
 from reaktor.db.columns import uuid_text
+
+AUTHORITY = "authority"
+"""The duty of deciding who is where, in the rows of the lease."""
 
 
 def users_named(names: Iterable[str]) -> dict[str, UserRef]:
@@ -33,6 +36,12 @@ def history_epoch() -> str:
     """The epoch of this database's history."""
     ((epoch,),) = driver.select("SELECT epoch FROM chat_history WHERE id = 1")
     return uuid_text(epoch)
+
+
+def authority_mandate() -> tuple[int, str]:
+    """Epoch and term of whoever holds the lease to decide who is where; (0, "") before anybody did."""
+    found = ClusterLease.objects.filter(duty=AUTHORITY).values_list("epoch", "term").first()
+    return found or (0, "")
 
 
 def cluster_id() -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import secrets
 from contextlib import suppress
 from pathlib import Path
 
@@ -48,11 +49,24 @@ def hold(data_dir: Path, port: int) -> None:
     os.ftruncate(lock, len(text))
 
 
+def identity(data_dir: Path) -> str:
+    """The file that is locked, as no other machine or directory has it: whoever held it before is dead while we do."""
+    found = os.stat(data_dir / FILE)
+    return f"{_boot_id()}.{found.st_dev:x}.{found.st_ino:x}"
+
+
 def let_go(data_dir: Path) -> None:
     """Let another server in; may be repeated. The file stays: who waits for it holds this very one."""
     lock = _held.pop(data_dir / FILE, None)
     if lock is not None:
         os.close(lock)
+
+
+def _boot_id() -> str:
+    """Of this start of the kernel. Where it has none, something new each time: then nobody is known to be dead."""
+    with suppress(OSError):
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return secrets.token_hex(8)
 
 
 def _holder(path: Path) -> str:

@@ -20,6 +20,7 @@ from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, InterfaceError, OperationalError, connection, connections
 
 from reaktor.config.model import Database as DatabaseConfig
+from reaktor.db.patience import ANSWER_S, ANSWER_SETTING
 from reaktor.errors import ReaktorError, UnavailableError
 from reaktor.observe.logcontext import run_in_context
 from reaktor.owned import Job
@@ -42,7 +43,7 @@ class _Lane:
     """One pool of threads with a bound on what waits for it."""
 
     def __init__(self, name: str, threads: int, bound: int, timeout_s: float) -> None:
-        own = partial(_own_connection, timeout_s)
+        own = partial(own_connection, timeout_s)
         self.executor = ThreadPoolExecutor(threads, thread_name_prefix=name, initializer=own)
         self.threads = threads
         self.bound = bound
@@ -160,16 +161,17 @@ def ended_by_a_limit(error: Exception) -> bool:
     return getattr(error.__cause__, "sqlstate", None) in ("55P03", "57014")
 
 
-def _own_connection(timeout_s: float) -> None:
+def own_connection(timeout_s: float, *, answer_s: float = ANSWER_S) -> None:
     """Give this thread a connection of its own, whatever REST's threads share; it waits less than its callers do.
 
     A pool makes its users wait while the database is away; what live sessions ask must be refused at once.
+    `answer_s`: after so long without PostgreSQL's answer the connection is given up.
     """
     own = connections[DEFAULT_DB_ALIAS]
     options = {name: value for name, value in own.settings_dict["OPTIONS"].items() if name != "pool"}
     if own.vendor == "sqlite":
         options["timeout"] = min(options.get("timeout", timeout_s), timeout_s * LOCK_SHARE)
-    own.settings_dict = {**own.settings_dict, "OPTIONS": options, "CONN_MAX_AGE": None}
+    own.settings_dict = {**own.settings_dict, "OPTIONS": options, "CONN_MAX_AGE": None, ANSWER_SETTING: answer_s}
 
 
 def _give_up(job: Job[T], future: asyncio.Future[T | None], on_late: Callable[[T], None] | None) -> None:

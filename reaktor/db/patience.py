@@ -18,6 +18,8 @@ from django.db.backends.signals import connection_created
 
 ANSWER_S = 9.0
 """More than the server's own limits, less than a caller waits (Database.timeout_s)."""
+ANSWER_SETTING = "ANSWER_S"
+"""In the settings of a connection that waits for another time than this."""
 
 ROLE_LIMITS = {
     "lock_timeout": "5s",
@@ -73,10 +75,12 @@ def _lift(sender: Any, connection: Any, **kwargs: Any) -> None:
 
 def _bound(sender: Any, connection: Any, **kwargs: Any) -> None:
     if connection.vendor == "postgresql" and "wait" not in vars(connection.connection):  # a pool brings it back
-        connection.connection.wait = partial(_wait, connection.connection.wait, connection.connection.pgconn)
+        line = connection.connection
+        answer_s = connection.settings_dict.get(ANSWER_SETTING, ANSWER_S)
+        line.wait = partial(_wait, line.wait, line.pgconn, timeout=answer_s)
 
 
-def _wait(wait: Callable[..., Any], line: Any, generator: Any, interval: float = 0.1, timeout: float = ANSWER_S) -> Any:
+def _wait(wait: Callable[..., Any], line: Any, generator: Any, interval: float = 0.1, *, timeout: float) -> Any:
     """psycopg's own wait(). After a time-out the connection is of no use: the answer may still come."""
     deadline = time.monotonic() + timeout
     try:

@@ -7,8 +7,9 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 import httpx
@@ -22,10 +23,15 @@ from tests.support.native import NativeClient, Refused
 from tests.support.server import LiveServer
 from tests.support.silent_proxy import silent_proxy
 
+T = TypeVar("T")
+
 ROOT = Path(__file__).resolve().parents[2]
 URL = postgresql_url()
 WHERE = ["tests/chat", "tests/reaktor/db"]
 SILENT_S = 14.0
+AWAY_S = 60.0
+BACK_S = 25.0
+"""Five seconds are promised."""
 
 # A run that has TEST_DATABASE_URL is on PostgreSQL as a whole; where there is none, the header of the run says so.
 if URL is not None and "TEST_DATABASE_URL" not in os.environ:
@@ -137,6 +143,31 @@ if URL is not None and "TEST_DATABASE_URL" not in os.environ:
                 finally:
                     await asyncio.to_thread(server.stop)
 
+    @pytest.mark.long
+    async def test_a_database_that_is_away_for_a_minute_ends_no_session_and_shows_nobody_leaving(
+        postgresql_server: LiveServer,
+    ) -> None:
+        """The authority can't renew its lease meanwhile: it waits, and goes on where it was."""
+        server = postgresql_server
+        ann = await NativeClient.connect(server.url, server.account()[1])
+        bob = await NativeClient.connect(server.url, server.account()[1])
+        await ann.join("random")
+        await bob.join("random")
+        seen = len(bob.all_events)
+        with database_closed(str(URL), f"reaktor_live_{os.getpid()}"):
+            await asyncio.sleep(AWAY_S)
+            with pytest.raises(Refused) as caught:
+                await ann.request("channel.join", "programming")
+            assert caught.value.code == "unavailable"
+            await ann.request("typing", "random")
+            await bob.event("typing", "random")
+        back = time.monotonic()
+        await posted_at_last(ann, "random", "after", nonce="away")
+        await bob.message("after")
+        await at_last(lambda: ann.join("programming"))
+        assert time.monotonic() - back < BACK_S
+        assert {frame["event"] for frame in bob.all_events[seen:]} <= {"typing", "message.new", "ping"}
+
     def test_prepare_gives_its_role_limits_in_this_database_and_leaves_what_an_operator_set(tmp_path: Path) -> None:
         """A statement that waited for a lock was carried out after everybody had been told that it was refused."""
         with own_database(str(URL), f"reaktor_limits_{os.getpid()}") as url:
@@ -158,10 +189,15 @@ if URL is not None and "TEST_DATABASE_URL" not in os.environ:
 
 async def posted_at_last(client: NativeClient, channel: str, text: str, nonce: str) -> dict[str, object]:
     """Repeat it with its nonce until the server can take it."""
-    async with asyncio.timeout(10):
+    return await at_last(lambda: client.post(channel, text, nonce=nonce))
+
+
+async def at_last(ask: Callable[[], Awaitable[T]]) -> T:
+    """Ask again until the server is there to answer."""
+    async with asyncio.timeout(BACK_S):
         while True:
             try:
-                return await client.post(channel, text, nonce=nonce)
+                return await ask()
             except Refused as refused:
                 if refused.code != "unavailable":
                     raise

@@ -17,7 +17,7 @@ from reaktor.config.model import MembershipTimings
 from reaktor.errors import ReaktorError
 from reaktor.process.bus import Bus
 from tests.support.faulty_layer import FaultyLayer
-from tests.support.membership import LINGERS, NO_GRACE, Node, no_places
+from tests.support.membership import LINGERS, NO_GRACE, Node, lease, no_places
 from tests.support.virtual_time import run_in_virtual_time
 
 USERS, CHANNELS = ("ann", "bob", "eve"), ("lobby", "news")
@@ -32,7 +32,6 @@ class Cluster:
         self.layer = FaultyLayer(seed, loss=loss, repeat=repeat, delay_s=delay_s)
         self.bus = Bus(self.layer)
         self.blocks: list[Block] = []
-        self.epoch = 0
         self.authority, self.authority_task = self._new_authority()
         self.nodes = [self._new_node(WorkerId(slot, 1)) for slot in range(2)]
         self.tasks = {node.worker: asyncio.create_task(node.run()) for node in self.nodes}
@@ -43,11 +42,10 @@ class Cluster:
         async def load_blocks() -> list[Block]:
             return list(self.blocks)
 
-        self.epoch += 1
         authority = Authority(
             self.bus,
             MembershipTimings(),
-            epoch=self.epoch,
+            mandate=lease.take(),
             load_blocks=load_blocks,
             load_places=no_places,
             max_sessions_per_user=3,

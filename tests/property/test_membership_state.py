@@ -71,6 +71,7 @@ class StateAgainstModel(RuleBasedStateMachine):
         self.incarnations = dict.fromkeys(SLOTS, 1)
         self.count = 0
         self.replica = Replica(WorkerId(0, 1))
+        self.replica.follow(self.state.snapshot().mandate)
         self.replica.restore(self.state.snapshot(), 0.0)
         self.shown = Shown()
 
@@ -318,6 +319,7 @@ class StateAgainstModel(RuleBasedStateMachine):
         for (user, channel), until in self.blocks.items():
             self.state.apply(m.Block(user, channel, until), self.now)
         self.replica, self.shown = Replica(WorkerId(0, 1)), Shown()
+        self.replica.follow(self.state.snapshot().mandate)
         self.replica.restore(self.state.snapshot(), 0.0)
         self.shown.adopt(self.replica)
 
@@ -362,6 +364,7 @@ class StateAgainstModel(RuleBasedStateMachine):
     @invariant()
     def a_snapshot_is_the_state(self) -> None:
         copy = Replica(FIRST)
+        copy.follow(self.state.snapshot().mandate)
         copy.restore(self.state.snapshot(), 0.0)
         assert copy.digest() == self.state.digest()
         copy.invariants()
@@ -382,6 +385,7 @@ def test_in_whatever_order_batches_come_the_replica_ends_where_the_state_is(prog
     state, chance = world.state, random.Random(seed)
     feeder, straight = Replica(WorkerId(0, 1)), Replica(WorkerId(0, 1))
     for replica in (feeder, straight):
+        replica.follow(m.Mandate(state.epoch, ""))
         replica.restore(m.Snapshot(m.Position(state.epoch, 0)), 0.0)
     first = 1
     changes = world.state.stream

@@ -88,7 +88,7 @@ def test_there_are_two_entries_to_an_authority_and_a_worker_has_neither() -> Non
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Authority"
     }
-    assert callers == {"chat/live/runtime.py", "chat/management/commands/runcluster.py"}
+    assert callers == {"chat/live/runtime.py", "chat/management/cluster_authority.py"}
 
 
 async def test_a_process_whose_runtime_somebody_else_runs_never_starts_another(

@@ -21,6 +21,7 @@ from chat.membership.protocol import (
     Block,
     Connect,
     Join,
+    Mandate,
     MemberJoined,
     MemberLeft,
     Outcome,
@@ -32,6 +33,7 @@ from chat.membership.protocol import (
 )
 from chat.membership.replica import Offer, Replica
 from reaktor.config.model import MembershipTimings
+from reaktor.errors import UnavailableError
 from reaktor.process.bus import Bus
 
 QUICK = MembershipTimings(
@@ -159,11 +161,15 @@ class Node:
             worker=worker,
             announce=self._announce,
             on_transitions=self._on_transitions,
+            read_mandate=self._read_mandate,
             heads=lambda: self.heads,
             moved=lambda: self.heads,
             beat_due=self.beat_due,
             clock=clock,
         )
+
+    async def _read_mandate(self) -> Mandate:
+        return lease.named()
 
     def _announce(self) -> list[AnnouncedSession]:
         found = []
@@ -234,7 +240,30 @@ async def running(*parts: Authority | Node) -> AsyncIterator[None]:
                 await task
 
 
-_epochs = itertools.count(1)
+class Lease:
+    """The row of the lease, in which each authority that a test makes is named in its turn."""
+
+    def __init__(self) -> None:
+        self._epochs = itertools.count(1)
+        self._row = Mandate(0, "")
+        self.is_away = False
+
+    def take(self) -> Mandate:
+        """A new term: the authority of it is the one from now on."""
+        epoch = next(self._epochs)
+        self.name(Mandate(epoch, f"term {epoch}"))
+        return self._row
+
+    def name(self, mandate: Mandate) -> None:
+        self._row = mandate
+
+    def named(self) -> Mandate:
+        if self.is_away:
+            raise UnavailableError
+        return self._row
+
+
+lease = Lease()
 
 
 def authority_on(
@@ -254,7 +283,7 @@ def authority_on(
     async def load_places() -> Sequence[Place]:
         return places
 
-    return Authority(bus, timings, epoch=next(_epochs), load_blocks=load_blocks, load_places=load_places, **limits)
+    return Authority(bus, timings, mandate=lease.take(), load_blocks=load_blocks, load_places=load_places, **limits)
 
 
 async def no_places() -> Sequence[Place]:

@@ -26,6 +26,7 @@ from chat.membership.protocol import (
     EndSessions,
     Join,
     Leave,
+    Mandate,
     SetStatus,
     Unblock,
 )
@@ -42,8 +43,8 @@ STATUSES = list(Status)
 class CountingState(MembershipState):
     """Counts how often each command object was accepted: commands travel as themselves here."""
 
-    def __init__(self, epoch: int, **limits: int) -> None:
-        super().__init__(epoch, **limits)
+    def __init__(self, epoch: int, *, term: str, **limits: int) -> None:
+        super().__init__(epoch, term=term, **limits)
         self.accepted: Counter[int] = Counter()
         self.commands: list[Command] = []
         self.stream: list[Change] = []
@@ -68,12 +69,16 @@ class World:
         self.limits = {"max_sessions_per_user": max_sessions, "max_channels_per_session": 3}
         self.up = Line()
         self.blocks: dict[tuple[UserId, ChannelKey | None], Block] = {}
-        self.state = CountingState(1, **self.limits)
+        self.state = CountingState(1, term="term 1", **self.limits)
         self.decisions = Decisions(self.state)
-        self.workers = [SimulatedWorker(WorkerId(slot, 1), self.up) for slot in range(slots)]
+        self.workers = [SimulatedWorker(WorkerId(slot, 1), self.up, self.named) for slot in range(slots)]
         self.deaths: dict[WorkerId, float] = {}
         self.sessions = 0
         self.log: list[str] = []
+
+    def named(self) -> Mandate:
+        """Whom the lease names."""
+        return Mandate(self.state.epoch, self.state.term)
 
     # -- the program ----------------------------------------------------------------------------------------------
 
@@ -223,14 +228,15 @@ class World:
         old = self.worker(a)
         self.deaths[old.worker] = self.now
         self.decisions.order(DropWorker(old.worker), self.now)
-        reborn = SimulatedWorker(WorkerId(old.worker.slot, old.worker.incarnation + 1), self.up)
+        reborn = SimulatedWorker(WorkerId(old.worker.slot, old.worker.incarnation + 1), self.up, self.named)
         self.workers[self.workers.index(old)] = reborn
         reborn.ask(self.now)
 
     def restart_authority(self, a: int, b: int) -> None:
         if b % 8:
             return
-        self.state = CountingState(self.state.epoch + 1, **self.limits)
+        epoch = self.state.epoch + 1
+        self.state = CountingState(epoch, term=f"term {epoch}", **self.limits)
         self.decisions = Decisions(self.state)
         # What was on its way to the old one reaches the new one as well.
         for worker in self.deaths:
@@ -248,7 +254,7 @@ class World:
         """One round in which nothing is lost: a tick, everything delivered in order, a heartbeat."""
         self.now += 0.5
         for worker in self.workers:
-            if not worker.replica.is_in_step or worker.greeted_epoch != worker.replica.newest_epoch:
+            if not worker.replica.is_in_step or not worker.is_greeted:
                 worker.replica.give_up_waiting()
                 worker.ask(self.now)
             elif not worker.pending:

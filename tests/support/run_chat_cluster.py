@@ -13,7 +13,7 @@ def main() -> None:
     django.setup()
     from django.conf import settings
 
-    from chat.management.commands.runcluster import ClusterAuthority
+    from chat.management.cluster_authority import ClusterAuthority
     from chat.selectors import cluster_id
     from reaktor.cluster.composition import Cluster
 

@@ -5,13 +5,24 @@ Used by membership_world, which decides what is lost, repeated or reordered on t
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from chat.domain.ids import CommandId, SessionId, WorkerId
 from chat.domain.sessions import SessionInfo, Status
-from chat.membership.protocol import AnnouncedSession, Batch, Command, Connect, Disconnect, Hello, Outcome, SessionEnded
-from chat.membership.replica import Offer, Replica
+from chat.membership.protocol import (
+    AnnouncedSession,
+    Batch,
+    Command,
+    Connect,
+    Disconnect,
+    Hello,
+    Mandate,
+    Outcome,
+    SessionEnded,
+)
+from chat.membership.replica import Offer, OfferKind, Replica
 from chat.membership.wire import Envelope, SnapshotAnswer, SyncRequest
 from tests.support.membership import Shown, channels_of
 
@@ -40,14 +51,15 @@ class Line:
 class SimulatedWorker:
     """One incarnation: a real replica, and the feeder's duties without their clocks."""
 
-    def __init__(self, worker: WorkerId, up: Line) -> None:
-        self.worker = worker
+    def __init__(self, worker: WorkerId, up: Line, named: Callable[[], Mandate]) -> None:
+        """`named`: whom the lease names."""
+        self.worker, self.named = worker, named
         self.up, self.down = up, Line()
         self.replica = Replica(worker)
         self.shown = Shown()
         self.pending: dict[CommandId, tuple[float, Envelope]] = {}
         self.live: dict[SessionId, SessionInfo] = {}
-        self.greeted_epoch = 0
+        self.is_greeted = False
         self.count = 0
 
     def submit(self, command: Command, now: float) -> None:
@@ -63,7 +75,7 @@ class SimulatedWorker:
 
     def ask(self, now: float) -> None:
         hello = None
-        if self.greeted_epoch == 0 or self.greeted_epoch != self.replica.newest_epoch:
+        if not self.is_greeted:
             sessions = [
                 AnnouncedSession(info, Status.ONLINE, channels_of(self.replica, session_id))
                 for session_id, info in self.live.items()
@@ -73,22 +85,35 @@ class SimulatedWorker:
 
     def on_message(self, message: Batch | SnapshotAnswer, now: float) -> None:
         if isinstance(message, Batch):
-            self._carry_out(self.replica.offer(message, now))
+            offer = self.replica.offer(message, now)
+            if not self._asked_lease(offer):
+                self._carry_out(offer)
             return
-        epoch = message.snapshot.position.epoch
-        if epoch < self.replica.newest_epoch:
-            return
-        if not message.is_greeted:
-            self.greeted_epoch = 0
+        mandate = message.snapshot.mandate
+        if mandate == self.replica.followed and not message.is_greeted:
+            self.is_greeted = False
             return
         is_first = self.replica.position.epoch == 0
         offer = self.replica.restore(message.snapshot, now)
-        self.greeted_epoch = epoch
+        if self._asked_lease(offer) or mandate != self.replica.followed:
+            return
+        self.is_greeted = True
         if is_first:
             first = Replica(self.worker)
+            first.follow(mandate)
             first.restore(message.snapshot, now)
             self.shown.adopt(first)
         self._carry_out(offer)
+
+    def _asked_lease(self, offer: Offer) -> bool:
+        """Whether the lease had to be asked; whom it names is followed from now on."""
+        if offer.kind is not OfferKind.UNCONFIRMED:
+            return False
+        named = self.named()
+        if named != self.replica.followed:
+            self.is_greeted = False
+        self.replica.follow(named)
+        return True
 
     def _carry_out(self, offer: Offer) -> None:
         for step in offer.steps:

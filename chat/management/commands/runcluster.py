@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import os
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -23,31 +21,22 @@ from django.core.exceptions import ObjectDoesNotExist
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, connection
-from django.utils.module_loading import import_string
 
 from accounts.models import User
-from chat.domain.ids import WorkerId
-from chat.live.kept_places import load_places
+from chat.management.cluster_authority import ClusterAuthority
 from chat.management.greeting import next_steps
-from chat.membership.authority import Authority
-from chat.membership.rival import is_anyone_serving
-from chat.selectors import BlockReader, cluster_id
+from chat.selectors import cluster_id
 from chat.services import history_settle
 from reaktor.cluster import supervisor
-from reaktor.cluster.authority_key import ONE_SERVER, AuthorityKey
 from reaktor.cluster.chores import Chore
 from reaktor.cluster.composition import Cluster, worker_environment
 from reaktor.cluster.dispatcher import check_port
-from reaktor.cluster.failures import ClusterError, ListenError, RedisUnavailableError, RunDirError, SupervisorError
+from reaktor.cluster.failures import ClusterError, ListenError, RedisUnavailableError, RunDirError
 from reaktor.cluster.lone import Lone
 from reaktor.cluster.redis import find_executable
 from reaktor.config.model import Config
-from reaktor.db import patience
-from reaktor.db.database import Database
 from reaktor.db.startup import StartupError, migration_lock, refusal
 from reaktor.observe import error_reports as reports
-from reaktor.process.bus import Bus
-from reaktor.process.layer import redis_layer
 from reaktor.process.live_servers import live_servers
 
 MAX_PORT = 65_535
@@ -57,68 +46,6 @@ EXPIRY_INTERVAL_S = 86_400.0
 EXPIRY_FIRST_S = 900.0
 EXPIRY_LIMIT_S = 600.0
 RETENTION_LIMIT_S = 3_600.0
-
-
-class ClusterAuthority:
-    """The authority as the cluster's companion; beside it, what is to be done now and then."""
-
-    def __init__(self, config: Config, redis_url: str) -> None:
-        limits = config.limits
-        layer = redis_layer(redis_url)
-        self._layer = import_string(layer["BACKEND"])(**layer["CONFIG"])
-        patience.serve()
-        self._database = Database(config.database)
-        self._bus = Bus(self._layer, scope=config.scope, timeout_s=config.membership.publish_timeout_s)
-        timings = config.membership
-        self._heartbeat_s = timings.heartbeat_s
-        name = f"{config.scope}authority"
-        self._key = AuthorityKey(redis_url, name, lifetime_s=timings.silence_s, renew_s=timings.heartbeat_s)
-        self._has_key = False
-        self._authority = Authority(
-            self._bus,
-            config.membership,
-            epoch=int(time.time() * 1000),
-            max_sessions_per_user=limits.max_sessions_per_user,
-            max_channels_per_session=limits.channels_per_session,
-            load_blocks=partial(self._database.read, BlockReader()),
-            load_places=partial(load_places, self._database),
-        )
-        self._chores = chores(config, redis_url)
-
-    async def claim(self) -> None:
-        """Hear first, since a Redis may have lost the key, or keep it under another database number."""
-        if await is_anyone_serving(self._bus, self._heartbeat_s):
-            raise SupervisorError(f"Another server of this cluster is heard on this Redis. {ONE_SERVER}")
-        await self._key.take()
-        self._has_key = True
-
-    async def run(self) -> None:
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._authority.run(), name="authority")
-                if self._has_key:
-                    tasks.create_task(self._key.keep(), name="authority key")
-                for chore in self._chores:
-                    tasks.create_task(chore.run(), name=chore.name)
-        except ExceptionGroup as failed:
-            if lost := failed.subgroup(ClusterError):
-                # What it says is for the operator, as it is.
-                raise lost.exceptions[0] from None
-            raise
-        finally:
-            if self._has_key:
-                await self._key.give_back()
-            await asyncio.to_thread(self._database.close)
-            # Its receiving task would report the end of Redis, which is the next thing to come, as an error.
-            with contextlib.suppress(Exception):
-                async with asyncio.timeout(FLUSH_S):
-                    await self._layer.flush()
-
-    def worker_exited(self, slot: int, incarnation: int) -> None:
-        self._authority.worker_exited(WorkerId(slot, incarnation))
-
-    def status(self) -> dict[str, Any]:
-        return self._authority.status()
 
 
 def chores(config: Config, redis_url: str | None) -> list[Chore]:
@@ -175,6 +102,10 @@ def expiry(config: Config, redis_url: str | None) -> Chore:
     )
 
 
+def _companion(config: Config, redis_url: str) -> ClusterAuthority:
+    return ClusterAuthority(config, redis_url, chores(config, redis_url))
+
+
 def read_cluster_id() -> str:
     """From the database. Raises CommandError where it can't be read."""
     try:
@@ -225,7 +156,7 @@ class Command(BaseCommand):
                 config = replace(config, cluster_id=read_cluster_id())
                 # The supervisor asks in threads of its own; this one would hold a connection for nothing.
                 connection.close()
-                asyncio.run(Cluster(config, partial(ClusterAuthority, config), greet).run())
+                asyncio.run(Cluster(config, partial(_companion, config), greet).run())
         except (ClusterError, StartupError) as error:
             raise CommandError(str(error)) from error
 

@@ -13,7 +13,7 @@ from accounts.models import User
 from chat import services
 from chat.domain.ids import ChannelKey, SessionId, UserId, WorkerId
 from chat.domain.sessions import SessionInfo, Status, Transport
-from chat.membership.protocol import Position, Snapshot, SnapshotSession
+from chat.membership.protocol import Mandate, Position, Snapshot, SnapshotSession
 from chat.membership.replica import Replica
 from chat.models import AuditEntry, Message, Sanction
 from chat.selectors import user_ref
@@ -31,6 +31,7 @@ def replica_with(user: User, *channels: str) -> Replica:
     )  # fmt: skip
     session = SnapshotSession(info, Status.AWAY, frozenset(map(ChannelKey, channels)), None)
     found = Replica(WorkerId(0, 1))
+    found.follow(Mandate(1, ""))
     found.restore(Snapshot(Position(1, 1), (session,)), 0.0)
     return found
 

@@ -4,27 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
-from chat.domain.ids import ChannelKey
+import pytest
+
 from chat.membership import wire
 from chat.membership.authority import Authority
-from chat.membership.protocol import Batch
+from chat.membership.protocol import Batch, Block, Mandate
 from reaktor.process.bus import Bus
-from tests.support.membership import FIRST, QUICK, SECOND, Node, authority_on, eventually, no_places, running
+from tests.support.membership import FIRST, QUICK, SECOND, Node, authority_on, eventually, lease, no_places, running
 
-LOBBY = ChannelKey("lobby")
 FAR = 10_000
 """So much higher is the epoch of an authority that should not be."""
 
 
-@asynccontextmanager
-async def second_authority(bus: Bus, epoch: int) -> AsyncIterator[Authority]:
-    async def no_blocks() -> list[object]:
-        return []
+@pytest.fixture
+def no_database() -> Iterator[None]:
+    lease.is_away = True
+    yield
+    lease.is_away = False
 
-    authority = Authority(bus, QUICK, epoch=epoch, load_blocks=no_blocks, load_places=no_places)  # type: ignore[arg-type]  # none at all
+
+async def no_blocks() -> list[Block]:
+    return []
+
+
+@asynccontextmanager
+async def second_authority(bus: Bus, mandate: Mandate) -> AsyncIterator[Authority]:
+    authority = Authority(bus, QUICK, mandate=mandate, load_blocks=no_blocks, load_places=no_places)
     task = asyncio.create_task(authority.run())
     try:
         yield authority
@@ -34,70 +42,109 @@ async def second_authority(bus: Bus, epoch: int) -> AsyncIterator[Authority]:
             await task
 
 
-async def test_one_batch_of_a_higher_epoch_does_not_make_a_replica_deaf_for_ever(buses: list[Bus]) -> None:
+async def test_whom_the_lease_does_not_name_no_replica_follows(buses: list[Bus]) -> None:
     """A dying worker had been an authority for a moment: every other worker dropped the real one's batches for good."""
     authority, here, there = authority_on(buses[0]), Node(buses[1], FIRST), Node(buses[2], SECOND)
     async with running(authority, here, there):
         await here.connect("s1")
         await here.join("s1", "lobby")
-        epoch = here.replica.position.epoch
-        await buses[2].broadcast(wire.CHANGES_GROUP, wire.BATCH, wire.batch_body(Batch(epoch + FAR, 1)))
-        await eventually(lambda: not here.feeder.is_in_step, "the higher epoch is heard")
-        await eventually(lambda: here.feeder.is_in_step and there.feeder.is_in_step, "the real one is followed again")
-        await there.connect("s2", "bob")
-        await there.join("s2", "lobby")
-        await eventually(lambda: here.who("lobby") == ["ann", "bob"], "changes flow")
+        followed = here.replica.followed
+        async with second_authority(buses[2], Mandate(followed.epoch + FAR, "impostor")) as impostor:
+            await eventually(lambda: impostor.status()["phase"] == "serving", "it decides and beats")
+            await there.connect("s2", "bob")
+            await there.join("s2", "lobby")
+            await eventually(lambda: here.who("lobby") == ["ann", "bob"], "changes flow beside it")
+        assert here.replica.followed == there.replica.followed == followed
         here.shown.matches(here.replica)
         assert here.contradictions == there.contradictions == []
-        assert authority.status()["digest"] == here.replica.digest() == there.replica.digest()
+        await eventually(
+            lambda: authority.status()["digest"] == here.replica.digest() == there.replica.digest(), "all are in step"
+        )
         assert set(here.live) == {"s1"}
 
 
-async def test_what_a_short_lived_second_authority_decided_is_brought_to_the_first(buses: list[Bus]) -> None:
-    """It had given snapshots and let people in; the first one must learn of them, and nobody is ended."""
+async def test_two_terms_of_one_epoch_are_told_apart_by_the_lease(buses: list[Bus]) -> None:
     authority, here = authority_on(buses[0]), Node(buses[1], FIRST)
     async with running(authority, here):
         await here.connect("s1")
-        await here.join("s1", "lobby")
-        epoch = here.replica.position.epoch
-        async with second_authority(buses[2], epoch + FAR):
-            await eventually(lambda: here.replica.position.epoch == epoch + FAR, "its snapshot is installed")
-            await here.connect("s2", "bob")
-            await here.join("s2", "lobby")
-        await eventually(lambda: here.replica.position.epoch == epoch and here.feeder.is_in_step, "back to the first")
-        await eventually(lambda: here.who("lobby") == ["ann", "bob"], "both are in the channel")
-        here.shown.matches(here.replica)
-        assert here.contradictions == []
+        epoch, _ = here.replica.followed
+        await buses[2].broadcast(wire.CHANGES_GROUP, wire.BATCH, wire.batch_body(Batch(epoch, 99, term="impostor")))
+        await here.connect("s2", "bob")
+        await eventually(lambda: here.feeder.is_in_step, "the real one is followed")
         assert authority.status()["digest"] == here.replica.digest()
         assert set(here.live) == {"s1", "s2"}
 
 
-async def test_while_the_higher_epoch_is_heard_a_lower_one_is_not_followed(buses: list[Bus]) -> None:
+async def test_whom_the_lease_names_is_followed_and_the_one_before_is_not_any_more(buses: list[Bus]) -> None:
     """The one before may be late to hear that it was replaced; it must not win anybody back."""
     first, here = authority_on(buses[0]), Node(buses[1], FIRST)
     async with running(first, here):
-        epoch = here.replica.position.epoch
-        async with second_authority(buses[2], epoch + FAR):
-            await eventually(lambda: here.replica.position.epoch == epoch + FAR, "the newer one is followed")
-            seen: set[int] = set()
+        await here.connect("s1")
+        await here.join("s1", "lobby")
+        second = authority_on(buses[2])
+        async with running(second):
+            await eventually(
+                lambda: here.replica.position.epoch == second.status()["epoch"], "the newer one is followed"
+            )
+            seen: set[Mandate] = set()
 
             def has_waited() -> bool:
-                seen.add(here.replica.newest_epoch)
+                seen.add(here.replica.followed)
                 return asyncio.get_running_loop().time() > until
 
-            until = asyncio.get_running_loop().time() + 2 * QUICK.silence_s
-            await eventually(has_waited, "time passes")
-            assert seen == {epoch + FAR}
+            until = asyncio.get_running_loop().time() + 5 * QUICK.heartbeat_s
+            await eventually(has_waited, "the first one beats some more")
+            assert seen == {lease.named()}
+            assert here.who("lobby") == ["ann"]
+            assert here.contradictions == []
 
 
-async def test_one_late_batch_of_a_lower_epoch_brings_nobody_back(buses: list[Bus]) -> None:
-    """While nobody is heard, an old batch that waited somewhere is no sign of life."""
+@pytest.mark.usefixtures("no_database")
+async def test_while_the_database_is_away_whoever_is_followed_stays_so(buses: list[Bus]) -> None:
+    lease.is_away = False
+    first, here = authority_on(buses[0]), Node(buses[1], FIRST)
+    async with running(first, here):
+        followed = here.replica.followed
+        lease.is_away = True
+        named = lease.take()
+        await buses[2].broadcast(
+            wire.CHANGES_GROUP, wire.BATCH, wire.batch_body(Batch(named.epoch, 1, term=named.term))
+        )
+        await here.connect("s1")
+        assert here.replica.followed == followed
+        assert here.feeder.is_in_step
+        lease.is_away = False
+        await eventually(lambda: here.replica.followed == named, "the database says who it is")
+
+
+@pytest.mark.usefixtures("no_database")
+async def test_who_follows_nobody_takes_who_is_there_while_the_database_is_away(buses: list[Bus]) -> None:
+    """A worker that starts while the database is away would serve nobody until it is back."""
     here = Node(buses[1], FIRST)
     async with running(authority_on(buses[0]), here):
-        epoch = here.replica.position.epoch
-    here.feeder.on_message(wire.BATCH, wire.batch_body(Batch(epoch + FAR, 1)))
-    await eventually(lambda: here.feeder.silent_s > QUICK.silence_s, "silence")
-    here.feeder.on_message(wire.BATCH, wire.batch_body(Batch(epoch, 1)))
-    assert here.replica.newest_epoch == epoch + FAR
-    here.feeder.on_message(wire.BATCH, wire.batch_body(Batch(epoch, 1)))
-    assert here.replica.newest_epoch == epoch
+        assert here.feeder.is_in_step
+
+
+async def test_a_holder_whose_time_is_up_decides_nothing_and_ends_nobody_until_it_is_renewed(buses: list[Bus]) -> None:
+    """The database was away, and every session was closed for want of an authority."""
+    left_s = 60.0
+    named = lease.take()
+    authority = Authority(
+        buses[0], QUICK, mandate=named, load_blocks=no_blocks, load_places=no_places, left_s=lambda: left_s
+    )
+    here = Node(buses[1], FIRST)
+    async with running(authority, here):
+        await here.connect("s1")
+        left_s = 0.0
+        joining = asyncio.create_task(here.join("s1", "lobby"))
+        asked = asyncio.get_running_loop().time()
+        await eventually(lambda: authority.status()["phase"] == "waiting", "it says that it waits")
+        await eventually(
+            lambda: asyncio.get_running_loop().time() > asked + 2 * QUICK.silence_s, "longer than any silence"
+        )
+        assert here.feeder.is_in_step
+        assert not joining.done()
+        assert here.who("lobby") == []
+        left_s = 60.0
+        assert (await joining).is_accepted
+        assert here.who("lobby") == ["ann"]

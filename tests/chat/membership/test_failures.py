@@ -29,6 +29,7 @@ from chat.membership.protocol import (
     Leave,
     Left,
     Lingering,
+    Mandate,
     Position,
     Snapshot,
     StatusChanged,
@@ -144,9 +145,10 @@ def test_a_feeder_that_ends_waits_for_no_missing_batch_any_more() -> None:
         following = asyncio.create_task(node.run())
         async with running(authority_on(node.bus)):
             await node.feeder.wait_ready()
-            epoch, revision = node.replica.position
+            epoch, term = node.replica.followed
+            revision = node.replica.position.revision
             node.feeder.on_message(
-                wire.BATCH, wire.batch_body(Batch(epoch, revision + 2, (Lingering(NOBODY, 1.0),), ()))
+                wire.BATCH, wire.batch_body(Batch(epoch, revision + 2, (Lingering(NOBODY, 1.0),), (), term))
             )
             following.cancel()
             await asyncio.gather(following, return_exceptions=True)
@@ -172,6 +174,7 @@ async def test_transitions_that_cannot_be_carried_out_end_no_feeder(bus: Bus, ca
 
 def test_changes_about_sessions_that_a_replica_does_not_know_tell_nobody_anything() -> None:
     replica = Replica(FIRST)
+    replica.follow(Mandate(1, ""))
     replica.restore(Snapshot(Position(1, 0)), 0.0)
     changes = (
         Joined(NOBODY, LOBBY),
@@ -199,7 +202,7 @@ async def test_blocks_that_cannot_be_read_are_tried_again_and_nobody_is_served_b
             raise errors.pop(0)
         return [Block(UserId("eve"), None, None)]
 
-    authority = Authority(bus, QUICK, epoch=1, load_blocks=load_blocks, load_places=no_places)
+    authority = Authority(bus, QUICK, mandate=Mandate(1, ""), load_blocks=load_blocks, load_places=no_places)
     serving = asyncio.create_task(authority.run())
     await eventually(lambda: authority.status()["phase"] == "serving", "the blocks are read")
     serving.cancel()
@@ -293,6 +296,6 @@ def test_a_sync_request_carries_nothing_but_a_hello() -> None:
 
 
 def test_a_snapshot_of_a_later_version_is_not_read() -> None:
-    packed = wire.pack_snapshot(Snapshot(Position(1, 0))).replace(b'"v":1', b'"v":99')
+    packed = wire.pack_snapshot(Snapshot(Position(1, 0))).replace(b'"v":2', b'"v":99')
     with pytest.raises(wire.WireError, match="version 99"):
         wire.read_snapshot(wire.snapshot_body(is_greeted=True) | {"blob": zlib.compress(packed)})

@@ -150,7 +150,7 @@ async def test_a_snapshot_of_an_authority_that_does_not_know_us_is_not_installed
     node = Node(bus)
     async with running(authority_on(bus), node):
         await node.connect("s1")
-        later = Snapshot(Position(node.replica.position.epoch + 1, 0))
+        later = Snapshot(Position(node.replica.position.epoch, 99), term=node.replica.followed.term)
         for is_greeted in (False, True):
             body = wire.snapshot_body(is_greeted=is_greeted) | {"blob": zlib.compress(wire.pack_snapshot(later))}
             assert node.feeder.on_message(wire.SNAPSHOT, body)

@@ -26,6 +26,7 @@ def connected(session: str, user: str = "ann", worker: WorkerId = FIRST, *channe
 def replica_at(*changes: m.Change) -> Replica:
     """A replica on worker FIRST, in epoch 5, after these changes."""
     replica = Replica(FIRST)
+    replica.follow(m.Mandate(5, ""))
     replica.restore(m.Snapshot(m.Position(5, 0)), 0.0)
     if changes:
         replica.offer(m.Batch(5, 1, changes), 0.0)
@@ -46,6 +47,7 @@ def left(user: str, reason: sessions.LeftReason, channel: ChannelKey = LOBBY) ->
 
 def test_before_the_first_snapshot_everything_is_a_gap() -> None:
     replica = Replica(FIRST)
+    replica.follow(m.Mandate(5, ""))
     assert replica.offer(m.Batch(5, 1, (connected("s1"),)), 0.0).kind is OfferKind.GAP
     assert not replica.is_in_step
 
@@ -179,7 +181,8 @@ def test_a_snapshot_tells_the_difference_then_what_was_held_and_is_newer() -> No
 def test_a_snapshot_says_who_is_gone_before_who_is_new() -> None:
     replica = replica_at(connected("s1", "ann", FIRST, LOBBY, NEWS), connected("s2", "bob", FIRST, LOBBY))
     here = m.SnapshotSession(session_info("s1"), sessions.Status.AWAY, frozenset({NEWS}))
-    offer = replica.restore(m.Snapshot(m.Position(6, 1), (here,)), 0.0)
+    replica.follow(m.Mandate(6, "new"))
+    offer = replica.restore(m.Snapshot(m.Position(6, 1), (here,), "new"), 0.0)
     assert transitions_of(offer) == (
         m.SessionExited(S1, LOBBY, sessions.LeftReason.LEFT),
         m.SessionEnded(S2),
@@ -202,6 +205,7 @@ def test_the_first_snapshot_tells_of_own_sessions_only() -> None:
         m.SnapshotSession(session_info(session, user, worker), sessions.Status.ONLINE, frozenset({LOBBY}))
         for session, user, worker in (("s1", "ann", FIRST), ("s2", "bob", SECOND))
     )
+    replica.follow(m.Mandate(5, ""))
     offer = replica.restore(m.Snapshot(m.Position(5, 9), items), 0.0)
     assert transitions_of(offer) == (m.SessionEntered(S1, LOBBY),)
     assert replica.member_count(LOBBY) == 2
@@ -217,6 +221,7 @@ def test_an_older_snapshot_and_an_older_epoch_are_ignored() -> None:
 
 def test_of_a_new_epoch_nothing_is_shown_before_its_snapshot() -> None:
     replica = replica_at(connected("s1"))
+    replica.follow(m.Mandate(6, ""))
     assert replica.offer(m.Batch(6, 1, (connected("s2", "bob"),)), 0.0).kind is OfferKind.GAP
     assert replica.offer(m.Batch(5, 2, (m.Disconnected(S1),)), 0.0).kind is OfferKind.STALE
     assert replica.session(S1) is not None
@@ -224,6 +229,37 @@ def test_of_a_new_epoch_nothing_is_shown_before_its_snapshot() -> None:
     assert offer.kind is OfferKind.APPLIED
     assert replica.position == (6, 1)
     assert [session for session in (S1, S2) if replica.session(session)] == [S2]
+
+
+def test_a_higher_epoch_changes_nothing_before_the_lease_names_it() -> None:
+    replica = replica_at(connected("s1"))
+    assert replica.offer(m.Batch(6, 1, (connected("s2", "bob"),)), 0.0).kind is OfferKind.UNCONFIRMED
+    assert replica.restore(m.Snapshot(m.Position(6, 9)), 0.0).kind is OfferKind.UNCONFIRMED
+    assert apply(replica, m.Joined(S1, LOBBY))
+    assert replica.is_in_step
+
+
+def test_of_one_epoch_from_two_terms_neither_is_applied_before_the_lease_was_asked() -> None:
+    """Two authorities that took an epoch each from a copy of the row: one of them says what never happened."""
+    replica = replica_at(connected("s1"))
+    other = m.Batch(5, 2, (m.Joined(S1, NEWS),), term="other")
+    assert replica.offer(other, 0.0).kind is OfferKind.UNCONFIRMED
+    assert not replica.is_in_step
+    assert replica.offer(m.Batch(5, 2, (m.Joined(S1, LOBBY),)), 0.0).kind is OfferKind.UNCONFIRMED
+    replica.follow(m.Mandate(5, ""))
+    assert replica.needs_snapshot  # what came meanwhile was let go
+    here = m.SnapshotSession(session_info("s1"), sessions.Status.ONLINE, frozenset({LOBBY}))
+    assert transitions_of(replica.restore(m.Snapshot(m.Position(5, 2), (here,)), 0.0))
+    assert replica.is_in_step
+
+
+def test_another_term_of_the_same_epoch_is_another_picture() -> None:
+    replica = replica_at(connected("s1"), connected("s2", "bob"))
+    replica.offer(m.Batch(5, 1, term="other"), 0.0)
+    replica.follow(m.Mandate(5, "other"))
+    here = m.SnapshotSession(session_info("s1"), sessions.Status.ONLINE, frozenset())
+    assert replica.restore(m.Snapshot(m.Position(5, 1), (here,), "other"), 0.0).kind is OfferKind.APPLIED
+    assert [session for session in (S1, S2) if replica.session(session)] == [S1]
 
 
 def test_too_many_held_batches_need_a_snapshot() -> None:

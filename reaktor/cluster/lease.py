@@ -1,0 +1,88 @@
+"""The lease: which one of several processes, on whatever hosts, has a duty (deciding who is where; a chore).
+
+Pure: rows of the database and times go in, what may be done comes out. Times are seconds of the reader's own clock,
+and no two clocks are ever compared. The database grants a lease by compare-and-set (LeaseStore); lease_keeper asks it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+LEASE_S = 3.0
+"""A row that stays the same for so long has lost its holder."""
+LOOK_S = 0.3
+RENEW_SHARE = 0.25
+DECIDE_SHARE = 0.6
+"""Of a lease. What is left of it covers a publish that is on its way, and clocks that run at another speed."""
+
+
+class LeaseAwayError(Exception):
+    """The database did not answer in time. Whether it did what it was asked for is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseRow:
+    """One duty, as the database has it. `holder`: who has it, empty where nobody does.
+
+    `epoch` grows with each taking, `term` is random and new with each taking, `renewals` counts within a term.
+    """
+
+    holder: str
+    epoch: int
+    term: str
+    renewals: int
+
+
+class LeaseStore(Protocol):
+    """The row of one duty. Each call blocks for a bounded time, and raises LeaseAwayError."""
+
+    def read(self) -> LeaseRow:
+        """The row; it is made where there is none."""
+
+    def take(self, seen: LeaseRow, holder: str, term: str) -> LeaseRow | None:
+        """Take the duty if the row is still as it was seen. None: it is another by now."""
+
+    def renew(self, holder: str, term: str) -> bool:
+        """Count one renewal if holder and term still stand. False: they don't, and the lease is lost."""
+
+    def release(self, holder: str, term: str) -> None:
+        """Let the next one in at once, if holder and term still stand."""
+
+    def close(self) -> None:
+        """Give up the connection."""
+
+
+class Standby:
+    """Watches the row while somebody else may have the duty."""
+
+    def __init__(self, holder: str, lease_s: float, *, is_alone: bool) -> None:
+        """`is_alone`: the kernel keeps every other process of this `holder` out, so one that the row names is dead."""
+        self._holder, self._lease_s, self._is_alone = holder, lease_s, is_alone
+        self._seen: LeaseRow | None = None
+        self._since = 0.0
+
+    def may_take(self, row: LeaseRow, now: float) -> bool:
+        """Whether the duty can be taken from the row that was read at `now`."""
+        if row != self._seen:
+            self._seen, self._since = row, now
+        if not row.holder or (self._is_alone and row.holder == self._holder):
+            return True
+        return now - self._since >= self._lease_s
+
+
+class Tenure:
+    """The time in which its holder has the duty. Counts from before the renewal that succeeded last was sent."""
+
+    def __init__(self, row: LeaseRow, sent_at: float, lease_s: float) -> None:
+        """`lease_s` infinite: nobody else can take it (one host, and its kernel keeps others out)."""
+        self.epoch, self.term = row.epoch, row.term
+        self._decide_s = DECIDE_SHARE * lease_s
+        self._sent_at = sent_at
+
+    def renewed(self, sent_at: float) -> None:
+        self._sent_at = sent_at
+
+    def left_s(self, now: float) -> float:
+        """For how long decisions may still be made and published; not above 0: only a renewal helps."""
+        return self._sent_at + self._decide_s - now
