@@ -22,7 +22,9 @@ from chat.live import remote_join
 from chat.live.feeds.open_feeds import OpenFeed
 from chat.live.runtime import Runtime
 from chat.membership.protocol import Command, Connect, Disconnect
+from chat.models import ClusterLease
 from chat.posting.textrules import CurrentTextRules
+from chat.selectors import AUTHORITY
 from reaktor.config.model import Config, MembershipTimings
 from reaktor.errors import CloseCode, UnavailableError
 from reaktor.limits.rates import Rates
@@ -163,6 +165,9 @@ async def test_a_user_is_put_into_a_channel_with_the_sessions_of_another_worker(
 ) -> None:
     ann = await runtime.database.write(user_ref, "ann")
     await runtime.database.write(channel_of, None, TEA)
+    # As the supervisor's authority would be named.
+    epoch = runtime.replica.followed.epoch
+    await runtime.database.write(lambda: ClusterLease.objects.create(duty=AUTHORITY, epoch=epoch))
     async with running_runtime(Config(tmp_path), layer, THERE, with_authority=False) as there:
         session = FakeSession("s1", FakeFormat(), user=ann.id)
         session.user = ann
