@@ -72,8 +72,6 @@ class ClusterAuthority:
                 tasks.create_task(self._hold_lease(), name="authority lease")
                 if self._has_key:
                     tasks.create_task(self._key.keep(), name="authority key")
-                for chore in self._chores:
-                    tasks.create_task(chore.run(), name=chore.name)
         except ExceptionGroup as failed:
             if lost := failed.subgroup(ClusterError):
                 # What it says is for the operator, as it is.
@@ -123,7 +121,11 @@ class ClusterAuthority:
         try:
             for worker in self._ended:
                 self._authority.worker_exited(worker)
-            await self._authority.run()
+            async with asyncio.TaskGroup() as duties:
+                duties.create_task(self._authority.run(), name="authority")
+                # Where it is decided there is one at a time, so no chore needs a lease of its own.
+                for chore in self._chores:
+                    duties.create_task(chore.run(), name=chore.name)
         finally:
             self._authority = None
 
