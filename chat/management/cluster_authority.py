@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import socket
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -39,6 +39,10 @@ from reaktor.process.layer import redis_layer
 FLUSH_S = 1.0
 REMEMBERED = 256
 """Workers that ended, for an authority that comes later: a word of theirs may still be on its way."""
+STANDBY: Mapping[str, Any] = {
+    "phase": "standby",
+    "metrics": {"counters": {}, "gauges": {}, "flags": {"authority_serving": False}},
+}
 
 
 class ClusterAuthority:
@@ -56,6 +60,8 @@ class ClusterAuthority:
         self._key = AuthorityKey(redis_url, name, lifetime_s=timings.silence_s, renew_s=timings.heartbeat_s)
         self._has_key = False
         self._authority: Authority | None = None
+        self._tenure: Tenure | None = None
+        self._takings = 0
         self._ended: deque[WorkerId] = deque(maxlen=REMEMBERED)
         self._chores = chores
 
@@ -93,7 +99,17 @@ class ClusterAuthority:
             self._authority.worker_exited(worker)
 
     def status(self) -> dict[str, Any]:
-        return {"phase": "standby"} if self._authority is None else self._authority.status()
+        """As the authority says it, with how it has the lease; without one: that this supervisor stands by."""
+        said = STANDBY if self._authority is None else self._authority.status()
+        metrics = {
+            **said["metrics"],
+            "counters": {**said["metrics"]["counters"], "lease_takings": self._takings},
+            "gauges": {**said["metrics"]["gauges"], "lease_age_seconds": self._lease_age_s()},
+        }
+        return {**said, "metrics": metrics}
+
+    def _lease_age_s(self) -> float:
+        return 0.0 if self._tenure is None else round(self._tenure.age_s(boot_clock()), 1)
 
     async def _hold_lease(self) -> None:
         rows = LeaseRows(AUTHORITY, answer_s=RENEW_SHARE * LEASE_S)
@@ -108,6 +124,8 @@ class ClusterAuthority:
 
     async def _decide(self, tenure: Tenure) -> None:
         config = self._config
+        self._tenure = tenure
+        self._takings += 1
         self._authority = Authority(
             self._bus,
             config.membership,
@@ -127,7 +145,7 @@ class ClusterAuthority:
                 for chore in self._chores:
                     duties.create_task(chore.run(), name=chore.name)
         finally:
-            self._authority = None
+            self._authority = self._tenure = None
 
 
 async def _take_at_once(rows: LeaseRows, holder: str) -> Tenure:

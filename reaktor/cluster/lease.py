@@ -6,6 +6,7 @@ and no two clocks are ever compared. The database grants a lease by compare-and-
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -82,6 +83,10 @@ class Tenure:
 
     def renewed(self, sent_at: float) -> None:
         self._sent_at = sent_at
+
+    def age_s(self, now: float) -> float:
+        """How long ago the lease was renewed; 0 where it need not be."""
+        return 0.0 if self._decide_s == math.inf else now - self._sent_at
 
     def left_s(self, now: float) -> float:
         """For how long decisions may still be made and published; not above 0: only a renewal helps."""

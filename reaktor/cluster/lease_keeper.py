@@ -27,7 +27,7 @@ def boot_clock() -> float:
 
 
 class LeaseKeeper:
-    """One duty of one process. `tenure`: while it has the lease; `taken`: how often it took it."""
+    """One duty of one process."""
 
     def __init__(
         self,
@@ -44,8 +44,6 @@ class LeaseKeeper:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"lease-{duty}")
         self._asked: asyncio.Future[Any] | None = None
         self._term = ""
-        self.tenure: Tenure | None = None
-        self.taken = 0
 
     async def run(self, serve: Callable[[Tenure], Coroutine[Any, Any, None]]) -> None:
         """Whenever the lease is ours, serve(tenure), which is cancelled when it is lost. Until cancelled.
@@ -54,17 +52,15 @@ class LeaseKeeper:
         """
         try:
             while True:
-                self.tenure = await self._take()
-                self.taken += 1
-                logger.info("%s: taken, epoch %d", self._duty, self.tenure.epoch)
-                duty = asyncio.create_task(serve(self.tenure), name=self._duty)
+                tenure = await self._take()
+                logger.info("%s: taken, epoch %d", self._duty, tenure.epoch)
+                duty = asyncio.create_task(serve(tenure), name=self._duty)
                 try:
-                    await self._keep(self.tenure, duty)
+                    await self._keep(tenure, duty)
                 finally:
                     duty.cancel()
                     await asyncio.gather(duty, return_exceptions=True)
                 logger.warning("%s: lost to another holder", self._duty)
-                self.tenure = None
         finally:
             await self._let_go()
 
@@ -98,7 +94,6 @@ class LeaseKeeper:
                 tenure.renewed(sent_at)
 
     async def _let_go(self) -> None:
-        self.tenure = None
         if self._asked is not None and not self._asked.done():
             await asyncio.wait({self._asked}, timeout=RENEW_SHARE * self._lease_s)
         if self._term:

@@ -89,6 +89,7 @@ SERVER_COUNTERS = (
         "authority_dropped", "Bus messages that did not fit into the authority's inbox; they are sent again."
     ),
     MetricDescription("authority_unpublished", "Batches of changes that the bus did not take; replicas resync."),
+    MetricDescription("lease_takings", "Times that this server took the lease to decide; one at each start."),
     MetricDescription("connections_accepted", "Connections accepted by the dispatcher."),
     MetricDescription("connections_passed", "Connections passed to workers."),
     MetricDescription("connections_refused", "Connections answered with 503 by the dispatcher."),
@@ -98,6 +99,7 @@ SERVER_GAUGES = (
     MetricDescription("authority_sessions", "Sessions in the live membership, those in their grace included."),
     MetricDescription("authority_users", "Users in the live membership."),
     MetricDescription("authority_channels", "Channels with members."),
+    MetricDescription("lease_age_seconds", "How long ago the lease was renewed; 0 on SQLite, where it need not be."),
     MetricDescription("connections_waiting", "Connections held until a worker takes them."),
     MetricDescription("supervisor_memory_bytes", "Resident memory of the supervisor process."),
 )

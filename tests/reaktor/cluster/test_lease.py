@@ -39,9 +39,11 @@ def test_a_holder_decides_for_a_part_of_the_lease_that_it_was_granted_last() -> 
     assert (tenure.epoch, tenure.term) == (7, "term")
     assert tenure.left_s(100.0) == pytest.approx(DECIDE_SHARE * LEASE_S)
     assert tenure.left_s(100.01 + DECIDE_SHARE * LEASE_S) < 0
+    assert tenure.age_s(100.5) == pytest.approx(0.5)
     tenure.renewed(101.0)
     assert tenure.left_s(101.0 + DECIDE_SHARE * LEASE_S / 2) > 0
-    assert Tenure(HELD, 0.0, math.inf).left_s(1e9) == math.inf
+    without_end = Tenure(HELD, 0.0, math.inf)
+    assert (without_end.left_s(1e9), without_end.age_s(1e9)) == (math.inf, 0.0)
 
 
 @dataclass
