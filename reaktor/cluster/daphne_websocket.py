@@ -332,7 +332,8 @@ class WebSocket(WebSocketProtocol):
         end = partial(self._end_now, code, reason, finish)
         if self.state == self.STATE_OPEN:
             self._set_timer(end)
-            self.application_queue.when_idle(end)
+            # In the next turn: what the application has just said may leave at the end of this one, as from the hub.
+            self.application_queue.when_idle(partial(asyncio.get_running_loop().call_soon, end))
         else:
             end()
 

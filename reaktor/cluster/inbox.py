@@ -22,7 +22,7 @@ class Inbox(asyncio.Queue[dict[str, Any] | Exception]):
         self._on_taken = on_taken
         self._offered: tuple[Context, Take] | None = None
         self._is_awaited = False
-        self._on_idle: Callable[[], None] | None = None
+        self._on_idle: Callable[[], object] | None = None
 
     async def receive(self) -> dict[str, Any]:
         """ASGI's receive()."""
@@ -44,7 +44,7 @@ class Inbox(asyncio.Queue[dict[str, Any] | Exception]):
         """See MessageSource."""
         self._offered = copy_context(), take
 
-    def when_idle(self, call: Callable[[], None]) -> None:
+    def when_idle(self, call: Callable[[], object]) -> None:
         """Call it when the application has dealt with everything and waits for more; perhaps now, perhaps never."""
         if self._is_idle:
             call()

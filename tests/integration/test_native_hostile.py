@@ -8,14 +8,18 @@ import json
 import os
 import socket
 import time
+from collections.abc import Awaitable, Callable
 
 import pytest
 import websockets
 
 from reaktor.web.websocket_frames import NO_MASK, Opcode, encode_frame
+from reaktor.web.websocket_reader import Close
 from tests.conftest import MakeServer
 from tests.integration.conftest import Connect
 from tests.support.native import NativeClient, Refused
+from tests.support.raw_websocket import frame as client_frame
+from tests.support.raw_websocket import raw_websocket
 from tests.support.server import LiveServer
 
 JUNK: list[str | bytes] = [
@@ -91,6 +95,39 @@ async def test_a_frame_of_over_64_kib_is_too_large_to_anybody_and_ends_no_other_
             assert client.socket.close_code == 1009
         await client.close()
     await bystander.request("status", status="online")
+
+
+@pytest.mark.parametrize(
+    ("bad", "code"),
+    [
+        (client_frame(0xC1, b"x"), 1002),
+        (client_frame(0x81, b"\xff"), 1007),
+        (client_frame(0x81, b"x" * 1_100_000), 1009),
+    ],
+    ids=["reserved bit", "bad text", "too large"],
+)
+async def test_a_bad_frame_ends_its_connection_behind_the_answers_to_what_came_before(
+    server: LiveServer, channel: str, bad: bytes, code: int
+) -> None:
+    """One of them waits for the authority, the other is handled as it is read."""
+    async with raw_websocket(server.port, "/ws/v1", "Sec-WebSocket-Protocol: reaktor.v1") as client:
+        await client.send(masked({"id": "hello", "op": "hello", "data": {"token": server.account()[1]}}))
+        assert await answer_in(client.receive) == "hello"
+        asked = [masked({"id": op, "op": op, "channel": channel}) for op in ("channel.join", "channel.members")]
+        await client.send(b"".join(asked) + bad)
+        assert await answer_in(client.receive) == "channel.join"
+        assert await answer_in(client.receive) == "channel.members"
+        close = (await client.rest())[-1]
+    assert isinstance(close, Close)
+    assert close.code == code
+
+
+async def answer_in(receive: Callable[[], Awaitable[object]]) -> object:
+    """The id of the next answer; events on the way are not looked at."""
+    while "re" not in (said := json.loads(str(await receive()))):
+        pass
+    assert said["ok"]
+    return said["re"]
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,8 @@
 """A small application with a runtime, for tests of the cluster's machinery: it tells who it is and misbehaves to order.
 
 HTTP: /who, /echo, /slow, /fail, /half, /silent, /rss. WebSocket: echoes; says bye on drain; obeys `!who`, `!hang`,
-`!sleep S`, `!empty`, `!close`, `!return`, `!fail`, `!flood N`; paths /fail and /return end before accepting, and
-/echo/at-once takes messages at once where it can. Both: /absent is refused as by an application that is not there.
+`!sleep S`, `!soon`, `!empty`, `!close`, `!return`, `!fail`, `!flood N`; paths /fail and /return end before accepting,
+and /echo/at-once takes messages at once where it can. Both: /absent is refused as by an application that is not there.
 """
 
 import asyncio
@@ -110,6 +110,8 @@ async def _obey(text, scope, send):
         time.sleep(60)  # noqa: ASYNC251  a hung loop is what is asked for
     elif word == "!sleep":
         await asyncio.sleep(float(argument))
+    elif word == "!soon":
+        asyncio.get_running_loop().call_soon(sink_of(scope).write, text_frame(b"soon"))
     elif word == "!empty":
         await send({"type": "websocket.send", "text": ""})
         await send({"type": "websocket.send", "bytes": b""})

@@ -1,9 +1,7 @@
 """WebSockets on our Daphne: order across both ways of sending, proper closes, nothing left over."""
 
 import asyncio
-import base64
 import json
-import os
 import socket
 import struct
 
@@ -13,10 +11,8 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from reaktor.web.websocket_frames import Opcode, encode_frame
-from reaktor.web.websocket_reader import Close, FrameReader, Pong
-
-MASK = b"\x01\x80\xff\x10"
+from reaktor.web.websocket_reader import Close, Pong
+from tests.support.raw_websocket import frame, raw_websocket
 
 
 async def closed(socket):
@@ -162,27 +158,11 @@ async def test_nothing_is_left_of_sockets_that_were_cut(server):
     assert process.num_fds() <= before + 2
 
 
-def frame(first, payload=b""):
-    """A client's frame with any first byte."""
-    return bytes([first]) + encode_frame(Opcode.TEXT, payload, mask=MASK)[1:]
-
-
 async def answers(server, path, *sent):
     """All that comes for these bytes, up to the end of the connection. An endless wait would fail the test."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-    key = base64.b64encode(os.urandom(16)).decode()
-    writer.write(
-        f"GET {path} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
-    )
-    async with asyncio.timeout(5):
-        await reader.readuntil(b"\r\n\r\n")
-        for part in sent:
-            writer.write(part)
-            await writer.drain()
-        found = list(FrameReader().read(await reader.read()))
-    writer.close()
-    return found
+    async with raw_websocket(server.port, path) as client:
+        await client.send(*sent)
+        return await client.rest()
 
 
 WAYS = pytest.mark.parametrize("path", ["/echo", "/echo/at-once"])
@@ -216,12 +196,22 @@ async def test_what_came_before_a_bad_frame_is_answered_and_then_the_close_says_
 @pytest.mark.parametrize(("said", "answer"), [(1000, 1000), (4321, 4321), (None, 1005)])
 async def test_a_close_is_answered_by_the_same_behind_what_was_to_be_said(server, path, said, answer):
     close = frame(0x88, b"" if said is None else said.to_bytes(2, "big"))
-    assert await answers(server, path, frame(0x81, b"one") + close + frame(0x81, b"two")) == ["one", Close(answer, "")]
+    assert await answers(server, path, frame(0x81, b"one") + close + frame(0x81, b"two")) == [
+        "one",
+        Close(answer, ""),
+    ]
 
 
 async def test_a_bad_frame_waits_no_longer_for_an_application_that_is_busy(server):
     found = await answers(server, "/echo", frame(0x81, b"!sleep 20") + frame(0xC1))
     assert [each.code for each in found] == [1002]
+
+
+@pytest.mark.parametrize("last", [frame(0xC1), frame(0x88, b"\x03\xe8")])
+async def test_what_the_application_says_at_the_end_of_its_turn_comes_before_the_close(server, last):
+    """As the hub does: the answers to what came last left behind the close frame, so they never did."""
+    *answered, _ = await answers(server, "/echo", frame(0x81, b"!soon") + frame(0x81, b"!soon") + last)
+    assert answered == ["soon", "soon"]
 
 
 async def test_a_client_that_goes_on_after_a_bad_frame_still_reads_why(server):
