@@ -107,6 +107,7 @@ class WebSocket(WebSocketProtocol):
     data: bytes
     hold: Hold | None = None
     _is_behind = False
+    _last: Callable[[], None] | None = None
     _pace: Pace | None = None
     _reader: FrameReader | None = None
     _rest: Any = None
@@ -123,7 +124,7 @@ class WebSocket(WebSocketProtocol):
         for timer in (self._rest, self._timer):
             if timer is not None and timer.active():
                 timer.cancel()
-        self._rest = self._timer = None
+        self._rest = self._timer = self._last = None
         if self.hold is not None:
             self.hold.release()
         super().connectionLost(reason)
@@ -149,7 +150,7 @@ class WebSocket(WebSocketProtocol):
             if self.state == self.STATE_CONNECTING:
                 self._deny(HTTPStatus.FORBIDDEN)
             else:
-                self._close(message.get("code") or NORMAL, message.get("reason") or "")
+                self._close_for_application(message.get("code") or NORMAL, message.get("reason") or "")
         elif kind not in ("websocket.accept", "websocket.http.response.body"):
             raise ValueError(f"a websocket can't send {kind!r}")
 
@@ -314,6 +315,13 @@ class WebSocket(WebSocketProtocol):
         self.state = self.STATE_CLOSING
         self._set_timer(self._on_close_timeout)
 
+    def _close_for_application(self, code: int, reason: str = "") -> None:
+        """An end of the client that is still to be answered comes first: with its code."""
+        if self._last is not None:
+            self._last()
+        else:
+            self._close(code, reason)
+
     def _on_close(self, close: Close) -> None:
         """The client's close frame: the first, or its answer to ours."""
         self.wasClean, self.remoteCloseCode = True, close.code
@@ -329,15 +337,27 @@ class WebSocket(WebSocketProtocol):
     def _end(self, code: int, reason: str, finish: Callable[[], None]) -> None:
         """Nothing more is read. What came before is answered first: the application has a moment for that."""
         self._reader = None
-        end = partial(self._end_now, code, reason, finish)
+        self._last = partial(self._end_now, code, reason, finish)
         if self.state == self.STATE_OPEN:
-            self._set_timer(end)
+            self._set_timer(self._last)
             # In the next turn: what the application has just said may leave at the end of this one, as from the hub.
-            self.application_queue.when_idle(partial(asyncio.get_running_loop().call_soon, end))
+            soon = partial(asyncio.get_running_loop().call_soon, self._on_all_received, code)
+            self.application_queue.when_idle(soon)
         else:
-            end()
+            self._last()
+
+    def _on_all_received(self, code: int) -> None:
+        """The application has all that came before the end. One that asked is told, and closes when it has answered."""
+        if self._last is None:
+            return
+        on_end = self.application_queue.on_end
+        if on_end is None:
+            self._last()
+        else:
+            on_end(code)
 
     def _end_now(self, code: int, reason: str, finish: Callable[[], None]) -> None:
+        self._last = None
         self._close(code, reason)
         if self._is_live:
             finish()
@@ -359,7 +379,7 @@ class WebSocket(WebSocketProtocol):
         if self.state == self.STATE_CONNECTING:
             self._deny(HTTPStatus.INTERNAL_SERVER_ERROR if failed else HTTPStatus.FORBIDDEN)
         elif self.state == self.STATE_OPEN:
-            self._close(INTERNAL_ERROR if failed else NORMAL)
+            self._close_for_application(INTERNAL_ERROR if failed else NORMAL)
 
     def handle_exception(self, exception: BaseException) -> None:
         self.on_application_ended(failed=True)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextvars import Context, copy_context
 from typing import Any
 
-from reaktor.web.message_source import Take
+from reaktor.web.message_source import OnEnd, Take
 
 
 class Inbox(asyncio.Queue[dict[str, Any] | Exception]):
@@ -23,6 +23,7 @@ class Inbox(asyncio.Queue[dict[str, Any] | Exception]):
         self._offered: tuple[Context, Take] | None = None
         self._is_awaited = False
         self._on_idle: Callable[[], object] | None = None
+        self.on_end: OnEnd | None = None
 
     async def receive(self) -> dict[str, Any]:
         """ASGI's receive()."""
@@ -43,6 +44,10 @@ class Inbox(asyncio.Queue[dict[str, Any] | Exception]):
     def offer_to(self, take: Take) -> None:
         """See MessageSource."""
         self._offered = copy_context(), take
+
+    def tell_of_end(self, on_end: OnEnd) -> None:
+        """See MessageSource."""
+        self.on_end = on_end
 
     def when_idle(self, call: Callable[[], object]) -> None:
         """Call it when the application has dealt with everything and waits for more; perhaps now, perhaps never."""

@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
 from reaktor.engineio.engine import RELAYED_HEADER, WorkerGoneError
 from reaktor.engineio.http import BodyTooLargeError, ClientGoneError, read_body
-from reaktor.engineio.relay_websocket import relay_websocket
+from reaktor.engineio.relay_websocket import close_upstream, relay_websocket
+from reaktor.web.message_source import tell_of_end
 from reaktor.web.reply import Header, Reply
 from reaktor.web.scope import Receive, Scope, Send, until_gone
 
@@ -47,6 +49,7 @@ class UnixRelay:
         try:
             head = request_head(scope)
             if scope["type"] == "websocket":
+                tell_of_end(scope, partial(close_upstream, writer))
                 await relay_websocket(head, reader, writer, receive, send, self._patience_s)
             else:
                 await self._relay_http(head, reader, writer, scope, receive, send)

@@ -72,14 +72,19 @@ async def _pump_up(receive: Receive, writer: asyncio.StreamWriter) -> None:
             code = message.get("code", NO_CODE)
             if code != LOST:
                 # Without a close frame that worker sees a lost connection, which is what it was.
-                payload = b"" if code == NO_CODE else int(code).to_bytes(2, "big")
-                writer.write(encode_frame(Opcode.CLOSE, payload, mask=NO_MASK))
+                close_upstream(writer, code)
                 await writer.drain()
             return
         text = message.get("text")
         opcode, payload = (Opcode.BINARY, message["bytes"]) if text is None else (Opcode.TEXT, text.encode())
         writer.write(encode_frame(opcode, payload, mask=NO_MASK))
         await writer.drain()
+
+
+def close_upstream(writer: asyncio.StreamWriter, code: int) -> None:
+    """Our client has come to its end with this code: that worker says what it still has to, and closes, too."""
+    payload = b"" if code == NO_CODE else code.to_bytes(2, "big")
+    writer.write(encode_frame(Opcode.CLOSE, payload, mask=NO_MASK))
 
 
 async def _pump_down(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, send: Send, patience_s: float) -> None:

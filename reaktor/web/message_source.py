@@ -1,7 +1,7 @@
 """MessageSource: how a live WebSocket's messages come to an application at once, instead of by way of receive().
 
-The server puts one into each websocket scope, and offer_messages() finds it there. Where there is none (a server of
-somebody else's), and whenever the application is busy, messages come by receive(), as ASGI has it. Pure.
+The server puts one into each websocket scope; offer_messages() and tell_of_end() find it there. Where there is none (a
+server of somebody else's), and whenever the application is busy, messages come by receive(), as ASGI has it. Pure.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ MESSAGES_EXTENSION = "reaktor.messages"
 """The name under which `scope["extensions"]` holds the source."""
 
 Take = Callable[[str | bytes], bool]
+OnEnd = Callable[[int], None]
 
 
 class MessageSource(Protocol):
@@ -25,9 +26,27 @@ class MessageSource(Protocol):
         context of the task that offered, and must not wait. So the order of messages is the same as without it.
         """
 
+    def tell_of_end(self, on_end: OnEnd) -> None:
+        """Call `on_end` with the close code when the client says no more: it closed, or sent what is not allowed.
+
+        It is called when the application has received all that came before. The connection stays open then, for the
+        answers that are still to come: until the application closes it, or for a second. Without this it is closed as
+        soon as the application waits in receive().
+        """
+
 
 def offer_messages(scope: Mapping[str, Any], take: Take) -> None:
     """Have the server of this websocket scope offer its messages, where it can."""
-    source: MessageSource | None = (scope.get("extensions") or {}).get(MESSAGES_EXTENSION)
-    if source is not None:
+    if (source := _source_of(scope)) is not None:
         source.offer_to(take)
+
+
+def tell_of_end(scope: Mapping[str, Any], on_end: OnEnd) -> None:
+    """Have the server of this websocket scope tell of its client's end, where it can."""
+    if (source := _source_of(scope)) is not None:
+        source.tell_of_end(on_end)
+
+
+def _source_of(scope: Mapping[str, Any]) -> MessageSource | None:
+    source: MessageSource | None = (scope.get("extensions") or {}).get(MESSAGES_EXTENSION)
+    return source

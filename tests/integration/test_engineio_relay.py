@@ -14,7 +14,9 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from reaktor.engineio.relay import parse_head
 from reaktor.engineio.sid import Worker, new_sid
+from reaktor.web.websocket_reader import Close
 from tests.support.conformance_server import ConformanceServer, become, conformance_server, sid_of
+from tests.support.raw_websocket import frame, raw_websocket
 
 WAIT_S = 5.0
 UNKNOWN = '{"code":1,"message":"Session ID unknown"}'
@@ -107,6 +109,32 @@ async def test_an_upgrade_goes_through(split: Split) -> None:
             assert await receive(socket) == message
         assert (await split.get(query)).status_code == 400
     await become(UNKNOWN, lambda: split.get(query))
+
+
+@pytest.mark.parametrize(
+    ("last", "code"),
+    [
+        (frame(0xC1, b"x"), 1002),
+        (frame(0x81, b"\xff"), 1007),
+        (frame(0x82, b"x" * 2_000_001), 1009),
+        (frame(0x88), 1005),
+    ],
+    ids=["reserved bit", "bad text", "too large", "close"],
+)
+async def test_what_came_before_a_bad_frame_or_a_close_is_answered_through_the_relay_first(
+    split: Split, last: bytes, code: int
+) -> None:
+    """The relay waited for the next message when the answer of the other worker was still to come."""
+    query = (await split.open()).replace("polling", "websocket")
+    async with raw_websocket(split.second.port, query) as client:
+        await client.send(frame(0x81, b"2probe"), frame(0x81, b"5"))
+        assert await client.receive() == "3probe"
+        await client.send(frame(0x81, b"4one") + frame(0x81, b"4two") + last)
+        *answered, close = await client.rest()
+    assert answered == ["4one", "4two"]
+    assert isinstance(close, Close)
+    assert close.code == code
+    await become(UNKNOWN, lambda: split.get(query.replace("websocket", "polling")))
 
 
 async def test_the_end_of_a_session_closes_the_relayed_socket(split: Split) -> None:

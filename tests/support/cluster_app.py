@@ -2,7 +2,8 @@
 
 HTTP: /who, /echo, /slow, /fail, /half, /silent, /rss. WebSocket: echoes; says bye on drain; obeys `!who`, `!hang`,
 `!sleep S`, `!soon`, `!empty`, `!close`, `!return`, `!fail`, `!flood N`; paths /fail and /return end before accepting,
-and /echo/at-once takes messages at once where it can. Both: /absent is refused as by an application that is not there.
+and /echo/at-once takes messages at once where it can; /echo/at-end says all back when its client says no more, and
+obeys `!stay` and `!close` then. Both: /absent is refused as by an application that is not there.
 """
 
 import asyncio
@@ -14,7 +15,7 @@ from functools import partial
 from reaktor.cluster.replies import refuse_scope
 from reaktor.observe.memory import rss_bytes
 from reaktor.web.frame_sink import sink_of
-from reaktor.web.message_source import offer_messages
+from reaktor.web.message_source import offer_messages, tell_of_end
 from reaktor.web.reply import json_reply
 from reaktor.web.websocket_frames import binary_frame, text_frame
 
@@ -76,6 +77,9 @@ async def _websocket(scope, receive, send):
     if scope["path"] == "/return":
         return
     await send({"type": "websocket.accept", "headers": [(b"x-worker", _worker().encode())]})
+    if scope["path"] == "/echo/at-end":
+        await _echo_at_end(scope, receive, send)
+        return
     sessions[id(send)] = send
     if scope["path"] == "/echo/at-once":
         offer_messages(scope, partial(_take, sink_of(scope)))
@@ -90,6 +94,24 @@ async def _websocket(scope, receive, send):
                 return
     finally:
         sessions.pop(id(send), None)
+
+
+async def _echo_at_end(scope, receive, send):
+    said, ended = [], asyncio.get_running_loop().create_future()
+
+    async def keep():
+        while (message := await receive())["type"] != "websocket.disconnect":
+            said.append(message["text"])
+
+    tell_of_end(scope, ended.set_result)
+    keeping = asyncio.ensure_future(keep())
+    for text in (f"end {await ended}", *said):
+        await send({"type": "websocket.send", "text": text})
+    if "!close" in said:
+        await send({"type": "websocket.close", "code": 4001})
+    if "!stay" not in said:
+        keeping.cancel()
+    await asyncio.wait([keeping])
 
 
 def _take(sink, message):

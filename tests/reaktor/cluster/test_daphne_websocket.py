@@ -214,6 +214,24 @@ async def test_what_the_application_says_at_the_end_of_its_turn_comes_before_the
     assert answered == ["soon", "soon"]
 
 
+BAD_OR_CLOSE = pytest.mark.parametrize(("last", "code"), [(frame(0xC1), 1002), (frame(0x88, b"\x10\xe1"), 4321)])
+
+
+@BAD_OR_CLOSE
+@pytest.mark.parametrize("order", ["!return", "!close"])
+async def test_an_application_that_asks_is_told_of_the_end_and_answered_for_before_the_close(server, order, last, code):
+    """The relay: what it passed on is answered by another process, while it waits for more already."""
+    sent = [frame(0x81, b"one"), frame(0x81, order.encode()), last]
+    *answered, close = await answers(server, "/echo/at-end", b"".join(sent))
+    assert (answered, close.code) == ([f"end {code}", "one", order], code)
+
+
+@BAD_OR_CLOSE
+async def test_an_application_that_was_told_of_the_end_and_stays_is_not_waited_for(server, last, code):
+    *answered, close = await answers(server, "/echo/at-end", frame(0x81, b"!stay") + last)
+    assert (answered, close.code) == ([f"end {code}", "!stay"], code)
+
+
 async def test_a_client_that_goes_on_after_a_bad_frame_still_reads_why(server):
     """What lay unread when the connection was closed would have made a reset of it."""
     found = await answers(server, "/echo", frame(0xC1), *[frame(0x82, b"x" * 60_000)] * 20)
