@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8000
 
-.PHONY: help install install-dev run admin dev test test-all test-fast image-test coverage explore lint format bench chaos conformance-server clean
+.PHONY: help install install-dev run admin dev test test-all test-fast image-test autobahn coverage explore lint format bench chaos conformance-server clean
 
 help:  ## say what there is
 	@awk -F ':.*## *' '/^[a-z-]+:.*##/ { printf "%-22s%s\n", $$1, $$2 }' Makefile
@@ -47,6 +47,9 @@ image-test: install-dev  ## build the container image, run it, chat (Debian, as 
 	@scripts/test-requirements $(BIN)/python image
 	$(BIN)/pytest -m image tests/deployment
 
+autobahn: install-dev  ## the WebSocket test suite of Autobahn, cases 1 to 10 (wants Python 2.7: PYTHON27 names it)
+	$(BIN)/pytest tests/interop/test_autobahn.py
+
 coverage: install-dev  ## lines and branches that the fast tests reach, servers that they start included (ALL=1: all tests)
 	$(BIN)/coverage erase
 	@# Measuring slows the code down, so a test of a time may fail here: `make test` judges, this only measures.
@@ -86,4 +89,4 @@ conformance-server: install  ## Engine.IO echo and Socket.IO test server for the
 	@exec $(BIN)/python -m tests.support.conformance $(PORT)
 
 clean:  ## remove what install and tests left
-	rm -rf $(VENV) node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .autobahn node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
