@@ -24,9 +24,9 @@ from twisted.internet.endpoints import serverFromString
 from twisted.logger import globalLogBeginner
 
 from reaktor.addresses import IpNetwork, client_address, is_trusted, normalise, parse_address
-from reaktor.cluster.address_counts import AddressCounts
+from reaktor.cluster.address_counts import AddressCounts, Hold
 from reaktor.cluster.daphne_http import HTTPFactory
-from reaktor.cluster.daphne_websocket import WebSocketFactory
+from reaktor.cluster.daphne_websocket import WebSocket
 from reaktor.cluster.inbox import Inbox
 from reaktor.cluster.pace import PaceRates, pace_rates
 from reaktor.cluster.twisted_errors import TwistedErrors
@@ -35,6 +35,7 @@ from reaktor.observe.logcontext import accepted_request_id
 from reaktor.web.edge import Edge, edge_of
 from reaktor.web.frame_sink import FRAMES_EXTENSION
 from reaktor.web.message_source import MESSAGES_EXTENSION
+from reaktor.web.reply import Header
 from reaktor.web.requests import HEADER as REQUEST_ID_HEADER
 from reaktor.web.requests import TRUSTED_ID
 from reaktor.web.scope import DENIAL_EXTENSION
@@ -43,7 +44,6 @@ logger = logging.getLogger(__name__)
 
 BACKLOG = 2_048
 SWEEP_S = 1.0
-HANDSHAKE_TIMEOUT_S = 15
 UNIX_PEER = ""
 
 
@@ -68,8 +68,7 @@ class Server(daphne_server.Server):
         edge: Edge | None = None,
         **options: Any,
     ) -> None:
-        options.update(websocket_handshake_timeout=HANDSHAKE_TIMEOUT_S, server_name="")
-        super().__init__(application, **options)
+        super().__init__(application, server_name="", **options)
         self.body_bytes = body_bytes
         self.message_bytes = message_bytes
         self.trusted_proxies = tuple(trusted_proxies)
@@ -77,6 +76,10 @@ class Server(daphne_server.Server):
         self.edge = edge or Edge()
         self.counts = AddressCounts(connections_per_address)
         self.pace_rates = pace
+        self.opening: set[WebSocket] = set()
+        # Connections that are gone while their application is not, and since when.
+        self._bereft: dict[Any, float] = {}
+        self.socket_count = 0
         self._ports: list[Any] = []
 
     @classmethod
@@ -105,17 +108,11 @@ class Server(daphne_server.Server):
     # Running
 
     def run(self) -> None:
-        """Serve until stop(); Daphne's own run() with our factories."""
+        """Serve until stop(); Daphne's own run() with our protocols."""
         self.connections: dict[Any, dict[str, Any]] = {}
         self.http_factory = HTTPFactory(self)
-        self.ws_factory = WebSocketFactory(self, server="")
-        self.ws_factory.setProtocolOptions(
-            allowNullOrigin=True,
-            openHandshakeTimeout=self.websocket_handshake_timeout,
-        )
         globalLogBeginner.beginLoggingTo([TwistedErrors()], redirectStandardIO=False, discardBuffer=True)
         reactor.callLater(SWEEP_S, self._sweep)
-        reactor.callLater(SWEEP_S, self.application_checker)
         self._listen()
         asyncio.set_event_loop(reactor._asyncioEventloop)
         reactor.addSystemEventTrigger("before", "shutdown", self.kill_all_applications)
@@ -135,15 +132,15 @@ class Server(daphne_server.Server):
 
     def _sweep(self) -> None:
         reactor.callLater(SWEEP_S, self._sweep)  # first, so that no error ends it
-        self.http_factory.sweep(time.monotonic())
-
-    def application_checker(self) -> None:
-        """Daphne's, which asks to be called again when it is through; an error must not be its last word."""
-        try:
-            super().application_checker()
-        except Exception:
-            logger.exception("the applications were not looked through")
-            reactor.callLater(SWEEP_S, self.application_checker)
+        now = time.monotonic()
+        for late in [found for found in self.opening if found.deadline <= now]:
+            late.on_deadline()
+        for protocol, gone_at in list(self._bereft.items()):
+            if now - gone_at > self.application_close_timeout:
+                self._bereft[protocol] = now
+                logger.warning("an application goes on without its client (%r), and is cancelled", protocol)
+                self.connections[protocol]["application_instance"].cancel()
+        self.http_factory.sweep(now)
 
     def adopt(self, descriptor: int, family: int) -> bool:
         """Serve a connection that was accepted elsewhere. Takes the descriptor over; never raises.
@@ -189,7 +186,7 @@ class Server(daphne_server.Server):
     @property
     def open_connections(self) -> int:
         """Connections of both kinds, those included that still have something to send before they close."""
-        return len(self.http_factory.channels) + int(self.ws_factory.countConnections)
+        return len(self.http_factory.channels) + self.socket_count
 
     # Who a client is
 
@@ -229,6 +226,14 @@ class Server(daphne_server.Server):
 
     # Applications
 
+    def open_websocket(
+        self, transport: Any, hold: Hold | None, method: bytes, target: bytes, headers: Sequence[Header]
+    ) -> WebSocket:
+        """A connection is a WebSocket's from here on: it takes the transport, and answers the request."""
+        opened = transport.protocol = WebSocket(self, transport, hold)
+        opened.begin(method, target, headers)
+        return opened
+
     def create_application(self, protocol: Any, scope: dict[str, Any]) -> Inbox | None:
         """Start the application for a request or a WebSocket; its end is acted on at once, not at the next check."""
         details = self.connections.get(protocol)
@@ -252,7 +257,7 @@ class Server(daphne_server.Server):
         if details is None:
             return
         details.pop("application_instance", None)
-        if "disconnected" in details:
+        if self._bereft.pop(protocol, None) is not None:
             del self.connections[protocol]
         else:
             protocol.on_application_ended(failed=error is not None)
@@ -260,10 +265,12 @@ class Server(daphne_server.Server):
     def protocol_disconnected(self, protocol: Any) -> None:
         """Note the end of a connection, and forget it when its application has ended too; may be repeated."""
         details = self.connections.get(protocol)
-        if details is not None:
-            details.setdefault("disconnected", time.time())
-            if "application_instance" not in details:
-                del self.connections[protocol]
+        if details is None:
+            return
+        if "application_instance" in details:
+            details["disconnected"] = self._bereft.setdefault(protocol, time.monotonic())
+        else:
+            del self.connections[protocol]
 
     def kill_all_applications(self) -> Any:
         """Cancel what still runs when the reactor stops; Twisted waits for the returned Deferred."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from io import BytesIO
 from typing import Any, Protocol
@@ -17,6 +17,7 @@ from typing import Any, Protocol
 import daphne.server  # noqa: F401  first of all: it installs the reactor that every other import would choose
 from daphne.http_protocol import HTTPFactory as DaphneHTTPFactory
 from daphne.http_protocol import WebRequest
+from daphne.utils import HEADER_NAME_RE, INVALID_HEADER_VALUE_BYTES
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.web.http import HTTPChannel
 from twisted.web.http_headers import Headers
@@ -27,6 +28,7 @@ from reaktor.cluster.replies import CLOSE, RETRY_AFTER_S, error_bytes, error_rep
 from reaktor.config.model import HttpTimings
 from reaktor.errors import ErrorCode
 from reaktor.web.edge import Edge, date_header, has_header
+from reaktor.web.reply import Header
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +44,7 @@ ERROR_CODES = {
     HTTPStatus.REQUEST_URI_TOO_LONG: ErrorCode.TOO_LARGE,
     HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: ErrorCode.TOO_LARGE,
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: ErrorCode.INVALID,
+    HTTPStatus.UPGRADE_REQUIRED: ErrorCode.INVALID,
     HTTPStatus.TOO_MANY_REQUESTS: ErrorCode.RATE_LIMITED,
     HTTPStatus.SERVICE_UNAVAILABLE: ErrorCode.UNAVAILABLE,
 }
@@ -60,9 +63,15 @@ class ConnectionRules(Protocol):
     counts: AddressCounts
     edge: Edge
 
+    def protocol_disconnected(self, protocol: Any) -> None: ...
+
     def is_trusted(self, peer: str) -> bool: ...
 
     def client_of(self, peer: str, forwarded_for: str) -> str: ...
+
+    def open_websocket(
+        self, transport: Any, hold: Hold | None, method: bytes, target: bytes, headers: Sequence[Header]
+    ) -> Any: ...
 
 
 class Request(WebRequest):
@@ -95,11 +104,18 @@ class Request(WebRequest):
             if self.hold is not None and self.hold.is_over:
                 self.basic_error(HTTPStatus.TOO_MANY_REQUESTS, b"", "Too many connections from this address.")
                 return None
-        result = super().process()
-        upgraded = getattr(channel.transport, "protocol", channel)
-        if upgraded is not channel:
-            channel.hand_over(upgraded, self)
-        return result
+        if self.requestHeaders.getRawHeaders(b"upgrade", [b""])[0].lower() != b"websocket":
+            return super().process()
+        headers = []
+        for name, values in self.requestHeaders.getAllRawHeaders():
+            if HEADER_NAME_RE.fullmatch(name) is None or any(map(INVALID_HEADER_VALUE_BYTES.intersection, values)):
+                channel.refuse(HTTPStatus.BAD_REQUEST, "This is not a valid HTTP request.")
+                return None
+            if b"_" not in name:
+                # To many a framework it would be the same as one with a hyphen, which a proxy may have checked.
+                headers += [(name.lower(), value) for value in values]
+        channel.hand_over(self, headers)
+        return None
 
     def _count_behind_proxy(self) -> None:
         forwarded = b",".join(self.requestHeaders.getRawHeaders(b"x-forwarded-for", [])).decode("latin1")
@@ -127,9 +143,6 @@ class Request(WebRequest):
             self.channel.transport.abortConnection()
         else:
             self.basic_error(HTTPStatus.INTERNAL_SERVER_ERROR, b"", "Something went wrong on our side.")
-
-    def handle_exception(self, exception: BaseException) -> None:
-        self.on_application_ended(failed=True)
 
     def handle_reply(self, message: Mapping[str, Any]) -> None:
         """One ASGI message of the application, or of our own: an answer says when it was made.
@@ -183,6 +196,7 @@ class Channel(HTTPChannel):
     is_proxied = False
     hold: Hold | None = None
     is_new = True
+    _successor: Any = None
 
     def connectionMade(self) -> None:  # noqa: N802
         self.server: ConnectionRules = self.factory.server
@@ -204,14 +218,17 @@ class Channel(HTTPChannel):
             self.hold.release()
         super().connectionLost(reason)
 
-    def hand_over(self, protocol: Any, request: Request) -> None:
+    def hand_over(self, request: Request, headers: Sequence[Header]) -> None:
         """The connection is a WebSocket's from here on; what it holds goes with it."""
         self.factory.channels.discard(self)
         self.setTimeout(None)
-        # This channel stays registered as the transport's producer otherwise, and alive for as long as the socket.
-        self.transport.unregisterProducer()
-        protocol.hold = self.hold if request.hold is None else request.hold
+        transport, hold = self.transport, self.hold if request.hold is None else request.hold
         self.hold = request.hold = None
+        # Else this channel and its request stay alive for as long as the socket: as its producer, and as a circle.
+        transport.unregisterProducer()
+        self.requests.clear()
+        self.server.protocol_disconnected(request)
+        self._successor = self.server.open_websocket(transport, hold, request.method, request.uri, headers)
 
     # Receiving
 
@@ -231,6 +248,9 @@ class Channel(HTTPChannel):
         if self.refused:
             self._discard(len(data))
             return True
+        if self._successor is not None:
+            # It came with the request.
+            return self._successor.dataReceived(data)
         return super().rawDataReceived(data)
 
     def allHeadersReceived(self) -> None:  # noqa: N802

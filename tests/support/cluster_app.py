@@ -40,7 +40,8 @@ def _worker():
 
 
 def _who(scope):
-    named = {"client": scope["client"], "scheme": scope["scheme"], "path": scope["path"]}
+    named = {name: scope[name] for name in ("client", "scheme", "path", "root_path")}
+    named |= {"query": scope["query_string"].decode(), "headers": [name.decode() for name, _ in scope["headers"]]}
     host = dict(scope["headers"]).get(b"host", b"").decode()
     return {"worker": _worker(), "pid": os.getpid(), "host": host, **named}
 

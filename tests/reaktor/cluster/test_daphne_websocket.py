@@ -4,6 +4,7 @@ import asyncio
 import json
 import socket
 import struct
+import time
 
 import httpx
 import psutil
@@ -285,3 +286,93 @@ async def test_who_is_cut_while_the_application_is_behind_costs_that_no_error(se
         await asyncio.sleep(0.05)
     assert await asked(server, "sessions") == 0
     assert server.log.read_bytes().count(b"an application failed") == before
+
+
+def handshake(target=b"/echo", method=b"GET", more=b"", **changes):
+    """The request of a handshake with these headers changed; None: left out."""
+    key = base64.b64encode(os.urandom(16))
+    headers = {b"host": b"x", b"upgrade": b"websocket", b"connection": b"Upgrade", b"sec-websocket-key": key}
+    headers |= {b"sec-websocket-version": b"13"} | {n.replace("_", "-").encode(): v for n, v in changes.items()}
+    lines = b"".join(name + b": " + value + b"\r\n" for name, value in headers.items() if value is not None)
+    return method + b" " + target + b" HTTP/1.1\r\n" + lines + more + b"\r\n"
+
+
+def answer(server, *parts):
+    """(status, headers, body) of a request that is sent in these parts, and ends the connection."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as raw:
+        for part in parts:
+            raw.sendall(part)
+            time.sleep(0.01)
+        data = b""
+        while more := raw.recv(65_536):
+            data += more
+    head, _, body = data.partition(b"\r\n\r\n")
+    first, *lines = head.split(b"\r\n")
+    return int(first.split()[1]), dict(line.lower().split(b": ", 1) for line in lines), json.loads(body)
+
+
+BAD = [
+    handshake(sec_websocket_key=b"short"),
+    handshake(sec_websocket_key=None),
+    handshake(more=b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"),
+    handshake(sec_websocket_version=None),
+    handshake(connection=b"keep-alive"),
+    handshake(connection=None),
+    handshake(method=b"POST"),
+    handshake(b"/echo#part"),
+    handshake(b"/echo?caf\xe9"),
+    handshake(sec_websocket_protocol=b"a, a"),
+    handshake(host=None),
+    handshake(more=b"Host: y\r\n"),
+    handshake(more=b"Bad name: 1\r\n"),
+    handshake(more=b"X-Odd: \x1c\r\n"),
+]
+
+
+@pytest.mark.parametrize("request_bytes", BAD, ids=range(len(BAD)))
+@pytest.mark.parametrize("is_split", [False, True], ids=["whole", "in two"])
+def test_a_bad_handshake_is_refused_in_json(server, request_bytes, is_split):
+    parts = (request_bytes[:40], request_bytes[40:]) if is_split else (request_bytes,)
+    status, headers, body = answer(server, *parts)
+    assert (status, body["error"]["code"]) == (400, "invalid")
+    assert headers[b"connection"] == b"close"
+    assert headers[b"x-content-type-options"] == b"nosniff"
+
+
+def test_another_version_of_the_protocol_is_told_ours(server):
+    status, headers, body = answer(server, handshake(sec_websocket_version=b"8"))
+    assert (status, headers[b"sec-websocket-version"], body["error"]["code"]) == (426, b"13", "invalid")
+
+
+def test_a_page_of_any_kind_may_ask_and_the_application_decides(server):
+    """An Origin that is none was refused before the application, which knows the allowed ones, was asked."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as raw:
+        raw.sendall(handshake(origin=b"nonsense"))
+        assert raw.recv(4096).startswith(b"HTTP/1.1 101 ")
+
+
+@WAYS
+@pytest.mark.parametrize("cut", [None, 7, -9, -3])
+async def test_frames_that_come_with_the_handshake_are_read_when_it_is_accepted(server, path, cut):
+    """What came behind the request in one packet was lost."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    sent = handshake(path.encode()) + frame(0x81, b"early") + frame(0x88)
+    for part in (sent,) if cut is None else (sent[:cut], sent[cut:]):
+        writer.write(part)
+        await writer.drain()
+        await asyncio.sleep(0.01)
+    async with asyncio.timeout(5):
+        await reader.readuntil(b"\r\n\r\n")
+        assert list(FrameReader().read(await reader.read())) == ["early", Close(1005, "")]
+    writer.close()
+
+
+async def test_the_application_sees_the_request_as_it_was(server):
+    async with connect(
+        f"{server.ws}/%65cho?a=%20b", additional_headers={"X-A": "1", "x_b": "2", "Daphne-Root-Path": "/x"}
+    ) as client:
+        await client.send("!who")
+        said = json.loads(await client.recv())
+    assert (said["path"], said["query"], said["root_path"]) == ("/echo", "a=%20b", "")
+    assert "x-a" in said["headers"]
+    assert not {"x_b", "daphne-root-path"} & set(said["headers"])
