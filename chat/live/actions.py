@@ -8,6 +8,7 @@ in the very loop turn in which it is true, and handed to `respond` there (see do
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -39,6 +40,7 @@ from chat.domain.ids import ChannelKey, UserRef
 from chat.domain.sessions import Ending, Status
 from chat.live.revalidation import credentials_of
 from chat.live.runtime import Runtime
+from chat.live.standings import Look
 from chat.membership.protocol import Outcome
 from chat.posting.batches import Post, Result
 from chat.selectors import ChannelAccess
@@ -66,6 +68,7 @@ class Start:
     user: User
     epoch: str
     channels: list[ChannelAccess]
+    look: Look
 
 
 async def load_start(runtime: Runtime, claims: Claims, cursors: Mapping[str, int]) -> Start:
@@ -76,17 +79,18 @@ async def load_start(runtime: Runtime, claims: Claims, cursors: Mapping[str, int
     limits = runtime.config.limits
     if len(cursors) > limits.channels_per_session:
         raise TooLargeError(f"A session is in at most {limits.channels_per_session} channels.")
-    return await runtime.database.read(_load_start, claims, [ChannelKey(key) for key in cursors])
+    look = runtime.standings.look(time.monotonic())
+    return await runtime.database.read(_load_start, claims, [ChannelKey(key) for key in cursors], look)
 
 
-def _load_start(claims: Claims, keys: Sequence[ChannelKey]) -> Start:
+def _load_start(claims: Claims, keys: Sequence[ChannelKey], look: Look) -> Start:
     user = user_for_claims(claims)
     ref = selectors.user_ref(user)
     found = selectors.channels_access(user=ref, keys=keys)
     if all(each.access.role is None for each in found):
         _ensure_memberships(ref)
         found = selectors.channels_access(user=ref, keys=keys)
-    return Start(user, selectors.history_epoch(), found)
+    return Start(user, selectors.history_epoch(), found, look)
 
 
 def _ensure_memberships(user: UserRef) -> None:
@@ -114,7 +118,7 @@ async def connect(
     """
     keys = [each.channel.key for each in start.channels if each.channel.key in cursors]
     async with runtime.feeds.pinned(*keys):
-        await runtime.connect(session, verify)
+        await runtime.connect(session, verify, start.look)
         try:
             keys = [key for key in keys if await _entered_again(runtime, session, key)]
             answers = {key: await runtime.feeds.answer_since(key, cursors[key]) for key in keys}

@@ -35,7 +35,7 @@ from chat.live.local_members import LocalMembers
 from chat.live.members import members_page
 from chat.live.remote_join import RemoteJoin
 from chat.live.revalidation import Revalidation, verify_again
-from chat.live.standings import Standings
+from chat.live.standings import Look, Standings
 from chat.membership.authority import Authority
 from chat.membership.feeder import Feeder
 from chat.membership.protocol import (
@@ -326,10 +326,17 @@ class Runtime:
     # -- Sessions ---------------------------------------------------------------------------------------------
 
     async def connect(
-        self, session: LiveSession, verify: Callable[[], User], *, resume: SessionId | None = None
+        self,
+        session: LiveSession,
+        verify: Callable[[], User],
+        look: Look | None = None,
+        *,
+        resume: SessionId | None = None,
     ) -> None:
-        """Make a session live; `verify` reads its token's user anew. Then it is found by whatever ends tokens.
+        """Make a session live, to be found by whatever ends tokens.
 
+        `verify` then reads its token's user anew, for what was said before that. `look`: that in which the user was
+        found; while it is current, once was enough.
         `resume` as in Connect. Raises NotFoundError (there is no such session), BannedError, NotAuthenticatedError,
         TooManySessionsError, UnavailableError; then it is not live.
         """
@@ -345,6 +352,8 @@ class Runtime:
             # That of the session whose place it took; a Hello would say another one.
             session.status = entry.status
         self.kept_places.connected(session)
+        if session.is_open and look is not None and self.standings.is_current(look, time.monotonic()):
+            return
         try:
             await verify_again(self.database, session, verify)
         except (BannedError, NotAuthenticatedError):

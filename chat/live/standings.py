@@ -2,12 +2,14 @@
 
 For answers that are given without the store (chat.transports.fast_gets). Each is kept for FRESH_S, counted from before
 the store was asked; all of them go when the bus says that somebody's sessions end or that somebody is banned or kicked.
-So whoever lost a right is shown nothing more at once, or within FRESH_S where the bus does not say it. In the loop.
+So whoever lost a right is shown nothing more at once, or within FRESH_S where the bus does not say it. A session that
+begins asks once, with a Look, whether what it found has been taken back since. In the loop.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
+from typing import NamedTuple
 
 from accounts.authentication import Claims
 from chat.domain.ids import ChannelKey
@@ -16,6 +18,13 @@ FRESH_S = 1.0
 MAX_KEPT = 20_000
 
 _Who = tuple[str, int, str, ChannelKey | None]
+
+
+class Look(NamedTuple):
+    """One look into the store, from its beginning. `version`: that of the standings then."""
+
+    began: float
+    version: int
 
 
 class Standings:
@@ -42,6 +51,16 @@ class Standings:
         """Whether the store said so less than FRESH_S ago."""
         began = self._kept.get(_who(claims, key))
         return began is not None and now - began < FRESH_S
+
+    def look(self, now: float) -> Look:
+        """To be taken before the store is asked."""
+        return Look(now, self.version)
+
+    def is_current(self, look: Look, now: float) -> bool:
+        """Whether it is less than FRESH_S old, and nothing of the kind was said since: who is found by whatever is said
+        from now on need not be asked about again.
+        """
+        return look.version == self.version and now - look.began < FRESH_S
 
     def drop(self) -> None:
         """Somebody has lost a right. That is rare, and asking anew costs each reader one question to the store."""

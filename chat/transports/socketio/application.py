@@ -21,6 +21,7 @@ from chat.domain.sessions import Ending, Grace, Naming, SessionInfo, Transport
 from chat.live import actions
 from chat.live.operations import check_rate, check_rate_here, too_many_refusals
 from chat.live.runtime import Runtime, current
+from chat.live.standings import Look
 from chat.posting.batches import Stored
 from chat.selectors import user_ref
 from chat.transports.socketio import events
@@ -53,6 +54,9 @@ ENTER_S = 5.0
 """So long a message waits for its author to be put back into the channel; with the database away it is refused then."""
 NOTE_S = 2.0
 """How long what the handshake's token was found to be good for saves the question in connect(), once."""
+
+Found = tuple[Claims, UserRef, Look]
+"""Whose token it is, and when the store was asked."""
 
 
 def _runtime() -> Runtime:
@@ -94,8 +98,7 @@ class ChatApplication:
                 noted = self._noted(socket.handshake)
                 if own or noted is None:
                     noted = await self._user(runtime, own or socket.handshake.query.get("token"))
-                claims, user = noted
-                return await self._start(runtime, socket, request, claims, user)
+                return await self._start(runtime, socket, request, *noted)
         except TooManySessionsError:
             return Accepted()
         except (UnavailableError, RateLimitedError):
@@ -104,12 +107,12 @@ class ChatApplication:
             return Refused(error.message, error.as_data(), close=True)
 
     @staticmethod
-    def _noted(handshake: Handshake) -> tuple[Claims, UserRef] | None:
+    def _noted(handshake: Handshake) -> Found | None:
         """Whom admit() found a moment ago. Once: an Engine.IO session outlives tokens, and may connect again."""
         at, found = handshake.notes.pop("user", (0.0, None))
         return found if time.monotonic() - at <= NOTE_S else None
 
-    async def _user(self, runtime: Runtime, token: object) -> tuple[Claims, UserRef]:
+    async def _user(self, runtime: Runtime, token: object) -> Found:
         if not token:
             raise NotAuthenticatedError("Token is missing")
         try:
@@ -117,10 +120,11 @@ class ChatApplication:
         except NotAuthenticatedError:
             raise NotAuthenticatedError("Token is not valid") from None
         runtime.rates.check_may_come(claims.user_id)
-        return claims, user_ref(await runtime.database.read(user_for_claims, claims))
+        look = runtime.standings.look(time.monotonic())
+        return claims, user_ref(await runtime.database.read(user_for_claims, claims)), look
 
     async def _start(
-        self, runtime: Runtime, socket: Socket, request: ConnectRequested, claims: Claims, user: UserRef
+        self, runtime: Runtime, socket: Socket, request: ConnectRequested, claims: Claims, user: UserRef, look: Look
     ) -> Accepted:
         """Make the session live: in the place of the one that the client names, if that is there, else as a new one.
 
@@ -132,7 +136,7 @@ class ChatApplication:
             naming = Naming.ALWAYS
             session = self._session(runtime, socket, pid, claims, user, naming)
             try:
-                await runtime.connect(session, verify, resume=SessionId(pid))
+                await runtime.connect(session, verify, look, resume=SessionId(pid))
             except NotFoundError:
                 pass
             else:
@@ -143,7 +147,7 @@ class ChatApplication:
                 return Accepted(_public_id(pid), pid)
         pid = secrets.token_urlsafe(18)
         session = self._session(runtime, socket, pid, claims, user, naming)
-        await runtime.connect(session, verify)
+        await runtime.connect(session, verify, look)
         socket.attachment = session
         return Accepted(_public_id(pid), pid)
 

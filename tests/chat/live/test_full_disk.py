@@ -14,10 +14,13 @@ from accounts.authentication import Claims, TokenKind
 from chat import services
 from chat.domain.ids import ChannelKey
 from chat.live.actions import _load_start
+from chat.live.standings import Look
 from chat.models import ChannelMembership
 from tests.support.rest import register
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
+
+LOOK = Look(0.0, 0)
 
 
 def newcomer() -> Claims:
@@ -46,7 +49,7 @@ def test_an_account_that_is_new_can_say_hello_and_read(monkeypatch: pytest.Monke
     """With the disk full a newcomer was refused, because the default channels could not be written down for them."""
     ada = newcomer()
     failing(monkeypatch, cause)
-    start = _load_start(ada, [ChannelKey("general")])
+    start = _load_start(ada, [ChannelKey("general")], LOOK)
     assert start.epoch
     assert [each.channel.key for each in start.channels] == ["general"]
 
@@ -54,12 +57,12 @@ def test_an_account_that_is_new_can_say_hello_and_read(monkeypatch: pytest.Monke
 def test_any_other_trouble_of_the_database_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     failing(monkeypatch, sqlite_error(sqlite3.SQLITE_BUSY))
     with pytest.raises(OperationalError):
-        _load_start(newcomer(), [])
+        _load_start(newcomer(), [], LOOK)
 
 
 def test_who_belongs_somewhere_is_not_given_the_default_channels_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each hello asked for it, and for the epoch by the ORM: three quarters of what a connect cost the database."""
     ada = newcomer()
-    assert {each.channel.key for each in _load_start(ada, []).channels} == {"general", "programming", "random"}
+    assert {each.channel.key for each in _load_start(ada, [], LOOK).channels} == {"general", "programming", "random"}
     failing(monkeypatch, sqlite_error(sqlite3.SQLITE_BUSY))
-    assert len(_load_start(ada, []).channels) == 3
+    assert len(_load_start(ada, [], LOOK).channels) == 3

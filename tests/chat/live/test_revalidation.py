@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
@@ -22,10 +23,13 @@ from chat.domain.sessions import Credentials
 from chat.live import revalidation
 from chat.live.revalidation import Revalidation
 from chat.live.runtime import Runtime
+from chat.live.standings import FRESH_S
+from chat.membership.protocol import Command, Outcome
 from reaktor.config.model import Config, Delivery
 from reaktor.config.model import Database as DatabaseConfig
 from reaktor.db.database import Database
 from reaktor.errors import CloseCode, NotAuthenticatedError, UnavailableError
+from reaktor.process.orders import BLOCKS_CHANGED, END_LOGIN, END_SESSIONS, ORDERS_GROUP
 from tests.support.databases import user_ref
 from tests.support.delivery import FakeFormat, FakeSession
 from tests.support.faulty_layer import FaultyLayer
@@ -80,6 +84,58 @@ async def test_rights_that_change_while_a_session_begins_make_it_come_back(runti
     session = Session(replace(ann, is_staff=True))
     with pytest.raises(UnavailableError):
         await runtime.connect(session, lambda: User.objects.get(pk=ann.id))
+    assert len(runtime.hub) == 0
+
+
+async def test_a_user_who_was_found_a_moment_ago_is_not_asked_about_again(runtime: Runtime) -> None:
+    """Each connect asked the store twice, with a thread's turn for each."""
+    ann = await runtime.database.read(user_ref, "ann")
+    session, asked = Session(ann), []
+    await runtime.connect(session, lambda: asked.append(1), runtime.standings.look(time.monotonic()))
+    assert (asked, runtime.hub.get(session.info.session_id)) == ([], session)
+
+
+@pytest.mark.parametrize("kind", [END_SESSIONS, END_LOGIN, BLOCKS_CHANGED])
+async def test_what_is_said_after_the_look_makes_it_ask_again(runtime: Runtime, kind: str) -> None:
+    """It is said before the session is found by it."""
+    ann = await runtime.database.read(user_ref, "ann")
+    session = Session(ann)
+    claims = Claims(ann.id, "ann", 1, 2**31, TokenKind.ACCESS, uuid.UUID(session.credentials.login))
+    look = runtime.standings.look(time.monotonic())
+    await runtime.database.read(user_for_claims, claims)
+    await runtime.database.write(changed, ann, token_version=2)
+    body = {"user_id": ann.id, "code": int(CloseCode.LOGGED_OUT), "login": session.credentials.login, "reason": ""}
+    await runtime.bus.broadcast(ORDERS_GROUP, kind, body)
+    await until(lambda: runtime.standings.version > look.version)
+    with pytest.raises(NotAuthenticatedError):
+        await runtime.connect(session, lambda: user_for_claims(claims), look)
+    assert len(runtime.hub) == 0
+
+
+async def test_a_look_of_long_ago_is_not_enough(runtime: Runtime) -> None:
+    ann = await runtime.database.read(user_ref, "ann")
+    session = Session(replace(ann, is_staff=True))
+    look = runtime.standings.look(time.monotonic() - FRESH_S)
+    with pytest.raises(UnavailableError):
+        await runtime.connect(session, lambda: User.objects.get(pk=ann.id), look)
+
+
+async def test_a_session_that_was_closed_while_it_began_does_not_begin(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ann = await runtime.database.read(user_ref, "ann")
+    session = Session(ann)
+    submit = runtime.feeder.submit
+
+    async def meanwhile(command: Command) -> Outcome:
+        outcome = await submit(command)
+        session.is_open = False
+        return outcome
+
+    monkeypatch.setattr(runtime.feeder, "submit", meanwhile)
+    look = runtime.standings.look(time.monotonic())
+    with pytest.raises(UnavailableError):
+        await runtime.connect(session, lambda: User.objects.get(pk=ann.id), look)
     assert len(runtime.hub) == 0
 
 

@@ -46,3 +46,14 @@ def test_what_is_old_goes_and_there_is_a_bound(monkeypatch: pytest.MonkeyPatch) 
     assert len(kept) == 3
     kept.note(claims(), TEA, 10.0 + FRESH_S, kept.version)
     assert len(kept) == 1
+
+
+def test_a_look_is_current_for_a_second_and_until_somebody_loses_a_right() -> None:
+    kept = Standings()
+    look = kept.look(10.0)
+    assert kept.is_current(look, 10.0 + FRESH_S * 0.99)
+    assert not kept.is_current(look, 10.0 + FRESH_S)
+    kept.drop()
+    assert not kept.is_current(look, 10.0)
+    kept.note(claims(), None, 10.5, kept.version)
+    assert not kept.is_current(look, 10.5), "what another look has found says nothing about this one"
