@@ -29,9 +29,11 @@ from reaktor.config.model import HttpTimings
 from reaktor.errors import ErrorCode
 from reaktor.web.edge import Edge, date_header, has_header
 from reaktor.web.reply import Header
+from reaktor.web.websocket_handshake import usual_request
 
 logger = logging.getLogger(__name__)
 
+ROOT_PATH = b"daphne-root-path"
 LINGER_S = 2.0
 ABOUT_TO_SPEAK_S = 1.0
 LINGER_BYTES = 1024 * 1024
@@ -98,30 +100,24 @@ class Request(WebRequest):
     def process(self) -> Any:
         channel = self.channel
         # A client could set the application's root path by this header; it is meant for a proxy that we don't have.
-        self.requestHeaders.removeHeader(b"daphne-root-path")
+        self.requestHeaders.removeHeader(ROOT_PATH)
         if channel.is_proxied:
-            self._count_behind_proxy()
+            self.hold = channel.hold_behind_proxy(self.requestHeaders.getRawHeaders(b"x-forwarded-for", []))
             if self.hold is not None and self.hold.is_over:
                 self.basic_error(HTTPStatus.TOO_MANY_REQUESTS, b"", "Too many connections from this address.")
                 return None
         if self.requestHeaders.getRawHeaders(b"upgrade", [b""])[0].lower() != b"websocket":
             return super().process()
-        headers = []
+        headers: list[Header] = []
         for name, values in self.requestHeaders.getAllRawHeaders():
             if HEADER_NAME_RE.fullmatch(name) is None or any(map(INVALID_HEADER_VALUE_BYTES.intersection, values)):
                 channel.refuse(HTTPStatus.BAD_REQUEST, "This is not a valid HTTP request.")
                 return None
-            if b"_" not in name:
-                # To many a framework it would be the same as one with a hyphen, which a proxy may have checked.
-                headers += [(name.lower(), value) for value in values]
-        channel.hand_over(self, headers)
+            headers += [(name.lower(), value) for value in values]
+        hold, self.hold = self.hold, None
+        self.server.protocol_disconnected(self)
+        channel.hand_over(hold, self.method, self.uri, headers)
         return None
-
-    def _count_behind_proxy(self) -> None:
-        forwarded = b",".join(self.requestHeaders.getRawHeaders(b"x-forwarded-for", [])).decode("latin1")
-        client = self.server.client_of(self.channel.peer_host, forwarded)
-        if client != self.channel.peer_host:
-            self.hold = self.server.counts.take(client)
 
     def finish(self) -> None:
         self._release()
@@ -218,17 +214,41 @@ class Channel(HTTPChannel):
             self.hold.release()
         super().connectionLost(reason)
 
-    def hand_over(self, request: Request, headers: Sequence[Header]) -> None:
-        """The connection is a WebSocket's from here on; what it holds goes with it."""
+    def hold_behind_proxy(self, forwarded_for: Sequence[bytes]) -> Hold | None:
+        """The request's own hold, of a client that a trusted proxy names; None: it names none but itself."""
+        client = self.server.client_of(self.peer_host, b",".join(forwarded_for).decode("latin1"))
+        return self.server.counts.take(client) if client != self.peer_host else None
+
+    def hand_over(self, hold: Hold | None, method: bytes, target: bytes, headers: Sequence[Header]) -> None:
+        """The connection is a WebSocket's from here on; what it holds goes with it, or the request's own `hold`."""
+        # To many a framework a name with _ is the same as one with a hyphen, which a proxy may have checked.
+        said = [each for each in headers if b"_" not in each[0] and each[0] != ROOT_PATH]
         self.factory.channels.discard(self)
         self.setTimeout(None)
-        transport, hold = self.transport, self.hold if request.hold is None else request.hold
-        self.hold = request.hold = None
+        transport = self.transport
+        own, self.hold = self.hold, None
         # Else this channel and its request stay alive for as long as the socket: as its producer, and as a circle.
         transport.unregisterProducer()
         self.requests.clear()
-        self.server.protocol_disconnected(request)
-        self._successor = self.server.open_websocket(transport, hold, request.method, request.uri, headers)
+        self._successor = self.server.open_websocket(transport, own if hold is None else hold, method, target, said)
+
+    def _open_websocket_at_once(self, data: bytes) -> bool:
+        """Whether the first bytes are a whole handshake, as they mostly are: read line by line it takes ten times as
+        long. Refusals are left to whoever reads it so.
+        """
+        found = usual_request(data)
+        if found is None or (self.hold is not None and self.hold.is_over):
+            return False
+        hold = None
+        if self.is_proxied:
+            hold = self.hold_behind_proxy([value for name, value in found.headers if name == b"x-forwarded-for"])
+            if hold is not None and hold.is_over:
+                hold.release()
+                return False
+        self.hand_over(hold, b"GET", found.target, found.headers)
+        if found.rest:
+            self._successor.dataReceived(found.rest)
+        return True
 
     # Receiving
 
@@ -236,7 +256,9 @@ class Channel(HTTPChannel):
         if self.refused:
             self._discard(len(data))
             return
-        self.is_new = False
+        is_first, self.is_new = self.is_new, False
+        if is_first and self._open_websocket_at_once(data):
+            return
         if self.deadline is None and not self._handlingRequest:
             self.deadline = time.monotonic() + self.server.http_timings.header_timeout_s
         super().dataReceived(data)

@@ -2,7 +2,8 @@
 
 read_opening() checks the headers of a request that wants one, accepted() is the answer. Neither knows who may come in,
 nor which paths there are: that is the application's. Compression and other extensions are never agreed on, so what a
-client offers of them is not read. Pure. Source: RFC 6455, section 4.2.
+client offers of them is not read. usual_request() finds the request in the first bytes of a connection, where nothing
+about it is unusual; the rest is for a parser of HTTP. Pure. Source: RFC 6455, section 4.2; RFC 9112.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import NamedTuple
 
 from reaktor.web.reply import Header
 
@@ -22,6 +24,12 @@ _KEY = re.compile(rb"[A-Za-z0-9+/]{22}==")
 _READ = frozenset(
     {b"connection", b"upgrade", b"sec-websocket-key", b"sec-websocket-version", b"sec-websocket-protocol"}
 )
+_USUAL = re.compile(
+    rb"GET (/[!-~]*) HTTP/1\.1\r\n((?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t -~\x80-\x84\x86-\xff]*\r\n)+)\r\n"
+)
+_UNUSUAL_NAMES = frozenset({b"content-length", b"content-encoding", b"expect", b"transfer-encoding"})
+MAX_USUAL_BYTES = 8 * 1024
+MAX_USUAL_HEADERS = 64
 
 
 class OpeningError(ValueError):
@@ -39,6 +47,35 @@ class Opening:
 
     key: bytes
     subprotocols: tuple[str, ...] = ()
+
+
+class UsualRequest(NamedTuple):
+    """A GET that asks for a WebSocket. Header names are in lower case; `rest` came behind it."""
+
+    target: bytes
+    headers: list[Header]
+    rest: bytes
+
+
+def usual_request(data: bytes) -> UsualRequest | None:
+    """The request that these bytes begin with. None: something about it wants a parser of HTTP, be it only its size."""
+    found = _USUAL.match(data, 0, MAX_USUAL_BYTES)
+    if found is None:
+        return None
+    lines = found[2].split(b"\r\n")
+    if len(lines) > MAX_USUAL_HEADERS:
+        return None
+    headers: list[Header] = []
+    hosts = upgrades = 0
+    for line in lines[:-1]:
+        name, _, value = line.partition(b":")
+        name, value = name.lower(), value.strip(b" \t")
+        hosts += name == b"host"
+        upgrades += name == b"upgrade" and value.lower() == b"websocket"
+        if name in _UNUSUAL_NAMES:
+            return None
+        headers.append((name, value))
+    return UsualRequest(found[1], headers, data[found.end() :]) if hosts == upgrades == 1 else None
 
 
 def read_opening(method: bytes, headers: Iterable[Header]) -> Opening:
