@@ -14,32 +14,52 @@ from typing import Any
 from reaktor.web.message_source import OnEnd, Take
 
 
-class Inbox(asyncio.Queue[dict[str, Any] | Exception]):
-    """`on_taken` is called with the number of messages left, whenever one was taken."""
+class Inbox:
+    """`on_taken` is called with the number of messages left, whenever one was taken.
+
+    No queue of asyncio: that has room for 64 messages and 64 tasks from the beginning, 2 KB for every connection.
+    """
+
+    __slots__ = ("_messages", "_offered", "_on_idle", "_on_taken", "_waiting", "on_end")
 
     def __init__(self, on_taken: Callable[[int], None] | None = None) -> None:
-        super().__init__()
+        self._messages: list[dict[str, Any] | Exception] = []
+        self._waiting: list[asyncio.Future[None]] = []
         self._on_taken = on_taken
         self._offered: tuple[Context, Take] | None = None
-        self._is_awaited = False
         self._on_idle: Callable[[], object] | None = None
         self.on_end: OnEnd | None = None
 
     async def receive(self) -> dict[str, Any]:
         """ASGI's receive()."""
-        if self._on_idle is not None and self.empty():
+        if self._on_idle is not None and not self._messages:
             call, self._on_idle = self._on_idle, None
             call()
-        self._is_awaited = True
-        try:
-            message = await self.get()
-        finally:
-            self._is_awaited = False
+        while not self._messages:
+            waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.append(waiting)
+            try:
+                await waiting
+            finally:
+                self._waiting.remove(waiting)
+        message = self._messages.pop(0)
         if self._on_taken is not None:
-            self._on_taken(self.qsize())
+            self._on_taken(len(self._messages))
         if isinstance(message, Exception):
             raise message
         return message
+
+    def put_nowait(self, message: dict[str, Any] | Exception) -> None:
+        """One message, behind those that are there."""
+        self._messages.append(message)
+        for waiting in self._waiting:
+            # All of them: whoever was woken for this may be cancelled before it looks.
+            if not waiting.done():
+                waiting.set_result(None)
+
+    def qsize(self) -> int:
+        """How many messages the application has not taken."""
+        return len(self._messages)
 
     def offer_to(self, take: Take) -> None:
         """See MessageSource."""
@@ -59,7 +79,7 @@ class Inbox(asyncio.Queue[dict[str, Any] | Exception]):
     @property
     def _is_idle(self) -> bool:
         # With something inside, whoever waits will be given that first.
-        return self._is_awaited and self.empty()
+        return bool(self._waiting) and not self._messages
 
     def put_message(self, message: str | bytes) -> None:
         """A WebSocket's message: taken at once, or put in."""

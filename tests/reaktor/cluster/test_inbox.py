@@ -97,3 +97,29 @@ async def test_it_is_idle_when_the_application_asks_for_more() -> None:
     inbox.when_idle(lambda: told.append("idle"))
     assert told == ["busy before", "idle"]
     waiting.cancel()
+
+
+async def test_whoever_stops_waiting_takes_no_message_along() -> None:
+    """Also when it was just being woken for one."""
+    inbox = Inbox()
+    gone, woken, other = (asyncio.create_task(inbox.receive()) for _ in range(3))
+    await until_it_waits()
+    gone.cancel()
+    await until_it_waits()
+    inbox.put_nowait({"type": "first"})
+    woken.cancel()
+    assert await other == {"type": "first"}
+    inbox.put_nowait({"type": "second"})
+    assert await inbox.receive() == {"type": "second"}
+    assert (gone.cancelled(), woken.cancelled()) == (True, True)
+
+
+async def test_of_several_who_wait_each_gets_one() -> None:
+    inbox = Inbox()
+    waiting = [asyncio.create_task(inbox.receive()) for _ in range(2)]
+    await until_it_waits()
+    inbox.put_nowait({"type": "first"})
+    await until_it_waits()
+    inbox.put_nowait({"type": "second"})
+    assert [found["type"] for found in await asyncio.gather(*waiting)] == ["first", "second"]
+    assert inbox.qsize() == 0
