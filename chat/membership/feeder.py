@@ -45,6 +45,7 @@ MAX_PENDING = 50_000
 """Commands without an outcome; beyond, submit() says `unavailable` at once."""
 SEND_TOGETHER = 500
 RESEND_S = 1.0
+LOOKS_PER_SILENCE = 3
 RETRY_S = 0.1
 RESUBSCRIBE_S = 60.0
 EARLY_GAP_S = 0.02
@@ -377,8 +378,9 @@ class Feeder:
 
     async def _watch(self) -> None:
         """Send again what has no outcome, and notice an authority that fell silent."""
+        idle_s = min(RESEND_S, self._timings.silence_s / LOOKS_PER_SILENCE)
         while True:
-            await asyncio.sleep(RESEND_S / 4)
+            await asyncio.sleep(RESEND_S / 4 if len(self._pending) else idle_s)
             self._pending.requeue(self._clock() - RESEND_S)
             if self.silent_s > self._timings.silence_s:
                 self.resync()

@@ -134,8 +134,13 @@ class Upkeep:
                 await self._check_rewound(entry)
 
     async def _compare_names(self) -> None:
-        """Renames that the bus did not bring; those that it did are known already."""
+        """Renames that the bus did not bring; those that it did are known already. Where no feed is open no old name is
+        kept, and what is opened later is read with the names of then.
+        """
         now = datetime.now(UTC)
+        if not self._feeds.entries():
+            self._names_since = now
+            return
         with contextlib.suppress(ReaktorError):
             for old, new in await self._database.read(names_changed, self._names_since - NAMES_OVERLAP):
                 self._feeds.rename(old, new)

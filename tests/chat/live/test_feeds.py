@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from chat.delivery.pages import STRETCH
 from chat.domain.events import Event, EventType, MessageData
 from chat.domain.ids import ChannelKey, UserRef
 from chat.domain.sessions import LeftReason
+from chat.live.feeds import upkeep
 from chat.live.feeds.open_feeds import BEAT_DELIVERIES
 from chat.live.feeds.upkeep import REPAIR_MESSAGES
 from chat.membership.protocol import SessionEntered, SessionExited
@@ -412,6 +414,21 @@ async def test_a_rename_that_nobody_heard_of_is_found_in_the_store(process: Proc
 
         await asyncio.to_thread(rename)
         await until(lambda: {each["author"] for each in _newest(process, key)} == {"Annabel"})
+
+
+async def test_a_process_without_feeds_does_not_ask_for_renames(
+    process: Process, tea: ChannelKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker with nothing to do asked every two seconds, with a turn of a thread for it."""
+    asked: list[datetime] = []
+    monkeypatch.setattr(upkeep, "names_changed", lambda since: asked.append(since) or [])
+    looks: list[int] = []
+    monkeypatch.setattr(process.feeds, "sweep_made", lambda: looks.append(1))
+    await until(lambda: len(looks) > 2)
+    assert asked == []
+    async with process.feeds.pinned(tea):
+        await until(lambda: asked)
+    assert datetime.now(UTC) - asked[0] > upkeep.NAMES_OVERLAP
 
 
 def _newest(process: Process, key: ChannelKey) -> list[MessageData]:
