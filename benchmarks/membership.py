@@ -179,6 +179,7 @@ async def measure_commands(url: str, callers: int, seconds: float, authority_pid
         replica,
         worker=worker,
         announce=list,
+        here=set,
         on_transitions=lambda transitions: None,
         read_mandate=read_mandate,
     )

@@ -7,7 +7,7 @@ unsent bytes pass half of the bound is spared presence and typing; past it, it i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 
 from chat.delivery.feed import Delivery
 from chat.delivery.live_session import Batch, Frame, LiveSession, WireFormat
@@ -92,6 +92,10 @@ class Hub:
 
     def get(self, session_id: SessionId) -> LiveSession | None:
         return self._sessions.get(session_id)
+
+    def session_ids(self) -> Set[SessionId]:
+        """Of the sessions that are here now; it changes with them."""
+        return self._sessions.keys()
 
     def sessions(self) -> list[LiveSession]:
         return list(self._sessions.values())

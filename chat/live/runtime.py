@@ -134,6 +134,7 @@ class Runtime:
             self.replica,
             worker=worker,
             announce=self._announce,
+            here=self.hub.session_ids,
             on_transitions=self.local_members.carry_out,
             read_mandate=self._read_mandate,
             heads=self.feeds.heads,

@@ -14,10 +14,10 @@ import logging
 import secrets
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 from typing import Any, TypeVar, overload
 
-from chat.domain.ids import ChannelKey, CommandId, WorkerId
+from chat.domain.ids import ChannelKey, CommandId, SessionId, WorkerId
 from chat.membership import wire
 from chat.membership.beats import BeatHeads, Ghosts
 from chat.membership.collection import collection_paused
@@ -67,6 +67,7 @@ class Feeder:
         *,
         worker: WorkerId,
         announce: Callable[[], Sequence[AnnouncedSession]],
+        here: Callable[[], Set[SessionId]],
         on_transitions: Callable[[Sequence[Transition]], None],
         read_mandate: Callable[[], Awaitable[Mandate]],
         heads: Callable[[], Mapping[ChannelKey, int]] = dict,
@@ -74,7 +75,8 @@ class Feeder:
         beat_due: asyncio.Event | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`announce`: the live sessions of this worker, for Hello. `heads`: the last seq delivered, per channel.
+        """`announce`: the live sessions of this worker, for Hello; `here`: their ids alone, for the look each few
+        beats. `heads`: the last seq delivered, per channel.
 
         `beat_due`: set when so much was delivered that the authority must know of it now; `moved`: the heads of where.
         `read_mandate`: whom the lease names; raises UnavailableError.
@@ -84,7 +86,7 @@ class Feeder:
         self._timings = timings
         self._replica = replica
         self._worker = worker
-        self._announce = announce
+        self._announce, self._here = announce, here
         self._on_transitions = on_transitions
         self._read_mandate = read_mandate
         self._heads, self._moved = heads, moved
@@ -395,7 +397,7 @@ class Feeder:
             told, whole = self._beat_heads.next(self._heads())
             await self._tell_heads(told, whole=whole)
             if self._ghosts.is_time() and self.is_in_step:
-                known = {item.session.session_id for item in self._announce()} | self._pending.connecting()
+                known = self._here() | self._pending.connecting()
                 for session_id in self._ghosts.look(set(self._replica.own_sessions()), known):
                     self.tell(Disconnect(session_id))
 

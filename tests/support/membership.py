@@ -160,6 +160,7 @@ class Node:
             self.replica,
             worker=worker,
             announce=self._announce,
+            here=lambda: self.live.keys(),
             on_transitions=self._on_transitions,
             read_mandate=self._read_mandate,
             heads=lambda: self.heads,

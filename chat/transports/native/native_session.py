@@ -7,6 +7,7 @@ Source: docs/protocol.md, "Heartbeat and slow clients" and "Close codes".
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -126,7 +127,7 @@ class NativeSession(LiveSession):
         elif now - self._seen_at > timings.ping_interval_s:
             self._pinged_at = now
             self.write(protocol.PING)
-        left = self._expires_at - datetime.now(UTC).timestamp()
+        left = self._expires_at - time.time()
         if left < -timings.expiry_grace_s:
             self.close(Bye(CloseCode.TOKEN_EXPIRED))
         elif left < timings.expiry_warning_s and not self._warned:

@@ -7,6 +7,7 @@ Source: docs/protocol.md, "Socket.IO".
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 
 import orjson
@@ -129,7 +130,7 @@ class SocketIOSession(LiveSession):
 
         Without native's grace: who comes back with a new token loses nothing.
         """
-        left_s = self.expires_at - datetime.now(UTC).timestamp()
+        left_s = self.expires_at - time.time()
         if left_s <= 0:
             self.close(Bye(CloseCode.TOKEN_EXPIRED, "the token has expired"))
         elif left_s < self._expiry_warning_s and not self._warned and not self.is_starting:
