@@ -2,12 +2,13 @@
 
 Channels and Django share a single thread among all consumers of a process; here reads have a few threads and
 writes one (group commit makes one writer enough). Full queues, timeouts and lost connections are UnavailableError.
-A call that no thread has begun ends with its caller; one that runs goes on, and write_or_late() says how it ended.
+A call that no thread has begun ends with its caller; one that runs goes on. begin_write() is for who does not wait.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import sqlite3
 import time
@@ -82,13 +83,30 @@ class Database:
         """read_once() for a function that writes: a lost connection may have committed."""
         return await self._run(self._writes, partial(_guarded, False, partial(function, *args, **kwargs)))
 
-    async def write_or_late(
-        self, on_late: Callable[[T], None], function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
-    ) -> T:
-        """write(); a result that comes after this call was given up is handed to `on_late`, in the loop."""
-        return await self._run(self._writes, partial(_guarded, False, partial(function, *args, **kwargs)), on_late)
+    def begin_write(self, function: Callable[[], T], on_done: Callable[[T | Exception], None]) -> None:
+        """write() for who does not wait: `on_done` is called once, in the loop, with the result or the error.
 
-    async def _run(self, lane: _Lane, call: Callable[[], T], on_late: Callable[[T], None] | None = None) -> T:
+        Time and number have no bound here: the caller sees to that. As a call may serve many, it is made in nobody's
+        log context (reaktor.observe.logcontext).
+        """
+        self._writes.waiting += 1
+        tell = partial(self._told, self._writes, on_done)
+        self._writes.executor.submit(_made_and_told, function, asyncio.get_running_loop(), tell)
+
+    def _told(self, lane: _Lane, on_done: Callable[[T | Exception], None], found: T | Exception) -> None:
+        lane.waiting -= 1
+        if not isinstance(found, Exception):
+            self.is_up = True
+        elif isinstance(found, UnavailableError):
+            self.is_up = False
+        on_done(found)
+
+    def no_answer(self) -> UnavailableError:
+        """A call has taken too long: the error for who waits for it."""
+        self.is_up = False
+        return UnavailableError("The database does not answer.")
+
+    async def _run(self, lane: _Lane, call: Callable[[], T]) -> T:
         if lane.waiting >= lane.bound:
             raise UnavailableError("The database has too much to do.")
         lane.waiting += 1
@@ -101,11 +119,10 @@ class Database:
                 found: T = await self._noted(future)
                 return found
         except TimeoutError:
-            self.is_up = False
-            _give_up(job, future, on_late)
-            raise UnavailableError("The database does not answer.") from None
+            _give_up(job, future)
+            raise self.no_answer() from None
         except asyncio.CancelledError:
-            _give_up(job, future, on_late)
+            _give_up(job, future)
             raise
 
     async def _noted(self, future: asyncio.Future[Any]) -> Any:
@@ -174,21 +191,26 @@ def own_connection(timeout_s: float, *, answer_s: float = ANSWER_S) -> None:
     own.settings_dict = {**own.settings_dict, "OPTIONS": options, "CONN_MAX_AGE": None, ANSWER_SETTING: answer_s}
 
 
-def _give_up(job: Job[T], future: asyncio.Future[T | None], on_late: Callable[[T], None] | None) -> None:
+def _give_up(job: Job[T], future: asyncio.Future[T | None]) -> None:
     """The caller is gone: so is the job, unless a thread has begun it."""
     if not job.cancel():
-        future.add_done_callback(partial(_ended_late, on_late))
+        future.add_done_callback(_ended_late)
 
 
-def _ended_late(on_late: Callable[[T], None] | None, future: asyncio.Future[Any]) -> None:
-    if future.cancelled():
-        return
-    error = future.exception()
-    if error is None:
-        if on_late is not None:
-            on_late(future.result())
-    elif not isinstance(error, ReaktorError):
+def _ended_late(future: asyncio.Future[Any]) -> None:
+    error = None if future.cancelled() else future.exception()
+    if error is not None and not isinstance(error, ReaktorError):
         logger.error("database: a call failed after its caller was gone: %r", error, exc_info=error)
+
+
+def _made_and_told(function: Callable[[], T], loop: asyncio.AbstractEventLoop, tell: Callable[[Any], None]) -> None:
+    found: T | Exception
+    try:
+        found = _guarded(False, function)
+    except Exception as error:  # noqa: BLE001  it is told
+        found = error
+    with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is there to be told
+        loop.call_soon_threadsafe(tell, found)
 
 
 def _guarded(may_repeat: bool, call: Callable[[], T]) -> T:

@@ -75,9 +75,7 @@ FLAGS = (
 HISTOGRAMS = (
     (MetricDescription("fanout_seconds", "From a commit to the bytes of its events handed to the sockets."), SECONDS),
     (
-        MetricDescription(
-            "commit_seconds", "How long a transaction of the writer took, its wait for the thread included."
-        ),
+        MetricDescription("commit_seconds", "How long a transaction of the writer took, until the loop knew of it."),
         SECONDS,
     ),
     (MetricDescription("commit_messages", "Posts in one transaction of the writer."), MESSAGES),

@@ -233,6 +233,54 @@ async def test_a_post_that_is_stored_after_its_refusal_is_delivered_and_one_that
     assert await asyncio.to_thread(_stored_texts) == ["text 0", "text 2"]
 
 
+async def test_the_thread_takes_what_has_gathered_without_coming_back_to_the_loop(
+    ann: UserRef, tea: ChannelKey
+) -> None:
+    class Watched(CurrentTextRules):
+        asked = 0
+
+        def current(self) -> TextRules:
+            self.asked += 1
+            (first_began, second_began)[self.asked - 1].set()
+            may_go.wait(10)
+            return super().current()
+
+    first_began, second_began, may_go = threading.Event(), threading.Event(), threading.Event()
+    told, results = Told(), list[object]()
+    first, second, third = posts(ann, tea, 3)
+    async with writing(told, Watched(Limits())) as writer:
+        writer.submit(first, results.append)
+        await asyncio.to_thread(first_began.wait, 10)
+        for post in (second, third):
+            writer.submit(post, results.append)
+        await asyncio.sleep(0)
+        may_go.set()
+        has_begun = second_began.wait(10)  # the loop stands still meanwhile
+        assert (has_begun, results) == (True, [])
+        await until(lambda: len(results) == 3)
+    assert told.batches == [[1], [2, 3]]
+
+
+async def test_who_is_told_and_fails_ends_the_writer_so_that_nobody_is_left_out_in_silence(
+    ann: UserRef, tea: ChannelKey
+) -> None:
+    def fail(committed: Sequence[Committed]) -> None:
+        raise ZeroDivisionError
+
+    config, limits = DatabaseConfig(), Limits()
+    database = Database(config)
+    writer = Writer(database, config, Rates(limits), CurrentTextRules(limits), fail)
+    running = asyncio.create_task(writer.run())
+    await asyncio.sleep(0)
+    (post,) = posts(ann, tea, 1)
+    writer.submit(post, lambda result: None)
+    with pytest.raises(ZeroDivisionError):
+        await asyncio.wait_for(running, 10)
+    with pytest.raises(UnavailableError, match="stopping"):
+        writer.submit(post, lambda result: None)
+    await asyncio.to_thread(database.close)
+
+
 async def test_a_post_whose_caller_gave_up_while_it_waited_is_not_stored(
     ann: UserRef, tea: ChannelKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -144,16 +144,28 @@ async def test_a_write_that_waits_for_a_lock_fails_before_its_caller_gives_it_up
     assert not database.waiting["write"]
 
 
-async def test_what_a_given_up_call_came_to_is_told_if_it_ran_and_only_then(make_database: MakeDatabase) -> None:
-    """A post was stored after its author had been told `unavailable`, and nobody was shown it."""
-    database, held = make_database(timeout_s=0.1), Held()
-    late: list[str] = []
-    calls = (database.write_or_late(late.append, held.hold), database.write_or_late(late.append, lambda: "never begun"))
-    await asyncio.gather(*calls, return_exceptions=True)
-    held.let_go()
-    await until(lambda: late)
-    assert await database.write_or_late(late.append, lambda: "in time") == "in time"
-    assert late == ["held"]
+async def test_who_does_not_wait_is_told_in_the_loop_how_it_ended(make_database: MakeDatabase) -> None:
+    database, told = make_database(), list[object]()
+    database.begin_write(lambda: threading.current_thread(), told.append)
+    database.begin_write(Flaky(1), lambda found: told.extend((found, database.is_up, threading.current_thread())))
+    assert database.waiting["write"] == 2
+    await until(lambda: len(told) == 4)
+    assert isinstance(told[1], UnavailableError)
+    assert told[2:] == [False, threading.current_thread()]
+    assert not database.waiting["write"]
+    assert (await database.write(threading.current_thread), database.is_up) == (told[0], True)
+
+
+async def test_who_does_not_wait_is_told_of_any_error(make_database: MakeDatabase) -> None:
+    database, told = make_database(), list[object]()
+
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    database.begin_write(fail, told.append)
+    await until(lambda: told)
+    assert [type(error) for error in told] == [ZeroDivisionError]
+    assert database.is_up
 
 
 async def test_an_error_that_comes_too_late_is_logged_and_a_refusal_is_not(
