@@ -122,7 +122,7 @@ def _user_find(user_id: str, login: uuid.UUID) -> tuple[User | None, bool]:
     By a statement of our own: every request asks, and the ORM would take four times as long. The rest loads late.
     """
     try:
-        wanted = uuid_to_column(user_id)
+        wanted = uuid_to_column(uuid.UUID(user_id))
     except ValueError:
         return None, False
     with connection.cursor() as cursor:

@@ -117,6 +117,8 @@ def check_topic(topic: object) -> str:
 
 def mentioned_names(text: str) -> tuple[str, ...]:
     """The names after an @ in a text, lower-cased, each once, in order, at most MENTIONS_PER_MESSAGE."""
+    if "@" not in text:  # as most texts: looking for names costs a fifth of storing the message
+        return ()
     names = dict.fromkeys(name.lower() for name in _MENTION.findall(text) if name)
     return tuple(names)[:MENTIONS_PER_MESSAGE]
 

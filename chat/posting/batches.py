@@ -25,7 +25,7 @@ from chat.posting.statements import LockedChannel, MessageRow, NonceKey
 from chat.posting.textrules import flagged
 from chat.selectors import message_by_id, parse_message_id
 from reaktor.db.database import LOST
-from reaktor.db.ids import uuid7
+from reaktor.db.ids import uuid7s
 from reaktor.errors import InvalidError, NotFoundError, ReaktorError
 from reaktor.times import timestamp
 
@@ -84,17 +84,19 @@ class _Batch:
         self.mentions: list[Mention] = []
         self.reports: list[Report] = []
         self.first_of: dict[NonceKey, Result] = {}
+        self.ids = iter(uuid7s(len(posts)))
 
     def store(self) -> list[Result]:
         channels = statements.channels_lock({post.channel for post in self.posts})
         self.channels: dict[str, LockedChannel] = {channel.key: channel for channel in channels}
         pairs = [(self.channels[post.channel], post.author.id) for post in self.posts if post.channel in self.channels]
         self.writing = Writing(pairs, self.now)
-        self.known = statements.nonces_find([key for post in self.posts if (key := self._nonce_key(post)) is not None])
+        keys = [self._nonce_key(post) for post in self.posts]
+        self.known = statements.nonces_find([key for key in keys if key is not None])
         self.reply_channels = self._reply_channels()
         texts, authors = [post.text for post in self.posts], {post.author.id for post in self.posts}
         self.mentioning = Mentioning(texts, channels, authors, self.now)
-        results = [self._result(post) for post in self.posts]
+        results = [self._result(post, key) for post, key in zip(self.posts, keys, strict=True)]
         if self.rows:
             statements.messages_insert(self.rows)
             moved = {row.channel_id for row in self.rows}
@@ -111,8 +113,7 @@ class _Batch:
         channel = self.channels.get(post.channel)
         return (channel.id, post.author.id, post.nonce) if channel is not None and post.nonce is not None else None
 
-    def _result(self, post: Post) -> Result:
-        key = self._nonce_key(post)
+    def _result(self, post: Post, key: NonceKey | None) -> Result:
         if key is None:
             return self._take(post)
         if key in self.known:
@@ -135,7 +136,7 @@ class _Batch:
         moved = channel._replace(seq=channel.seq + 1, number=channel.number + 1)
         self.channels[post.channel] = moved
         row = MessageRow(
-            id=uuid7(),
+            id=next(self.ids),
             channel_id=moved.id,
             author_id=post.author.id,
             number=moved.number,

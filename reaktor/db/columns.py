@@ -7,15 +7,27 @@ from __future__ import annotations
 
 import uuid
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 from django.db import connection
 
 
 def uuid_to_column(value: uuid.UUID | str) -> Any:
-    """A UUID as the database's driver wants it: itself, or its hexadecimal digits where there is no such type."""
-    found = value if isinstance(value, uuid.UUID) else uuid.UUID(value)
-    return found if connection.features.has_native_uuid_field else found.hex
+    """A UUID, or one in the form that clients see, as the database's driver wants it.
+
+    That is itself, or its hexadecimal digits where there is no such type. Where the text comes from a client, make a
+    UUID of it first: it is not looked at here.
+    """
+    if isinstance(value, uuid.UUID):
+        return value if _has_uuids() else value.hex
+    return uuid.UUID(value) if _has_uuids() else value.replace("-", "")
+
+
+@cache
+def _has_uuids() -> bool:
+    """Asked once: a process has one database, and Django's way to its connection takes longer than the conversion."""
+    return bool(connection.features.has_native_uuid_field)
 
 
 def uuid_from_column(value: Any) -> uuid.UUID:

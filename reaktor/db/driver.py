@@ -57,8 +57,10 @@ def _is_watched(own: BaseDatabaseWrapper) -> bool:
 
 def _cursor(own: BaseDatabaseWrapper) -> Any:
     """The driver's cursor. Opens the connection where it isn't; refuses, as Django does, in a broken transaction."""
-    own.ensure_connection()
-    own.validate_no_broken_transaction()
+    if own.connection is None:
+        own.ensure_connection()
+    if own.needs_rollback:
+        own.validate_no_broken_transaction()
     return own.connection.cursor()
 
 

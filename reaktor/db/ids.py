@@ -6,11 +6,22 @@ import os
 import time
 import uuid
 
+RANDOM_BYTES = 10
+
 
 def uuid7() -> uuid.UUID:
     """A UUID of version 7: 48 bits of Unix milliseconds, then 74 random bits. Source: RFC 9562, section 5.7."""
-    random_bits = int.from_bytes(os.urandom(10), "big")
-    value = (time.time_ns() // 1_000_000) << 80
-    value |= 0x7 << 76 | (random_bits >> 68 & 0xFFF) << 64
-    value |= 0b10 << 62 | random_bits & 0x3FFFFFFFFFFFFFFF
-    return uuid.UUID(int=value)
+    return uuid7s(1)[0]
+
+
+def uuid7s(count: int) -> list[uuid.UUID]:
+    """So many of this moment. The system is asked for random bytes once: each time it is, other threads go first."""
+    moment = (time.time_ns() // 1_000_000) << 80 | 0x7 << 76 | 0b10 << 62
+    drawn = os.urandom(RANDOM_BYTES * count)
+    parts = (drawn[start : start + RANDOM_BYTES] for start in range(0, len(drawn), RANDOM_BYTES))
+    return [uuid.UUID(int=moment | _spread(int.from_bytes(part, "big"))) for part in parts]
+
+
+def _spread(random_bits: int) -> int:
+    """74 of the bits, around those of the version and the variant."""
+    return (random_bits >> 68 & 0xFFF) << 64 | random_bits & 0x3FFFFFFFFFFFFFFF
