@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import redis.asyncio.connection
+from channels_redis.serializers import msgpack
 from redis import Redis
 
 from reaktor.process import redis_layer
@@ -162,6 +163,36 @@ async def test_what_is_said_at_once_leaves_in_one_write_and_comes_in_order(
         await until(lambda: echo)
         assert echo == [("last", {})]
     await close_layers(layer, other)
+
+
+async def test_no_line_makes_more_room_for_a_read_than_is_small_nor_after_it_was_lost(
+    redis_server: RedisServer,
+) -> None:
+    """For each read 256 KiB were mapped and unmapped, and once more for each message that was packed."""
+    layer = redis_server.layer()
+    bus = Bus(layer)
+    async with hearing(bus, "mailbox") as heard:
+        await subscribed(bus, "tea")
+        shard = layer._get_layer()._shards[0]
+        for number in (1, 2):
+            await bus.broadcast("tea", "news", {"text": "x" * 100_000})
+            await until(lambda count=number: len(heard) == count)
+            lines = (shard._speaker, shard._pubsub.connection)
+            assert {line._writer.transport.max_size for line in lines} == {redis_layer.READ_BYTES}
+            for line in lines:
+                line._writer.transport.abort()
+            await until(lambda lost=lines: not any(line.is_connected for line in lost) or shard._speaker is None)
+            await subscribed(bus, "tea")
+    await close_layers(layer)
+
+
+def test_messages_are_packed_as_the_library_packs_them(redis_server: RedisServer) -> None:
+    layer, message = redis_server.layer(), {"type": "any", "body": b"\x00", "text": "\u00e9", "n": [1, None, True]}
+    for _ in range(2):
+        assert layer.serialize(message) == msgpack.packb(message)
+        assert layer.deserialize(layer.serialize(message)) == message
+        with pytest.raises(TypeError):
+            layer.serialize({"type": object()})
 
 
 async def test_one_refused_among_many_is_an_error_and_the_next_answers_are_those_of_the_next(
