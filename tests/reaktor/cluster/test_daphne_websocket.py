@@ -1,7 +1,9 @@
 """WebSockets on our Daphne: order across both ways of sending, proper closes, nothing left over."""
 
 import asyncio
+import base64
 import json
+import os
 import socket
 import struct
 import time
@@ -12,7 +14,7 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from reaktor.web.websocket_reader import Close, Pong
+from reaktor.web.websocket_reader import Close, FrameReader, Pong
 from tests.support.raw_websocket import frame, raw_websocket
 
 
