@@ -132,7 +132,10 @@ class Server(daphne_server.Server):
 
     def _sweep(self) -> None:
         reactor.callLater(SWEEP_S, self._sweep)  # first, so that no error ends it
-        now = time.monotonic()
+        self.sweep(time.monotonic())
+
+    def sweep(self, now: float) -> None:
+        """End what has taken too long; `now` in monotonic seconds."""
         for late in [found for found in self.opening if found.deadline <= now]:
             late.on_deadline()
         for protocol, gone_at in list(self._bereft.items()):

@@ -14,6 +14,10 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from reaktor.cluster.daphne import Server
+from reaktor.cluster.daphne_http import HTTPFactory
+from reaktor.cluster.daphne_websocket import EARLY_BYTES, WebSocket
+from reaktor.cluster.inbox import Inbox
 from reaktor.web.websocket_reader import Close, FrameReader, Pong
 from tests.support.raw_websocket import frame, raw_websocket
 
@@ -378,3 +382,87 @@ async def test_the_application_sees_the_request_as_it_was(server):
     assert (said["path"], said["query"], said["root_path"]) == ("/echo", "a=%20b", "")
     assert "x-a" in said["headers"]
     assert not {"x_b", "daphne-root-path"} & set(said["headers"])
+
+
+class Transport:
+    """Writes down what a WebSocket does with its connection."""
+
+    def __init__(self):
+        self.done = []
+
+    def getPeer(self):  # noqa: N802  Twisted's names
+        return None
+
+    getHost = getPeer  # noqa: N815
+
+    def write(self, data):
+        self.done.append(data.split(b"\r\n")[0])
+
+    def loseConnection(self):  # noqa: N802
+        self.done.append("lost")
+
+    def abortConnection(self):  # noqa: N802
+        self.done.append("aborted")
+
+
+def opened(**changes):
+    """A WebSocket whose application has been asked, and its server, which has no loop."""
+    server = Server(None, body_bytes=1, message_bytes=1, endpoints=["unix:x"], signal_handlers=False)
+    server.connections, server.http_factory = {}, HTTPFactory(server)
+    inboxes = []
+    server.create_application = lambda protocol, scope: inboxes.append(Inbox()) or inboxes[-1]
+    hold = server.counts.take("192.0.2.1")
+    found = WebSocket(server, Transport(), hold)
+    headers = dict(line.split(b": ", 1) for line in handshake(**changes).split(b"\r\n")[1:-2])
+    found.begin(b"GET", b"/", list(headers.items()))
+    return server, found, inboxes, hold
+
+
+async def received(inbox):
+    return [(await inbox.receive()).values() for _ in range(inbox.qsize())]
+
+
+async def test_an_application_that_does_not_answer_a_handshake_costs_its_connection():
+    server, found, [inbox], hold = opened()
+    assert server.opening == {found}
+    found.deadline = 0.0
+    server.sweep(1.0)
+    assert found._transport.done == ["aborted"]
+    found.connectionLost(None)
+    assert [list(each) for each in await received(inbox)] == [["websocket.connect"], ["websocket.disconnect", 1006]]
+    assert (server.opening, server.open_connections, server.counts._counts) == (set(), 0, {})
+    found.handle_reply({"type": "websocket.accept"})
+    assert found._transport.done == ["aborted"]
+    hold.release()
+
+
+async def test_one_that_has_answered_has_no_deadline():
+    server, found, _, _ = opened()
+    found.handle_reply({"type": "websocket.accept"})
+    server.sweep(found.deadline + 1)
+    assert found._transport.done == [b"HTTP/1.1 101 Switching Protocols"]
+
+
+async def test_what_a_client_sends_before_it_is_accepted_is_bounded():
+    _, found, _, _ = opened()
+    found.dataReceived(b"x" * EARLY_BYTES)
+    assert found._transport.done == []
+    found.dataReceived(b"x")
+    assert found._transport.done == ["aborted"]
+
+
+async def test_an_application_that_goes_on_without_its_client_is_cancelled_after_a_while():
+    server, found, _, _ = opened()
+    task = asyncio.create_task(asyncio.sleep(60))
+    server.connections[found]["application_instance"] = task
+    task.add_done_callback(lambda ended: server._on_application_done(found, ended))
+    found.connectionLost(None)
+    gone_at = time.monotonic()
+    server.sweep(gone_at + server.application_close_timeout - 1)
+    await asyncio.sleep(0)
+    assert not task.cancelling()
+    server.sweep(gone_at + server.application_close_timeout + 1)
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert server.connections == {}
+    server.sweep(gone_at + 100)
