@@ -8,7 +8,7 @@ Source: the native protocol, "A message" and "Guarantees".
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from chat.delivery.recent import Recent
 from chat.domain.events import Event, EventType, MessageData, event_from_message
@@ -18,8 +18,7 @@ HELD_LIMIT = 2_000
 """Events held behind a hole; beyond it they are dropped, since the repair reads them from the store anyway."""
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(NamedTuple):
     """One durable event on its way. The session that asked for it is not sent it: `acknowledge` is called instead."""
 
     event: Event
@@ -133,9 +132,9 @@ class Feed:
 def rewritten(delivery: Delivery, renamed: Callable[[MessageData], MessageData]) -> Delivery:
     """The delivery with its message as `renamed` makes it."""
     message = renamed(delivery.event.data)
-    return (
-        delivery if message is delivery.event.data else replace(delivery, event=replace(delivery.event, data=message))
-    )
+    if message is delivery.event.data:
+        return delivery
+    return delivery._replace(event=delivery.event._replace(data=message))
 
 
 def _first_as_new(delivery: Delivery, cursor: int, told: set[str]) -> Delivery:
@@ -152,4 +151,4 @@ def _first_as_new(delivery: Delivery, cursor: int, told: set[str]) -> Delivery:
         kind = EventType.MESSAGE_NEW
     elif not is_first and kind is EventType.MESSAGE_NEW:
         kind = EventType.MESSAGE_UPDATED
-    return delivery if kind is event.type else replace(delivery, event=replace(event, type=kind))
+    return delivery if kind is event.type else delivery._replace(event=event._replace(type=kind))

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from django.db import DatabaseError, IntegrityError, transaction
 
@@ -30,8 +30,7 @@ from reaktor.errors import InvalidError, NotFoundError, ReaktorError
 from reaktor.times import timestamp
 
 
-@dataclass(frozen=True, slots=True)
-class Post:
+class Post(NamedTuple):
     """A message somebody wants stored; text and nonce are checked."""
 
     author: UserRef
@@ -42,8 +41,7 @@ class Post:
     session_id: SessionId | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(NamedTuple):
     """A post that is committed. `is_duplicate`: it was already, and this is the message from then."""
 
     message: MessageData

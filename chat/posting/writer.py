@@ -19,7 +19,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextvars import Context
-from dataclasses import dataclass, replace
 from functools import partial
 from math import inf
 from typing import NamedTuple
@@ -39,8 +38,7 @@ LOOK_AGAIN = 0.1
 """The part of the time-out after which it is seen again who is over it: a timer for each post would cost too much."""
 
 
-@dataclass(frozen=True, slots=True)
-class Committed:
+class Committed(NamedTuple):
     """One stored post (now or before), and whom to tell when its place in the channel's order has come."""
 
     post: Post
@@ -225,7 +223,7 @@ class Writer:
     def _on_stored_late(self, turn: _Turn, results: Sequence[Result]) -> None:
         """Their authors were told `unavailable`, once: this is no second answer, and they are shown their own posts."""
         committed = [
-            Committed(replace(each.post, session_id=None), result, _unasked)
+            Committed(each.post._replace(session_id=None), result, _unasked)
             for each, result in zip(turn.taken, results, strict=True)
             if isinstance(result, Stored) and not result.is_duplicate
         ]

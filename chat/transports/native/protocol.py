@@ -6,8 +6,7 @@ return whole WebSocket frames, ready to be joined. Pure. Source: docs/protocol.m
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -33,8 +32,7 @@ class BadFrameError(Exception):
         super().__init__(error.message)
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """One valid request: `data` holds the operation's fields, checked and with their defaults."""
 
     id: RequestId

@@ -7,7 +7,6 @@ import contextlib
 import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 
 import pytest
 from django.db import connections
@@ -217,7 +216,7 @@ async def test_a_post_that_is_stored_after_its_refusal_is_delivered_and_one_that
 ) -> None:
     """While the database hung posts were refused, and all of them appeared minutes later, beside their repeats."""
     hung, told, refused = Hung(monkeypatch), Told(), list[object]()
-    running, waiting, later = (replace(post, session_id=SessionId("ann's")) for post in posts(ann, tea, 3))
+    running, waiting, later = (post._replace(session_id=SessionId("ann's")) for post in posts(ann, tea, 3))
     async with writing(told, timeout_s=0.2) as writer:
         writer.submit(running, refused.append)
         await until(lambda: hung.is_reached)
