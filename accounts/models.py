@@ -72,6 +72,12 @@ class User(AbstractBaseUser, PermissionsMixin):
                 Lower("username"), name="user_username_folded", violation_error_message="That name is taken."
             ),
         ]
+        # For the admin's filters, each of which few accounts pass.
+        indexes = [
+            models.Index(fields=["id"], condition=models.Q(is_active=False), name="user_off"),
+            models.Index(fields=["id"], condition=models.Q(is_staff=True), name="user_staff"),
+            models.Index(fields=["id"], condition=models.Q(is_superuser=True), name="user_superuser"),
+        ]
 
     def __str__(self) -> str:
         return self.username

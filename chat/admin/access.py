@@ -7,17 +7,17 @@ may act on is still the services' to say: staff on members, superusers on staff.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import datetime
-from functools import cached_property
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from django.contrib import admin, messages
-from django.core.paginator import Paginator
-from django.db.models import Model, QuerySet
+from django.contrib.admin.views.main import ChangeList
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from accounts.models import User
+from chat.admin.lists import BoundedList, CappedPaginator
 from chat.domain.ids import UserRef
 from chat.domain.policies import ChannelKind
 from chat.selectors import user_ref
@@ -25,7 +25,8 @@ from reaktor.errors import ReaktorError
 
 MODERATE = "chat.moderate"
 MANAGE_CHANNELS = "chat.change_channel"
-COUNTED_ROWS = 10_000
+AT_ONCE = 1_000
+"""So many rows one action acts on: each is a transaction, and all of them are in memory."""
 
 
 def acting(request: HttpRequest) -> UserRef:
@@ -48,21 +49,28 @@ def without_direct(request: HttpRequest, found: QuerySet[Any], kind: str) -> Que
     return found if sees_direct(request) else found.exclude(**{kind: ChannelKind.DIRECT.value})
 
 
-class CappedPaginator(Paginator):  # type: ignore[type-arg]  # generic only in its stubs
-    """Counts no further than COUNTED_ROWS: a full count reads the whole table, and nobody leafs that far."""
-
-    @cached_property
-    def count(self) -> int:
-        found = cast("QuerySet[Any]", self.object_list)
-        return found.order_by()[:COUNTED_ROWS].count()
-
-
 class ModerationAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic only in its stubs
     """Seen with the view permission, changed by buttons alone, never deleted."""
 
     paginator = CappedPaginator
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
+    sortable_by: ClassVar[list[str] | tuple[str, ...] | None] = ()
     list_per_page = 50
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return BoundedList
+
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
+        """What the list's own filters ask for. Django takes any column of the table, which no index may serve."""
+        allowed: set[str | None] = set()
+        for each in self.list_filter:
+            if isinstance(each, type) and issubclass(each, admin.SimpleListFilter):
+                allowed.add(each.parameter_name)
+            else:
+                field = each[0] if isinstance(each, tuple) else each
+                allowed |= {f"{field}__exact", f"{field}__isempty"}
+        return lookup in allowed
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -81,10 +89,10 @@ class ModerationAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic on
         """The same."""
         return request.user.has_perm(MANAGE_CHANNELS)
 
-    def do_each(self, request: HttpRequest, chosen: Iterable[Model], do: Callable[[Any], object], what: str) -> None:
-        """Do it to each; tell how many were done, and each reason why one was not."""
+    def do_each(self, request: HttpRequest, chosen: QuerySet[Any], do: Callable[[Any], object], what: str) -> None:
+        """Do it to each of the first AT_ONCE; tell how many were done, and each reason why one was not."""
         done, refused = 0, set()
-        for each in chosen:
+        for each in chosen[:AT_ONCE]:
             try:
                 do(each)
                 done += 1

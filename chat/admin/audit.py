@@ -12,10 +12,12 @@ import orjson
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
+from django.db.models.functions import Lower
 from django.http import Http404, HttpRequest, HttpResponseBase, StreamingHttpResponse
 from django.urls import URLPattern, path
 
 from chat.admin.access import ModerationAdmin, shown_time
+from chat.admin.lists import LOOKED_AT, looked_at
 from chat.models import AuditAction, AuditEntry
 from chat.selectors.moderation import audit_data
 
@@ -50,7 +52,7 @@ class DaysFilter(admin.SimpleListFilter):
         value = self.value()
         if value not in DAYS:
             return queryset
-        return queryset.filter(at__gte=datetime.now(UTC) - timedelta(days=int(value)))
+        return _since(queryset, datetime.now(UTC) - timedelta(days=int(value)))
 
 
 @admin.register(AuditEntry)
@@ -61,9 +63,10 @@ class AuditAdmin(ModerationAdmin):
     search_fields = ("reason",)
     search_help_text = (
         "by:NAME (who), on:NAME (to whom), in:KEY (a channel), since:2026-01-31, until:2026-02-28, and words of the "
-        "reason."
+        f"reason, among the newest {LOOKED_AT:,} of what is left."
     )
     ordering = ("-id",)
+    sortable_by = ("when",)
     fields = ("at", "actor", "actor_id", "action", "target", "target_id", "channel", "reason", "details")
     actions = None
 
@@ -74,21 +77,26 @@ class AuditAdmin(ModerationAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[AuditEntry], search_term: str
     ) -> tuple[QuerySet[AuditEntry], bool]:
+        words = []
         for term in search_term.split():
             name, _, value = term.partition(":")
             match name if value else "":
                 case "by":
-                    queryset = queryset.filter(actor__iexact=value)
+                    queryset = queryset.alias(by=Lower("actor")).filter(by=value.lower())
                 case "on":
-                    queryset = queryset.filter(target__iexact=value)
+                    queryset = queryset.alias(on=Lower("target")).filter(on=value.lower())
                 case "in":
                     queryset = queryset.filter(channel=value)
                 case "since" if (day := _day(value)) is not None:
-                    queryset = queryset.filter(at__gte=day)
+                    queryset = _since(queryset, day)
                 case "until" if (day := _day(value)) is not None:
-                    queryset = queryset.filter(at__lt=day + timedelta(days=1))
+                    queryset = _before(queryset, day + timedelta(days=1))
                 case _:
-                    queryset = queryset.filter(reason__icontains=term)
+                    words.append(term)
+        if words:
+            queryset = looked_at(queryset)
+        for word in words:
+            queryset = queryset.filter(reason__icontains=word)
         return queryset, False
 
     @admin.display(description="when", ordering="id")
@@ -110,6 +118,22 @@ class AuditAdmin(ModerationAdmin):
         content_type = "text/csv; charset=utf-8" if kind == "csv" else "application/x-ndjson"
         headers = {"Content-Disposition": f'attachment; filename="audit.{kind}"', "Cache-Control": "no-store"}
         return StreamingHttpResponse(lines, content_type=content_type, headers=headers)
+
+
+def _first_since(at: datetime) -> int | None:
+    """The id of the first entry from then on; they are numbered in the order of their times."""
+    return AuditEntry.objects.filter(at__gte=at).order_by("at").values_list("id", flat=True).first()
+
+
+def _since(entries: QuerySet[AuditEntry], at: datetime) -> QuerySet[AuditEntry]:
+    """By id: the list goes along the ids, and no index has two orders."""
+    first = _first_since(at)
+    return entries.none() if first is None else entries.filter(id__gte=first)
+
+
+def _before(entries: QuerySet[AuditEntry], at: datetime) -> QuerySet[AuditEntry]:
+    first = _first_since(at)
+    return entries if first is None else entries.filter(id__lt=first)
 
 
 def _day(text: str) -> datetime | None:

@@ -11,20 +11,22 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.db import connection
+from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models.expressions import RawSQL
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 
 from chat import services
 from chat.admin import live
-from chat.admin.access import MANAGE_CHANNELS, acting, sees_direct, without_direct
+from chat.admin.access import MANAGE_CHANNELS, acting, sees_direct, shown_time, without_direct
+from chat.admin.lists import LOOKED_AT
 from chat.admin.object_actions import DAY_S, DeedForm, ObjectAction, Values, WorkplaceAdmin
 from chat.admin.people import LiftForm, lift
 from chat.domain import rules
 from chat.domain.ids import UserRef
 from chat.domain.policies import ChannelKind, Role
-from chat.domain.scripts import folded
-from chat.models import Channel, ChannelMembership
+from chat.models import Channel, ChannelMembership, name_search
 from chat.retention import retention_set
 from chat.selectors.workplace import channel_page
 from chat.services.channels import MADE_BY_HAND
@@ -33,6 +35,8 @@ from reaktor.errors import ReaktorError
 
 SLOW_MODES = ((0, "off"), (5, "5 s"), (30, "30 s"), (60, "1 min"), (300, "5 min"), (1_800, "30 min"), (21_600, "6 h"))
 MAX_INVITE_DAYS = 365
+FOUND = 1_000
+"""So many channels one search finds, the newest. They are sorted where a filter comes to it."""
 
 
 class ChannelForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only in its stubs
@@ -124,21 +128,33 @@ def _revoke(who: UserRef, channel: Channel, values: Values) -> str:
     return "The invite lets nobody in any more."
 
 
+class EmptyFilter(admin.EmptyFieldListFilter):
+    """Of a column that few rows have, as its index says it: SQLite does not know it in Django's NOT (… IS NULL)."""
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Channel]) -> QuerySet[Channel]:
+        if self.lookup_val not in {"0", "1"}:
+            return queryset
+        return queryset.filter(**{f"{self.field_path}__isnull": self.lookup_val == "1"})
+
+
 @admin.register(Channel)
 class ChannelAdmin(WorkplaceAdmin):
     form = ChannelForm
     change_form_template = "admin/chat/channel.html"
-    list_display = ("name", "key", "kind", "members", "number", "is_default", "created_by", "created_at", "state")
+    list_display = ("name", "key", "kind", "members", "number", "is_default", "created_by", "made", "state")
     list_filter = (
         "kind",
         "is_default",
-        ("archived_at", admin.EmptyFieldListFilter),
-        ("frozen_at", admin.EmptyFieldListFilter),
+        ("archived_at", EmptyFilter),
+        ("frozen_at", EmptyFilter),
     )
     list_select_related = ("created_by",)
     search_fields = ("name", "=key")
-    search_help_text = "A part of the name, or the whole key."
+    search_help_text = (
+        f"A part of the name, or the whole key. One or two letters are looked for in the newest {LOOKED_AT:,}."
+    )
     ordering = ("-id",)
+    sortable_by = ("key", "made")
     fields = ("name", "topic", "kind", "retention_days", "retention_messages")
     actions = ("archive",)
     object_actions = (
@@ -172,7 +188,8 @@ class ChannelAdmin(WorkplaceAdmin):
         term = search_term.strip()
         if not term:
             return queryset, False
-        return queryset.filter(Q(name_folded__contains=folded(term)) | Q(key__iexact=term)), False
+        found, parameters = name_search.found(connection, term, limit=FOUND, looked_at=LOOKED_AT)
+        return queryset.filter(pk__in=RawSQL(found, parameters)), False  # noqa: S611  the text is name_search's own
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         """Who may find a channel is settled when it is made."""
@@ -181,6 +198,10 @@ class ChannelAdmin(WorkplaceAdmin):
     @admin.display(description="members")
     def members(self, channel: Any) -> int:
         return int(channel.members)
+
+    @admin.display(description="created", ordering="id")
+    def made(self, channel: Channel) -> str:
+        return shown_time(channel.created_at)
 
     @admin.display(description="state")
     def state(self, channel: Channel) -> str:

@@ -1,26 +1,29 @@
 """Messages are looked for and looked at, and their text is taken away; nobody edits what another one said.
 
-Lists read a bounded number of rows: the table may hold ten million.
+The list reads a bounded number of rows: the table may hold ten million.
 """
 
 from __future__ import annotations
 
 import uuid
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, NamedTuple
 
 from django.contrib import admin
-from django.db.models import QuerySet, Subquery
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.text import Truncator
 
 from accounts.selectors import user_named
 from chat import services
-from chat.admin.access import ModerationAdmin, acting, without_direct
-from chat.models import Message, Report
+from chat.admin.access import ModerationAdmin, acting, shown_time, without_direct
+from chat.admin.lists import LOOKED_AT, looked_at
+from chat.models import Channel, Message
 
-SEARCHED_MESSAGES = 20_000
-Row = TypeVar("Row", Message, Report)
+
+def named_channel(key: str) -> int:
+    """The id of the channel with this key, for a filter; of none where there is none."""
+    return Channel.objects.filter(key=key).values_list("pk", flat=True).first() or 0
 
 
 def named_account(name: str) -> uuid.UUID:
@@ -29,18 +32,32 @@ def named_account(name: str) -> uuid.UUID:
     return user.pk if user is not None else uuid.UUID(int=0)
 
 
-def narrowed(rows: QuerySet[Row], search_term: str) -> tuple[QuerySet[Row], list[str]]:
-    """(the rows that `in:channel` and `by:author` leave, the other words) of what was typed into a search box."""
-    words = []
-    for term in search_term.split():
-        name, _, value = term.partition(":")
-        if name == "in" and value:
-            rows = rows.filter(channel__key=value)
-        elif name == "by" and value:
-            rows = rows.filter(author=named_account(value))
-        else:
-            words.append(term)
-    return rows, words
+class Search(NamedTuple):
+    """What was typed into a search box. `channel` and `author`: ids, of nothing where there is no such (None: any)."""
+
+    channel: int | None
+    author: uuid.UUID | None
+    words: list[str]
+
+    @classmethod
+    def parsed(cls, term: str) -> Search:
+        """`in:channel`, `by:author`, and words."""
+        channel, author, words = None, None, []
+        for part in term.split():
+            name, _, value = part.partition(":")
+            if name == "in" and value:
+                channel = named_channel(value)
+            elif name == "by" and value:
+                author = named_account(value)
+            else:
+                words.append(part)
+        return cls(channel, author, words)
+
+    @property
+    def condition(self) -> Q:
+        """For rows with a channel and an author; the words are to be looked for in what is left."""
+        found = Q() if self.channel is None else Q(channel=self.channel)
+        return found if self.author is None else found & Q(author=self.author)
 
 
 class WhenFilter(admin.SimpleListFilter):
@@ -62,15 +79,16 @@ class WhenFilter(admin.SimpleListFilter):
 
 @admin.register(Message)
 class MessageAdmin(ModerationAdmin):
-    list_display = ("created_at", "channel", "author", "shown_text", "number", "edited_at", "deleted_at")
+    list_display = ("when", "channel", "author", "shown_text", "number", "edited_at", "deleted_at")
     list_filter = (WhenFilter,)
     list_select_related = ("channel", "author")
     search_fields = ("text",)
     search_help_text = (
-        "in:KEY (a channel), by:NAME (an author), and words: a text that contains them, among the newest "
-        f"{SEARCHED_MESSAGES:,} of what is left."
+        "in:KEY (a channel), by:NAME (an author), and words that the text contains; among the newest "
+        f"{LOOKED_AT:,} of that author, of that channel, or of all."
     )
     ordering = ("-id",)
+    sortable_by = ("when",)
     fields = (
         "id", "channel", "author", "text", "number", "seq", "changed_seq", "reply_to", "nonce",
         "created_at", "edited_at", "deleted_at",
@@ -81,6 +99,10 @@ class MessageAdmin(ModerationAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Message]:
         return without_direct(request, super().get_queryset(request), "channel__kind")
 
+    @admin.display(description="time", ordering="id")
+    def when(self, message: Message) -> str:
+        return shown_time(message.created_at)
+
     @admin.display(description="text")
     def shown_text(self, message: Message) -> str:
         return "(deleted)" if message.deleted_at else Truncator(message.text).chars(80)
@@ -88,13 +110,17 @@ class MessageAdmin(ModerationAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Message], search_term: str
     ) -> tuple[QuerySet[Message], bool]:
-        queryset, words = narrowed(queryset, search_term)
-        if words:
-            newest = queryset.order_by("-id").values("id")[:SEARCHED_MESSAGES]
-            queryset = queryset.filter(id__in=Subquery(newest))
-            for word in words:
-                queryset = queryset.filter(text__icontains=word)
-        return queryset, False
+        """Along the one index that has what was asked for in order; everything else is looked for in that."""
+        search = Search.parsed(search_term)
+        along, order = Q(), str(queryset.query.order_by[0])
+        if search.author is not None:
+            along, order = Q(author=search.author), "-created_at"
+        elif search.channel is not None:
+            along, order = Q(channel=search.channel), "-number"
+        queryset = queryset.filter(search.condition).order_by(order)
+        for word in search.words:
+            queryset = queryset.filter(text__icontains=word)
+        return looked_at(queryset, order, of=Message.objects.filter(along)), False
 
     @admin.action(description="Take the text away (the place is kept)", permissions=["moderate"])
     def take_away(self, request: HttpRequest, queryset: QuerySet[Message]) -> None:

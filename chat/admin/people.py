@@ -129,6 +129,7 @@ class PeopleAdmin(WorkplaceAdmin, UserAdmin):
     """Accounts, and what moderators do with their people. The permissions are UserAdmin's."""
 
     change_form_template = "admin/chat/user.html"
+    sortable_by = ("username",)
     object_actions = (
         ObjectAction("ban", _restrict(SanctionKind.BAN, "banned"), RestrictForm, question=_ask_for_good),
         ObjectAction("mute", _restrict(SanctionKind.MUTE, "muted"), RestrictForm),

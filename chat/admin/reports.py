@@ -7,12 +7,13 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
-from django.db.models import F, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from chat import services
 from chat.admin.access import sees_direct
-from chat.admin.messages import narrowed
+from chat.admin.lists import LOOKED_AT, BoundedList, looked_at
+from chat.admin.messages import Search
 from chat.admin.object_actions import (
     DAY_S,
     FOR_GOOD,
@@ -91,7 +92,7 @@ class StateFilter(admin.SimpleListFilter):
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("resolved", "decided"), ("all", "all, open first")]
+        return [("resolved", "decided"), ("all", "all, newest first")]
 
     def choices(self, changelist: Any) -> Any:
         """Django's "All" is not what is shown without a choice."""
@@ -102,7 +103,7 @@ class StateFilter(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Report]) -> QuerySet[Report]:
         if self.value() == "all":
             return queryset
-        return queryset.exclude(resolved_at=None) if self.value() == "resolved" else queryset.filter(resolved_at=None)
+        return queryset.filter(resolved_at__isnull=self.value() != "resolved")
 
 
 class SourceFilter(admin.SimpleListFilter):
@@ -115,20 +116,19 @@ class SourceFilter(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Report]) -> QuerySet[Report]:
         if self.value() not in {"people", "words"}:
             return queryset
-        return queryset.filter(reporter__isnull=self.value() == "words")
+        return looked_at(queryset, _order(request)).filter(reporter__isnull=self.value() == "words")
 
 
-class ReportList(ChangeList):
+def _order(request: HttpRequest) -> str:
+    """Of the open ones who waits longest comes first, of others the newest."""
+    return "-id" if request.GET.get("state") in {"resolved", "all"} else "id"
+
+
+class ReportList(BoundedList):
     """The list as cards instead of rows."""
 
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
-        match self.params.get("state"):
-            case "resolved":
-                return ["-resolved_at", "-id"]
-            case "all":
-                return [F("resolved_at").desc(nulls_first=True), "id"]
-            case _:
-                return ["id"]
+        return [_order(request)]
 
     def get_queryset(self, request: HttpRequest, *args: Any, **kwargs: Any) -> QuerySet[Any]:
         """One card for a message, with all its reports; whoever searches looks for a certain one."""
@@ -152,7 +152,9 @@ class ReportAdmin(WorkplaceAdmin):
     list_select_related = ("message", "channel", "author", "reporter", "resolved_by")
     list_per_page = PER_PAGE
     search_fields = ("reason",)
-    search_help_text = "in:KEY (a channel), by:NAME (whose message), and words of the reason."
+    search_help_text = (
+        f"in:KEY (a channel), by:NAME (whose message), and words of the reason, among {LOOKED_AT:,} of what is left."
+    )
     fields = (
         "author", "channel", "text", "reason", "reporter", "created_at", "resolved_at", "resolved_by", "resolution",
     )  # fmt: skip
@@ -173,7 +175,10 @@ class ReportAdmin(WorkplaceAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Report], search_term: str
     ) -> tuple[QuerySet[Report], bool]:
-        queryset, words = narrowed(queryset, search_term)
-        for word in words:
+        search = Search.parsed(search_term)
+        queryset = queryset.filter(search.condition)
+        if search.words:
+            queryset = looked_at(queryset, _order(request))
+        for word in search.words:
             queryset = queryset.filter(reason__icontains=word)
         return queryset, False

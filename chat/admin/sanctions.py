@@ -7,7 +7,8 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Value
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
@@ -15,7 +16,8 @@ from django.utils.safestring import SafeString
 
 from chat import services
 from chat.admin.access import ModerationAdmin, acting, shown_time
-from chat.admin.messages import named_account
+from chat.admin.messages import named_account, named_channel
+from chat.domain.policies import SanctionKind
 from chat.models import Sanction, WordRule
 from chat.selectors.workplace import sanctions_in_force
 from chat.services.words import WORD_CHARS
@@ -43,6 +45,20 @@ class ForceFilter(admin.SimpleListFilter):
         return queryset.exclude(in_force) if self.value() == "over" else queryset.filter(in_force)
 
 
+class KindFilter(admin.SimpleListFilter):
+    title = "kind"
+    parameter_name = "kind__exact"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(kind.value, kind.name.title()) for kind in SanctionKind]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Sanction]) -> QuerySet[Sanction]:
+        """Along the ids: the index of the kinds has them in another order, and what it finds would be sorted."""
+        if not self.value():
+            return queryset
+        return queryset.alias(of_kind=Coalesce("kind", Value(""))).filter(of_kind=self.value())
+
+
 class PlaceFilter(admin.SimpleListFilter):
     title = "place"
     parameter_name = "place"
@@ -60,11 +76,12 @@ class PlaceFilter(admin.SimpleListFilter):
 class SanctionAdmin(ModerationAdmin):
     list_display = ("kind", "whose", "where", "state", "since", "ends", "reason", "issued_by")
     list_display_links = None
-    list_filter = (ForceFilter, "kind", PlaceFilter)
+    list_filter = (ForceFilter, KindFilter, PlaceFilter)
     list_select_related = ("user", "channel", "issued_by", "lifted_by")
     search_fields = ("reason",)
     search_help_text = "A user's whole name, or in:KEY (a channel)."
     ordering = ("-id",)
+    sortable_by = ("since",)
     fields = ("kind", "user", "channel", "reason", "issued_by", "created_at", "until", "lifted_at", "lifted_by")
     actions = ("lift",)
 
@@ -74,12 +91,12 @@ class SanctionAdmin(ModerationAdmin):
         for term in search_term.split():
             name, _, value = term.partition(":")
             if name == "in" and value:
-                queryset = queryset.filter(channel__key=value)
+                queryset = queryset.filter(channel=named_channel(value))
             else:
                 queryset = queryset.filter(user=named_account(term))
         return queryset, False
 
-    @admin.display(description="user", ordering="user")
+    @admin.display(description="user")
     def whose(self, sanction: Sanction) -> SafeString:
         path = reverse("admin:accounts_user_change", args=[sanction.user_id])
         return format_html('<a href="{}">{}</a>', path, sanction.user.username)
@@ -88,11 +105,11 @@ class SanctionAdmin(ModerationAdmin):
     def where(self, sanction: Sanction) -> str:
         return sanction.channel.name if sanction.channel else "everywhere"
 
-    @admin.display(description="since", ordering="created_at")
+    @admin.display(description="since", ordering="id")
     def since(self, sanction: Sanction) -> str:
         return shown_time(sanction.created_at)
 
-    @admin.display(description="until", ordering="until")
+    @admin.display(description="until")
     def ends(self, sanction: Sanction) -> str:
         return shown_time(sanction.until, "for good")
 
@@ -126,6 +143,7 @@ class WordRuleAdmin(ModerationAdmin):
     list_filter = ("action",)
     search_fields = ("word",)
     ordering = ("word",)
+    sortable_by = ("word",)
     fields = ("word", "action")
 
     def has_add_permission(self, request: HttpRequest) -> bool:

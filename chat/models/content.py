@@ -61,7 +61,13 @@ class Channel(models.Model):
     archived_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:
-        indexes = [models.Index(fields=["kind", "id"], name="channel_kind")]
+        indexes = [
+            models.Index(fields=["kind", "id"], name="channel_kind"),
+            # For the admin's filters, each of which few channels pass.
+            models.Index(fields=["id"], condition=models.Q(is_default=True), name="channel_default"),
+            models.Index(fields=["id"], condition=models.Q(archived_at__isnull=False), name="channel_archived"),
+            models.Index(fields=["id"], condition=models.Q(frozen_at__isnull=False), name="channel_frozen"),
+        ]
 
     def __str__(self) -> str:
         return self.name

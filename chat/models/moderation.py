@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Lower
 from django.utils import timezone
 
 from chat.domain.policies import Resolution, SanctionKind
@@ -181,7 +182,11 @@ class AuditEntry(models.Model):
 
     class Meta:
         verbose_name_plural = "audit log"
-        indexes = [models.Index(fields=["channel", "id"], name="audit_channel")]
+        indexes = [
+            models.Index(fields=["channel", "id"], name="audit_channel"),
+            models.Index(Lower("actor"), "id", name="audit_actor"),
+            models.Index(Lower("target"), "id", name="audit_target"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.action} by {self.actor}"

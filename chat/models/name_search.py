@@ -4,7 +4,8 @@ SQLite has an FTS5 table of trigrams, filled by triggers; PostgreSQL a GIN index
 may be had. Neither is something that Django's models know, so they are made after each `migrate`, if they are missing,
 and SQLite's triggers stay away while tables are changed. A search that they can't serve reads names, so many at once.
 
-find() gives the condition for a query; ensure() and put_away() are called by chat.apps around migrations.
+find() gives the condition for a query, found() the ids for the admin; ensure() and put_away() are called by chat.apps
+around migrations.
 """
 
 from __future__ import annotations
@@ -77,6 +78,32 @@ def find(connection: BaseDatabaseWrapper, search: str, cursor: int, limit: int) 
         f"ORDER BY {TABLE}.rowid LIMIT %s))"
     )
     return Wanted(where, [pattern, '"' + wanted.replace('"', '""') + '"', cursor, limit])
+
+
+def found(
+    connection: BaseDatabaseWrapper, search: str, *, limit: int, looked_at: int
+) -> tuple[str, tuple[str | int, ...]]:
+    """(a SELECT of ids, its parameters): the newest `limit` channels of any kind by name, and the one with that key.
+
+    Where no index serves, they are looked for in the newest `looked_at`.
+    """
+    wanted = folded(search)
+    name, newest = _NAME.format(row="p."), "p.id"
+    pattern = "%" + _LIKE.sub(r"!\g<0>", wanted) + "%"
+    parameters: tuple[str | int, ...]
+    if len(wanted) < LEAST_CHARS or not _is_indexed(connection):
+        source, parameters = "(SELECT * FROM chat_channel ORDER BY id DESC LIMIT %s) p WHERE", (looked_at,)
+    elif connection.vendor == "sqlite":
+        newest = f"{TABLE}.rowid"
+        source = f"{TABLE} CROSS JOIN chat_channel p ON p.id = {newest} WHERE {TABLE} MATCH %s AND"
+        parameters = ('"' + wanted.replace('"', '""') + '"',)
+    else:
+        source, parameters = "chat_channel p WHERE", ()
+    ids = f"SELECT p.id FROM {source} {name} LIKE %s ESCAPE '!' ORDER BY {newest} DESC LIMIT %s"  # noqa: S608  ours
+    return (
+        f"SELECT id FROM ({ids}) named UNION ALL SELECT id FROM chat_channel WHERE key = %s",  # noqa: S608  ours
+        (*parameters, pattern, limit, search),
+    )
 
 
 def _last_of_next(connection: BaseDatabaseWrapper, cursor: int) -> int | None:

@@ -19,43 +19,20 @@ from chat.posting.batches import Post, store_batch
 from reaktor.errors import InvalidError, NotFoundError
 from reaktor.shapes import ListData
 from tests.support.databases import channel_of, is_sqlite, user_ref
+from tests.support.plans import plans_of, prefer_indexes
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
 
 
 @pytest.fixture
 def large(ann: UserRef) -> ChannelKey:
-    """A channel of 1,500 messages beside another.
-
-    Whether an index can serve is asked, not what a planner prefers at this size: PostgreSQL is told to avoid what
-    is right for small tables only; SQLite has no statistics, as in a server nobody analyzed.
-    """
+    """A channel of 1,500 messages beside another."""
     keys = [channel_of(ann, key) for key in ("large", "other")]
     for start in range(0, 1_500, 500):
         for key in keys:
             store_batch([Post(ann, key, "@ann", f"n{number}") for number in range(start, start + 500)])
-    if not is_sqlite():
-        with connection.cursor() as cursor:
-            cursor.execute("ANALYZE")
-            for preference in ("enable_seqscan", "enable_hashjoin", "enable_mergejoin", "enable_bitmapscan"):
-                cursor.execute(f"SET LOCAL {preference} = off")
+    prefer_indexes()
     return keys[0]
-
-
-def plans_of(call: Callable[[], object]) -> list[tuple[str, str]]:
-    """(SQL, plan) of every SELECT that the call makes."""
-    with CaptureQueriesContext(connection) as captured:
-        call()
-    found = []
-    for query in captured.captured_queries:
-        sql = query["sql"]
-        if sql.lstrip().upper().startswith(("SELECT", "WITH")):
-            with connection.cursor() as cursor:
-                cursor.execute(("EXPLAIN QUERY PLAN " if is_sqlite() else "EXPLAIN ") + sql)
-                plan = "\n".join(str(row[-1]).strip() for row in cursor.fetchall())
-            found.append((sql, plan))
-    assert found
-    return found
 
 
 def assert_indexed(call: Callable[[], object]) -> None:

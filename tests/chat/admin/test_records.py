@@ -19,7 +19,7 @@ from chat.selectors import user_ref
 from tests.support.rest import register
 from tests.support.staff import page_of, press
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.database]
 SANCTIONS, AUDIT, WORDS = "/admin/chat/sanction/", "/admin/chat/auditentry/", "/admin/chat/wordrule/"
 
 
