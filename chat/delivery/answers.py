@@ -13,11 +13,18 @@ from typing import Any, cast
 
 import orjson
 
+from chat.delivery.packing import packed
 from chat.delivery.pages import UNUSED_S, weight
 from chat.domain.events import ChangesData, MessageData
 from chat.domain.ids import ChannelKey
 
 HELD_BYTES = 8 * 1024 * 1024
+
+
+def written(json: bytes) -> list[MessageData]:
+    """Messages that orjson writes into an answer as they stand; nothing else can look inside."""
+    fragment: Any = orjson.Fragment(json)
+    return cast("list[MessageData]", fragment)
 
 
 class ReadyMessages:
@@ -32,14 +39,13 @@ class ReadyMessages:
     @property
     def json(self) -> bytes:
         if self._json is None:
-            self._json = orjson.dumps(self.messages)
+            self._json = packed(self.messages)
         return self._json
 
     @property
     def data(self) -> list[MessageData]:
-        """What orjson writes into an answer as it stands; nothing else can look inside."""
-        written: Any = orjson.Fragment(self.json)
-        return cast("list[MessageData]", written)
+        """As clients read it."""
+        return written(self.json)
 
     @property
     def size(self) -> int:

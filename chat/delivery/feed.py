@@ -114,9 +114,9 @@ class Feed:
         self.hole_since = None
         return held
 
-    def rewrite(self, renamed: Callable[[MessageData], MessageData]) -> None:
-        """What is remembered and what is held, as `renamed` makes it."""
-        self.recent.rewrite(renamed)
+    def rewrite(self, renamed: Callable[[MessageData], MessageData], name: str) -> None:
+        """What is remembered and what is held, as `renamed` makes what has the name in it."""
+        self.recent.rewrite(renamed, name)
         self._held = {seq: rewritten(delivery, renamed) for seq, delivery in self._held.items()}
 
     @property

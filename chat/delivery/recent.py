@@ -1,19 +1,33 @@
 """The newest part of one channel, in memory: what joins and resumes are answered from.
 
 Two views of the same messages: the newest changes (complete above `floor`) and the newest numbers. Fed with every
-durable event in seq order, so that an answer is exactly what the channel's members have been told.
+durable event in seq order, so that an answer is exactly what the channel's members have been told. Each message is kept
+as its JSON: a third of the size that it has in Python's own objects, and nothing that the garbage collector walks.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence, Set
+from typing import cast
 
+import orjson
+
+from chat.delivery.packing import packed
 from chat.domain.events import MessageData
+
+HELD_BYTES = 300
+"""What a message takes beside its JSON: its places in the views, measured."""
 
 
 class Recent:
-    """At most `changes` messages by last change and `numbers` messages by number."""
+    """At most `changes` messages by last change and `numbers` messages by number, in `max_bytes` (`size`: used).
+
+    Where that is not enough the oldest changes go; the newest numbers stay, until cut().
+    """
+
+    __slots__ = ("_changed", "_changes", "_max_bytes", "_newest", "_numbers", "_whole_from", "floor", "head_number",
+                 "size")  # fmt: skip
 
     def __init__(
         self,
@@ -24,52 +38,69 @@ class Recent:
         head_number: int,
         changes: int,
         numbers: int,
+        max_bytes: int,
     ) -> None:
         self._changes = changes
         self._numbers = numbers
-        self._changed: OrderedDict[str, MessageData] = OrderedDict((each["id"], each) for each in changed)
-        self._newest: dict[int, MessageData] = {each["number"]: each for each in newest}
+        self._max_bytes = max_bytes
+        # Number → (changed_seq, JSON), the oldest change first; number → JSON.
+        self._changed: OrderedDict[int, tuple[int, bytes]] = OrderedDict()
+        self._newest: dict[int, bytes] = {}
+        self._whole_from = head_number - numbers + 1
         self.floor = floor
         self.head_number = head_number
+        self.size = 0
+        for each in changed:
+            self._change(each["number"], each["changed_seq"], packed(each))
+        for each in newest:
+            self._show(each["number"], self._as_changed(each["number"]) or packed(each))
+        self._keep_bounds()
 
     def add(self, message: MessageData) -> None:
         """Take one message in the state that the next durable event gave it."""
-        self._changed.pop(message["id"], None)
-        self._changed[message["id"]] = message
-        if len(self._changed) > self._changes:
-            _, dropped = self._changed.popitem(last=False)
-            self.floor = max(self.floor, dropped["changed_seq"])
-        number = message["number"]
-        for dropped_number in range(self.head_number - self._numbers + 1, number - self._numbers + 1):
-            self._newest.pop(dropped_number, None)
+        number, json = message["number"], packed(message)
+        self._change(number, message["changed_seq"], json)
+        for dropped in range(self.head_number - self._numbers + 1, number - self._numbers + 1):
+            self._hide(dropped)
         self.head_number = max(self.head_number, number)
         # A repair may tell a lower number after a higher one: ordered by last change, edited ones come late.
         if number > self.head_number - self._numbers:
-            self._newest[number] = message
+            self._show(number, json)
+        self._keep_bounds()
 
     def ids(self) -> set[str]:
         """The messages that are held."""
-        return {*self._changed, *(message["id"] for message in self._newest.values())}
+        return {_unpacked(json)["id"] for json in self._held().values()}
 
     def forget(self, gone: Set[str], floor: int) -> None:
         """These were deleted for good; none of them changed after `floor`."""
-        for message_id in gone:
-            self._changed.pop(message_id, None)
-        for number in [number for number, message in self._newest.items() if message["id"] in gone]:
-            del self._newest[number]
+        for number, json in self._held().items():
+            if _unpacked(json)["id"] in gone:
+                self._hide(number)
+                self._unchange(number)
         self.floor = max(self.floor, floor)
 
-    def rewrite(self, renamed: Callable[[MessageData], MessageData]) -> None:
-        """Every message as `renamed` makes it; their order and numbers stay."""
-        self._changed = OrderedDict((key, renamed(each)) for key, each in self._changed.items())
-        self._newest = {
-            number: self._changed[each["id"]] if each["id"] in self._changed else renamed(each)
-            for number, each in self._newest.items()
-        }
+    def rewrite(self, renamed: Callable[[MessageData], MessageData], name: str = "") -> None:
+        """Every message, or those with the name in them, as `renamed` makes it; their order and numbers stay."""
+        wanted = name.lower().encode()
+        for number, json in self._held().items():
+            if wanted in json.lower():
+                again = packed(renamed(_unpacked(json)))
+                self.size += len(again) - len(json)
+                if number in self._changed:
+                    self._changed[number] = (self._changed[number][0], again)
+                if number in self._newest:
+                    self._newest[number] = again
+        self._keep_bounds()
 
-    def newest(self, limit: int) -> list[MessageData]:
-        """The newest messages by number, oldest first; `limit` at most what was asked for at the start."""
-        first = self.head_number - min(limit, self._numbers) + 1
+    def newest(self, limit: int) -> list[bytes] | None:
+        """The newest messages by number as JSON, oldest first; `limit` at most what was asked for at the start.
+
+        None: memory was cut, and does not reach back that far.
+        """
+        first = max(self.head_number - min(limit, self._numbers) + 1, 1)
+        if first < self._whole_from:
+            return None
         return [self._newest[number] for number in range(first, self.head_number + 1) if number in self._newest]
 
     def since(self, cursor: int) -> list[MessageData] | None:
@@ -77,8 +108,61 @@ class Recent:
         if cursor < self.floor:
             return None
         found: list[MessageData] = []
-        for message in reversed(self._changed.values()):
-            if message["changed_seq"] <= cursor:
+        for seq, json in reversed(self._changed.values()):
+            if seq <= cursor:
                 break
-            found.append(message)
+            found.append(_unpacked(json))
         return found[::-1]
+
+    def cut(self, *, keep_newest: bool) -> None:
+        """Let go of the changes, and of the newest numbers."""
+        for number in list(self._changed):
+            self._unchange(number)
+        if not keep_newest:
+            for number in list(self._newest):
+                self._hide(number)
+            self._whole_from = self.head_number + 1
+
+    def _held(self) -> dict[int, bytes]:
+        return {**self._newest, **{number: json for number, (_, json) in self._changed.items()}}
+
+    def _keep_bounds(self) -> None:
+        while self._changed and (len(self._changed) > self._changes or self.size > self._max_bytes):
+            self._unchange(next(iter(self._changed)))
+
+    def _change(self, number: int, seq: int, json: bytes) -> None:
+        before = self._changed.pop(number, None)
+        if before is not None:
+            self._let_go(before[1], self._newest.get(number))
+        self._changed[number] = (seq, json)
+        self.size += len(json) + HELD_BYTES
+
+    def _unchange(self, number: int) -> None:
+        before = self._changed.pop(number, None)
+        if before is not None:
+            self._let_go(before[1], self._newest.get(number))
+            self.floor = max(self.floor, before[0])
+
+    def _show(self, number: int, json: bytes) -> None:
+        self._hide(number)
+        self._newest[number] = json
+        if self._as_changed(number) is not json:
+            self.size += len(json) + HELD_BYTES
+
+    def _hide(self, number: int) -> None:
+        json = self._newest.pop(number, None)
+        if json is not None:
+            self._let_go(json, self._as_changed(number))
+
+    def _as_changed(self, number: int) -> bytes | None:
+        found = self._changed.get(number)
+        return None if found is None else found[1]
+
+    def _let_go(self, json: bytes, elsewhere: bytes | None) -> None:
+        """It is in one view less; `elsewhere`: what the other one has in its place."""
+        if elsewhere is not json:
+            self.size -= len(json) + HELD_BYTES
+
+
+def _unpacked(json: bytes) -> MessageData:
+    return cast(MessageData, orjson.loads(json))

@@ -18,7 +18,8 @@ from django.db import OperationalError
 from accounts.authentication import Claims, user_for_claims, verify_token
 from accounts.models import User
 from chat import selectors, services
-from chat.delivery.answers import Changes, HistoryPage
+from chat.delivery.answers import Changes, HistoryPage, written
+from chat.delivery.feed import Feed
 from chat.delivery.live_session import LiveSession
 from chat.delivery.wire import Audience
 from chat.domain import rules
@@ -45,7 +46,14 @@ from chat.membership.protocol import Outcome
 from chat.posting.batches import Post, Result
 from chat.selectors import ChannelAccess
 from reaktor.db.database import is_disk_full
-from reaktor.errors import BannedError, ForbiddenError, NotAuthenticatedError, NotFoundError, TooLargeError
+from reaktor.errors import (
+    BannedError,
+    ForbiddenError,
+    NotAuthenticatedError,
+    NotFoundError,
+    TooLargeError,
+    UnavailableError,
+)
 from reaktor.shapes import ListData
 
 logger = logging.getLogger(__name__)
@@ -205,6 +213,7 @@ async def join_channel(
     found = await runtime.database.read(selectors.channel_access, user=session.user, key=wanted)
     async with runtime.feeds.pinned(wanted):
         answer = await runtime.feeds.answer_since(wanted, after) if after is not None else None
+        await runtime.feeds.newest_ready(wanted)
 
         def on_applied(outcome: Outcome) -> None:
             if outcome.is_accepted:
@@ -222,7 +231,7 @@ def _join_data(runtime: Runtime, found: ChannelAccess, answer: Changes | None) -
     config = runtime.config.delivery
     since = None if answer is None else _renewed(runtime, key, answer).within(config.sync_channel_bytes)
     missed = None if since is None else since.ready
-    messages = feed.recent.newest(config.join_messages) if missed is None else missed.data
+    messages = written(_newest(runtime, feed)) if missed is None else missed.data
     channel = _channel_data(runtime, found)
     channel["seq"], channel["number"] = feed.head, feed.recent.head_number
     if channel["role"] is not None:
@@ -236,6 +245,14 @@ def _join_data(runtime: Runtime, found: ChannelAccess, answer: Changes | None) -
         "seq": feed.head,
         "reset": since is not None and missed is None,
     }
+
+
+def _newest(runtime: Runtime, feed: Feed) -> bytes:
+    """The JSON of the messages that a join shows, of a feed that newest_ready() was awaited for."""
+    newest = feed.recent.newest(runtime.config.delivery.join_messages)
+    if newest is None:
+        raise UnavailableError("The channel can't be read.")
+    return b"[" + b",".join(newest) + b"]"
 
 
 async def list_members(runtime: Runtime, session: LiveSession, key: str, cursor: str | None) -> ListData[MemberData]:

@@ -19,6 +19,7 @@ from reaktor.config.model import (
     Config,
     ConfigError,
     Database,
+    Delivery,
     EngineIO,
     HttpTimings,
     Limits,
@@ -72,6 +73,7 @@ class Environment(Reader):
             native=self.native(),
             engineio=self.engineio(),
             membership=self.membership(),
+            delivery=self.delivery(),
             retention=self.retention(),
             **self.accounts(),
         )
@@ -567,6 +569,29 @@ class Environment(Reader):
                 among=("keep", "remove"),
             ),
         }
+
+    def delivery(self) -> Delivery:
+        self.section = "Memory"
+        default = Delivery()
+        return Delivery(
+            recent_messages=self.number(
+                "RECENT_MESSAGES",
+                default.recent_messages,
+                "How many changed messages of one channel a worker remembers. Who comes back is sent from memory what "
+                "it missed, as far as that reaches, and the rest from the database.",
+                unit="messages",
+            ),
+            recent_bytes=self.number(
+                "RECENT_BYTES", default.recent_bytes, "How much memory those of one channel may take.", unit="bytes"
+            ),
+            recent_total_bytes=self.number(
+                "RECENT_TOTAL_BYTES",
+                default.recent_total_bytes,
+                "How much memory those of all channels of one worker may take. The channels in which nothing was said "
+                "for longest are forgotten first.",
+                unit="bytes",
+            ),
+        )
 
     def retention(self) -> Retention:
         self.section = "Retention"

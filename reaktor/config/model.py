@@ -172,12 +172,17 @@ class MembershipTimings:
 class Delivery:
     """The hub's bounds: how much of a channel stays in memory, how often heads are compared with the store.
 
+    `recent_…`: the messages and bytes of one channel, and the bytes of all channels of one process. `opened_messages`:
+    how many of them are read when a channel is opened; the others come live.
     `members_page`: members in one answer, of a join as of a list.
     `catch_up_messages`: what a client that lives by events alone is sent of what it missed, the newest.
     `sessions_interval_s`: how often live sessions are compared with their accounts.
     """
 
-    recent_messages: int = 200
+    recent_messages: int = 1_000
+    recent_bytes: int = 512 * KIB
+    recent_total_bytes: int = 64 * MIB
+    opened_messages: int = 200
     join_messages: int = 25
     hold_gap_s: float = 0.05
     heads_interval_s: float = 2.0

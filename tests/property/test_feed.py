@@ -15,7 +15,7 @@ from chat.delivery.feed import Delivery, Feed
 from chat.delivery.hub import Hub
 from chat.delivery.recent import Recent
 from chat.domain.events import EventType, MessageData
-from tests.support.delivery import CHANNEL, Chronicle, FakeFormat, FakeSession
+from tests.support.delivery import CHANNEL, Chronicle, FakeFormat, FakeSession, newest_of
 
 KEEPS_CHANGES, KEEPS_NUMBERS = 6, 4
 
@@ -47,6 +47,7 @@ class World:
             head_number=len(before),
             changes=KEEPS_CHANGES,
             numbers=KEEPS_NUMBERS,
+            max_bytes=1 << 20,
         )
         self.feed = Feed(CHANNEL, 1, self.start, self.recent)
         self.hub = Hub(unsent_bytes=1 << 30, on_dirty=lambda: None)
@@ -130,7 +131,7 @@ class World:
         )
         by_number = sorted(self.shown.values(), key=lambda each: each["number"])
         for limit in (1, KEEPS_NUMBERS):
-            assert self.recent.newest(limit) == by_number[-limit:]
+            assert newest_of(self.recent, limit) == by_number[-limit:]
         by_change = sorted(self.shown.values(), key=lambda each: each["changed_seq"])
         for cursor in range(self.feed.head + 1):
             expected = [each for each in by_change if each["changed_seq"] > cursor]

@@ -11,6 +11,7 @@ from random import Random
 from typing import Any
 
 from chat.delivery.live_session import LiveSession
+from chat.delivery.recent import Recent
 from chat.domain.events import Event, EventType, MessageData
 from chat.domain.ids import ChannelKey, SessionId, UserId, UserRef, WorkerId
 from chat.domain.sessions import Credentials, SessionInfo, Transport
@@ -67,6 +68,13 @@ class FakeSession(LiveSession):
     def frames(self) -> list[Any]:
         """Everything written so far, in order."""
         return [frame for frames in self.writes for frame in frames]
+
+
+def newest_of(recent: Recent, limit: int) -> list[MessageData]:
+    """What a join is shown, decoded; memory must reach back that far."""
+    found = recent.newest(limit)
+    assert found is not None
+    return [json.loads(each) for each in found]
 
 
 def message(number: int, seq: int, *, changed_seq: int | None = None, text: str | None = "hi") -> MessageData:

@@ -12,7 +12,6 @@ import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
@@ -23,8 +22,9 @@ from chat.delivery.hub import Hub
 from chat.delivery.pages import STRETCH, Page, Pages, cut, page_at
 from chat.delivery.recent import Recent
 from chat.delivery.renames import Renames
-from chat.domain.events import EventType
+from chat.domain.events import EventType, MessageData
 from chat.domain.ids import ChannelKey
+from chat.live.feeds.memory import Memory, OpenFeed
 from chat.membership.wire import channel_group
 from reaktor.config.model import Delivery as DeliveryConfig
 from reaktor.db.database import Database
@@ -36,22 +36,9 @@ T = TypeVar("T")
 
 BEAT_DELIVERIES = 100
 """So many events after the last time, `beat_due` is set: what a crash makes come twice is no more than that."""
+FILL_TRIES = 3
 REACH_S = 2.0
 """How long an answer waits for the events below it; a hole is repaired in far less."""
-
-
-@dataclass(slots=True)
-class OpenFeed:
-    """A feed and who needs it. `idle_since`: when the last pin went and no local member was left.
-
-    `floor_seq`: how far retention had come when the memory was last compared with the store.
-    """
-
-    feed: Feed
-    floor_seq: int
-    pins: int = 0
-    idle_since: float = 0.0
-    reached: list[tuple[int, asyncio.Future[None]]] = field(default_factory=list)
 
 
 class Feeds:
@@ -72,6 +59,7 @@ class Feeds:
         self._early: dict[ChannelKey, list[Delivery]] = {}
         self._renames = Renames()
         self._asking: dict[tuple[ChannelKey, Hashable], asyncio.Task[Any]] = {}
+        self.memory = Memory(config.recent_total_bytes)
         self.pages = Pages()
         self.at_head = AtHead()
         self.holes = asyncio.Event()
@@ -106,6 +94,7 @@ class Feeds:
                 entry = self._open.get(key) or await self._opened(key)
                 entry.pins += 1
                 pinned.append(entry)
+                self.memory.used(entry)
             yield
         finally:
             now = time.monotonic()
@@ -143,19 +132,45 @@ class Feeds:
         """A new feed at the stored head with the newest messages, and how far retention has come."""
         config = self._config
         found = await self._database.read(
-            selectors.newest_messages, key, changes=config.recent_messages, numbers=config.join_messages
+            selectors.newest_messages, key, changes=config.opened_messages, numbers=config.join_messages
         )
         recent = Recent(
-            changed=found.changed,
-            newest=found.newest,
+            changed=self._with_names_of_now(found.changed),
+            newest=self._with_names_of_now(found.newest),
             floor=found.floor,
             head_number=found.channel.number,
             changes=config.recent_messages,
             numbers=config.join_messages,
+            max_bytes=config.recent_bytes,
         )
-        if self._renames:
-            recent.rewrite(self._renames.renamed)
         return Feed(key, found.channel.id, found.channel.seq, recent), found.channel.floor_seq
+
+    async def newest_ready(self, key: ChannelKey) -> None:
+        """See to it that a pinned feed can show its newest messages, until it is pinned no longer.
+
+        Raises NotFoundError, and UnavailableError where it can't be brought together with what comes live.
+        """
+        entry = self._open[key]
+        for _ in range(FILL_TRIES):
+            if entry.feed.recent.newest(self._config.join_messages) is not None:
+                return
+            fresh, floor_seq = await self._once(key, "newest", partial(self.load, key))
+            # What was read and has not come yet would be shown twice.
+            await self.reached(key, fresh.head)
+            self._fill(entry, fresh.recent, fresh.head, floor_seq)
+        raise UnavailableError("The channel can't be read.")
+
+    def _fill(self, entry: OpenFeed, read: Recent, head: int, floor_seq: int) -> None:
+        """Remember what was read as of `head`, with all that was delivered since; nothing where that is not known."""
+        later = entry.feed.recent.since(head)
+        if entry.feed.head < head or later is None or entry.floor_seq > floor_seq:
+            return
+        for message in later:
+            read.add(message)
+        if self._renames:
+            read.rewrite(self._renames.renamed)
+        entry.feed.recent = read
+        self.memory.used(entry)
 
     def page_ready(self, key: ChannelKey, after: int) -> Page | None:
         """The page of an open feed that goes on from the cursor (at the head an empty one); None: it must be read."""
@@ -201,9 +216,7 @@ class Feeds:
         feed, version = self._open[key].feed, self.pages.version(key)
         until = min(first + STRETCH, feed.head)
         stored = await self._database.read(selectors.changes_between, feed.channel_id, after=first, until=until)
-        if self._renames:
-            stored = [self._renames.renamed(each) for each in stored]
-        pages = cut(first, until, stored)
+        pages = cut(first, until, self._with_names_of_now(stored))
         if until == first + STRETCH:
             self.pages.put(key, first, pages, version, time.monotonic())
         return pages
@@ -255,8 +268,11 @@ class Feeds:
 
     async def _stored_page(self, channel_id: int, marks: Mapping[str, int], max_bytes: int) -> HistoryPage:
         page = await self._database.read(selectors.messages_page, channel_id, **marks)
-        messages = [self._renames.renamed(each) for each in page.messages] if self._renames else page.messages
+        messages = self._with_names_of_now(page.messages)
         return HistoryPage(messages, has_more=page.has_more, max_bytes=max_bytes, keep_oldest="after" in marks)
+
+    def _with_names_of_now(self, messages: list[MessageData]) -> list[MessageData]:
+        return [self._renames.renamed(each) for each in messages] if self._renames else messages
 
     async def _once(self, key: ChannelKey, what: Hashable, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """What the work returns; whoever asks for the same meanwhile waits for the same task."""
@@ -290,12 +306,13 @@ class Feeds:
             self.pages.clear()
             self.at_head.clear()
             for entry in self._open.values():
-                entry.feed.rewrite(self._renames.renamed)
+                entry.feed.rewrite(self._renames.renamed, old)
 
     def deliver(self, entry: OpenFeed, ready: Sequence[Delivery]) -> None:
         """To the members here what the feed has made ready, and to those who wait for a seq that it has come."""
         self._hub.deliver(ready)
         if ready:
+            self.memory.used(entry)
             self._moved.add(entry.feed.key)
             self._unsaid += len(ready)
             if self._unsaid >= BEAT_DELIVERIES:
@@ -358,6 +375,7 @@ class Feeds:
         """Nobody needs it any more."""
         del self._open[key]
         self.forget_made(key)
+        self.memory.forget(key)
         with contextlib.suppress(BusError):
             await self._bus.unsubscribe(channel_group(key), self._mailbox)
 

@@ -19,7 +19,8 @@ from chat import selectors
 from chat.delivery.hub import Hub
 from chat.domain.events import Event, EventType, SyncRequiredData
 from chat.domain.ids import ChannelKey
-from chat.live.feeds.open_feeds import Feeds, OpenFeed, acknowledge
+from chat.live.feeds.memory import OpenFeed
+from chat.live.feeds.open_feeds import Feeds, acknowledge
 from reaktor.config.model import Delivery as DeliveryConfig
 from reaktor.db.database import Database
 from reaktor.errors import NotFoundError, ReaktorError
@@ -160,6 +161,8 @@ class Upkeep:
         ids = recent.ids()
         with contextlib.suppress(ReaktorError):
             kept = await self._database.read(selectors.messages_kept, list(ids))
+            if entry.feed.recent is not recent:
+                return  # Read anew meanwhile; the next look at the heads compares that.
             recent.forget(ids - kept, floor_seq)
             self._feeds.forget_made(entry.feed.key)
             entry.floor_seq = max(entry.floor_seq, floor_seq)
@@ -198,6 +201,7 @@ class Upkeep:
         logger.warning("feeds: %s starts anew at %d (was %d)", fresh.key, fresh.head, entry.feed.head)
         before, entry.floor_seq = entry.feed.head, floor_seq
         passed = entry.feed.reset(fresh.head, fresh.recent)
+        self._feeds.memory.used(entry)
         self._feeds.forget_made(entry.feed.key)
         event = Event(EventType.SYNC_REQUIRED, fresh.key, SyncRequiredData(seq=fresh.head))
         self._hub.to_channel(event)

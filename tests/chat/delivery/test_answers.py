@@ -7,6 +7,7 @@ import pytest
 
 from chat.delivery import answers as answers_module
 from chat.delivery.answers import AtHead, Changes, HistoryPage
+from chat.delivery.packing import packed
 from chat.domain.ids import ChannelKey
 from tests.support.delivery import CHANNEL, message
 
@@ -19,15 +20,11 @@ def test_the_json_of_an_answer_is_made_once_for_its_bound_and_for_all_who_get_it
     """It was made three times for each of them, on the loop."""
     made: list[object] = []
 
-    class Counting:
-        Fragment = orjson.Fragment
+    def counting(value: object) -> bytes:
+        made.append(value)
+        return packed(value)
 
-        @staticmethod
-        def dumps(value: object) -> bytes:
-            made.append(value)
-            return orjson.dumps(value)
-
-    monkeypatch.setattr(answers_module, "orjson", Counting)
+    monkeypatch.setattr(answers_module, "packed", counting)
     changes = Changes(10, TEN)
     assert changes.within(1_000_000) is changes
     frames = [orjson.dumps({"re": number, "data": changes.data}) for number in range(5)]

@@ -6,7 +6,7 @@ from chat.delivery import feed as feed_module
 from chat.delivery.feed import Delivery, Feed
 from chat.delivery.recent import Recent
 from chat.domain.events import Event, EventType
-from tests.support.delivery import CHANNEL, message
+from tests.support.delivery import CHANNEL, message, newest_of
 
 
 def feed_at(head: int) -> Feed:
@@ -14,7 +14,7 @@ def feed_at(head: int) -> Feed:
 
 
 def empty_recent(head: int) -> Recent:
-    return Recent(changed=[], newest=[], floor=head, head_number=head, changes=10, numbers=10)
+    return Recent(changed=[], newest=[], floor=head, head_number=head, changes=10, numbers=10, max_bytes=1 << 20)
 
 
 def new(seq: int, acknowledged: list[int] | None = None) -> Delivery:
@@ -76,7 +76,7 @@ def test_after_a_repair_a_message_is_new_once_whichever_way_it_came() -> None:
         (EventType.MESSAGE_UPDATED, "m2", 3),
         (EventType.MESSAGE_NEW, "m1", 4),
     ]
-    assert [each["number"] for each in feed.recent.newest(10)] == [1, 2]
+    assert [each["number"] for each in newest_of(feed.recent, 10)] == [1, 2]
 
 
 def test_a_reset_starts_anew_and_gives_back_what_waits_for_an_answer() -> None:

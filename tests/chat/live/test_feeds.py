@@ -19,13 +19,14 @@ from chat.domain.events import Event, EventType, MessageData
 from chat.domain.ids import ChannelKey, UserRef
 from chat.domain.sessions import LeftReason
 from chat.live.feeds import upkeep
+from chat.live.feeds.memory import Memory
 from chat.live.feeds.open_feeds import BEAT_DELIVERIES
 from chat.live.feeds.upkeep import REPAIR_MESSAGES
 from chat.membership.protocol import SessionEntered, SessionExited
 from chat.models import Channel, Message
 from reaktor.errors import CloseCode, NotFoundError, UnavailableError
 from tests.support.databases import channel_of, user_ref
-from tests.support.delivery import FakeFormat, FakeSession
+from tests.support.delivery import FakeFormat, FakeSession, newest_of
 from tests.support.faulty_layer import FaultyLayer
 from tests.support.feeds import QUICK, Process, stored
 from tests.support.waiting import until
@@ -58,7 +59,7 @@ async def test_a_feed_opens_once_for_all_who_ask_and_begins_at_the_head(
     feed = process.feeds.get(tea)
     assert feed is not None
     assert feed.head == 30
-    assert [message["number"] for message in feed.recent.newest(25)] == list(range(6, 31))
+    assert [message["number"] for message in newest_of(feed.recent, 25)] == list(range(6, 31))
 
 
 async def test_after_a_hundred_events_others_are_to_know_of_it(process: Process, ann: UserRef, tea: ChannelKey) -> None:
@@ -316,7 +317,7 @@ async def test_what_retention_deleted_is_forgotten_and_a_cursor_from_before_is_r
         assert (await process.feeds.answer_since(tea, 1)).ready is not None
         await asyncio.to_thread(trimmed_to, tea, 4)
         await process.upkeep.trim(tea)
-        assert [message["number"] for message in feed.recent.newest(25)] == [5, 6]
+        assert [message["number"] for message in newest_of(feed.recent, 25)] == [5, 6]
         assert (await process.feeds.answer_since(tea, 1)).data == {"reset": True, "seq": 6}
         after = await process.feeds.answer_since(tea, 4)
         assert after.ready is not None
@@ -332,7 +333,7 @@ async def test_retention_that_nobody_told_of_is_noticed_by_comparing_heads(
         feed = process.feeds.get(tea)
         assert feed is not None
         await asyncio.to_thread(trimmed_to, tea, 6)
-        await until(lambda: feed.recent.newest(25) == [])
+        await until(lambda: newest_of(feed.recent, 25) == [])
         process.feeds.offer(tea, [Delivery(event) for event in await stored(ann, tea, 1)])
         await asyncio.sleep(0)
         assert process.seen == [("message.new", 7)], "those who are there go on as if nothing had been"
@@ -434,7 +435,7 @@ async def test_a_process_without_feeds_does_not_ask_for_renames(
 def _newest(process: Process, key: ChannelKey) -> list[MessageData]:
     feed = process.feeds.get(key)
     assert feed is not None
-    return feed.recent.newest(10)
+    return newest_of(feed.recent, 10)
 
 
 async def test_a_feed_that_came_further_while_it_was_to_start_anew_does_not_go_back(
@@ -459,3 +460,69 @@ async def test_a_feed_that_came_further_while_it_was_to_start_anew_does_not_go_b
         await asyncio.sleep(0)
         assert process.seen == [("message.new", seq) for seq in (1, 2, 3, 4, 5)]
         assert entry.feed.head == 5
+
+
+async def test_what_memory_gave_is_read_again_before_it_is_shown(
+    process: Process, ann: UserRef, tea: ChannelKey
+) -> None:
+    """A join, a resume and who is caught up get what they get from a whole memory."""
+    async with process.feeds.pinned(tea):
+        process.hub.enter(process.watcher, tea)
+        process.feeds.offer(tea, [Delivery(event) for event in await stored(ann, tea, 40)])
+        feed = process.feeds.get(tea)
+        assert feed is not None
+        whole = (newest_of(feed.recent, 25), feed.recent.since(10))
+        feed.recent.cut(keep_newest=False)
+        assert (feed.recent.newest(25), feed.recent.since(10)) == (None, None)
+        after = await process.feeds.answer_since(tea, 10)
+        assert after.ready is not None
+        await process.feeds.newest_ready(tea)
+        assert (newest_of(feed.recent, 25), after.ready.messages) == whole
+        feed.recent.cut(keep_newest=False)
+        process.hub.exit(process.watcher, tea)
+        process.local_members.carry_out([SessionEntered(process.watcher.info.session_id, tea, 0)])
+        await until(lambda: len(process.seen) == 80)
+
+
+async def test_what_comes_while_the_newest_are_read_again_is_among_them_and_comes_once(
+    process: Process, ann: UserRef, tea: ChannelKey
+) -> None:
+    async with process.feeds.pinned(tea):
+        process.hub.enter(process.watcher, tea)
+        process.feeds.offer(tea, [Delivery(event) for event in await stored(ann, tea, 3)])
+        feed = process.feeds.get(tea)
+        assert feed is not None
+        feed.recent.cut(keep_newest=False)
+        later = await stored(ann, tea, 2)
+        filling = asyncio.create_task(process.feeds.newest_ready(tea))
+        await asyncio.sleep(0)
+        process.feeds.offer(tea, [Delivery(event) for event in later])
+        await filling
+        assert [message["number"] for message in newest_of(feed.recent, 25)] == [1, 2, 3, 4, 5]
+        await asyncio.sleep(0)
+        assert process.seen == [("message.new", seq) for seq in range(1, 6)]
+
+
+async def test_feeds_of_many_channels_remember_so_much_together(
+    process: Process, ann: UserRef, tea: ChannelKey
+) -> None:
+    """Each feed kept 200 messages, however many feeds there were."""
+    process.feeds.memory = Memory(20_000)
+    keys = [tea, *await asyncio.to_thread(channels_of, ann, 5)]
+    async with process.feeds.pinned(*keys):
+        for key in keys:
+            process.feeds.offer(key, [Delivery(event) for event in await stored(ann, key, 15)])
+    async with process.feeds.pinned(tea):
+        assert process.feeds.memory.size <= 20_000
+        await process.feeds.newest_ready(tea)
+        feed = process.feeds.get(tea)
+        assert feed is not None
+        assert [message["number"] for message in newest_of(feed.recent, 25)] == list(range(1, 16))
+    await until(lambda: process.feeds.memory.size == 0)
+
+
+def channels_of(owner: UserRef, count: int) -> list[ChannelKey]:
+    try:
+        return [channel_of(owner, f"many{number}") for number in range(count)]
+    finally:
+        connections.close_all()

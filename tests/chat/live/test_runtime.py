@@ -19,7 +19,7 @@ from chat.delivery.recent import Recent
 from chat.domain.ids import ChannelKey, UserRef, WorkerId
 from chat.domain.sessions import Ending, SessionInfo, Transport
 from chat.live import remote_join
-from chat.live.feeds.open_feeds import OpenFeed
+from chat.live.feeds.memory import OpenFeed
 from chat.live.runtime import Runtime
 from chat.membership.protocol import Command, Connect, Disconnect
 from chat.models import ClusterLease
@@ -212,7 +212,7 @@ async def test_what_an_ending_costs_does_not_grow_with_the_feeds_of_others(
     runtime.hub.attach(session)
     for key in (ChannelKey("open"), ChannelKey("closed")):
         runtime.hub.enter(session, key)
-    recent = Recent(changed=[], newest=[], floor=7, head_number=7, changes=5, numbers=5)
+    recent = Recent(changed=[], newest=[], floor=7, head_number=7, changes=5, numbers=5, max_bytes=1 << 20)
     monkeypatch.setitem(runtime.feeds._open, ChannelKey("open"), OpenFeed(Feed(ChannelKey("open"), 1, 7, recent), 0))
     session.waiting = {ChannelKey("waits"): 3, ChannelKey("begins"): None}
     runtime.disconnect(session, Ending.LOST)
