@@ -27,7 +27,7 @@ from tests.support.delivery import FakeFormat, FakeSession
 from tests.support.runtime import running_runtime
 from tests.support.waiting import until
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.database]
 
 KEPT = Grace(quit_s=8.0, keep_s=60.0)
 

@@ -14,7 +14,7 @@ from accounts.models import User
 from reaktor.db import driver
 from reaktor.db.columns import uuid_to_column
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.database]
 NAMES = "SELECT id, username, created_at, is_active FROM accounts_user WHERE username IN (%s, %s) ORDER BY username"
 DEACTIVATE = "UPDATE accounts_user SET is_active = %s WHERE id = %s"
 

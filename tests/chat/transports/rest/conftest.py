@@ -1,3 +1,0 @@
-"""Fixtures of the REST tests."""
-
-from tests.support.rest import _fresh_limits  # noqa: F401
