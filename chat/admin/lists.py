@@ -14,7 +14,7 @@ from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
-COUNTED_ROWS = 10_000
+COUNTED_ROWS = 5_000
 LOOKED_AT = 20_000
 """Reading so many rows takes some 30 ms."""
 Row = TypeVar("Row", bound=Model)

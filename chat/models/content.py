@@ -114,7 +114,8 @@ class ChannelMembership(models.Model):
     """A user's durable belonging to a channel: role and read marker. Not who is there now: that is chat.membership."""
 
     id = models.BigAutoField(primary_key=True)
-    channel = models.ForeignKey(Channel, on_delete=models.CASCADE, related_name="memberships")
+    # Begins an index below.
+    channel = models.ForeignKey(Channel, on_delete=models.CASCADE, related_name="memberships", db_index=False)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(
         max_length=9, choices=[(role.value, role.name.title()) for role in Role], default=Role.MEMBER.value
@@ -124,6 +125,7 @@ class ChannelMembership(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["user", "channel"], name="membership_user_channel")]
+        indexes = [models.Index(fields=["channel", "role", "id"], name="membership_role")]
 
     def __str__(self) -> str:
         return f"{self.user_id} in {self.channel_id}"

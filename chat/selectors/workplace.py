@@ -95,13 +95,13 @@ def user_page(user: User, *, with_direct: bool) -> UserPage:
 
 
 def channel_page(channel: Channel, *, with_direct: bool) -> ChannelPage:
-    """Six queries."""
+    """Eight queries."""
     memberships = ChannelMembership.objects.filter(channel=channel)
     messages = messages_shown(with_direct=with_direct).filter(channel=channel)
     sanctions = Sanction.objects.filter(sanctions_in_force(datetime.now(UTC)), channel=channel)
     invites = Invite.objects.filter(channel=channel, revoked_at=None).exclude(uses_left=0)
     return ChannelPage(
-        memberships=list(memberships.select_related("user").order_by(_RANKED, "user__username")[:SHOWN_MEMBERS]),
+        memberships=_highest(memberships.select_related("user")),
         member_count=memberships.count(),
         messages=list(messages.order_by("-number")[:SHOWN]),
         sanctions=list(sanctions.select_related("user", "issued_by", "channel").order_by("-id")[:SHOWN]),
@@ -110,6 +110,18 @@ def channel_page(channel: Channel, *, with_direct: bool) -> ChannelPage:
         ),
         audit=list(AuditEntry.objects.filter(channel=channel.key).order_by("-id")[:SHOWN]),
     )
+
+
+def _highest(memberships: QuerySet[ChannelMembership]) -> list[ChannelMembership]:
+    """Owners, moderators, then members, each by name; of more than are shown, those that came first.
+
+    Role by role along an index: ranked and sorted by the database, 100,000 members took half a second.
+    """
+    shown: list[ChannelMembership] = []
+    for role in (Role.OWNER, Role.MODERATOR, Role.MEMBER):
+        first = memberships.filter(role=role.value).order_by("id")[: SHOWN_MEMBERS - len(shown)]
+        shown += sorted(first, key=lambda each: each.user.username)
+    return shown
 
 
 def report_cards(reports: Sequence[Report], *, with_direct: bool) -> list[ReportCard]:

@@ -119,7 +119,7 @@ def test_lists_ask_a_fixed_number_of_questions_and_none_that_counts_the_whole_ta
             assert len(listed(mia, path)) >= 30
         counts = [query["sql"] for query in asked.captured_queries if "COUNT(*)" in query["sql"]]
         assert counts
-        assert all("LIMIT 10000" in sql for sql in counts)
+        assert all("LIMIT 5000" in sql for sql in counts)
 
 
 def test_a_text_is_shown_as_text(mia: Client, ada: User) -> None:
