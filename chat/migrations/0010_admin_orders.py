@@ -11,7 +11,7 @@ class Migration(migrations.Migration):
     atomic = False
 
     dependencies = [
-        ('chat', '0008_message_indexes'),
+        ('chat', '0009_cluster_lease'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
     atomic = False
 
     dependencies = [
-        ('chat', '0009_admin_orders'),
+        ('chat', '0010_admin_orders'),
     ]
 
     operations = [
