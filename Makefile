@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8000
 
-.PHONY: help install install-dev run admin dev test test-all test-fast image-test autobahn coverage explore lint format bench chaos conformance-server clean
+.PHONY: help install install-dev run admin dev test test-all test-fast image-test autobahn coverage explore lint format bench bench-quick chaos conformance-server clean
 
 help:  ## say what there is
 	@awk -F ':.*## *' '/^[a-z-]+:.*##/ { printf "%-22s%s\n", $$1, $$2 }' Makefile
@@ -74,8 +74,11 @@ format: install-dev  ## rewrite in the project's style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: install-dev  ## measure, print a table of ratios
+bench: install-dev  ## measure beside other servers, up to half an hour; writes benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks
+
+bench-quick: install-dev  ## the same with short rounds and few members, in three minutes; prints the tables
+	$(BIN)/python -m benchmarks --quick
 
 chaos: install-dev  ## kill 50 workers under load, hold everybody to the guarantees, print what it cost
 	$(BIN)/python -m tests.cluster.chaos

@@ -1,53 +1,33 @@
-"""Fan-out: one channel of N members, one of them posts. Deliveries per second, latency, connects, memory."""
+"""Fan-out: one channel of N members, one of them posts. What the scenarios measure deliveries and latency with."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 
-from benchmarks.load import Client, Crowd, percentile
-from benchmarks.servers import Reaktor, Server, memory_kib
+from benchmarks.load import Client, Crowd
+from benchmarks.rounds import Round, Watch
+from benchmarks.servers import Reaktor, Server
 
 TEXT = "x" * 100
-LATENCY_S = 5.0
 LONGEST_S = 10.0
-LATENCY_RATE = 50
+LAST_S = 0.5
+"""How long the last posts of a paced round may take to arrive."""
 
 
-@dataclass
-class Figures:
-    """What one server did with N members."""
-
-    server: str
-    members: int
-    connects: float
-    memory_kib: float
-    alone: float
-    in_flight: float
-    p50_ms: float
-    p99_ms: float
-
-
-def measure(server: Server, members: int, *, posts: int = 400) -> Figures:
-    """Connect N clients, then: posts one at a time, 50 in flight, 50 a second."""
+@contextmanager
+def gathered(server: Server, members: int) -> Iterator[Crowd]:
+    """So many clients in the server's channel, and nothing more to come."""
     crowd = Crowd()
     try:
-        before = memory_kib(server.worker_pid)
-        started = time.monotonic()
         for _ in range(members):
             server.connect(crowd)
-        connects = members / (time.monotonic() - started)
         if isinstance(server, Reaktor):
             server.join_all()
-        memory = (memory_kib(server.worker_pid) - before) / members
-        sender, *receivers = crowd.clients
         settle(crowd)
-        alone = _flood(server, crowd, sender, receivers, posts, in_flight=1)
-        in_flight = _flood(server, crowd, sender, receivers, posts * 5, in_flight=50)
-        latencies = _pace(server, crowd, sender, receivers)
-        p50, p99 = (percentile(latencies, share) * 1000 for share in (0.5, 0.99))
-        return Figures(server.name, members, connects, memory, alone, in_flight, p50, p99)
+        yield crowd
     finally:
         crowd.close()
 
@@ -61,16 +41,15 @@ def settle(crowd: Crowd) -> None:
             return
 
 
-def _flood(
-    server: Server, crowd: Crowd, sender: Client, receivers: list[Client], posts: int, *, in_flight: int
-) -> float:
-    """Deliveries per second to the receivers, with so many posts not yet delivered to all of them.
+def flood(server: Server, crowd: Crowd, posts: int, *, in_flight: int) -> Round:
+    """Deliveries to all but the first client, who posts, with so many posts not yet delivered to all of them.
 
     A slow server is sent fewer `posts`: nothing more after LONGEST_S.
     """
+    sender, *receivers = crowd.clients
     crowd.count(receivers, server.marker)
     goal = len(receivers)
-    started = time.monotonic()
+    watch, started = Watch(server.pids), time.monotonic()
     sent = 0
     while crowd.counted < posts * goal:
         delivered = crowd.counted // goal
@@ -82,25 +61,38 @@ def _flood(
         wanted = min((delivered + 1) * goal, posts * goal)
         if not crowd.pump(partial(_reached, crowd, wanted), 30):
             raise RuntimeError(f"{server.name} delivered {crowd.counted} of {posts * goal}, then nothing")
-    return posts * goal / (time.monotonic() - started)
+    return watch.read(posts * goal)
 
 
 def _reached(crowd: Crowd, wanted: int) -> bool:
     return crowd.counted >= wanted
 
 
-def _pace(server: Server, crowd: Crowd, sender: Client, receivers: list[Client]) -> list[float]:
-    """Seconds from post to receipt, at LATENCY_RATE posts a second; each text carries its time."""
+def pace(server: Server, crowd: Crowd, rate: float, seconds: float) -> tuple[list[float], Round]:
+    """Seconds from post to receipt at so many posts a second; the posts. Each text carries its time."""
+    sender, *receivers = crowd.clients
     for client in receivers:
         client.latencies.clear()
         client.wants_latency = True
-    started = time.monotonic()
-    for number in range(int(LATENCY_S * LATENCY_RATE)):
-        due = started + number / LATENCY_RATE
-        while time.monotonic() < due:
-            crowd.pump(lambda: False, max(due - time.monotonic(), 0.0005))
-        server.post(sender, f"@{time.monotonic():.6f}@".ljust(100, "x"), number)
-    crowd.pump(lambda: False, 0.5)
+    watch, started = Watch(server.pids), time.monotonic()
+    posts = max(int(seconds * rate), 1)
+    for number in range(posts):
+        due = started + number / rate
+        crowd.read(0)  # also where the load generator is behind: who reads nothing is cut off
+        while (left := due - time.monotonic()) > 0:
+            crowd.read(left)
+        server.post(sender, _timed(time.monotonic()), number)
+    done = watch.read(posts)
+    crowd.pump(partial(_all_came, receivers, posts), LAST_S)
     for client in receivers:
         client.wants_latency = False
-    return [each for client in receivers for each in client.latencies]
+    return [each for client in receivers for each in client.latencies], done
+
+
+def _timed(now: float) -> str:
+    """A message of the usual length that benchmarks.load.TIMES finds."""
+    return f"@{now:.6f}@".ljust(len(TEXT), "x")
+
+
+def _all_came(receivers: list[Client], posts: int) -> bool:
+    return all(len(client.latencies) >= posts for client in receivers)

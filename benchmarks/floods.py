@@ -15,7 +15,6 @@ import argparse
 import json
 import multiprocessing
 import os
-import re
 import selectors
 import socket
 import time
@@ -25,22 +24,21 @@ from dataclasses import dataclass, field
 
 import httpx
 
-from benchmarks.load import Client, Crowd, open_websocket, percentile
-from benchmarks.servers import CHANNEL, Reaktor, cpu_s
+from benchmarks.http_load import whole_answer
+from benchmarks.load import open_websocket
+from benchmarks.quiet import Quiet
+from benchmarks.rounds import cpu_s, percentile
+from benchmarks.servers import CHANNEL, Reaktor
 from reaktor.web.websocket_frames import Opcode, encode_frame
 
 QUIET_USERS = 20
-POST_EVERY_S = 0.05
 WARM_UP_S = 3.0
-LAST_S = 5.0
-"""How long the last posts may take to be delivered."""
 CONNECTIONS = 80
 FLOOD_ADDRESS = "127.0.0.2"
 PASSWORD = "correct horse battery"
 BATCH_BYTES = 32 * 1024
 LIFTED = {"LIMIT_FRAMES": "100000000/1s", "LIMIT_INCOMING_BYTES": "1000000000/1s", "LIMIT_REFUSALS": "100000000/1s"}
 LIFTED |= {f"LIMIT_{name}": "100000000/1s" for name in ("REQUESTS_PER_ADDRESS", "REQUESTS_PER_USER", "LISTS")}
-LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -180,7 +178,7 @@ def flood_address(place: Place, name: str, seconds: float) -> Got:
                 if not (data := sock.recv(65_536)):
                     raise ConnectionError
                 key.data.extend(data)
-                if status := _whole_answer(key.data):
+                if status := whole_answer(key.data):
                     got.statuses[status] = got.statuses.get(status, 0) + 1
                     sock.send(request)
             except BlockingIOError:
@@ -192,55 +190,7 @@ def flood_address(place: Place, name: str, seconds: float) -> Got:
     return got
 
 
-def _whole_answer(buffer: bytearray) -> str:
-    """The status of the answer that the buffer holds, which is then emptied; "" when more is to come."""
-    head, end, body = buffer.partition(b"\r\n\r\n")
-    found = LENGTH.search(head)
-    is_whole = end and (len(body) >= int(found[1]) if found else body.endswith(b"0\r\n\r\n"))
-    if not is_whole:
-        return ""
-    status = head[9:12].decode()
-    buffer.clear()
-    return status
-
-
 # -- The others ---------------------------------------------------------------------------------------------------
-
-
-class Quiet:
-    """Users who post in turn, and read what all of them post."""
-
-    def __init__(self, server: Reaktor, tokens: list[str]) -> None:
-        self.crowd = Crowd()
-        self._sent = 0
-        for token in tokens:
-            opened = open_websocket("127.0.0.1", server.port, "/ws/v1", subprotocol="reaktor.v1")
-            client = self.crowd.add(opened, b'"ok":true')
-            client.request("hello", token=token)
-            self._wait(client, 1)
-            client.request("channel.join", CHANNEL)
-            self._wait(client, 2)
-            client.wants_latency = True
-
-    def _wait(self, client: Client, answers: int) -> None:
-        if not self.crowd.pump(lambda: client.seen >= answers, 20):
-            raise RuntimeError("a quiet user was not answered")
-
-    def latencies(self, seconds: float) -> list[float]:
-        """Post for so long; the seconds from each post to each of its readers."""
-        for client in self.crowd.clients:
-            client.latencies.clear()
-        started = time.monotonic()
-        posts = int(seconds / POST_EVERY_S)
-        for number in range(posts):
-            due = started + number * POST_EVERY_S
-            self.crowd.pump(lambda due=due: time.monotonic() >= due, seconds)  # type: ignore[misc]
-            self._sent += 1
-            author = self.crowd.clients[self._sent % len(self.crowd.clients)]
-            author.request("message.send", CHANNEL, text=f"@{time.monotonic():.6f}@", nonce=f"q{self._sent}")
-        wanted = posts * (len(self.crowd.clients) - 1)  # an author has an answer in the place of the event
-        self.crowd.pump(lambda: sum(len(each.latencies) for each in self.crowd.clients) >= wanted, LAST_S)
-        return [found for client in self.crowd.clients for found in client.latencies]
 
 
 Flood = Callable[[Place, str, float], Got]
@@ -303,7 +253,7 @@ def main() -> None:
     with server:
         if options.channels:
             add_channels(server, options.channels)
-        quiet = Quiet(server, [registered(server, f"quiet{number}") for number in range(QUIET_USERS)])
+        quiet = Quiet(server.port, [registered(server, f"quiet{number}") for number in range(QUIET_USERS)])
         token = registered(server, "flooder")
         body = {"name": "flooder", "password": PASSWORD}
         login = httpx.post(f"http://127.0.0.1:{server.port}/auth/login", json=body, timeout=30)

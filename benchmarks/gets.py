@@ -11,7 +11,8 @@ import http.client
 import time
 
 from benchmarks.load import Crowd
-from benchmarks.servers import CHANNEL, Reaktor, cpu_s
+from benchmarks.rounds import cpu_s
+from benchmarks.servers import CHANNEL, Reaktor
 
 MESSAGES = 60
 WARM = 20

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from reaktor.web.websocket_frames import Opcode, encode_frame
 
 RECV_BYTES = 64 * 1024
+ANSWER_S = 30.0
 
 
 @dataclass(slots=True)
@@ -105,21 +106,28 @@ class Crowd:
         return client
 
     def pump(self, until: Callable[[], bool], deadline_s: float) -> bool:
-        """Read what comes; True when `until` held, False at the deadline or when a client was cut off."""
+        """Read what comes; True when `until` held, False at the deadline. Raises ConnectionError."""
         deadline = time.monotonic() + deadline_s
         while not until():
             left = deadline - time.monotonic()
             if left <= 0:
                 return False
-            for key, _ in self.selector.select(min(left, 0.1)):
-                try:
-                    data = key.fileobj.recv(RECV_BYTES)  # type: ignore[union-attr]
-                except BlockingIOError:
-                    continue
-                if not data:
-                    raise ConnectionError("a client was cut off")
-                key.data.take(data)
+            self.read(min(left, 0.1))
         return True
+
+    def read(self, longest_s: float) -> list[Client]:
+        """Wait for something to come, and take it; the clients that got something."""
+        got = []
+        for key, _ in self.selector.select(longest_s):
+            try:
+                data = key.fileobj.recv(RECV_BYTES)  # type: ignore[union-attr]
+            except BlockingIOError:
+                continue
+            if not data:
+                raise ConnectionError("a client was cut off")
+            key.data.take(data)
+            got.append(key.data)
+        return got
 
     def count(self, clients: list[Client], marker: bytes) -> None:
         """From now on `counted` adds up how often the marker comes to these clients."""
@@ -127,14 +135,13 @@ class Crowd:
         for client in clients:
             client.marker, client.tail, client.seen, client.crowd = marker, b"", 0, self
 
+    def wait(self, client: Client, seen: int, deadline_s: float = ANSWER_S) -> None:
+        """Until so many markers came to this client. Raises TimeoutError."""
+        if not self.pump(lambda: client.seen >= seen, deadline_s):
+            raise TimeoutError(f"a client was not answered in {deadline_s:.0f} s")
+
     def close(self) -> None:
         for client in self.clients:
             self.selector.unregister(client.sock)
             client.sock.close()
         self.clients.clear()
-
-
-def percentile(values: list[float], share: float) -> float:
-    """The value below which that share of the values lies; 0 for none."""
-    ordered = sorted(values)
-    return ordered[min(int(len(ordered) * share), len(ordered) - 1)] if ordered else 0.0

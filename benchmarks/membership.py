@@ -20,7 +20,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks.servers import cpu_s
+from benchmarks.rounds import cpu_s
 from chat.domain.ids import ChannelKey, SessionId, UserId, WorkerId
 from chat.domain.sessions import Grace, SessionInfo, Transport
 from chat.live.members import members_page

@@ -21,7 +21,8 @@ import httpx
 
 from benchmarks.floods import LIFTED, registered
 from benchmarks.load import Client, Crowd, open_websocket
-from benchmarks.servers import CHANNEL, Reaktor, cpu_s
+from benchmarks.rounds import cpu_s
+from benchmarks.servers import CHANNEL, Reaktor
 from reaktor.limits.rates import Limit
 
 SPARE = 20

@@ -1,23 +1,22 @@
 """A storm: many clients lose their worker at once and come back, having missed messages.
 
-`python -m benchmarks.storm [--clients 300] [--missed 0,500] [--kinds sio2,sio4,native] [--fault kill|restart]`
+`python -m benchmarks.storm [--clients 300] [--missed 0,500] [--kinds sio2,sio4,native] [--fault kill|restart|away]`
 
-One worker; ten clients a user, all in one channel. The worker is killed (or the server is stopped and started), and
-messages are posted while the clients are away. Then all try again within a second, while a few more are posted. Printed
-per kind: seconds from a client's first attempt until it is greeted, until it has all that it missed, and until it hears
-what is posted now; how many tries, time-outs and repeats that took; the worker's memory and processor time.
+One worker; ten clients a user, all in one channel. The worker is killed (or the server is stopped and started, or only
+the clients go away), and messages are posted meanwhile. Then all try again within a second, while a few more are
+posted. Printed per kind: seconds from a client's first attempt until it is greeted, until it has all that it missed,
+and until it hears what is posted now; how many tries, time-outs and repeats that took; the worker's memory and
+processor time.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import os
 import random
 import re
 import signal
-import subprocess
 import sys
 import time
 from dataclasses import dataclass
@@ -25,28 +24,21 @@ from pathlib import Path
 
 import httpx
 
-from benchmarks.load import percentile
-from benchmarks.servers import CHANNEL, ROOT, Reaktor, cpu_s, pin
+from benchmarks.rounds import cpu_s, percentile
+from benchmarks.servers import CHANNEL, Reaktor, pin
 from benchmarks.visitors import KINDS, Visitor
 
 SESSIONS_PER_USER = 10
 AT_ONCE = 50
 SPREAD_S = 1.0
 LONGEST_S = 180.0
+CALM_S = 2.5
+"""Two beats: what was seen is known to the others."""
+GONE_S = 1.0
+OTHER_CORE = min(2, (os.cpu_count() or 1) - 1)
+"""Of the worker beside; with two cores that of the load generator."""
+FAULTS = ("kill", "restart", "away")
 PROBE_S = 0.25
-MINT = """
-import sys, django
-django.setup()
-from django.contrib.auth.hashers import make_password
-from accounts import tokens
-from accounts.models import User
-from accounts.services import user_store
-for number in range(int(sys.argv[2])):
-    user = User(username=f"storm{sys.argv[1]}{number}", password=make_password(None))
-    user_store(user)
-    token = tokens.new(tokens.SeedToken, user)
-    print(token)
-"""
 
 
 @dataclass
@@ -69,38 +61,31 @@ class Storm:
     peak_mib: float
     worker_s: float
     workers: int
+    calm: tuple[float, float]
+    """From when until when nothing happened, and below, the storm: by time.monotonic()."""
+    storm: tuple[float, float]
 
 
 class Stormy(Reaktor):
-    """A server whose worker may be killed, with users and tokens made past the password hasher."""
+    """A server whose worker may be killed. Of two workers the clients of 127.0.0.1 have one, the first of the pids."""
 
-    def __init__(self, posts: int) -> None:
-        super().__init__()
+    def __init__(self, posts: int, workers: int = 1) -> None:
+        super().__init__(workers=workers)
         self.text = "x" * posts
         self.environment |= {"SPARE_WORKERS": "1", "LOG_LEVEL": "WARNING"}
 
-    def mint(self, prefix: str, count: int) -> list[str]:
-        """Users, and a token of each."""
-        done = subprocess.run(
-            [sys.executable, "-c", MINT, prefix, str(count)],
-            cwd=ROOT,
-            env={**os.environ, **self.environment},
-            check=True,
-            capture_output=True,
-            text=True,
-        )
-        return done.stdout.split()
-
-    def serving(self) -> list[int]:
-        """The processes that serve now."""
-        status = json.loads(self.manage("clusterctl", "status", "--json"))
-        return [worker["pid"] for worker in status["workers"] if worker["state"] == "ready"]
+    def start(self) -> None:
+        super().start()
+        stormy = self.place_of("127.0.0.1")
+        self.worker_pids = [self.worker_pids[stormy], *(p for n, p in enumerate(self.worker_pids) if n != stormy)]
+        for pid in self.worker_pids[1:]:
+            pin(pid, OTHER_CORE)
 
     def kill(self) -> None:
-        """The worker dies; returns when another one serves."""
-        dead = self.worker_pids
-        os.kill(dead[0], signal.SIGKILL)
-        self._wait_for_others(dead)
+        """The worker dies; returns when another one serves in its place."""
+        known = self.worker_pids
+        os.kill(known[0], signal.SIGKILL)
+        self._wait_for_others(known)
 
     def restart(self) -> None:
         """The whole server is stopped and started."""
@@ -157,7 +142,7 @@ async def gather(visitors: list[Visitor], server: Stormy) -> None:
 
 
 async def measure(server: Stormy, kind: str, clients: int, missed: int, fault: str) -> Storm:
-    tokens = server.mint(f"{kind}{missed}x{random.randrange(10**6)}", clients // SESSIONS_PER_USER + 1)
+    tokens = server.users(clients // SESSIONS_PER_USER + 1)
     author = Visitor("native", server.port, tokens[-1], CHANNEL)
     author.start()
     visitors = [Visitor(kind, server.port, tokens[n // SESSIONS_PER_USER], CHANNEL) for n in range(clients)]
@@ -167,12 +152,18 @@ async def measure(server: Stormy, kind: str, clients: int, missed: int, fault: s
         await post(server, author, 5)
         if not await settled(lambda: all(each.newest == author.newest for each in visitors), 60):
             raise RuntimeError("not everybody was in the channel before the storm")
-        await asyncio.sleep(2.5)  # two beats: what was seen is known
+        await asyncio.sleep(CALM_S)
+        calm = (time.monotonic() - CALM_S, time.monotonic())
         for visitor in visitors:
             visitor.stay_away()
-        author.back_at = 0.0
-        await asyncio.to_thread(server.kill if fault == "kill" else server.restart)
-        await settled(lambda: author.back_at > 0, 60)
+        if fault == "away":
+            for visitor in visitors:
+                visitor.cut_off()
+            await asyncio.sleep(GONE_S)
+        else:
+            author.back_at = 0.0
+            await asyncio.to_thread(server.kill if fault == "kill" else server.restart)
+            await settled(lambda: author.back_at > 0, 60)
         first = author.newest + 1
         await post(server, author, missed)
         wanted = range(first, first + missed)
@@ -205,6 +196,8 @@ async def measure(server: Stormy, kind: str, clients: int, missed: int, fault: s
             max(map(peak_mib, serving := server.serving())),
             worker_s,
             len({*server.worker_pids, *serving}),
+            calm,
+            (began, now),
         )  # fmt: skip
     finally:
         for visitor in [author, *visitors]:
@@ -234,7 +227,7 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=300)
     parser.add_argument("--missed", default="0,500")
     parser.add_argument("--kinds", default="sio2,sio4,native", help=f"of {', '.join(KINDS)}")
-    parser.add_argument("--fault", choices=("kill", "restart"), default="kill")
+    parser.add_argument("--fault", choices=FAULTS, default="kill")
     parser.add_argument("--characters", type=int, default=100, help="of each message")
     options = parser.parse_args()
     if (os.cpu_count() or 1) > 1:

@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 
 from benchmarks.fanout import TEXT, settle
 from benchmarks.load import RECV_BYTES, Client, Crowd
-from benchmarks.servers import Reaktor, cpu_s
+from benchmarks.rounds import cpu_s
+from benchmarks.servers import Reaktor
 
 CHANNELS = {"native": "general", "eio4": "programming", "eio3": "random"}
 MEMBERS = 200
@@ -88,7 +89,8 @@ def main() -> None:
     with Reaktor() as server:
         kinds = [Kind(transport, Crowd()) for transport in CHANNELS]
         for kind in kinds:
-            server.use(kind.transport, CHANNELS[kind.transport])
+            server.speak(kind.transport)
+            server.use(CHANNELS[kind.transport])
             for _ in range(MEMBERS):
                 server.connect(kind.crowd)
             server.join_all()
@@ -97,7 +99,8 @@ def main() -> None:
         for _ in range(ROUNDS):
             for burst in BURSTS:
                 for kind in kinds:
-                    server.use(kind.transport, CHANNELS[kind.transport])
+                    server.speak(kind.transport)
+                    server.use(CHANNELS[kind.transport])
                     kind.crowd.count(kind.receivers, server.marker)
                     before = cpu_s(server.worker_pids)
                     posts = burst(server, kind)

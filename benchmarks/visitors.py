@@ -25,11 +25,12 @@ TIMEOUT_S = 20.0
 """So long the libraries wait for an answer to their handshake."""
 FIRST_DELAY_S, LONGEST_DELAY_S = 1.0, 5.0
 PAGE = 100
+BUFFER_BYTES = 32 * 1024
 NUMBER = re.compile(r'"number":(\d+),"seq":\d+,"(?:changed_seq|created_at)"')
 SEQ = re.compile(r'"seq":(\d+)\}\]$')
 
 
-class Visitor(asyncio.Protocol):
+class Visitor(asyncio.BufferedProtocol):
     """One client of one kind, in one channel. `seen`: how often each message came, by its number, since forget()."""
 
     def __init__(self, kind: str, port: int, token: str, channel: str) -> None:
@@ -45,6 +46,7 @@ class Visitor(asyncio.Protocol):
         self._page_from: int | None = None
         self._transport: asyncio.Transport | None = None
         self._task: asyncio.Task[None] | None = None
+        self._buffer = bytearray(BUFFER_BYTES)
         self._reset()
 
     # -- Life -------------------------------------------------------------------------------------------------
@@ -58,6 +60,11 @@ class Visitor(asyncio.Protocol):
         """The network is gone: no attempts from now on."""
         self._may_try.clear()
 
+    def cut_off(self) -> None:
+        """The connection is gone, without a word."""
+        if self._transport is not None:
+            self._transport.abort()
+
     def return_from(self, delay_s: float, wanted: range) -> None:
         """Try again after so long; it is complete with these messages, and what comes behind them is live."""
         self.seen.clear()
@@ -69,8 +76,7 @@ class Visitor(asyncio.Protocol):
     async def leave(self) -> None:
         if self._task is not None:
             self._task.cancel()
-        if self._transport is not None:
-            self._transport.abort()
+        self.cut_off()
 
     async def _live(self) -> None:
         delay_s = FIRST_DELAY_S
@@ -101,7 +107,7 @@ class Visitor(asyncio.Protocol):
         self._is_open = False
         self._greeted, self._gone = asyncio.Event(), asyncio.Event()
 
-    # -- asyncio.Protocol -------------------------------------------------------------------------------------
+    # -- asyncio.BufferedProtocol -------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -121,7 +127,15 @@ class Visitor(asyncio.Protocol):
         self._greeted.set()
         self._gone.set()
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> bytearray:
+        """Asked for by asyncio, whose own buffer of 256 KiB is mapped anew for each piece that comes."""
+        del sizehint
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self._take(bytes(memoryview(self._buffer)[:nbytes]))
+
+    def _take(self, data: bytes) -> None:
         if not self._is_open:
             self._head += data
             head, found, rest = self._head.partition(b"\r\n\r\n")

@@ -1,0 +1,27 @@
+"""The databases that a scenario runs on: SQLite, and PostgreSQL where one answers, each time a new one."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tests.support.databases import own_database, postgresql_url
+
+SQLITE = "SQLite"
+POSTGRESQL = "PostgreSQL"
+NO_POSTGRESQL = "no PostgreSQL: TEST_DATABASE_URL names none, and none on 127.0.0.1:5432 lets us in"
+
+
+@contextmanager
+def new_database(kind: str) -> Iterator[str]:
+    """The URL of an empty database, dropped at the end; "" for SQLite in the server's own directory."""
+    if kind == SQLITE:
+        yield ""
+        return
+    url = postgresql_url()
+    if url is None:
+        raise RuntimeError(NO_POSTGRESQL)
+    with own_database(url, f"reaktor_bench_{os.getpid()}_{time.monotonic_ns()}") as made:
+        yield made

@@ -1,0 +1,60 @@
+"""What was done a number of times, by the clock and by the processor of those who did it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Round:
+    """So often, in so long, for so much processor time of the server."""
+
+    count: int
+    wall_s: float
+    cpu_s: float
+
+    @property
+    def per_s(self) -> float:
+        return self.count / self.wall_s
+
+    @property
+    def cpu_us(self) -> float:
+        """Processor time of one, in microseconds."""
+        return self.cpu_s / self.count * 1e6
+
+    @property
+    def core(self) -> float:
+        """The share of one core that was used."""
+        return self.cpu_s / self.wall_s
+
+
+def per_s(done: Round) -> float:
+    return done.per_s
+
+
+class Watch:
+    """Runs from its making on."""
+
+    def __init__(self, pids: Sequence[int]) -> None:
+        self._pids = list(pids)
+        self._cpu_s, self._started = cpu_s(self._pids), time.perf_counter()
+
+    def read(self, count: int) -> Round:
+        """What came to pass since then, `count` times."""
+        wall_s = time.perf_counter() - self._started
+        return Round(count, wall_s, cpu_s(self._pids) - self._cpu_s)
+
+
+def cpu_s(pids: Sequence[int]) -> float:
+    """Processor time that the living threads of these processes have used, in seconds, to the nanosecond."""
+    files = [file for pid in pids for file in Path(f"/proc/{pid}/task").glob("*/schedstat")]
+    return sum(int(file.read_text().split()[0]) for file in files) / 1e9
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The value below which that share of the values lies; 0 for none."""
+    ordered = sorted(values)
+    return ordered[min(int(len(ordered) * share), len(ordered) - 1)] if ordered else 0.0
