@@ -31,6 +31,11 @@ class Round:
         return self.cpu_s / self.wall_s
 
 
+def total(rounds: Sequence[Round]) -> Round:
+    """Rounds of the same, as one."""
+    return Round(*(sum(getattr(each, name) for each in rounds) for name in ("count", "wall_s", "cpu_s")))
+
+
 def per_s(done: Round) -> float:
     return done.per_s
 

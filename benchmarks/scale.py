@@ -38,7 +38,7 @@ class Scale:
 FULL = Scale(
     skipped=frozenset(),
     members=(200, 1_000),
-    posts=400,
+    posts=200,
     round_s=5.0,
     rates=(25, 50, 100, 200, 400, 800),
     connects=400,
@@ -56,7 +56,7 @@ FULL = Scale(
 QUICK = Scale(
     skipped=frozenset({"Socket.IO 3 and 4", "Node, socket.io 4.8", "PostgreSQL"}),
     members=(40,),
-    posts=60,
+    posts=40,
     round_s=1.0,
     rates=(50, 200),
     connects=40,

@@ -15,9 +15,10 @@ ACCEPTED = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnectio
 EVENT = {
     "event": "message.new", "channel": "general", "seq": 1234,
     "data": {
-        "id": "0199f1c8-6a52-7cc3-b6a5-0d3b6c1f4e21", "channel": "general", "author": "benchnative",
-        "author_id": "0199f1c8-6a52-7cc3-b6a5-0d3b6c1f4e22", "text": "x" * 100, "number": 1234, "seq": 1234,
-        "changed_seq": 1234, "created_at": "2026-01-31T12:00:00.000Z", "edited_at": None, "reply_to": None,
+        "id": "0199f1c8-6a52-7cc3-b6a5-0d3b6c1f4e21", "channel": "general", "number": 1234, "seq": 1234,
+        "changed_seq": 1234, "author": "benchnative", "text": "x" * 100, "reply_to": None,
+        "nonce": "1234-4936126461833-99", "reactions": {}, "mentions": [], "created_at": "2026-01-31T12:00:00.000Z",
+        "edited_at": None, "deleted_at": None,
     },
 }  # fmt: skip
 FRAME = text_frame(json.dumps(EVENT, separators=(",", ":")).encode())

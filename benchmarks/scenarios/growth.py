@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import argparse
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import partial
 
 from benchmarks.databases import POSTGRESQL, SQLITE, new_database
@@ -16,18 +18,21 @@ from benchmarks.http_load import ask, bearer, request
 from benchmarks.journal import Journal
 from benchmarks.load import Crowd
 from benchmarks.report import NOTHING, Section, Table, at_most, of, ratio, tables_text
-from benchmarks.rounds import Round, Watch
+from benchmarks.rounds import Round, Watch, total
 from benchmarks.scale import Scale
 from benchmarks.servers import CHANNEL, NOWHERE, Reaktor
 from benchmarks.servers import run as run_python
 
-SMALL_MESSAGES, SMALL_CHANNELS = 400, 200
+SMALL_MESSAGES, SMALL_CHANNELS = 400, 1_000
 """Enough that each page is full."""
-WARM_S = 0.3
-WARM, POSTS = 30, 100
+TURNS = 3
+EACH = 40
+"""Posts, and joins, of a turn."""
 MOST = 1.3
 """Times the cost with little: what differs less may be noise."""
-FILL_S = 1_200.0
+LONGEST_S = 300.0
+FILL_S = 3_600.0
+"""The same for a large fill, by its own command."""
 LOG_IN = """
 import django
 django.setup()
@@ -59,84 +64,106 @@ Costs = Mapping[str, Round]
 
 def run(scale: Scale, journal: Journal) -> Section:
     kinds = scale.chosen((SQLITE, POSTGRESQL))
-    return compare(kinds, scale.messages, scale.channels, scale.round_s / 4, journal)
+    return compare(kinds, scale.messages, scale.channels, scale.round_s / 2, LONGEST_S, journal)
 
 
-def compare(kinds: Sequence[str], messages: int, channels: int, seconds: float, journal: Journal) -> Section:
-    found: dict[str, tuple[Costs | None, Costs | None]] = {}
-    for kind in kinds:
-        small, large = (
-            journal.measure(f"growth, {kind}, {some:,} messages", partial(measure, kind, some, rooms, seconds), FILL_S)
-            for some, rooms in ((SMALL_MESSAGES, SMALL_CHANNELS), (messages, channels))
+def compare(
+    kinds: Sequence[str], messages: int, channels: int, seconds: float, limit_s: float, journal: Journal
+) -> Section:
+    found = {
+        kind: journal.measure(
+            f"growth, {kind}, {messages:,} messages", partial(measure, kind, messages, channels, seconds), limit_s
         )
-        found[kind] = (small, large)
+        for kind in kinds
+    }
     return section(messages, channels, found, journal)
 
 
-def measure(kind: str, messages: int, channels: int, seconds: float) -> dict[str, Round]:
+@dataclass
+class Place:
+    """A server with little or much in its database, and who asks it; `found`: what each request cost."""
+
+    server: Reaktor
+    cookie: str
+    tokens: list[str]
+    found: dict[str, list[Round]] = field(default_factory=dict)
+
+    def costs(self) -> Costs:
+        return {name: total(rounds) for name, rounds in self.found.items()}
+
+
+def measure(kind: str, messages: int, channels: int, seconds: float) -> tuple[Costs, Costs]:
+    """Both servers at the same time, asked in turns: what else the machine does strikes both."""
+    asked: dict[str, Callable[[Place], Round]] = {POST: _post, JOIN: _join}
+    asked |= {name: partial(_get, path, seconds / TURNS) for name, path in (PAGES | ADMIN).items()}
+    with _filled(kind, SMALL_MESSAGES, SMALL_CHANNELS) as few, _filled(kind, messages, channels) as many:
+        for ask_one in asked.values():
+            for place in (few, many):
+                ask_one(place)  # until its code is warm
+        for _ in range(TURNS):
+            for name, ask_one in asked.items():
+                for place in (few, many):
+                    place.found.setdefault(name, []).append(ask_one(place))
+        return few.costs(), many.costs()
+
+
+@contextmanager
+def _filled(kind: str, messages: int, channels: int) -> Iterator[Place]:
     with new_database(kind) as url:
         server = Reaktor(database_url=url)
         server.prepare()
-        run_python(
-            server.environment, "-m", "benchmarks.fill", "--messages", str(messages), "--channels", str(channels),
-            timeout_s=FILL_S,
-        )  # fmt: skip
+        fill = ("-m", "benchmarks.fill", "--messages", str(messages), "--channels", str(channels))
+        run_python(server.environment, *fill, timeout_s=FILL_S)
         with server:
-            found = {POST: _post(server), JOIN: _join(server)}
             cookie = run_python(server.environment, "-c", LOG_IN).strip()
-            for paths, headers in ((PAGES, bearer(server.token())), (ADMIN, f"Cookie: {cookie}")):
-                for name, path in paths.items():
-                    found[name] = _get(server, request(server.port, "GET", path, headers=headers), seconds)
-            return found
+            yield Place(server, cookie, server.users(EACH * (TURNS + 1)))
 
 
-def _get(server: Reaktor, asked: bytes, seconds: float) -> Round:
-    requests: Iterator[bytes] = itertools.repeat(asked)
-    ask(server.port, requests, server.worker_pids, seconds=WARM_S, connections=1)
+def _get(path: str, seconds: float, place: Place) -> Round:
+    server = place.server
+    header = f"Cookie: {place.cookie}" if path in ADMIN.values() else bearer(server.token())
+    requests = itertools.repeat(request(server.port, "GET", path, header))
     return ask(server.port, requests, server.worker_pids, seconds=seconds, connections=1)
 
 
-def _post(server: Reaktor) -> Round:
-    crowd = Crowd()
+def _post(place: Place) -> Round:
+    crowd, server = Crowd(), place.server
     try:
         client = server.connect(crowd)
         client.marker, client.tail, client.seen = server.ack_marker, b"", 0
-        for number in range(WARM + POSTS):
-            if number == WARM:
-                watch = Watch(server.worker_pids)
+        watch = Watch(server.worker_pids)
+        for number in range(EACH):
             server.post(client, TEXT, number)
             crowd.wait(client, number + 1)
-        return watch.read(POSTS)
+        return watch.read(EACH)
     finally:
         crowd.close()
 
 
-def _join(server: Reaktor) -> Round:
+def _join(place: Place) -> Round:
     """First joins of users of the channel, one after the other."""
-    crowd = Crowd()
+    crowd, server = Crowd(), place.server
     try:
-        for token in server.users(WARM + POSTS):
-            server.use(NOWHERE, token)
+        for _ in range(EACH):
+            server.use(NOWHERE, place.tokens.pop())
             server.connect(crowd)
-        for number, client in enumerate(crowd.clients):
-            if number == WARM:
-                watch = Watch(server.worker_pids)
+        watch = Watch(server.worker_pids)
+        for client in crowd.clients:
             client.request("channel.join", CHANNEL)
             crowd.wait(client, 2)
-        return watch.read(POSTS)
+        return watch.read(EACH)
     finally:
         server.use()
         crowd.close()
 
 
-def section(
-    messages: int, channels: int, found: Mapping[str, tuple[Costs | None, Costs | None]], journal: Journal
-) -> Section:
+def section(messages: int, channels: int, found: Mapping[str, tuple[Costs, Costs] | None], journal: Journal) -> Section:
     tables, verdicts = [], []
-    for kind, (small, large) in found.items():
+    for kind, costs in found.items():
+        small, large = costs or ({}, {})
         rows = []
         for name in (POST, JOIN, *PAGES, *ADMIN):
-            little, much = (small or {}).get(name), (large or {}).get(name)
+            little, much = small.get(name), large.get(name)
             times = ratio(of(much, _cost), of(little, _cost))
             rows.append([name, *_cells(little), *_cells(much), NOTHING if times is None else f"{times:.2f}"])
             verdicts.append(at_most("P8", f"{name}, {kind}, {messages:,} messages: × with few", MOST, times))
@@ -145,8 +172,8 @@ def section(
     return Section(
         "Growth",
         f"Few: {SMALL_MESSAGES} messages, {SMALL_CHANNELS} channels. Many: {messages:,} messages (half of them in one "
-        f"channel), {channels:,} channels. One request after the other; the worker's processor, and the time by the "
-        "clock.",
+        f"channel), {channels:,} channels. One request after the other, both in turns; the worker's processor, and "
+        "the time by the clock.",
         tables,
         verdicts=verdicts,
         failures=journal.failures,
@@ -169,7 +196,9 @@ def main() -> None:
     parser.add_argument("--channels", type=int, default=100_000)
     parser.add_argument("--seconds", type=float, default=2.0, help="for each request")
     options = parser.parse_args()
-    print(tables_text(compare((SQLITE, POSTGRESQL), options.messages, options.channels, options.seconds, Journal())))
+    kinds = (SQLITE, POSTGRESQL)
+    found = compare(kinds, options.messages, options.channels, options.seconds, FILL_S, Journal())
+    print(tables_text(found))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from benchmarks.rounds import Round, Watch, cpu_s, percentile
+from benchmarks.rounds import Round, Watch, cpu_s, percentile, total
 
 
 def test_a_percentile_is_one_of_the_values() -> None:
@@ -18,6 +18,10 @@ def test_a_percentile_is_one_of_the_values() -> None:
 def test_a_round_says_what_one_took() -> None:
     done = Round(200, wall_s=2.0, cpu_s=0.5)
     assert (done.per_s, done.cpu_us, done.core) == (100, 2_500, 0.25)
+
+
+def test_rounds_of_the_same_add_up() -> None:
+    assert total([Round(1, 2.0, 0.5), Round(3, 4.0, 0.25)]) == Round(4, 6.0, 0.75)
 
 
 def test_a_watch_counts_the_processor_time_since_it_was_made() -> None:
