@@ -16,6 +16,7 @@ from benchmarks.storm import measure as measure_storm
 
 ROUNDS = 3
 """A message costs little beside the connect, so both are measured in turns."""
+NOISE = "below the noise"
 COLUMNS = (
     "clients",
     "come back, worker's processor, ms each",
@@ -64,7 +65,7 @@ def _worker_s(storms: list[Storm]) -> float:
 def section(clients: int, missed: int, found: Mapping[str, Back | None], journal: Journal) -> Section:
     def cells(each: Back) -> list[str]:
         each_ms = [_worker_s(some) / (clients * ROUNDS) * 1000 for some in (each.plain, each.behind)]
-        return [*(f"{ms:.1f}" for ms in each_ms), f"{each.message_us:.2f}"]
+        return [*(f"{ms:.1f}" for ms in each_ms), f"{each.message_us:.2f}" if each.message_us > 0 else NOISE]
 
     return Section(
         "Catching up",

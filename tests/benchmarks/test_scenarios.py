@@ -41,6 +41,13 @@ def test_deliveries_are_compared_with_the_original_and_with_the_floor() -> None:
     assert section.tables[0].rows[0][1] == "1,000 (2.00)"
 
 
+def test_of_three_rounds_the_median_counts_and_a_slow_server_is_asked_less() -> None:
+    rounds = iter([Round(10, 1.0, 0), Round(30, 1.0, 0), Round(20, 1.0, 0)])
+    assert deliveries._median(lambda: next(rounds)).per_s == 20
+    slow = iter([Round(10, 9.0, 0)])
+    assert deliveries._median(lambda: next(slow)).count == 10
+
+
 def test_the_memory_of_a_connection_is_judged_in_the_largest_channel_alone() -> None:
     found = {200: {deliveries.NATIVE: figures(FAST)}, 1_000: {deliveries.NATIVE: figures(FAST)}}
     section = deliveries.section(found, 0.5, Journal())
