@@ -29,6 +29,7 @@ class Scale:
     storm_kinds: tuple[str, ...]
     back_clients: int
     back_missed: int
+    back_rounds: int
 
     def chosen(self, names: Iterable[str]) -> list[str]:
         """Those of these names that are measured."""
@@ -52,6 +53,7 @@ FULL = Scale(
     storm_kinds=("native", "sio4", "sio2"),
     back_clients=100,
     back_missed=450,
+    back_rounds=3,
 )
 QUICK = Scale(
     skipped=frozenset({"Socket.IO 3 and 4", "Node, socket.io 4.8", "PostgreSQL"}),
@@ -70,4 +72,5 @@ QUICK = Scale(
     storm_kinds=("sio4",),
     back_clients=10,
     back_missed=40,
+    back_rounds=1,
 )

@@ -14,8 +14,6 @@ from benchmarks.scenarios.storms import CHARACTERS, NAMES
 from benchmarks.storm import Storm, Stormy
 from benchmarks.storm import measure as measure_storm
 
-ROUNDS = 3
-"""A message costs little beside the connect, so both are measured in turns."""
 NOISE = "below the noise"
 COLUMNS = (
     "clients",
@@ -41,18 +39,18 @@ class Back:
 def run(scale: Scale, journal: Journal) -> Section:
     found = {
         NAMES[kind]: journal.measure(
-            f"caught up, {kind}", partial(measure, kind, scale.back_clients, scale.back_missed)
+            f"caught up, {kind}", partial(measure, kind, scale.back_clients, scale.back_missed, scale.back_rounds)
         )
         for kind in scale.storm_kinds
     }
     return section(scale.back_clients, scale.back_missed, found, journal)
 
 
-def measure(kind: str, clients: int, missed: int) -> Back:
+def measure(kind: str, clients: int, missed: int, rounds: int) -> Back:
     with Stormy(CHARACTERS) as server:
         found = [
             asyncio.run(measure_storm(server, kind, clients, some, "away"))
-            for _ in range(ROUNDS)
+            for _ in range(rounds)
             for some in (0, missed)
         ]
         return Back(found[::2], found[1::2])
@@ -64,7 +62,7 @@ def _worker_s(storms: list[Storm]) -> float:
 
 def section(clients: int, missed: int, found: Mapping[str, Back | None], journal: Journal) -> Section:
     def cells(each: Back) -> list[str]:
-        each_ms = [_worker_s(some) / (clients * ROUNDS) * 1000 for some in (each.plain, each.behind)]
+        each_ms = [_worker_s(some) / (clients * len(some)) * 1000 for some in (each.plain, each.behind)]
         return [*(f"{ms:.1f}" for ms in each_ms), f"{each.message_us:.2f}" if each.message_us > 0 else NOISE]
 
     return Section(
