@@ -21,8 +21,8 @@ from reaktor.web.websocket_reader import Close, FrameReader
 
 KINDS = ("native", "sio2", "sio3", "sio4")
 """sio2: 1.x and 2.x. sio3: 3.x to 4.5. sio4: from 4.6 on, which says how far it had come."""
-TIMEOUT_S = 20.0
-"""So long the libraries wait for an answer to their handshake."""
+TIMEOUT_S = {"native": 10.0, "sio2": 20.0, "sio3": 20.0, "sio4": 20.0}
+"""So long our web client and the libraries wait for an answer to their handshake."""
 FIRST_DELAY_S, LONGEST_DELAY_S = 1.0, 5.0
 PAGE = 100
 BUFFER_BYTES = 32 * 1024
@@ -87,7 +87,7 @@ class Visitor(asyncio.BufferedProtocol):
             self.tries += 1
             self._reset()
             try:
-                async with asyncio.timeout(TIMEOUT_S):
+                async with asyncio.timeout(TIMEOUT_S[self.kind]):
                     await asyncio.get_running_loop().create_connection(lambda: self, "127.0.0.1", self.port)
                     await self._greeted.wait()
                 delay_s = FIRST_DELAY_S

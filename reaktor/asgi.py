@@ -168,7 +168,7 @@ class Application:
     def __init__(self, *, starts_runtime: bool) -> None:
         self.starts_runtime = starts_runtime
         database = settings.REAKTOR.database
-        edge = edge_of(settings.REAKTOR)
+        edge = self._edge = edge_of(settings.REAKTOR)
         django = ThreadedDjango(
             threads=database.rest_running,
             per_peer=database.rest_per_peer,
@@ -197,7 +197,7 @@ class Application:
             raise ValueError(f"nothing here speaks {scope['type']}")
         # Without a runtime: either it is ours to start, or whoever runs it will see to it.
         if node.current() is None and not (self.starts_runtime and await self._start_lone()):
-            await refuse_scope(scope, receive, send)
+            await refuse_scope(scope, receive, send, self._edge)
             return
         path = scope["path"]
         if path.startswith("/socket.io/") or path == "/socket.io":

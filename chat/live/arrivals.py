@@ -15,8 +15,9 @@ from reaktor.errors import UnavailableError
 
 PLACES = 16
 """More would be no quicker: what a session needs to begin is the loop's time."""
-WAIT_S = 15.0
-"""Libraries give up after 20 s. Who hears `unavailable` before that knows when to come again."""
+WAIT_S = 8.0
+"""Clients give up after 10 s (the native protocol's) or 20 (Socket.IO's libraries), and come again for nothing. Who
+hears `unavailable` before that knows when to."""
 RETRY_AFTER_S = 5.0
 
 

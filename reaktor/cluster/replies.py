@@ -10,7 +10,7 @@ import json
 from http import HTTPStatus
 
 from reaktor.errors import ErrorCode
-from reaktor.web.edge import date_header
+from reaktor.web.edge import Edge, date_header
 from reaktor.web.reply import JSON_TYPE, NO_STORE, Header, Reply
 from reaktor.web.scope import DENIAL_EXTENSION, Receive, Scope, Send
 
@@ -61,10 +61,18 @@ def http_bytes(reply: Reply) -> bytes:
     return b"\r\n".join([*lines, b"", reply.body])
 
 
-async def refuse_scope(scope: Scope, receive: Receive, send: Send) -> None:
+async def refuse_scope(scope: Scope, receive: Receive, send: Send, edge: Edge) -> None:
     """Answer an ASGI request or WebSocket for an application that is not there: 503, and the connection ends."""
-    unavailable = (ErrorCode.UNAVAILABLE, "The server is restarting.", RETRY_AFTER_S)
-    reply = error_reply(HTTPStatus.SERVICE_UNAVAILABLE, *unavailable, NO_STORE, CLOSE)
+    path = scope["path"]
+    origin = next((value for name, value in scope.get("headers") or () if name == b"origin"), b"").decode("latin-1")
+    reply = error_reply(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        ErrorCode.UNAVAILABLE,
+        "The server is restarting.",
+        RETRY_AFTER_S,
+        *(NO_STORE, CLOSE, *edge.headers(path, origin)),
+        is_flat=edge.has_flat_errors(path),
+    )
     if scope["type"] != "websocket":
         await reply.send(scope, send)
         return

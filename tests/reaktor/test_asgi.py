@@ -14,6 +14,7 @@ from django.core.management.base import CommandError
 
 from chat.membership.authority import Authority
 from reaktor import asgi
+from reaktor.web.edge import SAFETY
 from tests.support.asgi import HttpCall
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -57,6 +58,10 @@ async def test_a_worker_without_its_runtime_refuses_whatever_it_is_asked(made: l
         answer = await HttpCall(application, "GET", path).done()
         assert (answer.status, answer.headers["connection"]) == (503, "close"), path
         assert '"unavailable"' in answer.text
+        assert {name.decode(): value.decode() for name, value in SAFETY}.items() <= answer.headers.items(), path
+    answer = await HttpCall(application, "GET", "/channels", headers={"Origin": "https://app.example"}).done()
+    assert answer.headers["access-control-allow-origin"] == "*", "a page may read why"
+    assert answer.text.startswith('{"error": "The server is restarting."'), "as the seed contract has it"
     for path in WEBSOCKET_PATHS:
         assert [message["type"] for message in await say(application, path)] == ["websocket.close"]
         start, _ = await say(application, path, {"websocket.http.response": {}})

@@ -14,6 +14,7 @@ from functools import partial
 
 from reaktor.cluster.replies import refuse_scope
 from reaktor.observe.memory import rss_bytes
+from reaktor.web.edge import Edge
 from reaktor.web.frame_sink import sink_of
 from reaktor.web.message_source import offer_messages, tell_of_end
 from reaktor.web.reply import json_reply
@@ -28,7 +29,7 @@ counters = {"in": 0, "out": 0}
 
 async def application(scope, receive, send):
     if scope["path"] == "/absent":
-        await refuse_scope(scope, receive, send)
+        await refuse_scope(scope, receive, send, Edge())
     elif scope["type"] == "http":
         await _http(scope, receive, send)
     elif scope["type"] == "websocket":

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from pathlib import Path
 
 import pytest
 
-from chat.live.arrivals import Arrivals
+from chat.live.arrivals import WAIT_S, Arrivals
 from reaktor.errors import UnavailableError
 
 
@@ -43,3 +45,10 @@ async def test_the_place_of_one_that_fails_is_the_next_ones() -> None:
             raise ZeroDivisionError
     async with arrivals.place():
         pass
+
+
+def test_whoever_waits_is_answered_before_the_web_client_gives_up() -> None:
+    """It came again just before its turn, and made a storm of itself."""
+    protocol = (Path(__file__).parents[3] / "chat/static/chat/protocol.js").read_text()
+    gives_up_s = float(re.findall(r"HELLO_TIMEOUT_S = (\d+)", protocol)[0])
+    assert gives_up_s - WAIT_S >= 2

@@ -154,6 +154,8 @@ REFUSED = {
     415: b"Content-Encoding: gzip\r\n",
     400: b"Transfer-Encoding: gzip\r\n",
     408: b"Content-Length: 5\r\n",
+    # What stands right before or behind the large header was not read.
+    431: b"Accept: */*\r\nX: " + b"a" * 20_000 + b"\r\n\r\n",
 }
 
 
@@ -270,6 +272,8 @@ def test_more_connections_than_an_address_may_hold_get_429_and_room_comes_back(n
             answer = everything(sixth)
         assert answer.startswith(b"HTTP/1.1 429 ")
         assert b"Retry-After: " in answer
+        for name, value in SAFETY:
+            assert name.title() + b": " + value in answer
         assert is_served(narrow, "127.0.0.78")
         for connection in held:
             connection.close()
