@@ -309,7 +309,7 @@ class Runtime:
         while True:
             await asyncio.sleep(1.0)
             now = time.monotonic()
-            is_bus_lost = self.feeder.silent_s > self.config.membership.bus_lost_s
+            is_bus_lost = self.feeder.bus_silent_s > self.config.membership.bus_lost_s
             for session in self.hub.sessions():
                 if is_bus_lost:
                     # Joins, presence and other workers' messages have been missing for too long to call this a chat.

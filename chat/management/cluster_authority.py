@@ -19,7 +19,7 @@ from django.utils.module_loading import import_string
 
 from chat.domain.ids import WorkerId
 from chat.live.kept_places import load_places
-from chat.management.lease_rows import LeaseRows, must_be_free, take_at_once
+from chat.management.lease_rows import LeaseRows, refuse_beside, take_at_once
 from chat.membership.authority import Authority
 from chat.membership.protocol import Mandate
 from chat.membership.rival import is_anyone_serving
@@ -112,15 +112,14 @@ class ClusterAuthority:
         return 0.0 if self._tenure is None else round(self._tenure.age_s(boot_clock()), 1)
 
     async def _hold_lease(self) -> None:
-        rows = LeaseRows(AUTHORITY, answer_s=RENEW_SHARE * LEASE_S)
+        rows = LeaseRows(AUTHORITY, answer_s=2 * RENEW_SHARE * LEASE_S)
         own = authority_lock.identity(self._config.data_dir)
         holder = f"{socket.gethostname()}/{own}"
         if connection.vendor == "sqlite":
             # Its file is on this machine, where the lock on DATA_DIR keeps others out: nobody can take it from us.
             await self._decide(await _take_at_once(rows, holder))
         else:
-            await asyncio.to_thread(must_be_free, rows, holder)
-            await LeaseKeeper(rows, AUTHORITY, holder, is_alone=True).run(self._decide)
+            await LeaseKeeper(rows, AUTHORITY, holder, is_alone=True, on_rival=refuse_beside).run(self._decide)
 
     async def _decide(self, tenure: Tenure) -> None:
         config = self._config

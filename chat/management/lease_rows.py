@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import secrets
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -19,8 +18,12 @@ from django.db.models.functions import Greatest
 
 from chat.models import ClusterLease
 from reaktor.cluster.failures import SupervisorError
-from reaktor.cluster.lease import LEASE_S, LeaseAwayError, LeaseRow, Tenure
+from reaktor.cluster.lease import LeaseAwayError, LeaseRow, Tenure
 from reaktor.db.database import own_connection
+from reaktor.db.patience import ANSWER_SETTING
+
+CONNECT_S = 2
+"""The least that PostgreSQL's library waits for a connection."""
 
 # Unix milliseconds by the database's clock, which all hosts share.
 NOW_MS = {
@@ -34,7 +37,6 @@ class LeaseRows:
 
     def __init__(self, duty: str, *, answer_s: float) -> None:
         self._duty, self._answer_s = duty, answer_s
-        self._is_own = False
 
     def read(self) -> LeaseRow:
         with self._asking():
@@ -48,8 +50,8 @@ class LeaseRows:
         now_ms = RawSQL(NOW_MS[connection.vendor], (), output_field=BigIntegerField())  # noqa: S611  constants of ours
         with self._asking():
             same.update(holder=holder, term=term, renewals=0, epoch=Greatest(F("epoch") + 1, now_ms))
-            found = ClusterLease.objects.get(duty=self._duty)
-        return LeaseRow(found.holder, found.epoch, found.term, found.renewals) if found.term == term else None
+            found = ClusterLease.objects.filter(duty=self._duty, term=term).first()
+        return None if found is None else LeaseRow(found.holder, found.epoch, found.term, found.renewals)
 
     def renew(self, holder: str, term: str) -> bool:
         with self._asking():
@@ -65,9 +67,8 @@ class LeaseRows:
     @contextmanager
     def _asking(self) -> Iterator[None]:
         """This thread's connection waits for as long as we may. What it fails with is LeaseAwayError."""
-        if not self._is_own:
-            own_connection(self._answer_s, answer_s=self._answer_s)
-            self._is_own = True
+        if connection.settings_dict.get(ANSWER_SETTING) != self._answer_s:
+            own_connection(self._answer_s, answer_s=self._answer_s, connect_s=CONNECT_S)
         try:
             yield
         except (DatabaseError, InterfaceError) as error:
@@ -88,18 +89,7 @@ def take_at_once(rows: LeaseRows, holder: str) -> Tenure:
     return Tenure(taken, 0.0, math.inf)
 
 
-def must_be_free(rows: LeaseRows, holder: str) -> None:
-    """Raises SupervisorError while somebody else keeps the lease. A database that is away is asked later."""
-    try:
-        seen = rows.read()
-        if seen.holder in ("", holder):
-            return
-        time.sleep(LEASE_S)
-        now = rows.read()
-    except LeaseAwayError:
-        return
-    finally:
-        rows.close()
-    if now != seen and now.holder not in ("", holder):
-        who, _, _ = now.holder.partition("/")
-        raise SupervisorError(f"Another server works on this database already, on {who}. One at a time serves it.")
+def refuse_beside(row: LeaseRow) -> None:
+    """Raises SupervisorError: somebody else keeps the lease."""
+    host = row.holder.rpartition("/")[0]
+    raise SupervisorError(f"Another server works on this database already, on {host}. One at a time serves it.")

@@ -15,7 +15,6 @@ import time
 import zlib
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import replace
 from enum import StrEnum
 from typing import Any, TypeVar
 
@@ -24,7 +23,7 @@ from chat.membership import wire
 from chat.membership.collection import collection_paused
 from chat.membership.decisions import Decisions
 from chat.membership.places import Place
-from chat.membership.protocol import Batch, Block, Command, DropWorker, Mandate, Snapshot, Unblock
+from chat.membership.protocol import Batch, Block, Command, DropWorker, Hello, Mandate, Snapshot, Unblock
 from chat.membership.state import MembershipState
 from reaktor.config.model import MembershipTimings
 from reaktor.errors import ReaktorError
@@ -96,12 +95,13 @@ class Authority:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._receive(), name="authority receive")
             group.create_task(self._subscribe(), name="authority subscribe")
+            # From the beginning: that it is here ends nobody's session, while reading may take its time.
+            group.create_task(self._beat(), name="authority heartbeat")
             await self._recover()
             self.phase = AuthorityPhase.SERVING
             group.create_task(self._serve(), name="authority serve")
             group.create_task(self._answer_asking(), name="authority snapshots")
             group.create_task(self._watch_blocks(), name="authority blocks")
-            group.create_task(self._beat(), name="authority heartbeat")
 
     # -- said in the same process ---------------------------------------------------------------------------------
 
@@ -201,6 +201,7 @@ class Authority:
                         await self._wake.wait()
             if self._left_s() <= 0:
                 # Somebody else may decide by now. What is asked waits; who shows what goes on showing it.
+                self._show_newcomers()
                 await asyncio.sleep(self._timings.tick_s)
                 continue
             until = loop.time() + TURN_S
@@ -217,6 +218,17 @@ class Authority:
                 self._asked.set()
             if self._inbox:
                 await asyncio.sleep(0)
+
+    def _show_newcomers(self) -> None:
+        """Workers that begin now, with no session yet, may have the picture: that decides nothing."""
+        for message in [each for each in self._inbox if each[0] == wire.SYNC]:
+            with contextlib.suppress(wire.WireError):
+                hello = wire.read_sync(message[1]).hello
+                if hello is None or (isinstance(hello.command, Hello) and not hello.command.sessions):
+                    self._inbox.remove(message)
+                    self._guarded(self._on_message, *message)
+        if self._asking:
+            self._asked.set()
 
     def _guarded(self, decide: Callable[..., None], *arguments: Any) -> None:
         try:
@@ -273,7 +285,7 @@ class Authority:
             self._rate = (self._decisions.decided - decided) / self._timings.heartbeat_s
             decided = self._decisions.decided
             # Said while it waits, too: that it is here changes nothing, and that it is not would end sessions.
-            await self._say(replace(self._decisions.heartbeat(), is_waiting=self._left_s() <= 0))
+            await self._say(self._decisions.heartbeat())
 
     async def _answer_asking(self) -> None:
         while True:

@@ -99,6 +99,7 @@ class Feeder:
         self._is_greeted = False
         self._is_over = False
         self._heard_at: float | None = None
+        self._bus_heard_at: float | None = None
         self._claimed = Mandate(0, "")
         self._disowned: deque[Mandate] = deque(maxlen=DISOWNED)
         self._doubtful = asyncio.Event()
@@ -142,6 +143,11 @@ class Feeder:
         """For how long the authority has not been heard; infinite before the first time."""
         return float("inf") if self._heard_at is None else self._clock() - self._heard_at
 
+    @property
+    def bus_silent_s(self) -> float:
+        """The same of whichever authority, also one that is not followed: then the bus is there."""
+        return float("inf") if self._bus_heard_at is None else self._clock() - self._bus_heard_at
+
     def resync(self) -> None:
         """Messages may have been lost: ask for a snapshot. Harmless at any time."""
         self._sync_wanted.set()
@@ -156,6 +162,7 @@ class Feeder:
         reader = {wire.BATCH: self._on_batch, wire.SNAPSHOT: self._on_snapshot}.get(kind)
         if reader is None:
             return False
+        self._bus_heard_at = self._clock()
         try:
             reader(body)
         except wire.WireError as error:
@@ -320,17 +327,20 @@ class Feeder:
             claimed, self._claimed = self._claimed, Mandate(0, "")
             try:
                 named = await self._read_mandate()
-            except UnavailableError:
+            except Exception as error:
+                if not isinstance(error, UnavailableError):
+                    logger.exception("feeder: the lease could not be read")
                 if self._replica.followed.epoch:
                     self._claimed = max(self._claimed, claimed)
                     await asyncio.sleep(CONFIRM_S)
                     self._doubtful.set()
                     continue
                 named = claimed
-            if named != claimed:
+            if named != claimed and claimed.epoch:
                 logger.warning("feeder: epoch %d is no authority of this cluster's lease", claimed.epoch)
                 self._disowned.append(claimed)
-            self._follow(named)
+            if named.epoch:
+                self._follow(named)
 
     def _follow(self, mandate: Mandate) -> None:
         if mandate != self._replica.followed:
@@ -386,6 +396,9 @@ class Feeder:
             self._pending.requeue(self._clock() - RESEND_S)
             if self.silent_s > self._timings.silence_s:
                 self.resync()
+                if self._replica.followed.epoch:
+                    # Whom we follow may have been replaced by one whose epoch is lower: a database put back.
+                    self._doubtful.set()
 
     async def _beat(self) -> None:
         loop = asyncio.get_running_loop()

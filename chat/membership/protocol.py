@@ -247,8 +247,7 @@ class Outcome:
 class Batch:
     """One publish of the authority: changes first_revision, first_revision + 1, …, and answers to commands.
 
-    With no changes, `first_revision` is the next revision to come (position + 1). `is_waiting`: said by an authority
-    that may not decide until it reaches the database again.
+    With no changes, `first_revision` is the next revision to come (position + 1).
     """
 
     epoch: int
@@ -256,7 +255,6 @@ class Batch:
     changes: tuple[Change, ...] = ()
     outcomes: tuple[Outcome, ...] = ()
     term: str = ""
-    is_waiting: bool = False
 
     @property
     def mandate(self) -> Mandate:

@@ -406,8 +406,7 @@ def _read_end_sessions(body: Mapping[str, Any]) -> EndSessions:
 def batch_body(batch: Batch) -> Body:
     outcomes = [o.command_id if o.code is None else [o.command_id, o.code] for o in batch.outcomes]
     changes = [change_to(change) for change in batch.changes]
-    body = {"v": VERSION, "e": batch.epoch, "t": batch.term, "r": batch.first_revision, "c": changes, "o": outcomes}
-    return {**body, "w": True} if batch.is_waiting else body
+    return {"v": VERSION, "e": batch.epoch, "t": batch.term, "r": batch.first_revision, "c": changes, "o": outcomes}
 
 
 @_reads
@@ -418,7 +417,6 @@ def read_batch(body: Mapping[str, Any]) -> Batch:
         tuple(map(change_from, body["c"])),
         tuple(map(_outcome_from, body["o"])),
         text_from(body["t"]),
-        body.get("w") is True,
     )
 
 

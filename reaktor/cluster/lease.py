@@ -58,7 +58,7 @@ class Standby:
     """Watches the row while somebody else may have the duty."""
 
     def __init__(self, holder: str, lease_s: float, *, is_alone: bool) -> None:
-        """`is_alone`: the kernel keeps every other process of this `holder` out, so one that the row names is dead."""
+        """`is_alone`: what stands behind the slash of `holder` names a lock that we hold: whoever had it is dead."""
         self._holder, self._lease_s, self._is_alone = holder, lease_s, is_alone
         self._seen: LeaseRow | None = None
         self._since = 0.0
@@ -67,9 +67,13 @@ class Standby:
         """Whether the duty can be taken from the row that was read at `now`."""
         if row != self._seen:
             self._seen, self._since = row, now
-        if not row.holder or (self._is_alone and row.holder == self._holder):
+        if not row.holder or (self._is_alone and _lock_of(row.holder) == _lock_of(self._holder)):
             return True
         return now - self._since >= self._lease_s
+
+
+def _lock_of(holder: str) -> str:
+    return holder.rpartition("/")[2]
 
 
 class Tenure:
@@ -82,6 +86,7 @@ class Tenure:
         self._sent_at = sent_at
 
     def renewed(self, sent_at: float) -> None:
+        """Answers may come late, but not in another order."""
         self._sent_at = sent_at
 
     def age_s(self, now: float) -> float:

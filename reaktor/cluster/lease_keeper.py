@@ -13,9 +13,10 @@ import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from typing import Any, TypeVar
 
-from reaktor.cluster.lease import LEASE_S, LOOK_S, RENEW_SHARE, LeaseAwayError, LeaseStore, Standby, Tenure
+from reaktor.cluster.lease import LEASE_S, LOOK_S, RENEW_SHARE, LeaseAwayError, LeaseRow, LeaseStore, Standby, Tenure
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -26,8 +27,15 @@ def boot_clock() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 
+def _ignore(row: LeaseRow) -> None:
+    """Somebody else has the lease, and keeps it."""
+
+
 class LeaseKeeper:
-    """One duty of one process."""
+    """One duty of one process.
+
+    `on_rival`: called with the row before the lease was ever ours, when somebody else is seen to keep it; may raise.
+    """
 
     def __init__(
         self,
@@ -36,14 +44,17 @@ class LeaseKeeper:
         holder: str,
         *,
         is_alone: bool = False,
+        on_rival: Callable[[LeaseRow], None] = _ignore,
         lease_s: float = LEASE_S,
         clock: Callable[[], float] = boot_clock,
     ) -> None:
         self._store, self._duty, self._holder = store, duty, holder
-        self._is_alone, self._lease_s, self._clock = is_alone, lease_s, clock
+        self._is_alone, self._on_rival = is_alone, on_rival
+        self._lease_s, self._clock = lease_s, clock
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"lease-{duty}")
         self._asked: asyncio.Future[Any] | None = None
         self._term = ""
+        self._is_away = False
 
     async def run(self, serve: Callable[[Tenure], Coroutine[Any, Any, None]]) -> None:
         """Whenever the lease is ours, serve(tenure), which is cancelled when it is lost. Until cancelled.
@@ -66,11 +77,12 @@ class LeaseKeeper:
 
     async def _take(self) -> Tenure:
         standby = Standby(self._holder, self._lease_s, is_alone=self._is_alone)
+        seen: LeaseRow | None = None
         while True:
             with suppress(LeaseAwayError):
                 row = await self._ask(self._store.read)
                 now = self._clock()
-                if row.holder == self._holder and row.term == self._term:
+                if self._term and (row.holder, row.term) == (self._holder, self._term):
                     # Ours, though we were not told so in time.
                     if await self._ask(self._store.renew, self._holder, self._term):
                         return Tenure(row, now, self._lease_s)
@@ -78,20 +90,28 @@ class LeaseKeeper:
                     self._term = secrets.token_hex(8)
                     if (taken := await self._ask(self._store.take, row, self._holder, self._term)) is not None:
                         return Tenure(taken, now, self._lease_s)
+                elif not self._term and seen is not None and row != seen:
+                    self._on_rival(row)
+                seen = row
             await asyncio.sleep(LOOK_S)
 
     async def _keep(self, tenure: Tenure, duty: asyncio.Task[None]) -> None:
         """Renew until the lease is lost. While the database is away it stands, and a late renewal keeps it."""
+        pause_s = RENEW_SHARE * self._lease_s
         while True:
-            await asyncio.wait({duty}, timeout=RENEW_SHARE * self._lease_s)
+            await asyncio.wait({duty}, timeout=pause_s)
             if duty.done():
                 duty.result()
                 raise RuntimeError(f"{self._duty} ended by itself")
             sent_at = self._clock()
+            # At once where it failed: one renewal that is slow shall not cost the time to decide.
+            pause_s = min(LOOK_S, RENEW_SHARE * self._lease_s)
             with suppress(LeaseAwayError):
-                if not await self._ask(self._store.renew, self._holder, tenure.term):
+                if not await self._ask(
+                    self._store.renew, self._holder, tenure.term, on_answer=partial(_note_renewal, tenure, sent_at)
+                ):
                     return
-                tenure.renewed(sent_at)
+                pause_s = RENEW_SHARE * self._lease_s
 
     async def _let_go(self) -> None:
         if self._asked is not None and not self._asked.done():
@@ -104,21 +124,43 @@ class LeaseKeeper:
         await asyncio.wait({closing}, timeout=RENEW_SHARE * self._lease_s)
         self._thread.shutdown(wait=False)
 
-    async def _ask(self, question: Callable[..., T], *arguments: Any) -> T:
-        """In our thread. Raises LeaseAwayError, also while an earlier question has not come back."""
+    async def _ask(
+        self, question: Callable[..., T], *arguments: Any, on_answer: Callable[[T], None] | None = None
+    ) -> T:
+        """In our thread. `on_answer` is called with the answer, however late it comes.
+
+        Raises LeaseAwayError, also while an earlier question has not come back.
+        """
         if self._asked is not None and not self._asked.done():
             raise LeaseAwayError
-        self._asked = asyncio.get_running_loop().run_in_executor(self._thread, question, *arguments)
-        # Nobody may be left to hear how it ended.
-        self._asked.add_done_callback(_heard)
+        self._asked = asked = asyncio.get_running_loop().run_in_executor(self._thread, question, *arguments)
+        asked.add_done_callback(partial(self._heard, on_answer))
         try:
             async with asyncio.timeout(RENEW_SHARE * self._lease_s):
-                found: T = await asyncio.shield(self._asked)
+                found: T = await asyncio.shield(asked)
                 return found
         except TimeoutError:
+            self._tell_away("no answer in time")
             raise LeaseAwayError from None
 
+    def _heard(self, on_answer: Callable[[T], None] | None, asked: asyncio.Future[T]) -> None:
+        if asked.cancelled():
+            return
+        if (error := asked.exception()) is not None:
+            self._tell_away(str(error).strip())
+            return
+        if self._is_away:
+            self._is_away = False
+            logger.info("%s: the database answers again", self._duty)
+        if on_answer is not None:
+            on_answer(asked.result())
 
-def _heard(asked: asyncio.Future[Any]) -> None:
-    if not asked.cancelled():
-        asked.exception()
+    def _tell_away(self, why: str) -> None:
+        if not self._is_away:
+            self._is_away = True
+            logger.warning("%s: the lease can't be had or renewed: %s", self._duty, why)
+
+
+def _note_renewal(tenure: Tenure, sent_at: float, is_ours: bool) -> None:
+    if is_ours:
+        tenure.renewed(sent_at)

@@ -178,16 +178,19 @@ def ended_by_a_limit(error: Exception) -> bool:
     return getattr(error.__cause__, "sqlstate", None) in ("55P03", "57014")
 
 
-def own_connection(timeout_s: float, *, answer_s: float = ANSWER_S) -> None:
+def own_connection(timeout_s: float, *, answer_s: float = ANSWER_S, connect_s: int | None = None) -> None:
     """Give this thread a connection of its own, whatever REST's threads share; it waits less than its callers do.
 
     A pool makes its users wait while the database is away; what live sessions ask must be refused at once.
-    `answer_s`: after so long without PostgreSQL's answer the connection is given up.
+    `answer_s`: after so long without PostgreSQL's answer the connection is given up; `connect_s`: so long it may take
+    to be made (None: as the settings have it).
     """
     own = connections[DEFAULT_DB_ALIAS]
     options = {name: value for name, value in own.settings_dict["OPTIONS"].items() if name != "pool"}
     if own.vendor == "sqlite":
         options["timeout"] = min(options.get("timeout", timeout_s), timeout_s * LOCK_SHARE)
+    elif connect_s is not None:
+        options["connect_timeout"] = connect_s
     own.settings_dict = {**own.settings_dict, "OPTIONS": options, "CONN_MAX_AGE": None, ANSWER_SETTING: answer_s}
 
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from django.db import connection, connections
 
-from chat.management.lease_rows import LeaseRows, must_be_free, take_at_once
+from chat.management.lease_rows import LeaseRows, refuse_beside, take_at_once
 from chat.models import ClusterLease
 from chat.selectors import authority_mandate
 from reaktor.cluster.failures import SupervisorError
 from reaktor.cluster.lease import LeaseAwayError, LeaseRow, Tenure
 from reaktor.cluster.lease_keeper import LeaseKeeper
+from reaktor.db.patience import ANSWER_SETTING
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.database]
 
@@ -72,27 +74,32 @@ def test_who_holds_the_lock_on_a_directory_takes_the_lease_of_whoever_it_was(row
     assert authority_mandate() == (tenure.epoch, tenure.term)
 
 
-def test_a_server_that_finds_another_one_on_its_database_is_refused_in_words(rows: LeaseRows) -> None:
+async def test_a_server_that_finds_another_one_on_its_database_is_refused_in_words() -> None:
     """Two servers of one database on two Redis each showed their own people, and nobody noticed."""
-    must_be_free(rows, "host b/2")
-    rows.take(rows.read(), "host a/1", "one")
-    must_be_free(rows, "host a/1")
-    stop = threading.Event()
-
-    def renew() -> None:
-        while not stop.wait(0.05):
-            rows.renew("host a/1", "one")
-        connections.close_all()
-
-    renewing = threading.Thread(target=renew)
-    renewing.start()
-    try:
+    first, second = Duty(), Duty()
+    holding = asyncio.create_task(keeper("host a/1").run(first.serve))
+    async with asyncio.timeout(10):
+        await first.is_on.wait()
         with pytest.raises(SupervisorError, match="Another server works on this database already, on host a\\."):
-            must_be_free(rows, "host b/2")
-    finally:
-        stop.set()
-        renewing.join()
-    must_be_free(rows, "host b/2")
+            await keeper("host b/2", on_rival=refuse_beside).run(second.serve)
+    assert first.is_on.is_set()
+    assert second.tenures == []
+    await ended(holding)
+
+
+def test_each_thread_that_asks_has_a_connection_that_waits_no_longer_than_it_may() -> None:
+    """The first thread that asked was given the limits, and the keeper's own one waited 9 s for a dead route."""
+    rows = LeaseRows(DUTY, answer_s=5.0)
+    for _ in range(2):
+        with ThreadPoolExecutor(1) as thread:
+            assert thread.submit(limits_of, rows).result() == (5.0, None)
+
+
+def limits_of(rows: LeaseRows) -> tuple[float, object]:
+    rows.read()
+    settings = connections["default"].settings_dict
+    connections.close_all()
+    return settings[ANSWER_SETTING], settings["CONN_MAX_AGE"]
 
 
 def test_a_database_that_fails_is_told_as_such(rows: LeaseRows) -> None:
@@ -124,8 +131,8 @@ class Duty:
             self.is_off.set()
 
 
-def keeper(holder: str) -> LeaseKeeper:
-    return LeaseKeeper(LeaseRows(DUTY, answer_s=5.0), DUTY, holder, lease_s=QUICK_S)
+def keeper(holder: str, **options: Any) -> LeaseKeeper:
+    return LeaseKeeper(LeaseRows(DUTY, answer_s=5.0), DUTY, holder, lease_s=QUICK_S, **options)
 
 
 async def ended(task: asyncio.Task[None]) -> None:

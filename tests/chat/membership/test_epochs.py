@@ -148,3 +148,48 @@ async def test_a_holder_whose_time_is_up_decides_nothing_and_ends_nobody_until_i
         left_s = 60.0
         assert (await joining).is_accepted
         assert here.who("lobby") == ["ann"]
+
+
+async def test_a_worker_that_begins_while_the_holder_waits_is_shown_the_picture(buses: list[Bus]) -> None:
+    """While the database was away no worker could take the place of a dead one."""
+    left_s = 60.0
+    authority = Authority(
+        buses[0], QUICK, mandate=lease.take(), load_blocks=no_blocks, load_places=no_places, left_s=lambda: left_s
+    )
+    here, newcomer = Node(buses[1], FIRST), Node(buses[2], SECOND)
+    async with running(authority, here):
+        await here.connect("s1")
+        await here.join("s1", "lobby")
+        left_s = 0.0
+        await eventually(lambda: authority.status()["phase"] == "waiting", "it says that it waits")
+        async with running(newcomer):
+            assert newcomer.who("lobby") == ["ann"]
+            left_s = 60.0
+            await newcomer.connect("s2", "bob")
+            await eventually(lambda: len(here.replica.own_sessions()) == 1, "nobody was ended")
+
+
+async def test_an_authority_that_is_not_followed_yet_shows_that_the_bus_is_there(buses: list[Bus]) -> None:
+    """Every session was closed for want of a bus, while it was the database that could not say whom to follow."""
+    here = Node(buses[1], FIRST)
+    async with running(authority_on(buses[0]), here):
+        pass
+    await eventually(lambda: here.feeder.bus_silent_s > QUICK.silence_s, "nobody is heard")
+    epoch, _ = here.replica.followed
+    here.feeder.on_message(wire.BATCH, wire.batch_body(Batch(epoch + FAR, 1, term="new")))
+    assert here.feeder.bus_silent_s < QUICK.silence_s
+    assert here.feeder.silent_s > QUICK.silence_s
+
+
+async def test_whom_the_lease_names_is_found_by_silence_even_with_a_lower_epoch(buses: list[Bus]) -> None:
+    """A database that was put back names an epoch from before: all workers were deaf until a restart."""
+    here = Node(buses[1], FIRST)
+    lease.name(Mandate(FAR, "lost"))
+    async with contextlib.AsyncExitStack() as stack:
+        async with second_authority(buses[0], Mandate(FAR, "lost")):
+            await stack.enter_async_context(running(here))
+            await eventually(lambda: here.replica.position.epoch == FAR, "it is followed")
+        lower = lease.take()
+        assert lower.epoch < FAR
+        async with second_authority(buses[0], lower):
+            await eventually(lambda: here.replica.position.epoch == lower.epoch, "the new one is found", 15.0)
