@@ -2,7 +2,7 @@
 
 It runs out unless it is renewed, so a supervisor that died stands in nobody's way for longer than its lifetime. Redis
 decides who of two is first. Whoever finds later that somebody else has the key (it was stopped, or cut off, for so
-long) must end. The lease of a database would be better: a Redis forgets. Asked for by runcluster.
+long) must end. Who decides is for the lease in the database; this catches a copied database. Asked for by runcluster.
 """
 
 from __future__ import annotations

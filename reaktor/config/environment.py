@@ -545,7 +545,7 @@ class Environment(Reader):
             bus_lost_s=self.seconds(
                 "BUS_LOST",
                 default.bus_lost_s,
-                "If a worker hears nothing from the authority for so long, it ends its sessions. They come back.",
+                "If a worker hears no authority over the bus for so long, it ends its sessions. They come back.",
             ),
         )
         if not timings.quit_grace_s <= timings.keep_grace_s <= timings.recovery_keep_s:

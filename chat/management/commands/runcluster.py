@@ -55,7 +55,7 @@ def chores(config: Config, redis_url: str | None) -> list[Chore]:
 
 
 def retention(config: Config, redis_url: str | None) -> Chore:
-    """`apply_retention`, in a process of its own; two hosts with one database do not get into each other's way."""
+    """`apply_retention`, in a process of its own. A lock in the database keeps two of them apart."""
     interval_s = config.retention.interval_s
     return Chore(
         name="retention",
