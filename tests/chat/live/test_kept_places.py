@@ -92,6 +92,8 @@ async def test_after_a_restart_who_comes_back_is_where_it_was_and_is_sent_what_i
             assert members(runtime, tea) == {"ann": "away"}
             back = await come(runtime, ann, f"pid.{number}", resume=resume)
             await until(lambda: back.channels == {tea})  # noqa: B023
+            if number == 2:
+                await until(lambda: texts(back))  # noqa: B023
             assert texts(back) == (["missed"] if number == 2 else [])
             assert members(runtime, tea) == {"ann": "away"}
 
