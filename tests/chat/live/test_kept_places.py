@@ -213,3 +213,31 @@ async def test_rows_that_are_over_are_deleted_while_the_server_runs(
         async with asyncio.timeout(10):
             while left:
                 left = await runtime.database.read(KeptPlace.objects.count)
+
+
+async def test_a_statement_that_fails_is_made_again_and_what_is_over_is_deleted(
+    tmp_path: Path, ann: UserRef, tea: ChannelKey, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(kept_places, "WRITE_S", 0.05)
+    monkeypatch.setattr(kept_places, "CLEAR_S", 0.2)
+    failures: list[Exception] = [ZeroDivisionError(), UnavailableError()]
+    store = kept_places.places_store
+
+    def stubborn(rows: Sequence[PlaceRow]) -> None:
+        if failures:
+            raise failures.pop(0)
+        store(rows)
+
+    monkeypatch.setattr(kept_places, "places_store", stubborn)
+
+    def keys() -> set[str]:
+        return set(KeptPlace.objects.values_list("key", flat=True))
+
+    async with server(tmp_path) as runtime:
+        await runtime.database.write(store, [PlaceRow("old", "another", None, 1.0, "")])
+        await enter(runtime, await come(runtime, ann, "pid.1"), tea)
+        async with asyncio.timeout(10):
+            while "pid.1" not in (found := await runtime.database.read(keys)) or "old" in found:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+    assert failures == []
+    assert caplog.text.count("kept places: not written; it will be tried again") == 1
