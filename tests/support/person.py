@@ -168,6 +168,9 @@ class Person:
             self._url, subprotocols=["reaktor.v1"], local_addr=(self.source, 0), max_size=None, open_timeout=HELLO_S
         )
         async with connecting as socket:
+            if self._is_leaving:
+                # Said while this connection was being made, so nobody else will close it.
+                return time.monotonic()
             self._socket = socket
             reader = asyncio.create_task(self._read(socket))
             try:
