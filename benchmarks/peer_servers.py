@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from benchmarks.load import Client
-from benchmarks.servers import STOP_S, Opening, Server, socketio_post
+from benchmarks.servers import STOP_S, Opening, Served, Server, socketio_post
 from reaktor.cluster.redis import find_executable
 from tests.support.ports import free_port
 
@@ -126,7 +126,7 @@ class BareSend(Server):
         client.sock.setblocking(False)
 
 
-class BareHttp(Server):
+class BareHttp(Served):
     """No server: each request is answered with the same ready-made bytes. What the load generator can ask at most."""
 
     name = "ready-made answers"
@@ -134,9 +134,3 @@ class BareHttp(Server):
     def start(self) -> None:
         self.spawn([sys.executable, "-m", "benchmarks.peers.bare_http", str(self.port)])
         self.wait_for_port()
-
-    def opening(self) -> Opening:
-        raise NotImplementedError
-
-    def post(self, client: Client, text: str, number: int) -> None:
-        raise NotImplementedError

@@ -85,26 +85,15 @@ class Opening:
     subprotocol: str | None = None
 
 
-class Server(ABC):
-    """One server under measurement. Use as a context manager."""
+class Served(ABC):
+    """One process under measurement, and what belongs to it. Use as a context manager."""
 
     name: str
-    marker: bytes
-    """Occurs once in each delivery of a post, and nowhere else in what receivers are sent."""
-    ack_marker: bytes
-    """Occurs once in each answer to a post."""
-    tells_text = True
-    """Deliveries bring the text of the post."""
 
     def __init__(self) -> None:
         self.port = free_port()
         self.directory = Path(tempfile.mkdtemp(prefix="reaktor-bench-"))
         self.process: subprocess.Popen[bytes] | None = None
-        self.channel, self.user = CHANNEL, ""
-
-    def use(self, channel: str = CHANNEL, user: str = "") -> None:
-        """Which channel connect() and post() mean from now on, and whose token connects ("": the usual user's)."""
-        self.channel, self.user = channel, user
 
     def spawn(self, command: list[str], **environment: str) -> None:
         with (self.directory / "log").open("ab") as log:
@@ -138,6 +127,41 @@ class Server(ABC):
     @abstractmethod
     def start(self) -> None: ...
 
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+            pin(self.worker_pid, 0)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        try:
+            if self.process is not None:
+                end(self.process)
+        finally:
+            shutil.rmtree(self.directory, ignore_errors=True)
+
+
+class Server(Served):
+    """One chat server under measurement."""
+
+    marker: bytes
+    """Occurs once in each delivery of a post, and nowhere else in what receivers are sent."""
+    ack_marker: bytes
+    """Occurs once in each answer to a post."""
+    tells_text = True
+    """Deliveries bring the text of the post."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.channel, self.user = CHANNEL, ""
+
+    def use(self, channel: str = CHANNEL, user: str = "") -> None:
+        """Which channel connect() and post() mean from now on, and whose token connects ("": the usual user's)."""
+        self.channel, self.user = channel, user
+
     @abstractmethod
     def opening(self) -> Opening: ...
 
@@ -145,10 +169,10 @@ class Server(ABC):
     def post(self, client: Client, text: str, number: int) -> None: ...
 
     def users(self, count: int) -> list[str]:
-        """Tokens of so many new users. Only of servers that know users."""
-        raise NotImplementedError
+        """Tokens of so many new users. Raises LookupError where a server knows no users."""
+        raise LookupError(f"{self.name} knows no users, so it can't make {count}")
 
-    def make_channels(self, keys: Sequence[str]) -> None:  # noqa: B027  most peers need none
+    def make_channels(self, keys: Sequence[str]) -> None:
         """Channels with these keys, where a server wants to know them before somebody enters."""
 
     def dial(self, source: str | None = None) -> tuple[socket.socket, bytes]:
@@ -165,22 +189,6 @@ class Server(ABC):
         if opening.greeted:
             crowd.wait(client, 1)
         return client
-
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-            pin(self.worker_pid, 0)
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        try:
-            if self.process is not None:
-                end(self.process)
-        finally:
-            shutil.rmtree(self.directory, ignore_errors=True)
 
 
 def end(process: subprocess.Popen[bytes]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -216,38 +216,46 @@ worlds = hypothesis_settings(
 )
 
 
+Steps = list[tuple[str, str, str]]
+
+
+def play(tmp_path: Path, done: Steps, step: Callable[[World, tuple[str, str, str]], Awaitable[None]]) -> World:
+    """Take the steps one after another in a new world. Before and after each one every answer is compared."""
+
+    async def compared() -> World:
+        async with world_of(tmp_path) as world:
+            await world.change("public", "owner", "post")
+            await world.compare()
+            for each in done:
+                await step(world, each)
+                await world.compare()
+            return world
+
+    return asyncio.run(compared())
+
+
 @worlds
 @given(done=st.lists(steps, min_size=1, max_size=4))
-def test_every_answer_is_django_s_whatever_happened_before(tmp_path: Path, done: list[tuple[str, str, str]]) -> None:
+def test_every_answer_is_django_s_whatever_happened_before(tmp_path: Path, done: Steps) -> None:
     """The clock stands still: what was kept counts as fresh, and goes only with what was said about it."""
 
-    async def play() -> None:
-        async with world_of(tmp_path) as world:
-            await world.change("public", "owner", "post")
-            await world.compare()
-            for step in done:
-                await world.change(*step)
-                await world.compare()
-            assert world.passed < world.asked
+    async def step(world: World, each: tuple[str, str, str]) -> None:
+        await world.change(*each)
 
-    asyncio.run(play())
+    world = play(tmp_path, done, step)
+    assert world.passed < world.asked
 
 
 @worlds
 @given(done=st.lists(steps, min_size=1, max_size=4))
-def test_what_nobody_says_shows_within_a_second(tmp_path: Path, done: list[tuple[str, str, str]]) -> None:
+def test_what_nobody_says_shows_within_a_second(tmp_path: Path, done: Steps) -> None:
     """What other processes say is lost: who was banned, logged out or removed there, and texts that were deleted."""
 
-    async def play() -> None:
-        async with world_of(tmp_path) as world:
-            await world.change("public", "owner", "post")
-            await world.compare()
-            for step in done:
-                await world.change_elsewhere(*step)
-                world.now += FRESH_S
-                await world.compare()
+    async def step(world: World, each: tuple[str, str, str]) -> None:
+        await world.change_elsewhere(*each)
+        world.now += FRESH_S
 
-    asyncio.run(play())
+    play(tmp_path, done, step)
 
 
 @pytest.mark.parametrize("what", ["ban", "ban everywhere", "log out", "leave", "delete"])
