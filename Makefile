@@ -33,11 +33,11 @@ dev: install  ## one process with autoreload, for development
 	@$(BIN)/python manage.py migrate --verbosity 0
 	@exec $(BIN)/python manage.py runserver $(PORT)
 
-test: install-dev  ## everything but long faults and the container image, in two processes
-	$(BIN)/pytest -n 2 --dist loadgroup -m "not image and not long"
+test: install-dev  ## everything but long faults and the container image, in three processes
+	$(BIN)/pytest -n 3 --dist loadgroup -m "not image and not long"
 
 test-all: install-dev  ## everything
-	$(BIN)/pytest -n 2 --dist loadgroup -m "not image"
+	$(BIN)/pytest -n 3 --dist loadgroup -m "not image"
 	$(MAKE) image-test
 
 test-fast: install-dev  ## without clusters, browsers, foreign clients and the container image
@@ -53,7 +53,7 @@ autobahn: install-dev  ## the WebSocket test suite of Autobahn, cases 1 to 10 (w
 coverage: install-dev  ## lines and branches that the fast tests reach, servers that they start included (ALL=1: all tests)
 	$(BIN)/coverage erase
 	@# Measuring slows the code down, so a test of a time may fail here: `make test` judges, this only measures.
-	-$(BIN)/coverage run -m pytest $(if $(ALL),-n 2 --dist loadgroup -m "not image",-m "not cluster and not browser and not interop and not image")
+	-$(BIN)/coverage run -m pytest $(if $(ALL),-n 3 --dist loadgroup -m "not image",-m "not cluster and not browser and not interop and not image")
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 

@@ -90,13 +90,25 @@ def native_socket(place: Place) -> socket.socket:
     sock, _ = open_websocket("127.0.0.1", place.port, "/ws/v1", subprotocol="reaktor.v1", source=FLOOD_ADDRESS)
     sock.sendall(text(json.dumps({"id": 0, "op": "hello", "data": {"token": place.token}})))
     sock.sendall(native("channel.join"))
-    return sock
+    return read_until(sock, b'"re":1,"ok":true')
 
 
 def socketio_socket(place: Place) -> socket.socket:
     path = f"/socket.io/?EIO=4&transport=websocket&token={place.seed_token}"
     sock, _ = open_websocket("127.0.0.1", place.port, path, source=FLOOD_ADDRESS)
     sock.sendall(text("40{}"))
+    return read_until(sock, b'["logged_in"')
+
+
+def read_until(sock: socket.socket, marker: bytes) -> socket.socket:
+    """What floods is a live session. Raises OSError when it is refused."""
+    seen = b""
+    while marker not in seen:
+        data = sock.recv(65_536)
+        if not data:
+            sock.close()
+            raise ConnectionError(seen[-200:])
+        seen += data
     return sock
 
 
@@ -117,7 +129,6 @@ def flood_sockets(place: Place, name: str, seconds: float) -> Got:
                 continue
             if name == "empty parts":
                 sock.sendall(BEGUN)
-            time.sleep(0.2)  # by now it is greeted: what floods is a live session
             sock.setblocking(False)
             selector.register(sock, selectors.EVENT_READ | selectors.EVENT_WRITE, [batch])
         for key, events in selector.select(0.1):

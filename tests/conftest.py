@@ -25,8 +25,8 @@ ROOT = Path(__file__).parent
 settings.register_profile("suite", derandomize=True)
 settings.load_profile("suite")
 
-# What starts real servers shares them within its group, and so runs in one process. Two of these keep a
-# machine busy.
+# What starts real servers shares them within its group, and so runs in one process. It waits a lot, so three processes
+# keep two cores busy.
 GROUPS = {
     "cluster": "clusters",
     "browser": "servers",
@@ -39,7 +39,7 @@ GROUPS = {
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """For `pytest -n 2 --dist loadgroup` (make test): the long groups first, everything else beside and behind them.
+    """For `pytest -n 3 --dist loadgroup` (make test): the long groups first, everything else beside and behind them.
 
     First of all hooks: xdist reads the groups in its own.
     """

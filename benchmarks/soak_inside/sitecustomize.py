@@ -33,7 +33,22 @@ def heap() -> dict[str, float]:
     libc.mallinfo2.restype = Mallinfo
     found = libc.mallinfo2()
     figures = {name: round(getattr(found, name) / 1e6, 2) for name in ("arena", "uordblks", "fordblks", "hblkhd")}
-    return {**figures, "blocks": sys.getallocatedblocks(), "threads": threading.active_count()}
+    return {
+        **figures,
+        "sqlite": round(sqlite_bytes() / 1e6, 2),
+        "blocks": sys.getallocatedblocks(),
+        "threads": threading.active_count(),
+    }
+
+
+def sqlite_bytes() -> int:
+    """What SQLite has of malloc's memory, over all connections; 0 where the library isn't found."""
+    try:
+        used = ctypes.CDLL("libsqlite3.so.0").sqlite3_memory_used
+    except (OSError, AttributeError):
+        return 0
+    used.restype = ctypes.c_int64
+    return int(used())
 
 
 def largest(objects: list[object]) -> list[str]:

@@ -29,6 +29,7 @@ from reaktor.cluster.daphne_http import HTTPFactory
 from reaktor.cluster.daphne_websocket import WebSocket
 from reaktor.cluster.inbox import Inbox
 from reaktor.cluster.pace import PaceRates, pace_rates
+from reaktor.cluster.reading import Room
 from reaktor.cluster.twisted_errors import TwistedErrors
 from reaktor.config.model import Config, HttpTimings
 from reaktor.observe.logcontext import accepted_request_id
@@ -75,6 +76,7 @@ class Server(daphne_server.Server):
         self.http_timings = http_timings or HttpTimings()
         self.edge = edge or Edge()
         self.counts = AddressCounts(connections_per_address)
+        self.room = Room()
         self.pace_rates = pace
         self.opening: set[WebSocket] = set()
         # Connections that are gone while their application is not, and since when.

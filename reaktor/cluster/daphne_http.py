@@ -24,6 +24,7 @@ from twisted.web.http_headers import Headers
 
 from reaktor.addresses import normalise
 from reaktor.cluster.address_counts import AddressCounts, Hold
+from reaktor.cluster.reading import Room
 from reaktor.cluster.replies import CLOSE, RETRY_AFTER_S, error_bytes, error_reply
 from reaktor.config.model import HttpTimings
 from reaktor.errors import ErrorCode
@@ -64,6 +65,7 @@ class ConnectionRules(Protocol):
     http_timings: HttpTimings
     counts: AddressCounts
     edge: Edge
+    room: Room
 
     def protocol_disconnected(self, protocol: Any) -> None: ...
 
@@ -198,7 +200,10 @@ class Channel(HTTPChannel):
         self.server: ConnectionRules = self.factory.server
         super().connectionMade()
         peer = self.transport.getPeer()
-        self.peer_host = normalise(peer.host) if isinstance(peer, IPv4Address | IPv6Address) else ""
+        is_tcp = isinstance(peer, IPv4Address | IPv6Address)
+        self.peer_host = normalise(peer.host) if is_tcp else ""
+        if is_tcp:
+            self.server.room.serve(self.transport)
         self.is_proxied = self.server.is_trusted(self.peer_host)
         self.made_at = time.monotonic()
         self.deadline = self.made_at + self.server.http_timings.header_timeout_s
@@ -210,6 +215,7 @@ class Channel(HTTPChannel):
 
     def connectionLost(self, reason: Any) -> None:  # noqa: N802
         self.factory.channels.discard(self)
+        self.server.room.leave(self.transport)
         if self.hold is not None:
             self.hold.release()
         super().connectionLost(reason)
@@ -227,6 +233,7 @@ class Channel(HTTPChannel):
         self.setTimeout(None)
         transport = self.transport
         own, self.hold = self.hold, None
+        self.server.room.leave(transport)
         # Else this channel and its request stay alive for as long as the socket: as its producer, and as a circle.
         transport.unregisterProducer()
         self.requests.clear()

@@ -31,6 +31,7 @@ from reaktor.cluster.address_counts import Hold
 from reaktor.cluster.daphne_http import error_code
 from reaktor.cluster.inbox import Inbox
 from reaktor.cluster.pace import Pace, PaceRates
+from reaktor.cluster.reading import Room
 from reaktor.cluster.replies import error_bytes
 from reaktor.web.close_codes import INTERNAL_ERROR, LOST, NO_CODE, NORMAL, may_be_sent
 from reaktor.web.edge import SAFETY, date_header
@@ -73,6 +74,7 @@ class SocketRules(Protocol):
     pace_rates: PaceRates | None
     root_path: str
     opening: set[WebSocket]
+    room: Room
     socket_count: int
 
     def protocol_connected(self, protocol: Any) -> None: ...
@@ -300,7 +302,7 @@ class WebSocket:
 
     def _on_readable(self) -> None:
         try:
-            data = self._transport.socket.recv(self._transport.bufferSize)
+            data = self._server.room.read(self._transport.socket)
         except BlockingIOError:
             return
         except OSError:

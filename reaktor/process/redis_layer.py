@@ -29,9 +29,7 @@ ANSWER_S = 3.0
 CONNECT_S = 5.0
 RETRY_S = 1.0
 
-READ_BYTES = 16 * 1024
-"""So much room for one read. asyncio's 256 KiB would be mapped and unmapped each time (LARGE_BYTES in
-reaktor.cluster.heap), which takes longer than the read."""
+ROOM_BYTES = 64 * 1024
 
 PUBLISH = b"*3\r\n$7\r\nPUBLISH\r\n$%d\r\n%b\r\n$%d\r\n%b\r\n"
 """As the library would write it, which takes it several times as long: the most of what a small message costs here."""
@@ -101,10 +99,10 @@ class _Shard(RedisSingleShardConnection):  # type: ignore[misc]  # untyped libra
             if self._speaker is None:
                 self._ensure_redis()
                 self._speaker = await self._redis.connection_pool.get_connection()
-                _read_little(self._speaker)
+                _read_by_room(self._speaker)
             elif not self._speaker.is_connected:
                 await self._speaker.connect()
-                _read_little(self._speaker)
+                _read_by_room(self._speaker)
             # It ends itself when something goes wrong, or a wait is cancelled: no answer is taken for another's.
             await self._speaker.send_packed_command(written)
             for _ in said:
@@ -140,7 +138,7 @@ class _Shard(RedisSingleShardConnection):  # type: ignore[misc]  # untyped libra
                 async with self._lock, asyncio.timeout(CONNECT_S):
                     # Says all subscriptions again if it has to.
                     await self._pubsub.connect()
-                _read_little(self._pubsub.connection)
+                _read_by_room(self._pubsub.connection)
                 await self._hear_all()
             except (RedisError, OSError):
                 # Whoever speaks says that Redis is away.
@@ -192,6 +190,36 @@ class _Shard(RedisSingleShardConnection):  # type: ignore[misc]  # untyped libra
             await self._pubsub.handle_message(heard)
 
 
-def _read_little(line: Any) -> None:
+class _Room(asyncio.BufferedProtocol):
+    """One room for all reads of a line, in place of 256 KiB that asyncio makes for each: these are mapped and unmapped,
+    which takes longer than the read. Smaller ones leave holes in the heap. What came is the former protocol's.
+    """
+
+    def __init__(self, protocol: Any) -> None:
+        self._protocol = protocol
+        self._room = memoryview(bytearray(ROOM_BYTES))
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._room
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self._protocol.data_received(self._room[:nbytes])
+
+    def eof_received(self) -> bool | None:
+        kept_open: bool | None = self._protocol.eof_received()
+        return kept_open
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._protocol.connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        self._protocol.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._protocol.resume_writing()
+
+
+def _read_by_room(line: Any) -> None:
     """Of a line that was just connected."""
-    line._writer.transport.max_size = READ_BYTES
+    transport = line._writer.transport
+    transport.set_protocol(_Room(transport.get_protocol()))
