@@ -25,32 +25,29 @@ ROOT = Path(__file__).parent
 settings.register_profile("suite", derandomize=True)
 settings.load_profile("suite")
 
-# What starts real servers shares them within its group, and so runs in one process. It waits a lot, so three processes
-# keep two cores busy.
-GROUPS = {
-    "cluster": "clusters",
-    "browser": "servers",
-    "deployment": "servers",
-    "docs": "servers",
-    "integration": "servers",
-    "interop": "servers",
-}
+# What starts real servers shares them within its folder, and so runs in one process. They wait a lot, so three
+# processes keep two cores busy. The longest first.
+TOGETHER = ("cluster", "integration", "browser", "interop", "docs", "deployment")
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """For `pytest -n 3 --dist loadgroup` (make test): the long groups first, everything else beside and behind them.
+    """For `pytest -n 3 --dist loadgroup` (make test): what runs together first, everything else beside and behind it.
 
-    First of all hooks: xdist reads the groups in its own.
+    First of all hooks: xdist reads the groups in its own. A test that names its group itself is one of the first.
     """
-    folders = [item.path.relative_to(ROOT).parts[0] for item in items]
-    for item, folder in zip(items, folders, strict=True):
-        if folder in GROUPS:
-            item.add_marker(pytest.mark.xdist_group(GROUPS[folder]))
-    order = {"clusters": 0, "servers": 1}
-    items[:] = [
-        items[at] for at in sorted(range(len(items)), key=lambda at: (order.get(GROUPS.get(folders[at], ""), 2), at))
-    ]
+
+    def place(at: int) -> tuple[int, int]:
+        item = items[at]
+        folder = item.path.relative_to(ROOT).parts[0]
+        if item.get_closest_marker("xdist_group"):
+            return 0, at
+        if folder not in TOGETHER:
+            return 1 + len(TOGETHER), at
+        item.add_marker(pytest.mark.xdist_group(folder))
+        return 1 + TOGETHER.index(folder), at
+
+    items[:] = [items[at] for at in sorted(range(len(items)), key=place)]
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -36,6 +36,7 @@ BACK_S = 25.0
 # A run that has TEST_DATABASE_URL is on PostgreSQL as a whole; where there is none, the header of the run says so.
 if URL is not None and "TEST_DATABASE_URL" not in os.environ:
 
+    @pytest.mark.xdist_group("postgresql")
     def test_what_holds_on_sqlite_holds_on_postgresql() -> None:
         assert URL is not None
         done = subprocess.run(
