@@ -84,7 +84,7 @@ def timed(what: str, count: int, work: Callable[[], object]) -> object:
 def measure_state(sessions: int) -> None:
     """The pure parts, at so many sessions in CHANNELS_PER_SESSION channels each."""
     state = MembershipState(1)
-    infos = [info(number, WorkerId(number % 4, 1)) for number in range(sessions)]
+    infos = [info(number, WorkerId(1, 1, number % 4, 1)) for number in range(sessions)]
     chance = random.Random(1)
     joins = [
         Join(each.session_id, ChannelKey(f"channel-{chance.randrange(5_000)}"))
@@ -104,18 +104,20 @@ def measure_state(sessions: int) -> None:
         body = wire.snapshot_body(is_greeted=True) | {"blob": blob}
         answer = timed("snapshot: read", 1, lambda: wire.read_snapshot(body))
         assert isinstance(answer, wire.SnapshotAnswer)
-        replica = Replica(WorkerId(0, 1))
+        replica = Replica(WorkerId(1, 1, 0, 1))
         replica.follow(snapshot.mandate)
         timed("replica: install the first one", 1, lambda: replica.restore(answer.snapshot, 0.0))
     assert replica.digest() == state.digest()
     quarter = sessions // 4
-    timed(f"state: a worker with {quarter:,} sessions dies", 1, lambda: state.apply(DropWorker(WorkerId(0, 1)), 3.0))
+    timed(
+        f"state: a worker with {quarter:,} sessions dies", 1, lambda: state.apply(DropWorker(WorkerId(1, 1, 0, 1)), 3.0)
+    )
     timed("state: its graces end at once", 1, lambda: state.apply(Tick(), 12.0))
 
 
 def measure_joins() -> None:
     """A join in a worker: the change, and the members that the answer shows."""
-    lobby, worker = ChannelKey("lobby"), WorkerId(0, 1)
+    lobby, worker = ChannelKey("lobby"), WorkerId(1, 1, 0, 1)
     for members in (10, 1_000, 10_000, 100_000):
         replica = Replica(worker)
         replica.follow(Mandate(1, ""))
@@ -167,7 +169,7 @@ async def serve(url: str) -> None:
 
 async def measure_commands(url: str, callers: int, seconds: float, authority_pid: int) -> None:
     """Callers that join and leave, each waiting for its own write before the next."""
-    worker = WorkerId(0, int(time.time() * 1000))
+    worker = WorkerId(1, 1, 0, int(time.time() * 1000))
     bus, replica = new_bus(url), Replica(worker)
 
     async def read_mandate() -> Mandate:

@@ -31,15 +31,17 @@ import reaktor.urls  # noqa: E402, F401  the views are imported now, not while s
 from chat.apps import ChatConfig  # noqa: E402
 from chat.domain.ids import WorkerId  # noqa: E402
 from chat.live.runtime import Runtime  # noqa: E402
+from chat.management.host_rows import OwnHost  # noqa: E402
 from chat.posting.textrules import CurrentTextRules  # noqa: E402
 from chat.transports.fast_gets import FastGets  # noqa: E402
 from chat.transports.native.consumer import NativeConsumer  # noqa: E402
 from chat.transports.socketio.application import ChatApplication  # noqa: E402
 from reaktor.cluster import authority_lock  # noqa: E402
 from reaktor.cluster.address_counts import AddressCounts  # noqa: E402
+from reaktor.cluster.contract import Place  # noqa: E402
 from reaktor.cluster.control import ask_metrics  # noqa: E402
 from reaktor.cluster.count_exchange import CountExchange  # noqa: E402
-from reaktor.cluster.failures import DataDirError  # noqa: E402
+from reaktor.cluster.failures import ClusterError  # noqa: E402
 from reaktor.cluster.replies import refuse_scope  # noqa: E402
 from reaktor.cluster.rundir import RunDir  # noqa: E402
 from reaktor.config.model import Config  # noqa: E402
@@ -63,7 +65,8 @@ from reaktor.web.threads import ThreadedDjango  # noqa: E402
 logger = logging.getLogger(__name__)
 patience.serve()
 
-LONE_WORKER = WorkerId(0, 1)
+LONE_PLACE = (0, 1)
+"""Slot and incarnation of the one process of a whole server: each start is another life of its host."""
 START_TIMEOUT_S = 10.0
 
 
@@ -78,11 +81,14 @@ class NodeRuntime(Runtime):
         *,
         rates: Rates,
         text_rules: CurrentTextRules,
-        with_authority: bool,
+        own_host: OwnHost | None = None,
     ) -> None:
+        """`own_host`: of a process that is the whole server, authority included."""
+        with_authority = own_host is not None
         super().__init__(config, layer, worker, rates=rates, text_rules=text_rules, with_authority=with_authority)
+        self.own_host = own_host
         # A worker has siblings; a lone process has nobody to hand a request to.
-        relay = None if with_authority else _relay(config)
+        relay = None if with_authority else _relay(config, worker)
         self.socketio = SocketIOServer(config.engineio, ChatApplication(), worker=worker, relay=relay)
         self._counts = CountExchange(self.bus, self.mailbox)
 
@@ -96,8 +102,12 @@ class NodeRuntime(Runtime):
                 tasks.create_task(super().run(), name="runtime")
                 tasks.create_task(self.socketio.run(), name="socketio")
                 tasks.create_task(self._counts.run(), name="counts")
+                if self.own_host is not None:
+                    tasks.create_task(self.own_host.keep(self.database), name="host")
         finally:
             node.clear()
+            if self.own_host is not None:
+                await asyncio.to_thread(self.own_host.leave)
 
     def _on_message(self, kind: str, body: dict[str, Any]) -> None:
         if not self._counts.on_message(kind, body):
@@ -118,35 +128,45 @@ async def _picture() -> dict[str, Any]:
     return of_process(running.runtime)
 
 
-def _relay(config: Config) -> UnixRelay:
+def _relay(config: Config, worker: WorkerId) -> UnixRelay:
     """To the private sockets of the other workers of this run directory."""
     patience_s = config.engineio.ping_interval_s + config.engineio.ping_timeout_s
     return UnixRelay(
+        (worker.host, worker.life),
         RunDir(config.run_dir).worker_socket,
         patience_s=patience_s,
         max_body_bytes=config.engineio.max_payload_bytes,
     )
 
 
-def create_runtime(slot: int, incarnation: int) -> NodeRuntime:
+def create_runtime(place: Place) -> NodeRuntime:
     """The runtime of one worker, not yet running."""
-    return _create(WorkerId(slot, incarnation), with_authority=False)
+    return _create(WorkerId(*place))
 
 
 def create_lone_runtime() -> NodeRuntime:
-    """The runtime of a process that is the whole server, not yet running. Whoever asks for it runs it."""
+    """The runtime of a process that is the whole server, not yet running. Whoever asks for it runs it.
+
+    Blocks while another host may be in the way; raises SupervisorError where one is. DATA_DIR is locked already.
+    """
     _served.starts_runtime = False
-    return _create_lone()
+    return _create_lone(_enter_alone())
 
 
-def _create_lone() -> NodeRuntime:
+def _enter_alone() -> OwnHost:
     if settings.IS_WORKER:
         # Its supervisor has the authority; a second one on the same bus would make every worker deaf to the first.
         raise RuntimeError("A worker can't be the whole server.")
-    return _create(LONE_WORKER, with_authority=True)
+    own = OwnHost(settings.REAKTOR, has_shared_bus=False)
+    own.enter()
+    return own
 
 
-def _create(worker: WorkerId, *, with_authority: bool) -> NodeRuntime:
+def _create_lone(own_host: OwnHost) -> NodeRuntime:
+    return _create(WorkerId(*own_host.home, *LONE_PLACE), own_host)
+
+
+def _create(worker: WorkerId, own_host: OwnHost | None = None) -> NodeRuntime:
     layer = get_channel_layer()
     chat = cast(ChatConfig, apps.get_app_config("chat"))
     return NodeRuntime(
@@ -155,7 +175,7 @@ def _create(worker: WorkerId, *, with_authority: bool) -> NodeRuntime:
         worker,
         rates=chat.rates,
         text_rules=chat.text_rules,
-        with_authority=with_authority,
+        own_host=own_host,
     )
 
 
@@ -240,10 +260,11 @@ class Application:
                 return True
             try:
                 authority_lock.hold(settings.DATA_DIR, settings.REAKTOR.cluster.port)
-            except DataDirError as error:
+                own_host = await asyncio.to_thread(_enter_alone)
+            except ClusterError as error:
                 logger.error("%s", error)
                 return False
-            runtime = _create_lone()
+            runtime = _create_lone(own_host)
             # It outlives the request that happened to start it, and must not log under its id.
             nobodys = contextvars.Context()
             self._lone = asyncio.create_task(runtime.run(), name="runtime", context=nobodys)

@@ -17,13 +17,18 @@ CommandId = NewType("CommandId", str)
 
 
 class WorkerId(NamedTuple):
-    """A worker is always named by its slot (stable) and its incarnation (this life of it)."""
+    """A worker is always named by its host's number and life, its slot (stable) and its incarnation (this life of it).
 
+    A host and a slot keep their numbers over restarts; the lives and incarnations only grow.
+    """
+
+    host: int
+    life: int
     slot: int
     incarnation: int
 
     def __str__(self) -> str:
-        return f"{self.slot}.{self.incarnation}"
+        return f"{self.host}.{self.life}.{self.slot}.{self.incarnation}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,15 @@
 """The authority as the cluster's companion: what of chat lives in the supervisor's process.
 
-It decides while it has the lease (reaktor.cluster.lease). Beside it run the key on a shared Redis, and what is to be
-done now and then. Made by runcluster, told of workers that ended, asked for its status. Serves supervisor start.
+It makes this host known among those of its cluster (claim), and decides while it has the lease (reaktor.cluster.lease).
+Beside it run the beats of this host, the row of this host, the key on a shared Redis, and what is to be done now and
+then. Made by runcluster, told of workers that ended, asked for its status. Serves supervisor start.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
+import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -19,26 +20,33 @@ from django.utils.module_loading import import_string
 
 from chat.domain.ids import WorkerId
 from chat.live.kept_places import load_places
+from chat.management.host_rows import OwnHost, holder_name
 from chat.management.lease_rows import LeaseRows, refuse_beside, take_at_once
+from chat.membership import wire
 from chat.membership.authority import Authority
 from chat.membership.protocol import Mandate
-from chat.membership.rival import is_anyone_serving
-from chat.selectors import AUTHORITY, BlockReader
-from reaktor.cluster import authority_lock
+from chat.membership.rival import heard_authority
+from chat.selectors import AUTHORITY, BlockReader, authority_mandate
 from reaktor.cluster.authority_key import ONE_SERVER, AuthorityKey
 from reaktor.cluster.chores import Chore
-from reaktor.cluster.failures import ClusterError, SupervisorError
+from reaktor.cluster.contract import Home
+from reaktor.cluster.failures import ClusterError, RedisUnavailableError, SupervisorError
 from reaktor.cluster.lease import LEASE_S, LOOK_S, RENEW_SHARE, LeaseAwayError, Tenure
 from reaktor.cluster.lease_keeper import LeaseKeeper, boot_clock
 from reaktor.config.model import Config
 from reaktor.db import patience
 from reaktor.db.database import Database
-from reaktor.process.bus import Bus
+from reaktor.process.bus import Bus, BusError
 from reaktor.process.layer import redis_layer
 
 FLUSH_S = 1.0
+BEAT_S = 0.5
+LAST_BEAT_S = 0.5
+COPY_S = 6.0
+"""A change of holder takes no longer: who is heard for so long, and not named by our lease, is somebody else's."""
 REMEMBERED = 256
-"""Workers that ended, for an authority that comes later: a word of theirs may still be on its way."""
+ENDED_S = 30.0
+"""Workers that ended are told so long: a word of theirs may still be on its way to an authority that comes later."""
 STANDBY: Mapping[str, Any] = {
     "phase": "standby",
     "metrics": {"counters": {}, "gauges": {}, "flags": {"authority_serving": False}},
@@ -52,31 +60,56 @@ class ClusterAuthority:
         layer = redis_layer(redis_url)
         self._layer = import_string(layer["BACKEND"])(**layer["CONFIG"])
         patience.serve()
-        self._config = config
+        self._config, self._redis_url = config, redis_url
         self._database = Database(config.database)
         self._bus = Bus(self._layer, scope=config.scope, timeout_s=config.membership.publish_timeout_s)
-        timings = config.membership
-        name = f"{config.scope}authority"
-        self._key = AuthorityKey(redis_url, name, lifetime_s=timings.silence_s, renew_s=timings.heartbeat_s)
-        self._has_key = False
+        is_redis_given = config.redis_url is not None
+        is_sqlite = connection.vendor == "sqlite"
+        self._is_among_hosts = is_redis_given and not is_sqlite
+        self._is_alone_on_redis = is_redis_given and is_sqlite
+        self._own_host = OwnHost(config, has_shared_bus=is_redis_given)
+        self._key = self._new_key()
         self._authority: Authority | None = None
         self._tenure: Tenure | None = None
         self._takings = 0
-        self._ended: deque[WorkerId] = deque(maxlen=REMEMBERED)
+        self._ended: deque[tuple[float, WorkerId]] = deque(maxlen=REMEMBERED)
+        self._beat_now = asyncio.Event()
         self._chores = chores
 
-    async def claim(self) -> None:
-        """Hear first, since a Redis may have lost the key, or keep it under another database number."""
-        if await is_anyone_serving(self._bus, self._config.membership.heartbeat_s):
-            raise SupervisorError(f"Another server of this cluster is heard on this Redis. {ONE_SERVER}")
-        await self._key.take()
-        self._has_key = True
+    def _new_key(self) -> AuthorityKey:
+        timings = self._config.membership
+        name = f"{self._config.scope}authority"
+        return AuthorityKey(self._redis_url, name, lifetime_s=timings.silence_s, renew_s=timings.heartbeat_s)
+
+    async def claim(self) -> Home:
+        """Hear first: a Redis may have lost the key, or keep it under another database number."""
+        if self._is_among_hosts:
+            await self._refuse_a_copy()
+        elif self._is_alone_on_redis:
+            if await heard_authority(self._bus, self._config.membership.heartbeat_s) is not None:
+                raise SupervisorError(f"Another server of this cluster is heard on this Redis. {ONE_SERVER}")
+            await self._key.take()
+        return await asyncio.to_thread(self._own_host.enter)
+
+    async def _refuse_a_copy(self) -> None:
+        """Raises SupervisorError where somebody is heard to decide whom the lease of our database does not name."""
+        deadline = time.monotonic() + COPY_S
+        while (heard := await heard_authority(self._bus, self._config.membership.heartbeat_s)) is not None:
+            if heard == Mandate(*await self._database.read(authority_mandate)):
+                return
+            if time.monotonic() > deadline:
+                raise SupervisorError(
+                    f"A server of this cluster is heard on this Redis that works on another database. {ONE_SERVER}"
+                )
+            await asyncio.sleep(LOOK_S)
 
     async def run(self) -> None:
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._hold_lease(), name="authority lease")
-                if self._has_key:
+                tasks.create_task(self._own_host.keep(self._database), name="host")
+                tasks.create_task(self._say_beats(), name="host beats")
+                if self._is_alone_on_redis:
                     tasks.create_task(self._key.keep(), name="authority key")
         except ExceptionGroup as failed:
             if lost := failed.subgroup(ClusterError):
@@ -84,8 +117,12 @@ class ClusterAuthority:
                 raise lost.exceptions[0] from None
             raise
         finally:
-            if self._has_key:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LAST_BEAT_S):
+                    await self._say_beat(is_last=True)
+            if self._is_alone_on_redis:
                 await self._key.give_back()
+            await asyncio.to_thread(self._own_host.leave)
             await asyncio.to_thread(self._database.close)
             # Its receiving task would report the end of Redis, which is the next thing to come, as an error.
             with contextlib.suppress(Exception):
@@ -93,33 +130,75 @@ class ClusterAuthority:
                     await self._layer.flush()
 
     def worker_exited(self, slot: int, incarnation: int) -> None:
-        worker = WorkerId(slot, incarnation)
-        self._ended.append(worker)
+        worker = WorkerId(*self._own_host.home, slot, incarnation)
+        self._ended.append((time.monotonic(), worker))
         if self._authority is not None:
             self._authority.worker_exited(worker)
+        self._beat_now.set()
 
     def status(self) -> dict[str, Any]:
-        """As the authority says it, with how it has the lease; without one: that this supervisor stands by."""
+        """As the authority says it, with how it has the lease and all hosts; without one: that it stands by."""
         said = STANDBY if self._authority is None else self._authority.status()
+        hosts = self._own_host.status()
+        gauges = {
+            "lease_age_seconds": self._lease_age_s(),
+            "hosts_alive": sum(host["is_alive"] for host in hosts),
+        }
         metrics = {
             **said["metrics"],
             "counters": {**said["metrics"]["counters"], "lease_takings": self._takings},
-            "gauges": {**said["metrics"]["gauges"], "lease_age_seconds": self._lease_age_s()},
+            "gauges": {**said["metrics"]["gauges"], **gauges},
         }
-        return {**said, "metrics": metrics}
+        return {**said, "hosts": hosts, "metrics": metrics}
 
     def _lease_age_s(self) -> float:
         return 0.0 if self._tenure is None else round(self._tenure.age_s(boot_clock()), 1)
 
+    # -- the host -------------------------------------------------------------------------------------------------
+
+    async def _say_beats(self) -> None:
+        while True:
+            self._beat_now.clear()
+            await self._say_beat()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(BEAT_S):
+                    await self._beat_now.wait()
+
+    async def _say_beat(self, *, is_last: bool = False) -> None:
+        """To whoever decides, on whichever host. What the bus loses is said again."""
+        after = time.monotonic() - ENDED_S
+        ended = tuple(worker for at, worker in self._ended if at > after)
+        beat = wire.HostBeat(*self._own_host.home, ended, is_last)
+        with contextlib.suppress(BusError):
+            await self._bus.send(wire.AUTHORITY_MAILBOX, wire.HOST_BEAT, wire.host_beat_body(beat))
+
+    # -- the lease ------------------------------------------------------------------------------------------------
+
     async def _hold_lease(self) -> None:
         rows = LeaseRows(AUTHORITY, answer_s=2 * RENEW_SHARE * LEASE_S)
-        own = authority_lock.identity(self._config.data_dir)
-        holder = f"{socket.gethostname()}/{own}"
+        holder = holder_name(self._config)
         if connection.vendor == "sqlite":
             # Its file is on this machine, where the lock on DATA_DIR keeps others out: nobody can take it from us.
             await self._decide(await _take_at_once(rows, holder))
+        elif self._is_among_hosts:
+            await LeaseKeeper(rows, AUTHORITY, holder, is_alone=True).run(self._decide_with_key)
         else:
             await LeaseKeeper(rows, AUTHORITY, holder, is_alone=True, on_rival=refuse_beside).run(self._decide)
+
+    async def _decide_with_key(self, tenure: Tenure) -> None:
+        """The key on Redis is had together with the lease, or another database has our name."""
+        key = self._new_key()
+        try:
+            await _take_key(key)
+            async with asyncio.TaskGroup() as duties:
+                duties.create_task(key.keep(lambda: tenure.left_s(boot_clock()) > 0), name="authority key")
+                duties.create_task(self._decide(tenure), name="authority")
+        except ExceptionGroup as failed:
+            if lost := failed.subgroup(ClusterError):
+                raise lost.exceptions[0] from None
+            raise
+        finally:
+            await key.give_back()
 
     async def _decide(self, tenure: Tenure) -> None:
         config = self._config
@@ -129,6 +208,7 @@ class ClusterAuthority:
             self._bus,
             config.membership,
             mandate=Mandate(tenure.epoch, tenure.term),
+            host=self._own_host.home.host,
             left_s=lambda: tenure.left_s(boot_clock()),
             max_sessions_per_user=config.limits.max_sessions_per_user,
             max_channels_per_session=config.limits.channels_per_session,
@@ -136,7 +216,7 @@ class ClusterAuthority:
             load_places=partial(load_places, self._database),
         )
         try:
-            for worker in self._ended:
+            for _, worker in self._ended:
                 self._authority.worker_exited(worker)
             async with asyncio.TaskGroup() as duties:
                 duties.create_task(self._authority.run(), name="authority")
@@ -153,3 +233,14 @@ async def _take_at_once(rows: LeaseRows, holder: str) -> Tenure:
             return await asyncio.to_thread(take_at_once, rows, holder)
         except LeaseAwayError:
             await asyncio.sleep(LOOK_S)
+
+
+async def _take_key(key: AuthorityKey) -> None:
+    """What the holder before left runs out before long. Raises SupervisorError: it is renewed."""
+    while True:
+        try:
+            await key.take()
+        except RedisUnavailableError:
+            await asyncio.sleep(LOOK_S)
+        else:
+            return

@@ -23,7 +23,8 @@ from chat.membership import wire
 from chat.membership.collection import collection_paused
 from chat.membership.decisions import Decisions
 from chat.membership.places import Place
-from chat.membership.protocol import Batch, Block, Command, DropWorker, Hello, Mandate, Snapshot, Unblock
+from chat.membership.protocol import Batch, Block, Command, DropWorker, Hello, LoseHost, Mandate, Snapshot, Unblock
+from chat.membership.silence import Silence
 from chat.membership.state import MembershipState
 from reaktor.config.model import MembershipTimings
 from reaktor.errors import ReaktorError
@@ -60,6 +61,7 @@ class Authority:
         timings: MembershipTimings,
         *,
         mandate: Mandate,
+        host: int = 0,
         load_blocks: Callable[[], Awaitable[Iterable[Block]]],
         load_places: Callable[[], Awaitable[Iterable[Place]]],
         max_sessions_per_user: int = 10,
@@ -67,7 +69,9 @@ class Authority:
         clock: Callable[[], float] = time.time,
         left_s: Callable[[], float] = lambda: math.inf,
     ) -> None:
-        """`left_s`: for how long it may decide; not above 0: it waits, and goes on when that is."""
+        """`host`: the number of the host that it runs on. `left_s`: for how long it may decide; not above 0: it waits,
+        and goes on when that is.
+        """
         self._bus = bus
         self._timings = timings
         self._load_blocks, self._load_places = load_blocks, load_places
@@ -86,6 +90,7 @@ class Authority:
         self._wake, self._asked, self._blocks_changed = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._loaded: dict[tuple[UserId, ChannelKey | None], Block] = {}
         self._beats: dict[WorkerId, tuple[float, wire.Beat]] = {}
+        self._host, self._silence = host, Silence(host)
         self._rate = 0.0
         self.phase = AuthorityPhase.RECOVERING
         self.junk = self.dropped = self.unpublished = 0
@@ -146,6 +151,7 @@ class Authority:
                     "authority_unpublished": self.unpublished,
                 },
                 "gauges": {
+                    "authority_hosts": self._silence.hosts,
                     "authority_inbox": len(self._inbox),
                     "authority_sessions": len(state.roster.sessions),
                     "authority_users": len(state.roster.users),
@@ -211,6 +217,7 @@ class Authority:
                 self._guarded(self._on_message, *self._inbox.popleft())
             if loop.time() >= next_tick:
                 self._guarded(self._decisions.tick, self._clock())
+                self._lose_silent(loop.time())
                 next_tick = loop.time() + self._timings.tick_s
             if (batch := self._decisions.collect()) is not None:
                 await self._publish(batch)
@@ -230,6 +237,30 @@ class Authority:
         if self._asking:
             self._asked.set()
 
+    def _lose_silent(self, now: float) -> None:
+        for host in self._silence.lost(now):
+            logger.warning("authority: nothing is heard of host %d any more: its sessions are lost", host)
+            for worker in [each for each in self._beats if each.host == host]:
+                del self._beats[worker]
+            self._guarded(self._decisions.order, LoseHost(host), self._clock())
+
+    def _heard(self, worker: WorkerId | None) -> None:
+        if worker is not None and not self._decisions.state.is_dead(worker):
+            self._silence.note(worker.host, asyncio.get_running_loop().time())
+
+    def _on_host_beat(self, beat: wire.HostBeat, now: float) -> None:
+        if beat.host == self._host:
+            self._silence.note_own_beat(asyncio.get_running_loop().time())
+        self._decisions.host_beat(beat, now)
+        for worker in beat.ended:
+            self._beats.pop(worker, None)
+        if self._decisions.state.is_over(beat.host, beat.life):
+            return
+        if beat.is_last:
+            self._silence.forget(beat.host)
+        else:
+            self._silence.note(beat.host, asyncio.get_running_loop().time())
+
     def _guarded(self, decide: Callable[..., None], *arguments: Any) -> None:
         try:
             decide(*arguments)
@@ -246,17 +277,25 @@ class Authority:
         match kind:
             case wire.COMMANDS:
                 commands = wire.read_commands(body)
+                self._heard(commands.worker)
                 for envelope in commands.envelopes:
                     self._decisions.take(commands.worker, envelope, now)
             case wire.SYNC:
                 request = wire.read_sync(body)
+                self._heard(request.worker)
                 self._decisions.sync(request, now)
                 self._asking.add(request.worker)
             case wire.BEAT:
                 beat = wire.read_beat(body)
+                self._heard(beat.worker)
                 self._decisions.beat(beat)
                 if self._decisions.is_greeted(beat.worker):
                     self._beats[beat.worker] = (now, beat)
+                elif not self._decisions.state.is_dead(beat.worker):
+                    # It takes itself for known. The answer says that it is not, and it says Hello.
+                    self._asking.add(beat.worker)
+            case wire.HOST_BEAT:
+                self._on_host_beat(wire.read_host_beat(body), now)
             case orders.END_SESSIONS:
                 self._decisions.order(wire.read_end_sessions(body), now)
             case orders.BLOCKS_CHANGED:
@@ -292,18 +331,26 @@ class Authority:
             await self._asked.wait()
             self._asked.clear()
             asking, self._asking = self._asking, set()
-            with collection_paused():
-                snapshot = self._decisions.state.snapshot()
             greeted = {worker for worker in asking if self._decisions.is_greeted(worker)}
-            if len(snapshot.sessions) >= PACK_IN_THREAD:
-                blob = await asyncio.to_thread(_pack, snapshot)
-            else:
-                blob = _pack(snapshot)
-            for worker in asking:
-                body = wire.snapshot_body(is_greeted=worker in greeted)
-                # A feeder that gets no answer asks again.
-                with contextlib.suppress(BusError):
-                    await self._bus.send(wire.worker_mailbox(worker), wire.SNAPSHOT, body, blob=blob)
+            if greeted:
+                with collection_paused():
+                    snapshot = self._decisions.state.snapshot()
+                if len(snapshot.sessions) >= PACK_IN_THREAD:
+                    blob = await asyncio.to_thread(_pack, snapshot)
+                else:
+                    blob = _pack(snapshot)
+                await self._show(greeted, blob, is_greeted=True)
+            if strangers := asking - greeted:
+                # They must say Hello first, and would not look at the picture.
+                state = self._decisions.state
+                await self._show(strangers, _pack(Snapshot(state.position, (), state.term)), is_greeted=False)
+
+    async def _show(self, workers: Iterable[WorkerId], blob: bytes, *, is_greeted: bool) -> None:
+        for worker in workers:
+            # A feeder that gets no answer asks again.
+            with contextlib.suppress(BusError):
+                body = wire.snapshot_body(is_greeted=is_greeted)
+                await self._bus.send(wire.worker_mailbox(worker), wire.SNAPSHOT, body, blob=blob)
 
     async def _watch_blocks(self) -> None:
         while True:

@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 from chat.domain.ids import CommandId, WorkerId
 from chat.membership.answers import Answers
-from chat.membership.protocol import Batch, Change, Command, DropWorker, Hello, Outcome, Tick
+from chat.membership.protocol import Batch, BeginLife, Change, Command, DropWorker, Hello, LoseHost, Outcome, Tick
 from chat.membership.state import MembershipState, Result
-from chat.membership.wire import Beat, Envelope, SyncRequest
+from chat.membership.wire import Beat, Envelope, HostBeat, SyncRequest
 
 # A worker that just died may not have been noticed: its sessions still count, and its users must not be refused.
 SECOND_LOOK_S = 1.0
@@ -50,6 +50,8 @@ class Decisions:
         if envelope.command_id in self._deferred:
             return
         is_hello = isinstance(envelope.command, Hello)
+        if sender is not None:
+            self._meet(sender.host, sender.life, now)
         if sender is not None and not is_hello and sender not in self._greeted and not self.state.is_dead(sender):
             return
         result = self._apply(envelope.command, now, sender)
@@ -69,12 +71,26 @@ class Decisions:
         """A command of the authority's own process: nobody waits for its outcome."""
         if isinstance(command, DropWorker):
             self._greeted.discard(command.worker)
+        elif isinstance(command, LoseHost):
+            self._greeted = {worker for worker in self._greeted if worker.host != command.host}
         self._apply(command, now, None)
 
     def beat(self, beat: Beat) -> None:
         """Note what a worker has delivered."""
         if beat.worker in self._greeted:
             self.state.note_heads(beat.worker, beat.heads, whole=beat.whole)
+
+    def host_beat(self, beat: HostBeat, now: float) -> None:
+        """Note what a supervisor says of its host: that it was started anew, and which of its workers have ended."""
+        self._meet(beat.host, beat.life, now)
+        for worker in beat.ended:
+            if not self.state.is_dead(worker):
+                self.order(DropWorker(worker), now)
+
+    def _meet(self, host: int, life: int, now: float) -> None:
+        if self.state.is_new_life(host, life):
+            self._greeted = {worker for worker in self._greeted if worker.host != host or worker.life >= life}
+            self._apply(BeginLife(host, life), now, None)
 
     def tick(self, now: float) -> None:
         """What has come to its time: endings, blocks, second looks."""

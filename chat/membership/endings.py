@@ -7,7 +7,7 @@ Pure; every change goes through the state's `make`, which applies and numbers it
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from chat.domain.ids import ChannelKey, SessionId, UserId, WorkerId
 from chat.domain.sessions import LeftReason, SessionInfo
@@ -31,6 +31,7 @@ class Endings:
         self._make = make
         self.kept = KeptSessions()
         self.ended = EndedIds()
+        self._silent = EndedIds()
         self.heads: dict[WorkerId, dict[ChannelKey, int]] = {}
         self._joined_at: dict[SessionId, dict[ChannelKey, int]] = {}
         self._linger_ends: list[tuple[float, SessionId]] = []
@@ -50,6 +51,21 @@ class Endings:
         else:
             self._quit(entry, now)
 
+    def note_silent(self, entries: Iterable[SessionEntry], now: float) -> None:
+        """These are about to be lost with their host, of which nothing is heard: they may be there still."""
+        for entry in entries:
+            self._silent.add(entry.info.session_id, now)
+
+    def is_silent(self, session_id: SessionId) -> bool:
+        """Whether it was lost with its host, and its place is still its own."""
+        return session_id in self._silent
+
+    def bring_back(self, session_id: SessionId) -> None:
+        """It is there: it was not lost, and nothing of it need be kept."""
+        self._silent.forget(session_id)
+        self.ended.forget(session_id)
+        self.kept.pop(session_id)
+
     def call_back(self, lost: SessionInfo, now: float) -> None:
         """A loss may be noticed late, with its client here again, in no channel. It is told to come, and gets this one.
 
@@ -68,6 +84,7 @@ class Endings:
 
     def note_end(self, session_id: SessionId, heads: Mapping[ChannelKey, int], now: float) -> None:
         """A session that is over says how it ended: its heads are better than those that were known."""
+        self._silent.forget(session_id)
         self.ended.add(session_id, now)
         if (kept := self.kept.by_id.get(session_id)) is not None:
             kept.heads.update((channel, head) for channel, head in heads.items() if channel in kept.channels)
@@ -84,6 +101,8 @@ class Endings:
         heads = {channel: head for channel, head in place.heads.items() if head is not None}
         kept = Kept(info, heads, lost_at, until, place.status, channels, copied_to=copied_to)
         self.kept.put(kept)
+        # Its worker may live, on another host than the authority before: then its Hello says so.
+        self._silent.add(info.session_id, now)
         if copied_to is not None:
             self.kept.keep_for_its_name(kept)
         if copied_to is not None or quits_at <= now:
@@ -104,6 +123,7 @@ class Endings:
         """The session is over for good: nothing of it is kept."""
         session_id = entry.info.session_id
         self.kept.pop(session_id)
+        self._silent.forget(session_id)
         self._joined_at.pop(session_id, None)
         self.ended.add(session_id, now)
         self._make(Disconnected(session_id, reason, close_code, close_reason))
@@ -142,6 +162,7 @@ class Endings:
         if kept is None:
             return None
         old_id = kept.session.session_id
+        self._silent.forget(old_id)
         if (lingering := self._roster.sessions.get(old_id)) is not None:
             self.ended.add(old_id, now)
             kept.channels, kept.status = frozenset(lingering.channels), lingering.status
@@ -173,6 +194,7 @@ class Endings:
                 self._quit(entry, now)
         self.kept.sweep(now)
         self.ended.sweep(now)
+        self._silent.sweep(now)
 
     def _keep(self, entry: SessionEntry, heads: Mapping[ChannelKey, int], now: float) -> None:
         info = entry.info

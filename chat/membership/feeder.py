@@ -162,6 +162,10 @@ class Feeder:
         reader = {wire.BATCH: self._on_batch, wire.SNAPSHOT: self._on_snapshot}.get(kind)
         if reader is None:
             return False
+        if self._is_greeted and self.bus_silent_s > self._timings.silence_s:
+            # We were stopped, or cut off, for so long that our host may count as lost.
+            self._replica.doubt()
+            self._sync_wanted.set()
         self._bus_heard_at = self._clock()
         try:
             reader(body)
@@ -247,8 +251,12 @@ class Feeder:
                 return
             if mandate == self._replica.followed and not answer.is_greeted:
                 self._heard_at = self._clock()
-                # An authority that does not know our sessions yet: its picture would end them all. Hello first.
-                self._is_greeted = False
+                # An authority that does not know our sessions, or no more: its picture would end them all. Hello first.
+                if self._is_greeted:
+                    # It has had the last Hello, and would not look at that one again.
+                    self._hello_id = next(self._hello_ids)
+                    self._is_greeted = False
+                    self._replica.doubt()
                 self._sync_wanted.set()
                 return
             offer = self._replica.restore(answer.snapshot, self._clock())

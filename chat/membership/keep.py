@@ -141,7 +141,7 @@ class KeptSessions:
 
 
 class EndedIds:
-    """The ids of sessions that are over, for ENDED_MEMORY_S."""
+    """The ids of sessions that are over (or whose host is silent), for ENDED_MEMORY_S."""
 
     def __init__(self) -> None:
         self._until: dict[SessionId, float] = {}
@@ -154,6 +154,9 @@ class EndedIds:
         self._until[session_id] = now + ENDED_MEMORY_S
         self._order.append((now + ENDED_MEMORY_S, session_id))
 
+    def forget(self, session_id: SessionId) -> None:
+        self._until.pop(session_id, None)
+
     def sweep(self, now: float) -> None:
         while self._order and self._order[0][0] <= now:
             until, session_id = self._order.popleft()
@@ -162,24 +165,47 @@ class EndedIds:
 
 
 class DeadWorkers:
-    """The incarnations that are over. Per slot the last DEAD_PER_SLOT by name; all before those are over too.
+    """The workers that are over: all of a host's lives before its newest one, and incarnations of that.
 
-    Not simply everything below the newest: during a reload an older incarnation outlives a newer one that crashed.
+    Per slot the last DEAD_PER_SLOT by name; all before those are over too. Not simply everything below the newest:
+    during a reload an older incarnation outlives a newer one that crashed.
     """
 
     def __init__(self) -> None:
-        self._dead: dict[int, set[int]] = {}
-        self._below: dict[int, int] = {}
+        self._lives: dict[int, int] = {}
+        self._dead: dict[tuple[int, int], set[int]] = {}
+        self._below: dict[tuple[int, int], int] = {}
 
     def __contains__(self, worker: WorkerId) -> bool:
-        return worker.incarnation < self._below.get(worker.slot, 0) or worker.incarnation in self._dead.get(
-            worker.slot, ()
-        )
+        if worker.life != self._lives.get(worker.host, 0):
+            return self.is_over(worker.host, worker.life)
+        slot = (worker.host, worker.slot)
+        return worker.incarnation < self._below.get(slot, 0) or worker.incarnation in self._dead.get(slot, ())
 
     def add(self, worker: WorkerId) -> None:
-        dead = self._dead.setdefault(worker.slot, set())
+        self.begin(worker.host, worker.life)
+        if worker in self:
+            return
+        slot = (worker.host, worker.slot)
+        dead = self._dead.setdefault(slot, set())
         dead.add(worker.incarnation)
         if len(dead) > DEAD_PER_SLOT:
             lowest = min(dead)
             dead.discard(lowest)
-            self._below[worker.slot] = max(self._below.get(worker.slot, 0), lowest + 1)
+            self._below[slot] = max(self._below.get(slot, 0), lowest + 1)
+
+    def is_new(self, host: int, life: int) -> bool:
+        """Whether the host is in a later life than was known."""
+        return life > self._lives.get(host, 0)
+
+    def is_over(self, host: int, life: int) -> bool:
+        """Whether the host has begun a later life."""
+        return life < self._lives.get(host, 0)
+
+    def begin(self, host: int, life: int) -> None:
+        """The host is in this life, unless it is in a later one: what was before it is over."""
+        if self.is_new(host, life):
+            self._lives[host] = life
+            for by_slot in (self._dead, self._below):
+                for slot in [each for each in by_slot if each[0] == host]:
+                    del by_slot[slot]

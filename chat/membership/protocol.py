@@ -104,6 +104,23 @@ class DropWorker:
 
 
 @dataclass(frozen=True, slots=True)
+class BeginLife:
+    """A host was started anew: the workers of its lives before this one are gone, as by DropWorker."""
+
+    host: int
+    life: int
+
+
+@dataclass(frozen=True, slots=True)
+class LoseHost:
+    """Nothing is heard of a host. Its sessions are lost as by DropWorker, but its workers are not taken for dead:
+    a later Hello of one of them brings back those that nobody has taken over.
+    """
+
+    host: int
+
+
+@dataclass(frozen=True, slots=True)
 class Block:
     """The user may not be in the channel (None: anywhere) until then (Unix seconds; None: for good).
 
@@ -158,6 +175,8 @@ Command = (
     | SetStatus
     | Hello
     | DropWorker
+    | BeginLife
+    | LoseHost
     | Block
     | Unblock
     | EndSessions

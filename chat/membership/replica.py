@@ -116,6 +116,13 @@ class Replica:
         self.gap_since = None
         self.needs_snapshot = True
 
+    def doubt(self) -> None:
+        """The authority may take this worker for lost, and what comes next may say so: apply nothing before its next
+        snapshot. What is shown stays, and later batches are held.
+        """
+        self._shown = Mandate(0, "")
+        self.needs_snapshot = True
+
     def give_up_waiting(self) -> None:
         """The hole was not filled in time (or messages were lost for certain): only a snapshot helps now."""
         self.needs_snapshot = True

@@ -130,7 +130,12 @@ class Roster:
                     self._exit(entry, channel)
             case Connected(session, channels, took_over, heads, status):
                 # The new one first: a user who is taken over must never be a member of nothing in between.
-                if session.session_id not in self.sessions:
+                if (known := self.sessions.get(session.session_id)) is not None:
+                    # It lingered, and was not lost after all.
+                    self._facts ^= self._session_fact(known)
+                    known.lingering_until = None
+                    self._facts ^= self._session_fact(known)
+                else:
                     self._add(SessionEntry(session, status, set(), None, took_over, heads), channels)
                 if took_over is not None and (old := self.sessions.get(took_over)) is not None:
                     self._discard(old)

@@ -18,6 +18,7 @@ from chat.membership.endings import Endings
 from chat.membership.keep import DeadWorkers
 from chat.membership.places import Place
 from chat.membership.protocol import (
+    BeginLife,
     Block,
     Change,
     Command,
@@ -32,6 +33,7 @@ from chat.membership.protocol import (
     Joined,
     Leave,
     Left,
+    LoseHost,
     Position,
     SetStatus,
     Snapshot,
@@ -83,6 +85,8 @@ class MembershipState:
             SetStatus: self._set_status,
             Hello: self._hello,
             DropWorker: self._drop_worker,
+            BeginLife: self._begin_life,
+            LoseHost: self._lose_host,
             Block: self._block,
             Unblock: self._unblock,
             EndSessions: self._end_sessions,
@@ -134,6 +138,14 @@ class MembershipState:
 
     def is_dead(self, worker: WorkerId) -> bool:
         return worker in self._dead
+
+    def is_new_life(self, host: int, life: int) -> bool:
+        """Whether the host was started anew, and the state does not know yet (BeginLife)."""
+        return self._dead.is_new(host, life)
+
+    def is_over(self, host: int, life: int) -> bool:
+        """Whether that life of the host has been followed by another one."""
+        return self._dead.is_over(host, life)
 
     def snapshot(self) -> Snapshot:
         """The whole membership, as replicas take it."""
@@ -238,19 +250,26 @@ class MembershipState:
         if command.worker in self._dead:
             raise RefusedError("unavailable")
         announced = {item.session.session_id: item for item in command.sessions}
-        mine = list(self.roster.workers.get(command.worker, {}).values())
-        self._lose_all([entry for entry in mine if entry.is_live and entry.info.session_id not in announced])
+        self._lose_all([entry for entry in self._live_on(command.worker) if entry.info.session_id not in announced])
         for session_id, item in announced.items():
             user_id = item.session.user_id
             entry_now = self.roster.sessions.get(session_id)
+            is_back = self._endings.is_silent(session_id)
             # What ended here stays ended: the worker hears of it, its picture is the older one.
             over = session_id in self._endings.ended if entry_now is None else not entry_now.is_live
-            if over or item.session.worker != command.worker or self.blocks.of(user_id, None, self._now):
+            if (
+                (over and not is_back)
+                or item.session.worker != command.worker
+                or self.blocks.of(user_id, None, self._now)
+            ):
                 continue
             channels = self.blocks.allowed(user_id, sorted(item.channels)[: self._max_channels], self._now)
+            self._endings.bring_back(session_id)
             if entry_now is None:
                 self._make(Connected(item.session, channels, status=item.status))
                 continue
+            if not entry_now.is_live:
+                self._make(Connected(entry_now.info, frozenset(entry_now.channels), status=entry_now.status))
             for channel in sorted(entry_now.channels - channels):
                 self._make(Left(session_id, channel))
             for channel in sorted(channels - entry_now.channels):
@@ -260,9 +279,18 @@ class MembershipState:
 
     def _drop_worker(self, command: DropWorker) -> None:
         self._dead.add(command.worker)
-        mine = list(self.roster.workers.get(command.worker, {}).values())
-        self._lose_all([entry for entry in mine if entry.is_live])
-        self._endings.heads.pop(command.worker, None)
+        self._lose_worker(command.worker)
+
+    def _begin_life(self, command: BeginLife) -> None:
+        self._dead.begin(command.host, command.life)
+        for worker in self._workers_of(command.host):
+            if worker.life < command.life:
+                self._lose_worker(worker)
+
+    def _lose_host(self, command: LoseHost) -> None:
+        for worker in self._workers_of(command.host):
+            self._endings.note_silent(self._live_on(worker), self._now)
+            self._lose_worker(worker)
 
     def _block(self, command: Block) -> None:
         if not holds(command, self._now):
@@ -298,6 +326,17 @@ class MembershipState:
         self.roster.apply(change)
         self.revision += 1
         self._changes.append(change)
+
+    def _workers_of(self, host: int) -> list[WorkerId]:
+        """Those of the host that have sessions, or have said how far they have delivered."""
+        return sorted({each for each in (*self.roster.workers, *self._endings.heads) if each.host == host})
+
+    def _live_on(self, worker: WorkerId) -> list[SessionEntry]:
+        return [entry for entry in self.roster.workers.get(worker, {}).values() if entry.is_live]
+
+    def _lose_worker(self, worker: WorkerId) -> None:
+        self._lose_all(self._live_on(worker))
+        self._endings.heads.pop(worker, None)
 
     def _lose_all(self, entries: Sequence[SessionEntry]) -> None:
         for entry in entries:

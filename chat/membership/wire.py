@@ -20,6 +20,7 @@ from chat.domain.sessions import Ending, Grace, LeftReason, Naming, SessionInfo,
 from chat.membership.protocol import (
     AnnouncedSession,
     Batch,
+    BeginLife,
     Block,
     Change,
     Command,
@@ -36,6 +37,7 @@ from chat.membership.protocol import (
     Leave,
     Left,
     Lingering,
+    LoseHost,
     Outcome,
     Position,
     SetStatus,
@@ -46,7 +48,7 @@ from chat.membership.protocol import (
     Unblock,
 )
 
-VERSION = 2
+VERSION = 3
 READABLE = frozenset({VERSION})
 """What readers take: this version and the one before, once there is one."""
 
@@ -56,6 +58,7 @@ CHANGES_GROUP = "membership.changes"
 COMMANDS = "membership.commands"
 SYNC = "membership.sync"
 BEAT = "membership.beat"
+HOST_BEAT = "membership.host_beat"
 BATCH = "membership.batch"
 SNAPSHOT = "membership.snapshot"
 
@@ -66,7 +69,7 @@ T = TypeVar("T")
 
 def worker_mailbox(worker: WorkerId) -> str:
     """The mailbox that this incarnation reads, and no other."""
-    return f"worker.{worker.slot}.{worker.incarnation}"
+    return f"worker.{worker}"
 
 
 def channel_group(channel: ChannelKey) -> str:
@@ -106,6 +109,17 @@ class Beat(NamedTuple):
     digest: str
     heads: dict[ChannelKey, int]
     whole: bool = True
+
+
+class HostBeat(NamedTuple):
+    """A supervisor's sign of life. `ended`: the workers of this life that it saw end of late; said again and again, as
+    the bus may lose it. `is_last`: it ends in order.
+    """
+
+    host: int
+    life: int
+    ended: tuple[WorkerId, ...] = ()
+    is_last: bool = False
 
 
 class SnapshotAnswer(NamedTuple):
@@ -190,8 +204,8 @@ def heads_from(value: Any) -> dict[ChannelKey, int]:
 
 
 def worker_from(value: Any) -> WorkerId:
-    slot, incarnation = value
-    return WorkerId(integer_from(slot), integer_from(incarnation))
+    host, life, slot, incarnation = value
+    return WorkerId(integer_from(host), integer_from(life), integer_from(slot), integer_from(incarnation))
 
 
 def info_to(info: SessionInfo) -> list[Any]:
@@ -262,6 +276,8 @@ _COMMAND_TO: Mapping[type, Callable[[Any], list[Any]]] = {
         [[info_to(item.session), item.status, sorted(item.channels)] for item in c.sessions],
     ],
     DropWorker: lambda c: ["drop", [*c.worker]],
+    BeginLife: lambda c: ["begin_life", c.host, c.life],
+    LoseHost: lambda c: ["lose_host", c.host],
     Block: lambda c: ["block", c.user_id, c.channel, c.until, c.code, c.reason],
     Unblock: lambda c: ["unblock", c.user_id, c.channel],
     EndSessions: lambda c: ["end_sessions", c.user_id, c.code, c.reason],
@@ -280,6 +296,8 @@ _COMMAND_FROM: Mapping[str, Callable[..., Command]] = {
     "status": lambda session, status: SetStatus(SessionId(_T(session)), status_from(status)),
     "hello": lambda worker, sessions: Hello(worker_from(worker), tuple(map(_announced_from, sessions))),
     "drop": lambda worker: DropWorker(worker_from(worker)),
+    "begin_life": lambda host, life: BeginLife(_I(host), _I(life)),
+    "lose_host": lambda host: LoseHost(_I(host)),
     "block": lambda user, channel, until, code, reason: Block(
         UserId(_T(user)), _optional(_T, channel), _optional(_N, until), _T(code), _T(reason)
     ),
@@ -386,6 +404,18 @@ def read_beat(body: Mapping[str, Any]) -> Beat:
     epoch, revision = map(integer_from, body["p"])
     heads = heads_from(body["h"])
     return Beat(worker_from(body["w"]), Position(epoch, revision), text_from(body["d"]), heads, body["all"] is True)
+
+
+def host_beat_body(beat: HostBeat) -> Body:
+    ended = [[worker.slot, worker.incarnation] for worker in beat.ended]
+    return {"v": VERSION, "h": beat.host, "l": beat.life, "ended": ended, "last": beat.is_last}
+
+
+@_reads
+def read_host_beat(body: Mapping[str, Any]) -> HostBeat:
+    host, life = integer_from(body["h"]), integer_from(body["l"])
+    ended = tuple(worker_from([host, life, *place]) for place in body["ended"])
+    return HostBeat(host, life, ended, body["last"] is True)
 
 
 def read_end_sessions(body: Mapping[str, Any]) -> EndSessions:

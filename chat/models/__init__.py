@@ -3,7 +3,7 @@
 this database, and who has which duty; `places`: where Socket.IO sessions are, for the time after a restart.
 """
 
-from chat.models.cluster import ClusterIdentity, ClusterLease, random_cluster_id
+from chat.models.cluster import ClusterHost, ClusterIdentity, ClusterLease, random_cluster_id
 from chat.models.content import (
     Channel,
     ChannelMembership,
@@ -32,6 +32,7 @@ __all__ = [
     "AuditEntry",
     "Channel",
     "ChannelMembership",
+    "ClusterHost",
     "ClusterIdentity",
     "ClusterLease",
     "Deletion",

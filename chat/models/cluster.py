@@ -6,6 +6,8 @@ import secrets
 
 from django.db import models
 
+from reaktor.config.model import MAX_HOST_NAME
+
 
 def random_cluster_id() -> str:
     """16 hexadecimal digits from 64 random bits."""
@@ -39,3 +41,30 @@ class ClusterLease(models.Model):
 
     def __str__(self) -> str:
         return f"{self.duty}: {self.holder or 'nobody'}"
+
+
+class ClusterHost(models.Model):
+    """One machine (or one process that is a whole server) that works on this database: `reaktor.cluster.hosts`.
+
+    Whoever starts under its name takes the row and begins its next life. Seen to be renewed, it is alive.
+    """
+
+    number = models.PositiveSmallIntegerField(primary_key=True, help_text="What processes call it. Given once.")
+    name = models.CharField(max_length=MAX_HOST_NAME, unique=True)
+    life = models.PositiveBigIntegerField(default=1, help_text="Grows with each start under this name.")
+    lock = models.CharField(max_length=200, help_text="The locked file of its DATA_DIR.")
+    version = models.CharField(max_length=40, help_text="The release that it runs.")
+    wire = models.PositiveSmallIntegerField(help_text="The version of what its processes say to others.")
+    secret_key = models.CharField(max_length=32, help_text="A fingerprint of its SECRET_KEY.")
+    jwt_secret = models.CharField(max_length=32, help_text="A fingerprint of its JWT_SECRET.")
+    files = models.CharField(max_length=40, default="local", help_text="Where it keeps files.")
+    has_shared_bus = models.BooleanField(help_text="Whether other hosts can hear it: it was given a Redis.")
+    is_up = models.BooleanField(default=True, help_text="Not: it has ended in order.")
+    renewals = models.PositiveBigIntegerField(default=0)
+    last_seen = models.DateTimeField(help_text="By the database's clock. For people: nothing is decided by it.")
+
+    class Meta:
+        db_table = "cluster_host"
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.number})"

@@ -12,6 +12,7 @@ import logging
 import os
 import secrets
 import socket
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -61,8 +62,8 @@ class AuthorityKey:
                 raise SupervisorError(_refusal(holder))
             await asyncio.sleep(LOOK_S)
 
-    async def keep(self) -> None:
-        """Renew it until cancelled. A Redis that is away, or has forgotten the key, is no reason to end.
+    async def keep(self, may_renew: Callable[[], bool] = lambda: True) -> None:
+        """Renew it until cancelled, while it may. A Redis that is away, or has forgotten the key, is no reason to end.
 
         Raises SupervisorError when another supervisor has it.
         """
@@ -72,6 +73,8 @@ class AuthorityKey:
                 # The library takes a cancellation for the loss of its connection, when it comes while it reconnects.
                 raise asyncio.CancelledError
             await asyncio.sleep(self._renew_s)
+            if not may_renew():
+                continue
             try:
                 holder = await self._try()
             except RedisUnavailableError as error:

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from reaktor import __version__
 from reaktor.cluster import authority_lock, heap
+from reaktor.cluster.contract import Home
 from reaktor.cluster.control import Control
 from reaktor.cluster.dispatcher import Dispatcher
 from reaktor.cluster.failures import ClusterError
@@ -38,8 +39,8 @@ MAX_DESCRIPTORS = 1_048_576
 class Companion(Protocol):
     """What lives in the supervisor's process beside the machinery."""
 
-    async def claim(self) -> None:
-        """Before anything starts on a Redis that others may use. Raises ClusterError where one runs there already."""
+    async def claim(self) -> Home:
+        """Before anything starts: this host among those of its cluster. Raises ClusterError where it may not be one."""
 
     async def run(self) -> None:
         """Live until cancelled. Ending earlier, in whatever way, stops the cluster."""
@@ -86,12 +87,12 @@ class Cluster:
         url = str(self.config.redis_url) if redis is None else redis.url
         cluster = self.config.cluster
         companion = self.create_companion(url)
-        if redis is None:
-            await companion.claim()
+        home = await companion.claim()
         dispatcher = Dispatcher(cluster, edge_of(self.config))
         supervisor = Supervisor(
             cluster,
             dispatcher,
+            home,
             environment=worker_environment(self.config, url, os.environ),
             arguments=("--app", self.app, "--run-dir", str(run_dir.path)),
             on_worker_exited=companion.worker_exited,

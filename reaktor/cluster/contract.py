@@ -1,13 +1,43 @@
 """What a worker needs from the application that it serves: an ASGI callable, and a runtime to run beside it.
 
-The module named by `--app` (default reaktor.asgi) provides `application` and `create_runtime(slot, incarnation)`.
+The module named by `--app` (default reaktor.asgi) provides `application` and `create_runtime(place)`; that of a process
+that is the whole server provides `application` and `create_lone_runtime()`.
 """
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from reaktor.cluster.address_counts import AddressCounts
+
+
+class Home(NamedTuple):
+    """A host by its number, and which life of it: what names all that runs there now."""
+
+    host: int
+    life: int
+
+
+NO_HOME = Home(0, 0)
+"""Of what has none yet."""
+
+
+class Place(NamedTuple):
+    """What names one worker among all of the cluster: its host and that one's life, its slot, its incarnation."""
+
+    host: int
+    life: int
+    slot: int
+    incarnation: int
+
+    @property
+    def home(self) -> Home:
+        return Home(self.host, self.life)
+
+    @property
+    def local_name(self) -> str:
+        """What it is called on its host."""
+        return f"{self.slot}.{self.incarnation}"
 
 
 class WorkerRuntime(Protocol):

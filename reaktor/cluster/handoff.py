@@ -19,6 +19,7 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Any
 
+from reaktor.cluster.contract import Place
 from reaktor.cluster.packets import FULL, PacketEnd
 
 logger = logging.getLogger(__name__)
@@ -44,8 +45,8 @@ class Tag(bytes, Enum):
     BEAT = b"B"
 
 
-def wait_for_slot(sock: socket.socket) -> tuple[int, int] | None:
-    """Say BOOTED, and block until the supervisor gives (slot, incarnation); None when it is gone instead.
+def wait_for_place(sock: socket.socket) -> Place | None:
+    """Say BOOTED, and block until the supervisor gives a place; None when it is gone instead.
 
     For the worker's end, before its WorkerEnd is made. A spare waits for as long as nobody needs it.
     """
@@ -55,8 +56,8 @@ def wait_for_slot(sock: socket.socket) -> tuple[int, int] | None:
         end.send(bytes((VERSION,)) + Tag.BOOTED.value)
         while packet := end.receive()[0]:
             if packet[1:2] == Tag.ASSIGN.value:
-                place = json.loads(packet[2:])
-                return int(place["slot"]), int(place["incarnation"])
+                named = json.loads(packet[2:])
+                return Place(*(int(named[name]) for name in Place._fields))
     except ConnectionError:
         pass
     finally:
@@ -192,9 +193,9 @@ class SupervisorEnd(Link):
         self._unadopted.clear()
         return taken
 
-    def assign(self, slot: int, incarnation: int) -> None:
+    def assign(self, place: Place) -> None:
         """Say which place is the worker's; the first packet that it waits for."""
-        self._send_json(Tag.ASSIGN, {"slot": slot, "incarnation": incarnation})
+        self._send_json(Tag.ASSIGN, place._asdict())
 
     def drain(self, seconds: float) -> None:
         """Ask the worker to send its sessions away and end."""

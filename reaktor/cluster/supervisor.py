@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from reaktor.cluster.cluster_metrics import ClusterMetrics
+from reaktor.cluster.contract import Home
 from reaktor.cluster.dispatcher import Dispatcher
 from reaktor.cluster.failures import SupervisorError
 from reaktor.cluster.reload import Reload
@@ -35,20 +36,21 @@ MAX_WORKERS = 256
 class Supervisor:
     """One for each cluster. run() returns when everything has ended; it raises SupervisorError when it can't serve.
 
-    `arguments` and `environment` go to every worker process.
+    `home` names this host to its workers; `arguments` and `environment` go to every one of their processes.
     """
 
     def __init__(
         self,
         config: Cluster,
         dispatcher: Dispatcher,
+        home: Home,
         *,
         environment: Mapping[str, str],
         arguments: tuple[str, ...] = (),
         on_worker_exited: Callable[[int, int], None] = lambda slot, incarnation: None,
         on_serving: Callable[[], None] = lambda: None,
     ) -> None:
-        self._config, self._dispatcher = config, dispatcher
+        self._config, self._dispatcher, self._home = config, dispatcher, home
         self._environment, self._arguments = environment, arguments
         self._on_worker_exited, self._on_serving = on_worker_exited, on_serving
         self._inbox: asyncio.Queue[Callable[[], None]] = asyncio.Queue()
@@ -99,7 +101,7 @@ class Supervisor:
         worker = spare or self._spawn()
         slot.incarnation += 1
         slot.restart_at = None
-        worker.assign(slot.number, slot.incarnation)
+        worker.assign(self._home, slot.number, slot.incarnation)
         self.slots.workers.add(worker)
         return worker
 

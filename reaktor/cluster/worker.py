@@ -24,8 +24,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from reaktor.cluster import heap, leash
-from reaktor.cluster.contract import WorkerRuntime
-from reaktor.cluster.handoff import WorkerEnd, wait_for_slot
+from reaktor.cluster.contract import Place, WorkerRuntime
+from reaktor.cluster.handoff import WorkerEnd, wait_for_place
 from reaktor.cluster.rundir import RunDir
 from reaktor.cluster.serving import Serving, leave
 from reaktor.config.model import Config
@@ -147,14 +147,14 @@ def boot(app: str) -> Any:
     return importlib.import_module(app)
 
 
-def create_worker(module: Any, place: tuple[int, int], path: Path, handoff: socket.socket, stderr: int) -> Worker:
-    """The worker for its (slot, incarnation), with the private socket at `path`."""
+def create_worker(module: Any, place: Place, path: Path, handoff: socket.socket, stderr: int) -> Worker:
+    """The worker for its place, with the private socket at `path`."""
     from reaktor.cluster.daphne import Server
 
     from django.conf import settings  # isort: skip
 
     config: Config = settings.REAKTOR
-    runtime: WorkerRuntime = module.create_runtime(*place)
+    runtime: WorkerRuntime = module.create_runtime(place)
     path.unlink(missing_ok=True)
     server = Server.of_process(config, module.application, path)
     runtime.share_counts(server.counts)
@@ -176,10 +176,10 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     try:
         module = boot(options.app)
         heap.settle()
-        if place := wait_for_slot(handoff):
+        if place := wait_for_place(handoff):
             # Log lines say it from here on.
-            os.environ["REAKTOR_WORKER"] = "{}.{}".format(*place)
-            path = RunDir(options.run_dir).worker_socket(*place)
+            os.environ["REAKTOR_WORKER"] = place.local_name
+            path = RunDir(options.run_dir).worker_socket(place.slot, place.incarnation)
             try:
                 code = create_worker(module, place, path, handoff, options.stderr).run()
             finally:

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+from reaktor.cluster.contract import NO_HOME, Home, Place
 from reaktor.cluster.handoff import SupervisorEnd
 from reaktor.cluster.packets import packet_pair
 from reaktor.observe.metrics import Metrics
@@ -64,6 +65,7 @@ class WorkerProcess:
     listener: Listener
     slot: int = 0
     incarnation: int = 0
+    home: Home = NO_HOME
     state: WorkerState = WorkerState.STARTING
     pid: int | None = None
     exit_code: int | None = None
@@ -163,7 +165,7 @@ class WorkerProcess:
             on_closed=lambda: None,  # the process's exit follows, and says more
         )
         if not self.is_spare:
-            self.link.assign(self.slot, self.incarnation)
+            self.link.assign(self._place)
         return process, said
 
     async def _see_through(self, process: asyncio.subprocess.Process, said: int) -> None:
@@ -215,13 +217,17 @@ class WorkerProcess:
 
     # What it is told
 
-    def assign(self, slot: int, incarnation: int) -> None:
+    @property
+    def _place(self) -> Place:
+        return Place(*self.home, self.slot, self.incarnation)
+
+    def assign(self, home: Home, slot: int, incarnation: int) -> None:
         """Give it its place; its start counts from here. Once, while it boots or is a spare."""
-        self.slot, self.incarnation = slot, incarnation
+        self.home, self.slot, self.incarnation = home, slot, incarnation
         self.started_at = self.beat_at = time.monotonic()
         self._enter(WorkerState.STARTING)
         if self.link is not None:
-            self.link.assign(slot, incarnation)
+            self.link.assign(self._place)
 
     def drain(self, seconds: float) -> None:
         """Send its sessions away, then end."""

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
+import socket
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from reaktor.config.model import (
+    MAX_HOST_NAME,
     MIN_SECRET_CHARS,
     Cluster,
     Config,
@@ -36,6 +39,7 @@ from reaktor.hosts import normal_host, normal_origin
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 COUNTS = {"MAX_SESSIONS_PER_USER": "sessions_per_user", "LIMIT_CONNECTIONS": "connections_per_address"}
 """Limits that are neither a rate nor a size, and the fields that they are read into."""
+HOST_NAME = rf"(?=.{{1,{MAX_HOST_NAME}}}\Z)[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?"
 LOG_FORMATS = ("human", "json")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
@@ -192,6 +196,7 @@ class Environment(Reader):
                     unit="path",
                 )
             ).absolute(),
+            "host_name": self.host_name(),
             "database_url": self.service_url(
                 "DATABASE_URL",
                 "The database: `postgres://user:password@host:5432/name`, or `sqlite:////path/to/file`. In a user "
@@ -201,6 +206,24 @@ class Environment(Reader):
             ),
             "redis_url": self.redis_url(),
         }
+
+    def host_name(self) -> str:
+        """HOST_NAME, else what the machine is called, in the letters that a name may have."""
+        own = re.sub(r"[^A-Za-z0-9.-]+", "-", socket.gethostname())[:MAX_HOST_NAME].strip("-.") or "localhost"
+        name = self.text(
+            "HOST_NAME",
+            own,
+            "What this host is called among those that work on the same database: letters, digits, `.` and `-`. Each "
+            "has a name of its own, and keeps it over restarts.",
+            unit="name",
+            shown="the machine's name",
+        )
+        if not re.fullmatch(HOST_NAME, name):
+            self.problems.append(
+                f"HOST_NAME={name!r} is not a name of up to {MAX_HOST_NAME} letters, digits, dots and hyphens, with a "
+                "letter or digit at both ends"
+            )
+        return name
 
     def redis_url(self) -> str | None:
         """REDIS_URL, else the names that the replaced server read: REDIS_HOST/PORT, REDIS_PORT_6379_TCP_ADDR/_PORT."""

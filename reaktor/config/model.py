@@ -16,6 +16,7 @@ MIB = 1024 * 1024
 UNLIMITED = 1_000_000
 MIN_SECRET_CHARS = 32
 """What production asks of SECRET_KEY and JWT_SECRET."""
+MAX_HOST_NAME = 63
 SERVER_FILE = "supervisor.json"
 """In the run directory: who serves there, and where it hears what commands have to say."""
 
@@ -265,6 +266,8 @@ class Config:
     """The whole configuration of one server."""
 
     data_dir: Path
+    host_name: str = "localhost"
+    """What this machine is called among those that work on its database."""
     cluster_id: str = ""
     """The name that the database has for this cluster; empty for a process that has a bus of its own."""
     secret_key: str = field(default="", repr=False)

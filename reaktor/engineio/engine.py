@@ -31,9 +31,9 @@ class WorkerGoneError(Exception):
 
 
 class Relay(Protocol):
-    """Hands a request to another worker of this server."""
+    """Hands a request to another worker of this cluster."""
 
-    async def __call__(self, slot: int, incarnation: int, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, worker: Worker, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer with what that worker answers. Raises WorkerGoneError as long as nothing was sent."""
 
 

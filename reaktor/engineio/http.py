@@ -48,7 +48,7 @@ class HttpTransport:
         try:
             request = read_request(scope, origins)
             if (owner := self._engine.route(request, scope)) is not None and self._engine.relay is not None:
-                await self._engine.relay(owner.slot, owner.incarnation, scope, receive, send)
+                await self._engine.relay(owner, scope, receive, send)
                 return
             reply = await self._serve(request, scope, receive)
         except RequestError as error:

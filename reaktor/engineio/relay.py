@@ -1,7 +1,7 @@
 """Hands requests whose sid names another worker to that worker, over its private Unix socket.
 
-So nothing depends on a client always reaching the same worker. What is relayed is marked, and a marked request is never
-relayed again; the mark counts only on the private socket. Serves the flow "Polling → WebSocket".
+So nothing depends on a client always reaching the same worker of its host. What is relayed is marked, and a marked
+request is never relayed again; the mark counts only on the private socket. Serves the flow "Polling → WebSocket".
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from urllib.parse import quote
 from reaktor.engineio.engine import RELAYED_HEADER, WorkerGoneError
 from reaktor.engineio.http import BodyTooLargeError, ClientGoneError, read_body
 from reaktor.engineio.relay_websocket import close_upstream, relay_websocket
+from reaktor.engineio.sid import Worker
 from reaktor.web.message_source import tell_of_end
 from reaktor.web.reply import Header, Reply
 from reaktor.web.scope import Receive, Scope, Send, until_gone
@@ -31,16 +32,29 @@ _NOT_PASSED_ON = frozenset(
 
 
 class UnixRelay:
-    """See engine.Relay. `socket_path` says where a worker listens; `patience_s`: how long a poll may wait there."""
+    """See engine.Relay. `home`: our host and its life; `socket_path` says where a worker of it listens, by slot and
+    incarnation; `patience_s`: how long a poll may wait there.
+    """
 
-    def __init__(self, socket_path: Callable[[int, int], Path], *, patience_s: float, max_body_bytes: int) -> None:
+    def __init__(
+        self,
+        home: tuple[int, int],
+        socket_path: Callable[[int, int], Path],
+        *,
+        patience_s: float,
+        max_body_bytes: int,
+    ) -> None:
+        self._home = home
         self._socket_path = socket_path
         self._patience_s = patience_s
         self._max_body_bytes = max_body_bytes
 
-    async def __call__(self, slot: int, incarnation: int, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, worker: Worker, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer with what that worker answers. Raises WorkerGoneError as long as nothing was sent."""
-        path = self._socket_path(slot, incarnation)
+        if (worker.host, worker.life) != self._home:
+            # No way leads to another host yet: its workers are as good as gone.
+            raise WorkerGoneError
+        path = self._socket_path(worker.slot, worker.incarnation)
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
                 reader, writer = await asyncio.open_unix_connection(str(path), limit=MAX_HEAD_BYTES)

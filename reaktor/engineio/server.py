@@ -27,7 +27,7 @@ class EngineServer:
         options: EngineIO,
         application: EngineApplication,
         *,
-        worker: tuple[int, int] = (0, 0),
+        worker: tuple[int, int, int, int] = (0, 0, 0, 0),
         relay: Relay | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:

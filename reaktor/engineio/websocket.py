@@ -32,7 +32,7 @@ class WebSocketTransport:
         try:
             request = read_request(scope, self._engine.options.allowed_origins)
             if (owner := self._engine.route(request, scope)) is not None and self._engine.relay is not None:
-                await self._engine.relay(owner.slot, owner.incarnation, scope, receive, send)
+                await self._engine.relay(owner, scope, receive, send)
                 return
             if request.sid is None:
                 await self._open(request, scope, receive, send)

@@ -33,7 +33,7 @@ class SocketIOServer:
         application: Application,
         *,
         namespaces: Iterable[str] = (ROOT,),
-        worker: tuple[int, int] = (0, 0),
+        worker: tuple[int, int, int, int] = (0, 0, 0, 0),
         relay: Relay | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:

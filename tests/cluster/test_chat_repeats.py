@@ -61,11 +61,12 @@ async def heard(client: JsClient, last: str) -> list[str]:
 
 async def wait_old_beat(chat: ChatCluster, slot: int) -> None:
     """Until the last beat of the worker is LATE_S old; where beats come sooner, WATCH_S."""
-    worker = f"{slot}.{chat.workers()[slot]['incarnation']}"
+    place = f".{slot}.{chat.workers()[slot]['incarnation']}"
     until = time.monotonic() + WATCH_S
     while time.monotonic() < until:
         status = await asyncio.to_thread(chat.status)
-        if status["authority"]["replicas"][worker]["beat_age_s"] >= LATE_S:
+        (beat,) = (beat for worker, beat in status["authority"]["replicas"].items() if worker.endswith(place))
+        if beat["beat_age_s"] >= LATE_S:
             return
         await asyncio.sleep(0.02)
 

@@ -28,8 +28,8 @@ def workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Conforma
     directory = tmp_path_factory.mktemp("run")
     relay = ["--relay", str(directory / "{slot}.{incarnation}.sock")]
     with (
-        conformance_server("--worker", "1.7", "--unix", str(directory / "1.7.sock"), *relay) as first,
-        conformance_server("--worker", "2.3", "--unix", str(directory / "2.3.sock"), *relay) as second,
+        conformance_server("--worker", "1.1.1.7", "--unix", str(directory / "1.7.sock"), *relay) as first,
+        conformance_server("--worker", "1.1.2.3", "--unix", str(directory / "2.3.sock"), *relay) as second,
     ):
         yield first, second, directory
 
@@ -45,7 +45,7 @@ class Split:
         """What comes behind the base URL for this session's requests."""
         query = f"/engine.io/?EIO={revision}&transport=polling"
         text = (await self.http.get(self.first.http + query)).text
-        assert sid_of(text).startswith("1.7.")
+        assert sid_of(text).startswith("1.1.1.7.")
         return f"{query}&sid={sid_of(text)}"
 
     async def get(self, query: str, **options: object) -> httpx.Response:
@@ -154,7 +154,7 @@ async def test_a_body_over_the_limit_ends_the_session_through_the_relay(split: S
 
 
 async def test_a_worker_that_is_gone_is_an_unknown_session(split: Split) -> None:
-    query = f"/engine.io/?EIO=4&transport=polling&sid={new_sid(Worker(1, 6))}"
+    query = f"/engine.io/?EIO=4&transport=polling&sid={new_sid(Worker(1, 1, 1, 6))}"
     answer = await split.get(query, headers={"Origin": "https://a.example"})
     assert (answer.status_code, answer.text) == (400, UNKNOWN)
     assert answer.headers["access-control-allow-origin"] == "https://a.example"
@@ -187,7 +187,7 @@ async def test_a_worker_that_accepts_and_says_nothing_is_given_up(split: Split) 
         writer.close()
 
     listener = await asyncio.start_unix_server(hang_up, str(split.directory / "9.9.sock"))
-    query = f"/engine.io/?EIO=4&transport=polling&sid={new_sid(Worker(9, 9))}"
+    query = f"/engine.io/?EIO=4&transport=polling&sid={new_sid(Worker(1, 1, 9, 9))}"
     assert (await split.get(query)).text == UNKNOWN
     with pytest.raises(InvalidStatus):
         await split.socket(query)

@@ -33,7 +33,7 @@ class Cluster:
         self.bus = Bus(self.layer)
         self.blocks: list[Block] = []
         self.authority, self.authority_task = self._new_authority()
-        self.nodes = [self._new_node(WorkerId(slot, 1)) for slot in range(2)]
+        self.nodes = [self._new_node(WorkerId(1, 1, slot, 1)) for slot in range(2)]
         self.tasks = {node.worker: asyncio.create_task(node.run()) for node in self.nodes}
         self.calls: list[asyncio.Task[None]] = []
         self.count = 0
@@ -98,7 +98,7 @@ class Cluster:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         self.authority.worker_exited(node.worker)
-        reborn = self._new_node(WorkerId(node.worker.slot, node.worker.incarnation + 1))
+        reborn = self._new_node(WorkerId(1, 1, node.worker.slot, node.worker.incarnation + 1))
         self.nodes[self.nodes.index(node)] = reborn
         self.tasks[reborn.worker] = asyncio.create_task(reborn.run())
 

@@ -70,7 +70,7 @@ class StateAgainstModel(RuleBasedStateMachine):
         self.blocks: dict[tuple[UserId, ChannelKey | None], float] = {}
         self.incarnations = dict.fromkeys(SLOTS, 1)
         self.count = 0
-        self.replica = Replica(WorkerId(0, 1))
+        self.replica = Replica(WorkerId(1, 1, 0, 1))
         self.replica.follow(self.state.snapshot().mandate)
         self.replica.restore(self.state.snapshot(), 0.0)
         self.shown = Shown()
@@ -109,7 +109,7 @@ class StateAgainstModel(RuleBasedStateMachine):
     def connect(self, user: UserId, slot: int, lingers: bool, resume: int | None, naming: sessions.Naming) -> None:
         self.count += 1
         session_id = SessionId(f"s{self.count}")
-        worker = WorkerId(slot, self.incarnations[slot])
+        worker = WorkerId(1, 1, slot, self.incarnations[slot])
         named = None if resume is None else self.any_session(resume)
         grace = LINGERS if lingers else NO_GRACE
         info = session_info(session_id, user, worker, grace=grace, since=self.now, naming=naming)
@@ -289,7 +289,7 @@ class StateAgainstModel(RuleBasedStateMachine):
     @rule(slot=st.sampled_from(SLOTS))
     def worker_dies(self, slot: int) -> None:
         self.now += 0.001
-        worker = WorkerId(slot, self.incarnations[slot])
+        worker = WorkerId(1, 1, slot, self.incarnations[slot])
         self.do(m.DropWorker(worker))
         self.incarnations[slot] += 1
         lost = [key for key, s in self.model.items() if s.worker == worker and s.ended_at is None]
@@ -318,7 +318,7 @@ class StateAgainstModel(RuleBasedStateMachine):
         self.state.restore(places, self.now)
         for (user, channel), until in self.blocks.items():
             self.state.apply(m.Block(user, channel, until), self.now)
-        self.replica, self.shown = Replica(WorkerId(0, 1)), Shown()
+        self.replica, self.shown = Replica(WorkerId(1, 1, 0, 1)), Shown()
         self.replica.follow(self.state.snapshot().mandate)
         self.replica.restore(self.state.snapshot(), 0.0)
         self.shown.adopt(self.replica)
@@ -383,7 +383,7 @@ def test_in_whatever_order_batches_come_the_replica_ends_where_the_state_is(prog
         world.flow()
     # One life only, told anew as one stream: batches of the state's changes, cut anywhere, shuffled and repeated.
     state, chance = world.state, random.Random(seed)
-    feeder, straight = Replica(WorkerId(0, 1)), Replica(WorkerId(0, 1))
+    feeder, straight = Replica(WorkerId(1, 1, 0, 1)), Replica(WorkerId(1, 1, 0, 1))
     for replica in (feeder, straight):
         replica.follow(m.Mandate(state.epoch, ""))
         replica.restore(m.Snapshot(m.Position(state.epoch, 0)), 0.0)

@@ -170,7 +170,7 @@ def test_a_damaged_message_is_a_wire_error_or_another_message(sent: Any, data: s
     body = (
         wire.batch_body(sent)
         if isinstance(sent, m.Batch)
-        else wire.commands_body(WorkerId(0, 1), [wire.pack_envelope(sent)])
+        else wire.commands_body(WorkerId(1, 1, 0, 1), [wire.pack_envelope(sent)])
     )
     damage(body := travelled(body), data)
     read_all(body)
@@ -210,6 +210,6 @@ def test_a_version_that_cannot_be_read_is_refused() -> None:
 
 def test_names_suit_every_layer() -> None:
     group = wire.channel_group(ChannelKey("Große Halle, mit Blick ins Tal" * 10))
-    for name in (group, wire.worker_mailbox(WorkerId(17, 1_700_000_000_000)), wire.AUTHORITY_MAILBOX):
+    for name in (group, wire.worker_mailbox(WorkerId(1, 1, 17, 1_700_000_000_000)), wire.AUTHORITY_MAILBOX):
         assert len(name) < 100
         assert all(letter.isascii() and (letter.isalnum() or letter in "-_.") for letter in name)

@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
 from chat.membership.authority import Authority
 from reaktor import asgi
+from reaktor.cluster import authority_lock
+from reaktor.cluster.contract import Place
 from reaktor.web.edge import SAFETY
 from tests.support.asgi import HttpCall
 
@@ -76,7 +79,7 @@ def test_no_entry_of_a_worker_makes_an_authority(
     """Its own door makes a runtime without one; the doors of a whole server are closed to it."""
     settings.IS_WORKER = True
     monkeypatch.setattr(asgi._served, "starts_runtime", False)
-    assert asgi.create_runtime(1, 1).authority is None
+    assert asgi.create_runtime(Place(1, 1, 1, 1)).authority is None
     with pytest.raises(RuntimeError, match="A worker can't be the whole server"):
         asgi.create_lone_runtime()
     with pytest.raises(CommandError, match="A worker can't start a server"):
@@ -96,11 +99,13 @@ def test_there_are_two_entries_to_an_authority_and_a_worker_has_neither() -> Non
     assert callers == {"chat/live/runtime.py", "chat/management/cluster_authority.py"}
 
 
+@pytest.mark.django_db(transaction=True)
 async def test_a_process_whose_runtime_somebody_else_runs_never_starts_another(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """One process was the whole server, and its runtime had ended: a request of that moment started a second one."""
     monkeypatch.setattr(asgi._served, "starts_runtime", True)
-    asgi.create_lone_runtime()
+    authority_lock.hold(settings.DATA_DIR, 8000)
+    await asyncio.to_thread(asgi.create_lone_runtime)
     answer = await HttpCall(asgi.application, "GET", "/").done()
     assert answer.status == 503

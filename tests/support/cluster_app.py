@@ -156,12 +156,12 @@ async def _obey(text, scope, send):
 class Runtime:
     """What a worker runs beside the application."""
 
-    def __init__(self, slot, incarnation):
-        self.slot, self.incarnation = slot, incarnation
+    def __init__(self, place):
+        self.place = place
         self.ready = asyncio.Event()
 
     async def run(self):
-        if os.environ.get("TEST_BOOT") == f"fail {self.slot}":
+        if os.environ.get("TEST_BOOT") == f"fail {self.place.slot}":
             raise RuntimeError("this worker was told not to boot")
         self.ready.set()
         await asyncio.Event().wait()
@@ -190,7 +190,7 @@ class Runtime:
         }
 
 
-def create_runtime(slot, incarnation):
+def create_runtime(place):
     if os.environ.get("TEST_BOOT") == "import":
         raise ImportError("no module named because-of-the-test")
-    return Runtime(slot, incarnation)
+    return Runtime(place)

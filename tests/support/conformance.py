@@ -87,19 +87,20 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("port", type=int)
     parser.add_argument("--plain", action="store_true", help="serve with the stock Daphne instead of ours")
     parser.add_argument("--unix", type=Path, help="listen on this Unix socket, too")
-    parser.add_argument("--worker", default="0.0", help="slot.incarnation in the sids")
+    parser.add_argument("--worker", default="0.0.0.0", help="host.life.slot.incarnation in the sids")
     parser.add_argument("--relay", help="where other workers listen, with {slot} and {incarnation} in it")
     given = parser.parse_args(arguments)
     options = config_from(os.environ).engineio
-    slot, incarnation = map(int, given.worker.split("."))
+    host, life, slot, incarnation = map(int, given.worker.split("."))
     relay = None
     if given.relay:
         relay = UnixRelay(
+            (host, life),
             lambda slot, incarnation: Path(given.relay.format(slot=slot, incarnation=incarnation)),
             patience_s=options.ping_interval_s + options.ping_timeout_s + 5,
             max_body_bytes=options.max_payload_bytes,
         )
-    serve(given.port, options, unix=given.unix, plain=given.plain, worker=(slot, incarnation), relay=relay)
+    serve(given.port, options, unix=given.unix, plain=given.plain, worker=(host, life, slot, incarnation), relay=relay)
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ class FakeSession(LiveSession):
 
     def __init__(self, name: str, wire_format: FakeFormat, *, user: str | None = None) -> None:
         owner = UserId(user or name)
-        info = SessionInfo(SessionId(name), owner, str(owner), WorkerId(0, 1), Transport.NATIVE, 0.0)
+        info = SessionInfo(SessionId(name), owner, str(owner), WorkerId(1, 1, 0, 1), Transport.NATIVE, 0.0)
         super().__init__(info, UserRef(owner, str(owner)), wire_format, Credentials(1, ""))
         self.is_starting = False
         self.unsent = 0

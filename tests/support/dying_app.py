@@ -15,6 +15,7 @@ from chat.delivery.wire import DURABLE_KIND
 from chat.posting.writer import Committed
 from reaktor.asgi import NodeRuntime, application
 from reaktor.asgi import create_runtime as create_healthy_runtime
+from reaktor.cluster.contract import Place
 from reaktor.process.bus import Saying
 
 __all__ = ["application", "create_runtime"]
@@ -28,9 +29,9 @@ def _die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def create_runtime(slot: int, incarnation: int) -> NodeRuntime:
+def create_runtime(place: Place) -> NodeRuntime:
     """The real runtime; what it does after a commit, and what it says on the bus, pass by here."""
-    runtime = create_healthy_runtime(slot, incarnation)
+    runtime = create_healthy_runtime(place)
     on_stored, broadcast_all = runtime.writer._on_stored, runtime.bus.broadcast_all
 
     def dying_on_stored(committed: Sequence[Committed]) -> None:

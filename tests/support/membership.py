@@ -45,7 +45,7 @@ QUICK = MembershipTimings(
     quit_grace_s=0.3,
     keep_grace_s=1.0,
 )
-FIRST, SECOND = WorkerId(0, 1), WorkerId(1, 1)
+FIRST, SECOND = WorkerId(1, 1, 0, 1), WorkerId(1, 1, 1, 1)
 NO_GRACE = Grace()
 LINGERS = Grace(quit_s=8.0, keep_s=60.0)
 

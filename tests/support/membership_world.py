@@ -71,7 +71,7 @@ class World:
         self.blocks: dict[tuple[UserId, ChannelKey | None], Block] = {}
         self.state = CountingState(1, term="term 1", **self.limits)
         self.decisions = Decisions(self.state)
-        self.workers = [SimulatedWorker(WorkerId(slot, 1), self.up, self.named) for slot in range(slots)]
+        self.workers = [SimulatedWorker(WorkerId(1, 1, slot, 1), self.up, self.named) for slot in range(slots)]
         self.deaths: dict[WorkerId, float] = {}
         self.sessions = 0
         self.log: list[str] = []
@@ -228,7 +228,7 @@ class World:
         old = self.worker(a)
         self.deaths[old.worker] = self.now
         self.decisions.order(DropWorker(old.worker), self.now)
-        reborn = SimulatedWorker(WorkerId(old.worker.slot, old.worker.incarnation + 1), self.up, self.named)
+        reborn = SimulatedWorker(WorkerId(1, 1, old.worker.slot, old.worker.incarnation + 1), self.up, self.named)
         self.workers[self.workers.index(old)] = reborn
         reborn.ask(self.now)
 

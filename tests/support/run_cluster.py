@@ -6,6 +6,7 @@ import os
 import sys
 
 from reaktor.cluster.composition import Cluster
+from reaktor.cluster.contract import Home
 from reaktor.cluster.failures import ClusterError
 from reaktor.config.environment import config_from
 
@@ -17,7 +18,7 @@ class Companion:
         self.exited = []
 
     async def claim(self):
-        pass
+        return Home(1, 1)
 
     async def run(self):
         await asyncio.Event().wait()

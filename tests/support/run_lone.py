@@ -3,8 +3,8 @@
 import asyncio
 import os
 import sys
-from types import SimpleNamespace
 
+from reaktor.cluster.contract import Place
 from reaktor.cluster.failures import ClusterError
 from reaktor.cluster.lone import Lone
 from reaktor.config.environment import config_from
@@ -28,8 +28,8 @@ class LoneRuntime(Runtime):
     is_draining = False
 
     def __init__(self):
-        super().__init__(0, 1)
-        self.worker = SimpleNamespace(slot=0, incarnation=1)
+        super().__init__(Place(1, 1, 0, 1))
+        self.worker = self.place
         self.bus = Bus(Layer())
 
     def status(self):

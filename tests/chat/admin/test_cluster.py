@@ -78,7 +78,7 @@ def run_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunDir:
 def test_one_process_tells_of_itself(mia: Client) -> None:
     with live() as runtime:
         runtime.status = lambda: SAID  # type: ignore[attr-defined]
-        runtime.worker = WorkerId(0, 1)  # type: ignore[attr-defined]
+        runtime.worker = WorkerId(1, 1, 0, 1)  # type: ignore[attr-defined]
         runtime.authority = FakeAuthority()  # type: ignore[attr-defined]
         runtime.is_draining = False  # type: ignore[attr-defined]
         answer = mia.get(FIGURES)

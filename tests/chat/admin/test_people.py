@@ -26,11 +26,11 @@ pytestmark = pytest.mark.django_db
 def replica_with(user: User, *channels: str) -> Replica:
     """A replica that shows one live session of the user."""
     info = SessionInfo(
-        SessionId("s1"), UserId(str(user.pk)), user.username, WorkerId(2, 7), Transport.SOCKETIO, 1_700_000_000.0,
+        SessionId("s1"), UserId(str(user.pk)), user.username, WorkerId(1, 1, 2, 7), Transport.SOCKETIO, 1_700_000_000.0,
         address="198.51.100.7",
     )  # fmt: skip
     session = SnapshotSession(info, Status.AWAY, frozenset(map(ChannelKey, channels)), None)
-    found = Replica(WorkerId(0, 1))
+    found = Replica(WorkerId(1, 1, 0, 1))
     found.follow(Mandate(1, ""))
     found.restore(Snapshot(Position(1, 1), (session,)), 0.0)
     return found

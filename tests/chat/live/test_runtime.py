@@ -39,7 +39,7 @@ from tests.support.waiting import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-HERE, THERE = WorkerId(0, 1), WorkerId(1, 1)
+HERE, THERE = WorkerId(1, 1, 0, 1), WorkerId(1, 1, 1, 1)
 QUICK = MembershipTimings(heartbeat_s=0.1, silence_s=0.3, bus_lost_s=1.5)
 TEA = ChannelKey("tea")
 
@@ -204,7 +204,7 @@ async def test_what_an_ending_costs_does_not_grow_with_the_feeds_of_others(
     config = Config(tmp_path)
     rates, text_rules = Rates(config.limits), CurrentTextRules(config.limits)
     layer = InMemoryChannelLayer()
-    runtime = Runtime(config, layer, WorkerId(0, 1), rates=rates, text_rules=text_rules, with_authority=False)
+    runtime = Runtime(config, layer, WorkerId(1, 1, 0, 1), rates=rates, text_rules=text_rules, with_authority=False)
     told: list[Command] = []
     monkeypatch.setattr(runtime.feeder, "tell", told.append)
     monkeypatch.setattr(runtime.feeds, "heads", lambda: pytest.fail("all open feeds were walked"))

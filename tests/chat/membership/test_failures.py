@@ -112,7 +112,7 @@ async def test_an_error_of_on_applied_is_the_callers_and_the_replica_goes_on(bus
 
 
 async def test_an_outcome_that_comes_in_the_very_turn_of_the_time_out_counts(bus: Bus) -> None:
-    node = Node(bus, timings=replace(QUICK, command_timeout_s=0.3))
+    node = Node(bus, timings=replace(QUICK, command_timeout_s=0.3, silence_s=5.0))
     answers: list[dict[str, Any]] = []
 
     async def overhear() -> None:
@@ -296,6 +296,6 @@ def test_a_sync_request_carries_nothing_but_a_hello() -> None:
 
 
 def test_a_snapshot_of_a_later_version_is_not_read() -> None:
-    packed = wire.pack_snapshot(Snapshot(Position(1, 0))).replace(b'"v":2', b'"v":99')
+    packed = wire.pack_snapshot(Snapshot(Position(1, 0))).replace(b'"v":3', b'"v":99')
     with pytest.raises(wire.WireError, match="version 99"):
         wire.read_snapshot(wire.snapshot_body(is_greeted=True) | {"blob": zlib.compress(packed)})

@@ -65,7 +65,7 @@ class Life:
 def test_when_all_sessions_and_their_worker_are_gone_nothing_of_them_is_left() -> None:
     """A server that is never restarted must not hold more the more people have passed through it."""
     life = Life()
-    here, there = WorkerId(0, 1), WorkerId(1, 1)
+    here, there = WorkerId(1, 1, 0, 1), WorkerId(1, 1, 1, 1)
     life.hello(here)
     life.hello(there)
     quiet = held(life.decisions)
@@ -75,7 +75,7 @@ def test_when_all_sessions_and_their_worker_are_gone_nothing_of_them_is_left() -
     for worker in (here, there):
         life.decisions.order(DropWorker(worker), life.now)
     life.wait(max(LINGERS.keep_s, LINGERS.quit_s + ENDED_MEMORY_S, WINDOW_S) + 1)
-    here, there = WorkerId(0, 2), WorkerId(1, 2)
+    here, there = WorkerId(1, 1, 0, 2), WorkerId(1, 1, 1, 2)
     life.hello(here)
     life.hello(there)
     life.decisions.collect()

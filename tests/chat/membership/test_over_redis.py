@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from chat.domain.ids import ChannelKey
-from chat.membership.rival import is_anyone_serving
+from chat.membership.rival import heard_authority
 from reaktor.errors import UnavailableError
 from reaktor.process.bus import Bus
 from tests.support.membership import FIRST, QUICK, SECOND, Node, authority_on, eventually, running
@@ -95,7 +95,10 @@ async def test_everything_may_be_started_before_redis_is(redis: RedisServer, bus
 
 
 async def test_who_starts_hears_whether_an_authority_serves_there_already(buses: list[Bus]) -> None:
-    assert not await is_anyone_serving(buses[1], QUICK.heartbeat_s)
-    async with running(authority_on(buses[0])):
-        assert await is_anyone_serving(buses[1], 1.0)
-    assert not await is_anyone_serving(buses[1], QUICK.heartbeat_s)
+    assert await heard_authority(buses[1], QUICK.heartbeat_s) is None
+    authority = authority_on(buses[0])
+    async with running(authority):
+        heard = await heard_authority(buses[1], 1.0)
+        assert heard is not None
+        assert heard.epoch == authority.status()["epoch"]
+    assert await heard_authority(buses[1], QUICK.heartbeat_s) is None

@@ -104,22 +104,22 @@ def test_a_dead_worker_loses_its_sessions_and_its_voice() -> None:
     assert told.refuse(Disconnect(S2, Ending.GOODBYE), FIRST) == "unavailable"
     assert told.refuse(Connect(session_info("s4", worker=FIRST))) == "unavailable"
     assert told.refuse(Hello(FIRST)) == "unavailable"
-    told.connect("s5", "bob", worker=WorkerId(0, 2), grace=LINGERS)
+    told.connect("s5", "bob", worker=WorkerId(1, 1, 0, 2), grace=LINGERS)
 
 
 def test_an_older_incarnation_may_outlive_a_newer_one() -> None:
     told = Told()
-    told.accept(DropWorker(WorkerId(0, 2)))
-    told.connect("s1", worker=WorkerId(0, 1))
+    told.accept(DropWorker(WorkerId(1, 1, 0, 2)))
+    told.connect("s1", worker=WorkerId(1, 1, 0, 1))
 
 
 def test_the_memory_of_dead_incarnations_is_bounded_and_forgets_none() -> None:
     dead = DeadWorkers()
     for incarnation in range(1, 3 * DEAD_PER_SLOT):
-        dead.add(WorkerId(0, incarnation))
-    assert all(WorkerId(0, incarnation) in dead for incarnation in range(1, 3 * DEAD_PER_SLOT))
-    assert WorkerId(0, 3 * DEAD_PER_SLOT) not in dead
-    assert WorkerId(1, 1) not in dead
+        dead.add(WorkerId(1, 1, 0, incarnation))
+    assert all(WorkerId(1, 1, 0, incarnation) in dead for incarnation in range(1, 3 * DEAD_PER_SLOT))
+    assert WorkerId(1, 1, 0, 3 * DEAD_PER_SLOT) not in dead
+    assert WorkerId(1, 1, 1, 1) not in dead
 
 
 def test_hello_makes_the_picture_of_a_worker_what_it_announced() -> None:

@@ -10,7 +10,8 @@ import socket
 import pytest
 
 from reaktor.cluster import packets
-from reaktor.cluster.handoff import MAX_IN_FLIGHT, SupervisorEnd, WorkerEnd, wait_for_slot
+from reaktor.cluster.contract import Place
+from reaktor.cluster.handoff import MAX_IN_FLIGHT, SupervisorEnd, WorkerEnd, wait_for_place
 
 
 class Pair:
@@ -148,11 +149,11 @@ async def test_packets_that_a_newer_version_might_send_are_skipped(pair):
 
 
 async def test_a_worker_says_that_it_has_booted_and_waits_for_its_slot(pair):
-    waiting = asyncio.create_task(asyncio.to_thread(wait_for_slot, pair.worker_socket))
+    waiting = asyncio.create_task(asyncio.to_thread(wait_for_place, pair.worker_socket))
     await until(lambda: pair.heard == ["booted"])
     assert not waiting.done()
-    pair.supervisor.assign(3, 7)
-    assert await waiting == (3, 7)
+    pair.supervisor.assign(Place(2, 5, 3, 7))
+    assert await waiting == Place(2, 5, 3, 7)
     pair.start_worker()
     pair.supervisor.drain(2)
     await until(lambda: "drain 2" in pair.heard)
@@ -160,7 +161,7 @@ async def test_a_worker_says_that_it_has_booted_and_waits_for_its_slot(pair):
 
 async def test_a_spare_whose_supervisor_is_gone_is_given_no_slot(pair):
     pair.supervisor.close()
-    assert await asyncio.to_thread(wait_for_slot, pair.worker_socket) is None
+    assert await asyncio.to_thread(wait_for_place, pair.worker_socket) is None
 
 
 async def test_a_connection_for_a_worker_that_is_gone_stays_with_its_owner(pair):

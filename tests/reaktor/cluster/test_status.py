@@ -2,6 +2,7 @@
 
 import pytest
 
+from reaktor.cluster.contract import Home
 from reaktor.cluster.status import as_table, gather
 from reaktor.cluster.supervisor import Supervisor
 from reaktor.cluster.worker_process import Listener, WorkerProcess, WorkerState
@@ -12,7 +13,7 @@ AUTHORITY = {"phase": "serving", "epoch": 5, "revision": 40, "digest": "abc", "s
 
 
 def shown(worker_says, authority=AUTHORITY, spares=()):
-    supervisor = Supervisor(Cluster(), dispatcher=None, environment={})
+    supervisor = Supervisor(Cluster(), None, Home(1, 1), environment={})
     worker = WorkerProcess(LISTENER, 1, 3, state=WorkerState.READY, status=worker_says)
     supervisor.slots.ensure(1, is_routed=True)
     supervisor.slots.workers.add(worker)

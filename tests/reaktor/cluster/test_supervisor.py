@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from reaktor.cluster.contract import Home
 from reaktor.cluster.failures import SupervisorError
 from reaktor.cluster.supervisor import Supervisor
 from reaktor.cluster.worker_process import WorkerProcess
@@ -42,7 +43,7 @@ async def test_a_worker_that_is_asked_for_while_the_supervisor_goes_down_is_refu
             await may_end.wait()
 
     monkeypatch.setattr(WorkerProcess, "run", live)
-    supervisor = Supervisor(Cluster(workers=1), NoDispatcher(), environment={})  # type: ignore[arg-type]
+    supervisor = Supervisor(Cluster(workers=1), NoDispatcher(), Home(1, 1), environment={})  # type: ignore[arg-type]
     life = asyncio.create_task(supervisor.run())
     await until(lambda: supervisor.slots.workers)
     await asyncio.sleep(0)

@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from reaktor.cluster import worker_process
+from reaktor.cluster.contract import Home
 from reaktor.cluster.worker_process import Listener, WorkerProcess, WorkerState
 from tests.support.waiting import until
 
@@ -23,7 +24,7 @@ def gone() -> list[WorkerProcess]:
 @pytest.fixture
 def worker(gone: list[WorkerProcess]) -> Iterator[WorkerProcess]:
     made = WorkerProcess(Listener(on_ready=print, on_gone=gone.append, on_room=print, on_refused=print))
-    made.assign(1, 1)
+    made.assign(Home(1, 1), 1, 1)
     yield made
     made.kill()
 

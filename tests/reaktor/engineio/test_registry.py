@@ -18,18 +18,19 @@ FAST = EngineIO(ping_interval_s=0.1, ping_timeout_s=0.1)
 
 
 def test_sids_name_their_worker_and_never_repeat() -> None:
-    sids = {new_sid(Worker(3, 17)) for _ in range(10_000)}
+    sids = {new_sid(Worker(2, 40, 3, 17)) for _ in range(10_000)}
     assert len(sids) == 10_000
-    assert {worker_of(sid) for sid in sids} == {Worker(3, 17)}
+    assert {worker_of(sid) for sid in sids} == {Worker(2, 40, 3, 17)}
     assert all(len(sid.rpartition(".")[2]) * 6 >= 128 for sid in sids)
 
 
 def test_only_what_we_made_names_a_worker() -> None:
     random = "A" * 24
-    wrong = ["", "nosuch", "__proto__", random, f"1.{random}", f"-1.2.{random}", f"1.2.{random}x", f"1.2.{random}\n"]
-    for text in (*wrong, f"٣.2.{random}", f"1.2.{'.' * 24}", f"99999.1.{random}"):
+    former = f"1.2.{random}"
+    wrong = ["", "nosuch", "__proto__", random, former, f"1.1.-1.2.{random}", f"1.1.1.2.{random}x"]
+    for text in (*wrong, f"1.1.1.2.{random}\n", f"1.1.٣.2.{random}", f"1.1.1.2.{'.' * 24}", f"1.1.99999.1.{random}"):
         assert worker_of(text) is None
-    assert worker_of(f"0.0.{random}") == Worker(0, 0)
+    assert worker_of(f"0.0.0.0.{random}") == Worker(0, 0, 0, 0)
 
 
 async def test_sessions_without_heartbeat_end_on_both_transports_and_revisions() -> None:

@@ -24,7 +24,15 @@ pytestmark = pytest.mark.django_db
 
 def entry(name: str, user_id: str, login: str, transport: Transport = Transport.NATIVE) -> SessionEntry:
     info = SessionInfo(
-        SessionId(name), UserId(user_id), "ada", WorkerId(1, 1), transport, time.time(), Grace(), "192.0.2.1", login
+        SessionId(name),
+        UserId(user_id),
+        "ada",
+        WorkerId(1, 1, 1, 1),
+        transport,
+        time.time(),
+        Grace(),
+        "192.0.2.1",
+        login,
     )
     return SessionEntry(info, Status.ONLINE, set())
 

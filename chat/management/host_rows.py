@@ -1,0 +1,166 @@
+"""The rows of the hosts in the database, as reaktor.cluster.hosts wants them read; and the row of this one.
+
+An OwnHost is made by whatever is a whole host: a supervisor, or a process that is the whole server. enter() takes its
+row before anything serves, keep() renews it where others look (PostgreSQL), leave() says that it ended in order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import time
+from dataclasses import asdict
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ObjectDoesNotExist
+from django.db import DatabaseError, IntegrityError, connection, connections, transaction
+from django.db.models import F, Max
+from django.db.models.functions import Now
+
+from chat.membership import wire
+from chat.models import ClusterHost, ClusterLease
+from chat.selectors import AUTHORITY, cluster_id
+from reaktor import __version__
+from reaktor.cluster import authority_lock
+from reaktor.cluster.contract import NO_HOME, Home
+from reaktor.cluster.failures import SupervisorError
+from reaktor.cluster.hosts import LOOK_S, RENEW_S, Entrance, HostRow, HostWatch
+from reaktor.cluster.lease_keeper import boot_clock
+from reaktor.config.model import Config
+from reaktor.db.database import Database
+from reaktor.errors import UnavailableError
+
+FIELDS = tuple(HostRow.__dataclass_fields__)
+FINGERPRINT_CHARS = 16
+
+
+class OwnHost:
+    """This host. It must hold the lock on DATA_DIR: that is what proves that a row of the same lock is over."""
+
+    def __init__(self, config: Config, *, has_shared_bus: bool) -> None:
+        self._config, self._has_shared_bus = config, has_shared_bus
+        self._watch = HostWatch()
+        self._holder = ""
+        self.home = NO_HOME
+
+    def enter(self) -> Home:
+        """Take our row, and begin its next life. Blocks for as long as somebody may be in the way. Not for the loop.
+
+        Raises SupervisorError: somebody is, or the database has no such table.
+        """
+        try:
+            own = self._row()
+            entrance = Entrance(own)
+            while True:
+                rows = read_hosts()
+                # On SQLite the lock on DATA_DIR has kept everybody else out.
+                if connection.vendor == "sqlite" or entrance.may_enter(rows, boot_clock()):
+                    if (taken := take_host(entrance.own_row(rows), own)) is not None:
+                        self.home = taken.home
+                        return self.home
+                else:
+                    time.sleep(LOOK_S)
+        except (DatabaseError, ObjectDoesNotExist) as error:
+            raise SupervisorError(
+                f"The hosts of this database can't be read ({str(error).strip()}). Run `manage.py prepare` first."
+            ) from error
+        finally:
+            connections.close_all()
+
+    async def keep(self, database: Database) -> None:
+        """Renew the row until cancelled; on SQLite nobody looks. A database that is away is no reason to end.
+
+        Raises SupervisorError when somebody else was started under our name.
+        """
+        while True:
+            try:
+                rows, self._holder = await database.read_once(self._renew)
+                self._watch.note(rows, boot_clock())
+            except UnavailableError:
+                pass  # everybody else says so
+            if connection.vendor == "sqlite":
+                return
+            await asyncio.sleep(RENEW_S)
+
+    def leave(self) -> None:
+        """It ends in order: nobody need wait for it. Not for the loop; never raises."""
+        try:
+            self._mine().update(is_up=False)
+        except DatabaseError:
+            pass
+        finally:
+            connections.close_all()
+
+    def status(self) -> list[dict[str, Any]]:
+        """All hosts, for clusterctl and the admin: number, name, life, version, is_alive, is_own, decides."""
+        return [
+            {
+                **{name: getattr(row, name) for name in ("number", "name", "life", "version")},
+                "is_alive": is_alive or row.number == self.home.host,
+                "is_own": row.number == self.home.host,
+                "decides": row.name == self._holder,
+            }
+            for row, is_alive in self._watch.hosts(boot_clock())
+        ]
+
+    def _row(self) -> HostRow:
+        return HostRow(
+            name=self._config.host_name,
+            lock=authority_lock.identity(self._config.data_dir),
+            version=__version__,
+            wire=wire.VERSION,
+            secret_key=fingerprint("SECRET_KEY", settings.SECRET_KEY),
+            jwt_secret=fingerprint("JWT_SECRET", settings.JWT_SECRET),
+            has_shared_bus=self._has_shared_bus,
+        )
+
+    def _renew(self) -> tuple[list[HostRow], str]:
+        if not self._mine().update(renewals=F("renewals") + 1, last_seen=Now()):
+            raise SupervisorError(
+                f"Another server was started as host {self._config.host_name}. Give each one a HOST_NAME of its own."
+            )
+        holder = ClusterLease.objects.filter(duty=AUTHORITY).values_list("holder", flat=True).first() or ""
+        return read_hosts(), host_of(holder)
+
+    def _mine(self) -> Any:
+        return ClusterHost.objects.filter(number=self.home.host, life=self.home.life)
+
+
+def fingerprint(name: str, secret: str) -> str:
+    """Equal on two hosts of one cluster exactly where the secret is. It can't be looked up for another cluster."""
+    text = f"reaktor cluster_host {name} {cluster_id()}"
+    return hmac.digest(secret.encode(), text.encode(), "sha256").hex()[:FINGERPRINT_CHARS]
+
+
+def holder_name(config: Config) -> str:
+    """What this host is called in the row of a lease: its name, and the lock that it holds."""
+    return f"{config.host_name}/{authority_lock.identity(config.data_dir)}"
+
+
+def host_of(holder: str) -> str:
+    """The name in what holder_name() says."""
+    return holder.rpartition("/")[0]
+
+
+def read_hosts() -> list[HostRow]:
+    return [HostRow(**row) for row in ClusterHost.objects.values(*FIELDS)]
+
+
+def take_host(seen: HostRow | None, own: HostRow) -> HostRow | None:
+    """Write our row, over the one that was seen if there is one. None: somebody else was there first."""
+    said = {name: value for name, value in asdict(own).items() if name not in ("number", "life", "renewals")}
+    if seen is None:
+        try:
+            with transaction.atomic():
+                number = (ClusterHost.objects.aggregate(last=Max("number"))["last"] or 0) + 1
+                ClusterHost.objects.create(**said, number=number, life=1, last_seen=Now())
+        except IntegrityError:
+            return None
+        return HostRow(**said, number=number, life=1)
+    same = ClusterHost.objects.filter(number=seen.number, life=seen.life, renewals=seen.renewals)
+    try:
+        taken = same.update(**said, life=F("life") + 1, last_seen=Now())
+    except IntegrityError:
+        return None
+    return HostRow(**said, number=seen.number, life=seen.life + 1, renewals=seen.renewals) if taken else None

@@ -1,0 +1,129 @@
+"""The hosts of one cluster: whether this one may start beside the others, and which of them live.
+
+Pure: rows of the table of hosts and times go in. Times are seconds of the reader's own clock, and no two clocks are
+ever compared: a row that is seen to change is alive, one that stays the same for SILENT_S is not. Whoever starts
+(Entrance) and whoever watches (HostWatch) reads the rows again and again; the composition root reads them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from reaktor.cluster.contract import Home
+from reaktor.cluster.failures import SupervisorError
+
+SILENT_S = 5.0
+RENEW_S = 1.0
+LOOK_S = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class HostRow:
+    """One host as the database has it, or as it is about to be written (then without number, life and renewals).
+
+    `lock`: the locked file of its DATA_DIR, as no other machine has it. `wire`: the version of what its processes say.
+    `secret_key`, `jwt_secret`: fingerprints. `has_shared_bus`: other hosts can hear it. `is_up`: it has not ended in
+    order.
+    """
+
+    name: str
+    lock: str
+    version: str
+    wire: int
+    secret_key: str
+    jwt_secret: str
+    has_shared_bus: bool
+    is_up: bool = True
+    number: int = 0
+    life: int = 0
+    renewals: int = 0
+
+    @property
+    def home(self) -> Home:
+        return Home(self.number, self.life)
+
+    @property
+    def pulse(self) -> tuple[int, int]:
+        """What is another after each sign of life."""
+        return self.life, self.renewals
+
+
+class Entrance:
+    """Whether a host may start, and which row it takes. For one start."""
+
+    def __init__(self, own: HostRow, silent_s: float = SILENT_S) -> None:
+        self._own, self._silent_s = own, silent_s
+        self._seen: dict[int, tuple[tuple[int, int], float]] = {}
+
+    def may_enter(self, rows: Iterable[HostRow], now: float) -> bool:
+        """Whether nobody is in the way any more; False: read the rows again. Raises SupervisorError: somebody is.
+
+        Only a row that is in the way is watched at all, so a start among others like it need not wait.
+        """
+        is_free = True
+        for row in rows:
+            refusal = self._refusal(row)
+            if not refusal or self._is_over(row):
+                continue
+            pulse, since = self._seen.setdefault(row.number, (row.pulse, now))
+            if pulse != row.pulse:
+                raise SupervisorError(refusal)
+            is_free = is_free and now - since >= self._silent_s
+        return is_free
+
+    def own_row(self, rows: Iterable[HostRow]) -> HostRow | None:
+        """The row to take: that of our name, else that of our DATA_DIR, which had another name. None: there is none."""
+        found = list(rows)
+        named = [row for row in found if row.name == self._own.name]
+        return next(iter(named or [row for row in found if row.lock == self._own.lock]), None)
+
+    def _is_over(self, row: HostRow) -> bool:
+        """Whether it has ended in order, or was there where we are: we hold the lock that it held."""
+        return not row.is_up or row.lock == self._own.lock
+
+    def _refusal(self, row: HostRow) -> str:
+        """Why we can't live beside that host; empty: we can."""
+        own, name = self._own, row.name
+        if name == own.name:
+            return f"A host called {name} works on this database already. Give each one a HOST_NAME of its own."
+        if not (own.has_shared_bus and row.has_shared_bus):
+            return (
+                f"Host {name} works on this database already, and they would not hear each other. Give both the same "
+                "REDIS_URL and start them with runcluster, or stop the other one."
+            )
+        if own.wire != row.wire:
+            return (
+                f"Host {name} runs release {row.version}, which says things in another way than this one, "
+                f"{own.version}. Stop all hosts before the first one starts with the new release."
+            )
+        for variable, mine, theirs in (
+            ("SECRET_KEY", own.secret_key, row.secret_key),
+            ("JWT_SECRET", own.jwt_secret, row.jwt_secret),
+        ):
+            if mine != theirs:
+                return f"{variable} is another one than on host {name}. Give all hosts the same {variable}."
+        return ""
+
+
+class HostWatch:
+    """Which hosts live, as the rows show that are read about once a second."""
+
+    def __init__(self, silent_s: float = SILENT_S) -> None:
+        self._silent_s = silent_s
+        self._rows: tuple[HostRow, ...] = ()
+        self._seen: dict[int, tuple[tuple[int, int], float]] = {}
+
+    def note(self, rows: Iterable[HostRow], now: float) -> None:
+        """What the table says at `now`."""
+        self._rows = tuple(rows)
+        for row in self._rows:
+            if row.number not in self._seen or self._seen[row.number][0] != row.pulse:
+                self._seen[row.number] = (row.pulse, now)
+
+    def hosts(self, now: float) -> list[tuple[HostRow, bool]]:
+        """Each host, and whether it lives."""
+        return [
+            (row, row.is_up and now - self._seen[row.number][1] < self._silent_s)
+            for row in sorted(self._rows, key=lambda row: row.number)
+        ]

@@ -1,0 +1,188 @@
+"""Two hosts, one chat: two supervisors with directories of their own on one PostgreSQL and one Redis.
+
+One of them is stopped, killed or ended as a whole: everybody on the other one goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.chat_cluster import ChatCluster, start_chat_cluster
+from tests.support.databases import own_database, postgresql_url
+from tests.support.native import NativeClient, Refused
+from tests.support.ports import wait_for
+from tests.support.redis import RedisServer, running_redis
+from tests.support.server import LiveServer
+
+URL = postgresql_url()
+pytestmark = [pytest.mark.cluster, pytest.mark.skipif(URL is None, reason="hosts share a PostgreSQL")]
+
+LOST_S = 6.0
+"""A silent host is lost after 5 s; its last word was up to half a second old."""
+TAKEN_OVER_S = 6.0
+
+StartHost = Callable[..., ChatCluster]
+
+
+@pytest.fixture
+def redis_server() -> Iterator[RedisServer]:
+    with running_redis() as server:
+        yield server
+
+
+@pytest.fixture
+def start_host(tmp_path: Path, redis_server: RedisServer) -> Iterator[StartHost]:
+    """start_host("a") starts one more host of the chat, of one worker unless told; awaited, and ended with the test."""
+    with own_database(str(URL), f"reaktor_hosts_{os.getpid()}_{time.monotonic_ns()}") as url:
+        prepared = LiveServer(tmp_path / "prepared", DATABASE_URL=url)
+        prepared.data_dir.mkdir()
+        prepared.prepare(accounts=8)
+        started: list[ChatCluster] = []
+
+        def start(name: str, **environment: str) -> ChatCluster:
+            host = begin(name, **environment)
+            return host.wait_serving(60)
+
+        def begin(name: str, *, directory: str = "", **environment: str) -> ChatCluster:
+            shared = {"DATABASE_URL": url, "REDIS_URL": redis_server.url, "WORKERS": "1", "HOST_NAME": name}
+            host = start_chat_cluster(prepared, tmp_path / (directory or name), **{**shared, **environment})
+            started.append(host)
+            return host
+
+        start.begin = begin  # type: ignore[attr-defined]
+        try:
+            yield start
+        finally:
+            for host in started:
+                signal_all(host, signal.SIGCONT)
+                host.destroy()
+
+
+def signal_all(host: ChatCluster, number: signal.Signals) -> None:
+    """To the supervisor and all that it started, as when a whole machine stops."""
+    host.remember_family()
+    for pid in (host.process.pid, *(process.pid for process in host.family)):
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            continue
+
+
+def hosts_of(host: ChatCluster) -> dict[str, tuple[bool, bool]]:
+    """By name, as this host's status has it: whether it lives, whether it decides."""
+    return {each["name"]: (each["is_alive"], each["decides"]) for each in host.status()["authority"]["hosts"]}
+
+
+async def joined(host: ChatCluster, account: tuple[str, str]) -> NativeClient:
+    client = await NativeClient.connect(host.url, account[1])
+    await client.join("general")
+    return client
+
+
+async def test_people_on_two_hosts_chat_and_a_worker_that_dies_on_the_standby_is_replaced(
+    start_host: StartHost,
+) -> None:
+    a, b = start_host("a"), start_host("b")
+    accounts = [a.account() for _ in range(3)]
+    wait_for(lambda: hosts_of(b) == {"a": (True, True), "b": (True, False)}, 10, "both hosts in the table")
+    async with await joined(a, accounts[0]) as ann, await joined(b, accounts[1]) as bob:
+        await ann.post("general", "from a")
+        await bob.message("from a")
+        await bob.post("general", "from b")
+        await ann.message("from b")
+        # Who decides sees no process of the other host end: it is told.
+        old = b.pid(1)
+        os.kill(old, signal.SIGKILL)
+        left = await ann.event("member.left", "general")
+        assert left["data"]["username"] == accounts[1][0]
+        b.wait_replaced(1, old)
+        async with await joined(b, accounts[2]) as cid:
+            await cid.post("general", "again from b")
+            await ann.message("again from b")
+    assert a.stop() == 0
+    wait_for(lambda: hosts_of(b) == {"a": (False, False), "b": (True, True)}, 10, "b to decide")
+
+
+async def test_a_host_that_is_killed_is_lost_and_the_other_one_decides(start_host: StartHost) -> None:
+    a, b = start_host("a"), start_host("b")
+    accounts = [a.account() for _ in range(3)]
+    async with await joined(b, accounts[1]) as bob, await NativeClient.connect(b.url, accounts[2][1]) as cid:
+        ann = await joined(a, accounts[0])
+        at = time.monotonic()
+        signal_all(a, signal.SIGKILL)
+        await ann.abort()
+        while True:
+            with contextlib.suppress(Refused):
+                await cid.join("general")
+                break
+            assert time.monotonic() - at < 3 * TAKEN_OVER_S
+        assert time.monotonic() - at < TAKEN_OVER_S
+        await bob.post("general", "still here")
+        await bob.event("member.left", "general", username=accounts[0][0])
+    # The host that was killed is let in again, at once: its directory is its own.
+    again = ChatCluster(a.directory, **{name: a.environment[name] for name in SHARED})
+    try:
+        again.wait_serving(60)
+        wait_for(lambda: hosts_of(again)["a"] == (True, False), 10, "a to live again")
+    finally:
+        again.destroy()
+
+
+SHARED = ("REDIS_URL", "DATABASE_URL", "WORKERS", "HOST_NAME")
+
+
+@pytest.mark.long
+async def test_a_host_that_stands_still_is_seen_leaving_and_is_restored_when_it_goes_on(start_host: StartHost) -> None:
+    a, b = start_host("a"), start_host("b")
+    accounts = [a.account() for _ in range(2)]
+    async with await joined(a, accounts[0]) as ann, await joined(b, accounts[1]) as bob:
+        at = time.monotonic()
+        signal_all(b, signal.SIGSTOP)
+        await ann.event("member.left", "general", username=accounts[1][0])
+        assert 4.0 < time.monotonic() - at < LOST_S + 1
+        await asyncio.sleep(max(7 - (time.monotonic() - at), 0))
+        signal_all(b, signal.SIGCONT)
+        await ann.event("member.joined", "general", username=accounts[1][0])
+        # It was never closed, and has what was said meanwhile and after.
+        await ann.post("general", "are you back?")
+        await bob.message("are you back?")
+        await bob.post("general", "I never left")
+        await ann.message("I never left")
+
+
+@pytest.mark.long
+async def test_the_host_that_decides_may_stand_still_too(start_host: StartHost) -> None:
+    a, b = start_host("a"), start_host("b")
+    accounts = [a.account() for _ in range(2)]
+    async with await joined(a, accounts[0]) as ann, await joined(b, accounts[1]) as bob:
+        signal_all(a, signal.SIGSTOP)
+        at = time.monotonic()
+        wait_for(lambda: hosts_of(b)["b"] == (True, True), 10, "b to decide")
+        await asyncio.sleep(max(7 - (time.monotonic() - at), 0))
+        signal_all(a, signal.SIGCONT)
+        wait_for(lambda: "lost to another holder" in a.said(), 10, "a to see that")
+        await ann.post("general", "are you there?")
+        await bob.message("are you there?")
+        b.wait_agreed(2)
+        assert a.process.poll() is None
+
+
+def test_a_start_is_refused_where_it_would_do_harm(start_host: StartHost, redis_server: RedisServer) -> None:
+    start_host("a")
+    begin = start_host.begin  # type: ignore[attr-defined]
+    for environment, reason in (
+        ({"name": "a", "directory": "b"}, "A host called a works on this database already."),
+        ({"name": "b", "JWT_SECRET": "x" * 40}, "JWT_SECRET is another one than on host a."),
+        ({"name": "c", "REDIS_URL": ""}, "they would not hear each other"),
+    ):
+        refused = begin(**environment)
+        assert refused.wait_exit(30) == 1
+        assert reason in refused.said()

@@ -1,0 +1,97 @@
+"""Which host may start beside which, and which of them live: rows and times in, an answer out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from reaktor.cluster.failures import SupervisorError
+from reaktor.cluster.hosts import SILENT_S, Entrance, HostRow, HostWatch
+
+OWN = HostRow(
+    name="a", lock="boot.1", version="1.0", wire=3, secret_key="s", jwt_secret="j", has_shared_bus=True
+)  # fmt: skip
+OTHER = replace(OWN, name="b", lock="boot.2", number=2, life=7, renewals=40)
+FORMER = replace(OWN, number=1, life=3, renewals=9)
+
+
+def beaten(row: HostRow) -> HostRow:
+    return replace(row, renewals=row.renewals + 1)
+
+
+def test_who_is_alike_starts_at_once_beside_whoever_lives() -> None:
+    entrance = Entrance(OWN)
+    assert entrance.may_enter([OTHER], 0.0)
+    assert entrance.own_row([OTHER]) is None
+
+
+def test_a_row_of_our_own_lock_or_that_ended_in_order_is_taken_at_once() -> None:
+    for row in (FORMER, replace(FORMER, lock="boot.9", is_up=False)):
+        entrance = Entrance(OWN)
+        assert entrance.may_enter([row, OTHER], 0.0)
+        assert entrance.own_row([row, OTHER]) is row
+
+
+def test_a_host_that_has_another_name_now_keeps_its_number_unless_the_name_is_known() -> None:
+    renamed = replace(FORMER, name="former")
+    assert Entrance(OWN).own_row([renamed]) is renamed
+    known = replace(OTHER, name="a")
+    assert Entrance(OWN).own_row([renamed, known]) is known
+
+
+def test_our_name_elsewhere_is_waited_for_until_it_was_silent() -> None:
+    elsewhere = replace(FORMER, lock="boot.9")
+    entrance = Entrance(OWN)
+    assert not entrance.may_enter([elsewhere], 10.0)
+    assert not entrance.may_enter([elsewhere], 10.0 + SILENT_S - 0.1)
+    assert entrance.may_enter([elsewhere], 10.0 + SILENT_S)
+
+
+def test_our_name_elsewhere_that_is_renewed_or_starts_anew_refuses_us() -> None:
+    elsewhere = replace(FORMER, lock="boot.9")
+    for later in (beaten(elsewhere), replace(elsewhere, life=4)):
+        entrance = Entrance(OWN)
+        assert not entrance.may_enter([elsewhere], 0.0)
+        with pytest.raises(SupervisorError, match="A host called a works on this database already"):
+            entrance.may_enter([later], 4.9)
+
+
+@pytest.mark.parametrize(
+    ("other", "reason"),
+    [
+        ({"secret_key": "x"}, "SECRET_KEY is another one than on host b"),
+        ({"jwt_secret": "x"}, "JWT_SECRET is another one than on host b"),
+        ({"wire": 4, "version": "2.0"}, "Host b runs release 2.0"),
+        ({"has_shared_bus": False}, "they would not hear each other"),
+    ],
+)
+def test_a_difference_stops_a_start_beside_who_lives_and_no_other(other: dict[str, str], reason: str) -> None:
+    different = replace(OTHER, **other)  # type: ignore[arg-type]
+    entrance = Entrance(OWN)
+    assert not entrance.may_enter([different], 0.0)
+    with pytest.raises(SupervisorError, match=reason):
+        entrance.may_enter([beaten(different)], 1.0)
+    entrance = Entrance(OWN)
+    assert not entrance.may_enter([different], 0.0)
+    assert entrance.may_enter([different], SILENT_S)
+    assert Entrance(OWN).may_enter([replace(different, is_up=False)], 0.0)
+
+
+def test_who_shares_no_bus_starts_beside_nobody() -> None:
+    alone = Entrance(replace(OWN, has_shared_bus=False))
+    assert not alone.may_enter([OTHER], 0.0)
+    with pytest.raises(SupervisorError, match="they would not hear each other"):
+        alone.may_enter([beaten(OTHER)], 1.0)
+
+
+def test_a_watch_tells_who_lives_by_what_changes() -> None:
+    watch = HostWatch()
+    assert watch.hosts(0.0) == []
+    watch.note([OTHER, FORMER], 0.0)
+    assert watch.hosts(1.0) == [(FORMER, True), (OTHER, True)]
+    watch.note([beaten(OTHER), FORMER], 3.0)
+    assert watch.hosts(SILENT_S + 0.1) == [(FORMER, False), (beaten(OTHER), True)]
+    ended = replace(beaten(OTHER), is_up=False)
+    watch.note([ended], 3.1)
+    assert watch.hosts(3.2) == [(ended, False)]
