@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from chat.domain.ids import ChannelKey, SessionId, UserId, WorkerId
 from chat.domain.sessions import LeftReason, SessionInfo
-from chat.membership.keep import EndedIds, Kept, KeptSessions
+from chat.membership.keep import SILENT_MEMORY_S, EndedIds, Kept, KeptSessions
 from chat.membership.places import Place
 from chat.membership.protocol import Change, Connected, Disconnected, Left, Lingering
 from chat.membership.roster import Roster, SessionEntry
@@ -31,7 +31,7 @@ class Endings:
         self._make = make
         self.kept = KeptSessions()
         self.ended = EndedIds()
-        self._silent = EndedIds()
+        self._silent = EndedIds(SILENT_MEMORY_S)
         self.heads: dict[WorkerId, dict[ChannelKey, int]] = {}
         self._joined_at: dict[SessionId, dict[ChannelKey, int]] = {}
         self._linger_ends: list[tuple[float, SessionId]] = []

@@ -19,6 +19,8 @@ from chat.domain.sessions import Naming, SessionInfo, Status
 
 # A command is re-sent for at most 5 s and may wait in a bus for as long; a minute is far beyond both.
 ENDED_MEMORY_S = 60.0
+SILENT_MEMORY_S = 300.0
+"""Longer than its id is remembered as over: so a session of a host that is heard again late is not taken for that."""
 DEAD_PER_SLOT = 32
 COPIED_PER_USER = 10
 """So many sessions of a user are kept for their names alone: as many as there are clients, by default."""
@@ -141,9 +143,10 @@ class KeptSessions:
 
 
 class EndedIds:
-    """The ids of sessions that are over (or whose host is silent), for ENDED_MEMORY_S."""
+    """The ids of sessions that are over, or that were lost with their host, for so long."""
 
-    def __init__(self) -> None:
+    def __init__(self, memory_s: float = ENDED_MEMORY_S) -> None:
+        self._memory_s = memory_s
         self._until: dict[SessionId, float] = {}
         self._order: deque[tuple[float, SessionId]] = deque()
 
@@ -151,8 +154,8 @@ class EndedIds:
         return session_id in self._until
 
     def add(self, session_id: SessionId, now: float) -> None:
-        self._until[session_id] = now + ENDED_MEMORY_S
-        self._order.append((now + ENDED_MEMORY_S, session_id))
+        self._until[session_id] = now + self._memory_s
+        self._order.append((now + self._memory_s, session_id))
 
     def forget(self, session_id: SessionId) -> None:
         self._until.pop(session_id, None)
