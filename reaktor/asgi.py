@@ -92,6 +92,9 @@ class NodeRuntime(Runtime):
         self.socketio = SocketIOServer(config.engineio, ChatApplication(), worker=worker, relay=relay)
         self._counts = CountExchange(self.bus, self.mailbox)
 
+    def hosts(self) -> list[dict[str, Any]]:
+        return [] if self.own_host is None else self.own_host.status()
+
     def share_counts(self, counts: AddressCounts) -> None:
         self._counts.share(counts)
 

@@ -43,7 +43,7 @@ def cluster_page(request: HttpRequest) -> HttpResponse:
 
 
 def cluster_json(request: HttpRequest) -> HttpResponse:
-    """{at, version, state, workers: [...], authority, connections, given_up, storage}.
+    """{at, version, state, workers: [...], hosts: [...], authority, connections, given_up, storage}.
 
     Storage is {database_bytes, disk_free_bytes, disk_bytes}: the disk is that of DATA_DIR, on this host. Counters are
     totals: who reads twice has rates.
@@ -74,6 +74,8 @@ def cluster_status() -> dict[str, Any]:
         "version": __version__,
         "state": found["state"],
         "workers": [_worker(worker) for worker in found["workers"]],
+        # A supervisor of the version before says nothing of hosts.
+        "hosts": found.get("hosts", []),
         "authority": {name: authority[name] for name in AUTHORITY_FIELDS if name in authority},
         "connections": found["connections"],
         "given_up": found["slots_given_up"],

@@ -228,6 +228,10 @@ class Runtime:
             "metrics": self.metrics(),
         }
 
+    def hosts(self) -> list[dict[str, Any]]:
+        """All hosts of the database, as reaktor.cluster.status shows them; none where this process is not one."""
+        return []
+
     def metrics(self) -> Metrics:
         """What this process counts, for /metrics; whoever runs beside the runtime adds its own."""
         waiting = self.database.waiting

@@ -137,19 +137,21 @@ class ClusterAuthority:
         self._beat_now.set()
 
     def status(self) -> dict[str, Any]:
-        """As the authority says it, with how it has the lease and all hosts; without one: that it stands by."""
+        """As the authority says it, with how it has the lease; without one: that this supervisor stands by."""
         said = STANDBY if self._authority is None else self._authority.status()
-        hosts = self._own_host.status()
         gauges = {
             "lease_age_seconds": self._lease_age_s(),
-            "hosts_alive": sum(host["is_alive"] for host in hosts),
+            "hosts_alive": sum(host["is_alive"] for host in self.hosts()),
         }
         metrics = {
             **said["metrics"],
             "counters": {**said["metrics"]["counters"], "lease_takings": self._takings},
             "gauges": {**said["metrics"]["gauges"], **gauges},
         }
-        return {**said, "hosts": hosts, "metrics": metrics}
+        return {**said, "metrics": metrics}
+
+    def hosts(self) -> list[dict[str, Any]]:
+        return self._own_host.status()
 
     def _lease_age_s(self) -> float:
         return 0.0 if self._tenure is None else round(self._tenure.age_s(boot_clock()), 1)

@@ -48,6 +48,9 @@ class Companion(Protocol):
     def worker_exited(self, slot: int, incarnation: int) -> None:
         """The process of that worker is gone; called in the loop."""
 
+    def hosts(self) -> list[dict[str, Any]]:
+        """All hosts of the cluster, as reaktor.cluster.status shows them."""
+
     def status(self) -> dict[str, Any]:
         """What clusterctl shows of it: epoch, revision, digest, sessions …; and its `metrics` (observe.metrics)."""
 
@@ -100,15 +103,16 @@ class Cluster:
         )
 
         def status() -> dict[str, Any]:
-            found = gather(supervisor, companion.status(), dispatcher.status())
+            found = gather(supervisor, companion.status(), dispatcher.status(), companion.hosts())
             embedded = None if redis is None else {"pid": redis.pid, "restarts": redis.restarts}
-            own = {"version": __version__, "pid": os.getpid(), "port": cluster.port}
+            own = {"version": __version__, "host": self.config.host_name, "pid": os.getpid(), "port": cluster.port}
             return {**own, **found, "redis": {"embedded": embedded}}
 
         def picture() -> dict[str, Any]:
             slots = supervisor.slots
             incarnations = {slot.number: slot.incarnation for slot in slots}
-            return supervisor.totals.picture(slots.workers, incarnations, companion.status(), dispatcher.status())
+            found = supervisor.totals.picture(slots.workers, incarnations, companion.status(), dispatcher.status())
+            return {**found, "host": self.config.host_name}
 
         control = Control(run_dir, supervisor, {"status": status, "metrics": picture}, cluster.boot_timeout_s)
         helpers = [

@@ -101,7 +101,13 @@ class _Life:
 
     def _status(self) -> dict[str, Any]:
         found = gather_alone(self._runtime)
-        own = {"version": __version__, "pid": os.getpid(), "port": self._lone.config.cluster.port}
+        config = self._lone.config
+        own = {
+            "version": __version__,
+            "host": config.host_name,
+            "pid": os.getpid(),
+            "port": config.cluster.port,
+        }
         return {**own, **found, "redis": {"embedded": None}}
 
     # Signals

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from reaktor.cluster.supervisor import Supervisor
@@ -30,9 +30,19 @@ class LoneRuntime(Protocol):
     def status(self) -> dict[str, Any]:
         """As in reaktor.cluster.contract."""
 
+    def hosts(self) -> list[dict[str, Any]]:
+        """All hosts: number, name, life, version, is_alive, is_own, decides."""
 
-def gather(supervisor: Supervisor, authority: Mapping[str, Any], connections: Mapping[str, int]) -> dict[str, Any]:
-    """Everything that clusterctl shows, JSON-ready. `authority`: epoch, revision, digest, sessions, as it has them."""
+
+def gather(
+    supervisor: Supervisor,
+    authority: Mapping[str, Any],
+    connections: Mapping[str, int],
+    hosts: Sequence[Mapping[str, Any]] = (),
+) -> dict[str, Any]:
+    """Everything that clusterctl shows, JSON-ready. `authority`: epoch, revision, digest, sessions, as it has them;
+    `hosts` as in LoneRuntime.
+    """
     workers = sorted(supervisor.slots.workers, key=lambda worker: (worker.slot, worker.incarnation))
     return {
         "role": "supervisor",
@@ -43,13 +53,21 @@ def gather(supervisor: Supervisor, authority: Mapping[str, Any], connections: Ma
         "spare_missing": supervisor.missing_spare,
         "slots_given_up": {slot.number: slot.gave_up for slot in supervisor.slots if slot.gave_up},
         "connections": dict(connections),
+        "hosts": list(hosts),
         "authority": dict(authority),
     }
 
 
 def gather_alone(runtime: LoneRuntime | None) -> dict[str, Any]:
     """The same of a server that is one process, this one. None: nothing runs in it yet."""
-    found = {"role": "one process", "spares": [], "spare_missing": "", "slots_given_up": {}, "connections": {}}
+    found = {
+        "role": "one process",
+        "spares": [],
+        "spare_missing": "",
+        "slots_given_up": {},
+        "connections": {},
+        "hosts": [],
+    }
     if runtime is None:
         return {**found, "state": "starting", "workers_wanted": 1, "workers": [], "authority": {}}
     said = runtime.status()
@@ -63,7 +81,14 @@ def gather_alone(runtime: LoneRuntime | None) -> dict[str, Any]:
         "messages_per_s": None,
     }
     state = "stopping" if runtime.is_draining else "serving"
-    return {**found, "state": state, "workers_wanted": 1, "workers": [worker], "authority": authority}
+    return {
+        **found,
+        "state": state,
+        "workers_wanted": 1,
+        "workers": [worker],
+        "hosts": runtime.hosts(),
+        "authority": authority,
+    }
 
 
 def _worker(worker: WorkerProcess, authority: Mapping[str, Any]) -> dict[str, Any]:
@@ -110,6 +135,8 @@ def as_table(status: Mapping[str, Any]) -> str:
         lines.append(f"a spare is missing: {reason}")
     lines.append("")
     lines.append(_authority_line(status["authority"]))
+    # A supervisor of the version before says nothing of hosts.
+    lines += map(_host_line, status.get("hosts", ()))
     if connections := status["connections"]:
         lines.append("connections: " + ", ".join(f"{count} {name}" for name, count in connections.items()))
     return "\n".join(lines)
@@ -151,6 +178,13 @@ def _authority_line(authority: Mapping[str, Any]) -> str:
         return "authority: none"
     shown = ("phase", "epoch", "revision", "sessions", "digest")
     return "authority: " + ", ".join(f"{name} {authority[name]}" for name in shown if name in authority)
+
+
+def _host_line(host: Mapping[str, Any]) -> str:
+    parts = [f"host {host['name']}", f"number {host['number']}", f"life {host['life']}", str(host["version"])]
+    parts.append("alive" if host["is_alive"] else "not heard of")
+    parts += [word for word, holds in (("decides", host["decides"]), ("this one", host["is_own"])) if holds]
+    return ", ".join(parts)
 
 
 def _age(seconds: float) -> str:

@@ -197,6 +197,7 @@ class Environment(Reader):
                 )
             ).absolute(),
             "host_name": self.host_name(),
+            "is_host_named": bool(self.env.get("HOST_NAME", "").strip()),
             "database_url": self.service_url(
                 "DATABASE_URL",
                 "The database: `postgres://user:password@host:5432/name`, or `sqlite:////path/to/file`. In a user "

@@ -268,6 +268,8 @@ class Config:
     data_dir: Path
     host_name: str = "localhost"
     """What this machine is called among those that work on its database."""
+    is_host_named: bool = False
+    """Whether somebody gave it that name, or it is the machine's own."""
     cluster_id: str = ""
     """The name that the database has for this cluster; empty for a process that has a bus of its own."""
     secret_key: str = field(default="", repr=False)

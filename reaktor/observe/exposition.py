@@ -1,8 +1,8 @@
 """The metrics by name: what each of the figures in reaktor.observe.metrics is called, and what it means.
 
-In comes a picture, {"workers": {slot: Metrics}, "server": Metrics}; out go bytes in Prometheus' text format. A
-worker's figures carry `worker` (its slot, all incarnations together); what adds up over workers is also there as
-`reaktor_cluster_…`, without that label. Figures that are not in the table are left out, so that workers of two
+In comes a picture, {"workers": {slot: Metrics}, "server": Metrics, "host"?: its name}; out go bytes in Prometheus'
+text format. A worker's figures carry `worker` (its slot, all incarnations together); what adds up over workers is also
+there as `reaktor_cluster_…`, without that label. Figures that are not in the table are left out, so that workers of two
 versions can be side by side.
 """
 
@@ -97,6 +97,8 @@ SERVER_GAUGES = (
     MetricDescription("authority_sessions", "Sessions in the live membership, those in their grace included."),
     MetricDescription("authority_users", "Users in the live membership."),
     MetricDescription("authority_channels", "Channels with members."),
+    MetricDescription("hosts_alive", "Hosts of the database whose row is renewed, this one among them."),
+    MetricDescription("authority_hosts", "Hosts that the authority hears; only where it decides."),
     MetricDescription("lease_age_seconds", "How long ago the lease was renewed; 0 on SQLite, where it need not be."),
     MetricDescription("connections_waiting", "Connections held until a worker takes them."),
     MetricDescription("supervisor_memory_bytes", "Resident memory of the supervisor process."),
@@ -110,10 +112,12 @@ class Picture(Collector):
     def __init__(self, picture: Mapping[str, Any]) -> None:
         self._workers: dict[str, Metrics] = picture["workers"]
         self._server: Metrics = picture["server"]
+        self._host: str = picture.get("host", "")
 
     def collect(self) -> Iterator[Metric]:
         workers = self._workers
-        yield InfoMetricFamily("reaktor_build", "The release that answers.", value={"version": __version__})
+        build = {"version": __version__, **({"host": self._host} if self._host else {})}
+        yield InfoMetricFamily("reaktor_build", "The release that answers.", value=build)
         yield from _families(COUNTERS, "counters", CounterMetricFamily, workers)
         yield from _families(GAUGES, "gauges", GaugeMetricFamily, workers)
         yield from _families(FLAGS, "flags", GaugeMetricFamily, workers)

@@ -1,4 +1,4 @@
-"""Log lines: one for people on a terminal, one as JSON. Each says which worker, request and session it is about.
+"""Log lines: one for people on a terminal, one as JSON. Each says which host, worker, request and session it is about.
 
 What must not stand in a log is masked last, whoever wrote it: tokens, session ids, passwords in URLs, and the rows that
 PostgreSQL quotes in its errors (a message's text may be among them).
@@ -33,10 +33,11 @@ def mask(text: str) -> str:
 
 
 def subject() -> dict[str, str]:
-    """What the running code serves: worker, request, session; only what there is."""
+    """What the running code serves: host, worker, request, session; only what there is."""
     # Not at import: a spare is told only later which worker it becomes.
     worker = os.environ.get("REAKTOR_WORKER", "")
-    known = (("worker", worker), ("request", REQUEST_ID.get()), ("session", SESSION.get()))
+    host = os.environ.get("REAKTOR_HOST", "")
+    known = (("host", host), ("worker", worker), ("request", REQUEST_ID.get()), ("session", SESSION.get()))
     return {name: value for name, value in known if value}
 
 
@@ -53,7 +54,7 @@ class HumanFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """One object per line: time, level, logger, message, worker?, request?, session?, exception?."""
+    """One object per line: time, level, logger, message, host?, worker?, request?, session?, exception?."""
 
     def format(self, record: logging.LogRecord) -> str:
         entry = {

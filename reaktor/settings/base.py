@@ -32,6 +32,9 @@ except ConfigError as error:
     raise ImproperlyConfigured(str(error)) from error
 
 DATA_DIR = REAKTOR.data_dir
+if REAKTOR.is_host_named:
+    # For log lines. What the machine is called, whoever collects them knows.
+    os.environ["REAKTOR_HOST"] = REAKTOR.host_name
 # Only the supervisor makes a process a worker: it sets this in the environment of the children that it starts, and
 # REAKTOR_CLUSTER_ID, which others read in the database when they need it.
 CLUSTER_ID_READER = "chat.selectors.cluster_id"

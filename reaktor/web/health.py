@@ -1,7 +1,7 @@
 """/healthz and /readyz, as a plain ASGI application: they answer while every database thread is busy.
 
 /healthz says 200 while the loop turns. /readyz says 200 or 503, and to insiders also
-{"database", "bus", "replica", "version"}.
+{"database", "bus", "replica", "version", "host"}.
 """
 
 from __future__ import annotations
@@ -32,7 +32,9 @@ class HealthApplication:
         is_ready = all(parts.values())
         body: dict[str, Any] = {"status": "ready" if is_ready else "not ready"}
         if is_insider(scope, self._allow):
-            body |= {**parts, "version": __version__}
+            running = node.current()
+            host = {} if running is None else {"host": running.runtime.config.host_name}
+            body |= {**parts, "version": __version__, **host}
         await json_reply(200 if is_ready else 503, body, NO_STORE).send(scope, send)
 
     async def _parts(self) -> dict[str, bool]:

@@ -33,7 +33,9 @@ def of_process(runtime: Any) -> dict[str, Any]:
         "gauges": {"workers_ready": 1, "memory_bytes": rss_bytes(os.getpid()) or 0, "replica_lag": 0},
     }
     server = runtime.authority.status()["metrics"]
-    return {"workers": {"0": added([runtime.metrics(), own])}, "server": added([server])}
+    hosts = {"gauges": {"hosts_alive": sum(host["is_alive"] for host in runtime.hosts())}}
+    workers = {"0": added([runtime.metrics(), own])}
+    return {"workers": workers, "server": added([server, hosts]), "host": runtime.config.host_name}
 
 
 class MetricsApplication:

@@ -78,7 +78,7 @@ def signal_all(host: ChatCluster, number: signal.Signals) -> None:
 
 def hosts_of(host: ChatCluster) -> dict[str, tuple[bool, bool]]:
     """By name, as this host's status has it: whether it lives, whether it decides."""
-    return {each["name"]: (each["is_alive"], each["decides"]) for each in host.status()["authority"]["hosts"]}
+    return {each["name"]: (each["is_alive"], each["decides"]) for each in host.status()["hosts"]}
 
 
 async def joined(host: ChatCluster, account: tuple[str, str]) -> NativeClient:

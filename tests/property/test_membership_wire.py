@@ -20,7 +20,7 @@ MANY = settings(max_examples=200, deadline=None)
 texts = st.text(max_size=8)
 session_ids, user_ids, channels = texts.map(SessionId), texts.map(UserId), texts.map(ChannelKey)
 seconds = st.floats(0, 1e10, allow_nan=False)
-workers = st.builds(WorkerId, st.integers(0, 300), st.integers(0, 2**53))
+workers = st.builds(WorkerId, st.integers(0, 300), st.integers(0, 2**53), st.integers(0, 300), st.integers(0, 2**53))
 graces = st.builds(sessions.Grace, seconds, seconds)
 infos = st.builds(
     sessions.SessionInfo,

@@ -232,6 +232,17 @@ def test_a_redis_host_that_is_none_is_told() -> None:
         config_from({"REDIS_HOST": "redis:6379"})
 
 
+def test_a_host_has_the_name_that_it_is_given_or_the_machines() -> None:
+    own = config_from({})
+    assert re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.-]*", own.host_name)
+    assert not own.is_host_named
+    named = config_from({"HOST_NAME": "east-1.example"})
+    assert (named.host_name, named.is_host_named) == ("east-1.example", True)
+    for name in ("-a", "a b", "a/b", "a_b", "é", "a" * 64, "a.\n.b"):
+        with pytest.raises(ConfigError, match="HOST_NAME="):
+            config_from({"HOST_NAME": name})
+
+
 def test_counts_that_were_asked_for_hold_without_limits_too() -> None:
     """LIMITS=off with MAX_SESSIONS_PER_USER=1 let ten sessions in."""
     lifted = config_from({"LIMITS": "off"}).limits
@@ -311,8 +322,8 @@ def test_every_variable_is_there_once_and_no_module_reads_one_behind_their_back(
         for name in read.findall(path.read_text())
     }
     # Set by the server itself, or for its tests.
-    own = {"REAKTOR_WORKER", "REAKTOR_CLUSTER_ID", "DJANGO_SETTINGS_MODULE", "DATA_DIR", "TEST_DATABASE_URL"}
-    own |= {"STAFF_TOTP", "BIND"}  # production's own default, and local's
+    own = {"REAKTOR_WORKER", "REAKTOR_HOST", "REAKTOR_CLUSTER_ID", "DJANGO_SETTINGS_MODULE", "DATA_DIR"}
+    own |= {"TEST_DATABASE_URL", "STAFF_TOTP", "BIND"}  # production's own default, and local's
     assert {name for name, _ in elsewhere} <= own
 
 

@@ -33,8 +33,11 @@ def test_the_changelog_begins_with_this_release_or_with_what_comes_after_it() ->
 
 
 def test_readiness_and_metrics_tell_it(server: LiveServer) -> None:
-    assert httpx.get(f"{server.url}/readyz").json()["version"] == reaktor.__version__
-    assert scrape(server.url)[f'reaktor_build_info{{version="{reaktor.__version__}"}}'] == 1
+    ready = httpx.get(f"{server.url}/readyz").json()
+    assert ready["version"] == reaktor.__version__
+    figures = scrape(server.url)
+    assert figures[f'reaktor_build_info{{host="{ready["host"]}",version="{reaktor.__version__}"}}'] == 1
+    assert figures["reaktor_hosts_alive"] == 1
 
 
 @pytest.mark.django_db

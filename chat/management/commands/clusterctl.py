@@ -77,7 +77,8 @@ class Command(BaseCommand):
     def _shown(self, order: str, answer: dict[str, Any]) -> str:
         match order:
             case "status":
-                where = f"Reaktor {answer['version']} on port {answer['port']}"
+                host = f" of host {answer['host']}" if "host" in answer else ""
+                where = f"Reaktor {answer['version']} on port {answer['port']}{host}"
                 title = f"{where}: {answer['state']}, {answer['role']} {answer['pid']}"
                 return f"{title}\n\n{as_table(answer)}"
             case "scale":

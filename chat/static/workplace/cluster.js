@@ -11,6 +11,7 @@ const page = document.querySelector(".cluster");
 const problem = page.querySelector(".errornote");
 const picture = page.querySelector(".rates");
 const rows = page.querySelector(".workers tbody");
+const hosts = page.querySelector(".hosts");
 const authority = page.querySelector(".authority");
 
 /** Of each worker (slot.incarnation) the totals of the last answer. */
@@ -102,6 +103,15 @@ function show(found) {
       return row;
     }),
   );
+  hosts.hidden = found.hosts.length < 2;
+  hosts.querySelector("tbody").replaceChildren(
+    ...found.hosts.map((host) => {
+      const row = document.createElement("tr");
+      const words = [host.is_alive ? "alive" : "not heard of", host.decides && "keeps the list", host.is_own && "this one"];
+      row.append(...[host.name, words.filter(Boolean).join(", "), host.version, host.life].map((text) => element("td", text)));
+      return row;
+    }),
+  );
   authority.replaceChildren(
     ...[...known(LIST, found.authority), ...known(CONNECTIONS, found.connections)].map(([name, value]) => {
       const pair = document.createElement("div");
@@ -110,6 +120,7 @@ function show(found) {
     }),
   );
   labelCells(rows.parentElement);
+  labelCells(hosts.querySelector("table"));
   if (!isFirst) history.push({ at: found.at, in: stored });
   while (history.length && history[0].at < found.at - SHOWN_S) history.shift();
   draw(found.at);

@@ -20,6 +20,9 @@ from tests.support.rest import live
 
 pytestmark = pytest.mark.django_db
 FIGURES = "/admin/cluster/status.json"
+HOSTS = [
+    {"number": 1, "name": "a", "life": 2, "version": "1.0", "is_alive": True, "is_own": True, "decides": True},
+]
 SAID = {
     "sessions": 3, "epoch": 5, "revision": 40, "in_step": True, "messages_in": 7, "messages_out": 21,
     "digest": "secret",
@@ -81,11 +84,13 @@ def test_one_process_tells_of_itself(mia: Client) -> None:
         runtime.worker = WorkerId(1, 1, 0, 1)  # type: ignore[attr-defined]
         runtime.authority = FakeAuthority()  # type: ignore[attr-defined]
         runtime.is_draining = False  # type: ignore[attr-defined]
+        runtime.hosts = lambda: HOSTS  # type: ignore[attr-defined]
         answer = mia.get(FIGURES)
     body = answer.json()
     worker = body["workers"][0]
     assert "no-store" in answer["Cache-Control"]
     assert body["state"] == "serving"
+    assert body["hosts"] == HOSTS
     assert (worker["slot"], worker["incarnation"], worker["revision_lag"], worker["sessions"]) == (0, 1, 1, 3)
     assert (worker["messages_in"], worker["messages_out"]) == (7, 21)
     assert worker["rss_bytes"] > 10**6

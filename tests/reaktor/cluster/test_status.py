@@ -12,6 +12,18 @@ LISTENER = Listener(print, print, print, print)
 AUTHORITY = {"phase": "serving", "epoch": 5, "revision": 40, "digest": "abc", "sessions": 3}
 
 
+def test_the_hosts_are_shown_with_who_lives_and_who_decides():
+    status = shown({"epoch": 5, "revision": 40, "digest": "abc"})
+    status["hosts"] = [
+        {"number": 1, "name": "east", "life": 3, "version": "1.0", "is_alive": True, "is_own": True, "decides": False},
+        {"number": 2, "name": "west", "life": 9, "version": "1.0", "is_alive": False, "is_own": False, "decides": True},
+    ]
+    assert as_table(status).splitlines()[-3:-1] == [
+        "host east, number 1, life 3, 1.0, alive, this one",
+        "host west, number 2, life 9, 1.0, not heard of, decides",
+    ]
+
+
 def shown(worker_says, authority=AUTHORITY, spares=()):
     supervisor = Supervisor(Cluster(), None, Home(1, 1), environment={})
     worker = WorkerProcess(LISTENER, 1, 3, state=WorkerState.READY, status=worker_says)

@@ -110,6 +110,13 @@ def test_a_line_for_people_names_the_worker_and_hides_secrets(monkeypatch: pytes
     assert "SECRET" not in line
 
 
+def test_a_line_names_the_host_where_somebody_gave_it_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REAKTOR_WORKER", "1.3")
+    monkeypatch.setenv("REAKTOR_HOST", "east")
+    assert "[host=east worker=1.3]" in HumanFormatter().format(record_of("away"))
+    assert json.loads(JsonFormatter().format(record_of("away")))["host"] == "east"
+
+
 def test_a_line_for_machines_is_one_json_object(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REAKTOR_WORKER", "1.3")
     line = JsonFormatter().format(record_of("refused\n?token=%s", "SECRET", error=ValueError("bad sid=SECRET")))
