@@ -36,6 +36,7 @@ from reaktor.cluster.lease_keeper import LeaseKeeper, boot_clock
 from reaktor.config.model import Config
 from reaktor.db import patience
 from reaktor.db.database import Database
+from reaktor.errors import UnavailableError
 from reaktor.process.bus import Bus, BusError
 from reaktor.process.layer import redis_layer
 
@@ -95,7 +96,11 @@ class ClusterAuthority:
         """Raises SupervisorError where somebody is heard to decide whom the lease of our database does not name."""
         deadline = time.monotonic() + COPY_S
         while (heard := await heard_authority(self._bus, self._config.membership.heartbeat_s)) is not None:
-            if heard == Mandate(*await self._database.read(authority_mandate)):
+            try:
+                named = Mandate(*await self._database.read(authority_mandate))
+            except UnavailableError as error:
+                raise SupervisorError("The database does not answer.") from error
+            if heard == named:
                 return
             if time.monotonic() > deadline:
                 raise SupervisorError(

@@ -14,10 +14,11 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ObjectDoesNotExist
-from django.db import DatabaseError, IntegrityError, connection, connections, transaction
+from django.db import DatabaseError, IntegrityError, InterfaceError, connection, connections, transaction
 from django.db.models import F, Max
 from django.db.models.functions import Now
 
+from chat.management.lease_rows import CONNECT_S
 from chat.membership import wire
 from chat.models import ClusterHost, ClusterLease
 from chat.selectors import AUTHORITY, cluster_id
@@ -28,11 +29,12 @@ from reaktor.cluster.failures import SupervisorError
 from reaktor.cluster.hosts import LOOK_S, RENEW_S, Entrance, HostRow, HostWatch
 from reaktor.cluster.lease_keeper import boot_clock
 from reaktor.config.model import Config
-from reaktor.db.database import Database
+from reaktor.db.database import Database, own_connection
 from reaktor.errors import UnavailableError
 
 FIELDS = tuple(HostRow.__dataclass_fields__)
 FINGERPRINT_CHARS = 16
+LEAVE_S = 1.0
 
 
 class OwnHost:
@@ -61,7 +63,7 @@ class OwnHost:
                         return self.home
                 else:
                     time.sleep(LOOK_S)
-        except (DatabaseError, ObjectDoesNotExist) as error:
+        except (DatabaseError, InterfaceError, ObjectDoesNotExist) as error:
             raise SupervisorError(
                 f"The hosts of this database can't be read ({str(error).strip()}). Run `manage.py prepare` first."
             ) from error
@@ -84,10 +86,12 @@ class OwnHost:
             await asyncio.sleep(RENEW_S)
 
     def leave(self) -> None:
-        """It ends in order: nobody need wait for it. Not for the loop; never raises."""
+        """It ends in order: nobody need wait for it. Takes LEAVE_S or so at most. Not for the loop; never raises."""
+        connections.close_all()
+        own_connection(LEAVE_S, answer_s=LEAVE_S, connect_s=CONNECT_S)
         try:
             self._mine().update(is_up=False)
-        except DatabaseError:
+        except (DatabaseError, InterfaceError):
             pass
         finally:
             connections.close_all()

@@ -111,12 +111,17 @@ async def test_a_host_renews_its_row_until_somebody_else_has_it(
             await keeping
             return
         await until(lambda: read_in_thread() > 2)
-        await asyncio.to_thread(ClusterHost.objects.update, life=F("life") + 1)
+        await asyncio.to_thread(begin_another_life)
         with pytest.raises(SupervisorError, match="Another server was started as host a"):
             await keeping
     finally:
         keeping.cancel()
         await asyncio.to_thread(database.close)
+
+
+def begin_another_life() -> None:
+    ClusterHost.objects.update(life=F("life") + 1)
+    connections.close_all()
 
 
 def read_in_thread() -> int:

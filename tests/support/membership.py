@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from chat.domain.ids import ChannelKey, SessionId, UserId, WorkerId
 from chat.domain.sessions import Grace, Naming, SessionInfo, Status, Transport
@@ -154,6 +155,8 @@ class Node:
         self.heads: dict[ChannelKey, int] = {}
         self.beat_due = asyncio.Event()
         self.deaf = False
+        self.backlog: list[tuple[str, dict[str, Any]]] | None = None
+        """What waits to be read, while it is stopped."""
         self.feeder = Feeder(
             bus,
             timings,
@@ -198,12 +201,20 @@ class Node:
 
     async def _read(self) -> None:
         async for kind, body in self.bus.listen(wire.worker_mailbox(self.worker)):
-            if not self.deaf:
+            if self.backlog is not None:
+                self.backlog.append((kind, body))
+            elif not self.deaf:
                 is_first = self.replica.position.epoch == 0
                 self.feeder.on_message(kind, body)
                 if is_first:
                     self.shown.adopt(self.replica)
                     self.contradictions.clear()
+
+    def go_on(self) -> None:
+        """Read all that came while it was stopped."""
+        waiting, self.backlog = self.backlog or [], None
+        for kind, body in waiting:
+            self.feeder.on_message(kind, body)
 
     async def connect(
         self, session: str, user: str = "ann", *, grace: Grace = NO_GRACE, resume: str | None = None

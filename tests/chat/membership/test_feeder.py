@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 from channels.layers import InMemoryChannelLayer
 
-from chat.domain.ids import ChannelKey, CommandId, SessionId, UserId
+from chat.domain.ids import ChannelKey, CommandId, SessionId, UserId, WorkerId
 from chat.domain.sessions import Ending
 from chat.membership import wire
 from chat.membership.protocol import (
@@ -18,9 +18,11 @@ from chat.membership.protocol import (
     EndSessions,
     Join,
     Leave,
+    LoseHost,
     MemberJoined,
     Outcome,
     Position,
+    SessionEnded,
     Snapshot,
 )
 from reaktor.errors import BannedError, InvalidError, NotFoundError, TooManySessionsError, UnavailableError
@@ -30,6 +32,7 @@ from tests.support.faulty_layer import FaultyLayer
 from tests.support.membership import FIRST, LINGERS, QUICK, SECOND, Node, authority_on, eventually, running
 
 LOBBY = ChannelKey("lobby")
+ELSEWHERE = WorkerId(2, 1, 0, 1)
 
 
 @pytest.fixture
@@ -103,6 +106,40 @@ async def test_too_many_sessions_is_decided_again_after_a_second(bus: Bus) -> No
         assert (await second).is_accepted
         with pytest.raises(TooManySessionsError):
             await node.connect("s3")
+
+
+async def test_a_worker_that_was_stopped_until_its_host_was_lost_ends_nobody_and_is_back(bus: Bus) -> None:
+    """It read that its own sessions had ended, and closed them."""
+    authority, here, there = authority_on(bus), Node(bus, FIRST), Node(bus, ELSEWHERE)
+    async with running(authority, here, there):
+        await there.connect("s1", "ann")
+        await there.connect("s2", "bob", grace=LINGERS)
+        for session in ("s1", "s2"):
+            await there.join(session, "lobby")
+        await eventually(lambda: here.who("lobby") == ["ann", "bob"], "both are seen")
+        there.backlog = []
+        authority.order(LoseHost(ELSEWHERE.host))
+        await eventually(lambda: here.who("lobby") == ["bob"], "Ann is seen leaving, Bob lingers")
+        await asyncio.sleep(1.5 * QUICK.silence_s)
+        there.go_on()
+        await eventually(lambda: here.who("lobby") == ["ann", "bob"], "both are back")
+        await eventually(lambda: there.replica.is_in_step, "it follows again")
+        assert list(there.live) == ["s1", "s2"]
+        assert not [each for each in there.told if isinstance(each, SessionEnded)]
+        assert not there.contradictions
+        await there.join("s1", "news")
+        assert here.replica.digest() == there.replica.digest()
+
+
+async def test_a_worker_whose_words_were_lost_says_hello_when_it_is_heard_again(bus: Bus) -> None:
+    """It heard that its sessions had ended, so they have; but nobody answered it any more."""
+    authority, there = authority_on(bus), Node(bus, ELSEWHERE)
+    async with running(authority, there):
+        await there.connect("s1", "ann")
+        authority.order(LoseHost(ELSEWHERE.host))
+        await eventually(lambda: not there.live, "it is told")
+        await there.connect("s2", "ann")
+        assert await there.join("s2", "lobby")
 
 
 async def test_a_command_about_nobody_is_not_found(bus: Bus) -> None:
