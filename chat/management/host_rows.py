@@ -31,8 +31,11 @@ from reaktor.cluster.lease_keeper import boot_clock
 from reaktor.config.model import Config
 from reaktor.db.database import Database, own_connection
 from reaktor.errors import UnavailableError
+from reaktor.times import timestamp
 
 FIELDS = tuple(HostRow.__dataclass_fields__)
+GIVEN = ("number", "life", "renewals", "last_seen")
+"""What the taking of a row sets."""
 FINGERPRINT_CHARS = 16
 LEAVE_S = 1.0
 
@@ -97,10 +100,11 @@ class OwnHost:
             connections.close_all()
 
     def status(self) -> list[dict[str, Any]]:
-        """All hosts, for clusterctl and the admin: number, name, life, version, is_alive, is_own, decides."""
+        """All hosts, for clusterctl and the admin: number, name, life, version, last_seen, is_alive, is_own, decides."""
         return [
             {
                 **{name: getattr(row, name) for name in ("number", "name", "life", "version")},
+                "last_seen": timestamp(row.last_seen) if row.last_seen else None,
                 "is_alive": is_alive or row.number == self.home.host,
                 "is_own": row.number == self.home.host,
                 "decides": row.name == self._holder,
@@ -153,7 +157,7 @@ def read_hosts() -> list[HostRow]:
 
 def take_host(seen: HostRow | None, own: HostRow) -> HostRow | None:
     """Write our row, over the one that was seen if there is one. None: somebody else was there first."""
-    said = {name: value for name, value in asdict(own).items() if name not in ("number", "life", "renewals")}
+    said = {name: value for name, value in asdict(own).items() if name not in GIVEN}
     if seen is None:
         try:
             with transaction.atomic():

@@ -8,7 +8,8 @@ ever compared: a row that is seen to change is alive, one that stays the same fo
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 
 from reaktor.cluster.contract import Home
 from reaktor.cluster.failures import SupervisorError
@@ -38,6 +39,8 @@ class HostRow:
     number: int = 0
     life: int = 0
     renewals: int = 0
+    last_seen: datetime | None = field(default=None, compare=False)
+    """By the database's clock, for people."""
 
     @property
     def home(self) -> Home:

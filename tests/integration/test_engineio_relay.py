@@ -153,8 +153,12 @@ async def test_a_body_over_the_limit_ends_the_session_through_the_relay(split: S
     assert (await split.get(query)).text == UNKNOWN
 
 
-async def test_a_worker_that_is_gone_is_an_unknown_session(split: Split) -> None:
-    query = f"/engine.io/?EIO=4&transport=polling&sid={new_sid(Worker(1, 1, 1, 6))}"
+@pytest.mark.parametrize(
+    "gone", [Worker(1, 1, 1, 6), Worker(2, 1, 1, 7), Worker(1, 2, 1, 7)], ids=["worker", "other host", "other life"]
+)
+async def test_a_worker_that_is_gone_is_an_unknown_session(split: Split, gone: Worker) -> None:
+    """The first worker here is 1.1.1.7: another host's, or another life's, of that place is not taken for it."""
+    query = f"/engine.io/?EIO=4&transport=polling&sid={new_sid(gone)}"
     answer = await split.get(query, headers={"Origin": "https://a.example"})
     assert (answer.status_code, answer.text) == (400, UNKNOWN)
     assert answer.headers["access-control-allow-origin"] == "https://a.example"

@@ -107,7 +107,7 @@ function show(found) {
   hosts.querySelector("tbody").replaceChildren(
     ...found.hosts.map((host) => {
       const row = document.createElement("tr");
-      const words = [host.is_alive ? "alive" : "not heard of", host.decides && "keeps the list", host.is_own && "this one"];
+      const words = [host.is_alive ? "alive" : `not heard of since ${host.last_seen}`, host.decides && "keeps the list", host.is_own && "this one"];
       row.append(...[host.name, words.filter(Boolean).join(", "), host.version, host.life].map((text) => element("td", text)));
       return row;
     }),

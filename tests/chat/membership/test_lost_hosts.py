@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chat.domain.ids import ChannelKey, CommandId, SessionId, UserId, WorkerId
-from chat.domain.sessions import Ending, Status
+from chat.domain.sessions import Credentials, Ending, Status
 from chat.membership.decisions import Decisions
 from chat.membership.keep import DeadWorkers
+from chat.membership.places import Place
 from chat.membership.protocol import (
     AnnouncedSession,
     BeginLife,
@@ -97,6 +98,19 @@ def test_who_was_ended_meanwhile_stays_so(ending: EndSessions | Disconnect | Blo
     told.accept(hello)
     assert S2 not in told.state.roster.sessions
     assert S1 in told.state.roster.sessions
+
+
+@pytest.mark.parametrize("lost_s", [1.0, 20.0], ids=["lingers", "kept"])
+def test_a_session_read_from_its_place_is_live_when_its_worker_says_so(lost_s: float) -> None:
+    """The authority before was on another host, and the worker lives on: it was told that its sessions had ended."""
+    told = Told()
+    info = session_info("s2", "bob", ELSEWHERE, grace=LINGERS, since=told.now - 60)
+    place = Place(info, Status.ONLINE, {LOBBY: 5}, Credentials(1, ""), lost_at=told.now - lost_s)
+    told.state.restore([place], told.now)
+    told.accept(Hello(ELSEWHERE, (AnnouncedSession(info, Status.ONLINE, frozenset({LOBBY})),)))
+    assert shown(told) == {S2: (Status.ONLINE, frozenset({LOBBY}), True)}
+    told.wait(200.0)
+    assert shown(told) == {S2: (Status.ONLINE, frozenset({LOBBY}), True)}
 
 
 def test_a_new_life_ends_all_that_was_before_it() -> None:

@@ -14,13 +14,15 @@ AUTHORITY = {"phase": "serving", "epoch": 5, "revision": 40, "digest": "abc", "s
 
 def test_the_hosts_are_shown_with_who_lives_and_who_decides():
     status = shown({"epoch": 5, "revision": 40, "digest": "abc"})
+    own = {"number": 1, "name": "east", "life": 3, "version": "1.0", "is_alive": True, "is_own": True}
+    other = {"number": 2, "name": "west", "life": 9, "version": "1.0", "is_alive": False, "is_own": False}
     status["hosts"] = [
-        {"number": 1, "name": "east", "life": 3, "version": "1.0", "is_alive": True, "is_own": True, "decides": False},
-        {"number": 2, "name": "west", "life": 9, "version": "1.0", "is_alive": False, "is_own": False, "decides": True},
+        {**own, "decides": False, "last_seen": None},
+        {**other, "decides": True, "last_seen": "yesterday"},
     ]
     assert as_table(status).splitlines()[-3:-1] == [
         "host east, number 1, life 3, 1.0, alive, this one",
-        "host west, number 2, life 9, 1.0, not heard of, decides",
+        "host west, number 2, life 9, 1.0, not heard of since yesterday, decides",
     ]
 
 
