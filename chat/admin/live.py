@@ -19,7 +19,7 @@ LIVE_TIMEOUT_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class LiveSessionRow:
-    """One live session. `status` is "gone" while it lingers; `worker` is slot.incarnation."""
+    """One live session. `status` is "gone" while it lingers; `worker` is host.life.slot.incarnation."""
 
     transport: str
     address: str

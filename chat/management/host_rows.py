@@ -10,6 +10,7 @@ import asyncio
 import hmac
 import time
 from dataclasses import asdict
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -38,6 +39,8 @@ GIVEN = ("number", "life", "renewals", "last_seen")
 """What the taking of a row sets."""
 FINGERPRINT_CHARS = 16
 LEAVE_S = 1.0
+OLD = timedelta(days=30)
+"""For so long a host that is gone keeps its name and number."""
 
 
 class OwnHost:
@@ -63,6 +66,7 @@ class OwnHost:
                 if connection.vendor == "sqlite" or entrance.may_enter(rows, boot_clock()):
                     if (taken := take_host(entrance.own_row(rows), own)) is not None:
                         self.home = taken.home
+                        forget_old_hosts(self.home)
                         return self.home
                 else:
                     time.sleep(LOOK_S)
@@ -100,7 +104,7 @@ class OwnHost:
             connections.close_all()
 
     def status(self) -> list[dict[str, Any]]:
-        """All hosts, for clusterctl and the admin: number, name, life, version, last_seen, is_alive, is_own, decides."""
+        """All hosts, to be shown: number, name, life, version, last_seen, is_alive, is_own, decides."""
         return [
             {
                 **{name: getattr(row, name) for name in ("number", "name", "life", "version")},
@@ -153,6 +157,16 @@ def host_of(holder: str) -> str:
 
 def read_hosts() -> list[HostRow]:
     return [HostRow(**row) for row in ClusterHost.objects.values(*FIELDS)]
+
+
+def forget_old_hosts(own: Home) -> None:
+    """Where names are made anew with each start, as in containers, the table would grow for ever.
+
+    The greatest number stays: none is given twice, since whoever decides remembers the lives of each.
+    """
+    last = ClusterHost.objects.aggregate(last=Max("number"))["last"]
+    old = ClusterHost.objects.filter(last_seen__lt=Now() - OLD)
+    old.exclude(number__in=(own.host, last)).delete()
 
 
 def take_host(seen: HostRow | None, own: HostRow) -> HostRow | None:

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,18 @@ def test_of_two_that_saw_the_same_rows_one_takes_it() -> None:
     assert again.life == first.life + 1
     assert take_host(first, ROW) is None
     assert read_hosts() == [again]
+
+
+def test_a_host_that_is_gone_for_long_is_forgotten_and_its_number_is_given_to_nobody(config: Config) -> None:
+    for name in ("b", "c", "d"):
+        take_host(None, replace(ROW, name=name, is_up=False))
+    ClusterHost.objects.filter(name__in=("b", "d")).update(last_seen=datetime.now(UTC) - timedelta(days=31))
+    assert OwnHost(config, has_shared_bus=True).enter() == Home(4, 1)
+    assert sorted(ClusterHost.objects.values_list("name", flat=True)) == ["a", "c"]
+    ClusterHost.objects.update(last_seen=datetime.now(UTC) - timedelta(days=31))
+    take_host(None, replace(ROW, name="e", is_up=False))
+    host_rows.forget_old_hosts(Home(1, 1))
+    assert list(ClusterHost.objects.values_list("name", "number")) == [("e", 5)]
 
 
 def test_the_fingerprint_tells_one_secret_from_another_and_not_what_it_is() -> None:

@@ -41,7 +41,7 @@ def test_it_shows_live_sessions_of_every_worker_and_where_they_are(mia: Client, 
     with live() as runtime:
         runtime.replica = replica_with(ada, "bobs", "general")  # type: ignore[attr-defined]
         page = mia.get(page_of(ada)).content.decode()
-    for shown in ("socketio", "198.51.100.7", "2023-11-14 22:13", "<td>2.7</td>", "away", "visitor"):
+    for shown in ("socketio", "198.51.100.7", "2023-11-14 22:13", "<td>1.1.2.7</td>", "away", "visitor"):
         assert shown in page
     assert re.search(r"Bobs</a>.*in it", page)
 
