@@ -252,8 +252,8 @@ class Authority:
         if beat.host == self._host:
             self._silence.note_own_beat(asyncio.get_running_loop().time())
         self._decisions.host_beat(beat, now)
-        for worker in beat.ended:
-            self._beats.pop(worker, None)
+        for worker in [each for each in self._beats if self._decisions.state.is_dead(each)]:
+            del self._beats[worker]
         if self._decisions.state.is_over(beat.host, beat.life):
             return
         if beat.is_last:

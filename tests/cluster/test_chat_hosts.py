@@ -25,6 +25,7 @@ from tests.support.server import LiveServer
 URL = postgresql_url()
 pytestmark = [pytest.mark.cluster, pytest.mark.skipif(URL is None, reason="hosts share a PostgreSQL")]
 
+NAME = f"reaktor_hosts_{os.getpid()}"
 LOST_S = 6.0
 """A silent host is lost after 5 s; its last word was up to half a second old."""
 TAKEN_OVER_S = 6.0
@@ -39,31 +40,39 @@ def redis_server() -> Iterator[RedisServer]:
 
 
 @pytest.fixture
-def start_host(tmp_path: Path, redis_server: RedisServer) -> Iterator[StartHost]:
-    """start_host("a") starts one more host of the chat, of one worker unless told; awaited, and ended with the test."""
-    with own_database(str(URL), f"reaktor_hosts_{os.getpid()}_{time.monotonic_ns()}") as url:
-        prepared = LiveServer(tmp_path / "prepared", DATABASE_URL=url)
-        prepared.data_dir.mkdir()
-        prepared.prepare(accounts=8)
-        started: list[ChatCluster] = []
+def prepared(tmp_path: Path) -> Iterator[LiveServer]:
+    """A database of the test's own, with accounts; nobody is in it."""
+    with own_database(str(URL), NAME) as url:
+        server = LiveServer(tmp_path / "prepared", DATABASE_URL=url)
+        server.data_dir.mkdir()
+        server.prepare(accounts=8)
+        yield server
 
-        def start(name: str, **environment: str) -> ChatCluster:
-            host = begin(name, **environment)
-            return host.wait_serving(60)
 
-        def begin(name: str, *, directory: str = "", **environment: str) -> ChatCluster:
-            shared = {"DATABASE_URL": url, "REDIS_URL": redis_server.url, "WORKERS": "1", "HOST_NAME": name}
-            host = start_chat_cluster(prepared, tmp_path / (directory or name), **{**shared, **environment})
-            started.append(host)
-            return host
+@pytest.fixture
+def begin_host(tmp_path: Path, prepared: LiveServer, redis_server: RedisServer) -> Iterator[StartHost]:
+    """begin_host("a") starts one more host of the chat, of one worker unless told; ended with the test."""
+    started: list[ChatCluster] = []
+    url = f"{str(URL).rsplit('/', 1)[0]}/{NAME}"
 
-        start.begin = begin  # type: ignore[attr-defined]
-        try:
-            yield start
-        finally:
-            for host in started:
-                signal_all(host, signal.SIGCONT)
-                host.destroy()
+    def begin(name: str, *, directory: str = "", **environment: str) -> ChatCluster:
+        shared = {"DATABASE_URL": url, "REDIS_URL": redis_server.url, "WORKERS": "1", "HOST_NAME": name}
+        host = start_chat_cluster(prepared, tmp_path / (directory or name), **{**shared, **environment})
+        started.append(host)
+        return host
+
+    try:
+        yield begin
+    finally:
+        for host in started:
+            signal_all(host, signal.SIGCONT)
+            host.destroy()
+
+
+@pytest.fixture
+def start_host(begin_host: StartHost) -> StartHost:
+    """The same, awaited."""
+    return lambda name, **environment: begin_host(name, **environment).wait_serving(60)
 
 
 def signal_all(host: ChatCluster, number: signal.Signals) -> None:
@@ -175,14 +184,26 @@ async def test_the_host_that_decides_may_stand_still_too(start_host: StartHost) 
         assert a.process.poll() is None
 
 
-def test_a_start_is_refused_where_it_would_do_harm(start_host: StartHost, redis_server: RedisServer) -> None:
+@pytest.mark.long
+def test_a_start_is_refused_where_it_would_do_harm(start_host: StartHost, begin_host: StartHost) -> None:
     start_host("a")
-    begin = start_host.begin  # type: ignore[attr-defined]
     for environment, reason in (
         ({"name": "a", "directory": "b"}, "A host called a works on this database already."),
         ({"name": "b", "JWT_SECRET": "x" * 40}, "JWT_SECRET is another one than on host a."),
         ({"name": "c", "REDIS_URL": ""}, "they would not hear each other"),
     ):
-        refused = begin(**environment)
+        refused = begin_host(**environment)
         assert refused.wait_exit(30) == 1
         assert reason in refused.said()
+
+
+@pytest.mark.long
+def test_a_copy_of_the_database_is_not_taken_for_it(
+    start_host: StartHost, begin_host: StartHost, prepared: LiveServer
+) -> None:
+    with own_database(str(URL), f"{NAME}_copy", copy_of=NAME) as url:
+        start_host("a")
+        refused = begin_host("b", DATABASE_URL=url)
+        assert refused.wait_exit(30) == 1
+        assert "that works on another database" in refused.said()
+        assert "manage.py new_cluster_id" in refused.said()

@@ -101,10 +101,10 @@ def database_closed(server_url: str, name: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def own_database(server_url: str, name: str) -> Iterator[str]:
-    """The URL of a new PostgreSQL database on the same server, dropped at the end."""
+def own_database(server_url: str, name: str, *, copy_of: str = "template1") -> Iterator[str]:
+    """The URL of a new PostgreSQL database on the same server, dropped at the end; a copy of one that nobody uses."""
     with _maintenance(server_url) as other:
-        other.execute(f'CREATE DATABASE "{name}"')
+        other.execute(f'CREATE DATABASE "{name}" TEMPLATE "{copy_of}"')
         try:
             yield f"{server_url.rsplit('/', 1)[0]}/{name}"
         finally:
