@@ -135,6 +135,7 @@ class Endings:
         for entry in list(user.sessions.values()):
             if entry.is_live:
                 self._keep(entry, {}, now)
+            self._silent.forget(entry.info.session_id)
             self._quit(entry, now, close_code, close_reason)
 
     def end_user(self, user_id: UserId, now: float, reason: LeftReason, close_code: int, close_reason: str) -> None:
@@ -144,6 +145,7 @@ class Endings:
                 self.end(entry, now, reason, close_code, close_reason)
         for kept in self.kept.of_user(user_id):
             self.kept.pop(kept.session.session_id)
+            self._silent.forget(kept.session.session_id)
 
     def take_out(self, user_id: UserId, channel: ChannelKey, text: str) -> None:
         """The user is taken out of the channel, and no later session is put back into it."""

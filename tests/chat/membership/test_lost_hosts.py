@@ -88,12 +88,14 @@ def test_who_came_back_elsewhere_meanwhile_is_not_brought_back() -> None:
     assert told.state.roster.sessions[SessionId("s4")].channels == {LOBBY}
 
 
+@pytest.mark.parametrize("after_s", [0.0, 20.0], ids=["lingers", "kept"])
 @pytest.mark.parametrize(
     "ending", [EndSessions(UserId("bob"), 4503), Disconnect(S2, Ending.GOODBYE), Block(UserId("bob"), None, None)]
 )
-def test_who_was_ended_meanwhile_stays_so(ending: EndSessions | Disconnect | Block) -> None:
+def test_who_was_ended_meanwhile_stays_so(ending: EndSessions | Disconnect | Block, after_s: float) -> None:
     told, hello = two_hosts()
     told.accept(LoseHost(2))
+    told.wait(after_s)
     told.accept(ending)
     told.accept(hello)
     assert S2 not in told.state.roster.sessions
