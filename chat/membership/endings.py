@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from chat.domain.ids import ChannelKey, SessionId, UserId, WorkerId
 from chat.domain.sessions import LeftReason, SessionInfo
-from chat.membership.keep import SILENT_MEMORY_S, EndedIds, Kept, KeptSessions
+from chat.membership.keep import EndedIds, Kept, KeptSessions, SilentSessions
 from chat.membership.places import Place
 from chat.membership.protocol import Change, Connected, Disconnected, Left, Lingering
 from chat.membership.roster import Roster, SessionEntry
@@ -31,7 +31,7 @@ class Endings:
         self._make = make
         self.kept = KeptSessions()
         self.ended = EndedIds()
-        self._silent = EndedIds(SILENT_MEMORY_S)
+        self._silent = SilentSessions()
         self.heads: dict[WorkerId, dict[ChannelKey, int]] = {}
         self._joined_at: dict[SessionId, dict[ChannelKey, int]] = {}
         self._linger_ends: list[tuple[float, SessionId]] = []
@@ -54,7 +54,7 @@ class Endings:
     def note_silent(self, entries: Iterable[SessionEntry], now: float) -> None:
         """These are about to be lost with their host, of which nothing is heard: they may be there still."""
         for entry in entries:
-            self._silent.add(entry.info.session_id, now)
+            self._silent.add(entry.info, now)
 
     def is_silent(self, session_id: SessionId) -> bool:
         """Whether it was lost with its host, and its place is still its own."""
@@ -102,7 +102,7 @@ class Endings:
         kept = Kept(info, heads, lost_at, until, place.status, channels, copied_to=copied_to)
         self.kept.put(kept)
         # Its worker may live, on another host than the authority before: then its Hello says so.
-        self._silent.add(info.session_id, now)
+        self._silent.add(info, now)
         if copied_to is not None:
             self.kept.keep_for_its_name(kept)
         if copied_to is not None or quits_at <= now:
@@ -130,22 +130,22 @@ class Endings:
 
     def recall_user(self, user_id: UserId, now: float, close_code: int, close_reason: str) -> None:
         """Every session of the user ends and is told to come back: others are told at once, the places are kept."""
+        self._silent.forget_user(user_id)
         if (user := self._roster.users.get(user_id)) is None:
             return
         for entry in list(user.sessions.values()):
             if entry.is_live:
                 self._keep(entry, {}, now)
-            self._silent.forget(entry.info.session_id)
             self._quit(entry, now, close_code, close_reason)
 
     def end_user(self, user_id: UserId, now: float, reason: LeftReason, close_code: int, close_reason: str) -> None:
         """Every session of the user is over for good, and told why; the kept ones are forgotten."""
+        self._silent.forget_user(user_id)
         if (user := self._roster.users.get(user_id)) is not None:
             for entry in list(user.sessions.values()):
                 self.end(entry, now, reason, close_code, close_reason)
         for kept in self.kept.of_user(user_id):
             self.kept.pop(kept.session.session_id)
-            self._silent.forget(kept.session.session_id)
 
     def take_out(self, user_id: UserId, channel: ChannelKey, text: str) -> None:
         """The user is taken out of the channel, and no later session is put back into it."""

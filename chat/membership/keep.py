@@ -143,10 +143,9 @@ class KeptSessions:
 
 
 class EndedIds:
-    """The ids of sessions that are over, or that were lost with their host, for so long."""
+    """The ids of sessions that are over, for ENDED_MEMORY_S."""
 
-    def __init__(self, memory_s: float = ENDED_MEMORY_S) -> None:
-        self._memory_s = memory_s
+    def __init__(self) -> None:
         self._until: dict[SessionId, float] = {}
         self._order: deque[tuple[float, SessionId]] = deque()
 
@@ -154,8 +153,8 @@ class EndedIds:
         return session_id in self._until
 
     def add(self, session_id: SessionId, now: float) -> None:
-        self._until[session_id] = now + self._memory_s
-        self._order.append((now + self._memory_s, session_id))
+        self._until[session_id] = now + ENDED_MEMORY_S
+        self._order.append((now + ENDED_MEMORY_S, session_id))
 
     def forget(self, session_id: SessionId) -> None:
         self._until.pop(session_id, None)
@@ -165,6 +164,33 @@ class EndedIds:
             until, session_id = self._order.popleft()
             if self._until.get(session_id) == until:
                 del self._until[session_id]
+
+
+class SilentSessions:
+    """The sessions that were lost with their host, and may be there still, for SILENT_MEMORY_S."""
+
+    def __init__(self) -> None:
+        # In the order of their ends, as each has the same time.
+        self._found: dict[SessionId, tuple[UserId, float]] = {}
+
+    def __contains__(self, session_id: SessionId) -> bool:
+        return session_id in self._found
+
+    def add(self, session: SessionInfo, now: float) -> None:
+        self.forget(session.session_id)
+        self._found[session.session_id] = (session.user_id, now + SILENT_MEMORY_S)
+
+    def forget(self, session_id: SessionId) -> None:
+        """It is heard of, or over for good."""
+        self._found.pop(session_id, None)
+
+    def forget_user(self, user_id: UserId) -> None:
+        for session_id in [each for each, (owner, _) in self._found.items() if owner == user_id]:
+            del self._found[session_id]
+
+    def sweep(self, now: float) -> None:
+        while self._found and (first := next(iter(self._found.items())))[1][1] <= now:
+            del self._found[first[0]]
 
 
 class DeadWorkers:

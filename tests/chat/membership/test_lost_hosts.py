@@ -102,6 +102,15 @@ def test_who_was_ended_meanwhile_stays_so(ending: EndSessions | Disconnect | Blo
     assert S1 in told.state.roster.sessions
 
 
+def test_a_session_without_a_place_that_was_ended_meanwhile_stays_so_too() -> None:
+    told, hello = two_hosts()
+    told.accept(LoseHost(2))
+    told.accept(EndSessions(ANN, 4503))
+    told.accept(hello)
+    assert S1 not in told.state.roster.sessions
+    assert S2 in told.state.roster.sessions
+
+
 @pytest.mark.parametrize("lost_s", [1.0, 20.0], ids=["lingers", "kept"])
 def test_a_session_read_from_its_place_is_live_when_its_worker_says_so(lost_s: float) -> None:
     """The authority before was on another host, and the worker lives on: it was told that its sessions had ended."""
