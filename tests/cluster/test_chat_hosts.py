@@ -23,7 +23,7 @@ from tests.support.redis import RedisServer, running_redis
 from tests.support.server import LiveServer
 
 URL = postgresql_url()
-pytestmark = [pytest.mark.cluster, pytest.mark.skipif(URL is None, reason="hosts share a PostgreSQL")]
+pytestmark = [pytest.mark.cluster, pytest.mark.long, pytest.mark.skipif(URL is None, reason="hosts share a PostgreSQL")]
 
 NAME = f"reaktor_hosts_{os.getpid()}"
 LOST_S = 6.0
@@ -148,7 +148,6 @@ async def test_a_host_that_is_killed_is_lost_and_the_other_one_decides(start_hos
 SHARED = ("REDIS_URL", "DATABASE_URL", "WORKERS", "HOST_NAME")
 
 
-@pytest.mark.long
 async def test_a_host_that_stands_still_is_seen_leaving_and_is_restored_when_it_goes_on(start_host: StartHost) -> None:
     a, b = start_host("a"), start_host("b")
     accounts = [a.account() for _ in range(2)]
@@ -167,7 +166,6 @@ async def test_a_host_that_stands_still_is_seen_leaving_and_is_restored_when_it_
         await ann.message("I never left")
 
 
-@pytest.mark.long
 async def test_the_host_that_decides_may_stand_still_too(start_host: StartHost) -> None:
     a, b = start_host("a"), start_host("b")
     accounts = [a.account() for _ in range(2)]
@@ -184,7 +182,6 @@ async def test_the_host_that_decides_may_stand_still_too(start_host: StartHost) 
         assert a.process.poll() is None
 
 
-@pytest.mark.long
 def test_a_start_is_refused_where_it_would_do_harm(start_host: StartHost, begin_host: StartHost) -> None:
     start_host("a")
     for environment, reason in (
@@ -197,7 +194,6 @@ def test_a_start_is_refused_where_it_would_do_harm(start_host: StartHost, begin_
         assert reason in refused.said()
 
 
-@pytest.mark.long
 def test_a_copy_of_the_database_is_not_taken_for_it(
     start_host: StartHost, begin_host: StartHost, prepared: LiveServer
 ) -> None:
