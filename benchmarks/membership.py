@@ -47,6 +47,7 @@ from chat.membership.replica import Replica
 from chat.membership.state import MembershipState
 from reaktor.cluster.redis import find_executable, wait_for_redis
 from reaktor.config.model import MembershipTimings
+from reaktor.config.redis_at import RedisAt
 from reaktor.process.bus import Bus
 from reaktor.process.layer import redis_layer
 from reaktor.process.redis_layer import RedisLayer
@@ -142,7 +143,7 @@ def redis_url() -> Iterator[str]:
         command = [find_executable(), "--port", "0", "--unixsocket", str(path), "--save", "", "--dir", folder]
         server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         try:
-            asyncio.run(wait_for_redis(f"unix://{path}", 10))
+            asyncio.run(wait_for_redis(RedisAt(f"unix://{path}"), 10))
             yield f"unix://{path}"
         finally:
             server.terminate()
@@ -150,7 +151,7 @@ def redis_url() -> Iterator[str]:
 
 
 def new_bus(url: str) -> Bus:
-    return Bus(RedisLayer(**redis_layer(url)["CONFIG"]))
+    return Bus(RedisLayer(**redis_layer(RedisAt(url))["CONFIG"]))
 
 
 async def serve(url: str) -> None:

@@ -34,6 +34,7 @@ from reaktor.cluster.failures import ClusterError, RedisUnavailableError, Superv
 from reaktor.cluster.lease import LEASE_S, LOOK_S, RENEW_SHARE, LeaseAwayError, Tenure
 from reaktor.cluster.lease_keeper import LeaseKeeper, boot_clock
 from reaktor.config.model import Config
+from reaktor.config.redis_at import RedisAt
 from reaktor.db import patience
 from reaktor.db.database import Database
 from reaktor.errors import UnavailableError
@@ -57,14 +58,14 @@ STANDBY: Mapping[str, Any] = {
 class ClusterAuthority:
     """The companion of one supervisor."""
 
-    def __init__(self, config: Config, redis_url: str, chores: Sequence[Chore] = ()) -> None:
-        layer = redis_layer(redis_url)
+    def __init__(self, config: Config, redis: RedisAt, chores: Sequence[Chore] = ()) -> None:
+        layer = redis_layer(redis)
         self._layer = import_string(layer["BACKEND"])(**layer["CONFIG"])
         patience.serve()
-        self._config, self._redis_url = config, redis_url
+        self._config, self._redis = config, redis
         self._database = Database(config.database)
         self._bus = Bus(self._layer, scope=config.scope, timeout_s=config.membership.publish_timeout_s)
-        is_redis_given = config.redis_url is not None
+        is_redis_given = config.redis is not None
         is_sqlite = connection.vendor == "sqlite"
         self._is_among_hosts = is_redis_given and not is_sqlite
         self._is_alone_on_redis = is_redis_given and is_sqlite
@@ -80,7 +81,7 @@ class ClusterAuthority:
     def _new_key(self) -> AuthorityKey:
         timings = self._config.membership
         name = f"{self._config.scope}authority"
-        return AuthorityKey(self._redis_url, name, lifetime_s=timings.silence_s, renew_s=timings.heartbeat_s)
+        return AuthorityKey(self._redis, name, lifetime_s=timings.silence_s, renew_s=timings.heartbeat_s)
 
     async def claim(self) -> Home:
         """Hear first: a Redis may have lost the key, or keep it under another database number."""

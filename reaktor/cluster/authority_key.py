@@ -16,10 +16,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from reaktor.cluster.failures import RedisUnavailableError, SupervisorError
+from reaktor.config.redis_at import RedisAt
+from reaktor.redis_clients import close_soon, soon_client
 
 logger = logging.getLogger(__name__)
 
@@ -42,8 +43,8 @@ _GIVE_BACK = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KE
 class AuthorityKey:
     """take(), then keep() until the end, then give_back()."""
 
-    def __init__(self, url: str, name: str, *, lifetime_s: float, renew_s: float) -> None:
-        self._client = Redis.from_url(url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S)
+    def __init__(self, at: RedisAt, name: str, *, lifetime_s: float, renew_s: float) -> None:
+        self._client = soon_client(at, TIMEOUT_S)
         self._name, self._lifetime_s, self._renew_s = name, lifetime_s, renew_s
         # What it says is for people; what makes it ours is the random part.
         self._value = f"process {os.getpid()} on {socket.gethostname()} ({secrets.token_hex(8)})"
@@ -89,13 +90,15 @@ class AuthorityKey:
             await self._ask(_GIVE_BACK, self._value)
         with suppress(RedisError, OSError, TimeoutError):
             async with asyncio.timeout(TIMEOUT_S):
-                await self._client.aclose()
+                await close_soon(self._client)
 
     async def _try(self) -> str | None:
         """Take or renew it; who has it otherwise."""
         try:
             found = await self._ask(_TAKE, self._value, str(round(self._lifetime_s * 1000)))
         except (RedisError, OSError, TimeoutError) as error:
+            # Of a master that became a replica, only a new connection finds the next one.
+            await self._client.connection_pool.disconnect(inuse_connections=False)
             raise RedisUnavailableError(f"Redis does not answer ({error}).") from error
         return None if found == 1 else bytes(found).decode(errors="replace")
 

@@ -27,6 +27,8 @@ from reaktor.cluster.signals import Signals
 from reaktor.cluster.status import gather
 from reaktor.cluster.supervisor import Supervisor
 from reaktor.config.model import Config
+from reaktor.config.redis_at import RedisAt
+from reaktor.config.urls import unix_url
 from reaktor.web.edge import edge_of
 from reaktor.wording import counted
 
@@ -60,7 +62,7 @@ class Cluster:
     """One cluster to be run: its configuration, the module that its workers serve, and what it tells its starter."""
 
     config: Config
-    create_companion: Callable[[str], Companion]
+    create_companion: Callable[[RedisAt], Companion]
     say: Callable[[str], None]
     app: str = "reaktor.asgi"
 
@@ -71,32 +73,32 @@ class Cluster:
         heap.settle()
         run_dir = RunDir(self.config.run_dir)
         run_dir.claim(self.config.cluster.port)
-        redis = None if self.config.redis_url else EmbeddedRedis(run_dir.redis_socket)
+        at = self.config.redis or RedisAt(unix_url(run_dir.redis_socket))
+        redis = None if self.config.redis else EmbeddedRedis(run_dir.redis_socket)
         try:
             authority_lock.hold(self.config.data_dir, self.config.cluster.port)
             if redis is None:
-                await wait_for_redis(str(self.config.redis_url), REACH_S)
+                await wait_for_redis(at, REACH_S)
             else:
                 await redis.start()
-                run_dir.tell(bus=redis.url)
-            await self._run_with(run_dir, redis)
+                run_dir.tell(bus=at.url)
+            await self._run_with(run_dir, redis, at)
         finally:
             if redis is not None:
                 await redis.stop()
             authority_lock.let_go(self.config.data_dir)
             run_dir.release()
 
-    async def _run_with(self, run_dir: RunDir, redis: EmbeddedRedis | None) -> None:
-        url = str(self.config.redis_url) if redis is None else redis.url
+    async def _run_with(self, run_dir: RunDir, redis: EmbeddedRedis | None, at: RedisAt) -> None:
         cluster = self.config.cluster
-        companion = self.create_companion(url)
+        companion = self.create_companion(at)
         home = await companion.claim()
         dispatcher = Dispatcher(cluster, edge_of(self.config))
         supervisor = Supervisor(
             cluster,
             dispatcher,
             home,
-            environment=worker_environment(self.config, url, os.environ),
+            environment=worker_environment(self.config, at, os.environ),
             arguments=("--app", self.app, "--run-dir", str(run_dir.path)),
             on_worker_exited=companion.worker_exited,
             on_serving=lambda: self.say(self._greeting(redis)),
@@ -132,17 +134,20 @@ class Cluster:
     def _greeting(self, redis: EmbeddedRedis | None) -> str:
         cluster = self.config.cluster
         workers = counted(cluster.workers, "worker")
-        bus = "Redis of REDIS_URL" if redis is None else "embedded Redis"
+        named = (
+            "Redis of REDIS_SENTINELS" if self.config.redis and self.config.redis.sentinels else "Redis of REDIS_URL"
+        )
+        bus = named if redis is None else "embedded Redis"
         return greeting(self.config, f"{workers}, {bus}")
 
 
-def worker_environment(config: Config, redis_url: str | None, base: Mapping[str, str]) -> dict[str, str]:
+def worker_environment(config: Config, redis: RedisAt | None, base: Mapping[str, str]) -> dict[str, str]:
     """The supervisor's own environment with what its options and the embedded Redis change. For all that it starts."""
     # It may have come from a file; a worker that is told twice would refuse to start.
     told = {name: value for name, value in base.items() if name != "REDIS_URL_FILE"}
     return {
         **told,
-        **({"REDIS_URL": redis_url} if redis_url else {}),
+        **({"REDIS_URL": redis.url} if redis is not None else {}),
         **({"REAKTOR_CLUSTER_ID": config.cluster_id} if config.cluster_id else {}),
         "PORT": str(config.cluster.port),
         "BIND": config.cluster.bind,

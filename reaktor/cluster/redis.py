@@ -14,12 +14,13 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from reaktor.cluster import leash
 from reaktor.cluster.failures import RedisUnavailableError
+from reaktor.config.redis_at import RedisAt
 from reaktor.config.urls import unix_url
+from reaktor.redis_clients import close_soon, soon_client
 
 logger = logging.getLogger(__name__)
 
@@ -50,14 +51,14 @@ def find_executable() -> str:
     return found
 
 
-async def wait_for_redis(url: str, seconds: float) -> None:
+async def wait_for_redis(at: RedisAt, seconds: float) -> None:
     """Return when the server answers PING. Raises RedisUnavailableError after `seconds`, with the last reason."""
     reason = NO_ANSWER
     say_at = asyncio.get_running_loop().time() + WORTH_SAYING_S
     try:
         async with asyncio.timeout(seconds):
             while True:
-                client = Redis.from_url(url, socket_timeout=PING_S, socket_connect_timeout=PING_S)
+                client = soon_client(at, PING_S)
                 try:
                     await client.ping()
                 except (RedisError, OSError) as error:
@@ -69,7 +70,7 @@ async def wait_for_redis(url: str, seconds: float) -> None:
                     return
                 finally:
                     with suppress(RedisError, OSError):
-                        await client.aclose()
+                        await close_soon(client)
                 await asyncio.sleep(RETRY_S)
     except TimeoutError as error:
         raise RedisUnavailableError(f"Redis does not answer within {seconds:g} s ({reason}).") from error
@@ -84,8 +85,8 @@ class EmbeddedRedis:
         self.restarts = 0
 
     @property
-    def url(self) -> str:
-        return unix_url(self._path)
+    def at(self) -> RedisAt:
+        return RedisAt(unix_url(self._path))
 
     @property
     def pid(self) -> int | None:
@@ -111,7 +112,7 @@ class EmbeddedRedis:
             stdout=asyncio.subprocess.DEVNULL,
             start_new_session=True,
         )
-        await wait_for_redis(self.url, START_S)
+        await wait_for_redis(self.at, START_S)
 
     async def run(self) -> None:
         """Watch over it, until cancelled."""

@@ -32,6 +32,7 @@ from reaktor.config.model import (
     Start,
     Web,
 )
+from reaktor.config.redis_at import SENTINEL_PORT, RedisAt
 from reaktor.config.urls import DATABASE_SCHEMES, REDIS_SCHEMES, normal_service_url
 from reaktor.config.variables import Reader, Variable
 from reaktor.hosts import normal_host, normal_origin
@@ -205,7 +206,7 @@ class Environment(Reader):
                 DATABASE_SCHEMES,
                 shown="SQLite in DATA_DIR",
             ),
-            "redis_url": self.redis_url(),
+            "redis": self.redis(),
         }
 
     def host_name(self) -> str:
@@ -226,12 +227,59 @@ class Environment(Reader):
             )
         return name
 
+    def redis(self) -> RedisAt | None:
+        """By its URL or, where Sentinels are named, by whoever they name; None: none is named."""
+        url = self.redis_url()
+        at = RedisAt(
+            url or "redis://",
+            ca_file=self.text(
+                "REDIS_CA_FILE",
+                "",
+                "Who signed the certificate of a Redis with TLS (a file in PEM), if the system does not know them. The "
+                "certificate must name the host, or the address, that is connected to.",
+                unit="path",
+            ),
+            sentinels=self.places(
+                "REDIS_SENTINELS",
+                "The Sentinels that know which Redis is the master: `host:26379,host:26379`. REDIS_URL then names "
+                "no host, but how to log in, if one has to: `redis://user:password@`, or `rediss://…` for TLS to "
+                "all of them.",
+                SENTINEL_PORT,
+            ),
+            master=self.text("REDIS_SENTINEL_MASTER", "mymaster", "The name of that master among the Sentinels."),
+            sentinel_password=self.text(
+                "REDIS_SENTINEL_PASSWORD", "", "The password of the Sentinels, if they have one.", secret=True
+            ),
+        )
+        self._check_redis(at)
+        return at if url or at.sentinels else None
+
+    def _check_redis(self, at: RedisAt) -> None:
+        if at.ca_file and not at.is_tls:
+            self.problems.append("REDIS_CA_FILE is for a Redis with TLS: begin REDIS_URL with rediss://, or give none")
+        elif at.ca_file and not Path(at.ca_file).is_file():
+            self.problems.append(f"REDIS_CA_FILE: there is no file {at.ca_file}")
+        if not at.sentinels:
+            for name in ("REDIS_SENTINEL_MASTER", "REDIS_SENTINEL_PASSWORD"):
+                if self.env.get(name, "").strip():
+                    self.problems.append(f"{name} is nothing without REDIS_SENTINELS, such as host:26379,host:26379")
+            return
+        parts = urlsplit(at.url)
+        if parts.scheme == "unix" or parts.netloc.rpartition("@")[2]:
+            self.problems.append(
+                "REDIS_SENTINELS say where the Redis is: take the host out of REDIS_URL (or REDIS_HOST away), as in "
+                "redis://user:password@/0"
+            )
+        if parts.query:
+            self.problems.append("REDIS_URL can have nothing behind a ? where REDIS_SENTINELS are given: take it out")
+
     def redis_url(self) -> str | None:
         """REDIS_URL, else the names that the replaced server read: REDIS_HOST/PORT, REDIS_PORT_6379_TCP_ADDR/_PORT."""
         url = self.service_url(
             "REDIS_URL",
-            "The Redis that the workers talk over: `redis://host:6379/0`. It needs to keep nothing. Servers of "
-            "different databases may share it. A password is written as in DATABASE_URL.",
+            "The Redis that the workers talk over: `redis://host:6379/0`, with a user and TLS "
+            "`rediss://user:password@host:6379/0`. It needs to keep nothing. Servers of different databases may share "
+            "it. A password is written as in DATABASE_URL.",
             REDIS_SCHEMES,
             shown="an embedded one",
         )

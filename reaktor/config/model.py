@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from reaktor.addresses import IpNetwork
+from reaktor.config.redis_at import RedisAt
 
 KIB = 1024
 MIB = 1024 * 1024
@@ -275,7 +276,8 @@ class Config:
     secret_key: str = field(default="", repr=False)
     jwt_secret: str = field(default="", repr=False)
     database_url: str = field(default="", repr=False)
-    redis_url: str | None = field(default=None, repr=False)
+    redis: RedisAt | None = None
+    """The Redis that somebody named; None: an embedded one, or none."""
     sentry_dsn: str = field(default="", repr=False)
     metrics_allow: tuple[IpNetwork, ...] = ()
     log_format: str = "human"

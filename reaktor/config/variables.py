@@ -10,11 +10,12 @@ import ipaddress
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from reaktor.addresses import IpNetwork
 from reaktor.config.model import ConfigError, Rate
 from reaktor.config.urls import normal_service_url
-from reaktor.hosts import host_of, normal_origin
+from reaktor.hosts import host_of, normal_host, normal_origin
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)?")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, None: 1.0}
@@ -171,6 +172,19 @@ class Reader:
                 found.append(normal(word))
             except ValueError:
                 self.problems.append(f"{name}: {word!r} is not {wanted}")
+        return tuple(found)
+
+    def places(self, name: str, about: str, port: int) -> tuple[tuple[str, int], ...]:
+        """Hosts with their ports; `port`: where none is given."""
+        found = []
+        for word in self.words(name, (), about):
+            try:
+                parts = urlsplit(f"//{word}")
+                if parts.netloc != word or "@" in word or not parts.hostname:
+                    raise ValueError("more than a host and a port")
+                found.append((normal_host(parts.hostname).strip("[]"), parts.port or port))
+            except ValueError:
+                self.problems.append(f"{name}: {word!r} is not a host with its port, such as redis-1.example:{port}")
         return tuple(found)
 
     def networks(self, name: str, about: str, *, required: bool = False) -> tuple[IpNetwork, ...]:

@@ -137,7 +137,6 @@ class Rates:
 
 def rates_of(config: Config, *, is_worker: bool) -> Rates:
     """The rates of this process. Only a worker of a cluster has others beside it, and a Redis that is surely theirs."""
-    url = config.redis_url if is_worker else None
-    shared = SharedCounts(url, config.scope) if url else None
+    shared = SharedCounts(config.redis, config.scope) if is_worker and config.redis is not None else None
     is_alone = config.cluster.workers == 1
     return Rates(config.limits, shared, None if is_alone else shared)

@@ -16,13 +16,13 @@ from hashlib import blake2b
 from typing import Any
 
 import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from reaktor.config.model import Rate
+from reaktor.config.redis_at import RedisAt
 from reaktor.errors import RateLimitedError
 from reaktor.limits.backoff import Backoff, Counted
 from reaktor.limits.ratelimit import RateLimiter
+from reaktor.redis_clients import blocking_client
 
 logger = logging.getLogger(__name__)
 
@@ -99,12 +99,10 @@ class SharedCounts:
     """
 
     def __init__(
-        self, url: str, scope: str, *, timeout_s: float = TIMEOUT_S, clock: Callable[[], float] = time.monotonic
+        self, at: RedisAt, scope: str, *, timeout_s: float = TIMEOUT_S, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._prefix = f"{scope}limit:"
-        self._client = redis.Redis.from_url(
-            url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s, retry=Retry(NoBackoff(), 0)
-        )
+        self._client = blocking_client(at, timeout_s)
         self._clock = clock
         self._away_until = 0.0
         self._is_away = False
@@ -149,6 +147,8 @@ class SharedCounts:
             answer = question()
         except redis.RedisError as error:
             self._away_until = self._clock() + PAUSE_S
+            # Of a master that became a replica, only a new connection finds the next one.
+            self._client.connection_pool.disconnect(inuse_connections=False)
             if not self._is_away:
                 logger.warning("limits: Redis does not answer (%s); each process counts alone", type(error).__name__)
             self._is_away = True

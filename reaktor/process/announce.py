@@ -22,14 +22,14 @@ from django.conf import settings
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import DatabaseError, transaction
 from django.utils.module_loading import import_string
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
+from reaktor.config.redis_at import RedisAt
 from reaktor.process import node
 from reaktor.process.bus import BusError, pack
 from reaktor.process.layer import PREFIX
 from reaktor.process.live_servers import live_servers
 from reaktor.process.local_bus import SCHEME, LocalWire
+from reaktor.redis_clients import blocking_client
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ def say(group: str, kind: str, body: Mapping[str, Any]) -> bool:
         except RuntimeError:  # its loop closed just now: the process is ending
             return False
         return True
-    heard = [publish_once(url, group, kind, body) for url in live_bus_urls()]
+    heard = [publish_once(at, group, kind, body) for at in live_buses()]
     return any(heard)
 
 
@@ -71,12 +71,15 @@ async def _broadcast(running: node.Node, group: str, kind: str, body: Mapping[st
         logger.warning("announce: %s was not said (%s)", kind, error)
 
 
-def live_bus_urls() -> list[str]:
-    """Where servers hear commands: the configured Redis, else what each live one wrote in its run directory."""
+def live_buses() -> list[RedisAt]:
+    """Where servers hear commands: the configured Redis, else what each live one wrote in its run directory.
+
+    That is its embedded Redis, or its own socket (local://).
+    """
     config = settings.REAKTOR
-    if config.redis_url:
-        return [str(config.redis_url)]
-    return [str(server.said["bus"]) for server in live_servers(config) if server.said.get("bus")]
+    if config.redis is not None:
+        return [config.redis]
+    return [RedisAt(str(server.said["bus"])) for server in live_servers(config) if server.said.get("bus")]
 
 
 def live_scope() -> str:
@@ -91,11 +94,9 @@ def live_scope() -> str:
 class RedisWire:
     """A connection to the server's Redis; blocks."""
 
-    def __init__(self, url: str, timeout_s: float) -> None:
+    def __init__(self, at: RedisAt, timeout_s: float) -> None:
         self._scope: str | None = None
-        self._client = redis.Redis.from_url(
-            url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s, retry=Retry(NoBackoff(), 1)
-        )
+        self._client = blocking_client(at, timeout_s, retries=1)
 
     def publish(self, group: str, kind: str, body: Mapping[str, Any]) -> bool:
         """One PUBLISH as the pub/sub layer would send it; whether anybody heard it.
@@ -114,9 +115,9 @@ class RedisWire:
 class Line:
     """A connection to one live server for what is said there. One that does not answer is left alone for PAUSE_S."""
 
-    def __init__(self, url: str) -> None:
-        make = LocalWire if url.startswith(SCHEME) else RedisWire
-        self._wire = make(url, PUBLISH_TIMEOUT_S)
+    def __init__(self, at: RedisAt) -> None:
+        is_local = at.url.startswith(SCHEME)
+        self._wire = LocalWire(at.url, PUBLISH_TIMEOUT_S) if is_local else RedisWire(at, PUBLISH_TIMEOUT_S)
         self._away_until = 0.0
 
     def publish(self, group: str, kind: str, body: Mapping[str, Any]) -> bool:
@@ -134,13 +135,13 @@ class Line:
         self._wire.close()
 
 
-_LINES: ContextVar[dict[str, Line] | None] = ContextVar("announce_lines", default=None)
+_LINES: ContextVar[dict[RedisAt, Line] | None] = ContextVar("announce_lines", default=None)
 
 
 @contextmanager
 def kept_lines() -> Iterator[None]:
     """Inside, what this thread says goes over one connection: for commands that say a thing per message."""
-    lines: dict[str, Line] = {}
+    lines: dict[RedisAt, Line] = {}
     token = _LINES.set(lines)
     try:
         yield
@@ -150,12 +151,12 @@ def kept_lines() -> Iterator[None]:
             line.close()
 
 
-def publish_once(url: str, group: str, kind: str, body: Mapping[str, Any]) -> bool:
+def publish_once(at: RedisAt, group: str, kind: str, body: Mapping[str, Any]) -> bool:
     """Say it to whoever listens there; whether anybody heard it. A log line when nobody answers."""
     lines = _LINES.get()
     if lines is not None:
-        if url not in lines:
-            lines[url] = Line(url)
-        return lines[url].publish(group, kind, body)
-    with closing(Line(url)) as line:
+        if at not in lines:
+            lines[at] = Line(at)
+        return lines[at].publish(group, kind, body)
+    with closing(Line(at)) as line:
         return line.publish(group, kind, body)

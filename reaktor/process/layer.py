@@ -9,6 +9,8 @@ from __future__ import annotations
 import socket
 from typing import Any
 
+from reaktor.config.redis_at import RedisAt
+
 PREFIX = "reaktor"
 """Begins every key that the layer uses in Redis."""
 
@@ -23,11 +25,18 @@ LINE_OPTIONS = {"TCP_KEEPIDLE": 5, "TCP_KEEPINTVL": 2, "TCP_KEEPCNT": 3, "TCP_US
 """A route that drops packets without a word is noticed in about ten seconds; the kernel's own patience is hours."""
 
 
-def redis_layer(url: str) -> dict[str, Any]:
+CONNECT_S = 2
+
+
+def redis_layer(at: RedisAt) -> dict[str, Any]:
     """The pub/sub layer on one Redis. redis-py 8 ends a connection that is idle for 5 s unless told otherwise."""
-    host: dict[str, Any] = {"address": url, "socket_timeout": None, "health_check_interval": 0}
-    host["socket_connect_timeout"] = 5
-    if not url.startswith("unix:"):
+    host: dict[str, Any] = {**at.options(), "socket_timeout": None, "health_check_interval": 0}
+    host["socket_connect_timeout"] = CONNECT_S
+    if at.sentinels:
+        host |= {"master_name": at.master, "sentinels": at.sentinels, "sentinel_kwargs": at.sentinel_options()}
+    else:
+        host["address"] = at.url
+    if not at.url.startswith("unix:"):
         # Which of them there are depends on the system.
         options = {getattr(socket, name): value for name, value in LINE_OPTIONS.items() if hasattr(socket, name)}
         host |= {"socket_keepalive": True, "socket_keepalive_options": options}

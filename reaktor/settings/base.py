@@ -170,7 +170,7 @@ DATABASES = {
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-CHANNEL_LAYERS = {"default": redis_layer(REAKTOR.redis_url) if IS_WORKER and REAKTOR.redis_url else MEMORY_LAYER}
+CHANNEL_LAYERS = {"default": redis_layer(REAKTOR.redis) if IS_WORKER and REAKTOR.redis else MEMORY_LAYER}
 
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = ["accounts.backends.AccountBackend"]

@@ -29,7 +29,7 @@ TYPING = Event(EventType.TYPING, CHANNEL, {"username": "ann", "on": True})
 def said(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, Any]]:
     """What would go over Redis from a process without a runtime."""
     heard: list[tuple[str, str, Any]] = []
-    monkeypatch.setattr(announce, "live_bus_urls", lambda: ["redis://live"])
+    monkeypatch.setattr(announce, "live_buses", lambda: ["redis://live"])
     monkeypatch.setattr(announce, "publish_once", lambda url, *what: heard.append(what) or True)
     return heard
 

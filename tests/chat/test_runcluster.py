@@ -18,6 +18,7 @@ from reaktor.cluster.composition import worker_environment
 from reaktor.cluster.failures import RedisUnavailableError
 from reaktor.config.environment import config_from
 from reaktor.config.model import Cluster, Config
+from reaktor.config.redis_at import RedisAt
 
 
 @pytest.fixture
@@ -28,9 +29,9 @@ def no_redis(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runcluster, "find_executable", find)
 
 
-def config(*, workers: int = 3, are_given: bool = False, redis_url: str | None = None) -> Config:
+def config(*, workers: int = 3, are_given: bool = False, redis: RedisAt | None = None) -> Config:
     cluster = Cluster(workers=workers, are_workers_given=are_given)
-    return Config(Path("/data"), redis_url=redis_url, cluster=cluster)
+    return Config(Path("/data"), redis=redis, cluster=cluster)
 
 
 @pytest.mark.parametrize("is_production", [False, True])
@@ -42,7 +43,7 @@ def test_with_a_redis_there_are_workers(monkeypatch: pytest.MonkeyPatch, is_prod
 @pytest.mark.usefixtures("no_redis")
 @pytest.mark.parametrize("is_production", [False, True])
 def test_a_redis_that_is_named_is_taken_at_its_word(is_production: bool) -> None:
-    given = config(are_given=True, redis_url="redis://elsewhere:6379/0")
+    given = config(are_given=True, redis=RedisAt("redis://elsewhere:6379/0"))
     assert must_be_alone(given, is_production=is_production) is False
 
 

@@ -90,7 +90,8 @@ def test_its_settings_are_the_servers_and_fit_each_other(compose: dict[str, Any]
     given = env_file(ROOT / services["reaktor"]["env_file"])
     assert {*given, *services["reaktor"]["environment"]} <= SETTINGS
     config = config_from({**given, "DATABASE_URL": services["reaktor"]["environment"]["DATABASE_URL"]})
-    assert config.redis_url == "redis://redis:6379/0"
+    assert config.redis is not None
+    assert config.redis.url == "redis://redis:6379/0"
     assert "@postgres:5432/" in config.database_url
     # The one address that is believed is the proxy's, on the network of both.
     subnet = ipaddress.ip_network(compose["networks"]["front"]["ipam"]["config"][0]["subnet"])

@@ -12,6 +12,7 @@ from pathlib import Path
 import redis
 
 from reaktor.cluster.redis import find_executable
+from reaktor.config.redis_at import RedisAt
 from reaktor.process.layer import redis_layer
 from reaktor.process.redis_layer import RedisLayer
 from tests.support.ports import wait_for
@@ -29,6 +30,10 @@ class RedisServer:
     @property
     def url(self) -> str:
         return f"unix://{self._path}"
+
+    @property
+    def at(self) -> RedisAt:
+        return RedisAt(self.url)
 
     def start(self) -> None:
         """Start it and wait until it answers."""
@@ -66,7 +71,7 @@ class RedisServer:
 
     def layer(self, url: str = "") -> RedisLayer:
         """A channel layer as one process has it, by another way to it if a `url` is given; see close_layers()."""
-        return RedisLayer(**redis_layer(url or self.url)["CONFIG"])
+        return RedisLayer(**redis_layer(RedisAt(url or self.url))["CONFIG"])
 
 
 async def close_layers(*layers: RedisLayer) -> None:

@@ -20,7 +20,7 @@ def main() -> None:
     config = replace(settings.REAKTOR, cluster_id=cluster_id())
     cluster = Cluster(
         config,
-        lambda redis_url: ClusterAuthority(config, redis_url),
+        lambda redis: ClusterAuthority(config, redis),
         say=lambda line: print(line, flush=True),
         app=sys.argv[1],
     )

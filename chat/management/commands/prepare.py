@@ -31,8 +31,8 @@ class Command(BaseCommand):
         try:
             config.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
             wait_for_database(config.start.wait_s, self._say)
-            if config.redis_url:
-                asyncio.run(wait_for_redis(config.redis_url, config.start.wait_s))
+            if config.redis is not None:
+                asyncio.run(wait_for_redis(config.redis, config.start.wait_s))
             with migration_lock(config.data_dir, config.start.migrate_wait_s, self._say):
                 call_command("migrate", verbosity=0, interactive=False, skip_checks=True)
                 set_role_limits(self._say)

@@ -35,6 +35,7 @@ from reaktor.cluster.failures import ClusterError, ListenError, RedisUnavailable
 from reaktor.cluster.lone import Lone
 from reaktor.cluster.redis import find_executable
 from reaktor.config.model import Config
+from reaktor.config.redis_at import RedisAt
 from reaktor.db.startup import StartupError, migration_lock, refusal
 from reaktor.observe import error_reports as reports
 from reaktor.process.live_servers import live_servers
@@ -48,19 +49,19 @@ EXPIRY_LIMIT_S = 600.0
 RETENTION_LIMIT_S = 3_600.0
 
 
-def chores(config: Config, redis_url: str | None) -> list[Chore]:
+def chores(config: Config, redis: RedisAt | None) -> list[Chore]:
     """What a server does now and then, be it a cluster or one process."""
-    expired = expiry(config, redis_url)
-    return [expired, retention(config, redis_url)] if config.retention.interval_s else [expired]
+    expired = expiry(config, redis)
+    return [expired, retention(config, redis)] if config.retention.interval_s else [expired]
 
 
-def retention(config: Config, redis_url: str | None) -> Chore:
+def retention(config: Config, redis: RedisAt | None) -> Chore:
     """`apply_retention`, in a process of its own. A lock in the database keeps two of them apart."""
     interval_s = config.retention.interval_s
     return Chore(
         name="retention",
         command=(sys.executable, "-m", "django", "apply_retention"),
-        environment=worker_environment(config, redis_url, os.environ),
+        environment=worker_environment(config, redis, os.environ),
         interval_s=interval_s,
         first_s=min(interval_s, RETENTION_FIRST_S),
         limit_s=max(interval_s, RETENTION_LIMIT_S),
@@ -72,7 +73,7 @@ def must_be_alone(config: Config, *, is_production: bool) -> bool:
 
     Raises RedisUnavailableError where that is not what was asked for.
     """
-    if config.redis_url:
+    if config.redis is not None:
         return False
     try:
         find_executable()
@@ -90,20 +91,20 @@ def must_be_alone(config: Config, *, is_production: bool) -> bool:
     return False
 
 
-def expiry(config: Config, redis_url: str | None) -> Chore:
+def expiry(config: Config, redis: RedisAt | None) -> Chore:
     """`clear_expired`, in a process of its own: a day late costs nothing but a few rows."""
     return Chore(
         name="expiry",
         command=(sys.executable, "-m", "django", "clear_expired"),
-        environment=worker_environment(config, redis_url, os.environ),
+        environment=worker_environment(config, redis, os.environ),
         interval_s=EXPIRY_INTERVAL_S,
         first_s=EXPIRY_FIRST_S,
         limit_s=EXPIRY_LIMIT_S,
     )
 
 
-def _companion(config: Config, redis_url: str) -> ClusterAuthority:
-    return ClusterAuthority(config, redis_url, chores(config, redis_url))
+def _companion(config: Config, redis: RedisAt) -> ClusterAuthority:
+    return ClusterAuthority(config, redis, chores(config, redis))
 
 
 def read_cluster_id() -> str:

@@ -35,7 +35,7 @@ def redis() -> Iterator[RedisServer]:
 
 def process(redis: RedisServer) -> Rates:
     """The limits of one more process of the same server."""
-    shared = SharedCounts(redis.url, "reaktor:one:")
+    shared = SharedCounts(redis.at, "reaktor:one:")
     return Rates(LIMITS, shared, shared)
 
 

@@ -22,7 +22,7 @@ def redis():
 
 
 def key_on(redis):
-    return AuthorityKey(redis.url, NAME, lifetime_s=LIFETIME_S, renew_s=0.1)
+    return AuthorityKey(redis.at, NAME, lifetime_s=LIFETIME_S, renew_s=0.1)
 
 
 @contextlib.asynccontextmanager

@@ -13,6 +13,7 @@ import pytest
 from reaktor.cluster import redis as module
 from reaktor.cluster.failures import RedisUnavailableError
 from reaktor.cluster.redis import find_executable
+from reaktor.config.redis_at import RedisAt
 from tests.support.poor_machine import poor_machine
 from tests.support.ports import free_port
 from tests.support.waiting import until
@@ -65,7 +66,7 @@ async def test_a_redis_that_does_not_answer_in_time_is_named_with_the_reason(cap
     caplog.set_level(logging.INFO)
     monkeypatch.setattr(module, "WORTH_SAYING_S", 0.0)
     with pytest.raises(RedisUnavailableError, match=r"within 0\.3 s \(.+\)"):
-        await module.wait_for_redis(f"redis://127.0.0.1:{free_port()}", 0.3)
+        await module.wait_for_redis(RedisAt(f"redis://127.0.0.1:{free_port()}"), 0.3)
     assert caplog.text.count("waiting for Redis") == 1
 
 
@@ -88,7 +89,7 @@ async def test_an_embedded_redis_that_dies_is_started_again(embedded):
     first = embedded.pid
     os.killpg(first, signal.SIGKILL)
     await until(lambda: embedded.pid not in (None, first))
-    await module.wait_for_redis(embedded.url, 10)
+    await module.wait_for_redis(embedded.at, 10)
     assert embedded.restarts == 1
 
 
@@ -103,7 +104,7 @@ async def test_one_that_can_not_be_started_again_is_tried_until_it_can(embedded,
         await until(lambda: "can't be restarted: There is no Redis here." in caplog.text)
         assert embedded.pid is None
     await until(lambda: embedded.pid is not None)
-    await module.wait_for_redis(embedded.url, 10)
+    await module.wait_for_redis(embedded.at, 10)
 
 
 async def test_it_is_found_whatever_its_directory_is_called(tmp_path):
@@ -113,6 +114,6 @@ async def test_it_is_found_whatever_its_directory_is_called(tmp_path):
     redis = module.EmbeddedRedis(directory / "redis.sock")
     try:
         await redis.start()
-        await module.wait_for_redis(redis.url, 5.0)
+        await module.wait_for_redis(redis.at, 5.0)
     finally:
         await redis.stop()

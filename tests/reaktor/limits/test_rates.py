@@ -33,7 +33,7 @@ def test_each_limit_is_a_rate_of_the_configuration_and_a_setting() -> None:
 
 @pytest.mark.parametrize("limit", [limit for limit in Limit if limit not in {Limit.SEND, Limit.LISTS}])
 def test_all_processes_count_together(redis: RedisServer, limit: Limit) -> None:
-    one, other = (Rates(SMALL, SharedCounts(redis.url, "reaktor:one:", timeout_s=5)) for _ in range(2))
+    one, other = (Rates(SMALL, SharedCounts(redis.at, "reaktor:one:", timeout_s=5)) for _ in range(2))
     for rates in (one, other, one):
         rates.check(limit, ANN)
     for rates in (one, other):
@@ -45,13 +45,13 @@ def test_all_processes_count_together(redis: RedisServer, limit: Limit) -> None:
 
 
 def test_the_first_part_of_a_frequent_rate_is_granted_without_a_question(redis: RedisServer) -> None:
-    rates = Rates(replace(Limits(), join=Rate(30, 60)), SharedCounts(redis.url, "reaktor:one:", timeout_s=5))
+    rates = Rates(replace(Limits(), join=Rate(30, 60)), SharedCounts(redis.at, "reaktor:one:", timeout_s=5))
     assert [rates.check_here(Limit.JOIN, "unasked") for _ in range(5)] == [False, False, False, True, True]
     assert rates.check_here(Limit.BULK_DELETE, "unasked")
 
 
 def test_what_keeps_one_process_from_too_much_work_is_counted_there_alone(redis: RedisServer) -> None:
-    one, other = (Rates(SMALL, SharedCounts(redis.url, "reaktor:one:", timeout_s=5)) for _ in range(2))
+    one, other = (Rates(SMALL, SharedCounts(redis.at, "reaktor:one:", timeout_s=5)) for _ in range(2))
     for rates in (one, other):
         assert [rates.check_here(Limit.LISTS, ANN) for _ in range(3)] == [False] * 3
 

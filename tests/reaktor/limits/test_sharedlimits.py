@@ -27,7 +27,7 @@ def redis() -> Iterator[RedisServer]:
 
 def counts(server: RedisServer) -> SharedCounts:
     """The counts of one more process, patient: a busy machine must not pass for a Redis that is away."""
-    return SharedCounts(server.url, "reaktor:one:", timeout_s=5)
+    return SharedCounts(server.at, "reaktor:one:", timeout_s=5)
 
 
 def accepted(rates: list[SharedRate], key: str, hits: int) -> int:
@@ -141,7 +141,7 @@ def test_without_redis_each_process_counts_alone_and_goes_on_together_afterwards
 def test_a_redis_that_hangs_is_waited_for_once_a_second_and_no_more() -> None:
     with running_redis() as server:
         now = 0.0
-        shared = SharedCounts(server.url, "reaktor:one:", timeout_s=0.1, clock=lambda: now)
+        shared = SharedCounts(server.at, "reaktor:one:", timeout_s=0.1, clock=lambda: now)
         assert shared.knows("x") is False
         pid = server._process.pid if server._process else 0
         os.kill(pid, signal.SIGSTOP)

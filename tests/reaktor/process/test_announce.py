@@ -18,6 +18,7 @@ from chat import selectors
 from chat.models import ClusterIdentity
 from reaktor.cluster.rundir import RunDir
 from reaktor.config.model import Config
+from reaktor.config.redis_at import RedisAt
 from reaktor.process import announce, node
 from reaktor.process.bus import Bus
 from reaktor.process.layer import redis_layer
@@ -41,7 +42,7 @@ def cluster_id(settings: Any) -> str:
 
 
 async def test_one_publish_is_heard_by_the_layer_that_the_settings_make(redis_url: str, settings: Any) -> None:
-    layer = RedisPubSubChannelLayer(**redis_layer(redis_url)["CONFIG"])
+    layer = RedisPubSubChannelLayer(**redis_layer(RedisAt(redis_url))["CONFIG"])
     bus = Bus(layer, scope=settings.REAKTOR.scope)
     heard = bus.listen("box")
     first = asyncio.ensure_future(anext(heard))
@@ -49,7 +50,7 @@ async def test_one_publish_is_heard_by_the_layer_that_the_settings_make(redis_ur
     await until(lambda: f"{settings.REAKTOR.scope}box" in layer.channels)
     async with asyncio.timeout(10):
         await bus.subscribe("orders", "box")
-        said = await asyncio.to_thread(announce.publish_once, redis_url, "orders", "kind", {"user_id": "1"})
+        said = await asyncio.to_thread(announce.publish_once, RedisAt(redis_url), "orders", "kind", {"user_id": "1"})
         assert said
         assert await first == ("kind", {"user_id": "1"})
     await heard.aclose()
@@ -68,7 +69,7 @@ def test_a_database_without_a_name_is_no_error(redis_url: str, settings: Any, ca
     """A command of this version on the tables of an older one: what it does is done, and told to nobody."""
     settings.REAKTOR = replace(settings.REAKTOR, cluster_id="")
     ClusterIdentity.objects.all().delete()
-    assert announce.publish_once(redis_url, "orders", "kind", {}) is False
+    assert announce.publish_once(RedisAt(redis_url), "orders", "kind", {}) is False
     assert "kind was not said" in caplog.text
 
 
@@ -82,21 +83,21 @@ def test_kept_lines_are_one_connection_whatever_is_said(redis_url: str) -> None:
         before = connections()
         with announce.kept_lines():
             for _ in range(5):
-                announce.publish_once(redis_url, "group", "kind", {})
+                announce.publish_once(RedisAt(redis_url), "group", "kind", {})
         assert connections() == before + 1
-        announce.publish_once(redis_url, "group", "kind", {})
+        announce.publish_once(RedisAt(redis_url), "group", "kind", {})
         assert connections() == before + 2
 
 
 def test_kept_lines_ask_a_redis_that_is_away_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with announce.kept_lines():
         for _ in range(3):
-            assert announce.publish_once(f"unix://{tmp_path}/none.sock", "group", "kind", {}) is False
+            assert announce.publish_once(RedisAt(f"unix://{tmp_path}/none.sock"), "group", "kind", {}) is False
     assert len([line for line in caplog.messages if "was not said" in line]) == 1
 
 
 def test_a_redis_that_is_away_is_no_error(tmp_path: Path) -> None:
-    assert announce.publish_once(f"unix://{tmp_path}/none.sock", "group", "kind", {}) is False
+    assert announce.publish_once(RedisAt(f"unix://{tmp_path}/none.sock"), "group", "kind", {}) is False
 
 
 def test_without_a_node_and_a_server_nothing_is_said() -> None:
@@ -114,17 +115,17 @@ def run_dir(tmp_path: Path, settings: Any) -> Iterator[RunDir]:
 
 
 def test_a_server_is_found_where_it_wrote_that_it_hears(run_dir: RunDir, settings: Any) -> None:
-    assert announce.live_bus_urls() == []
+    assert announce.live_buses() == []
     run_dir.tell(bus="unix:///elsewhere/redis.sock")
-    assert announce.live_bus_urls() == ["unix:///elsewhere/redis.sock"]
-    settings.REAKTOR = replace(settings.REAKTOR, redis_url="redis://named/0")
-    assert announce.live_bus_urls() == ["redis://named/0"]
+    assert announce.live_buses() == [RedisAt("unix:///elsewhere/redis.sock")]
+    settings.REAKTOR = replace(settings.REAKTOR, redis=RedisAt("redis://named/0"))
+    assert announce.live_buses() == [RedisAt("redis://named/0")]
 
 
 def test_what_is_no_word_of_a_server_is_none(run_dir: RunDir) -> None:
     for junk in ("", "[]", "{", "{}"):
         run_dir.supervisor_file.write_text(junk)
-        assert announce.live_bus_urls() == []
+        assert announce.live_buses() == []
 
 
 async def test_a_server_that_is_one_process_hears_commands_too(run_dir: RunDir, recorder: Recorder) -> None:
