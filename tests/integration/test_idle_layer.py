@@ -51,7 +51,7 @@ async def test_a_subscription_that_is_idle_for_longer_than_redis_py_likes_still_
     # with blocking reads that are meant to last (its core layer's here end with an error), and never says otherwise.
     # So does ours, which looks after its lines itself.
     assert default_socket_timeout_s() == 5
-    description = redis_layer(private_redis.url)
+    description = redis_layer(private_redis.at)
     assert description["CONFIG"]["hosts"][0]["socket_timeout"] is None
     layer = import_string(description["BACKEND"])(**description["CONFIG"])
     bus = Bus(layer)
@@ -70,7 +70,7 @@ async def test_a_subscription_that_is_idle_for_longer_than_redis_py_likes_still_
     reads = counted_reads(monkeypatch)
     await asyncio.wait([waiting], timeout=IDLE_S + 2)
     # Ten times a second it used to be, in each worker.
-    assert len(reads) < IDLE_S
+    assert len(reads) < 3 * IDLE_S
     assert isinstance(waiting.exception(), redis.exceptions.TimeoutError), "the trap is real"
 
     await bus.broadcast("group", "by group", {})

@@ -17,26 +17,28 @@ class SilentProxy:
 
     def __init__(self, connect: Callable[[], Awaitable[Streams]]) -> None:
         self._connect = connect
-        self._alive: set[asyncio.Task[None]] = set()
+        self._alive: dict[asyncio.Task[None], int] = {}
         self.is_dead = False
         self.lines = 0
         self.port = 0
 
-    def silence(self) -> None:
-        """The lines there are carry nothing any more; new ones do, unless `is_dead`."""
-        for pump in self._alive:
+    def silence(self, *lines: int) -> None:
+        """The lines there are, or those of these numbers from 1 on, carry nothing any more; new ones do, unless
+        `is_dead`."""
+        for pump in [pump for pump, line in self._alive.items() if not lines or line in lines]:
             pump.cancel()
-        self._alive.clear()
+            del self._alive[pump]
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.lines += 1
+        line = self.lines
         if self.is_dead:
             return
         server_reader, server_writer = await self._connect()
         for source, target in ((reader, server_writer), (server_reader, writer)):
             pump = asyncio.create_task(_pump(source, target))
-            self._alive.add(pump)
-            pump.add_done_callback(self._alive.discard)
+            self._alive[pump] = line
+            pump.add_done_callback(lambda ended: self._alive.pop(ended, None))
 
 
 async def _pump(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:

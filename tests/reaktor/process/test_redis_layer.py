@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tracemalloc
+import contextlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -106,6 +107,28 @@ async def test_a_line_that_fell_silent_is_replaced_in_seconds_and_what_comes_the
         await close_layers(layer, other)
 
 
+@pytest.mark.parametrize("is_hearing", [True, False], ids=["the line to hear", "the line to speak"])
+async def test_one_line_of_two_that_fell_silent_costs_seconds(redis_server: RedisServer, is_hearing: bool) -> None:
+    """A process that only speaks, or only hears, does not know it by itself: it listens for its own beat."""
+    async with silent_proxy(lambda: asyncio.open_unix_connection(str(redis_server.path))) as proxy:
+        layer, other = redis_server.layer(f"redis://127.0.0.1:{proxy.port}"), redis_server.layer()
+        bus, speaker = Bus(layer), Bus(other)
+        async with hearing(bus, "mailbox") as heard, hearing(speaker, "other") as told:
+            await subscribed(bus, "tea")
+            await subscribed(speaker, "tea", "other")
+            await bus.broadcast("tea", "before", {})
+            await until(lambda: heard)
+            assert proxy.lines == 2
+            proxy.silence(1 if is_hearing else 2)
+            async with asyncio.timeout(5.0):
+                while ("after", {"from": "other"}) not in heard or ("after", {"from": "one"}) not in told:
+                    for each, name in ((bus, "one"), (speaker, "other")):
+                        with contextlib.suppress(BusError):
+                            await each.broadcast("tea", "after", {"from": name})
+                    await asyncio.sleep(0.05)
+        await close_layers(layer, other)
+
+
 async def test_a_line_that_is_made_anew_to_nowhere_is_given_up_and_made_once_more(
     redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -129,25 +152,27 @@ async def test_a_line_that_is_made_anew_to_nowhere_is_given_up_and_made_once_mor
         await close_layers(layer, other)
 
 
-async def test_a_quiet_line_that_answers_is_kept(redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_lines_that_carry_nothing_but_beats_are_kept(
+    redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(redis_layer, "QUIET_S", 0.1)
-    monkeypatch.setattr(redis_layer, "ANSWER_S", 0.3)
     async with silent_proxy(lambda: asyncio.open_unix_connection(str(redis_server.path))) as proxy:
         layer, other = redis_server.layer(f"redis://127.0.0.1:{proxy.port}"), redis_server.layer()
         bus = Bus(layer)
         async with hearing(bus, "mailbox") as heard:
             await subscribed(bus, "tea")
+            shard = layer._get_layer()._shards[0]
+            say, said = shard._say, []
+
+            async def count(*args: Any, **kwargs: Any) -> None:
+                said.append(True)
+                await say(*args, **kwargs)
+
+            shard._say = count
+            await until(lambda: len(said) == 2)
             lines = proxy.lines
-            pubsub = layer._get_layer()._shards[0]._pubsub
-            ping, asked = pubsub.ping, []
-
-            async def ask() -> None:
-                asked.append(True)
-                await ping()
-
-            pubsub.ping = ask
-            # It asks again only when it was answered.
-            await until(lambda: len(asked) == 3)
+            # It says one again only when the one before was heard.
+            await until(lambda: len(said) == 4)
             await Bus(other).broadcast("tea", "news", {})
             await until(lambda: heard)
             assert proxy.lines == lines
