@@ -33,6 +33,7 @@ from reaktor.cluster.contract import Home
 from reaktor.cluster.failures import ClusterError, RedisUnavailableError, SupervisorError
 from reaktor.cluster.lease import LEASE_S, LOOK_S, RENEW_SHARE, LeaseAwayError, Tenure
 from reaktor.cluster.lease_keeper import LeaseKeeper, boot_clock
+from reaktor.cluster.lease_line import LeaseLine
 from reaktor.config.model import Config
 from reaktor.config.redis_at import RedisAt
 from reaktor.db import patience
@@ -46,6 +47,8 @@ BEAT_S = 0.5
 LAST_BEAT_S = 0.5
 COPY_S = 6.0
 """A change of holder takes no longer: who is heard for so long, and not named by our lease, is somebody else's."""
+HAND_OVER_S = 3 * LEASE_S
+"""How long whoever asks for a change of holder waits to hear who it is."""
 REMEMBERED = 256
 ENDED_S = 30.0
 """Workers that ended are told so long: a word of theirs may still be on its way to an authority that comes later."""
@@ -73,6 +76,12 @@ class ClusterAuthority:
         self._key = self._new_key()
         self._authority: Authority | None = None
         self._tenure: Tenure | None = None
+        self._line: LeaseLine | None = None
+        self._keeper: LeaseKeeper | None = None
+        if not is_sqlite:
+            self._line = LeaseLine(self._bus, boot_clock)
+            rival = {} if self._is_among_hosts else {"on_rival": refuse_beside}
+            self._keeper = LeaseKeeper(_rows(), AUTHORITY, holder_name(config), is_alone=True, line=self._line, **rival)
         self._takings = 0
         self._ended: deque[tuple[float, WorkerId]] = deque(maxlen=REMEMBERED)
         self._beat_now = asyncio.Event()
@@ -115,6 +124,8 @@ class ClusterAuthority:
                 tasks.create_task(self._hold_lease(), name="authority lease")
                 tasks.create_task(self._own_host.keep(self._database), name="host")
                 tasks.create_task(self._say_beats(), name="host beats")
+                if self._line is not None:
+                    tasks.create_task(self._line.run(), name="lease line")
                 if self._is_alone_on_redis:
                     tasks.create_task(self._key.keep(), name="authority key")
         except ExceptionGroup as failed:
@@ -141,6 +152,32 @@ class ClusterAuthority:
         if self._authority is not None:
             self._authority.worker_exited(worker)
         self._beat_now.set()
+
+    async def stopping(self) -> None:
+        """Let another server decide before ours says goodbye to its sessions."""
+        if self._keeper is not None:
+            with contextlib.suppress(LeaseAwayError):
+                await self._keeper.hand_over(self._settle, is_last=True)
+
+    async def hand_over(self) -> dict[str, Any]:
+        """Have another server decide. {"holder": the host of whoever decides then, "is_other": whether it is another}.
+
+        Raises SupervisorError.
+        """
+        if self._keeper is None:
+            raise SupervisorError("On SQLite one server decides, and there is none to hand over to.")
+        try:
+            async with asyncio.timeout(HAND_OVER_S):
+                holder = await self._keeper.hand_over(self._settle)
+        except LeaseAwayError:
+            raise SupervisorError("This server does not decide now, so it has nothing to hand over.") from None
+        except TimeoutError:
+            raise SupervisorError("The lease was given back; who has it now can't be read in the database.") from None
+        return {"holder": holder.rpartition("/")[0], "is_other": holder != holder_name(self._config)}
+
+    async def _settle(self) -> None:
+        if self._authority is not None:
+            await self._authority.settle()
 
     def status(self) -> dict[str, Any]:
         """As the authority says it, with how it has the lease; without one: that this supervisor stands by."""
@@ -183,15 +220,13 @@ class ClusterAuthority:
     # -- the lease ------------------------------------------------------------------------------------------------
 
     async def _hold_lease(self) -> None:
-        rows = LeaseRows(AUTHORITY, answer_s=2 * RENEW_SHARE * LEASE_S)
-        holder = holder_name(self._config)
-        if connection.vendor == "sqlite":
+        if self._keeper is None:
             # Its file is on this machine, where the lock on DATA_DIR keeps others out: nobody can take it from us.
-            await self._decide(await _take_at_once(rows, holder))
+            await self._decide(await _take_at_once(_rows(), holder_name(self._config)))
         elif self._is_among_hosts:
-            await LeaseKeeper(rows, AUTHORITY, holder, is_alone=True).run(self._decide_with_key)
+            await self._keeper.run(self._decide_with_key)
         else:
-            await LeaseKeeper(rows, AUTHORITY, holder, is_alone=True, on_rival=refuse_beside).run(self._decide)
+            await self._keeper.run(self._decide)
 
     async def _decide_with_key(self, tenure: Tenure) -> None:
         """The key on Redis is had together with the lease, or another database has our name."""
@@ -233,6 +268,10 @@ class ClusterAuthority:
                     duties.create_task(chore.run(), name=chore.name)
         finally:
             self._authority = self._tenure = None
+
+
+def _rows() -> LeaseRows:
+    return LeaseRows(AUTHORITY, answer_s=2 * RENEW_SHARE * LEASE_S)
 
 
 async def _take_at_once(rows: LeaseRows, holder: str) -> Tenure:

@@ -61,6 +61,11 @@ class LeaseRows:
         with self._asking():
             self._held(holder, term).update(holder="")
 
+    def resume(self, holder: str, term: str) -> bool:
+        same = ClusterLease.objects.filter(duty=self._duty, holder__in=("", holder), term=term)
+        with self._asking():
+            return bool(same.update(holder=holder, renewals=F("renewals") + 1))
+
     def close(self) -> None:
         connections.close_all()
 

@@ -88,6 +88,7 @@ class Authority:
         self._orders: deque[Command] = deque()
         self._asking: set[WorkerId] = set()
         self._wake, self._asked, self._blocks_changed = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._is_settling, self._settled = False, asyncio.Event()
         self._loaded: dict[tuple[UserId, ChannelKey | None], Block] = {}
         self._beats: dict[WorkerId, tuple[float, wire.Beat]] = {}
         self._host, self._silence = host, Silence(host)
@@ -119,6 +120,13 @@ class Authority:
         """The supervisor saw the process end: its sessions are over, its late commands are refused."""
         self._beats.pop(worker, None)
         self.order(DropWorker(worker))
+
+    async def settle(self) -> None:
+        """Returns when all that was decided is said. Nothing more is decided until left_s was 0 and is more again."""
+        self._is_settling = True
+        self._settled.clear()
+        self._wake.set()
+        await self._settled.wait()
 
     def blocks_changed(self) -> None:
         """Read the blocks again at once."""
@@ -205,7 +213,10 @@ class Authority:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout_at(next_tick):
                         await self._wake.wait()
-            if self._left_s() <= 0:
+            is_over = self._left_s() <= 0
+            if is_over or self._is_settling:
+                self._settled.set()
+                self._is_settling = self._is_settling and not is_over
                 # Somebody else may decide by now. What is asked waits; who shows what goes on showing it.
                 self._show_newcomers()
                 await asyncio.sleep(self._timings.tick_s)

@@ -47,6 +47,12 @@ class Companion(Protocol):
     async def run(self) -> None:
         """Live until cancelled. Ending earlier, in whatever way, stops the cluster."""
 
+    async def stopping(self) -> None:
+        """The workers are about to say goodbye to their sessions. What it does is waited for, for a moment."""
+
+    async def hand_over(self) -> dict[str, Any]:
+        """Have another server decide; who does then. Raises ClusterError."""
+
     def worker_exited(self, slot: int, incarnation: int) -> None:
         """The process of that worker is gone; called in the loop."""
 
@@ -102,6 +108,7 @@ class Cluster:
             arguments=("--app", self.app, "--run-dir", str(run_dir.path)),
             on_worker_exited=companion.worker_exited,
             on_serving=lambda: self.say(self._greeting(redis)),
+            before_drain=companion.stopping,
         )
 
         def status() -> dict[str, Any]:
@@ -116,7 +123,13 @@ class Cluster:
             found = supervisor.totals.picture(slots.workers, incarnations, companion.status(), dispatcher.status())
             return {**found, "host": self.config.host_name}
 
-        control = Control(run_dir, supervisor, {"status": status, "metrics": picture}, cluster.boot_timeout_s)
+        control = Control(
+            run_dir,
+            supervisor,
+            {"status": status, "metrics": picture},
+            cluster.boot_timeout_s,
+            actions={"hand-over": companion.hand_over},
+        )
         helpers = [
             asyncio.create_task(control.run(), name="control"),
             asyncio.create_task(heap.keep_small(), name="keep small"),

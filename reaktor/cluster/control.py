@@ -1,8 +1,8 @@
 """The control socket: how commands talk to a live supervisor. One JSON object in, one out, each on a line.
 
-Asked: {"v": 1, "do": "status" | "metrics" | "reload" | "scale" | "drain", "count"?, "slot"?}. Answered: {"ok": true,
-"result": …} or {"ok": false, "error": "<sentence>"}. The socket's directory is its user's alone, which is all the
-access control.
+Asked: {"v": 1, "do": "status" | "metrics" | "reload" | "scale" | "drain" | "hand-over", "count"?, "slot"?}.
+Answered: {"ok": true, "result": …} or {"ok": false, "error": "<sentence>"}. The socket's directory is its user's alone,
+which is all the access control.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import json
 import logging
 import os
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -42,11 +42,14 @@ class Control:
         supervisor: Supervisor | None,
         views: Mapping[str, Callable[[], dict[str, Any]]],
         boot_s: float,
+        *,
+        actions: Mapping[str, Callable[[], Awaitable[Any]]] | None = None,
     ) -> None:
-        """`views`: what is answered at once and changes nothing, by its name. `supervisor`: None in a server that is
-        one process, which takes no orders."""
+        """`views`: what is answered at once and changes nothing, by its name; `actions`: what others of this process
+        are asked for. `supervisor`: None in a server that is one process, which takes no orders."""
         self._path = run_dir.control_socket
         self._supervisor, self._views, self._boot_s = supervisor, views, boot_s
+        self._actions = actions or {}
 
     async def run(self) -> None:
         """Listen until cancelled."""
@@ -82,6 +85,8 @@ class Control:
     async def _do(self, request: dict[str, Any]) -> Any:
         if (view := self._views.get(str(request.get("do")))) is not None:
             return view()
+        if (act := self._actions.get(str(request.get("do")))) is not None:
+            return await act()
         if self._supervisor is None:
             raise SupervisorError(ONE_PROCESS)
         return await self._order(self._supervisor, request)

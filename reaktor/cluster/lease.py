@@ -16,6 +16,11 @@ LOOK_S = 0.3
 RENEW_SHARE = 0.25
 DECIDE_SHARE = 0.6
 """Of a lease. What is left of it covers a publish that is on its way, and clocks that run at another speed."""
+BEAT_S = 0.3
+GIVE_BACK_S = 1.5
+TAKE_S = 1.0
+PAUSED_S = 1.0
+"""A beat that is due so much later than the one before: this process stood still, and the bus is not to blame."""
 
 
 class LeaseAwayError(Exception):
@@ -50,6 +55,9 @@ class LeaseStore(Protocol):
     def release(self, holder: str, term: str) -> None:
         """Let the next one in at once, if holder and term still stand."""
 
+    def resume(self, holder: str, term: str) -> bool:
+        """Have what was released again, if nobody has taken it since: the term still stands. False: it is lost."""
+
     def close(self) -> None:
         """Give up the connection."""
 
@@ -76,6 +84,32 @@ def _lock_of(holder: str) -> str:
     return holder.rpartition("/")[2]
 
 
+class OwnBeat:
+    """Whether this process hears itself on the bus: whoever decides and is not heard keeps others from deciding.
+
+    Each BEAT_S one is due; what it says comes back to it, or does not.
+    """
+
+    def __init__(self) -> None:
+        self._heard_at = self._since = self._due_at = -math.inf
+
+    def due(self, now: float) -> None:
+        """One is said now, or would be if the one before were not still on its way."""
+        if now - self._due_at > PAUSED_S:
+            self._since = now
+        self._due_at = now
+
+    def heard(self, now: float) -> None:
+        self._heard_at = now
+
+    def may_take(self, now: float) -> bool:
+        return now - self._heard_at <= TAKE_S
+
+    def must_give_back(self) -> bool:
+        """As of the last beat that was due, so that the time in which this process stood still does not count."""
+        return self._due_at - max(self._heard_at, self._since) > GIVE_BACK_S
+
+
 class Tenure:
     """The time in which its holder has the duty. Counts from before the renewal that succeeded last was sent."""
 
@@ -84,9 +118,19 @@ class Tenure:
         self.epoch, self.term = row.epoch, row.term
         self._decide_s = DECIDE_SHARE * lease_s
         self._sent_at = sent_at
+        self.is_given_back = False
 
     def renewed(self, sent_at: float) -> None:
         """Answers may come late, but not in another order."""
+        self._sent_at = sent_at
+
+    def give_back(self) -> None:
+        """Before others are let in: decide nothing more, until resumed() if ever."""
+        self.is_given_back = True
+
+    def resumed(self, sent_at: float) -> None:
+        """Nobody took it meanwhile."""
+        self.is_given_back = False
         self._sent_at = sent_at
 
     def age_s(self, now: float) -> float:
@@ -95,4 +139,6 @@ class Tenure:
 
     def left_s(self, now: float) -> float:
         """For how long decisions may still be made and published; not above 0: only a renewal helps."""
+        if self.is_given_back:
+            return 0.0
         return self._sent_at + self._decide_s - now

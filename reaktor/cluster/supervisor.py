@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
 from reaktor.cluster.cluster_metrics import ClusterMetrics
@@ -30,7 +30,13 @@ TICK_S = 0.25
 # A tick that comes this late means that this process itself stood still: nobody's silence counts then.
 PAUSED_S = 2.0
 DRAIN_MARGIN_S = 2.0
+BEFORE_DRAIN_S = 1.0
+"""How long a stop waits for before_drain."""
 MAX_WORKERS = 256
+
+
+async def _nothing() -> None:
+    """There is nothing to do before the workers drain."""
 
 
 class Supervisor:
@@ -49,10 +55,12 @@ class Supervisor:
         arguments: tuple[str, ...] = (),
         on_worker_exited: Callable[[int, int], None] = lambda slot, incarnation: None,
         on_serving: Callable[[], None] = lambda: None,
+        before_drain: Callable[[], Awaitable[None]] = _nothing,
     ) -> None:
         self._config, self._dispatcher, self._home = config, dispatcher, home
         self._environment, self._arguments = environment, arguments
         self._on_worker_exited, self._on_serving = on_worker_exited, on_serving
+        self._before_drain = before_drain
         self._inbox: asyncio.Queue[Callable[[], None]] = asyncio.Queue()
         self._tasks: asyncio.TaskGroup | None = None
         self._failure = ""
@@ -246,6 +254,20 @@ class Supervisor:
         self.is_stopping = True
         self._dispatcher.stop_accepting()
         self._reload.stop("The server is stopping.")
+        if spawn(self._tasks, self._drain_everyone(), "drain") is None:
+            self._drain_all()
+
+    async def _drain_everyone(self) -> None:
+        try:
+            async with asyncio.timeout(BEFORE_DRAIN_S):
+                await self._before_drain()
+        except TimeoutError:
+            logger.warning("stopping without waiting any longer for the lease to be given back")
+        except Exception:
+            logger.exception("stopping: what comes before the drain failed")
+        self._drain_all()
+
+    def _drain_all(self) -> None:
         for worker in self._everyone:
             worker.drain(self._config.drain_s)
 

@@ -23,6 +23,12 @@ class Companion:
     async def run(self):
         await asyncio.Event().wait()
 
+    async def stopping(self):
+        pass
+
+    async def hand_over(self):
+        return {"holder": "here", "is_other": False}
+
     def worker_exited(self, slot, incarnation):
         self.exited.append([slot, incarnation])
 

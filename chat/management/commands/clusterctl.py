@@ -29,11 +29,11 @@ NO_LIVE_SERVER = 3
 
 
 class Command(BaseCommand):
-    help = "Show and steer the running cluster: status, reload, scale, restart."
+    help = "Show and steer the running cluster: status, reload, scale, restart, hand-over."
     requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        orders = parser.add_subparsers(dest="order", required=True, metavar="status|reload|scale|restart")
+        orders = parser.add_subparsers(dest="order", required=True, metavar="status|reload|scale|restart|hand-over")
         status = orders.add_parser("status", help="the workers, the authority, and whether they agree")
         reload = orders.add_parser("reload", help="replace every worker, the new one before the old one goes")
         scale = orders.add_parser("scale", help="run so many workers from now on")
@@ -42,8 +42,9 @@ class Command(BaseCommand):
             "restart", aliases=["drain"], help="replace the worker of one slot; its sessions are told to come back"
         )
         drain.add_argument("slot", type=whole_number("slot", MAX_WORKERS))
+        hand_over = orders.add_parser("hand-over", help="let another server of this database decide who is where")
         port = whole_number("port", MAX_PORT)
-        for order in (status, reload, scale, drain):
+        for order in (status, reload, scale, drain, hand_over):
             order.add_argument("--port", type=port, help="of which server (default: PORT, else the one that runs)")
             order.add_argument("--json", action="store_true", help="print the answer as JSON")
 
@@ -83,6 +84,10 @@ class Command(BaseCommand):
                 return f"{title}\n\n{as_table(answer)}"
             case "scale":
                 return f"{counted(answer['workers'], 'worker')} {'serves' if answer['workers'] == 1 else 'serve'}."
+            case "hand-over":
+                if answer["is_other"]:
+                    return f"{answer['holder'] or 'Another server'} decides from now on."
+                return "Nobody else took it: this server decides again."
             case _:
                 slots = answer["reloaded"]
                 named = f"slot {slots[0]}" if len(slots) == 1 else f"slots {', '.join(map(str, slots)) or 'none'}"

@@ -55,6 +55,13 @@ class Rows:
         if (self.row.holder, self.row.term) == (holder, term):
             self.row = replace(self.row, holder="")
 
+    def resume(self, holder: str, term: str) -> bool:
+        self._wait()
+        if self.row.holder not in ("", holder) or self.row.term != term:
+            return False
+        self.row = replace(self.row, holder=holder, renewals=self.row.renewals + 1)
+        return True
+
     def close(self) -> None:
         self.closed = True
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import tracemalloc
 import contextlib
+import tracemalloc
 from collections.abc import Iterator
 from typing import Any
 
