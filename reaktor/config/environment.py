@@ -206,6 +206,7 @@ class Environment(Reader):
                 DATABASE_SCHEMES,
                 shown="SQLite in DATA_DIR",
             ),
+            "database_direct_url": self._database_direct_url(),
             "redis": self.redis(),
         }
 
@@ -226,6 +227,21 @@ class Environment(Reader):
                 "letter or digit at both ends"
             )
         return name
+
+    def _database_direct_url(self) -> str:
+        url = self.service_url(
+            "DATABASE_DIRECT_URL",
+            "The same database past a pooler such as PgBouncer, if DATABASE_URL leads to one: for the supervisor, "
+            "`manage.py prepare` and all other commands. In transaction mode they need it.",
+            [scheme for scheme in DATABASE_SCHEMES if scheme != "sqlite"],
+            shown="DATABASE_URL",
+        )
+        pooled = self.env.get("DATABASE_URL", "").strip()
+        if url and (not pooled or pooled.startswith("sqlite:")):
+            self.problems.append(
+                "DATABASE_DIRECT_URL is for a pooler in front of PostgreSQL: name that in DATABASE_URL"
+            )
+        return url
 
     def redis(self) -> RedisAt | None:
         """By its URL or, where Sentinels are named, by whoever they name; None: none is named."""

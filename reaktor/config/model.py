@@ -276,6 +276,8 @@ class Config:
     secret_key: str = field(default="", repr=False)
     jwt_secret: str = field(default="", repr=False)
     database_url: str = field(default="", repr=False)
+    database_direct_url: str = field(default="", repr=False)
+    """The same database past a pooler, for all but the workers; empty: the same way."""
     redis: RedisAt | None = None
     """The Redis that somebody named; None: an embedded one, or none."""
     sentry_dsn: str = field(default="", repr=False)

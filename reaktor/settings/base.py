@@ -163,8 +163,11 @@ def _completed(found: dict[str, Any], pool: int) -> dict[str, Any]:
 
 
 DATABASES = {
-    # Other processes (commands, runserver) have few threads, or nobody to share with.
-    "default": database(REAKTOR.database_url, pool=REAKTOR.database.pool if IS_WORKER else 0)
+    # Other processes (commands, runserver) have few threads, or nobody to share with. What they lock or lift for their
+    # session must not become a stranger's, as it would in a pooler.
+    "default": database(REAKTOR.database_url, pool=REAKTOR.database.pool)
+    if REAKTOR.database_url and IS_WORKER
+    else database(REAKTOR.database_direct_url or REAKTOR.database_url)
     if REAKTOR.database_url
     else sqlite(DATA_DIR / "reaktor.sqlite3")
 }

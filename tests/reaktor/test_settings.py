@@ -202,6 +202,24 @@ def test_what_all_connections_of_a_worker_remember_of_a_database_is_bounded(tmp_
     assert mmap_size == 0
 
 
+@pytest.mark.parametrize(("worker", "port"), [("1.1", "6432"), ("", "5432")])
+def test_only_workers_go_through_a_pooler(worker: str, port: str, tmp_path: Path) -> None:
+    """What a command locked or lifted for its session stayed behind in the pooler, and was a stranger's."""
+    env = {
+        "DATABASE_URL": "postgres://u:p@127.0.0.1:6432/chat",
+        "DATABASE_DIRECT_URL": "postgres://u:p@127.0.0.1:5432/chat",
+        **({"REAKTOR_WORKER": worker} if worker else {}),
+    }
+    show = "import django; from django.conf import settings; print(settings.DATABASES['default']['PORT'])"
+    code, said = finish(start("-c", show, settings="local", DATA_DIR=str(tmp_path), **env))
+    assert (code, said.strip()) == (0, port)
+
+
+def test_a_way_past_a_pooler_needs_a_pooler() -> None:
+    with pytest.raises(ConfigError, match="name that in DATABASE_URL"):
+        config_from({"DATABASE_DIRECT_URL": "postgres://u:p@127.0.0.1/chat"})
+
+
 @pytest.mark.parametrize("name", ["DATABASE_URL", "REDIS_URL"])
 def test_a_url_that_cannot_be_read_is_told_in_one_line_without_its_password(name: str, tmp_path: Path) -> None:
     """A slash in a password was told as a port that is none: `se` of `se/cret`, in forty lines of traceback."""
