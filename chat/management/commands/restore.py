@@ -1,6 +1,6 @@
 """`manage.py restore FILE`: put a copy that `backup` made in the place of the SQLite database. Ends a history.
 
-Without FILE: begin a new history in a database that something else has set back (a snapshot of its disk).
+For a database that something else has set back (a snapshot of its disk) there is `manage.py new_history`.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from reaktor.process.live_servers import live_servers
 
 class Command(BaseCommand):
     help = (
-        "Put FILE, which backup made, in the place of the SQLite database; without FILE, only begin a new history, for "
-        "a database that was set back as a whole. A dump that pg_restore or psql has read needs neither."
+        "Put FILE, which backup made, in the place of the SQLite database, and begin a new history. A dump that "
+        "pg_restore or psql has read needs neither."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("file", type=Path, nargs="?", metavar="FILE", help="what backup wrote")
+        parser.add_argument("file", type=Path, metavar="FILE", help="what backup wrote")
 
     def handle(self, *args: Any, **options: Any) -> None:
         config = settings.REAKTOR
@@ -37,9 +37,8 @@ class Command(BaseCommand):
         try:
             authority_lock.hold(config.data_dir, config.cluster.port)
             with migration_lock(config.data_dir, 0, self.stdout.write):
-                if options["file"] is not None:
-                    self._put(options["file"])
-                    call_command("migrate", verbosity=0, interactive=False, skip_checks=True)
+                self._put(options["file"])
+                call_command("migrate", verbosity=0, interactive=False, skip_checks=True)
                 services.history_begin()
         except (BackupError, ClusterError, StartupError) as error:
             raise CommandError(str(error)) from error
