@@ -19,7 +19,12 @@ _MAY_ASK_CLUSTER = """
     SELECT has_function_privilege('pg_control_system()', 'EXECUTE')
        AND has_function_privilege('pg_control_checkpoint()', 'EXECUTE')
 """
-_CLUSTER = "SELECT (pg_control_system()).system_identifier, (pg_control_checkpoint()).timeline_id"
+# The timeline of what is written now: the control file goes on telling the old one until the next checkpoint, which may
+# be minutes after a promotion.
+_CLUSTER = """
+    SELECT (pg_control_system()).system_identifier,
+           ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::integer
+"""
 
 
 def database_identity(table: str) -> str:
