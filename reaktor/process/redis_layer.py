@@ -252,8 +252,8 @@ class _Shard(RedisSingleShardConnection):  # type: ignore[misc]  # untyped libra
 
 
 class _Room(asyncio.BufferedProtocol):
-    """One room for all reads of a line, in place of 256 KiB that asyncio has mapped and unmapped for each: that takes
-    longer than the read. Smaller ones would leave holes in the heap. What came is the former protocol's.
+    """One room for all reads of a line, in place of 256 KiB that asyncio makes for each: these are mapped and unmapped,
+    which takes longer than the read. Smaller ones leave holes in the heap. What came is the former protocol's.
     """
 
     def __init__(self, protocol: Any) -> None:
