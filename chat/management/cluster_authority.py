@@ -32,7 +32,7 @@ from reaktor.cluster.chores import Chore
 from reaktor.cluster.contract import Home
 from reaktor.cluster.failures import ClusterError, RedisUnavailableError, SupervisorError
 from reaktor.cluster.lease import LEASE_S, LOOK_S, RENEW_SHARE, LeaseAwayError, Tenure
-from reaktor.cluster.lease_keeper import LeaseKeeper, boot_clock
+from reaktor.cluster.lease_keeper import LeaseKeeper, boot_clock, stand_by
 from reaktor.cluster.lease_line import LeaseLine
 from reaktor.config.model import Config
 from reaktor.config.redis_at import RedisAt
@@ -80,8 +80,10 @@ class ClusterAuthority:
         self._keeper: LeaseKeeper | None = None
         if not is_sqlite:
             self._line = LeaseLine(self._bus, boot_clock)
-            rival = {} if self._is_among_hosts else {"on_rival": refuse_beside}
-            self._keeper = LeaseKeeper(_rows(), AUTHORITY, holder_name(config), is_alone=True, line=self._line, **rival)
+            on_rival = stand_by if self._is_among_hosts else refuse_beside
+            self._keeper = LeaseKeeper(
+                _rows(), AUTHORITY, holder_name(config), is_alone=True, on_rival=on_rival, line=self._line
+            )
         self._takings = 0
         self._ended: deque[tuple[float, WorkerId]] = deque(maxlen=REMEMBERED)
         self._beat_now = asyncio.Event()

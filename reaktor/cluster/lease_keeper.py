@@ -33,7 +33,7 @@ def boot_clock() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 
-def _ignore(row: LeaseRow) -> None:
+def stand_by(row: LeaseRow) -> None:
     """Somebody else has the lease, and keeps it."""
 
 
@@ -64,7 +64,7 @@ class LeaseKeeper:
         holder: str,
         *,
         is_alone: bool = False,
-        on_rival: Callable[[LeaseRow], None] = _ignore,
+        on_rival: Callable[[LeaseRow], None] = stand_by,
         line: LeaseLine | None = None,
         lease_s: float = LEASE_S,
         clock: Callable[[], float] = boot_clock,
