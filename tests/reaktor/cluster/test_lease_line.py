@@ -105,7 +105,7 @@ async def test_a_lease_that_is_handed_over_is_had_by_the_other_at_once_and_stays
     # So long that nobody finds it by looking.
     async with host(rows, "host a/1", redis_server) as first:
         await until(lambda: first.decides)
-        monkeypatch.setattr("reaktor.cluster.lease_keeper.LOOK_S", 0.9)
+        monkeypatch.setattr("reaktor.cluster.lease_keeper.LOOK_S", 4.0)
         async with host(rows, "host b/2", redis_server) as second:
             await until(second.line.may_take)
             settled: list[Tenure] = []
@@ -118,7 +118,7 @@ async def test_a_lease_that_is_handed_over_is_had_by_the_other_at_once_and_stays
             at = time.monotonic()
             handed = asyncio.create_task(first.keeper.hand_over(settle))
             await until(lambda: second.decides, 5)
-            assert time.monotonic() - at < 0.5
+            assert time.monotonic() - at < 2.5
             assert await handed == "host b/2"
             assert len(settled) == 1
             assert second.duty.ended == 0
