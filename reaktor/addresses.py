@@ -43,6 +43,16 @@ def _read_address(host: str) -> IpAddress | None:
     return address
 
 
+def read_endpoint(text: str) -> tuple[str, int]:
+    """(address, port) of `192.0.2.1:80` or `[2001:db8::1]:80`. Raises ValueError."""
+    host, colon, port = text.strip().rpartition(":")
+    if host.startswith("[") != host.endswith("]") or (":" in host) != host.startswith("["):
+        raise ValueError(f"{text!r} is no address and port")
+    if not colon or not (port.isascii() and port.isdigit()) or not 0 < int(port) < 65_536:
+        raise ValueError(f"{text!r} has no port")
+    return str(ipaddress.ip_address(host.strip("[]"))), int(port)
+
+
 def normalise(host: str) -> str:
     """One spelling for each address; what is none (the path of a Unix socket) stays as it is."""
     address = parse_address(host)

@@ -19,6 +19,7 @@ django.setup()
 import asyncio  # noqa: E402
 import contextvars  # noqa: E402
 import logging  # noqa: E402
+from collections.abc import Sequence  # noqa: E402
 from typing import Any, cast  # noqa: E402
 
 from channels.layers import get_channel_layer  # noqa: E402
@@ -38,7 +39,7 @@ from chat.transports.native.consumer import NativeConsumer  # noqa: E402
 from chat.transports.socketio.application import ChatApplication  # noqa: E402
 from reaktor.cluster import authority_lock  # noqa: E402
 from reaktor.cluster.address_counts import AddressCounts  # noqa: E402
-from reaktor.cluster.contract import Place  # noqa: E402
+from reaktor.cluster.contract import Neighbour, Place  # noqa: E402
 from reaktor.cluster.control import ask_metrics  # noqa: E402
 from reaktor.cluster.count_exchange import CountExchange  # noqa: E402
 from reaktor.cluster.failures import ClusterError  # noqa: E402
@@ -46,12 +47,15 @@ from reaktor.cluster.replies import refuse_scope  # noqa: E402
 from reaktor.cluster.rundir import RunDir  # noqa: E402
 from reaktor.config.model import Config  # noqa: E402
 from reaktor.db import patience  # noqa: E402
-from reaktor.engineio.relay import UnixRelay  # noqa: E402
+from reaktor.engineio.host_relay import HostRelay  # noqa: E402
+from reaktor.engineio.relay import WorkerRelay  # noqa: E402
 from reaktor.errors import UnavailableError  # noqa: E402
 from reaktor.limits.rates import Rates  # noqa: E402
 from reaktor.limits.requests import RequestRates  # noqa: E402
 from reaktor.observe import error_reports as reports  # noqa: E402
+from reaktor.observe.metrics import Metrics, added  # noqa: E402
 from reaktor.process import node  # noqa: E402
+from reaktor.process.relay_pass import relay_key  # noqa: E402
 from reaktor.socketio.server import SocketIOServer  # noqa: E402
 from reaktor.web.edge import edge_of  # noqa: E402
 from reaktor.web.gate import Gate  # noqa: E402
@@ -87,13 +91,21 @@ class NodeRuntime(Runtime):
         with_authority = own_host is not None
         super().__init__(config, layer, worker, rates=rates, text_rules=text_rules, with_authority=with_authority)
         self.own_host = own_host
-        # A worker has siblings; a lone process has nobody to hand a request to.
-        relay = None if with_authority else _relay(config, worker)
+        # A worker has siblings, and other hosts; a lone process has nobody to hand a request to.
+        key = relay_key(settings.SECRET_KEY, config.cluster_id)
+        self.host_relay = HostRelay(key, max_open=config.engineio.max_sessions)
+        relay = None if with_authority else _relay(config, worker, self.host_relay)
         self.socketio = SocketIOServer(config.engineio, ChatApplication(), worker=worker, relay=relay)
         self._counts = CountExchange(self.bus, self.mailbox)
 
     def hosts(self) -> list[dict[str, Any]]:
         return [] if self.own_host is None else self.own_host.status()
+
+    def tell_hosts(self, hosts: Sequence[Neighbour]) -> None:
+        self.host_relay.tell(hosts)
+
+    def metrics(self) -> Metrics:
+        return added([super().metrics(), self.host_relay.metrics()])
 
     def share_counts(self, counts: AddressCounts) -> None:
         self._counts.share(counts)
@@ -131,12 +143,13 @@ async def _picture() -> dict[str, Any]:
     return of_process(running.runtime)
 
 
-def _relay(config: Config, worker: WorkerId) -> UnixRelay:
-    """To the private sockets of the other workers of this run directory."""
+def _relay(config: Config, worker: WorkerId, hosts: HostRelay) -> WorkerRelay:
+    """To the private sockets of the other workers of this run directory, and to other hosts."""
     patience_s = config.engineio.ping_interval_s + config.engineio.ping_timeout_s
-    return UnixRelay(
+    return WorkerRelay(
         (worker.host, worker.life),
         RunDir(config.run_dir).worker_socket,
+        hosts,
         patience_s=patience_s,
         max_body_bytes=config.engineio.max_payload_bytes,
     )

@@ -29,7 +29,7 @@ from chat.membership.rival import heard_authority
 from chat.selectors import AUTHORITY, BlockReader, authority_mandate
 from reaktor.cluster.authority_key import ONE_SERVER, AuthorityKey
 from reaktor.cluster.chores import Chore
-from reaktor.cluster.contract import Home
+from reaktor.cluster.contract import Home, Neighbour
 from reaktor.cluster.failures import ClusterError, RedisUnavailableError, SupervisorError
 from reaktor.cluster.lease import LEASE_S, LOOK_S, RENEW_SHARE, LeaseAwayError, Tenure
 from reaktor.cluster.lease_keeper import LeaseKeeper, boot_clock, stand_by
@@ -197,6 +197,9 @@ class ClusterAuthority:
 
     def hosts(self) -> list[dict[str, Any]]:
         return self._own_host.status()
+
+    def neighbours(self) -> list[Neighbour]:
+        return self._own_host.neighbours()
 
     def _lease_age_s(self) -> float:
         return 0.0 if self._tenure is None else round(self._tenure.age_s(boot_clock()), 1)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import logging
 import time
 from dataclasses import asdict
 from datetime import timedelta
@@ -25,7 +26,7 @@ from chat.models import ClusterHost, ClusterLease
 from chat.selectors import AUTHORITY, cluster_id
 from reaktor import __version__
 from reaktor.cluster import authority_lock
-from reaktor.cluster.contract import NO_HOME, Home
+from reaktor.cluster.contract import NO_HOME, Home, Neighbour
 from reaktor.cluster.failures import SupervisorError
 from reaktor.cluster.hosts import LOOK_S, RENEW_S, Entrance, HostRow, HostWatch
 from reaktor.cluster.lease_keeper import boot_clock
@@ -33,6 +34,8 @@ from reaktor.config.model import Config
 from reaktor.db.database import Database, own_connection
 from reaktor.errors import UnavailableError
 from reaktor.times import timestamp
+
+logger = logging.getLogger(__name__)
 
 FIELDS = tuple(HostRow.__dataclass_fields__)
 GIVEN = ("number", "life", "renewals", "last_seen")
@@ -50,6 +53,7 @@ class OwnHost:
         self._config, self._has_shared_bus = config, has_shared_bus
         self._watch = HostWatch()
         self._holder = ""
+        self._has_warned = False
         self.home = NO_HOME
 
     def enter(self) -> Home:
@@ -86,6 +90,7 @@ class OwnHost:
             try:
                 rows, self._holder = await database.read_once(self._renew)
                 self._watch.note(rows, boot_clock())
+                self._warn_unadvertised()
             except UnavailableError:
                 pass  # everybody else says so
             if connection.vendor == "sqlite":
@@ -103,11 +108,26 @@ class OwnHost:
         finally:
             connections.close_all()
 
+    def neighbours(self) -> list[Neighbour]:
+        """The other hosts that live and take what is relayed to them."""
+        return self._watch.neighbours(self.home.host)
+
+    def _warn_unadvertised(self) -> None:
+        others = [row.name for row in self._watch.living() if row.number != self.home.host]
+        if others and not self._config.cluster.advertise and not self._has_warned:
+            self._has_warned = True
+            logger.warning(
+                "host %s lives beside %s and has no ADVERTISE: nothing is relayed to it, so Socket.IO clients that "
+                "poll must always reach the host that has their session",
+                self._config.host_name,
+                ", ".join(others),
+            )
+
     def status(self) -> list[dict[str, Any]]:
-        """All hosts, to be shown: number, name, life, version, last_seen, is_alive, is_own, decides."""
+        """All hosts, to be shown: number, name, life, version, advertise, last_seen, is_alive, is_own, decides."""
         return [
             {
-                **{name: getattr(row, name) for name in ("number", "name", "life", "version")},
+                **{name: getattr(row, name) for name in ("number", "name", "life", "version", "advertise")},
                 "last_seen": timestamp(row.last_seen) if row.last_seen else None,
                 "is_alive": is_alive or row.number == self.home.host,
                 "is_own": row.number == self.home.host,
@@ -125,6 +145,7 @@ class OwnHost:
             secret_key=fingerprint("SECRET_KEY", settings.SECRET_KEY),
             jwt_secret=fingerprint("JWT_SECRET", settings.JWT_SECRET),
             has_shared_bus=self._has_shared_bus,
+            advertise=self._config.cluster.advertise if self._has_shared_bus else "",
         )
 
     def _renew(self) -> tuple[list[HostRow], str]:

@@ -10,25 +10,29 @@ import asyncio
 import logging
 import os
 import resource
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from reaktor import __version__
+from reaktor.addresses import read_endpoint
 from reaktor.cluster import authority_lock, heap
-from reaktor.cluster.contract import Home
+from reaktor.cluster.contract import Home, Neighbour
 from reaktor.cluster.control import Control
 from reaktor.cluster.dispatcher import Dispatcher
 from reaktor.cluster.failures import ClusterError
 from reaktor.cluster.greeting import greeting
 from reaktor.cluster.redis import REACH_S, EmbeddedRedis, wait_for_redis
+from reaktor.cluster.relay_door import RelayDoor
 from reaktor.cluster.rundir import RunDir
 from reaktor.cluster.signals import Signals
 from reaktor.cluster.status import gather
 from reaktor.cluster.supervisor import Supervisor
-from reaktor.config.model import Config
+from reaktor.config.model import KIB, Config
 from reaktor.config.redis_at import RedisAt
 from reaktor.config.urls import unix_url
+from reaktor.observe.metrics import added
+from reaktor.process.relay_pass import Doorkeeper
 from reaktor.web.edge import edge_of
 from reaktor.wording import counted
 
@@ -36,6 +40,8 @@ logger = logging.getLogger(__name__)
 
 COMPANION_END_S = 2.0
 MAX_DESCRIPTORS = 1_048_576
+MAX_HEAD_BYTES = 64 * KIB
+"""Of a relayed request."""
 
 
 class Companion(Protocol):
@@ -59,18 +65,25 @@ class Companion(Protocol):
     def hosts(self) -> list[dict[str, Any]]:
         """All hosts of the cluster, as reaktor.cluster.status shows them."""
 
+    def neighbours(self) -> Sequence[Neighbour]:
+        """The other hosts that live and take what is relayed to them."""
+
     def status(self) -> dict[str, Any]:
         """What clusterctl shows of it: epoch, revision, digest, sessions …; and its `metrics` (observe.metrics)."""
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """One cluster to be run: its configuration, the module that its workers serve, and what it tells its starter."""
+    """One cluster to be run: its configuration, the module that its workers serve, and what it tells its starter.
+
+    `relay_key`: what other hosts sign with that relay requests to this one; empty: none can.
+    """
 
     config: Config
     create_companion: Callable[[RedisAt], Companion]
     say: Callable[[str], None]
     app: str = "reaktor.asgi"
+    relay_key: bytes = b""
 
     async def run(self) -> None:
         """Start, serve, stop. Returns after an orderly stop; raises ClusterError with a sentence otherwise."""
@@ -98,6 +111,7 @@ class Cluster:
     async def _run_with(self, run_dir: RunDir, redis: EmbeddedRedis | None, at: RedisAt) -> None:
         cluster = self.config.cluster
         companion = self.create_companion(at)
+        door = self._open_door()
         home = await companion.claim()
         dispatcher = Dispatcher(cluster, edge_of(self.config))
         supervisor = Supervisor(
@@ -109,6 +123,7 @@ class Cluster:
             on_worker_exited=companion.worker_exited,
             on_serving=lambda: self.say(self._greeting(redis)),
             before_drain=companion.stopping,
+            neighbours=companion.neighbours,
         )
 
         def status() -> dict[str, Any]:
@@ -121,6 +136,8 @@ class Cluster:
             slots = supervisor.slots
             incarnations = {slot.number: slot.incarnation for slot in slots}
             found = supervisor.totals.picture(slots.workers, incarnations, companion.status(), dispatcher.status())
+            if door is not None:
+                found["server"] = added([found["server"], door.metrics()])
             return {**found, "host": self.config.host_name}
 
         control = Control(
@@ -134,6 +151,8 @@ class Cluster:
             asyncio.create_task(control.run(), name="control"),
             asyncio.create_task(heap.keep_small(), name="keep small"),
         ]
+        if door is not None:
+            helpers.append(asyncio.create_task(door.run(home, supervisor.link_of), name="relay door"))
         if redis is not None:
             helpers.append(asyncio.create_task(redis.run(), name="redis"))
         life = asyncio.create_task(companion.run(), name="companion")
@@ -143,6 +162,17 @@ class Cluster:
                 await supervisor.run()
         finally:
             await _end([life, *helpers])
+
+    def _open_door(self) -> RelayDoor | None:
+        """Where other hosts bring requests. None: there can be none, or no way to it was told. Raises ListenError."""
+        advertise, engineio = self.config.cluster.advertise, self.config.engineio
+        if not (advertise and self.relay_key and self.config.redis_url):
+            return None
+        # A body over the limit comes with one byte too much, so that the worker can say so.
+        max_bytes = MAX_HEAD_BYTES + engineio.max_payload_bytes + 1
+        door = RelayDoor(*read_endpoint(advertise), Doorkeeper(self.relay_key, max_bytes=max_bytes))
+        door.listen()
+        return door
 
     def _greeting(self, redis: EmbeddedRedis | None) -> str:
         cluster = self.config.cluster

@@ -6,6 +6,7 @@ that is the whole server provides `application` and `create_lone_runtime()`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
 from reaktor.cluster.address_counts import AddressCounts
@@ -20,6 +21,15 @@ class Home(NamedTuple):
 
 NO_HOME = Home(0, 0)
 """Of what has none yet."""
+
+
+class Neighbour(NamedTuple):
+    """Another host that lives, and where it takes requests that are relayed to it."""
+
+    host: int
+    life: int
+    address: str
+    port: int
 
 
 class Place(NamedTuple):
@@ -57,6 +67,9 @@ class WorkerRuntime(Protocol):
 
     def share_counts(self, counts: AddressCounts) -> None:
         """This is how many connections each address holds here; called once, before run()."""
+
+    def tell_hosts(self, hosts: Sequence[Neighbour]) -> None:
+        """These other hosts live and take relayed requests; called when they are others than before."""
 
     def status(self) -> dict[str, Any]:
         """What goes into each beat, JSON-ready and quick to make.

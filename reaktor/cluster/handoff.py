@@ -1,7 +1,8 @@
 """The socket pair between the supervisor and one worker: accepted connections one way, life signs the other.
 
 The worker says BOOTED and waits for ASSIGN. From then on SupervisorEnd passes connections and says DRAIN; WorkerEnd
-answers ADOPTED or REFUSED and says READY and BEAT. A packet is a version byte, a tag byte, and a body; during a reload
+answers ADOPTED or REFUSED and says READY and BEAT. With other hosts the worker is told of HOSTS, and passed the
+connections on which these relay requests to it. A packet is a version byte, a tag byte, and a body; during a reload
 the two ends may be of different versions of the code, so readers skip what they don't know. A closed end is noticed at
 once.
 """
@@ -11,15 +12,16 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import socket
 import time
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import Any
 
-from reaktor.cluster.contract import Place
+from reaktor.cluster.contract import Neighbour, Place
 from reaktor.cluster.packets import FULL, PacketEnd
 
 logger = logging.getLogger(__name__)
@@ -39,6 +41,8 @@ class Tag(bytes, Enum):
     ASSIGN = b"N"
     SOCKET = b"S"
     DRAIN = b"D"
+    HOSTS = b"H"
+    RELAYED = b"L"
     ADOPTED = b"A"
     REFUSED = b"X"
     READY = b"R"
@@ -197,6 +201,26 @@ class SupervisorEnd(Link):
         """Say which place is the worker's; the first packet that it waits for."""
         self._send_json(Tag.ASSIGN, place._asdict())
 
+    def tell_hosts(self, hosts: Sequence[Neighbour]) -> None:
+        """Say which other hosts live and take relayed requests."""
+        self._send_json(Tag.HOSTS, {"hosts": hosts})
+
+    def pass_relayed(self, connection: socket.socket, said: dict[str, Any]) -> bool:
+        """Give the worker a connection of another host, and what its pass said. False: not now.
+
+        The caller closes its own in any case: the other host asks again, or its client comes back.
+        """
+        if self.is_closed or self._waiting:
+            return False
+        try:
+            self._end.send(bytes((VERSION,)) + Tag.RELAYED.value + json.dumps(said).encode(), connection.fileno())
+        except OSError as error:
+            logger.debug("handoff: can't pass a relayed request: %s", error)
+            return False
+        if self._end.is_behind:
+            self._call_when_writable()
+        return True
+
     def drain(self, seconds: float) -> None:
         """Ask the worker to send its sessions away and end."""
         self._send_json(Tag.DRAIN, {"seconds": seconds})
@@ -225,7 +249,8 @@ class SupervisorEnd(Link):
 class WorkerEnd(Link):
     """Takes connections; says READY once and BEAT each second.
 
-    `on_socket(descriptor, family)` owns the descriptor from then on, and says whether there was room for it.
+    `on_socket(descriptor, family)` owns the descriptor from then on, and says whether there was room for it. So does
+    `on_relayed(descriptor, what its pass said)`, which says nothing.
     """
 
     def __init__(
@@ -235,9 +260,12 @@ class WorkerEnd(Link):
         on_socket: Callable[[int, int], bool],
         on_drain: Callable[[float], None],
         on_closed: Callable[[], None],
+        on_hosts: Callable[[list[Neighbour]], None] = lambda hosts: None,
+        on_relayed: Callable[[int, dict[str, Any]], None] = lambda descriptor, said: os.close(descriptor),
     ) -> None:
         super().__init__(sock, on_closed)
         self._on_socket, self._on_drain = on_socket, on_drain
+        self._on_hosts, self._on_relayed = on_hosts, on_relayed
         self._complained_at = -COMPLAIN_S
 
     def ready(self) -> None:
@@ -260,6 +288,10 @@ class WorkerEnd(Link):
             self._send(bytes((VERSION,)) + (Tag.ADOPTED if has_room else Tag.REFUSED).value + body[:_ID_BYTES])
         elif tag == Tag.DRAIN.value:
             self._on_drain(float(json.loads(body)["seconds"]))
+        elif tag == Tag.HOSTS.value:
+            self._on_hosts([Neighbour(*host) for host in json.loads(body)["hosts"]])
+        elif tag == Tag.RELAYED.value and descriptor is not None:
+            self._on_relayed(descriptor, json.loads(body))
 
     def _complain(self) -> None:
         now = time.monotonic()

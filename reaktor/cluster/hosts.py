@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from reaktor.cluster.contract import Home
+from reaktor.addresses import read_endpoint
+from reaktor.cluster.contract import Home, Neighbour
 from reaktor.cluster.failures import SupervisorError
 
 SILENT_S = 5.0
@@ -24,8 +25,8 @@ class HostRow:
     """One host as the database has it, or as it is about to be written (then without number, life and renewals).
 
     `lock`: the locked file of its DATA_DIR, as no other machine has it. `wire`: the version of what its processes say.
-    `secret_key`, `jwt_secret`: fingerprints. `has_shared_bus`: other hosts can hear it. `is_up`: it has not ended in
-    order.
+    `secret_key`, `jwt_secret`: fingerprints. `has_shared_bus`: other hosts can hear it. `advertise`: where it takes
+    what other hosts relay (empty: nothing). `is_up`: it has not ended in order.
     """
 
     name: str
@@ -35,6 +36,7 @@ class HostRow:
     secret_key: str
     jwt_secret: str
     has_shared_bus: bool
+    advertise: str = ""
     is_up: bool = True
     number: int = 0
     life: int = 0
@@ -116,13 +118,29 @@ class HostWatch:
         self._silent_s = silent_s
         self._rows: tuple[HostRow, ...] = ()
         self._seen: dict[int, tuple[tuple[int, int], float]] = {}
+        self._noted_at = 0.0
 
     def note(self, rows: Iterable[HostRow], now: float) -> None:
-        """What the table says at `now`."""
-        self._rows = tuple(rows)
+        """What the table says at `now`. Where it could not be read for long, nobody was silent meanwhile."""
+        was_away = now - self._noted_at > self._silent_s / 2
+        living = {row.number for row in self.living()}
+        self._rows, self._noted_at = tuple(rows), now
         for row in self._rows:
-            if row.number not in self._seen or self._seen[row.number][0] != row.pulse:
+            known = self._seen.get(row.number)
+            if known is None or known[0] != row.pulse or (was_away and row.number in living):
                 self._seen[row.number] = (row.pulse, now)
+
+    def living(self) -> list[HostRow]:
+        """Those that lived when the table was read last."""
+        return [row for row, is_alive in self.hosts(self._noted_at) if is_alive]
+
+    def neighbours(self, own: int) -> list[Neighbour]:
+        """The living hosts but this one that take relayed requests. While the table can't be read nobody dies."""
+        return [
+            Neighbour(*row.home, *read_endpoint(row.advertise))
+            for row in self.living()
+            if row.advertise and row.number != own
+        ]
 
     def hosts(self, now: float) -> list[tuple[HostRow, bool]]:
         """Each host, and whether it lives."""

@@ -31,7 +31,7 @@ class LoneRuntime(Protocol):
         """As in reaktor.cluster.contract."""
 
     def hosts(self) -> list[dict[str, Any]]:
-        """All hosts: number, name, life, version, last_seen, is_alive, is_own, decides."""
+        """All hosts: number, name, life, version, advertise, last_seen, is_alive, is_own, decides."""
 
 
 def gather(
@@ -182,6 +182,8 @@ def _authority_line(authority: Mapping[str, Any]) -> str:
 
 def _host_line(host: Mapping[str, Any]) -> str:
     parts = [f"host {host['name']}", f"number {host['number']}", f"life {host['life']}", str(host["version"])]
+    if advertise := host.get("advertise"):
+        parts.append(f"relayed to at {advertise}")
     parts.append("alive" if host["is_alive"] else f"not heard of since {host['last_seen']}")
     parts += [word for word, holds in (("decides", host["decides"]), ("this one", host["is_own"])) if holds]
     return ", ".join(parts)

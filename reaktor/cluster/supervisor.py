@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 
 from reaktor.cluster.cluster_metrics import ClusterMetrics
-from reaktor.cluster.contract import Home
+from reaktor.cluster.contract import Home, Neighbour
 from reaktor.cluster.dispatcher import Dispatcher
 from reaktor.cluster.failures import SupervisorError
+from reaktor.cluster.handoff import SupervisorEnd
 from reaktor.cluster.reload import Reload
 from reaktor.cluster.slots import GAVE_UP_RETRY_S, Slot, Slots
 from reaktor.cluster.spares import Spares
@@ -42,7 +43,8 @@ async def _nothing() -> None:
 class Supervisor:
     """One for each cluster. run() returns when everything has ended; it raises SupervisorError when it can't serve.
 
-    `home` names this host to its workers; `arguments` and `environment` go to every one of their processes.
+    `home` names this host to its workers, and `neighbours` says which others live; `arguments` and `environment` go to
+    every one of their processes.
     """
 
     def __init__(
@@ -56,11 +58,13 @@ class Supervisor:
         on_worker_exited: Callable[[int, int], None] = lambda slot, incarnation: None,
         on_serving: Callable[[], None] = lambda: None,
         before_drain: Callable[[], Awaitable[None]] = _nothing,
+        neighbours: Callable[[], Sequence[Neighbour]] = tuple,
     ) -> None:
         self._config, self._dispatcher, self._home = config, dispatcher, home
         self._environment, self._arguments = environment, arguments
         self._on_worker_exited, self._on_serving = on_worker_exited, on_serving
         self._before_drain = before_drain
+        self._neighbours, self._told_hosts = neighbours, list[Neighbour]()
         self._inbox: asyncio.Queue[Callable[[], None]] = asyncio.Queue()
         self._tasks: asyncio.TaskGroup | None = None
         self._failure = ""
@@ -134,6 +138,7 @@ class Supervisor:
         logger.info("worker %s (%s) is ready after %.1f s", worker.name, worker.pid, worker.since - worker.started_at)
         slot = self.slots.by_number[worker.slot]
         slot.boot_failures, slot.gave_up = 0, ""
+        worker.link.tell_hosts(self._told_hosts)
         self._dispatcher.attach(slot.number, worker.link)
         if slot.incoming is worker:
             old, slot.current, slot.incoming = slot.current, worker, None
@@ -216,6 +221,22 @@ class Supervisor:
                 slot.current = self._start(slot)
         if self._may_start_spare:
             self.spares.keep()
+        self._tell_hosts()
+
+    def _tell_hosts(self) -> None:
+        hosts = list(self._neighbours())
+        if hosts != self._told_hosts:
+            self._told_hosts = hosts
+            for worker in self.slots.workers:
+                if worker.was_ready and worker.link is not None:
+                    worker.link.tell_hosts(hosts)
+
+    def link_of(self, slot: int, incarnation: int) -> SupervisorEnd | None:
+        """The link to that worker; None: it serves nobody (any more)."""
+        for worker in self.slots.workers:
+            if (worker.slot, worker.incarnation) == (slot, incarnation):
+                return worker.link if worker.state in (WorkerState.READY, WorkerState.DRAINING) else None
+        return None
 
     @property
     def _may_start_spare(self) -> bool:

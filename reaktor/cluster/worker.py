@@ -26,9 +26,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from reaktor.cluster import heap, leash
 from reaktor.cluster.contract import Place, WorkerRuntime
 from reaktor.cluster.handoff import WorkerEnd, wait_for_place
+from reaktor.cluster.relayed import Relayed
 from reaktor.cluster.rundir import RunDir
 from reaktor.cluster.serving import Serving, leave
 from reaktor.config.model import Config
+from reaktor.observe.metrics import added
 
 if TYPE_CHECKING:
     from reaktor.cluster.daphne import Server
@@ -45,12 +47,24 @@ TERM_DRAIN_S = 3.0
 class Worker:
     """What serves, and the link to the supervisor, for one life."""
 
-    def __init__(self, server: Server, runtime: WorkerRuntime, config: Config, handoff: socket.socket, stderr: int):
-        self._server, self._runtime = server, runtime
+    def __init__(
+        self,
+        server: Server,
+        runtime: WorkerRuntime,
+        relayed: Relayed,
+        config: Config,
+        handoff: socket.socket,
+        stderr: int,
+    ) -> None:
+        self._server, self._runtime, self._relayed = server, runtime, relayed
         self._beat_interval_s = config.cluster.beat_interval_s
         self._handoff, self._stderr = handoff, stderr
         self._serving = Serving(
-            server, runtime, on_start=self._on_start, on_ready=self._on_ready, beside=(self._beat, heap.keep_small)
+            server,
+            runtime,
+            on_start=self._on_start,
+            on_ready=self._on_ready,
+            beside=(self._beat, heap.keep_small, relayed.run),
         )
 
     def run(self) -> int:
@@ -64,6 +78,8 @@ class Worker:
             on_socket=self._server.adopt,
             on_drain=self._serving.order_drain,
             on_closed=self._on_supervisor_gone,
+            on_hosts=self._runtime.tell_hosts,
+            on_relayed=self._relayed.take,
         )
 
     def _on_ready(self) -> None:
@@ -82,6 +98,8 @@ class Worker:
     def _say_beat(self) -> None:
         try:
             status = self._runtime.status() if self._serving.state != "starting" else {}
+            if metrics := status.get("metrics"):
+                status["metrics"] = added([metrics, self._relayed.metrics()])
         except Exception:
             logger.exception("worker: the runtime can't tell its status")
             status = {}
@@ -158,7 +176,10 @@ def create_worker(module: Any, place: Place, path: Path, handoff: socket.socket,
     path.unlink(missing_ok=True)
     server = Server.of_process(config, module.application, path)
     runtime.share_counts(server.counts)
-    return Worker(server, runtime, config, handoff, stderr)
+    engineio = config.engineio
+    patience_s = engineio.ping_interval_s + engineio.ping_timeout_s
+    relayed = Relayed(path, patience_s=patience_s, max_open=engineio.max_sessions)
+    return Worker(server, runtime, relayed, config, handoff, stderr)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

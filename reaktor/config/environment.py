@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from reaktor.addresses import read_endpoint
 from reaktor.config.model import (
     MAX_HOST_NAME,
     MIN_SECRET_CHARS,
@@ -355,6 +356,7 @@ class Environment(Reader):
                 maximum=65_535,
             ),
             is_port_given=bool(self.env.get("PORT", "").strip()),
+            advertise=self.advertise(),
             workers=self.number(
                 "WORKERS",
                 max((os.cpu_count() or 2) - 1, 1),
@@ -400,7 +402,29 @@ class Environment(Reader):
         )
         if cluster.hang_timeout_s <= 2 * cluster.beat_interval_s:
             self.problems.append("HANG_TIMEOUT must be more than two beats (2s), else healthy workers are ended")
+        if cluster.advertise and read_endpoint(cluster.advertise)[1] == cluster.port:
+            self.problems.append(f"ADVERTISE={cluster.advertise!r} needs another port than PORT, which is for clients")
         return cluster
+
+    def advertise(self) -> str:
+        """ADVERTISE as it is written; empty where it is none."""
+        given = self.text(
+            "ADVERTISE",
+            "",
+            "Where other hosts of this chat bring requests for sessions of this one: an address of this host in your "
+            "private network, and a port of its own, as in `10.0.0.5:8001` or `[fd00::5]:8001`. Never open it to the "
+            "internet. Without it nothing is relayed to this host.",
+            unit="address:port",
+        )
+        try:
+            address = read_endpoint(given)[0] if given else ""
+        except ValueError:
+            self.problems.append(f"ADVERTISE={given!r} is not an address and a port such as 10.0.0.5:8001")
+            return ""
+        if given and ipaddress.ip_address(address).is_unspecified:
+            self.problems.append(f"ADVERTISE={given!r} is no address that other hosts can connect to")
+            return ""
+        return given
 
     def limits(self) -> Limits:
         self.section = "Limits"

@@ -237,6 +237,8 @@ class Retention:
 class Cluster:
     """The supervisor's figures: what it listens on, how many workers, how long it waits for whom."""
 
+    advertise: str = ""
+    """Address and port where other hosts of the cluster bring requests; empty: nowhere."""
     bind: str = "0.0.0.0"  # noqa: S104  a chat server is there to be reached; BIND narrows it
     port: int = 8000
     workers: int = 1

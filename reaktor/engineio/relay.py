@@ -1,28 +1,30 @@
-"""Hands requests whose sid names another worker to that worker, over its private Unix socket.
+"""Hands requests whose sid names another worker to that worker: over its private Unix socket, or by way of its host.
 
-So nothing depends on a client always reaching the same worker of its host. What is relayed is marked, and a marked
-request is never relayed again; the mark counts only on the private socket. Serves the flow "Polling → WebSocket".
+So nothing depends on a client always reaching the same worker, or the same host. What is relayed is marked, and a
+marked request is never relayed again; the mark counts only on the private socket. Serves the flow "Polling →
+WebSocket".
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
 from reaktor.engineio.engine import RELAYED_HEADER, WorkerGoneError
+from reaktor.engineio.host_relay import MAX_HEAD_BYTES, HostRelay
 from reaktor.engineio.http import BodyTooLargeError, ClientGoneError, read_body
-from reaktor.engineio.relay_websocket import close_upstream, relay_websocket
+from reaktor.engineio.relay_websocket import close_upstream, relay_websocket, upgrade_lines
 from reaktor.engineio.sid import Worker
+from reaktor.process.streams import Streams, closing
 from reaktor.web.message_source import tell_of_end
 from reaktor.web.reply import Header, Reply
 from reaktor.web.scope import Receive, Scope, Send, until_gone
 
 CONNECT_TIMEOUT_S = 2.0
-MAX_HEAD_BYTES = 64 * 1024
 # Said anew by each hop. Forwarded addresses too: the handshake, which is never relayed, has recorded the client's.
 _NOT_PASSED_ON = frozenset(
     {b"connection", b"keep-alive", b"upgrade", b"transfer-encoding", b"content-length", b"te", b"trailer", b"host"}
@@ -31,56 +33,34 @@ _NOT_PASSED_ON = frozenset(
 )
 
 
-class UnixRelay:
+class WorkerRelay:
     """See engine.Relay. `home`: our host and its life; `socket_path` says where a worker of it listens, by slot and
-    incarnation; `patience_s`: how long a poll may wait there.
+    incarnation; `hosts` leads to the others; `patience_s`: how long a poll may wait there.
     """
 
     def __init__(
         self,
         home: tuple[int, int],
         socket_path: Callable[[int, int], Path],
+        hosts: HostRelay | None = None,
         *,
         patience_s: float,
         max_body_bytes: int,
     ) -> None:
         self._home = home
         self._socket_path = socket_path
+        self._hosts = hosts
         self._patience_s = patience_s
         self._max_body_bytes = max_body_bytes
 
     async def __call__(self, worker: Worker, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer with what that worker answers. Raises WorkerGoneError as long as nothing was sent."""
-        if (worker.host, worker.life) != self._home:
-            # No way leads to another host yet: its workers are as good as gone.
-            raise WorkerGoneError
-        path = self._socket_path(worker.slot, worker.incarnation)
-        try:
-            async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                reader, writer = await asyncio.open_unix_connection(str(path), limit=MAX_HEAD_BYTES)
-        except (OSError, TimeoutError) as error:
-            raise WorkerGoneError from error
-        try:
-            head = request_head(scope)
-            if scope["type"] == "websocket":
+        head = request_head(scope)
+        if scope["type"] == "websocket":
+            async with self._sent(worker, head + upgrade_lines(), is_open=True) as (reader, writer):
                 tell_of_end(scope, partial(close_upstream, writer))
-                await relay_websocket(head, reader, writer, receive, send, self._patience_s)
-            else:
-                await self._relay_http(head, reader, writer, scope, receive, send)
-        finally:
-            writer.close()
-            with contextlib.suppress(OSError):
-                await writer.wait_closed()
-
-    async def _relay_http(
-        self,
-        head: bytes,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-        scope: Scope,
-        receive: Receive,
-        send: Send,
-    ) -> None:
+                await relay_websocket(reader, writer, receive, send, self._patience_s)
+            return
         try:
             body = await read_body(scope, receive, self._max_body_bytes)
         except BodyTooLargeError:
@@ -88,8 +68,31 @@ class UnixRelay:
             body = bytes(self._max_body_bytes + 1)
         except ClientGoneError:
             return
-        writer.write(head + b"connection: close\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
-        answer = asyncio.ensure_future(self._read_answer(reader, writer))
+        request = head + b"connection: close\r\ncontent-length: %d\r\n\r\n" % len(body) + body
+        async with self._sent(worker, request, is_open=False) as streams:
+            await self._relay_answer(streams, scope, receive, send)
+
+    @asynccontextmanager
+    async def _sent(self, worker: Worker, request: bytes, *, is_open: bool) -> AsyncIterator[Streams]:
+        """The two ends of a connection on which that worker gets these bytes. Raises WorkerGoneError."""
+        if (worker.host, worker.life) == self._home:
+            path = self._socket_path(worker.slot, worker.incarnation)
+            try:
+                async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                    streams = await asyncio.open_unix_connection(str(path), limit=MAX_HEAD_BYTES)
+            except (OSError, TimeoutError) as error:
+                raise WorkerGoneError from error
+            async with closing(streams[1]):
+                streams[1].write(request)
+                yield streams
+        elif self._hosts is None or worker.host == self._home[0]:
+            raise WorkerGoneError
+        else:
+            async with self._hosts.sent(worker, request, is_open=is_open) as streams:
+                yield streams
+
+    async def _relay_answer(self, streams: Streams, scope: Scope, receive: Receive, send: Send) -> None:
+        answer = asyncio.ensure_future(self._read_answer(*streams))
         gone = asyncio.ensure_future(until_gone(receive))
         try:
             await asyncio.wait((answer, gone), return_when=asyncio.FIRST_COMPLETED)

@@ -1,6 +1,7 @@
 """The WebSocket half of the relay: a client of another worker's socket, pumped to and from an ASGI WebSocket.
 
-It masks with zeros, since no proxy that could be tricked by chosen bytes stands between two ends of a Unix socket.
+It masks with zeros, since no proxy that could be tricked by chosen bytes stands between two ends of a Unix socket, nor
+between two hosts of a cluster.
 """
 
 from __future__ import annotations
@@ -22,19 +23,19 @@ READ_BYTES = 64 * 1024
 
 
 async def relay_websocket(
-    head: bytes,
     reader: asyncio.StreamReader,
     writer: asyncio.StreamWriter,
     receive: Receive,
     send: Send,
     patience_s: float,
 ) -> None:
-    """Open the other worker's WebSocket, accept ours, and pass messages both ways until one side closes.
+    """Accept our WebSocket when the other worker has, which was sent the handshake; pass messages both ways until one
+    side closes.
 
     `patience_s`: the longest that nothing may come from that worker, whose heartbeats come more often.
     Raises WorkerGoneError when it does not accept.
     """
-    await _open(head, reader, writer)
+    await _wait_open(reader)
     await receive()
     await send({"type": "websocket.accept"})
     upstream = asyncio.ensure_future(_pump_up(receive, writer))
@@ -47,14 +48,14 @@ async def relay_websocket(
         await asyncio.gather(upstream, downstream, return_exceptions=True)
 
 
-async def _open(head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+def upgrade_lines() -> bytes:
+    """The end of a handshake's head, with the empty line."""
     key = base64.b64encode(secrets.token_bytes(16))
-    writer.write(
-        head
-        + b"connection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: "
-        + key
-        + b"\r\n\r\n"
-    )
+    asked = b"connection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: "
+    return asked + key + b"\r\n\r\n"
+
+
+async def _wait_open(reader: asyncio.StreamReader) -> None:
     try:
         async with asyncio.timeout(HANDSHAKE_TIMEOUT_S):
             answer = await reader.readuntil(b"\r\n\r\n")

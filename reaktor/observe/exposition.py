@@ -53,6 +53,12 @@ COUNTERS = (
     MetricDescription("slow_sessions_closed", "Sessions ended because they did not read what they were sent."),
     MetricDescription("bus_dropped", "Bus messages dropped because a worker fell behind with reading; it resyncs."),
     MetricDescription("broadcast_dropped", "Events that did not fit into the queue to the bus; readers compare heads."),
+    MetricDescription("host_relays_sent", "Requests relayed to other hosts, which let them in."),
+    MetricDescription(
+        "host_relays_failed", "Requests for sessions of another host that could not be relayed: the client starts anew."
+    ),
+    MetricDescription("host_relays_served", "Requests that other hosts relayed, and that this worker served."),
+    MetricDescription("host_relays_broken", "Relayed requests that did not come in whole, or not as they were signed."),
     MetricDescription("rate_limited", "Requests refused by a limit.", label="limit"),
     MetricDescription(
         "worker_restarts", "Workers started in this slot after the first one, reloads included.", adds_up=False
@@ -88,6 +94,8 @@ SERVER_COUNTERS = (
     ),
     MetricDescription("authority_unpublished", "Batches of changes that the bus did not take; replicas resync."),
     MetricDescription("lease_takings", "Times that this server took the lease to decide; one at each start."),
+    MetricDescription("host_relays_let_in", "Requests of other hosts handed to workers."),
+    MetricDescription("host_relays_refused", "Connections to ADVERTISE that were refused.", label="reason"),
     MetricDescription("connections_accepted", "Connections accepted by the dispatcher."),
     MetricDescription("connections_passed", "Connections passed to workers."),
     MetricDescription("connections_refused", "Connections answered with 503 by the dispatcher."),

@@ -10,16 +10,16 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.chat_cluster import ChatCluster, start_chat_cluster
+from tests.support.chat_cluster import ChatCluster
+from tests.support.chat_hosts import StartHost, chat_database, chat_hosts, signal_all
 from tests.support.databases import own_database, postgresql_url
 from tests.support.native import NativeClient, Refused
 from tests.support.ports import wait_for
-from tests.support.redis import RedisServer, running_redis
 from tests.support.server import LiveServer
 
 URL = postgresql_url()
@@ -30,59 +30,23 @@ LOST_S = 6.0
 """A silent host is lost after 5 s; its last word was up to half a second old."""
 TAKEN_OVER_S = 6.0
 
-StartHost = Callable[..., ChatCluster]
-
-
-@pytest.fixture
-def redis_server() -> Iterator[RedisServer]:
-    with running_redis() as server:
-        yield server
-
 
 @pytest.fixture
 def prepared(tmp_path: Path) -> Iterator[LiveServer]:
-    """A database of the test's own, with accounts; nobody is in it."""
-    with own_database(str(URL), NAME) as url:
-        server = LiveServer(tmp_path / "prepared", DATABASE_URL=url)
-        server.data_dir.mkdir()
-        server.prepare(accounts=8)
+    with chat_database(tmp_path / "prepared", str(URL), NAME) as server:
         yield server
 
 
 @pytest.fixture
-def begin_host(tmp_path: Path, prepared: LiveServer, redis_server: RedisServer) -> Iterator[StartHost]:
-    """begin_host("a") starts one more host of the chat, of one worker unless told; ended with the test."""
-    started: list[ChatCluster] = []
-    url = f"{str(URL).rsplit('/', 1)[0]}/{NAME}"
-
-    def begin(name: str, *, directory: str = "", **environment: str) -> ChatCluster:
-        shared = {"DATABASE_URL": url, "REDIS_URL": redis_server.url, "WORKERS": "1", "HOST_NAME": name}
-        host = start_chat_cluster(prepared, tmp_path / (directory or name), **{**shared, **environment})
-        started.append(host)
-        return host
-
-    try:
+def begin_host(tmp_path: Path, prepared: LiveServer) -> Iterator[StartHost]:
+    with chat_hosts(tmp_path, prepared) as begin:
         yield begin
-    finally:
-        for host in started:
-            signal_all(host, signal.SIGCONT)
-            host.destroy()
 
 
 @pytest.fixture
 def start_host(begin_host: StartHost) -> StartHost:
     """The same, awaited."""
     return lambda name, **environment: begin_host(name, **environment).wait_serving(60)
-
-
-def signal_all(host: ChatCluster, number: signal.Signals) -> None:
-    """To the supervisor and all that it started, as when a whole machine stops."""
-    host.remember_family()
-    for pid in (host.process.pid, *(process.pid for process in host.family)):
-        try:
-            os.kill(pid, number)
-        except ProcessLookupError:
-            continue
 
 
 def hosts_of(host: ChatCluster) -> dict[str, tuple[bool, bool]]:

@@ -18,7 +18,7 @@ from typing import Any
 from reaktor.config.environment import config_from
 from reaktor.config.model import EngineIO
 from reaktor.engineio.engine import Relay
-from reaktor.engineio.relay import UnixRelay
+from reaktor.engineio.relay import WorkerRelay
 from reaktor.engineio.server import EngineServer
 from reaktor.socketio.server import SocketIOServer
 from reaktor.web.reply import text_reply
@@ -94,7 +94,7 @@ def main(arguments: list[str]) -> None:
     host, life, slot, incarnation = map(int, given.worker.split("."))
     relay = None
     if given.relay:
-        relay = UnixRelay(
+        relay = WorkerRelay(
             (host, life),
             lambda slot, incarnation: Path(given.relay.format(slot=slot, incarnation=incarnation)),
             patience_s=options.ping_interval_s + options.ping_timeout_s + 5,

@@ -6,6 +6,8 @@ import os
 import shutil
 import ssl
 import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -47,11 +49,8 @@ class Nginx:
         ):
             assert shipped in text, shipped
             text = text.replace(shipped, here)
-        # Beside what is shipped: where it keeps what it buffers, and that root's workers may go there.
-        kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-        paths = "".join(f"    {kind}_temp_path {self._folder}/{kind};\n" for kind in kinds)
-        user = "user root;\n" if os.geteuid() == 0 else ""
-        return user + text.replace("http {\n", f"http {{\n{paths}", 1)
+        own = _own_places(self._folder)
+        return own["user"] + text.replace("http {\n", f"http {{\n{own['paths']}", 1)
 
     def _make_certificate(self) -> None:
         key = ec.generate_private_key(ec.SECP256R1())
@@ -93,3 +92,56 @@ class Nginx:
             self._process.terminate()
             self._process.wait(10)
             self._process = None
+
+
+ROUND_ROBIN = """{user}pid {folder}/robin.pid;
+error_log {folder}/robin.log;
+worker_processes 1;
+events {{ worker_connections 1024; }}
+http {{
+    access_log off;
+{paths}
+    map $http_upgrade $connection_upgrade {{ default upgrade; "" ""; }}
+    upstream hosts {{ {servers} }}
+    server {{
+        listen 127.0.0.1:{port};
+        location / {{
+            proxy_pass http://hosts;
+            proxy_http_version 1.1;
+            proxy_next_upstream off;
+            proxy_read_timeout 3600s;
+            proxy_set_header Host $http_host;
+            proxy_set_header Upgrade $http_upgrade;
+            proxy_set_header Connection $connection_upgrade;
+        }}
+    }}
+}}
+"""
+
+
+@contextmanager
+def round_robin(folder: Path, ports: Sequence[int]) -> Iterator[str]:
+    """The URL of an nginx that sends each request to the next of these ports, whoever asks."""
+    executable = shutil.which("nginx", path=PATH)
+    assert executable is not None, "scripts/test-requirements installs nginx"
+    folder.mkdir(exist_ok=True)
+    port = free_port()
+    configuration = folder / "robin.conf"
+    servers = " ".join(f"server 127.0.0.1:{each} max_fails=0;" for each in ports)
+    configuration.write_text(ROUND_ROBIN.format(folder=folder, port=port, servers=servers, **_own_places(folder)))
+    command = [executable, "-p", str(folder), "-c", str(configuration), "-g", "daemon off;"]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    try:
+        wait_for(lambda: is_listening(port) or process.poll() is not None, 10, "nginx to listen")
+        assert process.poll() is None, (folder / "robin.log").read_text()
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def _own_places(folder: Path) -> dict[str, str]:
+    """Beside what is shipped: where nginx keeps what it buffers, and that root's workers may go there."""
+    kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    paths = "".join(f"    {kind}_temp_path {folder}/{kind};\n" for kind in kinds)
+    return {"paths": paths, "user": "user root;\n" if os.geteuid() == 0 else ""}

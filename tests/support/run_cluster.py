@@ -35,6 +35,9 @@ class Companion:
     def hosts(self):
         return []
 
+    def neighbours(self):
+        return []
+
     def status(self):
         return {"epoch": 1, "revision": 7, "digest": "same", "sessions": 0, "exited": self.exited}
 

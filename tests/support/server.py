@@ -67,6 +67,11 @@ class LiveServer:
         self.process: subprocess.Popen[bytes] | None = None
         self.log_path = self.data_dir / "server.log"
 
+    @property
+    def database_url(self) -> str:
+        """Where its data are; empty: in its directory."""
+        return self._environment.get("DATABASE_URL", "")
+
     def migrate(self) -> None:
         self.manage("migrate", "--verbosity", "0")
 

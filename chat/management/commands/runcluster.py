@@ -39,6 +39,7 @@ from reaktor.config.redis_at import RedisAt
 from reaktor.db.startup import StartupError, migration_lock, refusal
 from reaktor.observe import error_reports as reports
 from reaktor.process.live_servers import live_servers
+from reaktor.process.relay_pass import relay_key
 
 MAX_PORT = 65_535
 FLUSH_S = 1.0
@@ -157,7 +158,8 @@ class Command(BaseCommand):
                 config = replace(config, cluster_id=read_cluster_id())
                 # The supervisor asks in threads of its own; this one would hold a connection for nothing.
                 connection.close()
-                asyncio.run(Cluster(config, partial(_companion, config), greet).run())
+                key = relay_key(settings.SECRET_KEY, config.cluster_id)
+                asyncio.run(Cluster(config, partial(_companion, config), greet, relay_key=key).run())
         except (ClusterError, StartupError) as error:
             raise CommandError(str(error)) from error
 

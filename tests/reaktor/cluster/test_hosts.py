@@ -90,8 +90,40 @@ def test_a_watch_tells_who_lives_by_what_changes() -> None:
     assert watch.hosts(0.0) == []
     watch.note([OTHER, FORMER], 0.0)
     assert watch.hosts(1.0) == [(FORMER, True), (OTHER, True)]
-    watch.note([beaten(OTHER), FORMER], 3.0)
+    watch.note([beaten(OTHER), FORMER], 2.0)
     assert watch.hosts(SILENT_S + 0.1) == [(FORMER, False), (beaten(OTHER), True)]
     ended = replace(beaten(OTHER), is_up=False)
-    watch.note([ended], 3.1)
-    assert watch.hosts(3.2) == [(ended, False)]
+    watch.note([ended], 2.1)
+    assert watch.hosts(2.2) == [(ended, False)]
+
+
+ADVERTISED = replace(OTHER, advertise="10.0.0.2:8001")
+
+
+def test_neighbours_are_the_other_hosts_that_live_and_say_where_they_listen() -> None:
+    watch = HostWatch()
+    own = replace(FORMER, advertise="10.0.0.1:8001")
+    watch.note([own, ADVERTISED, replace(OTHER, number=3, name="c")], 10.0)
+    assert watch.neighbours(1) == [(2, 7, "10.0.0.2", 8001)]
+    watch.note([own, replace(ADVERTISED, is_up=False)], 11.0)
+    assert watch.neighbours(1) == []
+
+
+def test_a_neighbour_that_is_silent_is_none() -> None:
+    watch = HostWatch()
+    for now in range(10, 15):
+        watch.note([ADVERTISED], float(now))
+        assert len(watch.neighbours(1)) == 1
+    watch.note([ADVERTISED], 15.0)
+    assert watch.neighbours(1) == []
+
+
+def test_while_the_table_can_not_be_read_no_neighbour_falls_silent() -> None:
+    watch = HostWatch()
+    watch.note([ADVERTISED, replace(OTHER, number=3, name="c", is_up=False, advertise="10.0.0.3:1")], 10.0)
+    assert len(watch.neighbours(1)) == 1
+    watch.note([ADVERTISED], 70.0)
+    assert len(watch.neighbours(1)) == 1
+    for now in (71.0, 73.0, 75.0):
+        watch.note([ADVERTISED], now)
+    assert watch.neighbours(1) == []
