@@ -218,8 +218,9 @@ def test_sessions_of_lives_that_are_over_and_of_hosts_that_never_were_are_unknow
 @pytest.fixture(scope="module")
 def key(prepared: LiveServer, pair: Pair) -> bytes:
     """What the hosts sign with."""
-    code = "from django.conf import settings; from chat.selectors import cluster_id; print(settings.SECRET_KEY, cluster_id())"
-    secret, cluster = prepared.manage("shell", "-c", code).split()[-2:]
+    asked = "from django.conf import settings; from chat.selectors import cluster_id; "
+    said = prepared.manage("shell", "-c", asked + "print(settings.SECRET_KEY, cluster_id())")
+    secret, cluster = said.split()[-2:]
     return relay_key(secret, cluster)
 
 
@@ -290,7 +291,7 @@ def test_another_request_than_the_one_that_was_sealed_is_not_served(caller: Call
     for changed in (
         caller.request(b"41"),
         request.replace(b"POST", b"GET "),
-        request.replace(b"reaktor", b"redaktor"[:7]),
+        request.replace(b"reaktor", b"another"),
     ):
         assert caller.say(caller.sealed(request) + changed) == GO_ON
     # Nothing of that came to the session.
@@ -325,8 +326,12 @@ def test_the_port_serves_nothing_else(caller: Caller) -> None:
 
 
 @pytest.fixture
-def begin_host(tmp_path: Path, prepared: LiveServer) -> Iterator[StartHost]:
-    with chat_hosts(tmp_path, prepared) as begin:
+def begin_host(tmp_path: Path) -> Iterator[StartHost]:
+    """Hosts on a database of the test's own: those of the others live on."""
+    with (
+        chat_database(tmp_path / "prepared", str(URL), f"{NAME}_own") as prepared,
+        chat_hosts(tmp_path, prepared) as begin,
+    ):
         yield begin
 
 
