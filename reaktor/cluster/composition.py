@@ -20,7 +20,7 @@ from reaktor.cluster import authority_lock, heap
 from reaktor.cluster.contract import Home, Neighbour
 from reaktor.cluster.control import Control
 from reaktor.cluster.dispatcher import Dispatcher
-from reaktor.cluster.failures import ClusterError
+from reaktor.cluster.failures import ClusterError, ListenError
 from reaktor.cluster.greeting import greeting
 from reaktor.cluster.redis import REACH_S, EmbeddedRedis, wait_for_redis
 from reaktor.cluster.relay_door import RelayDoor
@@ -171,7 +171,10 @@ class Cluster:
         # A body over the limit comes with one byte too much, so that the worker can say so.
         max_bytes = MAX_HEAD_BYTES + engineio.max_payload_bytes + 1
         door = RelayDoor(*read_endpoint(advertise), Doorkeeper(self.relay_key, max_bytes=max_bytes))
-        door.listen()
+        try:
+            door.listen()
+        except ListenError as error:
+            raise ListenError(f"ADVERTISE={advertise}: {error}") from error
         return door
 
     def _greeting(self, redis: EmbeddedRedis | None) -> str:

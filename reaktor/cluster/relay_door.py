@@ -110,6 +110,8 @@ class RelayDoor:
                 self._complain(connection, error.refusal)
                 with suppress(OSError):
                     connection.send(error.refusal.byte)
+            except Exception:
+                logger.exception("relay door: a request failed")
 
     def _admit(self, sealed: bytes, home: Home) -> Pass:
         given = self._doorkeeper.admit(sealed, time.time(), time.monotonic())

@@ -66,6 +66,9 @@ class Relayed:
         except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
             self.broken_total += 1
             logger.debug("relayed: %r", error)
+        except Exception:
+            self.broken_total += 1
+            logger.exception("a relayed request failed")
         finally:
             self._open -= 1
             connection.close()
@@ -77,6 +80,9 @@ class Relayed:
                 raise OSError("these are not the bytes that were sealed")
             inside = await asyncio.open_unix_connection(str(self._path), limit=READ_BYTES)
         async with closing(inside[1]):
+            if outside[0].at_eof():
+                # This host stood still, and the other one has answered for it: the client says it again elsewhere.
+                raise OSError("it was given up")
             inside[1].write(request)
             self.served_total += 1
             if not given.is_open:

@@ -54,6 +54,15 @@ def test_numbers_are_given_once_and_each_start_is_another_life(config: Config) -
     assert sorted(ClusterHost.objects.values_list("name", flat=True)) == ["b", "c"]
 
 
+def test_a_row_says_where_a_host_is_relayed_to_if_others_can_hear_it_at_all(config: Config) -> None:
+    given = replace(config, cluster=replace(config.cluster, advertise="10.0.0.5:8001"))
+    for has_shared_bus, advertise in ((True, "10.0.0.5:8001"), (False, "")):
+        OwnHost(given, has_shared_bus=has_shared_bus).enter()
+        assert [row.advertise for row in read_hosts()] == [advertise]
+    OwnHost(config, has_shared_bus=True).enter()
+    assert [row.advertise for row in read_hosts()] == [""]
+
+
 def test_of_two_that_saw_the_same_rows_one_takes_it() -> None:
     first = take_host(None, ROW)
     assert first is not None

@@ -302,6 +302,29 @@ def test_redis_settings_that_contradict_each_other_are_told_with_what_to_do(env:
     assert told in str(refused.value)
 
 
+def test_other_hosts_are_told_an_address_that_they_can_use() -> None:
+    assert config_from({}).cluster.advertise == ""
+    for given in ("10.0.0.5:8001", "[fd00::5]:8001"):
+        assert config_from({"ADVERTISE": given}).cluster.advertise == given
+    for given in (
+        "10.0.0.5",
+        "10.0.0.5:",
+        "10.0.0.5:0",
+        "fd00::5:8001",
+        "[fd00::5]",
+        "east:8001",
+        "10.0.0.5:x",
+        ":8001",
+    ):
+        with pytest.raises(ConfigError, match="is not an address and a port such as"):
+            config_from({"ADVERTISE": given})
+    for given in ("0.0.0.0:8001", "[::]:8001"):
+        with pytest.raises(ConfigError, match="no address that other hosts can connect to"):
+            config_from({"ADVERTISE": given})
+    with pytest.raises(ConfigError, match="another port than PORT"):
+        config_from({"ADVERTISE": "10.0.0.5:8000"})
+
+
 def test_counts_that_were_asked_for_hold_without_limits_too() -> None:
     """LIMITS=off with MAX_SESSIONS_PER_USER=1 let ten sessions in."""
     lifted = config_from({"LIMITS": "off"}).limits

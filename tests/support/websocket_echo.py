@@ -14,6 +14,7 @@ from pathlib import Path
 
 from reaktor.cluster.daphne import Server
 from reaktor.engineio.relay import WorkerRelay
+from reaktor.engineio.sid import Worker
 from reaktor.web.frame_sink import FrameSink, sink_of
 from reaktor.web.message_source import offer_messages
 from reaktor.web.scope import Receive, Scope, Send
@@ -51,8 +52,8 @@ def main(arguments: list[str]) -> None:
         endpoints.append(f"unix:{given.unix}:mode=600:lockfile=0")
     application = echo
     if given.relay_to is not None:
-        relay = WorkerRelay(lambda *_: given.relay_to, patience_s=PATIENCE_S, max_body_bytes=0)
-        application = partial(relay, 0, 0)
+        relay = WorkerRelay((0, 0), lambda *_: given.relay_to, patience_s=PATIENCE_S, max_body_bytes=0)
+        application = partial(relay, Worker(0, 0, 0, 0))
     room = MAX_MESSAGE_BYTES
     Server(application, endpoints=endpoints, body_bytes=room, message_bytes=room, signal_handlers=True).run()
 

@@ -10,7 +10,7 @@ import socket
 import pytest
 
 from reaktor.cluster import packets
-from reaktor.cluster.contract import Place
+from reaktor.cluster.contract import Neighbour, Place
 from reaktor.cluster.handoff import MAX_IN_FLIGHT, SupervisorEnd, WorkerEnd, wait_for_place
 
 
@@ -21,6 +21,8 @@ class Pair:
         ours, theirs = packets.packet_pair()
         self.heard = []
         self.adopted = []
+        self.hosts = []
+        self.relayed = []
         self.supervisor = SupervisorEnd(
             ours,
             on_booted=lambda: self.heard.append("booted"),
@@ -39,6 +41,8 @@ class Pair:
             on_socket=lambda descriptor, family: self.adopted.append((descriptor, family)) is None,
             on_drain=lambda seconds: self.heard.append(f"drain {seconds:g}"),
             on_closed=lambda: self.heard.append("supervisor closed"),
+            on_hosts=self.hosts.extend,
+            on_relayed=lambda descriptor, said: self.relayed.append((descriptor, said)),
         )
 
     def close(self):
@@ -115,6 +119,33 @@ async def test_a_drain_said_behind_a_full_pair_arrives_after_the_connections(pai
     pair.start_worker()
     await until(lambda: "drain 1" in pair.heard)
     assert len(pair.adopted) == MAX_IN_FLIGHT
+
+
+async def test_a_worker_is_told_of_hosts_and_passed_what_they_relay(pair):
+    pair.start_worker()
+    hosts = [Neighbour(2, 7, "10.0.0.2", 8001)]
+    pair.supervisor.tell_hosts(hosts)
+    await until(lambda: pair.hosts == hosts)
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        assert pair.supervisor.pass_relayed(theirs, {"size": 3})
+        theirs.close()
+        await until(lambda: pair.relayed)
+        ((descriptor, said),) = pair.relayed
+        assert said == {"size": 3}
+        with socket.socket(fileno=descriptor) as passed:
+            ours.sendall(b"abc")
+            assert passed.recv(3) == b"abc"
+    # Nobody waits for a word about it.
+    assert pair.supervisor.in_flight == 0
+
+
+async def test_nothing_is_relayed_to_a_worker_that_is_gone(pair):
+    pair.start_worker()
+    pair.worker.close()
+    await until(lambda: "worker closed" in pair.heard)
+    with socket.socket() as connection:
+        assert not pair.supervisor.pass_relayed(connection, {})
 
 
 async def test_each_side_notices_the_others_end(pair):
