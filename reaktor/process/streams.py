@@ -1,4 +1,4 @@
-"""Connections of asyncio's streams that end with a block: closed in order, or cut where nobody reads the rest."""
+"""Connections of asyncio's streams that end with a block: in order, or cut after an error or where nobody reads."""
 
 from __future__ import annotations
 
@@ -15,14 +15,12 @@ Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 @asynccontextmanager
 async def closing(writer: asyncio.StreamWriter) -> AsyncIterator[None]:
-    """The connection is closed with the block."""
+    """The connection is closed with the block: at once if that ends by an error, else when all was taken."""
     try:
         yield
-    finally:
         writer.close()
-        try:
-            with contextlib.suppress(OSError):
-                async with asyncio.timeout(CLOSING_S):
-                    await writer.wait_closed()
-        finally:
-            writer.transport.abort()
+        with contextlib.suppress(OSError):
+            async with asyncio.timeout(CLOSING_S):
+                await writer.wait_closed()
+    finally:
+        writer.transport.abort()

@@ -18,11 +18,11 @@ def test_the_hosts_are_shown_with_who_lives_and_who_decides():
     other = {"number": 2, "name": "west", "life": 9, "version": "1.0", "is_alive": False, "is_own": False}
     status["hosts"] = [
         {**own, "decides": False, "last_seen": None},
-        {**other, "decides": True, "last_seen": "yesterday"},
+        {**other, "decides": True, "last_seen": "yesterday", "advertise": "10.0.0.2:8001"},
     ]
     assert as_table(status).splitlines()[-3:-1] == [
         "host east, number 1, life 3, 1.0, alive, this one",
-        "host west, number 2, life 9, 1.0, not heard of since yesterday, decides",
+        "host west, number 2, life 9, 1.0, relayed to at 10.0.0.2:8001, not heard of since yesterday, decides",
     ]
 
 
