@@ -18,7 +18,7 @@ from django.db import connection, transaction
 from django.db.models import F, ForeignKey, Model, QuerySet
 
 from accounts.models import User
-from chat.models import ClusterIdentity, ClusterLease, History, KeptPlace
+from chat.models import ClusterHost, ClusterIdentity, ClusterLease, History, KeptPlace
 
 VERSION = 1
 HEADER = "reaktor_export"
@@ -27,7 +27,7 @@ ROWS_TOGETHER = 2_000
 APPS = ("accounts", "chat", "token_blacklist", "otp_totp", "otp_static")
 """Ended tokens are among it, since a restored server must not take them again; and the second factors of staff."""
 GROUPS = "accounts.user_groups"
-LEFT_OUT = {ClusterIdentity, ClusterLease, History, KeptPlace}
+LEFT_OUT = {ClusterHost, ClusterIdentity, ClusterLease, History, KeptPlace}
 """They are the database's own, also after an import. The epoch stands in the header; in a new history nobody is
 where they were."""
 

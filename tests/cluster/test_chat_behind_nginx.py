@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from reaktor.engineio.sid import worker_of
 from tests.cluster.conftest import MakeChat
 from tests.support.chat_cluster import ChatCluster
 from tests.support.native import NativeClient
@@ -72,7 +73,7 @@ def test_polling_stays_with_the_worker_of_its_address_over_many_connections(
     path = f"/socket.io/?EIO=3&transport=polling&token={token}"
     with browser(nginx, source) as http:
         opened = json.loads(re.search(r"\{.*?\}", http.get(path).text)[0])
-        assert opened["sid"].startswith(f"{slot}.")
+        assert worker_of(opened["sid"]).slot == slot
         for _ in range(3):
             with browser(nginx, source) as other:
                 assert other.post(f"{path}&sid={opened['sid']}", content=b"1:2").text == "ok"

@@ -67,9 +67,8 @@ async def test_without_any_redis_one_process_serves_and_says_so(one_process: Cha
         "workers install redis-server)"
     )
     clients = await two_talk(chat, ("loneann", "lonebob"), ("127.0.0.1", "127.0.0.2"))
-    assert chat.is_ready("127.0.0.1") == {
-        "status": "ready", "version": __version__, "database": True, "bus": True, "replica": True, "code": 200,
-    }  # fmt: skip
+    parts = {"status": "ready", "version": __version__, "database": True, "bus": True, "replica": True, "code": 200}
+    assert chat.is_ready("127.0.0.1").items() >= parts.items()
     code, table, _ = await asyncio.to_thread(clusterctl, chat, "status")
     assert code == 0
     assert f"serving, one process {chat.process.pid}" in table

@@ -127,8 +127,9 @@ def test_an_unreachable_redis_url_is_said_in_a_sentence(own, monkeypatch):
         [
             sys.executable,
             "-c",
-            "import asyncio; from reaktor.cluster.redis import wait_for_redis as w;"
-            "asyncio.run(w('redis://127.0.0.1:1/0', 0.5))",
+            "import asyncio; from reaktor.cluster.redis import wait_for_redis;"
+            "from reaktor.config.redis_at import RedisAt;"
+            "asyncio.run(wait_for_redis(RedisAt('redis://127.0.0.1:1/0'), 0.5))",
         ],
         capture_output=True,
         text=True,

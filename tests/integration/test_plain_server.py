@@ -7,6 +7,7 @@ import sys
 
 import httpx
 import pytest
+from django.conf import settings
 
 import reaktor
 from tests.conftest import MakeServer
@@ -55,5 +56,6 @@ async def test_health_is_told_to_anybody_and_readiness_in_detail_to_this_machine
             answer = await http.get(f"{each.url}/readyz")
             assert answer.status_code == 200
             parts = {"database": True, "bus": True, "replica": True}
-            assert answer.json() == {"status": "ready", **parts, "version": reaktor.__version__}
+            own = {"version": reaktor.__version__, "host": settings.REAKTOR.host_name}
+            assert answer.json() == {"status": "ready", **parts, **own}
             assert answer.headers["cache-control"] == "no-store"

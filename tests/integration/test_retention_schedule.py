@@ -15,6 +15,7 @@ import pytest
 from chat.management.commands.runcluster import retention
 from reaktor.config.environment import config_from
 from reaktor.config.model import Config, ConfigError, Retention
+from reaktor.config.redis_at import RedisAt
 from tests.support.server import LiveServer
 from tests.support.waiting import until
 
@@ -37,7 +38,7 @@ async def test_the_supervisors_chore_deletes_what_is_past_the_servers_rule(
     monkeypatch.setenv("DJANGO_SETTINGS_MODULE", "reaktor.settings.local")
     monkeypatch.setenv("RETENTION_DAYS", "30")
     config = replace(Config(data), retention=Retention(interval_s=0.01))
-    life = asyncio.create_task(retention(config, "redis://127.0.0.1:1/0").run())
+    life = asyncio.create_task(retention(config, RedisAt("redis://127.0.0.1:1/0")).run())
     await until(lambda: "general: 1 message" in caplog.text and "retention ended with code 0" in caplog.text, 30)
     life.cancel()
     with suppress(asyncio.CancelledError):

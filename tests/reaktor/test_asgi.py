@@ -105,7 +105,7 @@ async def test_a_process_whose_runtime_somebody_else_runs_never_starts_another(
 ) -> None:
     """One process was the whole server, and its runtime had ended: a request of that moment started a second one."""
     monkeypatch.setattr(asgi._served, "starts_runtime", True)
-    authority_lock.hold(settings.DATA_DIR, 8000)
+    authority_lock.hold(settings.REAKTOR.data_dir, 8000)
     await asyncio.to_thread(asgi.create_lone_runtime)
     answer = await HttpCall(asgi.application, "GET", "/").done()
     assert answer.status == 503

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from reaktor.cluster.contract import NO_HOME
 from reaktor.cluster.control import Control, ask, ask_metrics, ask_soon
 from reaktor.cluster.dispatcher import Dispatcher
 from reaktor.cluster.failures import NotRunningError, SupervisorError
@@ -34,7 +35,7 @@ class Stuck(Supervisor):
     """Real but for its orders: a reload of it never ends."""
 
     def __init__(self) -> None:
-        super().__init__(Cluster(workers=1), Dispatcher(Cluster()), environment={})
+        super().__init__(Cluster(workers=1), Dispatcher(Cluster()), NO_HOME, environment={})
         self.slots.ensure(1, is_routed=True)
         self.scaled: list[int] = []
 
