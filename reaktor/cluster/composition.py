@@ -166,7 +166,7 @@ class Cluster:
     def _open_door(self) -> RelayDoor | None:
         """Where other hosts bring requests. None: there can be none, or no way to it was told. Raises ListenError."""
         advertise, engineio = self.config.cluster.advertise, self.config.engineio
-        if not (advertise and self.relay_key and self.config.redis_url):
+        if not (advertise and self.relay_key and self.config.redis):
             return None
         # A body over the limit comes with one byte too much, so that the worker can say so.
         max_bytes = MAX_HEAD_BYTES + engineio.max_payload_bytes + 1
