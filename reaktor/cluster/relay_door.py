@@ -75,6 +75,8 @@ class RelayDoor:
                     task = tasks.create_task(self._meet(connection, home, find_link), name="relay door")
                     self._waiting[task] = None
                     task.add_done_callback(lambda done: self._waiting.pop(done, None))
+                    # A task that is cancelled before it has begun would leave its connection open.
+                    await asyncio.sleep(0)
         finally:
             self.close()
 

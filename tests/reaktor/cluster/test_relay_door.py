@@ -76,7 +76,7 @@ async def served() -> AsyncIterator[Served]:
     await asyncio.gather(running, return_exceptions=True)
     for connection, _ in found.link.passed:
         connection.close()
-    with pytest.raises(OSError, match="refused"):
+    with pytest.raises(ConnectionRefusedError):
         await found.open()
 
 
@@ -127,6 +127,22 @@ async def test_those_who_wait_without_a_pass_keep_nobody_out(served: Served, mon
         assert [await reader.read() for reader, _ in waiting[:2]] == [b"", b""]
     assert await served.say(sealed()) == GO_ON
     assert served.door.refused["stranger"] == 3
+    for _, writer in waiting:
+        writer.close()
+
+
+async def test_many_that_came_before_it_ran_are_met_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """None is sent away, and left open, before it was met."""
+    monkeypatch.setattr(relay_door, "MAX_WAITING", 1)
+    served = Served()
+    served.door.listen()
+    waiting = [await served.open() for _ in range(5)]
+    running = asyncio.create_task(served.door.run(HOME, served.find))
+    async with asyncio.timeout(5):
+        assert [await reader.read() for reader, _ in waiting[:4]] == [b""] * 4
+    assert served.door.refused == {"stranger": 4}
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
     for _, writer in waiting:
         writer.close()
 
