@@ -13,6 +13,6 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='clusterhost',
             name='advertise',
-            field=models.CharField(default='', help_text='Where it takes what other hosts relay.', max_length=64),
+            field=models.CharField(db_default='', default='', help_text='Where it takes what other hosts relay.', max_length=64),
         ),
     ]

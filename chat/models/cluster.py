@@ -59,7 +59,9 @@ class ClusterHost(models.Model):
     jwt_secret = models.CharField(max_length=32, help_text="A fingerprint of its JWT_SECRET.")
     files = models.CharField(max_length=40, default="local", help_text="Where it keeps files.")
     has_shared_bus = models.BooleanField(help_text="Whether other hosts can hear it: it was given a Redis.")
-    advertise = models.CharField(max_length=64, default="", help_text="Where it takes what other hosts relay.")
+    advertise = models.CharField(
+        max_length=64, db_default="", default="", help_text="Where it takes what other hosts relay."
+    )
     is_up = models.BooleanField(default=True, help_text="Not: it has ended in order.")
     renewals = models.PositiveBigIntegerField(default=0)
     last_seen = models.DateTimeField(help_text="By the database's clock. For people: nothing is decided by it.")
