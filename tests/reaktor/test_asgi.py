@@ -14,6 +14,7 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 
 from chat.membership.authority import Authority
+from chat.models import ClusterIdentity
 from reaktor import asgi
 from reaktor.cluster import authority_lock
 from reaktor.cluster.contract import Place
@@ -106,6 +107,7 @@ async def test_a_process_whose_runtime_somebody_else_runs_never_starts_another(
     """One process was the whole server, and its runtime had ended: a request of that moment started a second one."""
     monkeypatch.setattr(asgi._served, "starts_runtime", True)
     authority_lock.hold(settings.REAKTOR.data_dir, 8000)
+    await asyncio.to_thread(ClusterIdentity.objects.get_or_create, pk=1)
     await asyncio.to_thread(asgi.create_lone_runtime)
     answer = await HttpCall(asgi.application, "GET", "/").done()
     assert answer.status == 503

@@ -81,6 +81,8 @@ async def test_signals_become_orders_and_a_refused_one_is_a_line_in_the_log(monk
 
 
 async def test_a_terminal_that_hangs_up_stops_the_server(terminal):
+    # As if the tests were not run by nohup.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     terminal(0)
     server = Played()
     with signals.Signals(server):
