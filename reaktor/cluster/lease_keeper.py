@@ -24,6 +24,8 @@ from reaktor.cluster.lease_line import LeaseLine
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
+MAX_ORDERS = 8
+"""Hand-overs asked for at a time; one more is told that there is nothing to hand over."""
 SETTLE_S = 0.5
 """How long what was decided may take to be said, before the lease is given back."""
 
@@ -78,7 +80,7 @@ class LeaseKeeper:
         self._term = ""
         self._is_away = False
         self._not_before = -math.inf
-        self._orders: asyncio.Queue[_HandOver] = asyncio.Queue()
+        self._orders: asyncio.Queue[_HandOver] = asyncio.Queue(MAX_ORDERS)
         self._handing: list[_HandOver] = []
 
     async def run(self, serve: Callable[[Tenure], Coroutine[Any, Any, None]]) -> None:
@@ -115,7 +117,10 @@ class LeaseKeeper:
                 self._not_before = math.inf
             raise LeaseAwayError("this server does not decide now")
         order = _HandOver(settle, is_last, asyncio.get_running_loop().create_future())
-        self._orders.put_nowait(order)
+        try:
+            self._orders.put_nowait(order)
+        except asyncio.QueueFull:
+            raise LeaseAwayError("it is being handed over") from None
         return await order.done
 
     async def _take(self) -> Tenure:
