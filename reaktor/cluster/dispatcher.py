@@ -19,7 +19,7 @@ from reaktor.addresses import address_group, is_trusted, normalise, parse_addres
 from reaktor.cluster.failures import ListenError
 from reaktor.cluster.forwarded import ForwardedLook
 from reaktor.cluster.handoff import SupervisorEnd
-from reaktor.cluster.lanes import FarewellBox, Lane, WaitingRoom
+from reaktor.cluster.lanes import FarewellBox, Lane, WaitingRoom, is_reset
 from reaktor.cluster.policy import slot_for
 from reaktor.config.model import Cluster
 from reaktor.web.edge import Edge
@@ -187,8 +187,9 @@ class Dispatcher:
                     self._on_exhausted(listener, error)
                     return
                 continue  # the client of this one is gone already; accept(2) asks to treat it as a retry
-            if not address:
-                connection.close()  # macOS gives out connections without an address when the client is gone already
+            # macOS gives out connections without an address when the client is gone already.
+            if not address or is_reset(connection):
+                connection.close()
                 continue
             self.accepted += 1
             self._on_accepted(connection, normalise(address[0]))

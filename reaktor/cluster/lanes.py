@@ -1,7 +1,8 @@
 """Connections on their way to the workers: one lane for each slot, and the waiting room they share.
 
 A lane without a worker, or whose worker is behind, holds its connections in order; what waits too long, or comes when
-the room is full, is told to come back. Fed by the dispatcher; the supervisor attaches and detaches workers.
+the room is full, is told to come back. A connection that its client has reset takes nobody's place. Fed by the
+dispatcher; the supervisor attaches and detaches workers.
 """
 
 from __future__ import annotations
@@ -144,18 +145,28 @@ class Lane:
         return taken
 
     def expire(self, now: float) -> None:
-        """Refuse what has waited for too long."""
-        late = [held for held in self._held if held.until <= now]
-        if late:
-            self._held = deque(held for held in self._held if held.until > now)
-            self._room.waiting -= len(late)
-            for held in late:
+        """Refuse what has waited for too long, and let go what its client has reset."""
+        waiting = len(self._held)
+        kept: deque[Held] = deque()
+        for held in self._held:
+            if is_reset(held.connection):
+                held.connection.close()
+            elif held.until <= now:
                 self._refuse(held.connection)
+            else:
+                kept.append(held)
+        self._held = kept
+        self._room.waiting -= waiting - len(kept)
 
     def _pass(self, connection: socket.socket) -> bool:
         done = self._link is not None and self._link.pass_socket(connection)
         self.passed += done
         return done
+
+
+def is_reset(connection: socket.socket) -> bool:
+    """Whether the client has taken the connection back. Asked once: the kernel forgets it with the answer."""
+    return connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0
 
 
 def _peer_of(connection: socket.socket) -> str:

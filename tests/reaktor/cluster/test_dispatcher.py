@@ -133,6 +133,22 @@ async def test_a_connection_that_waits_too_long_is_told_to_come_back(stage):
     assert b'"unavailable"' in body
 
 
+@pytest.mark.parametrize("stage", [{"hold_s": 60.0}], indirect=True)
+async def test_a_connection_that_was_reset_takes_nobodys_place(stage):
+    """After some thousand resets the waiting room was full of them, and the next client was sent away."""
+    for _ in range(CONFIG.hold_count):
+        client = socket.create_connection(("127.0.0.1", stage.port))
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        await stage.waits_for(1)
+        client.close()
+        await stage.waits_for(0)
+    asking = asyncio.create_task(stage.ask())
+    await stage.waits_for(1)
+    stage.worker(slot_for("127.0.0.1", [1, 2]))
+    assert (await asking).startswith(b"worker")
+    assert stage.dispatcher.status()["refused"] == 0
+
+
 async def test_whoever_is_told_to_come_back_may_read_it_on_any_page_that_may_read_the_rest(stage):
     """While no worker served, a page of another origin saw a network error instead of 503, and did not wait."""
     answer = await stage.ask(data=b"POST /channels/x/join HTTP/1.1\r\nHost: x\r\nOrigin: https://a.example\r\n\r\n")
