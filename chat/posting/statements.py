@@ -21,6 +21,11 @@ PARAMETERS_PER_QUERY = 900
 """SQLite takes 999 in its smallest builds."""
 
 
+MESSAGE_COLUMNS = (
+    "id", "channel_id", "author_id", "number", "seq", "changed_seq", "text", "nonce", "reply_to_id", "created_at",
+)  # fmt: skip
+
+
 class LockedChannel(NamedTuple):
     """A channel row under lock: its heads may be moved."""
 
@@ -110,26 +115,14 @@ def messages_insert(rows: Sequence[MessageRow]) -> None:
                 created_at[row.created_at],
             )
         )
-    driver.execute_many(
-        "INSERT INTO chat_message (id, channel_id, author_id, number, seq, changed_seq, text, nonce, reply_to_id, "
-        "created_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
-        parameters,
-    )
+    driver.insert_rows("chat_message", MESSAGE_COLUMNS, parameters)
 
 
 def changed_seqs_store(seqs: Sequence[tuple[uuid.UUID, int]]) -> None:
     """(id, changed_seq) of messages of locked channels that were changed."""
-    step = PARAMETERS_PER_QUERY // 2
-    for start in range(0, len(seqs), step):
-        part = seqs[start : start + step]
-        with connection.cursor() as cursor:
-            cursor.execute(
-                f"WITH moved(id, seq) AS (VALUES {', '.join(['(%s, %s)'] * len(part))}) "  # noqa: S608  placeholders only
-                "UPDATE chat_message SET changed_seq = moved.seq FROM moved WHERE chat_message.id = moved.id",
-                [value for pk, seq in part for value in (uuid_to_column(pk), seq)],
-            )
+    driver.update_rows("chat_message", ("changed_seq",), [(seq, uuid_to_column(pk)) for pk, seq in seqs])
 
 
 def heads_store(heads: Iterable[tuple[int, int, int]]) -> None:
     """(seq, number, channel id) of each locked channel whose heads moved."""
-    driver.execute_many("UPDATE chat_channel SET seq = %s, number = %s WHERE id = %s", list(heads))
+    driver.update_rows("chat_channel", ("seq", "number"), list(heads))

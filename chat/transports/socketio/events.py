@@ -64,15 +64,17 @@ class Frame:
 class FrameBatch(ReadyBatch):
     """What the hub writes at once, with the size that it asks for.
 
-    `with_offset`, for socketio_session.py: the same with the offset behind it, by what that says.
+    For socketio_session.py: `with_offset`, the same with the offset behind it, by what that says; `usual`, the one for
+    those who are in these channels and on their way into no others, since most who stand side by side are.
     """
 
-    __slots__ = ("_size", "moves_offset", "with_offset")
+    __slots__ = ("_size", "moves_offset", "usual", "with_offset")
 
     def __init__(self, frames: Sequence[Frame]) -> None:
         super().__init__([frame.packet for frame in frames if frame.packet is not None])
         self.moves_offset = any(frame.moves_offset for frame in frames)
         self.with_offset: dict[Hashable, ReadyBatch] = {}
+        self.usual: tuple[frozenset[ChannelKey], ReadyBatch] | None = None
         self._size = sum(packet.size for packet in self.packets)
 
     def __len__(self) -> int:

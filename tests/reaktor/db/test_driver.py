@@ -16,7 +16,6 @@ from reaktor.db.columns import uuid_to_column
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.database]
 NAMES = "SELECT id, username, created_at, is_active FROM accounts_user WHERE username IN (%s, %s) ORDER BY username"
-DEACTIVATE = "UPDATE accounts_user SET is_active = %s WHERE id = %s"
 
 
 def _as_django_does(statement: str, parameters: list[object]) -> list[tuple[object, ...]]:
@@ -34,17 +33,29 @@ def test_the_rows_are_those_of_djangos_cursor() -> None:
     assert isinstance(found[0][2], datetime)
 
 
-@pytest.mark.parametrize("count", [0, 1, 3])
-def test_one_statement_is_made_for_each_row(count: int) -> None:
+@pytest.mark.parametrize("count", [0, 1, 3, 40])
+def test_many_rows_are_changed_at_once(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(driver, "POSTGRESQL_PARAMETERS", 50)
     users = [User.objects.create(username=f"user{number}") for number in range(count + 1)]
-    driver.execute_many(
-        "UPDATE accounts_user SET created_at = %s WHERE id = %s",
-        [
-            (connection.ops.adapt_datetimefield_value(datetime(2020, 1, 1, tzinfo=UTC)), uuid_to_column(user.id))
-            for user in users[:count]
-        ],
-    )
+    at = connection.ops.adapt_datetimefield_value(datetime(2020, 1, 1, tzinfo=UTC))
+    changed = [(at, f"renamed{number}", uuid_to_column(user.id)) for number, user in enumerate(users[:count])]
+    driver.update_rows("accounts_user", ("created_at", "username"), changed)
     assert User.objects.filter(created_at__year=2020).count() == count
+    assert set(User.objects.values_list("username", flat=True)) == {f"user{count}"} | {name for _, name, _ in changed}
+
+
+@pytest.mark.parametrize("count", [0, 1, 3, 40])
+def test_many_rows_are_inserted_at_once(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(driver, "POSTGRESQL_PARAMETERS", 50)
+    rows = [(number, f"word{number}", None if number % 2 else "reject") for number in range(1, count + 1)]
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("CREATE TEMPORARY TABLE few (id bigint PRIMARY KEY, word text NOT NULL, action text)")
+        driver.insert_rows("few", ("id", "word", "action"), rows)
+        assert driver.select("SELECT id, word, action FROM few ORDER BY id") == rows
+        if rows:
+            with pytest.raises(IntegrityError):
+                driver.insert_rows("few", ("id", "word", "action"), rows[:1])
+        transaction.set_rollback(True)
 
 
 def test_errors_are_djangos_own() -> None:
@@ -55,13 +66,13 @@ def test_errors_are_djangos_own() -> None:
     with pytest.raises((OperationalError, ProgrammingError)):
         driver.select("SELECT nothing FROM nowhere")
     with pytest.raises((IntegrityError, DataError)):
-        driver.execute_many("UPDATE accounts_user SET username = %s WHERE id = %s", [(None, uuid_to_column(user.id))])
+        driver.update_rows("accounts_user", ("username",), [(None, uuid_to_column(user.id))])
 
 
 def test_it_belongs_to_the_transaction_that_is_open() -> None:
     user = User.objects.create(username="ada")
     with transaction.atomic():
-        driver.execute_many(DEACTIVATE, [(False, uuid_to_column(user.id))])
+        driver.update_rows("accounts_user", ("is_active",), [(False, uuid_to_column(user.id))])
         transaction.set_rollback(True)
     user.refresh_from_db()
     assert user.is_active
@@ -83,7 +94,5 @@ def test_it_opens_a_connection_that_is_closed() -> None:
 def test_whoever_counts_queries_sees_them() -> None:
     with CaptureQueriesContext(connection) as captured:
         driver.select("SELECT 1")
-        driver.execute_many(
-            "UPDATE accounts_user SET is_active = %s WHERE id = %s", [(True, uuid_to_column(uuid.uuid4()))]
-        )
+        driver.update_rows("accounts_user", ("is_active",), [(True, uuid_to_column(uuid.uuid4()))])
     assert len(captured) == 2
