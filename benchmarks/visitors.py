@@ -44,6 +44,7 @@ class Visitor(asyncio.BufferedProtocol):
         self._may_try = asyncio.Event()
         self._pid = self._offset = ""
         self._page_from: int | None = None
+        self._page_until = 0
         self._transport: asyncio.Transport | None = None
         self._task: asyncio.Task[None] | None = None
         self._buffer = bytearray(BUFFER_BYTES)
@@ -214,7 +215,9 @@ class Visitor(asyncio.BufferedProtocol):
         elif payload.startswith('{"re":"channel.join"'):
             self._on_back()
             if self._page_from is not None:
-                self._ask("message.list", after=self._page_from, limit=PAGE)
+                shown = json.loads(payload)["data"]["messages"]
+                self._page_until = min((each["number"] for each in shown), default=self._page_from + 1)
+                self._read_on()
         elif payload.startswith('{"re":"message.list"'):
             answer = json.loads(payload)
             if not answer["ok"]:
@@ -222,11 +225,20 @@ class Visitor(asyncio.BufferedProtocol):
                 self._close()
             elif answer["data"]["has_more"]:
                 self._page_from = answer["data"]["messages"][-1]["number"]
-                self._ask("message.list", after=self._page_from, limit=PAGE)
+                self._read_on()
             else:
                 self._page_from = None
         elif payload.startswith('{"event":"ping"'):
             self._send(b'{"op":"pong"}')
+
+    def _read_on(self) -> None:
+        """Ask for what lies between what was known and what the join has shown, page by page, and for no more."""
+        assert self._page_from is not None
+        lacking = self._page_until - self._page_from - 1
+        if lacking > 0:
+            self._ask("message.list", after=self._page_from, limit=min(PAGE, lacking))
+        else:
+            self._page_from = None
 
     def _on_back(self) -> None:
         if not self.back_at:
