@@ -219,6 +219,7 @@ class Runtime:
             "revision": position.revision if position else 0,
             "digest": self.replica.digest(),
             "in_step": self.feeder.is_in_step,
+            "follows": self.feeder.missing_s < self.config.membership.missing_s,
             "bus": self.bus.is_up,
             "messages_in": self.writer.stored_total,
             "messages_out": self.hub.deliveries_total,

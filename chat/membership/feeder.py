@@ -100,6 +100,7 @@ class Feeder:
         self._is_over = False
         self._heard_at: float | None = None
         self._bus_heard_at: float | None = None
+        self._whole_at: float | None = None
         self._claimed = Mandate(0, "")
         self._disowned: deque[Mandate] = deque(maxlen=DISOWNED)
         self._doubtful = asyncio.Event()
@@ -137,6 +138,11 @@ class Feeder:
     def is_in_step(self) -> bool:
         """Whether the replica misses nothing that it knows of, and the authority is heard."""
         return self._ready.is_set() and self._replica.is_in_step and self.silent_s <= self._timings.silence_s
+
+    @property
+    def missing_s(self) -> float:
+        """For how long no authority has been followed: since the last word of one after which nothing was missing."""
+        return float("inf") if self._whole_at is None else self._clock() - self._whole_at
 
     @property
     def silent_s(self) -> float:
@@ -241,6 +247,8 @@ class Feeder:
         if mandate != self._replica.followed:
             return False
         self._heard_at = self._clock()
+        if self._replica.is_in_step:
+            self._whole_at = self._heard_at
         return True
 
     def _on_snapshot(self, body: Mapping[str, Any]) -> None:

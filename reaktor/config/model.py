@@ -168,6 +168,8 @@ class MembershipTimings:
     keep_grace_s: float = 60.0
     recovery_keep_s: float = 120.0
     bus_lost_s: float = 30.0
+    missing_s: float = 10.0
+    """Workers without an authority for so long take no new clients: a change of holder takes half of it."""
 
 
 @dataclass(frozen=True, slots=True)

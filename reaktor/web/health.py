@@ -1,7 +1,8 @@
 """/healthz and /readyz, as a plain ASGI application: they answer while every database thread is busy.
 
 /healthz says 200 while the loop turns. /readyz says 200 or 503, and to insiders also
-{"database", "bus", "replica", "version", "host"}.
+{"database", "bus", "replica", "version", "host"}. A replica may be without an authority for a while: all hosts are
+then, and a balancer that asks would have none left.
 """
 
 from __future__ import annotations
@@ -47,4 +48,4 @@ class HealthApplication:
         except ReaktorError:
             database = False
         status = running.runtime.status()
-        return {"database": database, "bus": status["bus"], "replica": status["in_step"]}
+        return {"database": database, "bus": status["bus"], "replica": status["follows"]}

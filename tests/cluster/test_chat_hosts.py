@@ -109,6 +109,22 @@ async def test_a_host_that_is_killed_is_lost_and_the_other_one_decides(start_hos
         again.destroy()
 
 
+async def test_no_balancer_takes_a_host_out_while_another_one_comes_to_decide(start_host: StartHost) -> None:
+    a, b = start_host("a"), start_host("b")
+    wait_for(lambda: hosts_of(b) == {"a": (True, True), "b": (True, False)}, 10, "both hosts in the table")
+    epoch = b.workers()[1]["epoch"]
+    signal_all(a, signal.SIGKILL)
+    answers = []
+
+    def has_changed_holder() -> bool:
+        answers.append(b.is_ready("127.0.0.1")["code"])
+        worker = b.workers()[1]
+        return bool(hosts_of(b)["b"][1] and worker["epoch"] > epoch and worker["equals_authority"])
+
+    wait_for(has_changed_holder, 15, "b to decide")
+    assert set(answers) == {200}
+
+
 SHARED = ("REDIS_URL", "DATABASE_URL", "WORKERS", "HOST_NAME")
 
 

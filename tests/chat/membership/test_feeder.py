@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import zlib
 from dataclasses import replace
 
@@ -38,6 +39,24 @@ ELSEWHERE = WorkerId(2, 1, 0, 1)
 @pytest.fixture
 def bus() -> Bus:
     return Bus(InMemoryChannelLayer(capacity=100_000))
+
+
+async def test_for_how_long_no_authority_was_followed_counts_from_its_last_word_on(bus: Bus) -> None:
+    ahead_s = 0.0
+    node = Node(bus, clock=lambda: time.monotonic() + ahead_s)
+    assert node.feeder.missing_s == float("inf")
+    async with running(node, authority_on(bus)):
+        assert node.feeder.missing_s < 1
+        node.deaf = True
+        ahead_s = 60.0
+        assert not node.feeder.is_in_step
+        assert 60 <= node.feeder.missing_s < 61
+        # One that is heard, and of which something is missing, is not followed yet.
+        node.replica.doubt()
+        node.deaf = False
+        await eventually(lambda: node.feeder.silent_s < 60, "it is heard")
+        await eventually(lambda: node.feeder.missing_s < 60, "it is followed")
+        assert node.feeder.is_in_step
 
 
 async def test_a_caller_whose_join_returned_reads_it_from_its_own_replica(bus: Bus) -> None:
