@@ -244,6 +244,7 @@ class Runtime:
                 "resyncs": self.feeder.resyncs,
                 "replica_junk": self.feeder.junk,
                 "commands_dropped": self.feeder.commands_dropped,
+                "authority_missing_seconds": round(self.feeder.missed_s, 1),
                 "feed_repairs": self.upkeep.repairs_total,
                 "slow_sessions_closed": self.hub.slow_total,
                 "bus_dropped": self.bus.dropped,

@@ -184,9 +184,11 @@ class ClusterAuthority:
     def status(self) -> dict[str, Any]:
         """As the authority says it, with how it has the lease; without one: that this supervisor stands by."""
         said = STANDBY if self._authority is None else self._authority.status()
+        hosts = self.hosts()
         gauges = {
             "lease_age_seconds": self._lease_age_s(),
-            "hosts_alive": sum(host["is_alive"] for host in self.hosts()),
+            "hosts_alive": sum(host["is_alive"] for host in hosts),
+            **{f"lease_holder:{host['name']}": 1 for host in hosts if host["decides"]},
         }
         metrics = {
             **said["metrics"],

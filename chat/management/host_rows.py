@@ -133,7 +133,7 @@ class OwnHost:
                 "is_own": row.number == self.home.host,
                 "decides": row.name == self._holder,
             }
-            for row, is_alive in self._watch.hosts(boot_clock())
+            for row, is_alive in self._watch.hosts()
         ]
 
     def _row(self) -> HostRow:
@@ -153,6 +153,9 @@ class OwnHost:
             raise SupervisorError(
                 f"Another server was started as host {self._config.host_name}. Give each one a HOST_NAME of its own."
             )
+        if connection.vendor == "sqlite" or not self._has_shared_bus:
+            # Nobody else can decide, and one process that is the whole server takes no lease for it.
+            return read_hosts(), self._config.host_name
         holder = ClusterLease.objects.filter(duty=AUTHORITY).values_list("holder", flat=True).first() or ""
         return read_hosts(), host_of(holder)
 

@@ -101,6 +101,7 @@ class Feeder:
         self._heard_at: float | None = None
         self._bus_heard_at: float | None = None
         self._whole_at: float | None = None
+        self._missed_s = 0.0
         self._claimed = Mandate(0, "")
         self._disowned: deque[Mandate] = deque(maxlen=DISOWNED)
         self._doubtful = asyncio.Event()
@@ -143,6 +144,12 @@ class Feeder:
     def missing_s(self) -> float:
         """For how long no authority has been followed: since the last word of one after which nothing was missing."""
         return float("inf") if self._whole_at is None else self._clock() - self._whole_at
+
+    @property
+    def missed_s(self) -> float:
+        """Seconds without an authority, all gaps together that were longer than a silence; this one, too."""
+        gap_s = 0.0 if self._whole_at is None else self.missing_s
+        return self._missed_s + (gap_s if gap_s > self._timings.silence_s else 0.0)
 
     @property
     def silent_s(self) -> float:
@@ -248,6 +255,7 @@ class Feeder:
             return False
         self._heard_at = self._clock()
         if self._replica.is_in_step:
+            self._missed_s = self.missed_s
             self._whole_at = self._heard_at
         return True
 

@@ -132,7 +132,7 @@ class HostWatch:
 
     def living(self) -> list[HostRow]:
         """Those that lived when the table was read last."""
-        return [row for row, is_alive in self.hosts(self._noted_at) if is_alive]
+        return [row for row, is_alive in self.hosts() if is_alive]
 
     def neighbours(self, own: int) -> list[Neighbour]:
         """The living hosts but this one that take relayed requests. While the table can't be read nobody dies."""
@@ -142,9 +142,9 @@ class HostWatch:
             if row.advertise and row.number != own
         ]
 
-    def hosts(self, now: float) -> list[tuple[HostRow, bool]]:
-        """Each host, and whether it lives."""
+    def hosts(self) -> list[tuple[HostRow, bool]]:
+        """Each host, and whether it lived when the table was read last."""
         return [
-            (row, row.is_up and now - self._seen[row.number][1] < self._silent_s)
+            (row, row.is_up and self._noted_at - self._seen[row.number][1] < self._silent_s)
             for row in sorted(self._rows, key=lambda row: row.number)
         ]

@@ -136,7 +136,10 @@ def as_table(status: Mapping[str, Any]) -> str:
     lines.append("")
     lines.append(_authority_line(status["authority"]))
     # A supervisor of the version before says nothing of hosts.
-    lines += map(_host_line, status.get("hosts", ()))
+    hosts = status.get("hosts", ())
+    lines += map(_host_line, hosts)
+    if hosts and not any(host["decides"] for host in hosts):
+        lines.append("no host decides at this moment")
     if connections := status["connections"]:
         lines.append("connections: " + ", ".join(f"{count} {name}" for name, count in connections.items()))
     return "\n".join(lines)

@@ -49,6 +49,11 @@ COUNTERS = (
     MetricDescription(
         "commands_dropped", "Commands on the membership let go unsent, since the bus was away for too long."
     ),
+    MetricDescription(
+        "authority_missing_seconds",
+        "Seconds in which the worker followed no authority; gaps of up to 3 s are not counted.",
+        adds_up=False,
+    ),
     MetricDescription("feed_repairs", "Times that missing events of a channel were read from the database."),
     MetricDescription("slow_sessions_closed", "Sessions ended because they did not read what they were sent."),
     MetricDescription("bus_dropped", "Bus messages dropped because a worker fell behind with reading; it resyncs."),
@@ -107,6 +112,9 @@ SERVER_GAUGES = (
     MetricDescription("authority_channels", "Channels with members."),
     MetricDescription("hosts_alive", "Hosts of the database whose row is renewed, this one among them."),
     MetricDescription("authority_hosts", "Hosts that the authority hears; only where it decides."),
+    MetricDescription(
+        "lease_holder", "1: the host that has the right to decide, as the database names it to this one.", label="host"
+    ),
     MetricDescription("lease_age_seconds", "How long ago the lease was renewed; 0 on SQLite, where it need not be."),
     MetricDescription("connections_waiting", "Connections held until a worker takes them."),
     MetricDescription("supervisor_memory_bytes", "Resident memory of the supervisor process."),

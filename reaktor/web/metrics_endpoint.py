@@ -33,7 +33,9 @@ def of_process(runtime: Any) -> dict[str, Any]:
         "gauges": {"workers_ready": 1, "memory_bytes": rss_bytes(os.getpid()) or 0, "replica_lag": 0},
     }
     server = runtime.authority.status()["metrics"]
-    hosts = {"gauges": {"hosts_alive": sum(host["is_alive"] for host in runtime.hosts())}}
+    found = runtime.hosts()
+    alive = {"hosts_alive": sum(host["is_alive"] for host in found)}
+    hosts = {"gauges": alive | {f"lease_holder:{host['name']}": 1 for host in found if host["decides"]}}
     workers = {"0": added([runtime.metrics(), own])}
     return {"workers": workers, "server": added([server, hosts]), "host": runtime.config.host_name}
 

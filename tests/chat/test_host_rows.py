@@ -129,6 +129,7 @@ async def test_a_host_renews_its_row_until_somebody_else_has_it(
         await until(lambda: own.status())
         (shown,) = own.status()
         assert (shown["number"], shown["name"], shown["is_alive"], shown["is_own"]) == (home.host, "a", True, True)
+        assert shown["decides"] == (connection.vendor == "sqlite")
         if connection.vendor == "sqlite":
             await keeping
             return

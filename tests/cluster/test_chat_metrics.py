@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +14,8 @@ from tests.support.scraping import scrape
 from tests.support.verdict import crowd
 
 pytestmark = pytest.mark.cluster
+
+ALERTS = Path(__file__).resolve().parents[2] / "deploy" / "monitoring" / "alerts.yml"
 
 
 async def test_any_worker_answers_for_all_and_a_crash_costs_no_count(chat: ChatCluster) -> None:
@@ -39,6 +43,11 @@ async def test_any_worker_answers_for_all_and_a_crash_costs_no_count(chat: ChatC
         assert counted["reaktor_authority_sessions"] >= 4
         for name in ("reaktor_supervisor_memory_bytes", "reaktor_connections_passed_total"):
             assert counted[name] > 0
+        assert counted["reaktor_lease_takings_total"] == counted["reaktor_hosts_alive"] == 1
+        assert counted["reaktor_lease_age_seconds"] == 0
+        assert counted['reaktor_authority_missing_seconds_total{worker="1"}'] == 0
+        names = {name.partition("{")[0] for name in counted}
+        assert set(re.findall(r"\breaktor_[a-z0-9_]+", ALERTS.read_text())) <= names
         assert counted["reaktor_connections_waiting"] == counted["reaktor_connections_refused_total"] == 0
         old = chat.pid(2)
         chat.kill(2)

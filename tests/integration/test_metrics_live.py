@@ -66,8 +66,18 @@ def test_every_name_that_the_monitoring_files_use_is_there(server: LiveServer, f
     there = {name.partition("{")[0] for name in scrape(server.url)}
     # Only a supervisor has these; the cluster's own test looks for them.
     there |= {"reaktor_supervisor_memory_bytes", "reaktor_connections_waiting", "reaktor_connections_refused_total"}
+    there |= {"reaktor_lease_age_seconds", "reaktor_lease_takings_total"}
     assert len(used) > 10
     assert used <= there
+
+
+def test_each_alarm_asks_for_a_metric_of_ours_and_the_docs_name_those_of_several_hosts() -> None:
+    (group,) = yaml.safe_load((MONITORING / "alerts.yml").read_text())["groups"]
+    names = [rule["alert"] for rule in group["rules"]]
+    assert len(names) == len(set(names))
+    assert [rule["alert"] for rule in group["rules"] if not NAME.search(rule["expr"])] == ["ReaktorDown"]
+    told = set(re.findall(r"\bReaktor[A-Z]\w+", (MONITORING.parents[1] / "docs" / "monitoring.md").read_text()))
+    assert {"ReaktorAuthorityNotServing", "ReaktorHostGone"} <= told <= set(names)
 
 
 def test_the_table_in_the_docs_is_complete(server: LiveServer) -> None:

@@ -38,6 +38,7 @@ def test_readiness_and_metrics_tell_it(server: LiveServer) -> None:
     figures = scrape(server.url)
     assert figures[f'reaktor_build_info{{host="{ready["host"]}",version="{reaktor.__version__}"}}'] == 1
     assert figures["reaktor_hosts_alive"] == 1
+    assert figures[f'reaktor_lease_holder{{host="{ready["host"]}"}}'] == 1
 
 
 @pytest.mark.django_db

@@ -51,12 +51,18 @@ async def test_for_how_long_no_authority_was_followed_counts_from_its_last_word_
         ahead_s = 60.0
         assert not node.feeder.is_in_step
         assert 60 <= node.feeder.missing_s < 61
+        assert 60 <= node.feeder.missed_s < 61
         # One that is heard, and of which something is missing, is not followed yet.
         node.replica.doubt()
         node.deaf = False
         await eventually(lambda: node.feeder.silent_s < 60, "it is heard")
         await eventually(lambda: node.feeder.missing_s < 60, "it is followed")
         assert node.feeder.is_in_step
+        assert 60 <= node.feeder.missed_s < 61
+        # A gap that is no silence yet is not counted.
+        ahead_s += 0.5 * QUICK.silence_s
+        await eventually(lambda: node.feeder.missing_s < 0.5 * QUICK.silence_s, "its next word")
+        assert 60 <= node.feeder.missed_s < 61
 
 
 async def test_a_caller_whose_join_returned_reads_it_from_its_own_replica(bus: Bus) -> None:

@@ -24,6 +24,8 @@ def test_the_hosts_are_shown_with_who_lives_and_who_decides():
         "host east, number 1, life 3, 1.0, alive, this one",
         "host west, number 2, life 9, 1.0, relayed to at 10.0.0.2:8001, not heard of since yesterday, decides",
     ]
+    status["hosts"][1]["decides"] = False
+    assert as_table(status).splitlines()[-2] == "no host decides at this moment"
 
 
 def shown(worker_says, authority=AUTHORITY, spares=()):
