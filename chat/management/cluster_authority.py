@@ -31,6 +31,7 @@ from reaktor.cluster.authority_key import ONE_SERVER, AuthorityKey
 from reaktor.cluster.chores import Chore
 from reaktor.cluster.contract import Home, Neighbour
 from reaktor.cluster.failures import ClusterError, RedisUnavailableError, SupervisorError
+from reaktor.cluster.host_orders import HostOrders, Obey
 from reaktor.cluster.lease import LEASE_S, LOOK_S, RENEW_SHARE, LeaseAwayError, Tenure
 from reaktor.cluster.lease_keeper import LeaseKeeper, boot_clock, stand_by
 from reaktor.cluster.lease_line import LeaseLine
@@ -73,6 +74,7 @@ class ClusterAuthority:
         self._is_among_hosts = is_redis_given and not is_sqlite
         self._is_alone_on_redis = is_redis_given and is_sqlite
         self._own_host = OwnHost(config, has_shared_bus=is_redis_given)
+        self._orders = HostOrders(self._bus)
         self._key = self._new_key()
         self._authority: Authority | None = None
         self._tenure: Tenure | None = None
@@ -120,12 +122,13 @@ class ClusterAuthority:
                 )
             await asyncio.sleep(LOOK_S)
 
-    async def run(self) -> None:
+    async def run(self, obey: Obey) -> None:
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._hold_lease(), name="authority lease")
                 tasks.create_task(self._own_host.keep(self._database), name="host")
                 tasks.create_task(self._say_beats(), name="host beats")
+                tasks.create_task(self._orders.run(self._own_host.home, obey), name="host orders")
                 if self._line is not None:
                     tasks.create_task(self._line.run(), name="lease line")
                 if self._is_alone_on_redis:
@@ -176,6 +179,9 @@ class ClusterAuthority:
         except TimeoutError:
             raise SupervisorError("The lease was given back; who has it now can't be read in the database.") from None
         return {"holder": holder.rpartition("/")[0], "is_other": holder != holder_name(self._config)}
+
+    async def ask_host(self, home: Home, order: Mapping[str, Any]) -> Any:
+        return await self._orders.ask(home, order)
 
     async def _settle(self) -> None:
         if self._authority is not None:

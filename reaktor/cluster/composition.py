@@ -22,6 +22,7 @@ from reaktor.cluster.control import Control
 from reaktor.cluster.dispatcher import Dispatcher
 from reaktor.cluster.failures import ClusterError, ListenError
 from reaktor.cluster.greeting import greeting
+from reaktor.cluster.host_orders import Obey
 from reaktor.cluster.redis import REACH_S, EmbeddedRedis, wait_for_redis
 from reaktor.cluster.relay_door import RelayDoor
 from reaktor.cluster.rundir import RunDir
@@ -50,14 +51,20 @@ class Companion(Protocol):
     async def claim(self) -> Home:
         """Before anything starts: this host among those of its cluster. Raises ClusterError where it may not be one."""
 
-    async def run(self) -> None:
-        """Live until cancelled. Ending earlier, in whatever way, stops the cluster."""
+    async def run(self, obey: Obey) -> None:
+        """Live until cancelled. Ending earlier, in whatever way, stops the cluster.
+
+        `obey` carries out what other hosts order.
+        """
 
     async def stopping(self) -> None:
         """The workers are about to say goodbye to their sessions. What it does is waited for, for a moment."""
 
     async def hand_over(self) -> dict[str, Any]:
         """Have another server decide; who does then. Raises ClusterError."""
+
+    async def ask_host(self, home: Home, order: Mapping[str, Any]) -> Any:
+        """Have another host of the cluster carry an order out; its result. Raises ClusterError."""
 
     def worker_exited(self, slot: int, incarnation: int) -> None:
         """The process of that worker is gone; called in the loop."""
@@ -145,7 +152,12 @@ class Cluster:
             supervisor,
             {"status": status, "metrics": picture},
             cluster.boot_timeout_s,
-            actions={"hand-over": companion.hand_over},
+            actions={
+                "hand-over": lambda _: companion.hand_over(),
+                "ask-host": lambda asked: companion.ask_host(
+                    Home(int(asked["host"]), int(asked["life"])), asked["order"]
+                ),
+            },
         )
         helpers = [
             asyncio.create_task(control.run(), name="control"),
@@ -155,7 +167,7 @@ class Cluster:
             helpers.append(asyncio.create_task(door.run(home, supervisor.link_of), name="relay door"))
         if redis is not None:
             helpers.append(asyncio.create_task(redis.run(), name="redis"))
-        life = asyncio.create_task(companion.run(), name="companion")
+        life = asyncio.create_task(companion.run(control.obey), name="companion")
         life.add_done_callback(lambda ended: supervisor.post(supervisor.fail_with(_why_it_ended(ended))))
         try:
             with Signals(supervisor):

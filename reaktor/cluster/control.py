@@ -1,6 +1,7 @@
 """The control socket: how commands talk to a live supervisor. One JSON object in, one out, each on a line.
 
-Asked: {"v": 1, "do": "status" | "metrics" | "reload" | "scale" | "drain" | "hand-over", "count"?, "slot"?}.
+Asked: {"v": 1, "do": "status" | "metrics" | "ping" | "reload" | "scale" | "drain" | "hand-over" | "ask-host", "count"?,
+"slot"?, "until"?, "host"?, "life"?, "order"?}. ask-host has another host carry `order` out, which is such an object.
 Answered: {"ok": true, "result": …} or {"ok": false, "error": "<sentence>"}. The socket's directory is its user's alone,
 which is all the access control.
 """
@@ -29,6 +30,8 @@ MAX_REQUEST_BYTES = 4_096
 MAX_ANSWER_BYTES = 4 * 1024 * 1024
 REQUEST_S = 5.0
 POLL_S = 0.05
+FROM_HOSTS = frozenset({"ping", "reload"})
+"""What other hosts may order."""
 CONNECT_S = 2.0
 METRICS_S = 2.0
 
@@ -43,10 +46,10 @@ class Control:
         views: Mapping[str, Callable[[], dict[str, Any]]],
         boot_s: float,
         *,
-        actions: Mapping[str, Callable[[], Awaitable[Any]]] | None = None,
+        actions: Mapping[str, Callable[[Mapping[str, Any]], Awaitable[Any]]] | None = None,
     ) -> None:
         """`views`: what is answered at once and changes nothing, by its name; `actions`: what others of this process
-        are asked for. `supervisor`: None in a server that is one process, which takes no orders."""
+        are asked for, with the request. `supervisor`: None in a server that is one process, which takes no orders."""
         self._path = run_dir.control_socket
         self._supervisor, self._views, self._boot_s = supervisor, views, boot_s
         self._actions = actions or {}
@@ -71,6 +74,12 @@ class Control:
         finally:
             writer.close()
 
+    async def obey(self, order: Mapping[str, Any]) -> dict[str, Any]:
+        """Carry out what another host orders; the answer as an asker of the socket has it. Never raises."""
+        if order.get("do") not in FROM_HOSTS:
+            return {"ok": False, "error": f"It takes no order {order.get('do')!r} from other hosts."}
+        return await self._answer({"v": VERSION, **order})
+
     async def _answer(self, request: Any) -> dict[str, Any]:
         if not isinstance(request, dict) or request.get("v") != VERSION:
             return {"ok": False, "error": "This supervisor speaks another version; restart it."}
@@ -86,7 +95,7 @@ class Control:
         if (view := self._views.get(str(request.get("do")))) is not None:
             return view()
         if (act := self._actions.get(str(request.get("do")))) is not None:
-            return await act()
+            return await act(request)
         if self._supervisor is None:
             raise SupervisorError(ONE_PROCESS)
         return await self._order(self._supervisor, request)
@@ -94,7 +103,12 @@ class Control:
     async def _order(self, supervisor: Supervisor, request: dict[str, Any]) -> Any:
         match request.get("do"):
             case "reload":
-                return await self._reload(supervisor, [slot.number for slot in supervisor.slots.wanted])
+                found = await self._reload(supervisor, [slot.number for slot in supervisor.slots.wanted])
+                if request.get("until") == "serving":
+                    await self._all_serving(supervisor.slots)
+                return found
+            case "ping":
+                return {}
             case "drain":
                 slot = supervisor.slots.by_number.get(int(request["slot"]))
                 if slot is None or slot.is_retiring:
@@ -113,6 +127,14 @@ class Control:
                 return {"reloaded": await result}
         except TimeoutError as error:
             raise SupervisorError("The reload takes too long; it goes on without anyone waiting.") from error
+
+    async def _all_serving(self, slots: Slots) -> None:
+        try:
+            async with asyncio.timeout(self._boot_s):
+                while not all(slot.is_serving for slot in slots.wanted):  # noqa: ASYNC110  as in _scaled
+                    await asyncio.sleep(POLL_S)
+        except TimeoutError as error:
+            raise SupervisorError("Its workers were replaced, but not each slot serves again; see its log.") from error
 
     async def _scaled(self, slots: Slots) -> dict[str, Any]:
         """Wait until the workers that are wanted serve."""

@@ -17,6 +17,7 @@ import pytest
 
 from tests.support.chat_cluster import ChatCluster
 from tests.support.chat_hosts import StartHost, chat_database, chat_hosts, signal_all
+from tests.support.cluster import clusterctl
 from tests.support.databases import own_database, postgresql_url
 from tests.support.native import NativeClient, Refused
 from tests.support.ports import wait_for
@@ -123,6 +124,27 @@ async def test_no_balancer_takes_a_host_out_while_another_one_comes_to_decide(st
 
     wait_for(has_changed_holder, 15, "b to decide")
     assert set(answers) == {200}
+
+
+def test_all_hosts_replace_their_workers_one_after_the_other_or_none_does(start_host: StartHost) -> None:
+    a, b = start_host("a"), start_host("b", WORKERS="2")
+    wait_for(lambda: hosts_of(b) == {"a": (True, True), "b": (True, False)}, 10, "both hosts in the table")
+    before = {host: host.workers() for host in (a, b)}
+    code, said, error = clusterctl(b, "reload", "--all")
+    assert (code, said, error) == (0, "b: replaced 2 workers.\na: replaced 1 worker.\n", "")
+    # Both serve, with other workers than before.
+    for host, old in before.items():
+        now = {worker["slot"]: worker["pid"] for worker in host.status()["workers"] if worker["state"] == "ready"}
+        assert now.keys() == old.keys()
+        assert not set(now.values()) & {worker["pid"] for worker in old.values()}
+        host.wait_workers(len(old))
+    after = a.workers()
+    signal_all(b, signal.SIGSTOP)
+    code, said, error = clusterctl(a, "reload", "--all")
+    signal_all(b, signal.SIGCONT)
+    assert (code, said) == (1, "")
+    assert "Host b: It does not answer: nothing was heard of it for 5 s. Nothing was replaced anywhere." in error
+    assert {worker["pid"] for worker in a.workers().values()} == {worker["pid"] for worker in after.values()}
 
 
 SHARED = ("REDIS_URL", "DATABASE_URL", "WORKERS", "HOST_NAME")

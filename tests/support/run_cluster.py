@@ -20,7 +20,7 @@ class Companion:
     async def claim(self):
         return Home(1, 1)
 
-    async def run(self):
+    async def run(self, obey):
         await asyncio.Event().wait()
 
     async def stopping(self):
@@ -28,6 +28,9 @@ class Companion:
 
     async def hand_over(self):
         return {"holder": "here", "is_other": False}
+
+    async def ask_host(self, home, order):
+        return {}
 
     def worker_exited(self, slot, incarnation):
         self.exited.append([slot, incarnation])

@@ -8,7 +8,9 @@ Exit codes: 0 done, 1 refused or failed (in a sentence), 2 called wrongly, 3 no 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -17,6 +19,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from chat.management.commands.runcluster import MAX_PORT, whole_number
 from reaktor.cluster.control import ask
 from reaktor.cluster.failures import ClusterError, NotRunningError
+from reaktor.cluster.reload_all import reload_all
 from reaktor.cluster.rundir import RunDir
 from reaktor.cluster.status import as_table
 from reaktor.cluster.supervisor import MAX_WORKERS
@@ -36,6 +39,7 @@ class Command(BaseCommand):
         orders = parser.add_subparsers(dest="order", required=True, metavar="status|reload|scale|restart|hand-over")
         status = orders.add_parser("status", help="the workers, the authority, and whether they agree")
         reload = orders.add_parser("reload", help="replace every worker, the new one before the old one goes")
+        reload.add_argument("--all", action="store_true", help="on all hosts of this chat, one host after the other")
         scale = orders.add_parser("scale", help="run so many workers from now on")
         scale.add_argument("count", type=whole_number("number of workers", MAX_WORKERS), metavar="N")
         drain = orders.add_parser(
@@ -53,14 +57,24 @@ class Command(BaseCommand):
         # Supervisors of all versions know a restart by its old name.
         order = "drain" if options["order"] == "restart" else options["order"]
         request = {"do": order, **{name: options[name] for name in ("count", "slot") if options.get(name)}}
-        timeout_s = STATUS_S if order == "status" else config.cluster.boot_timeout_s * (MAX_WORKERS + 1)
         try:
-            answer = ask(RunDir(config.run_dir), request, timeout_s)
+            answer: Any
+            if options.get("all"):
+                answer = reload_all(partial(_ask, config), _silent if options["json"] else self._say)
+            else:
+                answer = _ask(config, request)
         except NotRunningError as error:
             raise CommandError(str(error), returncode=NO_LIVE_SERVER) from error
         except ClusterError as error:
             raise CommandError(str(error)) from error
-        self.stdout.write(json.dumps(answer) if options["json"] else self._shown(order, answer))
+        if options["json"]:
+            self.stdout.write(json.dumps(answer))
+        elif not options.get("all"):
+            self.stdout.write(self._shown(order, answer))
+
+    def _say(self, line: str) -> None:
+        self.stdout.write(line)
+        self.stdout.flush()
 
     def _config(self, port: int | None) -> Config:
         """The configuration with the port of the server that is meant. Raises CommandError when it can't be known."""
@@ -92,3 +106,12 @@ class Command(BaseCommand):
                 slots = answer["reloaded"]
                 named = f"slot {slots[0]}" if len(slots) == 1 else f"slots {', '.join(map(str, slots)) or 'none'}"
                 return f"Replaced {counted(len(slots), 'worker')}: {named}."
+
+
+def _ask(config: Config, request: Mapping[str, Any]) -> Any:
+    timeout_s = STATUS_S if request["do"] == "status" else config.cluster.boot_timeout_s * (MAX_WORKERS + 1)
+    return ask(RunDir(config.run_dir), dict(request), timeout_s)
+
+
+def _silent(line: str) -> None:
+    """JSON is printed, and nothing else."""

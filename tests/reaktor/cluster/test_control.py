@@ -8,7 +8,7 @@ import os
 import socket
 import stat
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from reaktor.cluster.dispatcher import Dispatcher
 from reaktor.cluster.failures import NotRunningError, SupervisorError
 from reaktor.cluster.rundir import RunDir
 from reaktor.cluster.supervisor import Supervisor
+from reaktor.cluster.worker_process import Listener, WorkerProcess, WorkerState
 from reaktor.config.model import Cluster
 from reaktor.errors import UnavailableError
 from tests.support.waiting import until
@@ -44,6 +45,15 @@ class Stuck(Supervisor):
 
     def scale(self, count: int) -> None:
         self.scaled.append(count)
+
+
+class Replaced(Stuck):
+    """A reload of it is done at once."""
+
+    def reload(self, numbers: list[int] | None = None) -> asyncio.Future[list[int]]:
+        done = asyncio.get_running_loop().create_future()
+        done.set_result(numbers)
+        return done
 
 
 def fail() -> dict[str, Any]:
@@ -105,6 +115,32 @@ async def test_orders_that_can_not_be_carried_out_are_refused_in_a_sentence(run_
         assert supervisor.scaled == [2, 2]
         supervisor.slots.by_number[1].gave_up = "exited with code 3"
         assert "slot 1: its worker exited with code 3" in await both(run_dir, do="scale", count=1)
+
+
+async def test_other_hosts_may_order_a_reload_and_nothing_else(run_dir: RunDir) -> None:
+    supervisor = Replaced()
+    control = Control(run_dir, supervisor, {"status": dict}, 0.2)
+    for do in ("scale", "drain", "status", "dance", None):
+        assert await control.obey({"do": do}) == {
+            "ok": False, "error": f"It takes no order {do!r} from other hosts."
+        }  # fmt: skip
+    assert await control.obey({"do": "ping"}) == {"ok": True, "result": {}}
+    assert await control.obey({"do": "reload"}) == {"ok": True, "result": {"reloaded": [1]}}
+    # Its only slot has no worker that serves.
+    refused = await control.obey({"do": "reload", "until": "serving"})
+    assert "not each slot serves again" in refused["error"]
+    supervisor.slots.by_number[1].current = WorkerProcess(Listener(print, print, print, print), state=WorkerState.READY)
+    assert await control.obey({"do": "reload", "until": "serving"}) == {"ok": True, "result": {"reloaded": [1]}}
+    assert "one process" in (await Control(run_dir, None, {}, 0.2).obey({"do": "reload"}))["error"]
+
+
+async def test_an_order_for_another_host_is_brought_to_it(run_dir: RunDir) -> None:
+    async def ask_host(request: Mapping[str, Any]) -> Any:
+        return [request["host"], request["life"], request["order"]]
+
+    control = Control(run_dir, None, {}, 0.2, actions={"ask-host": ask_host})
+    answer = await control._answer({"v": 1, "do": "ask-host", "host": 2, "life": 7, "order": {"do": "ping"}})
+    assert answer == {"ok": True, "result": [2, 7, {"do": "ping"}]}
 
 
 async def test_what_is_no_request_is_answered_or_let_go_and_harms_nobody(run_dir: RunDir) -> None:
