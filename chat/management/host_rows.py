@@ -31,6 +31,7 @@ from reaktor.cluster.failures import SupervisorError
 from reaktor.cluster.hosts import LOOK_S, RENEW_S, Entrance, HostRow, HostWatch
 from reaktor.cluster.lease_keeper import boot_clock
 from reaktor.config.model import Config
+from reaktor.db.capacity import Demand, demand
 from reaktor.db.database import Database, own_connection
 from reaktor.errors import UnavailableError
 from reaktor.times import timestamp
@@ -42,6 +43,8 @@ GIVEN = ("number", "life", "renewals", "last_seen")
 """What the taking of a row sets."""
 FINGERPRINT_CHARS = 16
 LEAVE_S = 1.0
+RECENT = timedelta(seconds=15)
+"""Whoever looks but once takes a host for alive that was seen then."""
 OLD = timedelta(days=30)
 """For so long a host that is gone keeps its name and number."""
 
@@ -137,6 +140,7 @@ class OwnHost:
         ]
 
     def _row(self) -> HostRow:
+        may_open = demand(self._config)
         return HostRow(
             name=self._config.host_name,
             lock=authority_lock.identity(self._config.data_dir),
@@ -146,6 +150,8 @@ class OwnHost:
             jwt_secret=fingerprint("JWT_SECRET", settings.JWT_SECRET),
             has_shared_bus=self._has_shared_bus,
             advertise=self._config.cluster.advertise if self._has_shared_bus else "",
+            worker_connections=may_open.workers,
+            other_connections=may_open.beside,
         )
 
     def _renew(self) -> tuple[list[HostRow], str]:
@@ -181,6 +187,13 @@ def host_of(holder: str) -> str:
 
 def read_hosts() -> list[HostRow]:
     return [HostRow(**row) for row in ClusterHost.objects.values(*FIELDS)]
+
+
+def other_demands(config: Config) -> list[Demand]:
+    """What the other hosts that live may open; one of a release that did not say is taken for one like this."""
+    living = ClusterHost.objects.filter(is_up=True, last_seen__gt=Now() - RECENT).exclude(name=config.host_name)
+    said = [Demand(row.worker_connections, row.other_connections) for row in living]
+    return [one if any(one) else demand(config) for one in said]
 
 
 def forget_old_hosts(own: Home) -> None:

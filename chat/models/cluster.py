@@ -62,6 +62,10 @@ class ClusterHost(models.Model):
     advertise = models.CharField(
         max_length=64, db_default="", default="", help_text="Where it takes what other hosts relay."
     )
+    worker_connections = models.PositiveIntegerField(
+        db_default=0, default=0, help_text="Those to the database that its workers may open."
+    )
+    other_connections = models.PositiveIntegerField(db_default=0, default=0, help_text="The same of all else.")
     is_up = models.BooleanField(default=True, help_text="Not: it has ended in order.")
     renewals = models.PositiveBigIntegerField(default=0)
     last_seen = models.DateTimeField(help_text="By the database's clock. For people: nothing is decided by it.")

@@ -27,6 +27,7 @@ class HostRow:
     `lock`: the locked file of its DATA_DIR, as no other machine has it. `wire`: the version of what its processes say.
     `secret_key`, `jwt_secret`: fingerprints. `has_shared_bus`: other hosts can hear it. `advertise`: where it takes
     what other hosts relay (empty: nothing). `is_up`: it has not ended in order.
+    `worker_connections`, `other_connections`: as many as it may open to the database (0: its release did not say).
     """
 
     name: str
@@ -37,6 +38,8 @@ class HostRow:
     jwt_secret: str
     has_shared_bus: bool
     advertise: str = ""
+    worker_connections: int = 0
+    other_connections: int = 0
     is_up: bool = True
     number: int = 0
     life: int = 0
