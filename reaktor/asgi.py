@@ -54,7 +54,7 @@ from reaktor.limits.rates import Rates  # noqa: E402
 from reaktor.limits.requests import RequestRates  # noqa: E402
 from reaktor.observe import error_reports as reports  # noqa: E402
 from reaktor.observe.metrics import Metrics, added  # noqa: E402
-from reaktor.process import node  # noqa: E402
+from reaktor.process import node, relay_tls  # noqa: E402
 from reaktor.process.relay_pass import relay_key  # noqa: E402
 from reaktor.socketio.server import SocketIOServer  # noqa: E402
 from reaktor.web.edge import edge_of  # noqa: E402
@@ -93,7 +93,9 @@ class NodeRuntime(Runtime):
         self.own_host = own_host
         # A worker has siblings, and other hosts; a lone process has nobody to hand a request to.
         key = relay_key(settings.SECRET_KEY, config.cluster_id)
-        self.host_relay = HostRelay(key, max_open=config.engineio.max_sessions)
+        files = config.cluster.relay_tls
+        tls = None if files is None or with_authority else relay_tls.for_calls(files)
+        self.host_relay = HostRelay(key, max_open=config.engineio.max_sessions, tls=tls)
         relay = None if with_authority else _relay(config, worker, self.host_relay)
         self.socketio = SocketIOServer(config.engineio, ChatApplication(), worker=worker, relay=relay)
         self._counts = CountExchange(self.bus, self.mailbox)

@@ -152,6 +152,7 @@ class OwnHost:
             advertise=self._config.cluster.advertise if self._has_shared_bus else "",
             worker_connections=may_open.workers,
             other_connections=may_open.beside,
+            relays_by_tls=self._config.cluster.relay_tls is not None,
         )
 
     def _renew(self) -> tuple[list[HostRow], str]:

@@ -66,6 +66,9 @@ class ClusterHost(models.Model):
         db_default=0, default=0, help_text="Those to the database that its workers may open."
     )
     other_connections = models.PositiveIntegerField(db_default=0, default=0, help_text="The same of all else.")
+    relays_by_tls = models.BooleanField(
+        db_default=False, default=False, help_text="Whether what hosts relay to each other is encrypted."
+    )
     is_up = models.BooleanField(default=True, help_text="Not: it has ended in order.")
     renewals = models.PositiveBigIntegerField(default=0)
     last_seen = models.DateTimeField(help_text="By the database's clock. For people: nothing is decided by it.")

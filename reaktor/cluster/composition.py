@@ -20,7 +20,7 @@ from reaktor.cluster import authority_lock, heap
 from reaktor.cluster.contract import Home, Neighbour
 from reaktor.cluster.control import Control
 from reaktor.cluster.dispatcher import Dispatcher
-from reaktor.cluster.failures import ClusterError, ListenError
+from reaktor.cluster.failures import ClusterError, ListenError, SupervisorError
 from reaktor.cluster.greeting import greeting
 from reaktor.cluster.host_orders import Obey
 from reaktor.cluster.redis import REACH_S, EmbeddedRedis, wait_for_redis
@@ -33,6 +33,7 @@ from reaktor.config.model import KIB, Config
 from reaktor.config.redis_at import RedisAt
 from reaktor.config.urls import unix_url
 from reaktor.observe.metrics import added
+from reaktor.process import relay_tls
 from reaktor.process.relay_pass import Doorkeeper
 from reaktor.web.edge import edge_of
 from reaktor.wording import counted
@@ -117,6 +118,7 @@ class Cluster:
 
     async def _run_with(self, run_dir: RunDir, redis: EmbeddedRedis | None, at: RedisAt) -> None:
         cluster = self.config.cluster
+        self._check_relay_tls()
         companion = self.create_companion(at)
         door = self._open_door()
         home = await companion.claim()
@@ -174,6 +176,15 @@ class Cluster:
                 await supervisor.run()
         finally:
             await _end([life, *helpers])
+
+    def _check_relay_tls(self) -> None:
+        cluster = self.config.cluster
+        if cluster.relay_tls is None:
+            return
+        try:
+            relay_tls.check(cluster.relay_tls, read_endpoint(cluster.advertise)[0] if cluster.advertise else "")
+        except relay_tls.RelayTlsError as error:
+            raise SupervisorError(str(error)) from error
 
     def _open_door(self) -> RelayDoor | None:
         """Where other hosts bring requests. None: there can be none, or no way to it was told. Raises ListenError."""

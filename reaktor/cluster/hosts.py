@@ -28,6 +28,7 @@ class HostRow:
     `secret_key`, `jwt_secret`: fingerprints. `has_shared_bus`: other hosts can hear it. `advertise`: where it takes
     what other hosts relay (empty: nothing). `is_up`: it has not ended in order.
     `worker_connections`, `other_connections`: as many as it may open to the database (0: its release did not say).
+    `relays_by_tls`: what hosts relay to each other is encrypted.
     """
 
     name: str
@@ -40,6 +41,7 @@ class HostRow:
     advertise: str = ""
     worker_connections: int = 0
     other_connections: int = 0
+    relays_by_tls: bool = False
     is_up: bool = True
     number: int = 0
     life: int = 0
@@ -104,6 +106,12 @@ class Entrance:
             return (
                 f"Host {name} runs release {row.version}, which says things in another way than this one, "
                 f"{own.version}. Stop all hosts before the first one starts with the new release."
+            )
+        if own.relays_by_tls != row.relays_by_tls:
+            has, lacks = ("This host", f"host {name}") if own.relays_by_tls else (f"Host {name}", "this one")
+            return (
+                f"{has} has TLS for what hosts relay, and {lacks} has not. Give RELAY_CERT_FILE, RELAY_KEY_FILE and "
+                "RELAY_CA_FILE to all hosts or to none, and stop all before the first one starts with another choice."
             )
         for variable, mine, theirs in (
             ("SECRET_KEY", own.secret_key, row.secret_key),

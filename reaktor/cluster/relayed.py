@@ -1,8 +1,8 @@
 """Requests that another host has relayed to this worker: read from the connection, and put to our own private socket.
 
-The supervisor has read the pass and handed the connection over (reaktor.cluster.relay_door). What follows must be the
-bytes that were sealed. After a request nothing more is taken from the other host, but for the frames of a WebSocket
-once our server has accepted it: so nobody on the way can put a request of his own behind one of ours.
+The supervisor has read the pass and handed the connection over (reaktor.cluster.relay_door). What follows, in TLS where
+hosts have it, must be the bytes that were sealed. After a request nothing more is taken from the other host, but the
+frames of a WebSocket once our server has accepted it: so nobody on the way can put a request of his own behind ours.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import ssl
 from collections.abc import Coroutine, Mapping
 from pathlib import Path
 from typing import Any
@@ -28,11 +29,11 @@ READ_BYTES = 64 * 1024
 
 class Relayed:
     """run() owns what take() starts. `path`: our private socket; `patience_s`: how long nothing may come on a
-    connection; `max_open`: so many at a time.
+    connection; `max_open`: so many at a time; `tls`: what comes is encrypted.
     """
 
-    def __init__(self, path: Path, *, patience_s: float, max_open: int) -> None:
-        self._path, self._patience_s, self._max_open = path, patience_s, max_open
+    def __init__(self, path: Path, *, patience_s: float, max_open: int, tls: ssl.SSLContext | None = None) -> None:
+        self._path, self._patience_s, self._max_open, self._tls = path, patience_s, max_open, tls
         self._group: asyncio.TaskGroup | None = None
         self._open = 0
         self.served_total = 0
@@ -60,9 +61,10 @@ class Relayed:
     async def _serve(self, connection: socket.socket, given: Pass) -> None:
         self._open += 1
         try:
-            reader, writer = await asyncio.open_connection(sock=connection, limit=READ_BYTES)
-            async with closing(writer):
-                await self._serve_from((reader, writer), given)
+            async with asyncio.timeout(HANDSHAKE_S):
+                outside = await self._open_streams(connection)
+            async with closing(outside[1]):
+                await self._serve_from(outside, given)
         except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
             self.broken_total += 1
             logger.debug("relayed: %r", error)
@@ -72,6 +74,15 @@ class Relayed:
         finally:
             self._open -= 1
             connection.close()
+
+    async def _open_streams(self, connection: socket.socket) -> Streams:
+        if self._tls is None:
+            return await asyncio.open_connection(sock=connection, limit=READ_BYTES)
+        loop = asyncio.get_running_loop()
+        reader = asyncio.StreamReader(limit=READ_BYTES)
+        protocol = asyncio.StreamReaderProtocol(reader)
+        transport, _ = await loop.connect_accepted_socket(lambda: protocol, connection, ssl=self._tls)
+        return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
 
     async def _serve_from(self, outside: Streams, given: Pass) -> None:
         async with asyncio.timeout(REQUEST_S):

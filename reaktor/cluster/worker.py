@@ -31,6 +31,7 @@ from reaktor.cluster.rundir import RunDir
 from reaktor.cluster.serving import Serving, leave
 from reaktor.config.model import Config
 from reaktor.observe.metrics import added
+from reaktor.process import relay_tls
 
 if TYPE_CHECKING:
     from reaktor.cluster.daphne import Server
@@ -178,7 +179,9 @@ def create_worker(module: Any, place: Place, path: Path, handoff: socket.socket,
     runtime.share_counts(server.counts)
     engineio = config.engineio
     patience_s = engineio.ping_interval_s + engineio.ping_timeout_s
-    relayed = Relayed(path, patience_s=patience_s, max_open=engineio.max_sessions)
+    files = config.cluster.relay_tls
+    tls = None if files is None else relay_tls.for_callers(files)
+    relayed = Relayed(path, patience_s=patience_s, max_open=engineio.max_sessions, tls=tls)
     return Worker(server, runtime, relayed, config, handoff, stderr)
 
 

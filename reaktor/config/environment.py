@@ -29,6 +29,7 @@ from reaktor.config.model import (
     Limits,
     MembershipTimings,
     NativeTimings,
+    RelayTls,
     Retention,
     Start,
     Web,
@@ -357,6 +358,7 @@ class Environment(Reader):
             ),
             is_port_given=bool(self.env.get("PORT", "").strip()),
             advertise=self.advertise(),
+            relay_tls=self.relay_tls(),
             workers=self.number(
                 "WORKERS",
                 max((os.cpu_count() or 2) - 1, 1),
@@ -425,6 +427,35 @@ class Environment(Reader):
             self.problems.append(f"ADVERTISE={given!r} is no address that other hosts can connect to")
             return ""
         return given
+
+    def relay_tls(self) -> RelayTls | None:
+        """None where no file is named."""
+        given = {
+            "RELAY_CERT_FILE": self.text(
+                "RELAY_CERT_FILE",
+                "",
+                "For TLS between hosts: the certificate of this one (a file in PEM), which must name the address in "
+                "ADVERTISE. All hosts have TLS, or none. `clusterctl reload` reads the files again.",
+                unit="path",
+            ),
+            "RELAY_KEY_FILE": self.text(
+                "RELAY_KEY_FILE", "", "The key of RELAY_CERT_FILE, without a password (a file in PEM).", unit="path"
+            ),
+            "RELAY_CA_FILE": self.text(
+                "RELAY_CA_FILE",
+                "",
+                "Who signed the certificates of all hosts (a file in PEM). No other authority is believed.",
+                unit="path",
+            ),
+        }
+        if not any(given.values()):
+            return None
+        for name, path in given.items():
+            if not path:
+                self.problems.append(f"{name} is missing: {', '.join(given)} go together")
+            elif not Path(path).is_file():
+                self.problems.append(f"{name}: there is no file {path}")
+        return RelayTls(*given.values())
 
     def limits(self) -> Limits:
         self.section = "Limits"

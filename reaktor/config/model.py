@@ -236,11 +236,22 @@ class Retention:
 
 
 @dataclass(frozen=True, slots=True)
+class RelayTls:
+    """Files in PEM for TLS between hosts: the certificate of this one and its key, and who signs those of all."""
+
+    cert_file: str
+    key_file: str
+    ca_file: str
+
+
+@dataclass(frozen=True, slots=True)
 class Cluster:
     """The supervisor's figures: what it listens on, how many workers, how long it waits for whom."""
 
     advertise: str = ""
     """Address and port where other hosts of the cluster bring requests; empty: nowhere."""
+    relay_tls: RelayTls | None = None
+    """None: what hosts relay to each other is not encrypted."""
     bind: str = "0.0.0.0"  # noqa: S104  a chat server is there to be reached; BIND narrows it
     port: int = 8000
     workers: int = 1

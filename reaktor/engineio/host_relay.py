@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
@@ -35,17 +36,18 @@ _REASONS = {
 
 
 class HostRelay:
-    """`key` signs; `max_open`: connections to other hosts at a time."""
+    """`key` signs; `max_open`: connections to other hosts at a time; `tls`: what goes there is encrypted."""
 
     def __init__(
         self,
         key: bytes,
         *,
         max_open: int,
+        tls: ssl.SSLContext | None = None,
         clock: Callable[[], float] = time.monotonic,
         unix_time: Callable[[], float] = time.time,
     ) -> None:
-        self._key, self._max_open = key, max_open
+        self._key, self._max_open, self._tls = key, max_open, tls
         self._clock, self._unix_time = clock, unix_time
         self._neighbours = Neighbours()
         self._open: dict[asyncio.StreamWriter, Neighbour] = {}
@@ -90,7 +92,7 @@ class HostRelay:
                 async with asyncio.timeout(TRY_S):
                     reader, writer = await asyncio.open_connection(host.address, host.port, limit=MAX_HEAD_BYTES)
                     await stack.enter_async_context(self._held(writer, host))
-                    writer.write(sealed + request)
+                    writer.write(sealed if self._tls else sealed + request)
                     said = await reader.read(1)
             except (OSError, TimeoutError) as error:
                 host.failed(self._clock())
@@ -98,10 +100,22 @@ class HostRelay:
                 raise WorkerGoneError from error
             host.succeeded()
             if said != GO_ON:
-                self._on_refused(host, said)
+                self._on_refused(host, _REASONS.get(said))
                 raise WorkerGoneError
+            if self._tls is not None:
+                await self._encrypt(writer, host, self._tls)
+                writer.write(request)
             self.sent_total += 1
             yield reader, writer
+
+    async def _encrypt(self, writer: asyncio.StreamWriter, host: Neighbour, tls: ssl.SSLContext) -> None:
+        """Speak TLS from here on, with its worker. Nothing of the request has been said yet. Raises WorkerGoneError."""
+        try:
+            async with asyncio.timeout(TRY_S):
+                await writer.start_tls(tls, server_hostname=host.address)
+        except (OSError, TimeoutError) as error:
+            self._on_refused(host, _tls_reason(error))
+            raise WorkerGoneError from error
 
     @asynccontextmanager
     async def _held(self, writer: asyncio.StreamWriter, host: Neighbour) -> AsyncIterator[None]:
@@ -112,9 +126,16 @@ class HostRelay:
         finally:
             del self._open[writer]
 
-    def _on_refused(self, host: Neighbour, said: bytes) -> None:
+    def _on_refused(self, host: Neighbour, reason: str | None) -> None:
+        """`reason`: what the operator can do something about."""
         self.failed_total += 1
         now = self._clock()
-        if (reason := _REASONS.get(said)) and now - self._complained_at.get(host.number, -COMPLAIN_S) >= COMPLAIN_S:
+        if reason and now - self._complained_at.get(host.number, -COMPLAIN_S) >= COMPLAIN_S:
             self._complained_at[host.number] = now
             logger.warning("relay: host %d takes nothing from this one: %s", host.number, reason)
+
+
+def _tls_reason(error: Exception) -> str | None:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not good ({error.verify_message})"
+    return f"TLS with it fails ({error.reason})" if isinstance(error, ssl.SSLError) else None

@@ -21,6 +21,7 @@ from websockets.exceptions import InvalidStatus
 
 from reaktor.engineio.sid import Worker, worker_of
 from reaktor.process.relay_pass import GO_ON, MAX_SKEW_S, PASS_BYTES, Refusal, relay_key, seal
+from tests.support.certificates import certificates
 from tests.support.chat_cluster import ChatCluster
 from tests.support.chat_hosts import StartHost, chat_database, chat_hosts, signal_all
 from tests.support.conformance_server import sid_of
@@ -217,9 +218,13 @@ def test_sessions_of_lives_that_are_over_and_of_hosts_that_never_were_are_unknow
 
 @pytest.fixture(scope="module")
 def key(prepared: LiveServer, pair: Pair) -> bytes:
+    return key_of(prepared)
+
+
+def key_of(server: LiveServer | ChatCluster) -> bytes:
     """What the hosts sign with."""
     asked = "from django.conf import settings; from chat.selectors import cluster_id; "
-    said = prepared.manage("shell", "-c", asked + "print(settings.SECRET_KEY, cluster_id())")
+    said = server.manage("shell", "-c", asked + "print(settings.SECRET_KEY, cluster_id())")
     secret, cluster = said.split()[-2:]
     return relay_key(secret, cluster)
 
@@ -376,6 +381,44 @@ async def test_a_host_that_stands_still_is_tried_for_two_seconds_and_then_answer
     assert time.monotonic() - at < 1
     signal_all(pair.b, signal.SIGCONT)
     await asyncio.to_thread(wait_relayed, pair.b, pair.a)
+
+
+# TLS
+
+
+async def test_by_tls_all_that_is_relayed_is_encrypted(begin_host: StartHost, tmp_path: Path) -> None:
+    authority, certificate, key = certificates(tmp_path)
+    files = {"RELAY_CERT_FILE": str(certificate), "RELAY_KEY_FILE": str(key), "RELAY_CA_FILE": str(authority)}
+    pair = await asyncio.to_thread(start_pair, begin_host, **files)
+    served = pair.metric(pair.a, "host_relays_served")
+    session = Session(pair.a)
+    assert session.post(pair.b, "40").text == "ok"
+    assert "Token is missing" in session.get(pair.b).text
+    async with connect(pair.b.ws + session.query.replace("polling", "websocket"), ping_interval=None) as opened:
+        await opened.send("2probe")
+        assert await opened.recv() == "3probe"
+        await opened.send("5")
+        # More than is read or written at once.
+        await opened.send("40" + json.dumps({"token": "x" * 60_000}))
+        assert str(await opened.recv()).startswith("44")
+    assert pair.metric(pair.a, "host_relays_served") > served
+    # A good pass is let in, and what comes behind it in clear is not.
+    caller = Caller(pair, key_of(pair.a))
+    request = caller.request()
+    broken = pair.metric(pair.a, "host_relays_broken")
+    assert b"HTTP/1.1" not in caller.say(caller.sealed(request) + request)
+    await asyncio.to_thread(wait_for, lambda: pair.metric(pair.a, "host_relays_broken") == broken + 1, 5, "its end")
+    # Who has no TLS, or another address than in the certificate, is not let in beside them.
+    for environment, reason in (
+        ({"ADVERTISE": f"127.0.0.1:{free_port()}"}, "has TLS for what hosts relay, and this one has not."),
+        (
+            {**files, "ADVERTISE": f"127.0.0.2:{free_port()}"},
+            "whose address is 127.0.0.2, by RELAY_CA_FILE (IP address",
+        ),
+    ):
+        refused = begin_host("c", **environment)
+        assert await asyncio.to_thread(refused.wait_exit, 30) == 1
+        assert reason in refused.said()
 
 
 async def test_without_advertise_nothing_is_relayed_and_the_log_says_so(begin_host: StartHost) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from chat.management.commands.settings_reference import COMPOSE
 from reaktor.config.environment import config_from, variables
-from reaktor.config.model import MIN_SECRET_CHARS, ConfigError
+from reaktor.config.model import MIN_SECRET_CHARS, ConfigError, RelayTls
 from reaktor.config.reference import env_file, page
 from reaktor.config.secrets import STORED, made_secret, make_missing, with_files
 from reaktor.config.variables import format_duration, parse_duration_s
@@ -300,6 +300,18 @@ def test_redis_settings_that_contradict_each_other_are_told_with_what_to_do(env:
     with pytest.raises(ConfigError) as refused:
         config_from(env)
     assert told in str(refused.value)
+
+
+def test_the_files_for_tls_between_hosts_go_together(tmp_path: Path) -> None:
+    assert config_from({}).cluster.relay_tls is None
+    given = {name: str(tmp_path / name) for name in ("RELAY_CERT_FILE", "RELAY_KEY_FILE", "RELAY_CA_FILE")}
+    with pytest.raises(ConfigError, match=f"RELAY_KEY_FILE: there is no file {given['RELAY_KEY_FILE']}"):
+        config_from(given)
+    for path in given.values():
+        Path(path).write_text("")
+    assert config_from(given).cluster.relay_tls == RelayTls(*given.values())
+    with pytest.raises(ConfigError, match="RELAY_CA_FILE is missing: RELAY_CERT_FILE, RELAY_KEY_FILE, RELAY_CA_FILE"):
+        config_from({**given, "RELAY_CA_FILE": ""})
 
 
 def test_other_hosts_are_told_an_address_that_they_can_use() -> None:

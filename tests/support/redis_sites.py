@@ -5,8 +5,6 @@ Real servers on ports of 127.0.0.1, in a folder of the caller's. Whoever starts 
 
 from __future__ import annotations
 
-import datetime
-import ipaddress
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -16,11 +14,9 @@ from typing import Any
 
 import pytest
 import redis
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from reaktor.config.redis_at import RedisAt
+from tests.support.certificates import certificates
 from tests.support.ports import free_port, wait_for
 
 MASTER = "chat"
@@ -150,34 +146,3 @@ def tls_redis(folder: Path) -> Iterator[RedisAt]:
         yield RedisAt(f"rediss://{USER}:p%40ss%2Fword@localhost:{port}/0", ca_file=str(authority))
     finally:
         site.stop()
-
-
-def certificates(folder: Path) -> tuple[Path, Path, Path]:
-    """(authority, certificate of localhost, its key): files in PEM, good for a day."""
-    names, keys = {}, {}
-    now = datetime.datetime.now(datetime.UTC)
-    for name in ("authority", "localhost"):
-        names[name] = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-        keys[name] = ec.generate_private_key(ec.SECP256R1())
-    files = []
-    for name in ("authority", "localhost"):
-        hosts = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
-        made = (
-            x509.CertificateBuilder(
-                names["authority"], names[name], keys[name].public_key(), x509.random_serial_number()
-            )
-            .not_valid_before(now - datetime.timedelta(hours=1))
-            .not_valid_after(now + datetime.timedelta(days=1))
-            .add_extension(x509.BasicConstraints(ca=name == "authority", path_length=None), critical=True)
-            .add_extension(x509.SubjectAlternativeName(hosts), critical=False)
-            .sign(keys["authority"], hashes.SHA256())
-        )
-        files.append(folder / f"{name}.pem")
-        files[-1].write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    key = folder / "localhost.key"
-    key.write_bytes(
-        keys["localhost"].private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-    )
-    return files[0], files[1], key

@@ -78,6 +78,18 @@ def test_a_difference_stops_a_start_beside_who_lives_and_no_other(other: dict[st
     assert Entrance(OWN).may_enter([replace(different, is_up=False)], 0.0)
 
 
+@pytest.mark.parametrize(
+    ("mine", "told"), [(True, "This host has TLS"), (False, "Host .* has TLS .*, and this one has")]
+)
+def test_tls_for_what_hosts_relay_is_had_by_all_or_by_none(mine: bool, told: str) -> None:
+    entrance = Entrance(replace(OWN, relays_by_tls=mine))
+    theirs = replace(OTHER, relays_by_tls=not mine)
+    assert not entrance.may_enter([theirs], 0.0)
+    with pytest.raises(SupervisorError, match=told):
+        entrance.may_enter([beaten(theirs)], 1.0)
+    assert Entrance(replace(OWN, relays_by_tls=mine)).may_enter([replace(OTHER, relays_by_tls=mine)], 0.0)
+
+
 def test_who_shares_no_bus_starts_beside_nobody() -> None:
     alone = Entrance(replace(OWN, has_shared_bus=False))
     assert not alone.may_enter([OTHER], 0.0)

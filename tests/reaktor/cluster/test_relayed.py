@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import socket
+import ssl
 import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,6 +15,9 @@ from typing import Any
 import pytest_asyncio
 
 from reaktor.cluster.relayed import Relayed
+from reaktor.config.model import RelayTls
+from reaktor.process import relay_tls
+from tests.support.certificates import certificates
 from tests.support.waiting import until
 
 REQUEST = b"GET /x HTTP/1.1\r\n\r\n"
@@ -43,9 +48,9 @@ class Private:
 class Served:
     """Relayed, in front of the stub."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, tls: ssl.SSLContext | None = None) -> None:
         self.private = Private()
-        self.relayed = Relayed(path, patience_s=5.0, max_open=2)
+        self.relayed = Relayed(path, patience_s=5.0, max_open=2, tls=tls)
         self.outside: list[asyncio.StreamWriter] = []
 
     def take(
@@ -82,9 +87,15 @@ class Served:
 
 @pytest_asyncio.fixture
 async def served() -> AsyncIterator[Served]:
+    async with serving(None) as found:
+        yield found
+
+
+@contextlib.asynccontextmanager
+async def serving(tls: ssl.SSLContext | None) -> AsyncIterator[Served]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "w.sock"
-        found = Served(path)
+        found = Served(path, tls)
         server = await asyncio.start_unix_server(found.private.serve, str(path))
         running = asyncio.create_task(found.relayed.run())
         await asyncio.sleep(0)
@@ -160,3 +171,23 @@ async def test_so_many_at_a_time(served: Served) -> None:
     await until(lambda: not served.relayed._open)
     served.private.closes, served.private.answer = True, b"answer"
     assert await served.answer(served.take(REQUEST)) == b"answer"
+
+
+async def test_by_tls_a_request_and_frames_come_encrypted_and_in_clear_nothing_is_taken(tmp_path: Path) -> None:
+    authority, certificate, key = certificates(tmp_path)
+    files = RelayTls(str(certificate), str(key), str(authority))
+    calls = relay_tls.for_calls(files)
+    async with serving(relay_tls.for_callers(files)) as served:
+        served.private.closes, served.private.answer = False, ACCEPTED
+        connection = served.take(is_open=True)
+        reader, writer = await asyncio.open_connection(sock=connection, ssl=calls, server_hostname="127.0.0.1")
+        writer.write(REQUEST)
+        assert await reader.readexactly(len(ACCEPTED)) == ACCEPTED
+        writer.write(b"frame")
+        await until(lambda: served.private.heard == [REQUEST + b"frame"])
+        writer.close()
+        await until(lambda: served.private.ended)
+        answer = await served.answer(served.take(REQUEST))
+        assert ACCEPTED not in answer
+        assert served.private.heard == [REQUEST + b"frame"]
+        assert served.counted() == (1, 1)

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import ssl
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
+from reaktor.config.model import RelayTls
 from reaktor.engineio import host_relay, neighbours
 from reaktor.engineio.engine import WorkerGoneError
 from reaktor.engineio.host_relay import HostRelay
 from reaktor.engineio.sid import Worker
+from reaktor.process import relay_tls
 from reaktor.process.relay_pass import GO_ON, PASS_BYTES, Doorkeeper, Refusal
+from tests.support.certificates import certificates
 
 KEY = b"k" * 32
 WORKER = Worker(2, 5, 1, 1)
@@ -24,7 +30,8 @@ REQUEST = b"GET / HTTP/1.1\r\n\r\n"
 class OtherHost:
     """Listens for the relay. `says`: how it answers each pass (None: not at all)."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self._tls, self.is_hung = tls, False
         self.says: bytes | None = GO_ON
         self.heard: list[bytes] = []
         self.writers: list[asyncio.StreamWriter] = []
@@ -35,9 +42,26 @@ class OtherHost:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.writers.append(writer)
+        if self._tls is not None:
+            await self._serve_encrypted(reader, writer, self._tls)
+            return
         self.heard.append(await reader.readexactly(PASS_BYTES + len(REQUEST)))
         if self.says is not None:
             writer.write(self.says)
+
+    async def _serve_encrypted(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, tls: ssl.SSLContext
+    ) -> None:
+        self.heard.append(await reader.readexactly(PASS_BYTES))
+        # The next thing in clear is a greeting of TLS, and nothing of the request.
+        writer.write(GO_ON)
+        if self.is_hung:
+            return
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            await writer.start_tls(tls)
+            self.heard.append(await reader.readexactly(len(REQUEST)))
+            writer.write(b"answer")
+        writer.close()
 
     async def stop(self) -> None:
         self._server.close()
@@ -154,3 +178,67 @@ async def test_a_refusal_is_no_silence_and_is_told_once(
     said = [record.getMessage() for record in caplog.records]
     assert len(said) == (1 if complaint else 0)
     assert all(complaint in line for line in said)
+
+
+# TLS
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> RelayTls:
+    authority, certificate, key = certificates(tmp_path)
+    return RelayTls(str(certificate), str(key), str(authority))
+
+
+@pytest_asyncio.fixture
+async def encrypted(files: RelayTls) -> AsyncIterator[OtherHost]:
+    host = OtherHost(relay_tls.for_callers(files))
+    await host.start()
+    yield host
+    await host.stop()
+
+
+def relay_by_tls(files: RelayTls, host: OtherHost) -> HostRelay:
+    found = HostRelay(KEY, max_open=2, tls=relay_tls.for_calls(files))
+    found.tell([(2, 5, "127.0.0.1", host.port)])
+    return found
+
+
+async def test_by_tls_the_request_is_said_behind_the_pass_once_the_certificate_is_seen(
+    encrypted: OtherHost, files: RelayTls
+) -> None:
+    assert await send(relay_by_tls(files, encrypted)) == b"answer"
+    assert [len(each) for each in encrypted.heard] == [PASS_BYTES, len(REQUEST)]
+    assert encrypted.heard[1] == REQUEST
+
+
+async def test_nothing_is_said_to_who_has_no_good_certificate_and_the_log_says_why(
+    tmp_path: Path, encrypted: OtherHost, other: OtherHost, files: RelayTls, caplog: pytest.LogCaptureFixture
+) -> None:
+    stranger = tmp_path / "stranger"
+    stranger.mkdir()
+    authority, *_ = certificates(stranger)
+    relay = relay_by_tls(RelayTls(files.cert_file, files.key_file, str(authority)), encrypted)
+    with caplog.at_level(logging.WARNING):
+        for _ in range(2):
+            with pytest.raises(WorkerGoneError):
+                await send(relay)
+    assert [len(each) for each in encrypted.heard] == [PASS_BYTES] * 2
+    said = [record.getMessage() for record in caplog.records if record.name == host_relay.__name__]
+    assert len(said) == 1
+    assert "host 2 takes nothing from this one: its certificate is not good (" in said[0]
+    # A host whose worker does not speak TLS lives all the same: it is tried again at once.
+    assert relay.metrics()["counters"] == {"host_relays_sent": 0, "host_relays_failed": 2}
+    assert len(relay) == 0
+
+
+async def test_a_worker_that_says_nothing_more_is_given_up_and_its_host_is_not(
+    encrypted: OtherHost, files: RelayTls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(host_relay, "TRY_S", 0.2)
+    relay = relay_by_tls(files, encrypted)
+    encrypted.is_hung = True
+    with pytest.raises(WorkerGoneError):
+        await send(relay)
+    monkeypatch.undo()
+    encrypted.is_hung = False
+    assert await send(relay) == b"answer"
