@@ -162,22 +162,63 @@ def test_the_unit_is_hardened_and_has_time_to_end() -> None:
     assert "DATA_DIR=/var/lib/reaktor" in service["Environment"]
 
 
-def test_the_pod_is_alone_confined_probed_and_has_time_to_end() -> None:
-    deployment, service = yaml.safe_load_all((ROOT / "deploy/kubernetes.yaml").read_text())
-    spec, pod = deployment["spec"], deployment["spec"]["template"]["spec"]
+@pytest.fixture(scope="module")
+def manifest() -> dict[tuple[str, str], dict[str, Any]]:
+    """By kind and name."""
+    objects = yaml.safe_load_all((ROOT / "deploy/kubernetes.yaml").read_text())
+    return {(each["kind"], each["metadata"]["name"]): each for each in objects}
+
+
+def test_a_pod_is_confined_probed_and_has_time_to_end(manifest: dict[tuple[str, str], dict[str, Any]]) -> None:
+    pod = manifest["StatefulSet", "reaktor"]["spec"]["template"]["spec"]
     (container,) = pod["containers"]
-    assert (spec["replicas"], spec["strategy"]["type"]) == (1, "Recreate"), "two would be two authorities"
-    assert service["spec"]["selector"] == spec["selector"]["matchLabels"] == spec["template"]["metadata"]["labels"]
     before_s = int(container["lifecycle"]["preStop"]["exec"]["command"][1])
     assert pod["terminationGracePeriodSeconds"] > before_s + longest_end_s()
     assert container["livenessProbe"]["httpGet"]["path"] == container["startupProbe"]["httpGet"]["path"] == "/healthz"
     assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
     assert container["securityContext"]["readOnlyRootFilesystem"] is True
-    assert {each["name"].removesuffix("_FILE") for each in container["env"]} <= SETTINGS
+    # POD_IP is there for ADVERTISE alone.
+    assert {each["name"].removesuffix("_FILE") for each in container["env"]} - SETTINGS == {"POD_IP"}
     assert {each["mountPath"] for each in container["volumeMounts"]} >= {"/data", "/tmp"}
     # Three workers and the supervisor were to share two cores, under a comment that gives each of them one.
     (workers,) = (int(each["value"]) for each in container["env"] if each["name"] == "WORKERS")
     assert cores(container["resources"]["requests"]["cpu"]) == workers + 1
+
+
+def test_pods_are_hosts_of_one_chat(manifest: dict[tuple[str, str], dict[str, Any]]) -> None:
+    spec = manifest["StatefulSet", "reaktor"]["spec"]
+    labels = spec["template"]["metadata"]["labels"]
+    (container,) = spec["template"]["spec"]["containers"]
+    ports = {each["name"]: each["containerPort"] for each in container["ports"]}
+    given = {each["name"]: each for each in container["env"]}
+    # A name and a directory of its own, an address that the other pods can connect to, and a port that is not clients'.
+    assert given["HOST_NAME"]["valueFrom"]["fieldRef"]["fieldPath"] == "metadata.name"
+    assert given["POD_IP"]["valueFrom"]["fieldRef"]["fieldPath"] == "status.podIP"
+    assert given["ADVERTISE"]["value"] == f"$(POD_IP):{ports['hosts']}"
+    names = list(given)
+    assert names.index("POD_IP") < names.index("ADVERTISE"), "only what stands before is put in"
+    config_from({"ADVERTISE": given["ADVERTISE"]["value"].replace("$(POD_IP)", "10.0.0.5"), "PORT": str(ports["http"])})
+    assert {each["name"]: set(each) - {"name"} for each in spec["template"]["spec"]["volumes"]}["data"] == {"emptyDir"}
+    # One of them may be away, by will or by accident.
+    assert spec["replicas"] > 1
+    assert manifest["PodDisruptionBudget", "reaktor"]["spec"]["maxUnavailable"] == 1
+    assert spec["updateStrategy"]["type"] == "RollingUpdate"
+    (spread,) = spec["template"]["spec"]["topologySpreadConstraints"]
+    assert spread["topologyKey"] == "kubernetes.io/hostname"
+    # All objects mean the same pods.
+    assert spec["serviceName"] == manifest["Service", "reaktor-hosts"]["metadata"]["name"]
+    policy = manifest["NetworkPolicy", "reaktor"]["spec"]
+    for selected in (
+        spec["selector"]["matchLabels"],
+        spread["labelSelector"]["matchLabels"],
+        manifest["Service", "reaktor"]["spec"]["selector"],
+        manifest["Service", "reaktor-hosts"]["spec"]["selector"],
+        manifest["PodDisruptionBudget", "reaktor"]["spec"]["selector"]["matchLabels"],
+        policy["podSelector"]["matchLabels"],
+    ):
+        assert selected == labels
+    by_port = {rule["ports"][0]["port"]: rule.get("from") for rule in policy["ingress"]}
+    assert by_port == {"http": None, "hosts": [{"podSelector": {"matchLabels": labels}}]}
 
 
 def test_the_procfile_prepares_then_serves() -> None:

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
+import ssl
 from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+NAMES = [
+    x509.DNSName("localhost"),
+    x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
+    x509.DNSName("chat.example"),  # as the shipped files of balancers have it
+]
+
 
 def certificates(folder: Path, *, days: float = 1) -> tuple[Path, Path, Path]:
-    """(authority, certificate of localhost and 127.0.0.1, its key): files in PEM, good for so many days."""
+    """(authority, certificate of NAMES, its key): files in PEM, good for so many days."""
     names, keys = {}, {}
     now = datetime.datetime.now(datetime.UTC)
     for name in ("authority", "localhost"):
@@ -20,7 +27,6 @@ def certificates(folder: Path, *, days: float = 1) -> tuple[Path, Path, Path]:
         keys[name] = ec.generate_private_key(ec.SECP256R1())
     files = []
     for name in ("authority", "localhost"):
-        hosts = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
         made = (
             x509.CertificateBuilder(
                 names["authority"], names[name], keys[name].public_key(), x509.random_serial_number()
@@ -28,7 +34,7 @@ def certificates(folder: Path, *, days: float = 1) -> tuple[Path, Path, Path]:
             .not_valid_before(now - datetime.timedelta(days=2))
             .not_valid_after(now + datetime.timedelta(days=days))
             .add_extension(x509.BasicConstraints(ca=name == "authority", path_length=None), critical=True)
-            .add_extension(x509.SubjectAlternativeName(hosts), critical=False)
+            .add_extension(x509.SubjectAlternativeName(NAMES), critical=False)
             .sign(keys["authority"], hashes.SHA256())
         )
         files.append(folder / f"{name}.pem")
@@ -40,3 +46,15 @@ def certificates(folder: Path, *, days: float = 1) -> tuple[Path, Path, Path]:
         )
     )
     return files[0], files[1], key
+
+
+def make_certificate(folder: Path) -> None:
+    """What the shipped files of balancers name: fullchain.pem and privkey.pem, and both of them in chat.pem."""
+    _, certificate, key = (file.read_bytes() for file in certificates(folder))
+    for file, content in (("fullchain.pem", certificate), ("privkey.pem", key), ("chat.pem", certificate + key)):
+        (folder / file).write_bytes(content)
+
+
+def trust(folder: Path) -> ssl.SSLContext:
+    """A context that believes the certificate that was made there, and no other."""
+    return ssl.create_default_context(cafile=str(folder / "authority.pem"))

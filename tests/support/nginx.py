@@ -8,14 +8,9 @@ import ssl
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-
+from tests.support.certificates import make_certificate, trust
 from tests.support.ports import free_port, is_listening, wait_for
 
 SHIPPED = Path(__file__).resolve().parents[2] / "docker/nginx/nginx.conf"
@@ -32,7 +27,7 @@ class Nginx:
         self.insecure_url = f"http://127.0.0.1:{self.insecure_port}"
         self.access_log = folder / "access.log"
         self._process: subprocess.Popen[bytes] | None = None
-        self._make_certificate()
+        make_certificate(self._folder)
         self._configuration = folder / "nginx.conf"
         self._configuration.write_text(self._adapted(SHIPPED.read_text(), upstream_port))
 
@@ -49,33 +44,12 @@ class Nginx:
         ):
             assert shipped in text, shipped
             text = text.replace(shipped, here)
-        own = _own_places(self._folder)
+        own = own_places(self._folder)
         return own["user"] + text.replace("http {\n", f"http {{\n{own['paths']}", 1)
-
-    def _make_certificate(self) -> None:
-        key = ec.generate_private_key(ec.SECP256R1())
-        name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
-        now = datetime.now(UTC)
-        certificate = (
-            x509.CertificateBuilder()
-            .subject_name(name)
-            .issuer_name(name)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - timedelta(days=1))
-            .not_valid_after(now + timedelta(days=1))
-            .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
-            .sign(key, hashes.SHA256())
-        )
-        pem = serialization.Encoding.PEM
-        (self._folder / "fullchain.pem").write_bytes(certificate.public_bytes(pem))
-        (self._folder / "privkey.pem").write_bytes(
-            key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        )
 
     def trust(self) -> ssl.SSLContext:
         """A context that believes this nginx and nobody else."""
-        return ssl.create_default_context(cafile=str(self._folder / "fullchain.pem"))
+        return trust(self._folder)
 
     def start(self) -> None:
         """Start it and wait until it listens."""
@@ -128,7 +102,7 @@ def round_robin(folder: Path, ports: Sequence[int]) -> Iterator[str]:
     port = free_port()
     configuration = folder / "robin.conf"
     servers = " ".join(f"server 127.0.0.1:{each} max_fails=0;" for each in ports)
-    configuration.write_text(ROUND_ROBIN.format(folder=folder, port=port, servers=servers, **_own_places(folder)))
+    configuration.write_text(ROUND_ROBIN.format(folder=folder, port=port, servers=servers, **own_places(folder)))
     command = [executable, "-p", str(folder), "-c", str(configuration), "-g", "daemon off;"]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     try:
@@ -140,7 +114,7 @@ def round_robin(folder: Path, ports: Sequence[int]) -> Iterator[str]:
         process.wait(10)
 
 
-def _own_places(folder: Path) -> dict[str, str]:
+def own_places(folder: Path) -> dict[str, str]:
     """Beside what is shipped: where nginx keeps what it buffers, and that root's workers may go there."""
     kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     paths = "".join(f"    {kind}_temp_path {folder}/{kind};\n" for kind in kinds)
