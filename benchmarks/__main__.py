@@ -24,6 +24,7 @@ from benchmarks.scenarios import (
     connects,
     deliveries,
     growth,
+    hosts,
     idle,
     joins,
     posts,
@@ -45,6 +46,7 @@ SCENARIOS: dict[str, Callable[[Scale, Journal], Section]] = {
     "rest": rest.run,
     "growth": growth.run,
     "spread": spread.run,
+    "hosts": hosts.run,
     "storms": storms.run,
     "back": back.run,
 }

@@ -140,8 +140,12 @@ class Crowd:
         if not self.pump(lambda: client.seen >= seen, deadline_s):
             raise TimeoutError(f"a client was not answered in {deadline_s:.0f} s")
 
+    def drop(self, client: Client) -> None:
+        """Close one connection; nobody is told of it but by TCP."""
+        self.selector.unregister(client.sock)
+        client.sock.close()
+        self.clients = [other for other in self.clients if other is not client]
+
     def close(self) -> None:
-        for client in self.clients:
-            self.selector.unregister(client.sock)
-            client.sock.close()
-        self.clients.clear()
+        for client in list(self.clients):
+            self.drop(client)

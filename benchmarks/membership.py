@@ -18,6 +18,7 @@ import time
 import uuid
 import zlib
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.rounds import cpu_s
@@ -137,14 +138,17 @@ def measure_joins() -> None:
 
 
 @contextlib.contextmanager
-def redis_url() -> Iterator[str]:
+def redis_url(port: int = 0) -> Iterator[str]:
+    """A Redis of our own: on a Unix socket, as the embedded one, or on a port, as hosts need it."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "redis.sock"
-        command = [find_executable(), "--port", "0", "--unixsocket", str(path), "--save", "", "--dir", folder]
+        url = f"redis://127.0.0.1:{port}/0" if port else f"unix://{path}"
+        at = ["--port", str(port), "--bind", "127.0.0.1", "--unixsocket", str(path)]
+        command = [find_executable(), *at, "--save", "", "--dir", folder]
         server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         try:
-            asyncio.run(wait_for_redis(RedisAt(f"unix://{path}"), 10))
-            yield f"unix://{path}"
+            asyncio.run(wait_for_redis(RedisAt(url), 10))
+            yield url
         finally:
             server.terminate()
             server.wait(10)
@@ -168,7 +172,22 @@ async def serve(url: str) -> None:
     ).run()
 
 
-async def measure_commands(url: str, callers: int, seconds: float, authority_pid: int) -> None:
+@dataclass(frozen=True)
+class Called:
+    """`took`: seconds from each command to the caller's own replica, sorted. `spent_s`: the authority's processor."""
+
+    callers: int
+    seconds: float
+    spent_s: float
+    took: list[float]
+
+    @property
+    def command_us(self) -> float:
+        """What one costs the authority. Each caller was connected, too."""
+        return self.spent_s / (len(self.took) + self.callers) * 1e6
+
+
+async def measure_commands(url: str, callers: int, seconds: float, authority_pid: int) -> Called:
     """Callers that join and leave, each waiting for its own write before the next."""
     worker = WorkerId(1, 1, 0, int(time.time() * 1000))
     bus, replica = new_bus(url), Replica(worker)
@@ -210,14 +229,29 @@ async def measure_commands(url: str, callers: int, seconds: float, authority_pid
     before = cpu_s([authority_pid])
     await asyncio.gather(*(call(number) for number in range(callers)))
     spent_s = cpu_s([authority_pid]) - before
-    took.sort()
-    say("            per second of the authority's processor", f"{(len(took) + callers) / spent_s:,.0f} commands")
-    middle, late = took[len(took) // 2] * 1000, took[int(len(took) * 0.99)] * 1000
-    say(f"over Redis: {callers:,} caller(s)", f"{len(took) / seconds:,.0f} commands/s")
-    say("            command to own replica, p50 / p99", f"{middle:.2f} / {late:.2f} ms")
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+    return Called(callers, seconds, spent_s, sorted(took))
+
+
+def say_called(called: Called) -> None:
+    took = called.took
+    say("            per second of the authority's processor", f"{1e6 / called.command_us:,.0f} commands")
+    middle, late = took[len(took) // 2] * 1000, took[int(len(took) * 0.99)] * 1000
+    say(f"over Redis: {called.callers:,} caller(s)", f"{len(took) / called.seconds:,.0f} commands/s")
+    say("            command to own replica, p50 / p99", f"{middle:.2f} / {late:.2f} ms")
+
+
+@contextlib.contextmanager
+def authority(url: str) -> Iterator[int]:
+    """The pid of a process that decides on that Redis, ended with the block."""
+    process = subprocess.Popen([sys.executable, "-m", "benchmarks.membership", "--serve", url])
+    try:
+        yield process.pid
+    finally:
+        process.terminate()
+        process.wait(10)
 
 
 def main() -> None:
@@ -234,14 +268,9 @@ def main() -> None:
     if options.joins:
         return
     measure_state(options.sessions)
-    with redis_url() as url:
-        authority = subprocess.Popen([sys.executable, "-m", "benchmarks.membership", "--serve", url])
-        try:
-            for callers in (1, 200, 2_000):
-                asyncio.run(measure_commands(url, callers, options.seconds, authority.pid))
-        finally:
-            authority.terminate()
-            authority.wait(10)
+    with redis_url() as url, authority(url) as pid:
+        for callers in (1, 200, 2_000):
+            say_called(asyncio.run(measure_commands(url, callers, options.seconds, pid)))
 
 
 if __name__ == "__main__":

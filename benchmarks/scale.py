@@ -30,6 +30,7 @@ class Scale:
     back_clients: int
     back_missed: int
     back_rounds: int
+    hosts_s: float
 
     def chosen(self, names: Iterable[str]) -> list[str]:
         """Those of these names that are measured."""
@@ -54,6 +55,7 @@ FULL = Scale(
     back_clients=100,
     back_missed=450,
     back_rounds=3,
+    hosts_s=12.0,
 )
 QUICK = Scale(
     skipped=frozenset({"Socket.IO 3 and 4", "Node, socket.io 4.8", "PostgreSQL"}),
@@ -73,4 +75,5 @@ QUICK = Scale(
     back_clients=10,
     back_missed=40,
     back_rounds=1,
+    hosts_s=5.0,
 )

@@ -6,7 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
+from benchmarks.hosts import Used
 from benchmarks.journal import Journal
+from benchmarks.people import Stretch
 from benchmarks.report import Section, results_page
 from benchmarks.rounds import Round
 from benchmarks.scenarios import (
@@ -14,6 +16,7 @@ from benchmarks.scenarios import (
     connects,
     deliveries,
     growth,
+    hosts,
     idle,
     joins,
     posts,
@@ -70,6 +73,14 @@ def test_twice_the_processor_time_of_a_post_is_half_of_what_two_workers_could_do
     ]
 
 
+def test_what_a_second_host_brings_is_told_by_the_processor_time_of_the_workers() -> None:
+    one = Stretch(120, 1_000, 4, Used((0.2,), (0.02,), 0.01, 0.1))
+    two = Stretch(120, 1_000, 4, Used((0.12, 0.13), (0.02, 0.01), 0.015, 0.11))
+    section = hosts.section({hosts.ONE: one, hosts.TWO: two}, Journal())
+    assert section.tables[0].rows[1][1:] == ["120", "1,000", "120 + 130", "20 + 10", "15", "110", "4,000"]
+    assert "60% is gained" in section.text
+
+
 def test_what_cost_more_before_is_gained() -> None:
     found = {each.name: Round(1_000, 1.0, 0.5) for each in (*rest.SEED, *rest.OTHERS)}
     section = rest.section(None, found, found, Journal())
@@ -84,6 +95,7 @@ NOTHING: list[Callable[[], Section]] = [
     lambda: connects.section(dict.fromkeys(connects.COMPARED), Journal()),
     lambda: deliveries.section({200: dict.fromkeys(deliveries.SERVERS)}, None, Journal()),
     lambda: growth.section(1, 1, {"SQLite": None}, Journal()),
+    lambda: hosts.section({hosts.ONE: None, hosts.TWO: None}, Journal()),
     lambda: idle.section({idle.EMPTY: None, "10": None}, 10, 20, Journal()),
     lambda: joins.section([200], dict.fromkeys(joins.COMPARED), Journal()),
     lambda: posts.section(dict.fromkeys(posts.TRANSPORT), None, Journal()),
