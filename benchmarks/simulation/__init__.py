@@ -1,0 +1,1 @@
+"""What many hosts would hold: reckoned from the costs of the parts, which are measured."""
