@@ -20,7 +20,7 @@ from typing import Any, TypeVar, overload
 from chat.domain.ids import ChannelKey, CommandId, SessionId, WorkerId
 from chat.membership import wire
 from chat.membership.beats import BeatHeads, Ghosts
-from chat.membership.collection import collection_paused
+from chat.membership.collection import collection_paused, stay
 from chat.membership.pending import Pending, PendingCommand
 from chat.membership.protocol import (
     AnnouncedSession,
@@ -29,8 +29,10 @@ from chat.membership.protocol import (
     Disconnect,
     Hello,
     Join,
+    Leave,
     Mandate,
     Outcome,
+    SetStatus,
     Transition,
 )
 from chat.membership.replica import Offer, OfferKind, Replica
@@ -54,6 +56,8 @@ DISOWNED = 16
 """Mandates that the lease did not name; it is not asked about them again."""
 CONFIRM_S = 0.5
 SYNC_PAUSES_S = (0.2, 0.4, 0.8, 1.0)
+STAYS = 25
+"""Sessions in a slice from which on the collector need not see them: half of what a full one has."""
 
 
 class Feeder:
@@ -105,7 +109,9 @@ class Feeder:
         self._claimed = Mandate(0, "")
         self._disowned: deque[Mandate] = deque(maxlen=DISOWNED)
         self._doubtful = asyncio.Event()
-        self._sync_wanted, self._synced = asyncio.Event(), asyncio.Event()
+        self._doubts = self._to_come = 0
+        self._is_done = True
+        self._sync_wanted, self._came = asyncio.Event(), asyncio.Event()
         self._subscribed, self._ready = asyncio.Event(), asyncio.Event()
         self._sync_wanted.set()
         self._hole_timer: asyncio.TimerHandle | None = None
@@ -177,7 +183,7 @@ class Feeder:
             return False
         if self._is_greeted and self.bus_silent_s > self._timings.silence_s:
             # We were stopped, or cut off, for so long that our host may count as lost.
-            self._replica.doubt()
+            self._doubt()
             self._sync_wanted.set()
         self._bus_heard_at = self._clock()
         try:
@@ -272,8 +278,10 @@ class Feeder:
                     # It has had the last Hello, and would not look at that one again.
                     self._hello_id = next(self._hello_ids)
                     self._is_greeted = False
-                    self._replica.doubt()
+                    self._doubt()
                 self._sync_wanted.set()
+                return
+            if answer.doubts < self._doubts:
                 return
             offer = self._replica.restore(answer.snapshot, self._clock())
         if not self._is_followed(mandate, offer):
@@ -281,13 +289,26 @@ class Feeder:
         if not self._is_greeted:
             self._is_greeted = True
             self._beat_heads.forget()
-        if self._replica.is_in_step or not self._replica.needs_snapshot:
+        if not self._ready.is_set() and len(answer.snapshot.sessions) >= STAYS:
+            stay()
+        if self._replica.is_whole:
+            self._ready.set()
+        self._to_come -= 1
+        if is_done := not self._replica.needs_snapshot:
             self._sync_wanted.clear()
+            self._to_come, self._is_done = 0, True
+        self._came.set()
         self._carry_out(offer)
-        self._ready.set()
-        self._synced.set()
-        # Outcomes that were lost with what the snapshot replaces are given again; new epochs decide anew.
-        self._pending.requeue(self._clock())
+        if is_done:
+            # Outcomes that were lost with what the slices replaced are given again; new epochs decide anew.
+            self._pending.requeue(self._clock())
+
+    def _doubt(self) -> None:
+        """Nothing that was said before counts: no batch, and no slice that is on its way."""
+        self._doubts += 1
+        self._replica.doubt()
+        self._to_come = 0
+        self._came.set()
 
     def _carry_out(self, offer: Offer) -> None:
         for step in offer.steps:
@@ -297,12 +318,22 @@ class Feeder:
                 except Exception:
                     logger.exception("feeder: transitions were not carried out")
             for outcome in step.outcomes:
-                self._pending.resolve(outcome, self._is_in_force)
+                self._pending.resolve(outcome, self._is_current, self._is_in_force)
         if self._replica.needs_snapshot:
             self._sync_wanted.set()
-        elif self._replica.gap_since is not None and self._hole_timer is None:
+        if self._replica.is_waiting and self._hole_timer is None:
             loop = asyncio.get_running_loop()
             self._hole_timer = loop.call_later(self._timings.hold_gap_s, self._on_hole)
+
+    def _is_current(self, command: Command) -> bool:
+        """Whether what is shown of its user is in step; else the effect of the command comes with a slice."""
+        match command:
+            case Connect(session):
+                return self._replica.is_current(session.user_id)
+            case Join(session_id) | Leave(session_id) | SetStatus(session_id):
+                entry = self._replica.session(session_id)
+                return self._replica.is_current(None if entry is None else entry.info.user_id)
+        return True
 
     def _is_in_force(self, command: Command) -> bool:
         match command:
@@ -317,7 +348,7 @@ class Feeder:
         """A batch has been missing for a while, unless the hole was filled, or another opened, meanwhile."""
         self._hole_timer = None
         since = self._replica.gap_since
-        if since is None or self._replica.needs_snapshot:
+        if since is None or not self._replica.is_waiting:
             return
         left_s = since + self._timings.hold_gap_s - self._clock()
         if left_s > 0.001:
@@ -375,29 +406,39 @@ class Feeder:
         if self._replica.needs_snapshot:
             self._sync_wanted.set()
             # Whatever was asked before was asked of another one.
-            self._synced.set()
+            self._to_come = 0
+            self._came.set()
 
     async def _synchronise(self) -> None:
         await self._subscribed.wait()
         while True:
             await self._sync_wanted.wait()
-            for attempt in range(1_000_000):
-                self._synced.clear()
+            attempt = 0
+            while self._sync_wanted.is_set():
+                self._to_come = wire.SLICES_PER_ASK
                 await self._ask()
-                pause_s = SYNC_PAUSES_S[min(attempt, len(SYNC_PAUSES_S) - 1)]
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(pause_s):
-                        await self._synced.wait()
-                if not self._sync_wanted.is_set():
-                    break
+                has_come = await self._slices_come(SYNC_PAUSES_S[min(attempt, len(SYNC_PAUSES_S) - 1)])
+                attempt = 0 if has_come else attempt + 1
+
+    async def _slices_come(self, pause_s: float) -> bool:
+        """Until all came that one ask may bring, or nothing more has come for that long; whether all did."""
+        try:
+            while self._sync_wanted.is_set() and self._to_come > 0:
+                self._came.clear()
+                async with asyncio.timeout(pause_s):
+                    await self._came.wait()
+        except TimeoutError:
+            return False
+        return True
 
     async def _ask(self) -> None:
-        """Ask for a snapshot; as long as this authority may not know us, with our Hello before it."""
+        """Ask for the slices that are missing; as long as this authority may not know us, with our Hello before it."""
+        self.resyncs += self._is_done
+        self._is_done = False
         hello = None
         if not self._is_greeted:
             hello = wire.Envelope(self._hello_id, Hello(self._worker, tuple(self._announce())))
-        self.resyncs += 1
-        body = wire.sync_body(wire.SyncRequest(self._worker, hello))
+        body = wire.sync_body(wire.SyncRequest(self._worker, hello, self._replica.wanted(), self._doubts))
         with contextlib.suppress(BusError):
             await self._bus.send(wire.AUTHORITY_MAILBOX, wire.SYNC, body)
 

@@ -125,15 +125,24 @@ class Pending:
         if overdue:
             self.put_back(overdue)
 
-    def resolve(self, outcome: Outcome, is_in_force: Callable[[Command], bool]) -> None:
+    def resolve(
+        self, outcome: Outcome, is_current: Callable[[Command], bool], is_in_force: Callable[[Command], bool]
+    ) -> None:
         """An outcome came, and the change with it is in the replica: tell whoever waits, here and now.
 
+        Where what it changed is not current, as its slice is still to come, the command is sent and answered again.
         Ones that are not (or no longer) pending, such as those of other workers, are ignored. Where what was
         accepted is in force no longer (undone in the same batch, or in what a snapshot replaced), the caller must
         not go on as if it were: UnavailableError, and the next try meets what undid it.
         """
-        pending = self._by_id.pop(outcome.command_id, None)
-        if pending is None or pending.future is None or pending.future.done():
+        pending = self._by_id.get(outcome.command_id)
+        if pending is None:
+            return
+        is_waited_for = pending.future is not None and not pending.future.done()
+        if is_waited_for and outcome.is_accepted and not is_current(pending.envelope.command):
+            return
+        del self._by_id[outcome.command_id]
+        if pending.future is None or not is_waited_for:
             return
         if outcome.code is not None:
             pending.is_refused = True

@@ -6,11 +6,22 @@ this worker's runtime must do (index, tell). wire.py makes JSON of them. Source:
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from chat.domain.ids import ChannelKey, CommandId, SessionId, UserId, WorkerId
 from chat.domain.sessions import Ending, LeftReason, SessionInfo, Status
+
+PARTS = 4_096
+"""Parts of the membership: each user is in one. A slice is what is shown of one or more of them. With 100,000 sessions
+there are 25 in each."""
+ALL_PARTS = range(PARTS)
+
+
+def part_of(user_id: UserId) -> int:
+    """The part that a user is in, the same in each process."""
+    return zlib.crc32(user_id.encode()) % PARTS
 
 
 class Position(NamedTuple):
@@ -301,11 +312,15 @@ class SnapshotSession:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The whole live membership at a position."""
+    """A slice of the live membership at a position: the sessions of the users of some parts, or of all.
+
+    Of no part: it only says where the authority stands, as a heartbeat does.
+    """
 
     position: Position
     sessions: tuple[SnapshotSession, ...] = ()
     term: str = ""
+    parts: range = ALL_PARTS
 
     @property
     def mandate(self) -> Mandate:

@@ -7,7 +7,7 @@ Pure: it decides nothing, numbers nothing, knows no clock. What became of the me
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from operator import attrgetter
@@ -24,6 +24,7 @@ from chat.membership.protocol import (
     Position,
     SnapshotSession,
     StatusChanged,
+    part_of,
 )
 
 MemberOrder = tuple[int, str, str]
@@ -56,6 +57,7 @@ class UserEntry:
 
     user_id: UserId
     username: str
+    part: int
     order: MemberOrder = (1, "", "")
     sessions: dict[SessionId, SessionEntry] = field(default_factory=dict)
     channels: dict[ChannelKey, int] = field(default_factory=dict)
@@ -85,11 +87,12 @@ def _fact(*parts: str) -> int:
 
 
 class Roster:
-    """Sessions by id, user and worker; members by channel."""
+    """Sessions by id, user and worker; members by channel; users by the part that they are in."""
 
     def __init__(self) -> None:
         self.sessions: dict[SessionId, SessionEntry] = {}
         self.users: dict[UserId, UserEntry] = {}
+        self.parts: dict[int, list[UserEntry]] = {}
         self.channels: dict[ChannelKey, dict[UserId, UserEntry]] = {}
         self.workers: dict[WorkerId, dict[SessionId, SessionEntry]] = {}
         self.places = 0
@@ -109,12 +112,19 @@ class Roster:
                 self._ordered[channel] = listed
         return listed
 
-    def reset(self, sessions: Iterable[SnapshotSession]) -> None:
-        """Become what a snapshot shows."""
-        for index in (self.sessions, self.users, self.channels, self.workers, self._ordered):
-            index.clear()
-        self.places = self._facts = 0
-        for item in sessions:
+    def shows(self, user_id: UserId, items: Sequence[SnapshotSession]) -> bool:
+        """Whether these are the user's sessions as they are here, in this order."""
+        user = self.users.get(user_id)
+        return (
+            user is not None and len(user.sessions) == len(items) and all(map(_is_same, user.sessions.values(), items))
+        )
+
+    def replace(self, user_id: UserId, items: Iterable[SnapshotSession]) -> None:
+        """Let these be the user's sessions."""
+        if (user := self.users.get(user_id)) is not None:
+            for entry in list(user.sessions.values()):
+                self._discard(entry)
+        for item in items:
             entry = SessionEntry(item.session, item.status, set(), item.lingering_until, item.took_over, item.heads)
             self._add(entry, item.channels)
 
@@ -156,14 +166,23 @@ class Roster:
         text = f"{position.epoch}.{position.revision}.{len(self.sessions)}.{self.places}.{self._facts:016x}"
         return blake2b(text.encode(), digest_size=6).hexdigest()
 
-    def snapshot_sessions(self, recent: float) -> tuple[SnapshotSession, ...]:
-        """Every session; whom it took over, and from which heads, only for those that began after `recent`."""
+    def snapshot_sessions(self, recent: float, parts: Collection[int]) -> tuple[SnapshotSession, ...]:
+        """Every session of these parts; whom it took over, and from which heads, only for those that began after
+        `recent`.
+        """
         return tuple(
             SnapshotSession(e.info, e.status, frozenset(e.channels), e.lingering_until, e.took_over, e.heads)
             if e.took_over is not None and e.info.since > recent
             else SnapshotSession(e.info, e.status, frozenset(e.channels), e.lingering_until)
-            for e in self.sessions.values()
+            for user in self.users_in(parts)
+            for e in user.sessions.values()
         )
+
+    def users_in(self, parts: Collection[int]) -> Iterator[UserEntry]:
+        """The users of these parts. Of all parts it costs no more than there are users."""
+        is_short = len(self.parts) < len(parts)
+        here = filter(parts.__contains__, self.parts) if is_short else filter(self.parts.__contains__, parts)
+        return (user for part in here for user in self.parts[part])
 
     def invariants(self) -> None:
         """Count everything again. Raises AssertionError with a sentence where an index lies."""
@@ -194,6 +213,8 @@ class Roster:
             _holds(bool(listed) and listed == in_order, f"the members of {channel} are not listed in their order")
         for user in self.users.values():
             _holds(user.order == _order_of(user), f"user {user.user_id} stands where an earlier status or name was")
+        together = {id(user): part for part, users_of in self.parts.items() for user in users_of}
+        _holds(together == {id(user): user.part for user in self.users.values()}, "a user is in another part")
         _holds(all(self.channels.values()) and all(self.workers.values()), "an empty channel or worker was kept")
         _holds(sum(map(len, self.workers.values())) == len(self.sessions), "a worker holds a session that is gone")
         _holds((facts, places) == (self._facts, self.places), "the digest does not stand for what is here")
@@ -208,7 +229,8 @@ class Roster:
         info = entry.info
         user = self.users.get(info.user_id)
         if user is None:
-            user = self.users[info.user_id] = UserEntry(info.user_id, info.username)
+            user = self.users[info.user_id] = UserEntry(info.user_id, info.username, part_of(info.user_id))
+            self.parts.setdefault(user.part, []).append(user)
         user.username = info.username
         user.sessions[info.session_id] = entry
         user.online += entry.status is Status.ONLINE
@@ -236,6 +258,10 @@ class Roster:
             self._settle(user)
         else:
             del self.users[info.user_id]
+            together = self.parts[user.part]
+            together.remove(user)
+            if not together:
+                del self.parts[user.part]
 
     def _enter(self, entry: SessionEntry, channel: ChannelKey) -> None:
         user = self.users[entry.info.user_id]
@@ -284,6 +310,15 @@ class Roster:
         user.order = order
         for members in listed:
             insort(members, user, key=_by_order)
+
+
+def _is_same(entry: SessionEntry, item: SnapshotSession) -> bool:
+    return (
+        entry.info == item.session
+        and entry.status is item.status
+        and entry.lingering_until == item.lingering_until
+        and entry.channels == item.channels
+    )
 
 
 def _order_of(user: UserEntry) -> MemberOrder:

@@ -18,6 +18,7 @@ from chat.membership.endings import Endings
 from chat.membership.keep import DeadWorkers
 from chat.membership.places import Place
 from chat.membership.protocol import (
+    ALL_PARTS,
     BeginLife,
     Block,
     Change,
@@ -147,9 +148,10 @@ class MembershipState:
         """Whether that life of the host has been followed by another one."""
         return self._dead.is_over(host, life)
 
-    def snapshot(self) -> Snapshot:
-        """The whole membership, as replicas take it."""
-        return Snapshot(self.position, self.roster.snapshot_sessions(self._now - RECENT_S), self.term)
+    def snapshot(self, parts: range = ALL_PARTS) -> Snapshot:
+        """The membership of these parts, as replicas take it."""
+        sessions = self.roster.snapshot_sessions(self._now - RECENT_S, parts)
+        return Snapshot(self.position, sessions, self.term, parts)
 
     def digest(self) -> str:
         """Equal to a replica's exactly where both show the same at the same position."""

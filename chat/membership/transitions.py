@@ -1,15 +1,15 @@
 """Transitions: what a change of the membership means for one worker: its own sessions, and what members are told.
 
-Called by the Replica alone. `carry_out` makes one change and says what came of it; `difference` compares what was
-shown with what a snapshot shows. Law: all transitions, folded together, equal the membership that the replica shows.
-Pure.
+Called by the Replica alone. `carry_out` makes one change and says what came of it; `install` does so with a slice of a
+snapshot. Law: all transitions, folded together, equal the membership that the replica shows. Pure.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
+from typing import NamedTuple
 
-from chat.domain.ids import ChannelKey, SessionId, WorkerId
+from chat.domain.ids import ChannelKey, SessionId, UserId, WorkerId
 from chat.domain.sessions import LeftReason, Status
 from chat.membership.protocol import (
     Change,
@@ -24,6 +24,8 @@ from chat.membership.protocol import (
     SessionEnded,
     SessionEntered,
     SessionExited,
+    Snapshot,
+    SnapshotSession,
     StatusChanged,
     Transition,
 )
@@ -149,48 +151,75 @@ def _presence(user: UserEntry | None, before: Status | None) -> Iterator[Transit
         yield PresenceChanged(user.user_id, user.username, user.status, frozenset(user.channels))
 
 
-def difference(old: Roster, new: Roster, worker: WorkerId) -> list[Transition]:
-    """What leads from one roster to another: first who is gone, then who is new, then whose status is another."""
-    made: list[Transition] = []
-    own_old, own_new = _own(old, worker), _own(new, worker)
-    for session_id, entry in own_old.items():
-        if (now := own_new.get(session_id)) is None:
-            made.append(SessionEnded(session_id))
-        else:
-            made.extend(
-                SessionExited(session_id, channel, LeftReason.LEFT) for channel in sorted(entry.channels - now.channels)
-            )
-    for user_id, user in old.users.items():
-        made.extend(_gone(user, new.users.get(user_id)))
+class _Seen(NamedTuple):
+    """A user as they were shown: where, and through which live sessions of this worker."""
+
+    username: str = ""
+    status: Status | None = None
+    channels: frozenset[ChannelKey] = frozenset()
+    own: Mapping[SessionId, frozenset[ChannelKey]] = {}
+
+
+def install(
+    roster: Roster, snapshot: Snapshot, parts: Collection[int], worker: WorkerId, *, tells_members: bool
+) -> list[Transition]:
+    """Make these parts what a snapshot shows of them. The difference: first who is gone, then who is new, then whose
+    status is another. Without `tells_members`, of sessions of this worker only.
+
+    Only users that differ are touched: what stays costs a look, and leaves nothing to the garbage collector.
+    """
+    shown: dict[UserId, list[SnapshotSession]] = {}
+    for item in snapshot.sessions:
+        shown.setdefault(item.session.user_id, []).append(item)
+    differing = [user.user_id for user in roster.users_in(parts) if user.user_id not in shown]
+    differing += [user_id for user_id, items in shown.items() if not roster.shows(user_id, items)]
+    before = {user_id: _seen(roster, user_id, worker) for user_id in differing}
+    for user_id in differing:
+        roster.replace(user_id, shown.get(user_id, ()))
+    return _difference(before, roster, worker, tells_members=tells_members)
+
+
+def _difference(
+    before: Mapping[UserId, _Seen], roster: Roster, worker: WorkerId, *, tells_members: bool
+) -> list[Transition]:
+    ended: list[Transition] = []
+    left: list[Transition] = []
+    joined: list[Transition] = []
+    entered: list[Transition] = []
     changed: list[Transition] = []
-    for user_id, user in new.users.items():
-        was = old.users.get(user_id)
-        known = frozenset[ChannelKey]() if was is None else was.channels.keys()
-        made.extend(_member_joined(user, channel) for channel in sorted(user.channels.keys() - known))
-        changed.extend(_presence(user, None if was is None else was.status))
-    for session_id, entry in own_new.items():
-        before = own_old.get(session_id)
-        into = entry.channels if before is None else entry.channels - before.channels
-        made.extend(SessionEntered(session_id, channel, entry.heads.get(channel)) for channel in sorted(into))
-    return made + changed
+    for user_id, was in before.items():
+        own = _own(roster, user_id, worker)
+        for session_id, channels in was.own.items():
+            if (now := own.get(session_id)) is None:
+                ended.append(SessionEnded(session_id))
+            else:
+                gone = sorted(channels - now.channels)
+                ended.extend(SessionExited(session_id, channel, LeftReason.LEFT) for channel in gone)
+        for session_id, entry in own.items():
+            into = sorted(entry.channels - was.own.get(session_id, frozenset()))
+            entered.extend(SessionEntered(session_id, channel, entry.heads.get(channel)) for channel in into)
+        if not tells_members:
+            continue
+        user = roster.users.get(user_id)
+        # Which change took them out is not known: no session left means QUIT.
+        reason = LeftReason.QUIT if user is None else LeftReason.LEFT
+        still = frozenset[ChannelKey]() if user is None else user.channels.keys()
+        left.extend(MemberLeft(channel, user_id, was.username, reason) for channel in sorted(was.channels - still))
+        if user is not None:
+            joined.extend(_member_joined(user, channel) for channel in sorted(still - was.channels))
+            changed.extend(_presence(user, was.status))
+    return ended + left + joined + entered + changed
 
 
-def entered(roster: Roster, worker: WorkerId) -> list[Transition]:
-    """What a first snapshot means: nobody was shown anything before, but sessions of this worker may be in it."""
-    return [
-        SessionEntered(session_id, channel, entry.heads.get(channel))
-        for session_id, entry in _own(roster, worker).items()
-        for channel in sorted(entry.channels)
-    ]
+def _seen(roster: Roster, user_id: UserId, worker: WorkerId) -> _Seen:
+    if (user := roster.users.get(user_id)) is None:
+        return _Seen()
+    own = {key: frozenset(entry.channels) for key, entry in _own(roster, user_id, worker).items()}
+    return _Seen(user.username, user.status, frozenset(user.channels), own)
 
 
-def _own(roster: Roster, worker: WorkerId) -> dict[SessionId, SessionEntry]:
-    return {session_id: entry for session_id, entry in roster.workers.get(worker, {}).items() if entry.is_live}
-
-
-def _gone(user: UserEntry, now: UserEntry | None) -> Iterator[MemberLeft]:
-    """The channels that the user is no longer in. Which change did it is not known: no session left means QUIT."""
-    reason = LeftReason.QUIT if now is None else LeftReason.LEFT
-    still: frozenset[ChannelKey] | set[ChannelKey] = frozenset() if now is None else set(now.channels)
-    for channel in sorted(user.channels.keys() - still):
-        yield MemberLeft(channel, user.user_id, user.username, reason)
+def _own(roster: Roster, user_id: UserId, worker: WorkerId) -> dict[SessionId, SessionEntry]:
+    """The user's live sessions of this worker."""
+    if (user := roster.users.get(user_id)) is None:
+        return {}
+    return {key: entry for key, entry in user.sessions.items() if entry.info.worker == worker and entry.is_live}

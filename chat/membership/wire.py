@@ -7,6 +7,7 @@ Pure. Source: docs/architecture.md, "Membership".
 
 from __future__ import annotations
 
+import sys
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import wraps
@@ -18,6 +19,8 @@ import orjson
 from chat.domain.ids import ChannelKey, CommandId, SessionId, UserId, WorkerId
 from chat.domain.sessions import Ending, Grace, LeftReason, Naming, SessionInfo, Status, Transport
 from chat.membership.protocol import (
+    ALL_PARTS,
+    PARTS,
     AnnouncedSession,
     Batch,
     BeginLife,
@@ -62,7 +65,9 @@ HOST_BEAT = "membership.host_beat"
 BATCH = "membership.batch"
 SNAPSHOT = "membership.snapshot"
 
-MAX_SNAPSHOT_BYTES = 1024**3
+MAX_SLICE_BYTES = 64 * 1024**2
+SLICES_PER_ASK = 32
+"""Then the worker asks for the next: one that is slow or gone is never far behind what was sent to it."""
 Body = dict[str, Any]
 T = TypeVar("T")
 
@@ -92,10 +97,16 @@ class Commands(NamedTuple):
 
 
 class SyncRequest(NamedTuple):
-    """A worker asks for a snapshot; with a Hello as long as this epoch's authority may not know it."""
+    """A worker asks for slices of these parts, SLICES_PER_ASK at most; of none: only where the authority stands. With a
+    Hello as long as this epoch's authority may not know it.
+
+    `doubts`: how often the worker had reason to believe nothing that was said before. It comes back with each slice.
+    """
 
     worker: WorkerId
     hello: Envelope | None = None
+    parts: tuple[range, ...] = (ALL_PARTS,)
+    doubts: int = 0
 
 
 class Beat(NamedTuple):
@@ -123,10 +134,11 @@ class HostBeat(NamedTuple):
 
 
 class SnapshotAnswer(NamedTuple):
-    """A snapshot for one worker, and whether it is of an authority that has had this worker's Hello."""
+    """A slice for one worker, and whether it is of an authority that has had this worker's Hello."""
 
     snapshot: Snapshot
     is_greeted: bool
+    doubts: int = 0
 
 
 def _reads(read: Callable[[Mapping[str, Any]], T]) -> Callable[[Mapping[str, Any]], T]:
@@ -201,6 +213,13 @@ def heads_from(value: Any) -> dict[ChannelKey, int]:
     if type(value) is not dict:
         raise WireError("heads are missing")
     return {ChannelKey(channel): integer_from(head) for channel, head in value.items()}
+
+
+def parts_from(value: Any) -> range:
+    start, stop = map(integer_from, value)
+    if not 0 <= start <= stop <= PARTS:
+        raise WireError("there are no such parts")
+    return range(start, stop)
 
 
 def worker_from(value: Any) -> WorkerId:
@@ -377,7 +396,8 @@ def read_commands(body: Mapping[str, Any]) -> Commands:
 def sync_body(request: SyncRequest) -> Body:
     hello = request.hello
     packed = None if hello is None else [hello.command_id, command_to(hello.command)]
-    return {"v": VERSION, "w": [*request.worker], "hello": packed}
+    parts = [[run.start, run.stop] for run in request.parts]
+    return {"v": VERSION, "w": [*request.worker], "hello": packed, "parts": parts, "doubts": request.doubts}
 
 
 @_reads
@@ -385,7 +405,8 @@ def read_sync(body: Mapping[str, Any]) -> SyncRequest:
     hello = None if body["hello"] is None else _envelope_from(body["hello"])
     if hello is not None and not isinstance(hello.command, Hello):
         raise WireError("a sync request carries something else than a Hello")
-    return SyncRequest(worker_from(body["w"]), hello)
+    parts = tuple(map(parts_from, body["parts"]))
+    return SyncRequest(worker_from(body["w"]), hello, parts, integer_from(body["doubts"]))
 
 
 def beat_body(beat: Beat) -> Body:
@@ -458,10 +479,7 @@ def _outcome_from(value: Any) -> Outcome:
 
 
 def pack_snapshot(snapshot: Snapshot) -> bytes:
-    """A snapshot as bytes, to go beside a body. Channels are written once and referred to by place.
-
-    Compressing takes three quarters of the time, and lets go of the interpreter: run it in a thread where it's large.
-    """
+    """A slice as bytes, to go beside a body. Channels are written once and referred to by place."""
     places: dict[ChannelKey, int] = {}
     sessions = []
     for item in snapshot.sessions:
@@ -470,16 +488,17 @@ def pack_snapshot(snapshot: Snapshot) -> bytes:
         if item.lingering_until is not None or item.took_over is not None:
             row += [item.lingering_until, item.took_over, item.heads]
         sessions.append(row)
-    position = {"p": [*snapshot.position], "t": snapshot.term}
-    return orjson.dumps({"v": VERSION, **position, "k": list(places), "s": sessions})
+    position = {"p": [*snapshot.position], "t": snapshot.term, "of": [snapshot.parts.start, snapshot.parts.stop]}
+    return zlib.compress(orjson.dumps({"v": VERSION, **position, "k": list(places), "s": sessions}), 1)
 
 
 def unpack_snapshot(data: Mapping[str, Any]) -> Snapshot:
     """The reverse of pack_snapshot, of what was parsed already."""
     epoch, revision = map(integer_from, data["p"])
-    keys = [ChannelKey(text_from(key)) for key in data["k"]]
+    # Interned: each slice names the same channels again.
+    keys = [ChannelKey(sys.intern(text_from(key))) for key in data["k"]]
     sessions = tuple(_snapshot_session(row, keys) for row in data["s"])
-    return Snapshot(Position(epoch, revision), sessions, text_from(data["t"]))
+    return Snapshot(Position(epoch, revision), sessions, text_from(data["t"]), parts_from(data["of"]))
 
 
 def _snapshot_session(row: Sequence[Any], keys: Sequence[ChannelKey]) -> SnapshotSession:
@@ -498,19 +517,19 @@ def _snapshot_session(row: Sequence[Any], keys: Sequence[ChannelKey]) -> Snapsho
     )
 
 
-def snapshot_body(*, is_greeted: bool) -> Body:
-    """What goes beside the snapshot's bytes."""
-    return {"v": VERSION, "greeted": is_greeted}
+def snapshot_body(*, is_greeted: bool, doubts: int = 0) -> Body:
+    """What goes beside the slice's bytes, and is another for each worker."""
+    return {"v": VERSION, "greeted": is_greeted, "doubts": doubts}
 
 
 @_reads
 def read_snapshot(body: Mapping[str, Any]) -> SnapshotAnswer:
     """`body["blob"]` holds the compressed bytes. Raises WireError."""
     inflate = zlib.decompressobj()
-    data = inflate.decompress(body["blob"], MAX_SNAPSHOT_BYTES)
+    data = inflate.decompress(body["blob"], MAX_SLICE_BYTES)
     if not inflate.eof:
-        raise WireError("a snapshot is cut short, or larger than any can be")
+        raise WireError("a slice is cut short, or larger than any can be")
     parsed = orjson.loads(data)
     if parsed["v"] not in READABLE:
-        raise WireError(f"a snapshot of version {parsed['v']!r} can't be read")
-    return SnapshotAnswer(unpack_snapshot(parsed), body["greeted"] is True)
+        raise WireError(f"a slice of version {parsed['v']!r} can't be read")
+    return SnapshotAnswer(unpack_snapshot(parsed), body["greeted"] is True, integer_from(body["doubts"]))

@@ -136,7 +136,11 @@ class Bus:
         drainer = asyncio.create_task(self._drain(self._scope + mailbox, inbox), name=f"bus {mailbox}")
         try:
             while True:
-                yield await inbox.get()
+                kind, body = await inbox.get()
+                yield kind, body
+                if "blob" in body:
+                    # It took a while to read, and the next may be here already: others have their turn first.
+                    await asyncio.sleep(0)
         finally:
             drainer.cancel()
             with contextlib.suppress(asyncio.CancelledError):

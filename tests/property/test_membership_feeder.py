@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -21,6 +23,14 @@ from tests.support.membership import LINGERS, NO_GRACE, Node, lease, no_places
 from tests.support.virtual_time import run_in_virtual_time
 
 USERS, CHANNELS = ("ann", "bob", "eve"), ("lobby", "news")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _small_slices() -> Iterator[None]:
+    """One for each session."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("chat.membership.authority.SLICE_SESSIONS", 1)
+        yield
 
 
 class Cluster:

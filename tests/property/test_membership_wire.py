@@ -79,6 +79,7 @@ batches = st.builds(
     st.lists(st.builds(m.Outcome, ids, st.none() | texts), max_size=3).map(tuple),
 )
 positions = st.builds(m.Position, st.integers(0, 2**53), st.integers(0, 2**53))
+parts = st.tuples(st.integers(0, m.PARTS), st.integers(0, m.PARTS)).map(lambda ends: range(min(ends), max(ends)))
 snapshots = st.builds(
     m.Snapshot,
     positions,
@@ -88,6 +89,8 @@ snapshots = st.builds(
         | st.builds(m.SnapshotSession, infos, statuses, keys, st.none() | seconds, session_ids, heads),
         max_size=4,
     ).map(tuple),
+    texts,
+    parts,
 )
 json = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False) | texts,
@@ -118,15 +121,17 @@ def test_a_batch_comes_out_as_it_went_in(batch: m.Batch) -> None:
 
 
 @MANY
-@given(snapshots, st.booleans())
-def test_a_snapshot_comes_out_as_it_went_in(snapshot: m.Snapshot, is_greeted: bool) -> None:
-    body = travelled(wire.snapshot_body(is_greeted=is_greeted))
-    body["blob"] = zlib.compress(wire.pack_snapshot(snapshot), 1)
-    assert wire.read_snapshot(body) == (snapshot, is_greeted)
+@given(snapshots, st.booleans(), st.integers(0, 99))
+def test_a_snapshot_comes_out_as_it_went_in(snapshot: m.Snapshot, is_greeted: bool, doubts: int) -> None:
+    body = travelled(wire.snapshot_body(is_greeted=is_greeted, doubts=doubts))
+    body["blob"] = wire.pack_snapshot(snapshot)
+    assert wire.read_snapshot(body) == (snapshot, is_greeted, doubts)
 
 
 @MANY
-@given(workers, st.none() | st.builds(wire.Envelope, ids, hellos), positions, texts, heads, st.booleans())
+@given(
+    workers, st.none() | st.builds(wire.Envelope, ids, hellos), positions, texts, heads, st.booleans(), st.lists(parts)
+)
 def test_requests_and_beats_come_out_as_they_went_in(
     worker: WorkerId,
     hello: wire.Envelope | None,
@@ -134,8 +139,9 @@ def test_requests_and_beats_come_out_as_they_went_in(
     digest: str,
     told: dict[ChannelKey, int],
     whole: bool,
+    wanted: list[range],
 ) -> None:
-    request = wire.SyncRequest(worker, hello)
+    request = wire.SyncRequest(worker, hello, tuple(wanted), told.get(ChannelKey(""), 0))
     assert wire.read_sync(travelled(wire.sync_body(request))) == request
     beat = wire.Beat(worker, position, digest, told, whole)
     assert wire.read_beat(travelled(wire.beat_body(beat))) == beat
@@ -179,13 +185,14 @@ def test_a_damaged_message_is_a_wire_error_or_another_message(sent: Any, data: s
 @MANY
 @given(snapshots, st.integers(0, 10_000), st.integers(0, 255))
 def test_a_damaged_snapshot_is_a_wire_error_or_another_snapshot(snapshot: m.Snapshot, at: int, byte: int) -> None:
-    plain = bytearray(wire.pack_snapshot(snapshot))
+    plain = bytearray(zlib.decompress(wire.pack_snapshot(snapshot)))
     plain[at % len(plain)] = byte
     packed = bytearray(zlib.compress(bytes(plain), 1))
-    read_all({"v": 1, "greeted": True, "blob": bytes(packed)})
+    body = wire.snapshot_body(is_greeted=True)
+    read_all(body | {"blob": bytes(packed)})
     packed[at % len(packed)] = byte
-    read_all({"v": 1, "greeted": True, "blob": bytes(packed)})
-    read_all({"v": 1, "greeted": True, "blob": bytes(packed[: at % len(packed)])})
+    read_all(body | {"blob": bytes(packed)})
+    read_all(body | {"blob": bytes(packed[: at % len(packed)])})
 
 
 def damage(value: Any, data: st.DataObject) -> None:

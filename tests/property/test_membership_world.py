@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.support.membership_world import World
 
-QUICK = settings(max_examples=750, deadline=None)
+QUICK = settings(max_examples=500, deadline=None)
 
 
 @QUICK
@@ -20,7 +20,7 @@ def test_whatever_is_lost_repeated_or_reordered_everybody_comes_in_step(program:
     world.settle()
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=170, deadline=None)
 @given(st.integers(0, 2**32))
 def test_long_lives_end_in_step_too(seed: int) -> None:
     world = World()

@@ -99,7 +99,7 @@ class Shown:
                     self.entered.pop(session_id, None)
 
     def adopt(self, replica: Replica) -> None:
-        """The first snapshot tells nothing: what the replica shows then is where folding starts."""
+        """Until all is shown once, members are not told: what the replica shows then is where folding starts."""
         self.members = shown_by(replica)
 
     def matches(self, replica: Replica) -> None:
@@ -204,11 +204,14 @@ class Node:
             if self.backlog is not None:
                 self.backlog.append((kind, body))
             elif not self.deaf:
-                is_first = self.replica.position.epoch == 0
-                self.feeder.on_message(kind, body)
-                if is_first:
-                    self.shown.adopt(self.replica)
-                    self.contradictions.clear()
+                self.on_message(kind, body)
+
+    def on_message(self, kind: str, body: dict[str, Any]) -> None:
+        was_whole = self.replica.is_whole
+        self.feeder.on_message(kind, body)
+        if not was_whole:
+            self.shown.adopt(self.replica)
+            self.contradictions.clear()
 
     def go_on(self) -> None:
         """Read all that came while it was stopped."""

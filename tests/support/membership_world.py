@@ -8,7 +8,7 @@ own invariants hold; settle() stops losing and must bring everybody in step.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from chat.domain.ids import ChannelKey, SessionId, UserId, WorkerId
@@ -30,6 +30,7 @@ from chat.membership.protocol import (
     SetStatus,
     Unblock,
 )
+from chat.membership.slices import Slices
 from chat.membership.state import MembershipState, Result
 from chat.membership.wire import Beat, SnapshotAnswer, SyncRequest
 from tests.support.membership import LINGERS, NO_GRACE
@@ -70,7 +71,7 @@ class World:
         self.up = Line()
         self.blocks: dict[tuple[UserId, ChannelKey | None], Block] = {}
         self.state = CountingState(1, term="term 1", **self.limits)
-        self.decisions = Decisions(self.state)
+        self.decisions, self.slices = Decisions(self.state), Slices(self.state.roster, sessions=1)
         self.workers = [SimulatedWorker(WorkerId(1, 1, slot, 1), self.up, self.named) for slot in range(slots)]
         self.deaths: dict[WorkerId, float] = {}
         self.sessions = 0
@@ -185,13 +186,24 @@ class World:
     def _decide(self, message: Any) -> None:
         if isinstance(message, SyncRequest):
             self.decisions.sync(message, self.now)
-            # The answer may overtake the batch, which is published later.
-            answer = SnapshotAnswer(self.state.snapshot(), self.decisions.is_greeted(message.worker))
-            for worker in self.workers:
-                if worker.worker == message.worker:
-                    worker.down.send(answer, self.now)
+            if self.decisions.is_greeted(message.worker) and message.parts:
+                self.slices.ask(message)
+            else:
+                self._show(range(0), {message.worker})
         elif message is not None:
             self.decisions.take(*message, self.now)
+
+    def show(self, a: int, b: int) -> None:
+        """Slices that are asked for; they may overtake the batch, which is published later."""
+        for _ in range(1 + a % 3):
+            if self.slices:
+                self._show(*self.slices.take())
+
+    def _show(self, parts: range, to: Collection[WorkerId]) -> None:
+        for worker in self.workers:
+            if worker.worker in to:
+                is_greeted = self.decisions.is_greeted(worker.worker)
+                worker.down.send(SnapshotAnswer(self.state.snapshot(parts), is_greeted), self.now)
 
     def deliver_down(self, a: int, b: int) -> None:
         worker = self.worker(a)
@@ -237,7 +249,7 @@ class World:
             return
         epoch = self.state.epoch + 1
         self.state = CountingState(epoch, term=f"term {epoch}", **self.limits)
-        self.decisions = Decisions(self.state)
+        self.decisions, self.slices = Decisions(self.state), Slices(self.state.roster, sessions=1)
         # What was on its way to the old one reaches the new one as well.
         for worker in self.deaths:
             self.decisions.order(DropWorker(worker), self.now)
@@ -262,6 +274,8 @@ class World:
             worker.resend(self.now)
         while self.up.messages:
             self._decide(self.up.take(0, self.now))
+        while self.slices:
+            self._show(*self.slices.take())
         self.decisions.tick(self.now)
         self.publish(0, 0)
         self.heartbeat(0, 0)
@@ -323,6 +337,7 @@ _WEIGHTS: list[tuple[Callable[[World, int, int], None], int]] = [
     (World.deliver_down, 10),
     (World.repeat_down, 2),
     (World.lose_down, 2),
+    (World.show, 6),
     (World.resend, 2),
     (World.ask, 3),
     (World.give_up, 1),

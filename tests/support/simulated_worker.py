@@ -21,6 +21,8 @@ from chat.membership.protocol import (
     Mandate,
     Outcome,
     SessionEnded,
+    SessionEntered,
+    SessionExited,
 )
 from chat.membership.replica import Offer, OfferKind, Replica
 from chat.membership.wire import Envelope, SnapshotAnswer, SyncRequest
@@ -81,29 +83,26 @@ class SimulatedWorker:
                 for session_id, info in self.live.items()
             ]
             hello = Envelope(CommandId(f"{self.worker}.hello"), Hello(self.worker, tuple(sessions)))
-        self.up.send(SyncRequest(self.worker, hello), now)
+        self.up.send(SyncRequest(self.worker, hello, self.replica.wanted()), now)
 
     def on_message(self, message: Batch | SnapshotAnswer, now: float) -> None:
+        was_whole = self.replica.is_whole
         if isinstance(message, Batch):
             offer = self.replica.offer(message, now)
-            if not self._asked_lease(offer):
-                self._carry_out(offer)
-            return
-        mandate = message.snapshot.mandate
-        if mandate == self.replica.followed and not message.is_greeted:
-            self.is_greeted = False
-            return
-        is_first = self.replica.position.epoch == 0
-        offer = self.replica.restore(message.snapshot, now)
-        if self._asked_lease(offer) or mandate != self.replica.followed:
-            return
-        self.is_greeted = True
-        if is_first:
-            first = Replica(self.worker)
-            first.follow(mandate)
-            first.restore(message.snapshot, now)
-            self.shown.adopt(first)
-        self._carry_out(offer)
+            if self._asked_lease(offer):
+                return
+        else:
+            mandate = message.snapshot.mandate
+            if mandate == self.replica.followed and not message.is_greeted:
+                self.is_greeted = False
+                return
+            offer = self.replica.restore(message.snapshot, now)
+            if self._asked_lease(offer) or mandate != self.replica.followed:
+                return
+            self.is_greeted = True
+        self._carry_out(offer, tells_members=was_whole)
+        if not was_whole:
+            self.shown.adopt(self.replica)
 
     def _asked_lease(self, offer: Offer) -> bool:
         """Whether the lease had to be asked; whom it names is followed from now on."""
@@ -115,9 +114,10 @@ class SimulatedWorker:
         self.replica.follow(named)
         return True
 
-    def _carry_out(self, offer: Offer) -> None:
+    def _carry_out(self, offer: Offer, *, tells_members: bool) -> None:
+        own = (SessionEntered, SessionExited, SessionEnded)
         for step in offer.steps:
-            self.shown.fold(step.transitions)
+            self.shown.fold(each for each in step.transitions if tells_members or isinstance(each, own))
             for transition in step.transitions:
                 if isinstance(transition, SessionEnded):
                     self.live.pop(transition.session_id, None)
@@ -125,12 +125,21 @@ class SimulatedWorker:
                 self._resolve(outcome)
 
     def _resolve(self, outcome: Outcome) -> None:
-        _, envelope = self.pending.pop(outcome.command_id, (0.0, None))
+        _, envelope = self.pending.get(outcome.command_id, (0.0, None))
+        if outcome.is_accepted and envelope is not None and not self._is_current(envelope.command):
+            return
+        self.pending.pop(outcome.command_id, None)
         if envelope is None or not isinstance(envelope.command, Connect) or not outcome.is_accepted:
             return
         info = envelope.command.session
         if self.replica.is_live(info.session_id):
             self.live[info.session_id] = info
+
+    def _is_current(self, command: Command) -> bool:
+        if isinstance(command, Connect):
+            return self.replica.is_current(command.session.user_id)
+        entry = self.replica.session(getattr(command, "session_id", SessionId("")))
+        return isinstance(command, Disconnect) or self.replica.is_current(None if entry is None else entry.info.user_id)
 
     def give_up(self, now: float, after_s: float = 0.0) -> None:
         """Callers lose patience: what they wanted is not sent again, and no Connect may leave a ghost."""

@@ -19,6 +19,7 @@ from chat.membership import wire
 from chat.membership.authority import Authority
 from chat.membership.pending import Pending
 from chat.membership.protocol import (
+    PARTS,
     Batch,
     Block,
     Disconnect,
@@ -42,7 +43,6 @@ from tests.support.faulty_layer import FaultyLayer
 from tests.support.membership import (
     FIRST,
     QUICK,
-    SECOND,
     Node,
     authority_on,
     eventually,
@@ -250,16 +250,6 @@ async def test_without_a_bus_at_its_start_the_authority_serves_once_the_bus_is_t
     await asyncio.gather(*parts, return_exceptions=True)
 
 
-async def test_a_snapshot_of_many_sessions_is_packed_beside_the_loop(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chat.membership.authority.PACK_IN_THREAD", 1)
-    authority, first, second = authority_on(bus), Node(bus, FIRST), Node(bus, SECOND)
-    async with running(authority, first):
-        await first.connect("s1")
-        await first.join("s1", "lobby")
-        async with running(second):
-            assert second.who("lobby") == ["ann"]
-
-
 async def test_messages_beyond_what_may_wait_are_let_go_and_counted(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("chat.membership.authority.INBOX_SIZE", 0)
     authority = authority_on(bus)
@@ -295,7 +285,14 @@ def test_a_sync_request_carries_nothing_but_a_hello() -> None:
         wire.read_sync(body | {"hello": ["id", ["leave", "s1", "lobby"]]})
 
 
-def test_a_snapshot_of_a_later_version_is_not_read() -> None:
-    packed = wire.pack_snapshot(Snapshot(Position(1, 0))).replace(b'"v":3', b'"v":99')
+def test_a_slice_of_a_later_version_is_not_read() -> None:
+    packed = zlib.decompress(wire.pack_snapshot(Snapshot(Position(1, 0)))).replace(b'"v":3', b'"v":99')
     with pytest.raises(wire.WireError, match="version 99"):
         wire.read_snapshot(wire.snapshot_body(is_greeted=True) | {"blob": zlib.compress(packed)})
+
+
+@pytest.mark.parametrize("run", [[0, PARTS + 1], [-1, 5], [5, 4], ["0", 5]])
+def test_parts_that_there_are_not_are_not_read(run: list[Any]) -> None:
+    body = wire.sync_body(wire.SyncRequest(FIRST))
+    with pytest.raises(wire.WireError):
+        wire.read_sync(body | {"parts": [run]})

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-import zlib
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from channels.layers import InMemoryChannelLayer
@@ -17,6 +17,7 @@ from chat.membership.protocol import (
     Block,
     Disconnect,
     EndSessions,
+    Hello,
     Join,
     Leave,
     LoseHost,
@@ -25,6 +26,7 @@ from chat.membership.protocol import (
     Position,
     SessionEnded,
     Snapshot,
+    part_of,
 )
 from reaktor.errors import BannedError, InvalidError, NotFoundError, TooManySessionsError, UnavailableError
 from reaktor.process import orders
@@ -214,7 +216,7 @@ async def test_a_snapshot_of_an_authority_that_does_not_know_us_is_not_installed
         await node.connect("s1")
         later = Snapshot(Position(node.replica.position.epoch, 99), term=node.replica.followed.term)
         for is_greeted in (False, True):
-            body = wire.snapshot_body(is_greeted=is_greeted) | {"blob": zlib.compress(wire.pack_snapshot(later))}
+            body = wire.snapshot_body(is_greeted=is_greeted, doubts=1) | {"blob": wire.pack_snapshot(later)}
             assert node.feeder.on_message(wire.SNAPSHOT, body)
             assert node.replica.is_live(SessionId("s1")) is not is_greeted
 
@@ -313,6 +315,120 @@ async def test_a_worker_that_missed_batches_asks_for_a_snapshot_and_tells_only_t
         await eventually(lambda: deaf.who("lobby") == ["bob", "zoe"], "the other worker is in step")
         assert [t.user_id for t in deaf.told if isinstance(t, MemberJoined)] == ["zoe", "bob"]
         deaf.shown.matches(deaf.replica)
+
+
+class Choosy(Node):
+    """Reads slices of some parts later."""
+
+    def __init__(self, bus: Bus, worker: WorkerId, user: str) -> None:
+        super().__init__(bus, worker)
+        self.withheld: list[dict[str, Any]] | None = None
+        self.part = part_of(UserId(user))
+
+    def on_message(self, kind: str, body: dict[str, Any]) -> None:
+        is_slice = kind == wire.SNAPSHOT and self.part in wire.read_snapshot(body).snapshot.parts
+        if is_slice and self.withheld is not None:
+            self.withheld.append(body)
+        else:
+            super().on_message(kind, body)
+
+    def read_withheld(self) -> None:
+        waiting, self.withheld = self.withheld or [], None
+        for body in waiting:
+            self.on_message(wire.SNAPSHOT, body)
+
+
+async def test_who_is_in_a_slice_that_has_come_is_served_before_the_others_have(
+    bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chat.membership.authority.SLICE_SESSIONS", 1)
+    authority, here, node = authority_on(bus), Choosy(bus, FIRST, "ann"), Node(bus, SECOND)
+    async with running(authority, here, node):
+        await here.connect("s1", "ann")
+        await here.connect("s2", "bob")
+        here.withheld, here.deaf = [], True
+        await node.connect("s3", "eve")
+        await node.join("s3", "lobby")
+        here.deaf = False
+        await eventually(lambda: here.who("lobby") == ["eve"], "the slice of Eve has come")
+        joining = asyncio.create_task(here.join("s1", "news"))
+        assert (await here.join("s2", "news")).is_accepted
+        assert here.who("news") == ["bob"]
+        await node.join("s3", "news")
+        await eventually(lambda: here.who("news") == ["bob", "eve"], "changes of what has come go on")
+        assert not here.feeder.is_in_step
+        assert not joining.done()
+        here.read_withheld()
+        assert (await joining).is_accepted
+        await eventually(lambda: here.feeder.is_in_step, "all has come")
+        assert here.replica.digest() == node.replica.digest()
+        assert here.contradictions == []
+        here.shown.matches(here.replica)
+
+
+async def test_replicas_that_ask_at_once_come_in_step_with_many_slices(
+    bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chat.membership.authority.SLICE_SESSIONS", 2)
+    authority, node = authority_on(bus), Node(bus)
+    async with running(authority, node):
+        await asyncio.gather(*(node.connect(f"s{i}", f"u{i}") for i in range(200)))
+        await asyncio.gather(*(node.join(f"s{i}", "lobby") for i in range(200)))
+        more = [Node(bus, WorkerId(1, 1, slot, 1)) for slot in range(2, 6)]
+        async with running(*more):
+            assert {each.replica.digest() for each in more} == {node.replica.digest()}
+            assert [each.feeder.resyncs for each in more] == [1] * 4
+
+
+async def test_a_worker_that_is_gone_while_slices_are_sent_gets_no_more(
+    bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chat.membership.authority.SLICE_SESSIONS", 1)
+    authority, node = authority_on(bus), Node(bus)
+    came: list[wire.SnapshotAnswer] = []
+    is_dying = False
+
+    async def read() -> None:
+        nonlocal is_dying
+        async for kind, body in bus.listen(wire.worker_mailbox(SECOND)):
+            assert kind == wire.SNAPSHOT
+            came.append(wire.read_snapshot(body))
+            if is_dying:
+                authority.worker_exited(SECOND)
+                is_dying = False
+
+    async with running(authority, node):
+        await asyncio.gather(*(node.connect(f"s{i}", f"u{i}") for i in range(100)))
+        reading = asyncio.create_task(read())
+        hello = wire.Envelope(CommandId("hello"), Hello(SECOND))
+        await bus.send(wire.AUTHORITY_MAILBOX, wire.SYNC, wire.sync_body(wire.SyncRequest(SECOND, hello)))
+        await eventually(lambda: len(came) == wire.SLICES_PER_ASK, "as many came as one request brings")
+        await node.join("s1", "lobby")
+        assert len(came) == wire.SLICES_PER_ASK
+        is_dying = True
+        await bus.send(wire.AUTHORITY_MAILBOX, wire.SYNC, wire.sync_body(wire.SyncRequest(SECOND)))
+        await eventually(lambda: not is_dying, "its end is seen after the first slice")
+        await node.join("s2", "lobby")
+        assert len(came) < 2 * wire.SLICES_PER_ASK
+        assert all(each.is_greeted for each in came)
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+
+
+async def test_a_slice_from_before_a_worker_was_stopped_is_not_taken(bus: Bus) -> None:
+    """Its host may have been lost meanwhile: the slice, and the batches behind it, would have ended its sessions."""
+    authority, there = authority_on(bus), Node(bus, ELSEWHERE)
+    async with running(authority, there):
+        await there.connect("s1", "ann")
+        epoch, term = there.replica.followed
+        before = wire.pack_snapshot(Snapshot(Position(epoch, there.replica.position.revision + 1), term=term))
+        there.backlog = [(wire.SNAPSHOT, wire.snapshot_body(is_greeted=True) | {"blob": before})]
+        authority.order(LoseHost(ELSEWHERE.host))
+        await asyncio.sleep(1.5 * QUICK.silence_s)
+        there.go_on()
+        await eventually(lambda: there.feeder.is_in_step, "it follows again")
+        assert list(there.live) == ["s1"]
+        assert not [each for each in there.told if isinstance(each, SessionEnded)]
 
 
 async def test_an_overflow_of_the_bus_asks_for_a_snapshot(bus: Bus) -> None:

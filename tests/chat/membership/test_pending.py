@@ -43,7 +43,7 @@ def test_what_has_no_outcome_for_long_is_sent_before_what_came_meanwhile_and_onc
 
 def test_what_was_decided_meanwhile_is_not_put_back() -> None:
     pending, failed = after_sending(ENDED)
-    pending.resolve(Outcome(failed[0].envelope.command_id), lambda command: True)
+    pending.resolve(Outcome(failed[0].envelope.command_id), lambda command: True, lambda command: True)
     pending.put_back(failed)
     assert taken(pending, 2.0) == []
     assert not pending.to_send.is_set()

@@ -10,7 +10,7 @@ from chat.domain import sessions
 from chat.domain.ids import ChannelKey, CommandId, SessionId, UserId, WorkerId
 from chat.membership import protocol as m
 from chat.membership import roster
-from chat.membership.replica import HOLD_LIMIT, OfferKind, Replica
+from chat.membership.replica import HOLD_LIMIT, OfferKind, Replica, Step
 from tests.support.membership import FIRST, LINGERS, SECOND, outcomes_of, session_info, transitions_of
 
 LOBBY, NEWS = ChannelKey("lobby"), ChannelKey("news")
@@ -184,10 +184,10 @@ def test_a_snapshot_says_who_is_gone_before_who_is_new() -> None:
     replica.follow(m.Mandate(6, "new"))
     offer = replica.restore(m.Snapshot(m.Position(6, 1), (here,), "new"), 0.0)
     assert transitions_of(offer) == (
-        m.SessionExited(S1, LOBBY, sessions.LeftReason.LEFT),
         m.SessionEnded(S2),
-        left("ann", sessions.LeftReason.LEFT),
+        m.SessionExited(S1, LOBBY, sessions.LeftReason.LEFT),
         left("bob", sessions.LeftReason.QUIT),
+        left("ann", sessions.LeftReason.LEFT),
         m.PresenceChanged(ANN, "ann", sessions.Status.AWAY, frozenset({NEWS})),
     )
 
@@ -267,6 +267,160 @@ def test_too_many_held_batches_need_a_snapshot() -> None:
     for revision in range(HOLD_LIMIT + 1):
         replica.offer(m.Batch(5, 2 + revision, (m.Left(S1, LOBBY),)), 0.0)
     assert replica.needs_snapshot
+
+
+# Slices: each of the two users is in a part of their own.
+
+ANNS, BOBS = m.part_of(ANN), m.part_of(UserId("bob"))
+
+
+def item(session: str, user: str, *channels: ChannelKey) -> m.SnapshotSession:
+    return m.SnapshotSession(session_info(session, user, grace=LINGERS), sessions.Status.ONLINE, frozenset(channels))
+
+
+def part(revision: int, number: int, *items: m.SnapshotSession, epoch: int = 5) -> m.Snapshot:
+    """A slice of one part."""
+    return m.Snapshot(m.Position(epoch, revision), items, "", range(number, number + 1))
+
+
+def rest(revision: int, *, epoch: int = 5) -> list[m.Snapshot]:
+    """Slices of the parts that neither Ann nor Bob is in."""
+    ends = sorted((ANNS, BOBS))
+    runs = (range(ends[0]), range(ends[0] + 1, ends[1]), range(ends[1] + 1, m.PARTS))
+    return [m.Snapshot(m.Position(epoch, revision), (), "", run) for run in runs]
+
+
+def replica_of_both() -> Replica:
+    """Ann and Bob, one session each, in the lobby; at revision 4."""
+    return replica_at(connected("s1"), connected("s2", "bob"), m.Joined(S1, LOBBY), m.Joined(S2, LOBBY))
+
+
+def test_changes_to_a_part_that_has_come_apply_at_once_and_others_do_not() -> None:
+    replica = replica_of_both()
+    replica.doubt()
+    replica.restore(part(4, ANNS, item("s1", "ann", LOBBY)), 0.0)
+    assert replica.wanted() == tuple(sorted((range(ANNS), range(ANNS + 1, m.PARTS)), key=lambda run: run.start))
+    assert apply(replica, m.Joined(S1, NEWS), m.Left(S2, LOBBY)) == (m.SessionEntered(S1, NEWS), joined("ann", NEWS))
+    assert replica.member_count(LOBBY) == 2, "what was shown of a part that is missing stays"
+    assert (replica.is_current(ANN), replica.is_current(UserId("bob"))) == (True, False)
+    told = transitions_of(replica.restore(part(6, BOBS, item("s2", "bob")), 0.0))
+    assert told == (m.SessionExited(S2, LOBBY, sessions.LeftReason.LEFT), left("bob", sessions.LeftReason.LEFT))
+    assert not replica.is_in_step
+    for each in rest(6):
+        assert transitions_of(replica.restore(each, 0.0)) == ()
+    assert replica.is_in_step
+    replica.invariants()
+
+
+def test_a_slice_that_is_older_than_the_newest_batches_gets_what_they_changed() -> None:
+    replica = replica_of_both()
+    replica.doubt()
+    replica.restore(part(4, ANNS, item("s1", "ann", LOBBY)), 0.0)
+    assert apply(replica, m.Joined(S2, NEWS)) == ()
+    told = transitions_of(replica.restore(part(4, BOBS, item("s2", "bob", LOBBY)), 0.0))
+    assert told == (m.SessionEntered(S2, NEWS), joined("bob", NEWS))
+
+
+def test_a_slice_that_is_ahead_of_the_batches_has_what_they_bring() -> None:
+    replica = replica_of_both()
+    replica.doubt()
+    replica.restore(part(4, ANNS, item("s1", "ann", LOBBY)), 0.0)
+    assert transitions_of(replica.restore(part(7, BOBS, item("s2", "bob", LOBBY, NEWS)), 0.0)) == (
+        joined("bob", NEWS),
+        m.SessionEntered(S2, NEWS),
+    )
+    for each in rest(4):
+        replica.restore(each, 0.0)
+    assert not replica.is_in_step, "it shows more than its position says"
+    changes = (m.Left(S2, LOBBY), m.Joined(S2, NEWS), m.Joined(S2, LOBBY))
+    assert replica.offer(m.Batch(5, 5, changes, (DONE,)), 0.0).steps == (Step((), (DONE,)),)
+    assert replica.is_in_step
+
+
+def test_a_slice_from_before_what_is_known_of_the_batches_is_not_taken() -> None:
+    replica = replica_of_both()
+    replica.doubt()
+    replica.restore(part(7, ANNS, item("s1", "ann", LOBBY)), 0.0)
+    assert replica.restore(part(6, BOBS, item("s2", "bob", LOBBY)), 0.0).kind is OfferKind.STALE
+    assert not replica.is_current(UserId("bob"))
+
+
+def test_so_is_one_that_is_older_than_the_batches_that_are_kept() -> None:
+    replica = replica_of_both()
+    replica.doubt()
+    replica.restore(part(4, ANNS, item("s1", "ann", LOBBY)), 0.0)
+    for _ in range(HOLD_LIMIT // 2 + 1):
+        apply(replica, m.Left(S1, LOBBY))
+        apply(replica, m.Joined(S1, LOBBY))
+    assert replica.restore(part(4, BOBS, item("s2", "bob", LOBBY)), 0.0).kind is OfferKind.STALE
+    assert replica.restore(part(6, BOBS, item("s2", "bob", LOBBY)), 0.0).kind is OfferKind.APPLIED
+
+
+def test_a_loss_while_slices_come_makes_missing_again_only_what_is_older() -> None:
+    replica = replica_of_both()
+    replica.doubt()
+    replica.restore(part(4, ANNS, item("s1", "ann", LOBBY)), 0.0)
+    replica.restore(part(9, BOBS, item("s2", "bob", LOBBY)), 0.0)
+    replica.offer(m.Batch(5, 8, (m.Left(S1, LOBBY),)), 1.0)
+    for each in rest(4):
+        replica.restore(each, 2.0)
+    assert replica.is_waiting
+    assert replica.gap_since == 1.0, "however many slices come, it waits no longer"
+    replica.give_up_waiting()
+    assert any(ANNS in run for run in replica.wanted())
+    assert not any(BOBS in run for run in replica.wanted())
+    for each in rest(9):
+        replica.restore(each, 2.0)
+    assert not replica.is_current(ANN)
+    assert replica.is_current(UserId("bob"))
+    assert replica.position == (5, 8)
+    told = transitions_of(replica.restore(part(9, ANNS, item("s1", "ann")), 2.0))
+    assert told == (m.SessionExited(S1, LOBBY, sessions.LeftReason.LEFT), left("ann", sessions.LeftReason.LEFT))
+    assert replica.is_in_step
+    assert replica.position == (5, 9)
+
+
+def test_with_a_new_authority_each_slice_tells_its_own_difference() -> None:
+    replica = replica_of_both()
+    replica.follow(m.Mandate(6, ""))
+    assert transitions_of(replica.restore(part(2, BOBS, epoch=6), 0.0)) == (
+        m.SessionEnded(S2),
+        left("bob", sessions.LeftReason.QUIT),
+    )
+    assert replica.member_count(LOBBY) == 1
+    for each in (part(2, ANNS, item("s1", "ann", LOBBY), epoch=6), *rest(2, epoch=6)):
+        assert transitions_of(replica.restore(each, 0.0)) == ()
+    assert replica.is_in_step
+
+
+def test_the_first_time_slices_tell_of_own_sessions_only() -> None:
+    replica = Replica(FIRST)
+    replica.follow(m.Mandate(5, ""))
+    assert transitions_of(replica.restore(part(2, ANNS, item("s1", "ann", LOBBY)), 0.0)) == (
+        m.SessionEntered(S1, LOBBY),
+    )
+    assert not replica.is_whole
+    for each in (part(3, BOBS), *rest(3)):
+        replica.restore(each, 0.0)
+    assert replica.is_whole
+
+
+def test_what_does_not_differ_is_not_touched() -> None:
+    replica = replica_of_both()
+    before = replica.session(S1)
+    replica.doubt()
+    same = (item("s1", "ann", LOBBY), item("s2", "bob", LOBBY, NEWS))
+    replica.restore(m.Snapshot(m.Position(5, 9), same), 0.0)
+    assert replica.session(S1) is before
+    replica.invariants()
+
+
+def test_an_answer_without_parts_says_whether_anything_is_missing() -> None:
+    replica = replica_of_both()
+    assert replica.restore(m.Snapshot(m.Position(5, 4), parts=range(0)), 0.0).kind is OfferKind.APPLIED
+    assert replica.is_in_step
+    assert replica.restore(m.Snapshot(m.Position(5, 6), parts=range(0)), 0.0).kind is OfferKind.HELD
+    assert not replica.is_in_step
 
 
 def test_members_are_listed_online_first_then_by_name_in_pages_as_they_change() -> None:

@@ -57,6 +57,28 @@ async def test_a_mailbox_has_one_reader_and_a_group_many(layer: InMemoryChannelL
         assert len(first) == 1
 
 
+async def test_after_each_large_message_others_have_their_turn(layer: InMemoryChannelLayer) -> None:
+    """Many of them stood ready, and whoever read them stopped the loop until the last."""
+    bus, order = Bus(layer), list[str]()
+    loop = asyncio.get_running_loop()
+
+    async def listen() -> None:
+        async for kind, _ in bus.listen("box"):
+            # All have come by then.
+            await until(lambda: len(order) > 0 or not layer.channels.get("box") or layer.channels["box"].empty())
+            order.append(kind)
+            loop.call_soon(order.append, "another")
+
+    listening = asyncio.create_task(listen())
+    await asyncio.sleep(0)
+    for _ in range(3):
+        await bus.send("box", "large", {}, blob=b"much")
+    await until(lambda: len(order) == 6)
+    listening.cancel()
+    await asyncio.gather(listening, return_exceptions=True)
+    assert order == ["large", "another"] * 3
+
+
 async def test_many_things_said_at_once_come_to_the_others_in_order(layer: InMemoryChannelLayer) -> None:
     """Over a layer, too, that takes only one at a time."""
     one, two = Bus(layer, scope="s."), Bus(layer, scope="s.")
