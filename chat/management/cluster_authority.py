@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -26,6 +27,7 @@ from chat.membership import wire
 from chat.membership.authority import Authority
 from chat.membership.protocol import Mandate
 from chat.membership.rival import heard_authority
+from chat.membership.standby import Standby
 from chat.selectors import AUTHORITY, BlockReader, authority_mandate
 from reaktor.cluster.authority_key import ONE_SERVER, AuthorityKey
 from reaktor.cluster.chores import Chore
@@ -43,6 +45,8 @@ from reaktor.errors import UnavailableError
 from reaktor.process.bus import Bus, BusError
 from reaktor.process.layer import redis_layer
 
+logger = logging.getLogger(__name__)
+
 FLUSH_S = 1.0
 BEAT_S = 0.5
 LAST_BEAT_S = 0.5
@@ -53,10 +57,6 @@ HAND_OVER_S = 3 * LEASE_S
 REMEMBERED = 256
 ENDED_S = 30.0
 """Workers that ended are told so long: a word of theirs may still be on its way to an authority that comes later."""
-STANDBY: Mapping[str, Any] = {
-    "phase": "standby",
-    "metrics": {"counters": {}, "gauges": {}, "flags": {"authority_serving": False}},
-}
 
 
 class ClusterAuthority:
@@ -76,8 +76,12 @@ class ClusterAuthority:
         self._own_host = OwnHost(config, has_shared_bus=is_redis_given)
         self._orders = HostOrders(self._bus)
         self._key = self._new_key()
+        self._key_of_tenure: AuthorityKey | None = None
         self._authority: Authority | None = None
         self._tenure: Tenure | None = None
+        self._standby: Standby | None = None
+        if self._is_among_hosts:
+            self._standby = Standby(self._bus, silence_s=config.membership.silence_s)
         self._line: LeaseLine | None = None
         self._keeper: LeaseKeeper | None = None
         if not is_sqlite:
@@ -131,6 +135,8 @@ class ClusterAuthority:
                 tasks.create_task(self._orders.run(self._own_host.home, obey), name="host orders")
                 if self._line is not None:
                     tasks.create_task(self._line.run(), name="lease line")
+                if self._standby is not None:
+                    tasks.create_task(self._standby.run(), name="standby")
                 if self._is_alone_on_redis:
                     tasks.create_task(self._key.keep(), name="authority key")
         except ExceptionGroup as failed:
@@ -186,10 +192,12 @@ class ClusterAuthority:
     async def _settle(self) -> None:
         if self._authority is not None:
             await self._authority.settle()
+        if self._key_of_tenure is not None:
+            await self._key_of_tenure.free()
 
     def status(self) -> dict[str, Any]:
         """As the authority says it, with how it has the lease; without one: that this supervisor stands by."""
-        said = STANDBY if self._authority is None else self._authority.status()
+        said = self._standby_status() if self._authority is None else self._authority.status()
         hosts = self.hosts()
         gauges = {
             "lease_age_seconds": self._lease_age_s(),
@@ -202,6 +210,14 @@ class ClusterAuthority:
             "gauges": {**said["metrics"]["gauges"], **gauges},
         }
         return {**said, "metrics": metrics}
+
+    def _standby_status(self) -> dict[str, Any]:
+        standby = self._standby
+        is_in_step = standby is not None and standby.is_in_step
+        sessions = 0 if standby is None else standby.sessions
+        flags = {"authority_serving": False, "standby_in_step": is_in_step}
+        metrics = {"counters": {}, "gauges": {}, "flags": flags}
+        return {"phase": "standby", "is_in_step": is_in_step, "sessions": sessions, "metrics": metrics}
 
     def hosts(self) -> list[dict[str, Any]]:
         return self._own_host.status()
@@ -243,7 +259,7 @@ class ClusterAuthority:
 
     async def _decide_with_key(self, tenure: Tenure) -> None:
         """The key on Redis is had together with the lease, or another database has our name."""
-        key = self._new_key()
+        self._key_of_tenure = key = self._new_key()
         try:
             await _take_key(key)
             async with asyncio.TaskGroup() as duties:
@@ -254,17 +270,25 @@ class ClusterAuthority:
                 raise lost.exceptions[0] from None
             raise
         finally:
+            self._key_of_tenure = None
             await key.give_back()
 
     async def _decide(self, tenure: Tenure) -> None:
         config = self._config
         self._tenure = tenure
         self._takings += 1
+        before = Mandate(0, "") if tenure.before is None else Mandate(tenure.before.epoch, tenure.before.term)
+        inherited = None if self._standby is None else self._standby.take(before)
+        if inherited is not None:
+            how = "where the one before ended" if inherited.is_in_step else "with what was heard of the one before"
+            logger.info("authority: begins %s (%d sessions)", how, len(inherited.state.roster.sessions))
+        self._beat_now.set()
         self._authority = Authority(
             self._bus,
             config.membership,
             mandate=Mandate(tenure.epoch, tenure.term),
             host=self._own_host.home.host,
+            inherited=inherited,
             left_s=lambda: tenure.left_s(boot_clock()),
             max_sessions_per_user=config.limits.max_sessions_per_user,
             max_channels_per_session=config.limits.channels_per_session,
@@ -281,6 +305,8 @@ class ClusterAuthority:
                     duties.create_task(chore.run(), name=chore.name)
         finally:
             self._authority = self._tenure = None
+            if self._standby is not None:
+                self._standby.follow_again()
 
 
 def _rows() -> LeaseRows:

@@ -1,9 +1,9 @@
 """Authority: owner and only writer of the live membership; one per server, in the supervisor (or in runserver).
 
 Reads the mailbox membership.authority, decides what came in ticks, publishes one batch per tick, shows workers the
-slices that they ask for. RECOVERING until the blocks and the kept places are loaded, then SERVING. Knows no database
-and no Django: `load_blocks` and `load_places` are handed in. Serves the flows join, worker crash, supervisor start,
-moderation.
+slices that they ask for. It may begin with what the authority before it knew, and keeps a journal for those who stand
+by. RECOVERING until the blocks and the kept places are loaded, then SERVING. Knows no database and no Django:
+`load_blocks` and `load_places` are handed in. Serves the flows join, worker crash, supervisor start, moderation.
 """
 
 from __future__ import annotations
@@ -18,18 +18,21 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from chat.domain.ids import ChannelKey, UserId, WorkerId
-from chat.membership import wire
+from chat.domain.ids import WorkerId
+from chat.membership import journal, wire
+from chat.membership.collection import collection_paused
 from chat.membership.decisions import Decisions
 from chat.membership.places import Place
 from chat.membership.protocol import Batch, Block, Command, DropWorker, Hello, LoseHost, Mandate, Unblock
+from chat.membership.roll_call import RollCall
+from chat.membership.shadow import Inherited
 from chat.membership.silence import Silence
 from chat.membership.slices import Slices
 from chat.membership.state import MembershipState
 from reaktor.config.model import MembershipTimings
 from reaktor.errors import ReaktorError
 from reaktor.process import orders
-from reaktor.process.bus import Bus, BusError
+from reaktor.process.bus import Bus, BusError, Saying
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -47,6 +50,9 @@ SLICE_SESSIONS = 50
 """In one slice, unless a part has more. A worker takes such a slice in 2 or 3 ms; and 10 ms more where its dictionaries
 grow, which at 100,000 sessions they do all in one."""
 NO_PARTS = range(0)
+FIRST_S = 0.005
+SHADOW_S = 5.0
+"""Who stands by says so each half second."""
 
 
 class AuthorityPhase(StrEnum):
@@ -64,6 +70,7 @@ class Authority:
         *,
         mandate: Mandate,
         host: int = 0,
+        inherited: Inherited | None = None,
         load_blocks: Callable[[], Awaitable[Iterable[Block]]],
         load_places: Callable[[], Awaitable[Iterable[Place]]],
         max_sessions_per_user: int = 10,
@@ -71,28 +78,34 @@ class Authority:
         clock: Callable[[], float] = time.time,
         left_s: Callable[[], float] = lambda: math.inf,
     ) -> None:
-        """`host`: the number of the host that it runs on. `left_s`: for how long it may decide; not above 0: it waits,
-        and goes on when that is.
+        """`host`: the number of the host that it runs on. `inherited`: what the authority before it knew.
+
+        `left_s`: for how long it may decide; not above 0: it waits, and goes on when that is.
         """
         self._bus = bus
         self._timings = timings
         self._load_blocks, self._load_places = load_blocks, load_places
         self._clock, self._left_s = clock, left_s
-        self._decisions = Decisions(
-            MembershipState(
-                mandate.epoch,
-                term=mandate.term,
-                max_sessions_per_user=max_sessions_per_user,
-                max_channels_per_session=max_channels_per_session,
-            )
+        state = MembershipState(0) if inherited is None else inherited.state
+        state.succeed(
+            mandate,
+            max_sessions_per_user=max_sessions_per_user,
+            max_channels_per_session=max_channels_per_session,
         )
+        self._decisions = Decisions(state)
+        self._is_in_step = inherited is not None and inherited.is_in_step
+        self._roll_call = RollCall(timings.hello_s, is_sure=self._is_in_step)
+        self._not_shown_yet: dict[WorkerId, wire.SyncRequest] = {}
+        self._shadows: dict[str, float] = {}
+        self._shadows_asking: set[str] = set()
         self._inbox: deque[tuple[str, dict[str, Any]]] = deque()
         self._orders: deque[Command] = deque()
         self._asking_where: dict[WorkerId, int] = {}
         self._slices = Slices(self._decisions.state.roster, SLICE_SESSIONS)
         self._wake, self._asked, self._blocks_changed = asyncio.Event(), asyncio.Event(), asyncio.Event()
-        self._is_settling, self._settled = False, asyncio.Event()
-        self._loaded: dict[tuple[UserId, ChannelKey | None], Block] = {}
+        self._is_settling, self._settled, self._is_read = False, asyncio.Event(), asyncio.Event()
+        # What is in force from before counts as read: where its row is gone it is lifted.
+        self._loaded = {(block.user_id, block.channel): block for block in state.blocks}
         self._beats: dict[WorkerId, tuple[float, wire.Beat]] = {}
         self._host, self._silence = host, Silence(host)
         self._rate = 0.0
@@ -170,6 +183,8 @@ class Authority:
                 },
                 "flags": {"authority_serving": self.phase is AuthorityPhase.SERVING and not is_waiting},
             },
+            "is_roll_called": self._roll_call.is_over,
+            "shadows": len(self._shadows),
             "replicas": {
                 str(worker): {
                     "beat_age_s": round(now - at, 3),
@@ -192,10 +207,11 @@ class Authority:
             self._wake.set()
 
     async def _subscribe(self) -> None:
-        pause_s = 0.02
+        pause_s = FIRST_S
         while True:
             try:
                 await self._bus.subscribe(orders.ORDERS_GROUP, wire.AUTHORITY_MAILBOX)
+                self._is_read.set()
                 pause_s = RESUBSCRIBE_S
             except BusError:
                 # Either the mailbox is not read yet (a matter of milliseconds) or the bus is gone.
@@ -205,7 +221,8 @@ class Authority:
     async def _recover(self) -> None:
         """The blocks are decided first of all, so nobody is put back where they hold."""
         await _until_done(self._read_blocks)
-        await _until_done(self._read_places)
+        if not self._is_in_step:
+            await _until_done(self._read_places)
 
     async def _serve(self) -> None:
         loop = asyncio.get_running_loop()
@@ -232,10 +249,11 @@ class Authority:
             if loop.time() >= next_tick:
                 self._guarded(self._decisions.tick, self._clock())
                 self._lose_silent(loop.time())
+                self._call_roll(loop.time())
+                self._note_shadows(loop.time())
                 next_tick = loop.time() + self._timings.tick_s
-            if (batch := self._decisions.collect()) is not None:
-                await self._publish(batch)
-            if self._asking_where or self._slices:
+            await self._publish()
+            if self._asking_where or self._slices or self._shadows_asking:
                 self._asked.set()
             if self._inbox:
                 await asyncio.sleep(0)
@@ -257,6 +275,25 @@ class Authority:
             for worker in [each for each in self._beats if each.host == host]:
                 del self._beats[worker]
             self._guarded(self._decisions.order, LoseHost(host), self._clock())
+
+    def _call_roll(self, now: float) -> None:
+        if self._roll_call.ends(now, self._silence.hearing_since(now)):
+            for worker in self._decisions.lose_strangers(self._clock()):
+                logger.warning("authority: worker %s has not said Hello: its sessions are lost", worker)
+            for request in self._not_shown_yet.values():
+                self._slices.ask(request)
+            self._not_shown_yet.clear()
+
+    def _note_shadows(self, now: float) -> None:
+        """Whether anybody stands by, for whom a journal is kept."""
+        self._shadows = {mailbox: at for mailbox, at in self._shadows.items() if now - at <= SHADOW_S}
+        self._decisions.journal.keep(bool(self._shadows))
+
+    def _on_following(self, following: journal.Following) -> None:
+        self._shadows[following.mailbox] = asyncio.get_running_loop().time()
+        self._decisions.journal.keep(True)
+        if following.needs_whole:
+            self._shadows_asking.add(following.mailbox)
 
     def _heard(self, worker: WorkerId | None) -> None:
         if worker is not None and not self._decisions.state.is_dead(worker):
@@ -297,11 +334,15 @@ class Authority:
             case wire.SYNC:
                 request = wire.read_sync(body)
                 self._heard(request.worker)
+                if request.hello is not None and isinstance(request.hello.command, Hello):
+                    self._roll_call.note_hello(len(request.hello.command.sessions))
                 self._decisions.sync(request, now)
-                if request.parts and self._decisions.is_greeted(request.worker):
+                if not request.parts or not self._decisions.is_greeted(request.worker):
+                    self._asking_where[request.worker] = request.doubts
+                elif self._roll_call.may_show:
                     self._slices.ask(request)
                 else:
-                    self._asking_where[request.worker] = request.doubts
+                    self._not_shown_yet[request.worker] = request
             case wire.BEAT:
                 beat = wire.read_beat(body)
                 self._heard(beat.worker)
@@ -313,29 +354,46 @@ class Authority:
                     self._asking_where[beat.worker] = 0
             case wire.HOST_BEAT:
                 self._on_host_beat(wire.read_host_beat(body), now)
+            case journal.SHADOW:
+                self._on_following(journal.read_following(body))
             case orders.END_SESSIONS:
                 self._decisions.order(wire.read_end_sessions(body), now)
             case orders.BLOCKS_CHANGED:
                 self.blocks_changed()
 
-    async def _publish(self, batch: Batch) -> None:
+    async def _publish(self) -> None:
         """Say what was decided, in the time that is left for it; while none is left, wait."""
+        batch, part = self._decisions.collect(), self._decisions.journal.collect(self._decisions.state)
+        if batch is None and part is None:
+            return
         while (left_s := self._left_s()) <= 0:  # noqa: ASYNC110  a time that passes, unless it is renewed
             await asyncio.sleep(self._timings.tick_s)
-        await self._say(batch, None if left_s == math.inf else left_s)
+        await self._say(batch, part, None if left_s == math.inf else left_s)
 
-    async def _say(self, batch: Batch, within_s: float | None = None) -> None:
+    async def _say(self, batch: Batch | None, part: journal.Part | None = None, within_s: float | None = None) -> None:
         try:
             async with asyncio.timeout(within_s):
-                await self._bus.broadcast(wire.CHANGES_GROUP, wire.BATCH, wire.batch_body(batch))
+                if part is None and batch is not None:
+                    await self._bus.broadcast(wire.CHANGES_GROUP, wire.BATCH, wire.batch_body(batch))
+                    return
+                said = [] if batch is None else [Saying(wire.CHANGES_GROUP, wire.BATCH, wire.batch_body(batch))]
+                if part is not None:
+                    # In one write: whoever shows a change can rely on it that those who stand by know it.
+                    said.append(Saying(journal.SHADOWS_GROUP, journal.JOURNAL, journal.part_body(part)))
+                await self._bus.broadcast_all(said)
         except (BusError, TimeoutError, TypeError) as error:
             # The changes are made; replicas learn of them by the next heartbeat, and then by a snapshot. (TypeError: a
             # text that JSON can't carry, out of an order of this process.)
             self.unpublished += 1
-            logger.warning("authority: could not publish up to %d: %s", batch.last_revision, error)
+            logger.warning("authority: could not publish up to %d: %s", self._decisions.state.revision, error)
 
     async def _beat(self) -> None:
         decided = self._decisions.decided
+        # As soon as Hellos can be heard: who followed another one shall not wait to hear that there is a new one.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._timings.heartbeat_s):
+                await self._is_read.wait()
+        await self._say(self._decisions.heartbeat())
         while True:
             await asyncio.sleep(self._timings.heartbeat_s)
             self._rate = (self._decisions.decided - decided) / self._timings.heartbeat_s
@@ -347,6 +405,7 @@ class Authority:
         while True:
             await self._asked.wait()
             self._asked.clear()
+            await self._tell_shadows()
             while self._asking_where or self._slices:
                 asking, self._asking_where = self._asking_where, {}
                 if asking:
@@ -371,6 +430,18 @@ class Authority:
             with contextlib.suppress(BusError):
                 body = wire.snapshot_body(is_greeted=is_greeted, doubts=doubts)
                 await self._bus.send(wire.worker_mailbox(worker), wire.SNAPSHOT, body, blob=blob)
+
+    async def _tell_shadows(self) -> None:
+        if not self._shadows_asking:
+            return
+        asking, self._shadows_asking = self._shadows_asking, set()
+        with collection_paused():
+            whole, next_entry = self._decisions.state.whole(), self._decisions.journal.next_entry
+        blob = await asyncio.to_thread(journal.pack, whole)
+        for mailbox in asking:
+            # Who gets no answer asks again.
+            with contextlib.suppress(BusError):
+                await self._bus.send(mailbox, journal.WHOLE, journal.whole_body(next_entry), blob=blob)
 
     async def _watch_blocks(self) -> None:
         while True:

@@ -11,7 +11,19 @@ from typing import NamedTuple
 
 from chat.domain.ids import CommandId, WorkerId
 from chat.membership.answers import Answers
-from chat.membership.protocol import Batch, BeginLife, Change, Command, DropWorker, Hello, LoseHost, Outcome, Tick
+from chat.membership.journal import Decided, Delivered, Journal
+from chat.membership.protocol import (
+    Batch,
+    BeginLife,
+    Change,
+    Command,
+    DropWorker,
+    Hello,
+    LoseHost,
+    LoseWorker,
+    Outcome,
+    Tick,
+)
 from chat.membership.state import MembershipState, Result
 from chat.membership.wire import Beat, Envelope, HostBeat, SyncRequest
 
@@ -31,6 +43,7 @@ class Decisions:
 
     def __init__(self, state: MembershipState) -> None:
         self.state = state
+        self.journal = Journal()
         self.decided = 0
         self._answers = Answers()
         self._greeted: set[WorkerId] = set()
@@ -69,7 +82,7 @@ class Decisions:
 
     def order(self, command: Command, now: float) -> None:
         """A command of the authority's own process: nobody waits for its outcome."""
-        if isinstance(command, DropWorker):
+        if isinstance(command, DropWorker | LoseWorker):
             self._greeted.discard(command.worker)
         elif isinstance(command, LoseHost):
             self._greeted = {worker for worker in self._greeted if worker.host != command.host}
@@ -79,6 +92,8 @@ class Decisions:
         """Note what a worker has delivered."""
         if beat.worker in self._greeted:
             self.state.note_heads(beat.worker, beat.heads, whole=beat.whole)
+            if beat.heads or beat.whole:
+                self.journal.add(Delivered(beat.worker, beat.heads, beat.whole))
 
     def host_beat(self, beat: HostBeat, now: float) -> None:
         """Note what a supervisor says of its host: that it was started anew, and which of its workers have ended."""
@@ -99,6 +114,13 @@ class Decisions:
             command_id = deferred.envelope.command_id
             del self._deferred[command_id]
             self._answer(command_id, self._apply(deferred.envelope.command, now, deferred.sender), now)
+
+    def lose_strangers(self, now: float) -> list[WorkerId]:
+        """Those who have not said Hello, and had the time for it, are lost."""
+        strangers = [worker for worker in self.state.workers() if worker not in self._greeted]
+        for worker in strangers:
+            self.order(LoseWorker(worker), now)
+        return strangers
 
     def is_greeted(self, worker: WorkerId) -> bool:
         """Whether the worker's sessions are in the picture."""
@@ -121,6 +143,8 @@ class Decisions:
     def _apply(self, command: Command, now: float, sender: WorkerId | None) -> Result:
         result = self.state.apply(command, now, sender)
         self._changes.extend(result.changes)
+        if result.refusal is None:
+            self.journal.add(Decided(now, command))
         self.decided += 1
         return result
 

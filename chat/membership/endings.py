@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 
 from chat.domain.ids import ChannelKey, SessionId, UserId, WorkerId
 from chat.domain.sessions import LeftReason, SessionInfo
@@ -15,6 +16,7 @@ from chat.membership.keep import EndedIds, Kept, KeptSessions, SilentSessions
 from chat.membership.places import Place
 from chat.membership.protocol import Change, Connected, Disconnected, Left, Lingering
 from chat.membership.roster import Roster, SessionEntry
+from chat.membership.whole import Whole
 from reaktor.errors import CloseCode
 
 # How long a session that took another over is still caught up from that one's heads, not from its worker's.
@@ -36,6 +38,29 @@ class Endings:
         self._joined_at: dict[SessionId, dict[ChannelKey, int]] = {}
         self._linger_ends: list[tuple[float, SessionId]] = []
 
+    def take_back(self, whole: Whole) -> None:
+        """Remember what that says, where nothing is remembered; the roster shows its sessions already."""
+        for kept in whole.kept:
+            self.kept.put(kept)
+        self.ended.put_back(whole.ended)
+        self._silent.put_back(whole.silent)
+        self.heads.update(whole.heads)
+        self._joined_at.update(whole.joined_at)
+        for session_id, entry in self._roster.sessions.items():
+            if entry.lingering_until is not None:
+                heapq.heappush(self._linger_ends, (entry.lingering_until, session_id))
+
+    def remembered(self, shown: Whole) -> Whole:
+        """The same, with what is remembered here beside what is shown."""
+        return replace(
+            shown,
+            kept=tuple(replace(each, heads=dict(each.heads)) for each in self.kept.by_id.values()),
+            ended=self.ended.all(),
+            silent=self._silent.all(),
+            heads=tuple((worker, dict(heads)) for worker, heads in self.heads.items()),
+            joined_at=tuple((session_id, dict(heads)) for session_id, heads in self._joined_at.items()),
+        )
+
     def note_joined(self, entry: SessionEntry, channel: ChannelKey, head: int) -> None:
         """Where the channel was when the session joined: all there is to go by until its worker's next BEAT."""
         if entry.info.grace.keep_s > 0:
@@ -52,7 +77,7 @@ class Endings:
             self._quit(entry, now)
 
     def note_silent(self, entries: Iterable[SessionEntry], now: float) -> None:
-        """These are about to be lost with their host, of which nothing is heard: they may be there still."""
+        """These are about to be lost as nothing is heard of their worker: they may be there still."""
         for entry in entries:
             self._silent.add(entry.info, now)
 

@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from chat.domain.ids import ChannelKey, SessionId, UserId, WorkerId
 from chat.domain.sessions import Naming, SessionInfo, Status
@@ -159,6 +161,16 @@ class EndedIds:
     def forget(self, session_id: SessionId) -> None:
         self._until.pop(session_id, None)
 
+    def all(self) -> tuple[tuple[SessionId, float], ...]:
+        """Each with the time when it is forgotten, in the order of these."""
+        return tuple((session_id, until) for until, session_id in self._order if self._until.get(session_id) == until)
+
+    def put_back(self, ids: Iterable[tuple[SessionId, float]]) -> None:
+        """The reverse of all(), where there are none."""
+        for session_id, until in ids:
+            self._until[session_id] = until
+            self._order.append((until, session_id))
+
     def sweep(self, now: float) -> None:
         while self._order and self._order[0][0] <= now:
             until, session_id = self._order.popleft()
@@ -188,9 +200,28 @@ class SilentSessions:
         for session_id in [each for each, (owner, _) in self._found.items() if owner == user_id]:
             del self._found[session_id]
 
+    def all(self) -> tuple[tuple[SessionId, UserId, float], ...]:
+        """Each with its user and the time when it is forgotten, in the order of these."""
+        return tuple((session_id, user_id, until) for session_id, (user_id, until) in self._found.items())
+
+    def put_back(self, silent: Iterable[tuple[SessionId, UserId, float]]) -> None:
+        """The reverse of all(), where there are none."""
+        self._found.update({session_id: (user_id, until) for session_id, user_id, until in silent})
+
     def sweep(self, now: float) -> None:
         while self._found and (first := next(iter(self._found.items())))[1][1] <= now:
             del self._found[first[0]]
+
+
+class Deaths(NamedTuple):
+    """Which lives of hosts have begun, and which workers of these are dead, as plain values of DeadWorkers.
+
+    `dead`: (host, slot, incarnations); `below`: (host, slot, incarnation): those before it are dead too.
+    """
+
+    lives: tuple[tuple[int, int], ...] = ()
+    dead: tuple[tuple[int, int, tuple[int, ...]], ...] = ()
+    below: tuple[tuple[int, int, int], ...] = ()
 
 
 class DeadWorkers:
@@ -222,6 +253,19 @@ class DeadWorkers:
             lowest = min(dead)
             dead.discard(lowest)
             self._below[slot] = max(self._below.get(slot, 0), lowest + 1)
+
+    def all(self) -> Deaths:
+        return Deaths(
+            tuple(self._lives.items()),
+            tuple((*slot, tuple(sorted(dead))) for slot, dead in self._dead.items()),
+            tuple((*slot, lowest) for slot, lowest in self._below.items()),
+        )
+
+    def put_back(self, deaths: Deaths) -> None:
+        """The reverse of all(), where there are none."""
+        self._lives.update(deaths.lives)
+        self._dead.update({(host, slot): set(dead) for host, slot, dead in deaths.dead})
+        self._below.update({(host, slot): lowest for host, slot, lowest in deaths.below})
 
     def is_new(self, host: int, life: int) -> bool:
         """Whether the host is in a later life than was known."""

@@ -132,6 +132,13 @@ class LoseHost:
 
 
 @dataclass(frozen=True, slots=True)
+class LoseWorker:
+    """Nothing is heard of a worker: as LoseHost, for it alone."""
+
+    worker: WorkerId
+
+
+@dataclass(frozen=True, slots=True)
 class Block:
     """The user may not be in the channel (None: anywhere) until then (Unix seconds; None: for good).
 
@@ -188,6 +195,7 @@ Command = (
     | DropWorker
     | BeginLife
     | LoseHost
+    | LoseWorker
     | Block
     | Unblock
     | EndSessions

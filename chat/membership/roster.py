@@ -128,6 +128,19 @@ class Roster:
             entry = SessionEntry(item.session, item.status, set(), item.lingering_until, item.took_over, item.heads)
             self._add(entry, item.channels)
 
+    def everything(self) -> tuple[SnapshotSession, ...]:
+        """Every session, in the order in which they came, with whom it took over and from which heads."""
+        return tuple(
+            SnapshotSession(e.info, e.status, frozenset(e.channels), e.lingering_until, e.took_over, e.heads)
+            for e in self.sessions.values()
+        )
+
+    def fill(self, sessions: Iterable[SnapshotSession]) -> None:
+        """The reverse of everything(), where nobody is shown."""
+        for item in sessions:
+            entry = SessionEntry(item.session, item.status, set(), item.lingering_until, item.took_over, item.heads)
+            self._add(entry, item.channels)
+
     def apply(self, change: Change) -> None:
         """Make one change; one about a session that is not here is ignored."""
         match change:

@@ -16,7 +16,7 @@ class Silence:
     """The hosts that were heard, and when."""
 
     def __init__(self, own: int, *, lost_s: float = LOST_S, gap_s: float = GAP_S) -> None:
-        """`own`: the number of our host. Where it says no beats (a process that is all there is) nobody is lost."""
+        """`own`: the number of our host; 0: it says no beats (a process that is all there is), and nobody is lost."""
         self._own = own
         self._lost_s, self._gap_s = lost_s, gap_s
         self._heard: dict[int, float] = {}
@@ -36,6 +36,12 @@ class Silence:
         if now - self._own_at > self._gap_s:
             self._hearing_since = now
         self._own_at = now
+
+    def hearing_since(self, now: float) -> float | None:
+        """Since when our own beats come back without a gap; None: they don't. Where there are none: all the time."""
+        if self._own == 0:
+            return float("-inf")
+        return None if now - self._own_at > self._gap_s else self._hearing_since
 
     def forget(self, host: int) -> None:
         """It has ended in order."""

@@ -8,7 +8,7 @@ moderation. Source: docs/architecture.md, "Membership".
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from chat.domain.ids import ChannelKey, SessionId, UserId, WorkerId
@@ -35,6 +35,8 @@ from chat.membership.protocol import (
     Leave,
     Left,
     LoseHost,
+    LoseWorker,
+    Mandate,
     Position,
     SetStatus,
     Snapshot,
@@ -43,6 +45,7 @@ from chat.membership.protocol import (
     Unblock,
 )
 from chat.membership.roster import Roster, SessionEntry
+from chat.membership.whole import Whole
 from reaktor.errors import may_come_back
 
 CLOSE_BANNED = 4502
@@ -88,6 +91,7 @@ class MembershipState:
             DropWorker: self._drop_worker,
             BeginLife: self._begin_life,
             LoseHost: self._lose_host,
+            LoseWorker: self._lose_silent,
             Block: self._block,
             Unblock: self._unblock,
             EndSessions: self._end_sessions,
@@ -136,6 +140,32 @@ class MembershipState:
         copies = {place.copy_of: place.session.session_id for place in found}
         for place in found:
             self._endings.put_back(place, now, copied_to=copies.get(place.session.session_id))
+
+    def whole(self) -> Whole:
+        """All of it, for whoever shall be able to go on from here."""
+        shown = Whole(self.position, self.term, self.roster.everything())
+        return replace(self._endings.remembered(shown), deaths=self._dead.all(), blocks=tuple(self.blocks))
+
+    def become(self, whole: Whole) -> None:
+        """Be what that says; call it before anything else."""
+        self.epoch, self.revision = whole.position
+        self.term = whole.term
+        self.roster.fill(whole.sessions)
+        self._endings.take_back(whole)
+        self._dead.put_back(whole.deaths)
+        for block in whole.blocks:
+            self.blocks.put(block)
+
+    def succeed(self, mandate: Mandate, *, max_sessions_per_user: int, max_channels_per_session: int) -> None:
+        """Go on under another authority, from revision 0."""
+        self.epoch, self.term = mandate
+        self.revision = 0
+        self._max_sessions, self._max_channels = max_sessions_per_user, max_channels_per_session
+
+    def workers(self) -> list[WorkerId]:
+        """Those that have sessions which live, or have said how far they have delivered."""
+        live = {worker for worker in self.roster.workers if self._live_on(worker)}
+        return sorted(live | self._endings.heads.keys())
 
     def is_dead(self, worker: WorkerId) -> bool:
         return worker in self._dead
@@ -291,8 +321,11 @@ class MembershipState:
 
     def _lose_host(self, command: LoseHost) -> None:
         for worker in self._workers_of(command.host):
-            self._endings.note_silent(self._live_on(worker), self._now)
-            self._lose_worker(worker)
+            self._lose_silent(LoseWorker(worker))
+
+    def _lose_silent(self, command: LoseWorker) -> None:
+        self._endings.note_silent(self._live_on(command.worker), self._now)
+        self._lose_worker(command.worker)
 
     def _block(self, command: Block) -> None:
         if not holds(command, self._now):

@@ -41,6 +41,7 @@ from chat.membership.protocol import (
     Left,
     Lingering,
     LoseHost,
+    LoseWorker,
     Outcome,
     Position,
     SetStatus,
@@ -297,6 +298,7 @@ _COMMAND_TO: Mapping[type, Callable[[Any], list[Any]]] = {
     DropWorker: lambda c: ["drop", [*c.worker]],
     BeginLife: lambda c: ["begin_life", c.host, c.life],
     LoseHost: lambda c: ["lose_host", c.host],
+    LoseWorker: lambda c: ["lose_worker", [*c.worker]],
     Block: lambda c: ["block", c.user_id, c.channel, c.until, c.code, c.reason],
     Unblock: lambda c: ["unblock", c.user_id, c.channel],
     EndSessions: lambda c: ["end_sessions", c.user_id, c.code, c.reason],
@@ -317,6 +319,7 @@ _COMMAND_FROM: Mapping[str, Callable[..., Command]] = {
     "drop": lambda worker: DropWorker(worker_from(worker)),
     "begin_life": lambda host, life: BeginLife(_I(host), _I(life)),
     "lose_host": lambda host: LoseHost(_I(host)),
+    "lose_worker": lambda worker: LoseWorker(worker_from(worker)),
     "block": lambda user, channel, until, code, reason: Block(
         UserId(_T(user)), _optional(_T, channel), _optional(_N, until), _T(code), _T(reason)
     ),

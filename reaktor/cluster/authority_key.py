@@ -84,10 +84,14 @@ class AuthorityKey:
             if holder is not None:
                 raise SupervisorError(_refusal(holder))
 
-    async def give_back(self) -> None:
-        """Let the next one in at once. Never raises; may be repeated."""
+    async def free(self) -> None:
+        """Let the next one in at once; if nobody comes, keep() has it again. Never raises."""
         with suppress(RedisError, OSError, TimeoutError):
             await self._ask(_GIVE_BACK, self._value)
+
+    async def give_back(self) -> None:
+        """Let the next one in at once, for good. Never raises; may be repeated."""
+        await self.free()
         with suppress(RedisError, OSError, TimeoutError):
             async with asyncio.timeout(TIMEOUT_S):
                 await close_soon(self._client)

@@ -113,9 +113,13 @@ class OwnBeat:
 class Tenure:
     """The time in which its holder has the duty. Counts from before the renewal that succeeded last was sent."""
 
-    def __init__(self, row: LeaseRow, sent_at: float, lease_s: float) -> None:
-        """`lease_s` infinite: nobody else can take it (one host, and its kernel keeps others out)."""
+    def __init__(self, row: LeaseRow, sent_at: float, lease_s: float, *, before: LeaseRow | None = None) -> None:
+        """`lease_s` infinite: nobody else can take it (one host, and its kernel keeps others out).
+
+        `before`: the row that it was taken from, which names the tenure before this one. None: it is not known.
+        """
         self.epoch, self.term = row.epoch, row.term
+        self.before = before
         self._decide_s = DECIDE_SHARE * lease_s
         self._sent_at = sent_at
         self.is_given_back = False

@@ -126,6 +126,7 @@ class LeaseKeeper:
     async def _take(self) -> Tenure:
         standby = Standby(self._holder, self._lease_s, is_alone=self._is_alone)
         seen: LeaseRow | None = None
+        before: LeaseRow | None = None
         while True:
             with suppress(LeaseAwayError):
                 row = await self._ask(self._store.read)
@@ -133,11 +134,11 @@ class LeaseKeeper:
                 if self._term and (row.holder, row.term) == (self._holder, self._term):
                     # Ours, though we were not told so in time.
                     if await self._ask(self._store.renew, self._holder, self._term):
-                        return Tenure(row, now, self._lease_s)
+                        return Tenure(row, now, self._lease_s, before=before)
                 elif standby.may_take(row, now) and self._may_have(now):
-                    self._term = secrets.token_hex(8)
+                    self._term, before = secrets.token_hex(8), row
                     if (taken := await self._ask(self._store.take, row, self._holder, self._term)) is not None:
-                        return Tenure(taken, now, self._lease_s)
+                        return Tenure(taken, now, self._lease_s, before=row)
                 elif not self._term and seen is not None and row != seen:
                     self._on_rival(row)
                 seen = row

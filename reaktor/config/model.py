@@ -161,6 +161,7 @@ class MembershipTimings:
     tick_s: float = 0.25
     heartbeat_s: float = 1.0
     silence_s: float = 3.0
+    hello_s: float = 2.0
     hold_gap_s: float = 0.05
     command_timeout_s: float = 5.0
     publish_timeout_s: float = 2.0

@@ -119,7 +119,10 @@ SERVER_GAUGES = (
     MetricDescription("connections_waiting", "Connections held until a worker takes them."),
     MetricDescription("supervisor_memory_bytes", "Resident memory of the supervisor process."),
 )
-SERVER_FLAGS = (MetricDescription("authority_serving", "1 while the authority decides."),)
+SERVER_FLAGS = (
+    MetricDescription("authority_serving", "1 while the authority decides."),
+    MetricDescription("standby_in_step", "1 while this server could take over; only where it does not decide."),
+)
 
 
 class Picture(Collector):

@@ -10,7 +10,7 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -55,8 +55,8 @@ def hosts_of(host: ChatCluster) -> dict[str, tuple[bool, bool]]:
     return {each["name"]: (each["is_alive"], each["decides"]) for each in host.status()["hosts"]}
 
 
-async def joined(host: ChatCluster, account: tuple[str, str]) -> NativeClient:
-    client = await NativeClient.connect(host.url, account[1])
+async def joined(host: ChatCluster, account: tuple[str, str], source: str = "127.0.0.1") -> NativeClient:
+    client = await NativeClient.connect(host.url, account[1], local_addr=(source, 0))
     await client.join("general")
     return client
 
@@ -182,6 +182,70 @@ async def test_the_host_that_decides_may_stand_still_too(start_host: StartHost) 
         await bob.message("are you there?")
         b.wait_agreed(2)
         assert a.process.poll() is None
+
+
+ABOUT_MEMBERS = {"member.joined", "member.left", "presence.changed"}
+
+
+def hand_over(host: ChatCluster) -> None:
+    code, said, told = clusterctl(host, "hand-over")
+    assert code == 0, said + told
+
+
+CHANGES_OF_HOLDER: dict[str, Callable[[ChatCluster], object]] = {
+    "the host is killed": lambda host: signal_all(host, signal.SIGKILL),
+    "its supervisor is killed": lambda host: os.kill(host.process.pid, signal.SIGKILL),
+    "the host stands still": lambda host: signal_all(host, signal.SIGSTOP),
+    "its supervisor stands still": lambda host: os.kill(host.process.pid, signal.SIGSTOP),
+    "it hands over": hand_over,
+    "it is stopped": lambda host: host.stop(),
+}
+ANN_STAYS = {"its supervisor stands still", "it hands over"}
+
+
+@pytest.mark.parametrize("how", CHANGES_OF_HOLDER)
+async def test_nobody_on_a_living_host_is_seen_going_or_coming_when_another_host_decides(
+    start_host: StartHost, how: str
+) -> None:
+    """Ann is on the host that decided; Bob and Eve on the other one, on a worker each. Bob is away."""
+    a, b = start_host("a"), start_host("b", WORKERS="2")
+    wait_for(lambda: b.status()["authority"].get("is_in_step"), 10, "the standby to be in step")
+    (ann_account, bob_account, eve_account) = [a.account() for _ in range(3)]
+    ann = await joined(a, ann_account)
+    async with await joined(b, bob_account, b.source(1)) as bob, await joined(b, eve_account, b.source(2)) as eve:
+        second = (await bob.request("channel.create", name="second"))["key"]
+        await bob.request("status", status="away")
+        for each in (ann, bob, eve):
+            await each.event("presence.changed", "general", username=bob_account[0], status="away")
+        watchers = [bob, eve, *([ann] if how in ANN_STAYS else [])]
+        for each in watchers:
+            each.all_events.clear()
+        at = time.monotonic()
+        await asyncio.to_thread(CHANGES_OF_HOLDER[how], a)
+        while True:
+            with contextlib.suppress(Refused):
+                await eve.join(second)
+                break
+            assert time.monotonic() - at < 3 * TAKEN_OVER_S
+        assert time.monotonic() - at < TAKEN_OVER_S
+        wait_for(lambda: b.status()["authority"].get("is_roll_called"), 10, "all to have had time for a Hello")
+        assert "begins where the one before ended" in b.said()
+        if how.endswith("still"):
+            await asyncio.sleep(max(10 - (time.monotonic() - at), 0))
+            signal_all(a, signal.SIGCONT)
+            wait_for(lambda: "lost to another holder" in a.said(), 10, "a to see that")
+            wait_for(lambda: a.status()["authority"].get("is_in_step"), 10, "a to stand by in its turn")
+        await bob.post("general", "after all that")
+        await eve.message("after all that")
+        await eve.post("general", "and that")
+        for each in watchers:
+            if each is not eve:
+                await each.message("and that")
+            about = [frame for frame in each.all_events if frame["event"] in ABOUT_MEMBERS]
+            seen = [frame for frame in about if frame.get("channel") == "general"]
+            assert {frame["data"]["username"] for frame in seen} <= (set() if how in ANN_STAYS else {ann_account[0]})
+    with contextlib.suppress(OSError):
+        await ann.abort()
 
 
 def test_a_start_is_refused_where_it_would_do_harm(start_host: StartHost, begin_host: StartHost) -> None:

@@ -41,6 +41,7 @@ QUICK = MembershipTimings(
     tick_s=0.02,
     heartbeat_s=0.1,
     silence_s=0.4,
+    hello_s=0.2,
     hold_gap_s=0.02,
     command_timeout_s=5.0,
     quit_grace_s=0.3,

@@ -1,19 +1,23 @@
 """A whole cluster's membership in one thread, over lines that lose, repeat and reorder: driven by a program of bytes.
 
-The authority's pure half and real replicas; around them the least feeder that keeps the protocol. Three bytes are
-one step, so hypothesis draws programs cheaply and shrinks them to few and small steps. After every step the state's
-own invariants hold; settle() stops losing and must bring everybody in step.
+The authority's pure half, real replicas, and the shadow of a server that stands by; around them the least feeder that
+keeps the protocol. Three bytes are one step, so hypothesis draws programs cheaply and shrinks them to few and small
+steps. After every step the state's own invariants hold; settle() stops losing and must bring everybody in step.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from typing import Any
+
+import orjson
 
 from chat.domain.ids import ChannelKey, SessionId, UserId, WorkerId
 from chat.domain.sessions import Ending, Grace, SessionInfo, Status, Transport
 from chat.membership.decisions import Decisions
+from chat.membership.journal import pack, part_body, read_part, read_whole, whole_body
 from chat.membership.protocol import (
     Batch,
     Block,
@@ -30,8 +34,10 @@ from chat.membership.protocol import (
     SetStatus,
     Unblock,
 )
+from chat.membership.shadow import Shadow, state_of
 from chat.membership.slices import Slices
 from chat.membership.state import MembershipState, Result
+from chat.membership.whole import pack_whole
 from chat.membership.wire import Beat, SnapshotAnswer, SyncRequest
 from tests.support.membership import LINGERS, NO_GRACE
 from tests.support.simulated_worker import Line, SimulatedWorker
@@ -39,6 +45,17 @@ from tests.support.simulated_worker import Line, SimulatedWorker
 USERS = [UserId(name) for name in ("ann", "bob", "eve")]
 CHANNELS = [ChannelKey(name) for name in ("lobby", "news", "den")]
 STATUSES = list(Status)
+
+
+def over_the_bus(body: dict[str, Any]) -> dict[str, Any]:
+    """As whoever reads it gets it."""
+    found: dict[str, Any] = orjson.loads(orjson.dumps(body))
+    return found
+
+
+def packed(state: MembershipState) -> bytes:
+    """All that it knows."""
+    return pack_whole(state.whole())
 
 
 class CountingState(MembershipState):
@@ -72,7 +89,10 @@ class World:
         self.blocks: dict[tuple[UserId, ChannelKey | None], Block] = {}
         self.state = CountingState(1, term="term 1", **self.limits)
         self.decisions, self.slices = Decisions(self.state), Slices(self.state.roster, sessions=1)
+        self.decisions.journal.keep(True)
         self.workers = [SimulatedWorker(WorkerId(1, 1, slot, 1), self.up, self.named) for slot in range(slots)]
+        self.to_shadow = Line()
+        self.shadow = Shadow(silence_s=3.0)
         self.deaths: dict[WorkerId, float] = {}
         self.sessions = 0
         self.log: list[str] = []
@@ -161,6 +181,8 @@ class World:
             self.decisions.tick(self.now)
 
     def publish(self, a: int, b: int) -> None:
+        if (part := self.decisions.journal.collect(self.state)) is not None:
+            self.to_shadow.send(read_part(over_the_bus(part_body(part))), self.now)
         if (batch := self.decisions.collect()) is not None:
             self._broadcast(batch)
 
@@ -244,12 +266,72 @@ class World:
         self.workers[self.workers.index(old)] = reborn
         reborn.ask(self.now)
 
+    def deliver_shadow(self, a: int, b: int) -> None:
+        """In order, as it comes from one server; some is lost."""
+        for _ in range(1 + a % 4):
+            part = self.to_shadow.take(0, self.now)
+            if part is not None and b % 8:
+                self.shadow.offer(part, self.now)
+
+    def show_shadow(self, a: int, b: int) -> None:
+        """It asks, and is answered with all there is, which may be more than was published."""
+        if self.shadow.needs_whole:
+            self._send_whole()
+
+    def _send_whole(self) -> None:
+        packed = pack(self.state.whole())
+        next_entry, whole = read_whole(over_the_bus(whole_body(self.decisions.journal.next_entry)) | {"blob": packed})
+        assert whole == replace(self.state.whole(), kept=whole.kept), "a whole reads as something else than was written"
+        self.shadow.install(next_entry, state_of(whole), self.now)
+
+    def bring_shadow_in_step(self) -> None:
+        self.publish(0, 0)
+        while (part := self.to_shadow.take(0, self.now)) is not None:
+            self.shadow.offer(part, self.now)
+        if self.shadow.needs_whole or self.shadow.follows != self.named():
+            self._send_whole()
+        assert self.shadow.is_in_step(self.named()), "the shadow has all, and does not say so"
+
+    def take_over(self, a: int, b: int) -> None:
+        """The server that stands by decides from now on: with all that was decided, or with what it has heard of it."""
+        if b % 8:
+            return
+        if a % 2:
+            self.bring_shadow_in_step()
+        before = self.state
+        inherited = self.shadow.hand_out(self.named())
+        if inherited is None:
+            return
+        epoch = before.epoch + 1
+        self.state = CountingState(0, term="", **self.limits)
+        self.state.become(inherited.state.whole())
+        if a % 2:
+            assert packed(self.state) == packed(before), "who takes over knows something else than who decided"
+        self.state.succeed(Mandate(epoch, f"term {epoch}"), **self.limits)
+        self.decisions, self.slices = Decisions(self.state), Slices(self.state.roster, sessions=1)
+        self.decisions.journal.keep(True)
+        for worker in self.deaths:
+            if not self.state.is_dead(worker):
+                # It hears of that only now.
+                self.deaths[worker] = self.now
+            self.decisions.order(DropWorker(worker), self.now)
+        for block in self.blocks.values():
+            self.decisions.order(block, self.now)
+        for user_id, channel in {(each.user_id, each.channel) for each in self.state.blocks} - self.blocks.keys():
+            self.decisions.order(Unblock(user_id, channel), self.now)
+
+    def call_roll(self, a: int, b: int) -> None:
+        """Who has not said Hello by now is lost, be it that the bus has lost that."""
+        if not b % 4:
+            self.decisions.lose_strangers(self.now)
+
     def restart_authority(self, a: int, b: int) -> None:
         if b % 8:
             return
         epoch = self.state.epoch + 1
         self.state = CountingState(epoch, term=f"term {epoch}", **self.limits)
         self.decisions, self.slices = Decisions(self.state), Slices(self.state.roster, sessions=1)
+        self.decisions.journal.keep(True)
         # What was on its way to the old one reaches the new one as well.
         for worker in self.deaths:
             self.decisions.order(DropWorker(worker), self.now)
@@ -292,6 +374,7 @@ class World:
             if self._is_settled():
                 break
         state = self.state
+        self.bring_shadow_in_step()
         for worker in self.workers:
             assert worker.replica.is_in_step, f"{worker.worker} is not in step"
             assert worker.replica.digest() == state.digest(), f"{worker.worker} shows something else"
@@ -344,5 +427,9 @@ _WEIGHTS: list[tuple[Callable[[World, int, int], None], int]] = [
     (World.beat, 1),
     (World.kill, 2),
     (World.restart_authority, 1),
+    (World.deliver_shadow, 4),
+    (World.show_shadow, 2),
+    (World.take_over, 2),
+    (World.call_roll, 1),
 ]
 STEPS = [step for step, weight in _WEIGHTS for _ in range(weight)]

@@ -63,6 +63,17 @@ async def test_one_that_was_given_back_is_free_at_once(redis):
             pass
 
 
+async def test_one_that_was_freed_is_had_by_whoever_comes_and_else_by_its_keeper_again(redis):
+    key, next_one = key_on(redis), key_on(redis)
+    async with kept(key):
+        await key.free()
+        with blocking.Redis.from_url(redis.url) as client:
+            await until(lambda: client.exists(NAME), 10)
+        await key.free()
+        await next_one.take()
+        await next_one.give_back()
+
+
 async def test_one_whose_holder_died_is_waited_for(redis):
     """A supervisor that was killed and is started again must not be refused because of itself."""
     dead, next_one = key_on(redis), key_on(redis)
