@@ -206,10 +206,9 @@ class LeaseKeeper:
         if self._line is not None:
             await self._line.say_free()
         logger.info("%s: given back", self._duty)
+        self._handing.append(order)
         if order.is_last:
-            order.done.set_result("")
-        else:
-            self._handing.append(order)
+            self._tell_handed("")
 
     async def _give_back(self, tenure: Tenure) -> None:
         """Decide nothing more, then let others in. Where the row can't be had they wait for the lease to run out."""

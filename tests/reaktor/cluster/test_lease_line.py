@@ -145,3 +145,16 @@ async def test_who_gives_the_last_one_back_wants_none_any_more(redis_server: Red
         assert rows.row.holder == ""
         await asyncio.sleep(3.5)  # longer than a lease
         assert not only.decides
+
+
+async def test_a_lease_is_given_back_though_nobody_waits_for_it_any_more(redis_server: RedisServer) -> None:
+    """A stop waits for a second. Where the database took longer the supervisor ended with an error."""
+    rows = Rows()
+    async with host(rows, "host a/1", redis_server) as only:
+        await until(lambda: only.decides)
+        handing = asyncio.create_task(only.keeper.hand_over(is_last=True))
+        await asyncio.sleep(0)
+        handing.cancel()
+        await until(lambda: rows.row.holder == "")
+        await asyncio.sleep(0.3)  # its next look
+        assert only.duty.ended == 0
