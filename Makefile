@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8000
 
-.PHONY: help install install-dev run admin dev test test-all test-fast image-test autobahn coverage explore lint format bench bench-quick chaos conformance-server clean
+.PHONY: help install install-dev run admin dev test test-all test-fast image-test autobahn coverage explore lint format bench bench-quick hosts chaos conformance-server clean
 
 help:  ## say what there is
 	@awk -F ':.*## *' '/^[a-z-]+:.*##/ { printf "%-22s%s\n", $$1, $$2 }' Makefile
@@ -79,6 +79,9 @@ bench: install-dev  ## measure beside other servers, up to half an hour; writes 
 
 bench-quick: install-dev  ## the same with short rounds and few members, in three minutes; prints the tables
 	$(BIN)/python -m benchmarks --quick
+
+hosts: install-dev  ## three hosts of one chat on this machine, to click through and to stop (Linux, as root; PORT)
+	@exec $(BIN)/python -m tests.faults.hosts
 
 chaos: install-dev  ## kill 50 workers under load, hold everybody to the guarantees, print what it cost
 	$(BIN)/python -m tests.cluster.chaos

@@ -27,7 +27,7 @@ settings.load_profile("suite")
 
 # What starts real servers shares them within its folder, and so runs in one process. They wait a lot, so three
 # processes keep two cores busy. The longest first.
-TOGETHER = ("cluster", "integration", "browser", "interop", "docs", "deployment")
+TOGETHER = ("cluster", "faults", "integration", "browser", "interop", "docs", "deployment")
 
 
 @pytest.hookimpl(tryfirst=True)

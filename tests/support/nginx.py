@@ -68,10 +68,10 @@ class Nginx:
             self._process = None
 
 
-ROUND_ROBIN = """{user}pid {folder}/robin.pid;
-error_log {folder}/robin.log;
+BALANCER = """{user}pid {folder}/balancer.pid;
+error_log {folder}/balancer.log;
 worker_processes 1;
-events {{ worker_connections 1024; }}
+events {{ worker_connections 4096; }}
 http {{
     access_log off;
 {paths}
@@ -82,11 +82,14 @@ http {{
         location / {{
             proxy_pass http://hosts;
             proxy_http_version 1.1;
-            proxy_next_upstream off;
+            proxy_next_upstream {next_upstream};
+            proxy_connect_timeout 1s;
             proxy_read_timeout 3600s;
             proxy_set_header Host $http_host;
+            proxy_set_header X-Forwarded-For $remote_addr;
             proxy_set_header Upgrade $http_upgrade;
             proxy_set_header Connection $connection_upgrade;
+            add_header X-Served-By $upstream_addr always;
         }}
     }}
 }}
@@ -95,19 +98,37 @@ http {{
 
 @contextmanager
 def round_robin(folder: Path, ports: Sequence[int]) -> Iterator[str]:
-    """The URL of an nginx that sends each request to the next of these ports, whoever asks."""
+    """The URL of an nginx that sends each request to the next of these ports, whoever asks, and to no other one."""
+    with balancer(folder, [f"127.0.0.1:{port}" for port in ports], next_upstream="off", options="max_fails=0") as url:
+        yield url
+
+
+@contextmanager
+def balancer(
+    folder: Path,
+    servers: Sequence[str],
+    *,
+    port: int | None = None,
+    next_upstream: str = "error timeout http_503",
+    options: str = "max_fails=1 fail_timeout=1s",
+) -> Iterator[str]:
+    """The URL of an nginx that sends each request to the next of these servers, and past those that do not answer.
+
+    Who answered stands in the header X-Served-By.
+    """
     executable = shutil.which("nginx", path=PATH)
     assert executable is not None, "scripts/test-requirements installs nginx"
     folder.mkdir(exist_ok=True)
-    port = free_port()
-    configuration = folder / "robin.conf"
-    servers = " ".join(f"server 127.0.0.1:{each} max_fails=0;" for each in ports)
-    configuration.write_text(ROUND_ROBIN.format(folder=folder, port=port, servers=servers, **own_places(folder)))
+    port = port or free_port()
+    configuration = folder / "balancer.conf"
+    named = " ".join(f"server {each} {options};" for each in servers)
+    given = {"folder": folder, "port": port, "servers": named, "next_upstream": next_upstream, **own_places(folder)}
+    configuration.write_text(BALANCER.format(**given))
     command = [executable, "-p", str(folder), "-c", str(configuration), "-g", "daemon off;"]
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True)
     try:
         wait_for(lambda: is_listening(port) or process.poll() is not None, 10, "nginx to listen")
-        assert process.poll() is None, (folder / "robin.log").read_text()
+        assert process.poll() is None, (folder / "balancer.log").read_text()
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
