@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8000
 
-.PHONY: help install install-dev run admin dev test test-all test-fast image-test autobahn coverage explore lint format bench bench-quick hosts chaos conformance-server clean
+.PHONY: help install install-dev run admin dev test test-all test-fast image-test autobahn coverage explore lint format bench bench-quick hosts chaos chaos-hosts conformance-server clean
 
 help:  ## say what there is
 	@awk -F ':.*## *' '/^[a-z-]+:.*##/ { printf "%-22s%s\n", $$1, $$2 }' Makefile
@@ -82,6 +82,9 @@ bench-quick: install-dev  ## the same with short rounds and few members, in thre
 
 hosts: install-dev  ## three hosts of one chat on this machine, to click through and to stop (Linux, as root; PORT)
 	@exec $(BIN)/python -m tests.faults.hosts
+
+chaos-hosts: install-dev  ## faults on three hosts, one after another; hold everybody to the laws, and report (Linux, as root; SEED, FAULTS, MINUTES)
+	$(BIN)/python -m tests.faults.chaos $(if $(SEED),--seed $(SEED)) --faults $(or $(FAULTS),60) --minutes $(or $(MINUTES),30)
 
 chaos: install-dev  ## kill 50 workers under load, hold everybody to the guarantees, print what it cost
 	$(BIN)/python -m tests.cluster.chaos

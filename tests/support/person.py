@@ -10,9 +10,11 @@ import asyncio
 import contextlib
 import itertools
 import json
+import math
 import random
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import websockets
@@ -28,11 +30,21 @@ COME_BACK = {"unavailable", "not_a_member"}
 """Refusals after which one tries again; not_a_member: the session was just restored, its channel follows."""
 
 
+@dataclass(slots=True)
+class Served:
+    """One connection, from when somebody is there. `by`: what a balancer says of who serves it, in X-Served-By."""
+
+    by: str
+    since: float
+    until: float = math.inf
+
+
 class Person:
     """One live session, over as many connections as it takes. start(), post(), vanish(), leave().
 
     `byes`: what the server said at each end, with "at" (monotonic). `gaps`: (lost, back) of each connection but the
-    first. `refusals`: codes and errors that a person shrugs off. `breaches`: what may never happen.
+    first. `served`: each connection. `refusals`: codes and errors that a person shrugs off. `breaches`: what may
+    never happen.
     """
 
     def __init__(self, url: str, account: tuple[str, str], source: str, channels: list[str]) -> None:
@@ -46,6 +58,7 @@ class Person:
         self.byes: list[dict[str, Any]] = []
         self.refusals: list[str] = []
         self.gaps: list[tuple[float, float]] = []
+        self.served: list[Served] = []
         self.connects = 0
         self.is_here = asyncio.Event()
         self._changed = asyncio.Condition()
@@ -176,6 +189,7 @@ class Person:
             try:
                 await self._enter()
                 self.connects += 1
+                self._note_served(socket)
                 if lost_at is not None:
                     self.gaps.append((lost_at, time.monotonic()))
                 self.is_here.set()
@@ -184,12 +198,18 @@ class Person:
             except ConnectionError:
                 await reader
             finally:
+                if self.served and self.served[-1].until == math.inf:
+                    self.served[-1].until = time.monotonic()
                 self.is_here.clear()
                 self._socket = None
                 reader.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await reader
         return time.monotonic()
+
+    def _note_served(self, socket: ClientConnection) -> None:
+        headers = {} if socket.response is None else socket.response.headers
+        self.served.append(Served(headers.get("X-Served-By", ""), time.monotonic()))
 
     async def _enter(self) -> None:
         for place in self.places.values():

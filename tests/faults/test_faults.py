@@ -1,0 +1,75 @@
+"""A few faults on three real hosts: those that guard most. `make chaos-hosts` brings all of them, again and again."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.faults.chaos import ACCOUNTS, SENTINELS, environment, impossible
+from tests.faults.driver import play
+from tests.faults.history import BACK_S, History
+from tests.faults.laws import check
+from tests.faults.network import RefusedError
+from tests.faults.schedule import TEMPLATES, Fault, Kind, Role, timed
+from tests.faults.stage import Stage, stage
+
+pytestmark = pytest.mark.cluster
+
+GUARDING_MOST = (
+    Fault(Kind.HOST_STOPPED, Role.HOLDER, for_s=10.0),
+    Fault(Kind.CUT_FROM_REDIS, Role.FIRST, for_s=7.0, is_silent=True),
+    Fault(Kind.REDIS_FAILS_OVER),
+    Fault(Kind.POSTGRESQL_RESTARTED),
+    Fault(Kind.HOST_KILLED, Role.FIRST),
+)
+
+
+@contextmanager
+def staged() -> Iterator[tuple[Stage, Path]]:
+    """The hosts, and where their processes record."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        records = folder / "records"
+        try:
+            with stage(folder, accounts=ACCOUNTS, sentinels=SENTINELS, can_step=True, **environment(records)) as found:
+                yield found, records
+        except RefusedError as error:
+            pytest.skip(str(error))
+
+
+# What is promised is held to by `make chaos-hosts`; a slow machine may take five times as long.
+BACK_SLOWLY_S = 5 * BACK_S
+
+
+def played(faults: Sequence[Fault]) -> History:
+    with staged() as (found, records):
+        history = asyncio.run(play(found, timed(faults, 0.0), records, tell=print))
+        history.back_s = BACK_SLOWLY_S
+        return history
+
+
+def test_the_laws_hold_through_the_faults_that_guard_most() -> None:
+    assert check(played(GUARDING_MOST)) == {}
+
+
+# A Socket.IO session that is just beginning when its worker greets the next holder is announced in no channel. Then its
+# Connect comes too late to give it the place that its client had.
+NO_PLACE = pytest.mark.xfail(strict=False, reason="who comes back during a change of holder may lose the place")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("role", [pytest.param(Role.HOLDER, marks=NO_PLACE), Role.FIRST])
+def test_the_laws_hold_through_each_fault_of_a_host(role: Role) -> None:
+    faults = [each for each in TEMPLATES if each.target is role and each.kind not in impossible()]
+    assert check(played(faults)) == {}
+
+
+@pytest.mark.long
+def test_the_laws_hold_while_postgresql_is_away() -> None:
+    assert check(played([each for each in TEMPLATES if each.kind is Kind.POSTGRESQL_AWAY])) == {}
