@@ -373,14 +373,11 @@ class Authority:
     async def _say(self, batch: Batch | None, part: journal.Part | None = None, within_s: float | None = None) -> None:
         try:
             async with asyncio.timeout(within_s):
-                if part is None and batch is not None:
-                    await self._bus.broadcast(wire.CHANGES_GROUP, wire.BATCH, wire.batch_body(batch))
-                    return
                 said = [] if batch is None else [Saying(wire.CHANGES_GROUP, wire.BATCH, wire.batch_body(batch))]
                 if part is not None:
                     # In one write: whoever shows a change can rely on it that those who stand by know it.
                     said.append(Saying(journal.SHADOWS_GROUP, journal.JOURNAL, journal.part_body(part)))
-                await self._bus.broadcast_all(said)
+                await self._bus.broadcast_all(said, to_self=True)
         except (BusError, TimeoutError, TypeError) as error:
             # The changes are made; replicas learn of them by the next heartbeat, and then by a snapshot. (TypeError: a
             # text that JSON can't carry, out of an order of this process.)

@@ -1,7 +1,7 @@
 """Standby: keeps the shadow of a server that does not decide in step with whoever does.
 
 It has a mailbox of its own, asks for a Whole where it needs one, and says each half second that it is there: the
-authority keeps a journal only for those who stand by. Owned by the supervisor's companion. Source: ADR 25.
+authority keeps a journal only for those who stand by. Owned by the supervisor's companion. Source: ADR 27.
 """
 
 from __future__ import annotations

@@ -94,12 +94,13 @@ class Bus:
         not_to = "" if to_self else self._identity
         await self._bounded(self._layer.group_send(self._scope + group, pack(kind, body, not_to=not_to)))
 
-    async def broadcast_all(self, sayings: Sequence[Saying]) -> None:
+    async def broadcast_all(self, sayings: Sequence[Saying], *, to_self: bool = False) -> None:
         """broadcast() of each to the other processes, in order and at once, in one timeout.
 
         Raises BusError where not all of it was taken.
         """
-        messages = [(self._scope + group, pack(kind, body, not_to=self._identity)) for group, kind, body in sayings]
+        not_to = "" if to_self else self._identity
+        messages = [(self._scope + group, pack(kind, body, not_to=not_to)) for group, kind, body in sayings]
         await self._bounded(getattr(self._layer, "group_send_all", self._one_by_one)(messages))
 
     async def _one_by_one(self, messages: Sequence[tuple[str, dict[str, Any]]]) -> None:
