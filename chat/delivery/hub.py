@@ -1,8 +1,10 @@
 """The hub: the live sessions of this process only, by id, user and channel, and what is written to them.
 
 Events come in, frames go out: encoded once per wire format, appended to each session's outbox, and written once per
-loop turn by flush(), which the runtime schedules through `on_dirty`. Pure; never waits for a client. A session whose
-unsent bytes pass half of the bound is spared presence and typing; past it, it is told 4002 and closed.
+loop turn by flush(), which the runtime schedules through `on_dirty`. Presence and typing are not worth a write to each
+member of a channel: they wait for whatever else is written, or for flush_deferred(), scheduled through `on_deferred`.
+Pure; never waits for a client. A session whose unsent bytes pass half of the bound is spared presence and typing; past
+it, it is told 4002 and closed.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ Members = dict[WireFormat, dict[SessionId, LiveSession]]
 class Hub:
     """attach, enter, deliver, flush. `on_dirty` is called once when the first frame of a loop turn is waiting.
 
+    `on_deferred` is called once when the first frame waits that may wait; None: none of them waits longer than others.
     `on_moved` is called with each session that is in other channels than before.
     """
 
@@ -30,15 +33,18 @@ class Hub:
         *,
         unsent_bytes: int,
         on_dirty: Callable[[], None],
+        on_deferred: Callable[[], None] | None = None,
         on_moved: Callable[[LiveSession], None] = lambda session: None,
     ) -> None:
         self._unsent_bytes = unsent_bytes
         self._on_dirty = on_dirty
+        self._on_deferred = on_deferred
         self._on_moved = on_moved
         self._sessions: dict[SessionId, LiveSession] = {}
         self._by_user: dict[UserId, dict[SessionId, LiveSession]] = {}
         self._by_channel: dict[ChannelKey, Members] = {}
         self._dirty: dict[SessionId, LiveSession] = {}
+        self._deferred: dict[SessionId, LiveSession] = {}
         self.deliveries_total = 0
         self.slow_total = 0
         self.joins_total = 0
@@ -67,6 +73,7 @@ class Hub:
         for key in left:
             self.exit(session, key)
         self._dirty.pop(session_id, None)
+        self._deferred.pop(session_id, None)
         return left
 
     def enter(self, session: LiveSession, key: ChannelKey) -> None:
@@ -166,7 +173,8 @@ class Hub:
         frame = wire_format.encode(event)
         if frame is None:
             return
-        if event.type in SKIPPABLE:
+        is_skippable = event.type in SKIPPABLE
+        if is_skippable:
             half = self._unsent_bytes // 2
             group = {key: session for key, session in group.items() if session.unsent_bytes <= half}
         for session in group.values():
@@ -175,12 +183,23 @@ class Hub:
         if exclude in group:
             group[exclude].outbox.pop()
             self.deliveries_total -= 1
-        self._mark(group)
+        if is_skippable and self._on_deferred is not None:
+            if not self._deferred and group:
+                self._on_deferred()
+            self._deferred.update(group)
+        else:
+            self._mark(group)
 
     def _mark(self, sessions: dict[SessionId, LiveSession]) -> None:
         if not self._dirty and sessions:
             self._on_dirty()
         self._dirty.update(sessions)
+
+    def flush_deferred(self) -> None:
+        """Write what waits, what may wait included."""
+        self._dirty.update(self._deferred)
+        self._deferred.clear()
+        self.flush()
 
     def flush(self) -> None:
         """Write what waits: the frames of one loop turn joined, one write per session.

@@ -80,6 +80,8 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 PROBE_S = 5.0
+DEFERRED_S = 0.02
+"""How long presence and typing wait for more to be written with them: a crowd that comes writes to each other less."""
 
 
 def _bye_of(body: Mapping[str, Any]) -> Bye:
@@ -117,7 +119,12 @@ class Runtime:
         self.bus = Bus(layer, scope=config.scope, timeout_s=config.membership.publish_timeout_s)
         self.mailbox = worker_mailbox(worker)
         self.database = Database(config.database)
-        self.hub = Hub(unsent_bytes=config.limits.unsent_bytes, on_dirty=self._schedule_flush, on_moved=self._on_moved)
+        self.hub = Hub(
+            unsent_bytes=config.limits.unsent_bytes,
+            on_dirty=self._schedule_flush,
+            on_deferred=self._schedule_deferred,
+            on_moved=self._on_moved,
+        )
         self.feeds = Feeds(self.bus, self.mailbox, self.database, self.hub, config.delivery)
         # The authority of several workers is in their supervisor.
         self.broadcast = Broadcast(self.bus, self.hub, self.feeds, is_alone=with_authority)
@@ -453,6 +460,9 @@ class Runtime:
     def _flush(self) -> None:
         self.hub.flush()
         self.broadcast.written()
+
+    def _schedule_deferred(self) -> None:
+        asyncio.get_running_loop().call_later(DEFERRED_S, self.hub.flush_deferred, context=self._nobodys)
 
     # -- Who is there, for views (any thread) -----------------------------------------------------------------
 

@@ -54,6 +54,26 @@ def test_the_frames_of_one_turn_are_one_write_and_asked_for_once(hub: Hub, turns
     assert turns.asked == 2
 
 
+def test_presence_waits_for_more_and_keeps_its_place_before_a_message(turns: Turns) -> None:
+    """A thousand who came one after the other were told of one another by a million writes."""
+    later = Turns()
+    hub = Hub(unsent_bytes=1_000_000, on_dirty=turns, on_deferred=later)
+    ann, bob = entered(hub, "ann"), entered(hub, "bob")
+    for _ in range(2):
+        hub.to_channel(Event(EventType.MEMBER_JOINED, CHANNEL, {"username": "eve"}))
+    hub.flush()
+    assert (turns.asked, later.asked, ann.writes, bob.writes) == (0, 1, [], [])
+    hub.to_channel(new(1), exclude=SessionId("bob"))
+    hub.flush()
+    assert [[frame.get("seq") for frame in frames] for frames in ann.writes] == [[None, None, 1]]
+    hub.flush_deferred()
+    assert (len(ann.writes), [len(frames) for frames in bob.writes]) == (1, [2])
+    hub.to_channel(Event(EventType.MEMBER_LEFT, CHANNEL, {"username": "eve"}))
+    hub.detach(bob)
+    hub.flush_deferred()
+    assert (later.asked, len(ann.writes), len(bob.writes)) == (2, 2, 1)
+
+
 def test_the_origin_is_acknowledged_in_its_place_and_not_sent_its_own_event(hub: Hub) -> None:
     author, other = entered(hub, "author"), entered(hub, "other")
     answers: list[int] = []
