@@ -342,6 +342,7 @@ class Authority:
                 elif self._roll_call.may_show:
                     self._slices.ask(request)
                 else:
+                    self._asking_where.pop(request.worker, None)
                     self._not_shown_yet[request.worker] = request
             case wire.BEAT:
                 beat = wire.read_beat(body)

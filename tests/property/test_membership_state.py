@@ -388,16 +388,18 @@ def test_in_whatever_order_batches_come_the_replica_ends_where_the_state_is(prog
     # One life only, told anew as one stream: batches of the state's changes, cut anywhere, shuffled and repeated.
     state, chance = world.state, random.Random(seed)
     feeder, straight = Replica(WorkerId(1, 1, 0, 1)), Replica(WorkerId(1, 1, 0, 1))
+    began = replace(world.began, term="")
     for replica in (feeder, straight):
         replica.follow(m.Mandate(state.epoch, ""))
-        replica.restore(m.Snapshot(m.Position(state.epoch, 0)), 0.0)
+        shown = Shown()
+        shown.fold(transitions_of(replica.restore(began, 0.0)))
+    shown.adopt(straight)
     first = 1
     changes = world.state.stream
     while first <= len(changes):
         size = chance.randint(1, 4)
         batches.append(m.Batch(state.epoch, first, tuple(changes[first - 1 : first - 1 + size])))
         first += size
-    shown = Shown()
     for batch in batches:
         assert straight.offer(batch, 0.0).kind is OfferKind.APPLIED
     mixed = batches + [batch for batch in batches if chance.random() < 0.3]

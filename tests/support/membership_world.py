@@ -88,6 +88,7 @@ class World:
         self.up = Line()
         self.blocks: dict[tuple[UserId, ChannelKey | None], Block] = {}
         self.state = CountingState(1, term="term 1", **self.limits)
+        self.began = self.state.snapshot()
         self.decisions, self.slices = Decisions(self.state), Slices(self.state.roster, sessions=1)
         self.decisions.journal.keep(True)
         self.workers = [SimulatedWorker(WorkerId(1, 1, slot, 1), self.up, self.named) for slot in range(slots)]
@@ -308,6 +309,7 @@ class World:
         if a % 2:
             assert packed(self.state) == packed(before), "who takes over knows something else than who decided"
         self.state.succeed(Mandate(epoch, f"term {epoch}"), **self.limits)
+        self.began = self.state.snapshot()
         self.decisions, self.slices = Decisions(self.state), Slices(self.state.roster, sessions=1)
         self.decisions.journal.keep(True)
         for worker in self.deaths:
@@ -330,6 +332,7 @@ class World:
             return
         epoch = self.state.epoch + 1
         self.state = CountingState(epoch, term=f"term {epoch}", **self.limits)
+        self.began = self.state.snapshot()
         self.decisions, self.slices = Decisions(self.state), Slices(self.state.roster, sessions=1)
         self.decisions.journal.keep(True)
         # What was on its way to the old one reaches the new one as well.
