@@ -33,7 +33,8 @@ from tests.support.waiting import until
 
 CHANNELS = 2
 SETTLE_S = 40.0
-SEEN_S = 15.0
+LAST_S = 20.0
+"""For what is still to be acknowledged, and then to be seen, in the end."""
 LOOK_S = 0.3
 HOUR_S = 3_600
 DEAD_S = 2.0
@@ -60,7 +61,7 @@ async def play(
             for fault in faults:
                 await asyncio.sleep(max(started + fault.at_s - time.monotonic(), 0))
                 await driver.carry_out(fault)
-            silent = await talk.stop(SETTLE_S)
+            silent = await talk.stop(LAST_S)
         await driver.conclude(channels, silent)
         driver.history.applied = recording.read(records)
         return driver.history
@@ -202,10 +203,10 @@ class Driver:
         history, names = self.history, frozenset(client.name for client in self._clients)
         native = [client.person for client in self._clients if isinstance(client, NativePerson)]
         reader = next((person for person in native if person.is_here.is_set()), native[0])
+        deadline = time.monotonic() + LAST_S
         for key in channels:
             stored = history.stored[key] = await told_history(reader, key)
             history.present[key] = names
-            deadline = time.monotonic() + SEEN_S
             while not self._have_seen(key, len(stored)) and time.monotonic() < deadline:  # noqa: ASYNC110  they only count
                 await asyncio.sleep(LOOK_S)
         for client in self._clients:

@@ -51,7 +51,8 @@ class Rest:
 class Stay:
     """Somebody was served by a host, over one connection. `until` is infinite where it has not ended.
 
-    `via`: the host that relays the connection to that one, where the balancer chose another; empty: none does.
+    `via`: the host that relays the connection to that one, where the balancer chose another; empty: none does. `why`:
+    how it ended, in the client's words.
     """
 
     who: str
@@ -59,6 +60,7 @@ class Stay:
     since: float
     until: float = math.inf
     via: str = ""
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)

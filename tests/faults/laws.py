@@ -69,13 +69,16 @@ def nobody_is_locked_out(history: History) -> Iterator[str]:
 
 
 def nobody_is_ended(history: History) -> Iterator[str]:
+    """But for the people of a host that a fault ends. Who of them is back before that is noticed is ended once more, to
+    get the place that was theirs.
+    """
     for stay in history.stays:
         carried = _carried_at(history, stay.until)
         if stay.until == math.inf or stay.until < history.began:
             continue
-        if carried and carried.fault.may_end_sessions and carried.target in (stay.host, stay.via):
+        if carried and carried.fault.may_end_sessions and _was_on_target(history, stay.who, carried):
             continue
-        yield f"{_during(carried)}: {stay.who} on host {stay.host} lost the connection"
+        yield f"{_during(carried)}: {stay.who} on host {stay.host} lost the connection ({stay.why})"
 
 
 def nobody_is_seen_leaving(history: History) -> Iterator[str]:
@@ -162,6 +165,12 @@ LAWS: Mapping[str, Law] = {
 
 def _carried_at(history: History, at: float) -> Carried | None:
     return next((each for each in history.faults if each.began <= at < each.settled), None)
+
+
+def _was_on_target(history: History, who: str, carried: Carried) -> bool:
+    """Whether this is one of those whom the fault met."""
+    of_them = [stay for stay in history.stays if stay.who == who and stay.since < carried.began <= stay.until]
+    return any(carried.target in (stay.host, stay.via) for stay in of_them)
 
 
 def _during(carried: Carried | None) -> str:

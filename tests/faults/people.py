@@ -87,7 +87,9 @@ class NativePerson:
         return self.person.refusals
 
     def stays(self) -> list[Stay]:
-        return [Stay(self.name, self._host_of(each.by), each.since, each.until) for each in self.person.served]
+        return [
+            Stay(self.name, self._host_of(each.by), each.since, each.until, why=each.why) for each in self.person.served
+        ]
 
     def views(self) -> list[View]:
         acked = self.person.acked
@@ -191,7 +193,8 @@ class SocketioPerson:
         self._stays.append(Stay(self.name, self._hosts[worker.host], time.monotonic()))
 
     def _on_disconnect(self, *reason: Any) -> None:
-        self._stays[-1] = replace(self._stays[-1], until=time.monotonic(), via=self._via())
+        why = " ".join(map(str, reason))
+        self._stays[-1] = replace(self._stays[-1], until=time.monotonic(), via=self._via(), why=why)
 
     def _via(self) -> str:
         """Whom the balancer asked for the WebSocket; a session that began by polling may be another host's."""

@@ -93,7 +93,7 @@ class World:
         self.decisions.journal.keep(True)
         self.workers = [SimulatedWorker(WorkerId(1, 1, slot, 1), self.up, self.named) for slot in range(slots)]
         self.to_shadow = Line()
-        self.shadow = Shadow(silence_s=3.0)
+        self.shadow, self.lacks_last = Shadow(silence_s=3.0), False
         self.deaths: dict[WorkerId, float] = {}
         self.sessions = 0
         self.log: list[str] = []
@@ -271,8 +271,10 @@ class World:
         """In order, as it comes from one server; some is lost."""
         for _ in range(1 + a % 4):
             part = self.to_shadow.take(0, self.now)
-            if part is not None and b % 8:
-                self.shadow.offer(part, self.now)
+            if part is not None:
+                self.lacks_last = not b % 8
+                if not self.lacks_last:
+                    self.shadow.offer(part, self.now)
 
     def show_shadow(self, a: int, b: int) -> None:
         """It asks, and is answered with all there is, which may be more than was published."""
@@ -289,7 +291,9 @@ class World:
         self.publish(0, 0)
         while (part := self.to_shadow.take(0, self.now)) is not None:
             self.shadow.offer(part, self.now)
-        if self.shadow.needs_whole or self.shadow.follows != self.named():
+            self.lacks_last = False
+        # That the very last part was lost shows by nothing but the gap in what it hears of itself.
+        if self.shadow.needs_whole or self.shadow.follows != self.named() or self.lacks_last:
             self._send_whole()
         assert self.shadow.is_in_step(self.named()), "the shadow has all, and does not say so"
 

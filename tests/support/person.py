@@ -32,11 +32,15 @@ COME_BACK = {"unavailable", "not_a_member"}
 
 @dataclass(slots=True)
 class Served:
-    """One connection, from when somebody is there. `by`: what a balancer says of who serves it, in X-Served-By."""
+    """One connection, from when somebody is there. `by`: what a balancer says of who serves it, in X-Served-By.
+
+    `why`: how it ended.
+    """
 
     by: str
     since: float
     until: float = math.inf
+    why: str = ""
 
 
 class Person:
@@ -200,6 +204,7 @@ class Person:
             finally:
                 if self.served and self.served[-1].until == math.inf:
                     self.served[-1].until = time.monotonic()
+                    self.served[-1].why = f"{socket.close_code} {socket.close_reason}"
                 self.is_here.clear()
                 self._socket = None
                 reader.cancel()
