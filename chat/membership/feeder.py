@@ -15,6 +15,7 @@ import secrets
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
+from dataclasses import replace
 from typing import Any, TypeVar, overload
 
 from chat.domain.ids import ChannelKey, CommandId, SessionId, WorkerId
@@ -437,7 +438,9 @@ class Feeder:
         self._is_done = False
         hello = None
         if not self._is_greeted:
-            hello = wire.Envelope(self._hello_id, Hello(self._worker, tuple(self._announce())))
+            connecting = self._pending.connecting()
+            sessions = (replace(each, is_connecting=each.session.session_id in connecting) for each in self._announce())
+            hello = wire.Envelope(self._hello_id, Hello(self._worker, tuple(sessions)))
         body = wire.sync_body(wire.SyncRequest(self._worker, hello, self._replica.wanted(), self._doubts))
         with contextlib.suppress(BusError):
             await self._bus.send(wire.AUTHORITY_MAILBOX, wire.SYNC, body)

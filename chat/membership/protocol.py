@@ -92,11 +92,15 @@ class SetStatus:
 
 @dataclass(frozen=True, slots=True)
 class AnnouncedSession:
-    """A session as its own worker knows it, for Hello."""
+    """A session as its own worker knows it, for Hello.
+
+    `is_connecting`: its Connect has no outcome yet and will come again. What the authority knows of it stays.
+    """
 
     session: SessionInfo
     status: Status
     channels: frozenset[ChannelKey]
+    is_connecting: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -284,6 +284,9 @@ class MembershipState:
         announced = {item.session.session_id: item for item in command.sessions}
         self._lose_all([entry for entry in self._live_on(command.worker) if entry.info.session_id not in announced])
         for session_id, item in announced.items():
+            if item.is_connecting:
+                # Made by this Hello it would be known, and its Connect would no longer take over what its client left.
+                continue
             user_id = item.session.user_id
             entry_now = self.roster.sessions.get(session_id)
             is_back = self._endings.is_silent(session_id)

@@ -269,8 +269,8 @@ def _optional(read: Callable[[Any], Any], value: Any) -> Any:
 
 
 def _announced_from(value: Any) -> AnnouncedSession:
-    info, status, channels = value
-    return AnnouncedSession(info_from(info), status_from(status), texts_from(channels))
+    info, status, channels, *connecting = value
+    return AnnouncedSession(info_from(info), status_from(status), texts_from(channels), bool(connecting))
 
 
 def _sessions_from(value: Any) -> tuple[SessionId, ...]:
@@ -293,7 +293,10 @@ _COMMAND_TO: Mapping[type, Callable[[Any], list[Any]]] = {
     Hello: lambda c: [
         "hello",
         [*c.worker],
-        [[info_to(item.session), item.status, sorted(item.channels)] for item in c.sessions],
+        [
+            [info_to(item.session), item.status, sorted(item.channels), *([True] if item.is_connecting else [])]
+            for item in c.sessions
+        ],
     ],
     DropWorker: lambda c: ["drop", [*c.worker]],
     BeginLife: lambda c: ["begin_life", c.host, c.life],

@@ -179,7 +179,8 @@ class SocketioPerson:
         return bool(self._client.connected)
 
     def stays(self) -> list[Stay]:
-        return [*self._stays[:-1], replace(self._stays[-1], via=self._via())]
+        self._note_via()
+        return list(self._stays)
 
     def views(self) -> list[View]:
         return [
@@ -194,17 +195,21 @@ class SocketioPerson:
 
     def _on_disconnect(self, *reason: Any) -> None:
         why = " ".join(map(str, reason))
-        self._stays[-1] = replace(self._stays[-1], until=time.monotonic(), via=self._via(), why=why)
+        self._note_via()
+        self._stays[-1] = replace(self._stays[-1], until=time.monotonic(), why=why)
 
-    def _via(self) -> str:
-        """Whom the balancer asked for the WebSocket; a session that began by polling may be another host's."""
-        if self._stays[-1].via:
-            return self._stays[-1].via
+    def _note_via(self) -> None:
+        """Whom the balancer asked for the WebSocket; a session that began by polling may be another host's.
+
+        Once it is lost the library may have forgotten it, so each message is an occasion.
+        """
         websocket = self._client.eio.ws
-        headers = {} if websocket is None else websocket._response.headers
-        return self._host_of(headers["X-Served-By"]) if headers else ""
+        if websocket is not None and not self._stays[-1].via:
+            via = self._host_of(websocket._response.headers["X-Served-By"])
+            self._stays[-1] = replace(self._stays[-1], via=via)
 
     def _on_message(self, data: dict[str, Any]) -> None:
+        self._note_via()
         self._seen[data["channel"]].append(Said(data["seq"], data["id"], data["message"]))
 
 

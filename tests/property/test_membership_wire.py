@@ -39,7 +39,7 @@ reasons = st.sampled_from(sessions.LeftReason)
 keys = st.frozensets(channels, max_size=4)
 heads = st.dictionaries(channels, st.integers(0, 2**53), max_size=4)
 codes = st.integers(1000, 4999)
-announced = st.builds(m.AnnouncedSession, infos, statuses, keys)
+announced = st.builds(m.AnnouncedSession, infos, statuses, keys, st.booleans())
 hellos = st.builds(m.Hello, workers, st.lists(announced, max_size=3).map(tuple))
 commands: st.SearchStrategy[m.Command] = st.one_of(
     st.builds(m.Connect, infos, st.none() | session_ids),

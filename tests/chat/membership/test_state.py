@@ -144,6 +144,22 @@ def test_hello_makes_the_picture_of_a_worker_what_it_announced() -> None:
     assert told.accept(hello) == ()
 
 
+def test_a_hello_leaves_to_its_connect_who_is_just_connecting() -> None:
+    """A client that came while another authority took over was announced in no channel, and lost its place."""
+    told = Told()
+    told.connect("s1", grace=LINGERS)
+    told.accept(Join(S1, LOBBY))
+    told.accept(Disconnect(S1))
+    again, more = session_info("s2", grace=LINGERS, since=session_info("s1").since + 1), session_info("s3", "eve")
+    told.accept(Connect(more))
+    told.accept(Join(more.session_id, LOBBY))
+    announced = [AnnouncedSession(each, Status.ONLINE, frozenset(), is_connecting=True) for each in (again, more)]
+    assert told.accept(Hello(FIRST, tuple(announced))) == ()
+    assert told.state.roster.sessions[more.session_id].channels == {LOBBY}, "its worker has not heard of that yet"
+    told.accept(Connect(again))
+    assert told.state.roster.sessions[S2].channels == {LOBBY}
+
+
 def test_hello_brings_back_neither_the_blocked_nor_those_who_ended_here() -> None:
     told = Told()
     told.accept(Block(ANN, None, None))
