@@ -22,15 +22,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.membership import CHANNELS_PER_SESSION, MANDATE, info, new_bus, redis_url, say
+from benchmarks.membership import CHANNELS_PER_SESSION, MANDATE, info, new_bus, new_feeder, redis_url, say
 from benchmarks.rounds import cpu_s
 from chat.domain.ids import ChannelKey, SessionId, WorkerId
 from chat.domain.sessions import Status
 from chat.membership import wire
 from chat.membership.authority import Authority
-from chat.membership.feeder import Feeder
 from chat.membership.places import Place
-from chat.membership.protocol import Block, Command, Connect, Join, Leave, Mandate, SetStatus
+from chat.membership.protocol import Block, Command, Connect, Join, Leave, SetStatus
 from chat.membership.replica import Replica
 from reaktor.cluster import heap
 from reaktor.config.model import MembershipTimings
@@ -161,20 +160,7 @@ async def follow(url: str, slot: int) -> None:
     heap.settle()
     bus, replica, stops = new_bus(url), Replica(worker), Stops()
     is_deaf = False
-
-    async def read_mandate() -> Mandate:
-        return MANDATE
-
-    feeder = Feeder(
-        bus,
-        MembershipTimings(),
-        replica,
-        worker=worker,
-        announce=list,
-        here=set,
-        on_transitions=lambda transitions: None,
-        read_mandate=read_mandate,
-    )
+    feeder = new_feeder(bus, replica, worker)
 
     async def read() -> None:
         async for kind, body in bus.listen(wire.worker_mailbox(worker)):

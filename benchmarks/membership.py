@@ -184,15 +184,13 @@ class Called:
         return self.spent_s / (len(self.took) + self.callers) * 1e6
 
 
-async def measure_commands(url: str, callers: int, seconds: float, authority_pid: int) -> Called:
-    """Callers that join and leave, each waiting for its own write before the next."""
-    worker = WorkerId(1, 1, 0, int(time.time() * 1000))
-    bus, replica = new_bus(url), Replica(worker)
+def new_feeder(bus: Bus, replica: Replica, worker: WorkerId) -> Feeder:
+    """Of a worker that has no sessions."""
 
     async def read_mandate() -> Mandate:
         return MANDATE
 
-    feeder = Feeder(
+    return Feeder(
         bus,
         MembershipTimings(),
         replica,
@@ -202,6 +200,13 @@ async def measure_commands(url: str, callers: int, seconds: float, authority_pid
         on_transitions=lambda transitions: None,
         read_mandate=read_mandate,
     )
+
+
+async def measure_commands(url: str, callers: int, seconds: float, authority_pid: int) -> Called:
+    """Callers that join and leave, each waiting for its own write before the next."""
+    worker = WorkerId(1, 1, 0, int(time.time() * 1000))
+    bus, replica = new_bus(url), Replica(worker)
+    feeder = new_feeder(bus, replica, worker)
 
     async def read() -> None:
         async for kind, body in bus.listen(wire.worker_mailbox(worker)):
