@@ -96,6 +96,16 @@ async def test_it_knows_all_that_the_authority_knows_what_nobody_is_shown_includ
     assert dict(inherited.state.whole().heads) == {FIRST: {LOBBY: 7}}
 
 
+async def test_sessions_of_its_own_process_follow_it_also_while_somebody_stands_by(buses: list[Bus]) -> None:
+    """What was said to both at once skipped the process that said it, and its own joins had no answer."""
+    authority, node = authority_after(buses[0]), Node(buses[0], FIRST)
+    async with running(authority, node), standing_by(buses[1]) as standby:
+        await eventually(lambda: standby.is_in_step, "it is in step")
+        await node.connect("s1")
+        await node.join("s1", "lobby")
+        assert node.who("lobby") == ["ann"]
+
+
 async def test_nobody_is_seen_going_or_coming_when_it_goes_on_though_a_hello_is_late(buses: list[Bus]) -> None:
     authority, here, there = authority_after(buses[0]), Node(buses[1], FIRST), Node(buses[1], SECOND)
     async with standing_by(buses[2]) as standby, running(authority, here, there):
