@@ -233,7 +233,10 @@ class EngineSession:
         if pipe is self._probe:
             self._run(self.machine.on_probe(packet, self._now()))
         elif pipe is self._pipe:
-            self._run(self.machine.on_frame(packet, self._now()))
+            self._carry_out(self.machine.on_frame(packet, self._now()))
+            # A message puts no deadline forward, so the keeper need not hear of each.
+            if packet.type is not PacketType.MESSAGE or self.is_closed:
+                self._settle()
 
     def on_socket_junk(self, pipe: Pipe, reason: CloseReason) -> None:
         """Something that is no packet: the end of the session, but of the socket alone while that still probes."""
@@ -266,6 +269,10 @@ class EngineSession:
         return now
 
     def _run(self, actions: Iterable[Action]) -> None:
+        self._carry_out(actions)
+        self._settle()
+
+    def _carry_out(self, actions: Iterable[Action]) -> None:
         for action in actions:
             if isinstance(action, Deliver):
                 # The application may have ended the session over an earlier message of the same payload.
@@ -275,7 +282,6 @@ class EngineSession:
                 self._on_ended(action.reason)
             else:
                 self._on_signal(action)
-        self._settle()
 
     def _on_signal(self, signal: Signal) -> None:
         if signal is Signal.WAKE:

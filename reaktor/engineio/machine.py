@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 from math import inf
+from typing import NamedTuple
 
 from reaktor.config.model import EngineIO
 from reaktor.engineio.heartbeat import Beat, heartbeat_for
@@ -45,8 +46,7 @@ class Poll(Enum):
     UNKNOWN = "unknown"  # closed, and nothing left to fetch
 
 
-@dataclass(frozen=True, slots=True)
-class Deliver:
+class Deliver(NamedTuple):
     """A message of the client, for the application."""
 
     data: str | bytes
@@ -128,7 +128,11 @@ class SessionMachine:
         """When on_deadline() is to be called next; inf for never. Moves with every input."""
         if self.state is State.CLOSED:
             return self._linger_until
-        return min(self._heartbeat.deadline, self._noop_at, self._probing_until)
+        due = self._heartbeat.deadline
+        # Asked about each frame, where min() takes three times as long.
+        if self._noop_at < due:
+            due = self._noop_at
+        return due if due < self._probing_until else self._probing_until
 
     # From the application
 

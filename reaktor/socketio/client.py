@@ -81,12 +81,14 @@ class Client:
             self.session.fail(CloseReason.MALFORMED)
             return
         for item in heard:
-            if isinstance(item, Reply):
+            if isinstance(item, EventReceived):
+                if not self._take_at_once(item):
+                    self._put(item)
+            elif isinstance(item, Reply):
                 self.say(item.messages)
-                continue
-            if isinstance(item, Left) and (socket := self._sockets.get(item.namespace)) is not None:
-                socket.left()
-            if not (isinstance(item, EventReceived) and self._take_at_once(item)):
+            else:
+                if isinstance(item, Left) and (socket := self._sockets.get(item.namespace)) is not None:
+                    socket.left()
                 self._put(item)
 
     def on_closed(self, reason: CloseReason) -> None:

@@ -7,9 +7,9 @@ Source: Socket.IO protocol, revision 4 (with Engine.IO 3) and revision 5 (with E
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 from reaktor.engineio.packets import V3
 from reaktor.socketio.attachments import Assembly, take_out
@@ -52,8 +52,7 @@ class ConnectRequested:
     offset: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class EventReceived:
+class EventReceived(NamedTuple):
     """An event; with an `id`, the client wants one ack()."""
 
     namespace: str
@@ -153,13 +152,13 @@ class Connection:
             if self.revision > 4 and (entry is None or entry.joining is Joining.PENDING):
                 raise PacketError("a packet for a namespace that is not connected")
             return []
-        if packet.type is PacketType.DISCONNECT:
-            del self._namespaces[packet.namespace]
-            return [Left(packet.namespace)]
         if packet.type is PacketType.EVENT:
             name, *args = packet.data
             text = name if isinstance(name, str) else dump_json(name, ascii_only=True)
             return [EventReceived(packet.namespace, text, tuple(args), packet.id)]
+        if packet.type is PacketType.DISCONNECT:
+            del self._namespaces[packet.namespace]
+            return [Left(packet.namespace)]
         callback = entry.acks.pop(packet.id if packet.id is not None else -1, None)
         return [AckReceived(callback, tuple(packet.data))] if callback is not None else []
 
@@ -245,5 +244,5 @@ class Connection:
         if not attachments:
             raise TypeError("event arguments must be JSON values or bytes")
         kind = PacketType.BINARY_EVENT if packet.type is PacketType.EVENT else PacketType.BINARY_ACK
-        packet = replace(packet, type=kind, data=data, attachments=len(attachments))
+        packet = packet._replace(type=kind, data=data, attachments=len(attachments))
         return [serialize(packet, ascii_only=self.ascii_only), *attachments]

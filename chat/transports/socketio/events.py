@@ -68,17 +68,16 @@ class FrameBatch(ReadyBatch):
     those who are in these channels and on their way into no others, since most who stand side by side are.
     """
 
-    __slots__ = ("_size", "moves_offset", "usual", "with_offset")
+    __slots__ = ("moves_offset", "usual", "with_offset")
 
     def __init__(self, frames: Sequence[Frame]) -> None:
         super().__init__([frame.packet for frame in frames if frame.packet is not None])
         self.moves_offset = any(frame.moves_offset for frame in frames)
         self.with_offset: dict[Hashable, ReadyBatch] = {}
         self.usual: tuple[frozenset[ChannelKey], ReadyBatch] | None = None
-        self._size = sum(packet.size for packet in self.packets)
 
     def __len__(self) -> int:
-        return self._size
+        return sum(packet.size for packet in self.packets)
 
 
 def message_payload(message: MessageData) -> dict[str, Any]:
