@@ -45,6 +45,7 @@ class LiveSession(ABC):
     """
 
     __slots__ = (
+        "began_after",
         "channels",
         "credentials",
         "format",
@@ -75,6 +76,13 @@ class LiveSession(ABC):
         self.waiting: dict[ChannelKey, int | None] = {}
         # How far it has been sent what it missed there; `waiting` follows when that has left this machine.
         self.sent: dict[ChannelKey, int] = {}
+        # What it missed there began after this seq.
+        self.began_after: dict[ChannelKey, int] = {}
+
+    @property
+    def is_heard(self) -> bool:
+        """Whether its client is known to have had its greeting. Whoever says what they have need not be asked."""
+        return True
 
     @property
     @abstractmethod

@@ -58,6 +58,7 @@ class LocalMembers:
                     if (session := self._hub.get(session_id)) is not None:
                         session.waiting.pop(channel, None)
                         session.sent.pop(channel, None)
+                        session.began_after.pop(channel, None)
                         self._hub.exit(session, channel)
                 case SessionEnded(session_id, code, reason_text):
                     session = self._hub.get(session_id)
@@ -102,6 +103,8 @@ class LocalMembers:
                 self._enter(session, reset.channel, after)
 
     def _enter(self, session: LiveSession, channel: ChannelKey, after: int | None) -> None:
+        if after is not None and not session.is_heard:
+            session.began_after.setdefault(channel, after)
         if session.is_starting:
             session.waiting[channel] = after
         elif channel in session.channels:

@@ -385,6 +385,9 @@ class Runtime:
         known = self.feeds.heads_of(self.hub.detach(session))
         # It is still being sent what came after these.
         known |= {key: after for key, after in session.waiting.items() if after is not None}
+        if not session.is_heard:
+            # Its client may have given the connection up before anything arrived: it is sent all of it again.
+            known |= {key: after for key, after in session.began_after.items() if key in known}
         self.kept_places.ended(session, ending, known)
         self.feeder.tell(Disconnect(session.info.session_id, ending, known))
 

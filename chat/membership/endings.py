@@ -76,6 +76,13 @@ class Endings:
         else:
             self._quit(entry, now)
 
+    def still_due(self, entry: SessionEntry, now: float) -> Mapping[ChannelKey, int]:
+        """From where a session is to be caught up that took another one over and never came to its client.
+
+        Its worker gave up waiting for the outcome of its Connect, so it can say no heads when it ends it.
+        """
+        return entry.heads if now - entry.info.since < LATE_S else {}
+
     def note_silent(self, entries: Iterable[SessionEntry], now: float) -> None:
         """These are about to be lost as nothing is heard of their worker: they may be there still."""
         for entry in entries:

@@ -247,7 +247,7 @@ class MembershipState:
         elif command.ending is Ending.GOODBYE:
             self._endings.end(entry, self._now)
         elif entry.is_live:
-            self._endings.lose(entry, command.heads, self._now)
+            self._endings.lose(entry, command.heads or self._endings.still_due(entry, self._now), self._now)
             self._endings.call_back(entry.info, self._now)
 
     def _join(self, command: Join) -> None:

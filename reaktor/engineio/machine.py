@@ -87,6 +87,7 @@ class SessionMachine:
         "_probed",
         "_probing_until",
         "_queued",
+        "_received",
         "reason",
         "revision",
         "state",
@@ -103,6 +104,8 @@ class SessionMachine:
         self._polling = self._posting = self._probed = self._parting_noop = False
         self._noop_at = self._probing_until = self._linger_until = inf
         self._packets = TokenBucket()
+        # Frames, or GETs: what the client did after it was sent something.
+        self._received = 0
 
     # Questions
 
@@ -122,6 +125,19 @@ class SessionMachine:
         return not self._outbox and (
             self.state is State.WEBSOCKET or (self.state is not State.CLOSED and self._polling)
         )
+
+    @property
+    def received(self) -> int:
+        """How much has come from the client that it sends when it has what it was sent before: see received_by."""
+        return self._received
+
+    @property
+    def received_by(self) -> int:
+        """What `received` is when its client has been heard of again after all that was sent until now.
+
+        On a WebSocket any frame says so. By polling the GET does that comes after the one that took it.
+        """
+        return self._received + (1 if self.state is State.WEBSOCKET or self._polling else 2)
 
     @property
     def deadline(self) -> float:
@@ -174,6 +190,7 @@ class SessionMachine:
         if self._polling:
             return Poll.OVERLAP, self.end(CloseReason.OVERLAP)
         self._polling = True
+        self._received += 1
         if self._outbox:
             return Poll.READY, []
         if self._probed:
@@ -251,7 +268,10 @@ class SessionMachine:
 
     def on_frame(self, packet: Packet, now: float) -> list[Action]:
         """A packet on the session's own WebSocket."""
-        return self._receive(packet, now) if self.state is State.WEBSOCKET else []
+        if self.state is not State.WEBSOCKET:
+            return []
+        self._received += 1
+        return self._receive(packet, now)
 
     def take_frames(self) -> list[Outgoing]:
         """What is queued for the WebSocket, also after close(): send it, then close the socket if the session is."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any, Protocol
 
@@ -66,12 +67,13 @@ class Socket:
     has it: log `label` instead. `attachment` is the application's own.
     """
 
-    __slots__ = ("_client", "_held", "_is_joined", "attachment", "handshake", "id", "namespace", "pid")
+    __slots__ = ("_client", "_held", "_is_joined", "_joined_by", "attachment", "handshake", "id", "namespace", "pid")
 
     def __init__(self, client: SocketOwner, namespace: str, socket_id: str, handshake: Handshake) -> None:
         self._client = client
         self._held: list[ReadyPacket | list[Message]] | None = []
         self._is_joined = False
+        self._joined_by = math.inf
         self.namespace = namespace
         self.id = socket_id
         self.pid: str | None = None
@@ -100,6 +102,14 @@ class Socket:
     @property
     def is_connected(self) -> bool:
         return self._is_joined and not self._client.session.is_closed
+
+    @property
+    def is_heard(self) -> bool:
+        """Whether its client has said something since it was told that it joined, be it a heartbeat: so it knows.
+
+        Until then it may have given up long ago, and nothing of what was sent has arrived.
+        """
+        return self._client.session.machine.received >= self._joined_by
 
     @property
     def is_writable(self) -> bool:
@@ -153,6 +163,7 @@ class Socket:
         """The client has been told that it joined: send what was emitted before."""
         held, self._held = self._held or [], None
         self._is_joined = True
+        self._joined_by = self._client.session.machine.received_by
         for item in held:
             if isinstance(item, ReadyPacket):
                 self.emit_ready(item)

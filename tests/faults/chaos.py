@@ -52,6 +52,9 @@ def environment(records: Path) -> dict[str, str]:
         "DJANGO_SETTINGS_MODULE": "tests.faults.settings",
         "FAULTS_RECORDS": str(records),
         "LIMIT_JOIN": "1000000/1s",
+        # A place is kept for as long as it is for people: a client may need several attempts to come back.
+        "SOCKETIO_KEEP_GRACE": "60s",
+        "SOCKETIO_RECOVERY": "120s",
         # A machine that is busy with three hosts may keep a worker waiting.
         "HANG_TIMEOUT": "20s",
         "WORKERS": "1",

@@ -16,16 +16,19 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import websockets
+
 from reaktor.cluster.failures import ClusterError
 from tests.faults import recording
 from tests.faults.history import Carried, History, Rest
 from tests.faults.laws import one_holder, replicas_equal_the_authority
 from tests.faults.network import Member
-from tests.faults.people import Client, Joiner, NativePerson, SocketioPerson, Talk
+from tests.faults.people import START_S, Client, Joiner, NativePerson, SocketioPerson, Talk
 from tests.faults.schedule import Fault, Kind, Role
 from tests.faults.stage import NAMES, SERVING_S, Host, Stage
 from tests.support.chat_hosts import signal_all
-from tests.support.native import NativeClient
+from tests.support.native import NativeClient, Refused
+from tests.support.person import RETRY_S
 from tests.support.ports import wait_for
 from tests.support.redis_sites import MasterAndReplica
 from tests.support.verdict import history as told_history
@@ -93,12 +96,22 @@ async def crowd(stage: Stage, people: int) -> AsyncIterator[tuple[list[Client], 
 
 
 async def new_channels(stage: Stage, count: int) -> list[str]:
-    async with await NativeClient.connect(stage.url, stage.pool.pop()[1]) as maker:
+    async with await _let_in(stage) as maker:
         name = secrets.token_hex(4)
         made = [
             await maker.request("channel.create", name=f"{name} {number}", kind="unlisted") for number in range(count)
         ]
     return [each["key"] for each in made]
+
+
+async def _let_in(stage: Stage) -> NativeClient:
+    """Somebody new. A host that serves may still wait for the first that decides."""
+    token = stage.pool.pop()[1]
+    async with asyncio.timeout(START_S):
+        while True:
+            with contextlib.suppress(Refused, OSError, TimeoutError, websockets.WebSocketException):
+                return await NativeClient.connect(stage.url, token)
+            await asyncio.sleep(RETRY_S)
 
 
 async def joiners(stage: Stage) -> list[Joiner]:

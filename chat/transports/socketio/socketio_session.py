@@ -74,6 +74,10 @@ class SocketIOSession(LiveSession):
         return 0
 
     @property
+    def is_heard(self) -> bool:
+        return self.socket.is_heard
+
+    @property
     def is_writable(self) -> bool:
         return not self.outbox and self.socket.is_writable
 

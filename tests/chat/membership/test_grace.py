@@ -398,6 +398,19 @@ def test_who_joined_just_before_the_worker_died_is_caught_up_from_where_the_chan
     assert connected.heads == {LOBBY: 5}
 
 
+def test_a_session_whose_worker_gave_up_waiting_for_it_was_sent_nothing() -> None:
+    """Its Connect was decided, but for five seconds nobody heard so. What its worker delivered meanwhile went past it."""
+    told = Told()
+    told.connect("s1", grace=LINGERS)
+    told.accept(Join(S1, LOBBY))
+    told.accept(Disconnect(S1, heads={LOBBY: 3}))
+    told.connect("s2", worker=SECOND, grace=LINGERS)
+    told.state.note_heads(SECOND, {LOBBY: 90}, whole=True)
+    told.now += 5.0
+    told.accept(Disconnect(SessionId("s2")))
+    assert told.connect("s3", worker=SECOND, grace=LINGERS)[0].heads == {LOBBY: 3}  # type: ignore[union-attr]
+
+
 def test_what_a_beat_told_counts_more_than_where_the_channel_was_at_the_join() -> None:
     told = Told()
     told.connect("s1", grace=LINGERS)

@@ -29,6 +29,39 @@ def test_what_is_queued_before_a_get_wakes_nobody_and_is_fetched_at_once() -> No
     assert session.take_poll() == [message("a")]
 
 
+def test_the_get_after_the_one_that_took_it_says_that_it_came() -> None:
+    """Not the one that takes it: its answer may be lost."""
+    session = polling()
+    session.send(message("a"))
+    by = session.received_by
+    session.poll(1)
+    session.take_poll()
+    assert session.received < by
+    session.poll(2)
+    assert session.received == by
+
+
+def test_a_get_that_waits_takes_what_is_sent_now() -> None:
+    session = polling()
+    session.poll(1)
+    session.send(message("a"))
+    by = session.received_by
+    session.take_poll()
+    assert session.received < by
+    session.poll(2)
+    assert session.received == by
+
+
+def test_any_frame_says_that_what_was_sent_before_it_came() -> None:
+    session = websocket()
+    session.send(message("a"))
+    by = session.received_by
+    session.take_frames()
+    assert session.received < by
+    session.on_frame(PONG, 1)
+    assert session.received == by
+
+
 def test_a_second_get_ends_the_session_and_the_first_is_told() -> None:
     session = polling()
     session.poll(1)

@@ -185,6 +185,41 @@ async def test_a_lost_client_gets_its_session_back_and_what_it_missed(place: Pla
     await until(lambda: any(TEA in session.channels for session in place.runtime.hub.sessions()))
 
 
+@pytest.mark.parametrize(("query", "word"), [(MODERN, "3"), (OLD, "2")], ids=["4.x", "1.x"])
+async def test_what_nobody_is_known_to_have_had_is_sent_again(place: Place, query: str, word: str) -> None:
+    """A client gave up after a second, just when it was answered: what was sent there was lost."""
+    socket = await place.joined(query)
+    user = place.runtime.hub.sessions()[0].user
+    socket.say(word)
+    socket.lose()
+    await until(lambda: not len(place.runtime.hub))
+
+    async def said(count: int) -> None:
+        place.runtime.feeds.offer(TEA, [Delivery(event) for event in await stored_messages(user, TEA, count)])
+
+    async def comes_back(*, says: bool) -> list[int]:
+        """What it is sent, up to the message that is posted when it is there."""
+        again = await place.joined(query, joins=False)
+        await until(lambda: TEA in place.runtime.hub.sessions()[0].channels)
+        await said(1)
+        found: list[int] = []
+        while not found or found[-1] < place.runtime.feeds.heads()[TEA]:
+            found.append((await heard(again, "message:post"))["seq"])
+        if says:
+            before = place.runtime.hub.sessions()[0].is_heard
+            again.say(word)
+            await until(lambda: place.runtime.hub.sessions()[0].is_heard)
+            assert not before
+        again.lose()
+        await until(lambda: not len(place.runtime.hub))
+        return found
+
+    await said(3)
+    assert await comes_back(says=False) == [1, 2, 3, 4]
+    assert await comes_back(says=True) == [1, 2, 3, 4, 5]
+    assert await comes_back(says=True) == [6]
+
+
 async def test_each_page_of_what_was_missed_tells_the_client_how_far_it_has_come(place: Place) -> None:
     """A client that was cut in the middle of it remembered nothing of the channel, and was caught up from the start."""
     socket, first = await place.connect()
