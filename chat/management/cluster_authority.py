@@ -12,7 +12,7 @@ import contextlib
 import logging
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -95,10 +95,16 @@ class ClusterAuthority:
         self._beat_now = asyncio.Event()
         self._chores = chores
 
-    def _new_key(self) -> AuthorityKey:
+    def _new_key(self, may_have: Callable[[], bool] = lambda: True, patience_s: float = 0.0) -> AuthorityKey:
         timings = self._config.membership
-        name = f"{self._config.scope}authority"
-        return AuthorityKey(self._redis, name, lifetime_s=timings.silence_s, renew_s=timings.heartbeat_s)
+        return AuthorityKey(
+            self._redis,
+            f"{self._config.scope}authority",
+            lifetime_s=timings.silence_s,
+            renew_s=timings.heartbeat_s,
+            may_have=may_have,
+            patience_s=patience_s,
+        )
 
     async def claim(self) -> Home:
         """Hear first: a Redis may have lost the key, or keep it under another database number."""
@@ -259,11 +265,11 @@ class ClusterAuthority:
 
     async def _decide_with_key(self, tenure: Tenure) -> None:
         """The key on Redis is had together with the lease, or another database has our name."""
-        self._key_of_tenure = key = self._new_key()
+        self._key_of_tenure = key = self._new_key(lambda: tenure.left_s(boot_clock()) > 0, COPY_S)
         try:
             await _take_key(key)
             async with asyncio.TaskGroup() as duties:
-                duties.create_task(key.keep(lambda: tenure.left_s(boot_clock()) > 0), name="authority key")
+                duties.create_task(key.keep(), name="authority key")
                 duties.create_task(self._decide(tenure), name="authority")
         except ExceptionGroup as failed:
             if lost := failed.subgroup(ClusterError):

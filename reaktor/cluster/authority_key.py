@@ -2,7 +2,9 @@
 
 It runs out unless it is renewed, so a supervisor that died stands in nobody's way for longer than its lifetime. Redis
 decides who of two is first. Whoever finds later that somebody else has the key (it was stopped, or cut off, for so
-long) must end. Who decides is for the lease in the database; this catches a copied database. Asked for by runcluster.
+long) must end. Who decides is for the lease in the database; this catches a copied database. Where a lease says who may
+have the key, the holder before may still have sent for it just as its lease ran out, so that one is borne with for a
+while. Asked for by runcluster.
 """
 
 from __future__ import annotations
@@ -41,11 +43,24 @@ _GIVE_BACK = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KE
 
 
 class AuthorityKey:
-    """take(), then keep() until the end, then give_back()."""
+    """take(), then keep() until the end, then give_back().
 
-    def __init__(self, at: RedisAt, name: str, *, lifetime_s: float, renew_s: float) -> None:
+    `may_have`: whether it may be taken and renewed now. `patience_s`: for so long another one may have it instead.
+    """
+
+    def __init__(
+        self,
+        at: RedisAt,
+        name: str,
+        *,
+        lifetime_s: float,
+        renew_s: float,
+        may_have: Callable[[], bool] = lambda: True,
+        patience_s: float = 0.0,
+    ) -> None:
         self._client = soon_client(at, TIMEOUT_S)
         self._name, self._lifetime_s, self._renew_s = name, lifetime_s, renew_s
+        self._may_have, self._patience_s = may_have, patience_s
         # What it says is for people; what makes it ours is the random part.
         self._value = f"process {os.getpid()} on {socket.gethostname()} ({secrets.token_hex(8)})"
 
@@ -55,33 +70,46 @@ class AuthorityKey:
         Raises SupervisorError when its holder lives, RedisUnavailableError when Redis does not answer.
         """
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + 2 * self._lifetime_s
+        wait_s = max(2 * self._lifetime_s, self._patience_s)
+        deadline = loop.time() + wait_s
         left_ms = None
-        while (holder := await self._try()) is not None:
-            before_ms, left_ms = left_ms, await self._left_ms()
-            if (before_ms is not None and left_ms > before_ms) or loop.time() > deadline:
-                raise SupervisorError(_refusal(holder))
+        while True:
+            if self._may_have():
+                if (holder := await self._try()) is None:
+                    return
+                before_ms, left_ms = left_ms, await self._left_ms()
+                is_renewed = before_ms is not None and left_ms > before_ms
+                if (is_renewed and not self._patience_s) or loop.time() > deadline:
+                    raise SupervisorError(_refusal(holder))
+            else:
+                deadline, left_ms = loop.time() + wait_s, None
             await asyncio.sleep(LOOK_S)
 
-    async def keep(self, may_renew: Callable[[], bool] = lambda: True) -> None:
+    async def keep(self) -> None:
         """Renew it until cancelled, while it may. A Redis that is away, or has forgotten the key, is no reason to end.
 
         Raises SupervisorError when another supervisor has it.
         """
-        task = asyncio.current_task()
+        task, loop = asyncio.current_task(), asyncio.get_running_loop()
+        others_since: float | None = None
         while True:
             if task is not None and task.cancelling():
                 # The library takes a cancellation for the loss of its connection, when it comes while it reconnects.
                 raise asyncio.CancelledError
             await asyncio.sleep(self._renew_s)
-            if not may_renew():
+            if not self._may_have():
+                others_since = None
                 continue
             try:
                 holder = await self._try()
             except RedisUnavailableError as error:
                 logger.debug("authority key: %s", error)
                 continue
-            if holder is not None:
+            if holder is None:
+                others_since = None
+                continue
+            others_since = loop.time() if others_since is None else others_since
+            if loop.time() - others_since >= self._patience_s:
                 raise SupervisorError(_refusal(holder))
 
     async def free(self) -> None:

@@ -399,7 +399,7 @@ def test_who_joined_just_before_the_worker_died_is_caught_up_from_where_the_chan
 
 
 def test_a_session_whose_worker_gave_up_waiting_for_it_was_sent_nothing() -> None:
-    """Its Connect was decided, but for five seconds nobody heard so. What its worker delivered meanwhile went past it."""
+    """Its Connect was decided, but for five seconds nobody heard so. What its worker delivered went past it."""
     told = Told()
     told.connect("s1", grace=LINGERS)
     told.accept(Join(S1, LOBBY))

@@ -21,8 +21,8 @@ def redis():
         yield server
 
 
-def key_on(redis):
-    return AuthorityKey(redis.at, NAME, lifetime_s=LIFETIME_S, renew_s=0.1)
+def key_on(redis, **options):
+    return AuthorityKey(redis.at, NAME, lifetime_s=LIFETIME_S, renew_s=0.1, **options)
 
 
 @contextlib.asynccontextmanager
@@ -93,6 +93,43 @@ async def test_a_holder_that_finds_another_one_in_its_place_ends_and_takes_nothi
                 async with asyncio.timeout(5):
                     await keeping
         assert client.get(NAME) == b"process 7 on elsewhere (x)"
+
+
+async def test_who_may_not_have_it_takes_nothing(redis):
+    """A lease ran out while its holder waited for Redis. It took the key all the same, and the next holder ended."""
+    may_have = [False]
+    late, next_one = key_on(redis, may_have=lambda: may_have[0]), key_on(redis)
+    taking = asyncio.create_task(late.take())
+    async with kept(next_one):
+        await asyncio.sleep(2 * LIFETIME_S)
+        assert not taking.done()
+    may_have[0] = True
+    async with asyncio.timeout(5):
+        await taking
+    await late.give_back()
+
+
+async def test_one_that_was_sent_for_late_is_borne_with(redis):
+    """The holder before was stopped between looking at its lease and sending."""
+    with blocking.Redis.from_url(redis.url) as client:
+        async with kept(key_on(redis, patience_s=5.0)) as keeping:
+            client.set(NAME, "process 7 on elsewhere (x)", px=round(LIFETIME_S * 1000))
+            await until(lambda: client.get(NAME) not in (None, b"process 7 on elsewhere (x)"), 10)
+            assert not keeping.done()
+
+
+async def test_who_keeps_it_for_longer_is_somebody_else_and_is_told_of(redis):
+    with blocking.Redis.from_url(redis.url) as client:
+        client.set(NAME, "process 7 on elsewhere (x)", px=60_000)
+        with pytest.raises(SupervisorError, match="already: process 7"):
+            async with asyncio.timeout(10):
+                await key_on(redis, patience_s=1.0).take()
+        client.delete(NAME)
+        async with kept(key_on(redis, patience_s=1.0)) as keeping:
+            client.set(NAME, "process 7 on elsewhere (x)", px=60_000)
+            with pytest.raises(SupervisorError, match="already: process 7"):
+                async with asyncio.timeout(10):
+                    await keeping
 
 
 async def test_a_redis_that_comes_back_empty_is_told_again(redis):
