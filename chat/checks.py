@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
 
-from reaktor.config.environment import is_loopback
 from reaktor.config.model import MIN_SECRET_CHARS, Config
 from reaktor.config.secrets import STORED
+from reaktor.hosts import is_loopback
 
 
 @register(Tags.security)

@@ -1,8 +1,8 @@
 """Host names and origins in the one way in which they are written here: as a browser sends them.
 
 Letters are small, international names are Punycode, addresses are in their short form, a port that the scheme implies
-is left out, and a slash or dot at the end means nothing. normal_host(), host_of() and normal_origin() take what a
-person or a client wrote; is_allowed_origin() is the one check of an Origin header. Pure.
+is left out, and a slash or dot at the end means nothing. normal_host(), host_of(), normal_origin() and is_loopback()
+take what a person or a client wrote; is_allowed_origin() is the one check of an Origin header. Pure.
 """
 
 from __future__ import annotations
@@ -50,6 +50,16 @@ def _normal_name(name: str) -> str:
 
 def _normal_label(label: str) -> str:
     return label if label.isascii() else "xn--" + label.encode("punycode").decode("ascii")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address is this machine's own."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
 
 
 def host_of(text: str) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from reaktor.cluster.greeting import ANYWHERE, home_of
-from reaktor.config.environment import is_loopback
 from reaktor.config.model import Config
+from reaktor.hosts import is_loopback
 
 
 def next_steps(config: Config, *, is_production: bool, has_administrator: bool) -> list[str]:

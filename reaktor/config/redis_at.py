@@ -1,6 +1,6 @@
 """Where the server's Redis is, and how it is talked to: by its URL, or by whoever its Sentinels name.
 
-reaktor.config.environment makes a RedisAt of the environment. reaktor.redis_clients makes clients of it, and
+reaktor.config.redis_variables makes a RedisAt of the environment. reaktor.redis_clients makes clients of it, and
 reaktor.process.layer the channel layer. Both hand redis-py what options() and sentinel_options() give. Pure.
 """
 

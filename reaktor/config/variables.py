@@ -1,6 +1,6 @@
 """How one environment variable is read and described: kinds, bounds, and the row that the documentation shows.
 
-reaktor.config.environment names the variables, each with its sentence; docs/settings.md and docker/chat.env are made
+The …_variables.py beside this name the variables, each with its sentence. docs/settings.md and docker/chat.env are made
 from what was asked for while reading (Reader.variables). Pure.
 """
 
@@ -78,6 +78,10 @@ class Reader:
         self.problems: list[str] = []
         self.variables: list[Variable] = []
         self.section = ""
+
+    def is_given(self, name: str) -> bool:
+        """Whether somebody set it, to more than blanks; the documentation hears nothing of the question."""
+        return bool(self.env.get(name, "").strip())
 
     def text(
         self,

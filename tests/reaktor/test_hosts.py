@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reaktor.hosts import host_of, is_allowed_origin, normal_host, normal_origin
+from reaktor.hosts import host_of, is_allowed_origin, is_loopback, normal_host, normal_origin
 
 
 @pytest.mark.parametrize(
@@ -100,3 +100,20 @@ def test_without_a_list_a_page_of_the_host_itself_comes_in(origin: str, host: st
 def test_with_a_list_the_host_that_was_asked_plays_no_part() -> None:
     assert not is_allowed_origin("https://chat.example", ("https://other.example",), "chat.example")
     assert is_allowed_origin("HTTPS://Other.example:443/", ("https://other.example",), "chat.example")
+
+
+@pytest.mark.parametrize(
+    ("host", "is_own"),
+    [
+        ("localhost", True),
+        ("chat.localhost", True),
+        ("127.0.0.2", True),
+        ("::1", True),
+        ("[::1]", True),
+        ("0.0.0.0", False),
+        ("localhost.example", False),
+        ("", False),
+    ],
+)
+def test_which_hosts_are_this_machine_alone(host: str, is_own: bool) -> None:
+    assert is_loopback(host) is is_own

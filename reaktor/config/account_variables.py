@@ -1,0 +1,27 @@
+"""The variables of accounts: what staff must show, and what a deleted account leaves. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from reaktor.config.variables import Reader
+
+
+def read_accounts(reader: Reader) -> dict[str, Any]:
+    """The fields of Config that are no part of it, by their names."""
+    reader.section = "Accounts"
+    return {
+        "staff_totp": reader.choice(
+            "STAFF_TOTP",
+            "optional",
+            "Whether staff must have a second factor for the admin. Whoever has one must show it in any case. "
+            "The API and the chat protocols never ask for it. The default in production is `required`.",
+            among=("optional", "required"),
+        ),
+        "account_deletion": reader.choice(
+            "ACCOUNT_DELETION",
+            "keep",
+            "What becomes of the messages of a deleted account: kept under a neutral name, or removed.",
+            among=("keep", "remove"),
+        ),
+    }
