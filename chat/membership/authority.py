@@ -45,7 +45,6 @@ BLOCKS_INTERVAL_S = 1.0
 BLOCKS_TIMEOUT_S = 10.0
 PLACES_TIMEOUT_S = 60.0
 """There may be as many as there were sessions."""
-RESUBSCRIBE_S = 60.0
 SLICE_SESSIONS = 50
 """In one slice, unless a part has more. A worker takes such a slice in 2 or 3 ms; and 10 ms more where its dictionaries
 grow, which at 100,000 sessions they do all in one."""
@@ -116,7 +115,10 @@ class Authority:
         """Recover, then serve until cancelled. Neither junk nor a bus that is gone ends it."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._receive(), name="authority receive")
-            group.create_task(self._subscribe(), name="authority subscribe")
+            kept = self._bus.keep_subscribed(
+                orders.ORDERS_GROUP, wire.AUTHORITY_MAILBOX, first_s=FIRST_S, subscribed=self._is_read
+            )
+            group.create_task(kept, name="authority subscribe")
             # From the beginning: that it is here ends nobody's session, while reading may take its time.
             group.create_task(self._beat(), name="authority heartbeat")
             await self._recover()
@@ -205,18 +207,6 @@ class Authority:
                 continue
             self._inbox.append(message)
             self._wake.set()
-
-    async def _subscribe(self) -> None:
-        pause_s = FIRST_S
-        while True:
-            try:
-                await self._bus.subscribe(orders.ORDERS_GROUP, wire.AUTHORITY_MAILBOX)
-                self._is_read.set()
-                pause_s = RESUBSCRIBE_S
-            except BusError:
-                # Either the mailbox is not read yet (a matter of milliseconds) or the bus is gone.
-                pause_s = min(pause_s * 2, 1.0)
-            await asyncio.sleep(pause_s)
 
     async def _recover(self) -> None:
         """The blocks are decided first of all, so nobody is put back where they hold."""

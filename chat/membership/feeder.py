@@ -50,7 +50,7 @@ SEND_TOGETHER = 500
 RESEND_S = 1.0
 LOOKS_PER_SILENCE = 3
 RETRY_S = 0.1
-RESUBSCRIBE_S = 60.0
+FIRST_S = 0.01
 EARLY_GAP_S = 0.02
 """Between two beats that don't wait for their second: however much is said, they are 50 a second at most."""
 DISOWNED = 16
@@ -126,7 +126,11 @@ class Feeder:
         self._is_over = False
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._subscribe(), name="feeder subscribe")
+                mailbox = wire.worker_mailbox(self._worker)
+                kept = self._bus.keep_subscribed(
+                    wire.CHANGES_GROUP, mailbox, first_s=FIRST_S, subscribed=self._subscribed
+                )
+                group.create_task(kept, name="feeder subscribe")
                 group.create_task(self._confirm(), name="feeder confirm")
                 group.create_task(self._synchronise(), name="feeder sync")
                 group.create_task(self._send(), name="feeder send")
@@ -359,18 +363,6 @@ class Feeder:
             self._sync_wanted.set()
 
     # -- the tasks ------------------------------------------------------------------------------------------------
-
-    async def _subscribe(self) -> None:
-        pause_s = 0.01
-        while True:
-            try:
-                await self._bus.subscribe(wire.CHANGES_GROUP, wire.worker_mailbox(self._worker))
-                self._subscribed.set()
-                pause_s = RESUBSCRIBE_S
-            except BusError:
-                # Either the runtime does not read the mailbox yet (a matter of milliseconds) or the bus is gone.
-                pause_s = min(pause_s * 2, 1.0)
-            await asyncio.sleep(pause_s)
 
     async def _confirm(self) -> None:
         """Follow whom the lease names, asked whenever an authority is heard that may be another one.

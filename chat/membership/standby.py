@@ -28,7 +28,6 @@ ASK_S = 3.0
 """Between two questions for a Whole: a large one takes its time."""
 OWN_WORD = "membership.own_word"
 FIRST_S = 0.05
-RESUBSCRIBE_S = 60.0
 
 
 class Standby:
@@ -67,7 +66,10 @@ class Standby:
         """Follow until cancelled. A bus that is gone does not end it."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._listen(), name="standby listen")
-            tasks.create_task(self._subscribe(), name="standby group")
+            kept = self._bus.keep_subscribed(
+                journal.SHADOWS_GROUP, self._mailbox, first_s=FIRST_S, subscribed=self._subscribed
+            )
+            tasks.create_task(kept, name="standby group")
             tasks.create_task(self._say_forever(), name="standby word")
 
     async def _listen(self) -> None:
@@ -102,18 +104,6 @@ class Standby:
         if self._shadow.needs_whole and not needed_whole:
             self._asked_at = float("-inf")
             self._say_now.set()
-
-    async def _subscribe(self) -> None:
-        pause_s = FIRST_S
-        while True:
-            try:
-                await self._bus.subscribe(journal.SHADOWS_GROUP, self._mailbox)
-                self._subscribed.set()
-                pause_s = RESUBSCRIBE_S
-            except BusError:
-                # Either the mailbox is not read yet (a matter of milliseconds) or the bus is gone.
-                pause_s = min(pause_s * 2, 1.0)
-            await asyncio.sleep(pause_s)
 
     async def _say_forever(self) -> None:
         # A Whole that comes before the journal does would look complete.

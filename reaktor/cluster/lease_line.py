@@ -19,7 +19,6 @@ BEAT = "lease.beat"
 FREE = "lease.free"
 FIRST_S = 0.05
 """Between beats before the first was heard: a server that starts shall not wait for it."""
-RESUBSCRIBE_S = 60.0
 
 
 class LeaseLine:
@@ -36,7 +35,8 @@ class LeaseLine:
         """Beat and listen until cancelled. A bus that is gone does not end it."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._listen(), name="lease line")
-            tasks.create_task(self._subscribe(), name="lease line group")
+            kept = self._bus.keep_subscribed(GROUP, self._mailbox, first_s=FIRST_S)
+            tasks.create_task(kept, name="lease line group")
             tasks.create_task(self._beat_forever(), name="lease beat")
 
     def may_take(self) -> bool:
@@ -59,17 +59,6 @@ class LeaseLine:
                     self._has_heard = True
                 elif kind == FREE:
                     self.freed.set()
-
-    async def _subscribe(self) -> None:
-        pause_s = FIRST_S
-        while True:
-            try:
-                await self._bus.subscribe(GROUP, self._mailbox)
-                pause_s = RESUBSCRIBE_S
-            except BusError:
-                # Either the mailbox is not read yet (a matter of milliseconds) or the bus is gone.
-                pause_s = min(pause_s * 2, 1.0)
-            await asyncio.sleep(pause_s)
 
     async def _beat_forever(self) -> None:
         saying: asyncio.Task[None] | None = None

@@ -22,6 +22,9 @@ ENVELOPE_VERSION = 1
 ENVELOPE_TYPE = "reaktor.bus"
 INBOX_SIZE = 50_000
 OVERFLOW = "bus.overflow"
+RESUBSCRIBE_S = 60.0
+"""A layer may lose subscriptions without a word, with its server. So one that must last is said again after so long."""
+MAX_RETRY_S = 1.0
 
 
 class BusError(Exception):
@@ -110,6 +113,26 @@ class Bus:
     async def subscribe(self, group: str, mailbox: str) -> None:
         """What is said to the group comes to the mailbox too; listen() must run on it first. Raises BusError."""
         await self._bounded(self._layer.group_add(self._scope + group, self._scope + mailbox))
+
+    async def keep_subscribed(
+        self, group: str, mailbox: str, *, first_s: float, subscribed: asyncio.Event | None = None
+    ) -> None:
+        """subscribe() until cancelled: again after RESUBSCRIBE_S, for a bus that lost it, and sooner if it was refused.
+
+        Then the first pause is twice `first_s`, and each one twice the last, up to MAX_RETRY_S. `subscribed` is set
+        each time that the bus took it.
+        """
+        pause_s = first_s
+        while True:
+            try:
+                await self.subscribe(group, mailbox)
+                if subscribed is not None:
+                    subscribed.set()
+                pause_s = RESUBSCRIBE_S
+            except BusError:
+                # Either the mailbox is not read yet (a matter of milliseconds) or the bus is gone.
+                pause_s = min(pause_s * 2, MAX_RETRY_S)
+            await asyncio.sleep(pause_s)
 
     async def unsubscribe(self, group: str, mailbox: str) -> None:
         """End a subscription; unknown ones are ignored. Raises BusError."""

@@ -6,14 +6,16 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import pairwise
 from typing import Any
 
 import pytest
 from channels.layers import InMemoryChannelLayer
 
 from reaktor.process import bus as bus_module
-from reaktor.process.bus import OVERFLOW, Bus, BusError, Saying, pack, unpack
+from reaktor.process.bus import MAX_RETRY_S, OVERFLOW, RESUBSCRIBE_S, Bus, BusError, Saying, pack, unpack
 from tests.support.faulty_layer import FaultyLayer
+from tests.support.virtual_time import run_in_virtual_time
 from tests.support.waiting import until
 
 
@@ -202,3 +204,68 @@ async def test_two_of_other_scopes_on_one_layer_do_not_hear_each_other(layer: In
         await one.broadcast("orders", "unheard", {})
         await one.send("worker.1.1", "end", {})
         await until(lambda: [kind for kind, _ in first] == ["sent", "said", "end"])
+
+
+class Counting(FaultyLayer):
+    """Notes when it was asked for a subscription, in seconds of the loop."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
+        self.asked: list[float] = []
+
+    async def group_add(self, group: str, channel: str) -> None:
+        self.asked.append(asyncio.get_running_loop().time())
+        await super().group_add(group, channel)
+
+    @property
+    def pauses_s(self) -> list[float]:
+        return [round(later - earlier, 6) for earlier, later in pairwise(self.asked)]
+
+
+@asynccontextmanager
+async def keeping_subscribed(bus: Bus, subscribed: asyncio.Event) -> AsyncIterator[None]:
+    task = asyncio.create_task(bus.keep_subscribed("all", "one", first_s=0.1, subscribed=subscribed))
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+def test_a_subscription_that_is_kept_is_said_again_each_minute_and_has_what_the_bus_lost_back() -> None:
+    async def life() -> None:
+        layer, subscribed = Counting(), asyncio.Event()
+        bus = Bus(layer)
+        async with hearing(bus, "one") as heard, keeping_subscribed(bus, subscribed):
+            async with asyncio.timeout(1.0):
+                await subscribed.wait()
+            await layer.group_discard("all", "one")
+            await bus.broadcast("all", "unheard", {})
+            await until(lambda: len(layer.asked) == 2, RESUBSCRIBE_S + 1.0)
+            await bus.broadcast("all", "heard", {})
+            await until(lambda: heard)
+            assert heard == [("heard", {})]
+            assert layer.pauses_s == [RESUBSCRIBE_S]
+
+    run_in_virtual_time(life())
+
+
+def test_a_subscription_that_is_refused_is_said_again_soon_then_each_second_until_it_is_taken() -> None:
+    """After it was taken once, too: a bus that is away a minute later is not away for a minute more."""
+
+    async def life() -> None:
+        layer, subscribed = Counting(), asyncio.Event()
+        layer.is_cut = True
+        async with keeping_subscribed(Bus(layer), subscribed):
+            await until(lambda: len(layer.asked) == 6, 10.0)
+            assert layer.pauses_s == [0.2, 0.4, 0.8, MAX_RETRY_S, MAX_RETRY_S]
+            assert not subscribed.is_set()
+            layer.mend()
+            async with asyncio.timeout(MAX_RETRY_S + 0.5):
+                await subscribed.wait()
+            layer.is_cut = True
+            await until(lambda: len(layer.asked) == 10, RESUBSCRIBE_S + 10.0)
+            assert layer.pauses_s[6:] == [RESUBSCRIBE_S, MAX_RETRY_S, MAX_RETRY_S]
+
+    run_in_virtual_time(life())
