@@ -35,6 +35,7 @@ from chat.live.runtime import Runtime  # noqa: E402
 from chat.management.host_rows import OwnHost  # noqa: E402
 from chat.posting.textrules import CurrentTextRules  # noqa: E402
 from chat.transports.fast_gets import FastGets  # noqa: E402
+from chat.transports.fast_joins import FastJoins  # noqa: E402
 from chat.transports.native.consumer import NativeConsumer  # noqa: E402
 from chat.transports.socketio.application import ChatApplication  # noqa: E402
 from reaktor.cluster import authority_lock  # noqa: E402
@@ -215,7 +216,7 @@ class Application:
             edge=edge,
         )
         self._rest = Gate(
-            FastGets(django, edge),
+            FastGets(FastJoins(django, edge), edge),
             RequestRates(settings.REAKTOR.limits),
             edge,
             operations=cast(ChatConfig, apps.get_app_config("chat")).rates,

@@ -404,13 +404,20 @@ class Runtime:
         session.status = status
         self.kept_places.moved(session)
 
-    def join_user_sessions(self, user_id: str, key: str, head: int, timeout_s: float) -> None:
-        """RemoteJoin.join_user() for a view's thread. Raises UnavailableError."""
+    async def join_user(self, user_id: UserId, key: ChannelKey, head: int, *, limit: int) -> list[MemberData]:
+        """RemoteJoin.join_user(), and then the first `limit` members. Raises as it does."""
+        await self.remote_join.join_user(user_id, key, head)
+        return self.members(key, limit=limit)["results"]
+
+    def join_user_for_view(
+        self, user_id: UserId, key: ChannelKey, head: int, timeout_s: float, *, limit: int
+    ) -> list[MemberData]:
+        """join_user() for a view's thread, in one call into the loop: each costs much. Raises UnavailableError."""
         running = node.current()
         if running is None:
-            return
+            return []
         try:
-            running.call(self.remote_join.join_user(UserId(user_id), ChannelKey(key), head), timeout_s)
+            return running.call(self.join_user(user_id, key, head, limit=limit), timeout_s)
         except TimeoutError:
             raise UnavailableError from None
 

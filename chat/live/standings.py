@@ -1,9 +1,9 @@
 """Who may read what, as the store said a moment ago: whose token is good, and which channels its user may read.
 
-For answers that are given without the store (chat.transports.fast_gets). Each is kept for FRESH_S, counted from before
-the store was asked; all of them go when the bus says that somebody's sessions end or that somebody is banned or kicked.
-So whoever lost a right is shown nothing more at once, or within FRESH_S where the bus does not say it. A session that
-begins asks once, with a Look, whether what it found has been taken back since. In the loop.
+For answers that are given without the store (chat.transports.fast_gets, fast_joins). Each is kept for FRESH_S, counted
+from before the store was asked; all of them go when the bus says that somebody's sessions end or that somebody is
+banned or kicked. So whoever lost a right is shown nothing more at once, or within FRESH_S where the bus does not say
+it. A session that begins asks once, with a Look, whether what it found has been taken back since. In the loop.
 """
 
 from __future__ import annotations
@@ -31,26 +31,32 @@ class Standings:
     """`version` changes when all is dropped: read it before the store is asked, and note() refuses what is older."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[_Who, float] = OrderedDict()
+        self._kept: OrderedDict[_Who, tuple[float, str]] = OrderedDict()
         self.version = 0
 
     def __len__(self) -> int:
         return len(self._kept)
 
-    def note(self, claims: Claims, key: ChannelKey | None, began: float, version: int) -> None:
-        """The store, asked at `began`, says that the token is good and its user may read the channel (None: no one)."""
+    def note(self, claims: Claims, key: ChannelKey | None, username: str, began: float, version: int) -> None:
+        """The store, asked at `began`, says that the token is good and its user, of this name, may read the channel
+        (None: no one).
+        """
         if version != self.version:
             return
         who = _who(claims, key)
-        self._kept[who] = began
+        self._kept[who] = (began, username)
         self._kept.move_to_end(who)
-        while len(self._kept) > MAX_KEPT or next(iter(self._kept.values())) <= began - FRESH_S:
+        while len(self._kept) > MAX_KEPT or next(iter(self._kept.values()))[0] <= began - FRESH_S:
             self._kept.popitem(last=False)
 
     def holds(self, claims: Claims, key: ChannelKey | None, now: float) -> bool:
         """Whether the store said so less than FRESH_S ago."""
-        began = self._kept.get(_who(claims, key))
-        return began is not None and now - began < FRESH_S
+        return self.username(claims, key, now) is not None
+
+    def username(self, claims: Claims, key: ChannelKey | None, now: float) -> str | None:
+        """The name of the user then; None: the store did not say so less than FRESH_S ago."""
+        began, username = self._kept.get(_who(claims, key), (-FRESH_S, ""))
+        return username if now - began < FRESH_S and username else None
 
     def look(self, now: float) -> Look:
         """To be taken before the store is asked."""

@@ -17,41 +17,28 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any, cast
 
-from django.core.exceptions import DisallowedHost
-from django.http import HttpRequest
-
-from accounts.authentication import Claims, user_for_claims
-from chat.domain import rules
+from accounts.authentication import Claims
 from chat.domain.ids import ChannelKey
 from chat.live.runtime import Runtime, current
 from chat.live.standings import FRESH_S
 from chat.membership.protocol import Position
-from chat.selectors import channel_access, channel_number, public_channels, user_ref
+from chat.selectors import channel_number, public_channels
+from chat.transports.fast_replies import Plain, read_now, state_of, username
 from chat.transports.rest import messages as rest
 from chat.transports.seed import channels as seed
 from reaktor.errors import ReaktorError, UnavailableError
 from reaktor.limits.rates import Limit
 from reaktor.web.edge import Edge
 from reaktor.web.gate import ASKED, Application, Asked
-from reaktor.web.reply import JSON_TYPE, Header, Reply
+from reaktor.web.reply import Reply
 from reaktor.web.scope import Receive, Scope, Send
 
 HELD_BYTES = 8 * 1024 * 1024
-KEPT_HEADERS = 200
-MAX_WAITING = 32
-"""Reads that run or wait, live sessions' among them, which would wait too long behind more."""
-_UNUSUAL = frozenset({b"host", b"origin", b"content-length", b"transfer-encoding"})
-"""Headers that are never there twice, and what says that a request has a body."""
 _RANGE = re.compile(rb"start=([0-9]{1,15})&end=([0-9]{1,15})")
-_PATHS: dict[type, str] = {
-    seed.ChannelsView: "/channels",
-    seed.MessagesView: "/channels",
-    rest.MessagesView: "/api/v1/channels",
-}
-"""The views that are answered for, and where: answers below one of these paths have the same headers."""
+_VIEWS = frozenset({seed.ChannelsView, seed.MessagesView, rest.MessagesView})
 Listed = list[tuple[ChannelKey, str]]
 
 
@@ -70,10 +57,8 @@ class FastGets:
 
     def __init__(self, application: Application, edge: Edge, clock: Callable[[], float] = time.monotonic) -> None:
         self._application = application
-        self._is_https_alone = edge.hsts_s > 0
+        self._plain = Plain(edge)
         self._clock = clock
-        self._headers = lru_cache(KEPT_HEADERS)(partial(_headers, edge))
-        self._is_host = lru_cache(KEPT_HEADERS)(_is_host)
         self._made: OrderedDict[Hashable, _Made] = OrderedDict()
         self._held = 0
         self._reading: dict[Hashable, asyncio.Task[_Made]] = {}
@@ -89,30 +74,16 @@ class FastGets:
     async def _reply(self, scope: Scope) -> Reply | None:
         """None: it is for Django."""
         asked: Asked | None = scope.get(ASKED)
-        if asked is None or asked.view not in _PATHS or scope["method"] != "GET":
+        if asked is None or asked.view not in _VIEWS or scope["method"] != "GET":
             return None
-        origin, runtime = self._plain_origin(scope), current()
-        if origin is None or runtime is None or (self._is_https_alone and scope["scheme"] != "https"):
+        origin, runtime = self._plain.origin(scope), current()
+        if origin is None or runtime is None:
             return None
         try:
             body = await self._body(runtime, asked, scope["query_string"])
         except ReaktorError:
             return None
-        if body is None:
-            return None
-        return Reply(200, [*self._headers(asked.view, origin), (b"content-length", b"%d" % len(body))], body)
-
-    def _plain_origin(self, scope: Scope) -> str | None:
-        """The page that asks ("": none). None: there is something about the request that Django must look at."""
-        host, origin = b"", b""
-        for name, value in scope["headers"]:
-            if name == b"host" and not host:
-                host = value
-            elif name == b"origin" and not origin:
-                origin = value
-            elif name in _UNUSUAL:
-                return None
-        return origin.decode("latin-1") if self._is_host(host) else None
+        return None if body is None else self._plain.reply(asked.view, origin, body)
 
     async def _body(self, runtime: Runtime, asked: Asked, query: bytes) -> bytes | None:
         if asked.view is seed.ChannelsView:
@@ -123,12 +94,12 @@ class FastGets:
             given = _RANGE.fullmatch(query)
             make = partial(_seed_messages, start=int(given[1]), end=int(given[2])) if given else None
         key = ChannelKey(asked.named["key"])
-        if make is None or _state(runtime, key) is None:
+        if make is None or state_of(runtime, key) is None:
             return None
         return await self._messages(runtime, cast(Claims, asked.claims), key, (asked.view, query), make)
 
     async def _channels(self, runtime: Runtime, claims: Claims) -> bytes | None:
-        await self._check(runtime, claims, None)
+        await username(runtime, claims, None, self._clock)
         read = partial(public_channels, runtime.config.limits.seed_channels)
         found: Listed = await self._get(runtime, "channels", runtime.broadcast.channels_changed, read)
         if not runtime.standings.holds(claims, None, self._clock()):
@@ -143,20 +114,12 @@ class FastGets:
     async def _messages(
         self, runtime: Runtime, claims: Claims, key: ChannelKey, what: Hashable, make: Callable[[int], bytes]
     ) -> bytes | None:
-        await self._check(runtime, claims, key)
-        feed, state = runtime.feeds.get(key), _state(runtime, key)
+        await username(runtime, claims, key, self._clock)
+        feed, state = runtime.feeds.get(key), state_of(runtime, key)
         if feed is None or state is None:
             return None
         body: bytes = await self._get(runtime, (key, what), state, partial(make, feed.channel_id))
         return body if runtime.standings.holds(claims, key, self._clock()) else None
-
-    async def _check(self, runtime: Runtime, claims: Claims, key: ChannelKey | None) -> None:
-        """Raises what the view would, for a token or a channel that is not the reader's."""
-        standings, began = runtime.standings, self._clock()
-        if not standings.holds(claims, key, began):
-            version = standings.version
-            await _read(runtime, partial(_check_stored, claims, key))
-            standings.note(claims, key, began, version)
 
     async def _get(self, runtime: Runtime, what: Hashable, state: Hashable, read: Callable[[], Any]) -> Any:
         """What was read while the state was this one, less than FRESH_S ago; once for all who ask for it meanwhile."""
@@ -175,7 +138,7 @@ class FastGets:
 
     async def _make(self, runtime: Runtime, what: Hashable, state: Hashable, read: Callable[[], Any]) -> _Made:
         began = self._clock()
-        value = await _read(runtime, read)
+        value = await read_now(runtime, read)
         made = _Made(state, began, value, len(value) if isinstance(value, bytes) else 0)
         self._keep(what, made)
         return made
@@ -193,44 +156,5 @@ class FastGets:
             task.exception()  # asked for, since whoever waited may be gone: asyncio would log it as an error
 
 
-def _is_host(host: bytes) -> bool:
-    """Whether Django serves under this name."""
-    request = HttpRequest()
-    request.META["HTTP_HOST"] = host.decode("latin-1")
-    try:
-        request.get_host()
-    except DisallowedHost:
-        return False
-    return bool(host)
-
-
-def _headers(edge: Edge, view: Any, origin: str) -> list[Header]:
-    """Of the view's answers to a page of this origin, but for their length."""
-    shown = view()
-    shown.setup(HttpRequest())  # which says that there is HEAD where there is GET
-    allowed = ", ".join(shown.allowed_methods)
-    return [(b"content-type", JSON_TYPE), (b"allow", allowed.encode()), *edge.headers(_PATHS[view], origin)]
-
-
-def _state(runtime: Runtime, key: ChannelKey) -> Hashable | None:
-    """Changes whenever the channel's messages do; None: nobody is told here when they do."""
-    feed = runtime.feeds.get(key)
-    return None if feed is None or feed.has_hole else (feed.head, runtime.feeds.pages.version(key))
-
-
-async def _read(runtime: Runtime, function: Callable[[], Any]) -> Any:
-    """Raises UnavailableError where live sessions have enough to read; Django has threads of its own."""
-    if runtime.database.waiting["read"] >= MAX_WAITING:
-        raise UnavailableError
-    return await runtime.database.read(function)
-
-
 def _seed_messages(channel_id: int, *, start: int, end: int) -> bytes:
     return seed.messages_json(channel_id, channel_number(channel_id), start=start, end=end)
-
-
-def _check_stored(claims: Claims, key: ChannelKey | None) -> None:
-    """Raises BannedError, NotAuthenticatedError, NotFoundError."""
-    user = user_ref(user_for_claims(claims))
-    if key is not None:
-        channel_access(user=user, key=rules.parse_channel_key(key))

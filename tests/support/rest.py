@@ -122,8 +122,12 @@ class FakeRuntime:
     def end_sessions(self, user_id: str, session_ids: list[str], timeout_s: float) -> None:
         self.ended.append((user_id, session_ids))
 
-    def join_user_sessions(self, user_id: str, key: str, head: int, timeout_s: float) -> None:
+    def join_user_for_view(
+        self, user_id: str, key: str, head: int, timeout_s: float, *, limit: int
+    ) -> list[dict[str, str]]:
         self.joined.append((user_id, key))
+        shown: list[dict[str, str]] = self.members_for_view(key, timeout_s, limit=limit)["results"]
+        return shown
 
 
 class FakeNode:

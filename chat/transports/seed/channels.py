@@ -67,28 +67,15 @@ class JoinView(SeedView):
     def post(self, request: Request, key: str) -> Response:
         """Enter with one's live Socket.IO sessions, wherever they are. An unknown key makes an unlisted channel."""
         me = self.me(request)
-        found = self._channel(request, me, key)
-        live = self.live()
+        channel = self._channel(request, me, key).channel
+        live, status = self.live(), None
+        others: list[MemberData] = []
         if live is not None:
-            live.join_user_sessions(me.id, found.channel.key, found.channel.seq, JOIN_TIMEOUT_S)
-        page = selectors.messages_page(found.channel.id, limit=JOIN_MESSAGES)
-        return Response(
-            {
-                "key": found.channel.key,
-                "messages": as_strings(page.messages),
-                "onlineUsers": self._members(me, found.channel.key),
-            }
-        )
-
-    def _members(self, me: UserRef, key: ChannelKey) -> list[MemberData]:
-        """The first MAX_MEMBERS of the channel, the caller before all others: who joins without a live session is shown
-        to be online, too.
-        """
-        live = self.live()
-        status = (live.status_of(me.id) if live is not None else None) or Status.ONLINE
-        others = live.members_for_view(key, JOIN_TIMEOUT_S, limit=MAX_MEMBERS)["results"] if live is not None else []
-        caller = MemberData(username=me.username, status=status.value)
-        return [caller, *(each for each in others if each["username"] != me.username)][:MAX_MEMBERS]
+            others = live.join_user_for_view(me.id, channel.key, channel.seq, JOIN_TIMEOUT_S, limit=MAX_MEMBERS)
+            status = live.status_of(me.id)
+        page = selectors.messages_page(channel.id, limit=JOIN_MESSAGES)
+        joined = joined_json(channel.key, strings_json(page.messages), members_shown(me.username, status, others))
+        return Response(orjson.Fragment(joined))
 
     def _channel(self, request: Request, me: UserRef, key: str) -> ChannelAccess:
         """The channel to enter. Raises InvalidError for a key that is none, or that nobody may choose."""
@@ -134,6 +121,24 @@ def messages_json(channel_id: int, number: int, *, start: int, end: int) -> byte
     newest, oldest = number - start, number - min(end, start + MAX_MESSAGES) + 1
     messages = selectors.messages_between(channel_id, oldest, newest) if newest >= oldest else []
     return orjson.dumps({"messages": as_strings(messages)})
+
+
+def joined_json(key: ChannelKey, messages: bytes, members: list[MemberData]) -> bytes:
+    """The answer to a join, as JSON; `messages`: strings_json() of the newest JOIN_MESSAGES."""
+    return orjson.dumps({"key": key, "messages": orjson.Fragment(messages), "onlineUsers": members})
+
+
+def members_shown(username: str, status: Status | None, others: Iterable[MemberData]) -> list[MemberData]:
+    """The first MAX_MEMBERS of the channel, the caller before all others: who joins without a live session (`status`
+    None) is shown to be online, too.
+    """
+    caller = MemberData(username=username, status=(status or Status.ONLINE).value)
+    return [caller, *(each for each in others if each["username"] != username)][:MAX_MEMBERS]
+
+
+def strings_json(messages: Iterable[MessageData]) -> bytes:
+    """as_strings(), as JSON."""
+    return orjson.dumps(as_strings(messages))
 
 
 def as_strings(messages: Iterable[MessageData]) -> list[str]:

@@ -148,13 +148,13 @@ async def test_a_view_is_not_kept_waiting_by_a_membership_that_does_not_answer(
     with pytest.raises(UnavailableError):
         await asyncio.to_thread(runtime.end_sessions, user.id, [session.info.session_id], 0.05)
     with pytest.raises(UnavailableError):
-        await asyncio.to_thread(runtime.join_user_sessions, user.id, TEA, 0, 0.05)
+        await asyncio.to_thread(runtime.join_user_for_view, user.id, TEA, 0, 0.05, limit=9)
 
 
 async def test_without_a_node_there_is_nobody_to_end_or_to_join(runtime: Runtime) -> None:
     node.clear()
     await asyncio.to_thread(runtime.end_sessions, "ann", ["s1"], 5.0)
-    await asyncio.to_thread(runtime.join_user_sessions, "ann", TEA, 0, 5.0)
+    await asyncio.to_thread(runtime.join_user_for_view, "ann", TEA, 0, 5.0, limit=9)
 
 
 # Sessions on another worker
@@ -174,7 +174,7 @@ async def test_a_user_is_put_into_a_channel_with_the_sessions_of_another_worker(
         session.info = SessionInfo(session.info.session_id, ann.id, ann.username, THERE, Transport.SOCKETIO, 0.0)
         await there.connect(session, lambda: User.objects.get(pk=ann.id))
         await until(lambda: runtime.sessions_of(ann.id))
-        await asyncio.to_thread(runtime.join_user_sessions, ann.id, TEA, 0, 5.0)
+        await asyncio.to_thread(runtime.join_user_for_view, ann.id, TEA, 0, 5.0, limit=9)
         assert there.feeds.get(TEA) is not None, "it was open before the change came"
         await until(lambda: TEA in session.channels)
 
@@ -187,7 +187,7 @@ async def test_a_worker_that_does_not_answer_does_not_keep_its_sessions_out(
     await runtime.database.write(channel_of, None, TEA)
     info = session_info("s1", ann.id, THERE, transport=Transport.SOCKETIO)
     await runtime.feeder.submit(Connect(info))
-    await asyncio.to_thread(runtime.join_user_sessions, ann.id, TEA, 0, 5.0)
+    await asyncio.to_thread(runtime.join_user_for_view, ann.id, TEA, 0, 5.0, limit=9)
     entry = runtime.replica.session(info.session_id)
     assert entry is not None
     assert TEA in entry.channels

@@ -21,7 +21,7 @@ def claims(version: int = 1, login: uuid.UUID = LOGIN) -> Claims:
 
 def test_what_the_store_said_holds_for_a_second_for_that_log_in_and_channel_alone() -> None:
     kept = Standings()
-    kept.note(claims(), TEA, 10.0, kept.version)
+    kept.note(claims(), TEA, "ann", 10.0, kept.version)
     assert kept.holds(claims(), TEA, 10.0 + FRESH_S * 0.99)
     assert not kept.holds(claims(), TEA, 10.0 + FRESH_S)
     assert not kept.holds(claims(), None, 10.0)
@@ -34,7 +34,7 @@ def test_what_was_read_before_all_was_dropped_is_not_kept() -> None:
     kept = Standings()
     version = kept.version
     kept.drop()
-    kept.note(claims(), TEA, 10.0, version)
+    kept.note(claims(), TEA, "ann", 10.0, version)
     assert not kept.holds(claims(), TEA, 10.0)
 
 
@@ -42,9 +42,9 @@ def test_what_is_old_goes_and_there_is_a_bound(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(standings, "MAX_KEPT", 3)
     kept = Standings()
     for number in range(5):
-        kept.note(claims(version=number), TEA, 10.0, kept.version)
+        kept.note(claims(version=number), TEA, "ann", 10.0, kept.version)
     assert len(kept) == 3
-    kept.note(claims(), TEA, 10.0 + FRESH_S, kept.version)
+    kept.note(claims(), TEA, "ann", 10.0 + FRESH_S, kept.version)
     assert len(kept) == 1
 
 
@@ -55,5 +55,5 @@ def test_a_look_is_current_for_a_second_and_until_somebody_loses_a_right() -> No
     assert not kept.is_current(look, 10.0 + FRESH_S)
     kept.drop()
     assert not kept.is_current(look, 10.0)
-    kept.note(claims(), None, 10.5, kept.version)
+    kept.note(claims(), None, "ann", 10.5, kept.version)
     assert not kept.is_current(look, 10.5), "what another look has found says nothing about this one"

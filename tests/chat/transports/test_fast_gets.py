@@ -1,4 +1,4 @@
-"""Answers without Django: Django's own, byte for byte, and none for longer than a second after a right was lost."""
+"""Answers without Django, to GETs and joins: Django's own, byte for byte, and none a second after a right was lost."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ from chat.live.standings import FRESH_S
 from chat.models import Channel, Message
 from chat.selectors import user_ref
 from chat.transports.fast_gets import FastGets
+from chat.transports.fast_joins import FastJoins
 from reaktor.config.model import Config, Limits, Rate
 from reaktor.errors import ReaktorError
 from reaktor.limits.requests import RequestRates
@@ -51,7 +52,7 @@ serial = itertools.count()
 
 
 class World:
-    """One server with some channels and readers, asked with and without FastGets. `now`: the clock of the latter."""
+    """One server with some channels and readers, asked with and without FastGets and FastJoins. `now`: their clock."""
 
     def __init__(self, runtime: Runtime, django: ThreadedDjango, limits: Limits, edge: Edge | None = None) -> None:
         self.runtime = runtime
@@ -60,7 +61,8 @@ class World:
         self.passed = 0
         self.asked = 0
         edge = edge or edge_of(settings.REAKTOR)
-        fast = FastGets(self._pass, edge, clock=lambda: self.now)
+        joins = FastJoins(self._pass, edge, clock=lambda: self.now)
+        fast = FastGets(joins, edge, clock=lambda: self.now)
         rates = RequestRates(limits)
         self.gate = Gate(fast, rates, edge, operations=runtime.rates, is_file=lambda path: False)
         self.users: dict[str, UserRef] = {}
@@ -131,17 +133,24 @@ class World:
             ]
         return found
 
-    async def ask(self, path: str, query: bytes, headers: dict[str, str], application: Any = None) -> Asked:
-        request = {**scope(path, **{"Host": "localhost", **headers}), "query_string": query}
+    def joins(self) -> list[str]:
+        return [f"/channels/{key}/join" for key in self.channels.values()]
+
+    async def ask(
+        self, path: str, query: bytes, headers: dict[str, str], application: Any = None, method: str = "GET"
+    ) -> Asked:
+        request = {**scope(path, method, **{"Host": "localhost", **headers}), "query_string": query}
         return await Asked().ask(application or self.gate, request)
 
-    async def compare(self) -> None:
-        """Everybody asks for everything, twice with FastGets and once without."""
-        for (path, query), headers in itertools.product(self.paths(), self.headers):
-            theirs = await self.ask(path, query, headers, self.django)
+    async def compare(self, *, with_joins: bool = False) -> None:
+        """Everybody asks for everything, twice without Django if possible and once with it."""
+        asked = [("GET", path, query) for path, query in self.paths()]
+        asked += [("POST", path, b"") for path in self.joins() if with_joins]
+        for (method, path, query), headers in itertools.product(asked, self.headers):
+            theirs = await self.ask(path, query, headers, self.django, method)
             for _ in range(2):
                 passed = self.passed
-                ours = await self.ask(path, query, headers)
+                ours = await self.ask(path, query, headers, method=method)
                 self.asked += 1
                 assert (ours.status, ours.body) == (theirs.status, theirs.body), (path, query, headers)
                 if ours.status == 200:
@@ -219,16 +228,22 @@ worlds = hypothesis_settings(
 Steps = list[tuple[str, str, str]]
 
 
-def play(tmp_path: Path, done: Steps, step: Callable[[World, tuple[str, str, str]], Awaitable[None]]) -> World:
+def play(
+    tmp_path: Path,
+    done: Steps,
+    step: Callable[[World, tuple[str, str, str]], Awaitable[None]],
+    *,
+    with_joins: bool = False,
+) -> World:
     """Take the steps one after another in a new world. Before and after each one every answer is compared."""
 
     async def compared() -> World:
         async with world_of(tmp_path) as world:
             await world.change("public", "owner", "post")
-            await world.compare()
+            await world.compare(with_joins=with_joins)
             for each in done:
                 await step(world, each)
-                await world.compare()
+                await world.compare(with_joins=with_joins)
             return world
 
     return asyncio.run(compared())
@@ -242,7 +257,7 @@ def test_every_answer_is_django_s_whatever_happened_before(tmp_path: Path, done:
     async def step(world: World, each: tuple[str, str, str]) -> None:
         await world.change(*each)
 
-    world = play(tmp_path, done, step)
+    world = play(tmp_path, done, step, with_joins=True)
     assert world.passed < world.asked
 
 
