@@ -56,18 +56,13 @@ def played(faults: Sequence[Fault]) -> History:
         return history
 
 
-# Who comes back over Socket.IO during a change of holder, on a machine with much to do, may lose the place.
-NO_PLACE = pytest.mark.xfail(strict=False, reason="a place may be lost during a change of holder: docs/roadmap.md")
-
-
 @pytest.mark.long
-@NO_PLACE
 def test_the_laws_hold_through_the_faults_that_guard_most() -> None:
     assert check(played(GUARDING_MOST)) == {}
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("role", [pytest.param(Role.HOLDER, marks=NO_PLACE), Role.FIRST])
+@pytest.mark.parametrize("role", [Role.HOLDER, Role.FIRST])
 def test_the_laws_hold_through_each_fault_of_a_host(role: Role) -> None:
     faults = [each for each in TEMPLATES if each.target is role and each.kind not in impossible()]
     assert check(played(faults)) == {}
