@@ -36,8 +36,8 @@ dev: install  ## one process with autoreload, for development
 test: install-dev  ## everything but long faults and the container image, in three processes
 	$(BIN)/pytest -n 3 --dist loadgroup -m "not image and not long"
 
-test-all: install-dev  ## everything
-	$(BIN)/pytest -n 3 --dist loadgroup -m "not image"
+test-all: test  ## everything: then long faults, which want the machine for themselves, and the container image
+	$(BIN)/pytest -n 2 --dist loadgroup -m "long and not image"
 	$(MAKE) image-test
 
 test-fast: install-dev  ## without clusters, browsers, foreign clients and the container image

@@ -165,7 +165,7 @@ def clusterctl(cluster, *arguments):
         env={**cluster.environment, "DJANGO_SETTINGS_MODULE": "reaktor.settings.test"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         check=False,
     )
     return done.returncode, done.stdout, done.stderr

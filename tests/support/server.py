@@ -84,7 +84,7 @@ class LiveServer:
             check=True,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=180,
         )
         return done.stdout
 

@@ -194,8 +194,8 @@ class ChatApplication:
     async def disconnected(self, socket: Socket, reason: DisconnectReason) -> None:
         session = socket.attachment
         if session is not None and (runtime := current()) is not None:
-            session.is_open = False
             runtime.disconnect(session, _ENDINGS.get(reason, Ending.LOST))
+            session.is_open = False
 
     # -- What clients say -------------------------------------------------------------------------------------
 

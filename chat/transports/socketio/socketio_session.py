@@ -75,7 +75,8 @@ class SocketIOSession(LiveSession):
 
     @property
     def is_heard(self) -> bool:
-        return self.socket.is_heard
+        """Also of one that was closed here: what was sent before goes out before the close."""
+        return self.socket.is_heard or not self.is_open
 
     @property
     def is_writable(self) -> bool:
