@@ -105,11 +105,10 @@ class Endings:
         """
         kept = self.kept.by_id.get(lost.session_id)
         user = self._roster.users.get(lost.user_id)
-        lingering = self._roster.sessions.get(lost.session_id)
-        if kept is None or user is None or not (kept.channels if lingering is None else lingering.channels):
+        if kept is None or user is None or not self._has_channels(kept):
             return
         for entry in user.sessions.values():
-            is_new = entry.is_live and not entry.channels and entry.took_over is None
+            is_new = entry.is_live and not entry.channels
             if is_new and now - entry.info.since <= LATE_S and kept.is_missed_by(entry.info):
                 self._quit(entry, now, CloseCode.RESYNC_NEEDED.value, "the session before this one has ended only now")
                 return
@@ -123,7 +122,9 @@ class Endings:
 
     def put_back(self, place: Place, now: float, *, copied_to: SessionId | None = None) -> None:
         """Keep a session that was lost under another authority, as if it had been lost under this one."""
-        info, lost_at = place.session, place.lost_at
+        info = place.session
+        # Not later than now, though the clock of its host may say so.
+        lost_at = None if place.lost_at is None else min(place.lost_at, now)
         if lost_at is None or info.session_id in self._roster.sessions or info.session_id in self.kept.by_id:
             return
         until, quits_at = lost_at + place.keep_s, lost_at + info.grace.quit_s
@@ -192,7 +193,10 @@ class Endings:
 
         The caller must say Connected with it: to everybody else the old one ends only by that.
         """
-        kept = self.kept.likeliest(info) if resume is None else self.kept.named(info.user_id, resume)
+        if resume is None:
+            kept = self.kept.likeliest(info, self._has_channels)
+        else:
+            kept = self.kept.named(info.user_id, resume)
         if kept is None:
             return None
         old_id = kept.session.session_id
@@ -212,7 +216,7 @@ class Endings:
         that can be its own? Then it is told to come back, and gets that. The place that it had is kept for its name.
         """
         entry = None if named.copied_to is None else self._roster.sessions.get(named.copied_to)
-        if entry is None or not entry.is_live or self.kept.likeliest(entry.info) is None:
+        if entry is None or not entry.is_live or self.kept.likeliest(entry.info, self._has_channels) is None:
             return
         self._keep(entry, {}, now)
         self._quit(entry, now, CloseCode.RESYNC_NEEDED.value, "these were the channels of another client of yours")
@@ -236,6 +240,10 @@ class Endings:
         if keep_s > 0:
             self.kept.put(Kept(info, self._heads_of(entry, heads, now), now, now + keep_s))
         self._joined_at.pop(info.session_id, None)
+
+    def _has_channels(self, kept: Kept) -> bool:
+        lingering = self._roster.sessions.get(kept.session.session_id)
+        return bool(kept.channels if lingering is None else lingering.channels)
 
     def _quit(self, entry: SessionEntry, now: float, close_code: int | None = None, close_reason: str = "") -> None:
         """The grace is over, or there was none: others are told; what is kept is kept on."""

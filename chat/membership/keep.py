@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -108,18 +108,23 @@ class KeptSessions:
         named = [kept for key, kept in found.items() if key == name or key.startswith(f"{name}.")]
         return max(named, key=_ended_at, default=None)
 
-    def likeliest(self, back: SessionInfo) -> Kept | None:
+    def likeliest(self, back: SessionInfo, has_channels: Callable[[Kept], bool]) -> Kept | None:
         """The lost session of a client that comes back as `back` and names none: of its own log-in if there is one,
-        with its marks, not of a client that would have named it, lost last. None for a client that does name its own.
+        with its marks, not of a client that would have named it, in channels, lost last. None for a client that does
+        name its own.
+
+        In channels: a client may need several attempts to come back, and until its first loss is noticed these are in
+        none.
         """
         if back.naming is Naming.ALWAYS:
             return None
         found = self._by_user.get(back.user_id, {})
         lost = [kept for kept in found.values() if not kept.only_named and _could_be(kept.session, back)]
 
-        def likeness(kept: Kept) -> tuple[bool, bool, bool, float]:
+        def likeness(kept: Kept) -> tuple[bool, bool, bool, bool, float]:
             was = kept.session
-            return was.login == back.login, was.marks == back.marks, was.naming is not Naming.ALWAYS, kept.ended_at
+            is_nameless = was.naming is not Naming.ALWAYS
+            return was.login == back.login, was.marks == back.marks, is_nameless, has_channels(kept), kept.ended_at
 
         return max(lost, key=likeness, default=None)
 

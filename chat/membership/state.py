@@ -208,7 +208,9 @@ class MembershipState:
     # -- the rules ------------------------------------------------------------------------------------------------
 
     def _connect(self, command: Connect) -> None:
-        info, now = command.session, self._now
+        now = self._now
+        # By the clock of whoever decides, since those of two hosts may differ: who came first counts, and how long ago.
+        info = replace(command.session, since=now)
         if info.worker in self._dead:
             raise RefusedError("unavailable")
         known = self.roster.sessions.get(info.session_id)
@@ -301,7 +303,9 @@ class MembershipState:
             channels = self.blocks.allowed(user_id, sorted(item.channels)[: self._max_channels], self._now)
             self._endings.bring_back(session_id)
             if entry_now is None:
-                self._make(Connected(item.session, channels, status=item.status))
+                # It can't have begun later than now, whatever the clock of its host says.
+                info = replace(item.session, since=min(item.session.since, self._now))
+                self._make(Connected(info, channels, status=item.status))
                 continue
             if not entry_now.is_live:
                 self._make(Connected(entry_now.info, frozenset(entry_now.channels), status=entry_now.status))

@@ -447,6 +447,39 @@ def test_a_client_that_is_back_before_its_loss_is_noticed_is_told_to_come_again_
     assert (again.channels, again.took_over) == ({LOBBY}, S1)
 
 
+@pytest.mark.parametrize("naming", [Naming.NEVER, Naming.PERHAPS])
+def test_a_client_that_needs_several_attempts_comes_to_its_place_all_the_same(naming: Naming) -> None:
+    """Its second session took the first one over, which was in no channel. So it was not called back, and was in no
+    channel for ever.
+    """
+    told = Told()
+    placed(told, "s1", naming)
+    back(told, "s2", naming=naming)
+    told.accept(Disconnect(S2))
+    told.now += 1
+    assert not back(told, "s3", naming=naming).channels
+    told.now += 5
+    *_, ended = told.accept(DropWorker(FIRST))
+    assert isinstance(ended, Disconnected)
+    assert (ended.session_id, ended.close_code) == ("s3", 4004)
+    again = back(told, "s4", naming=naming)
+    assert (again.channels, again.took_over) == ({LOBBY}, S1)
+
+
+@pytest.mark.parametrize("hour", [3_600.0, -3_600.0], ids=["ahead", "behind"])
+def test_a_client_comes_to_its_place_whatever_the_clocks_of_its_hosts_say(hour: float) -> None:
+    told = Told()
+    for session, worker, wrong_by in (("s1", FIRST, hour), ("s2", SECOND, -hour)):
+        since = told.now + wrong_by
+        told.accept(Connect(session_info(session, worker=worker, grace=LINGERS, since=since, naming=Naming.NEVER)))
+        if session == "s1":
+            told.accept(Join(S1, LOBBY))
+        told.now += 1
+    ended = told.accept(Disconnect(S1))[-1]
+    assert isinstance(ended, Disconnected)
+    assert (ended.session_id, ended.close_code) == (S2, 4004)
+
+
 @pytest.mark.parametrize(
     ("naming", "fields"),
     [

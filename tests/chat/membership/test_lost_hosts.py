@@ -124,6 +124,16 @@ def test_a_session_read_from_its_place_is_live_when_its_worker_says_so(lost_s: f
     assert shown(told) == {S2: (Status.ONLINE, frozenset({LOBBY}), True)}
 
 
+def test_a_place_that_was_lost_by_a_clock_that_is_ahead_was_lost_by_now() -> None:
+    """It was shown in its channels for an hour, and stood before every place that was lost after it."""
+    told = Told()
+    info = session_info("s2", "bob", ELSEWHERE, grace=LINGERS, since=told.now)
+    place = Place(info, Status.ONLINE, {LOBBY: 5}, Credentials(1, ""), lost_at=told.now + 3_600)
+    told.state.restore([place], told.now)
+    told.wait(LINGERS.quit_s + 0.1)
+    assert shown(told) == {}
+
+
 def test_a_new_life_ends_all_that_was_before_it() -> None:
     told, hello = two_hosts()
     assert told.accept(BeginLife(2, 2)) == (Disconnected(S1), Lingering(S2, told.now + 8))
