@@ -132,8 +132,12 @@ class SocketioPerson:
 
     async def start(self) -> None:
         given = {"auth": {"token": self._token}, "transports": self._transports}
-        await self._client.connect(self._url, wait_timeout=ANSWER_S, retry=True, **given)
-        await until(lambda: self.is_here, START_S)
+        async with asyncio.timeout(START_S):
+            while not self.is_here:
+                # Its own retries end where a connection was closed before it was let in.
+                with contextlib.suppress(socketio.exceptions.ConnectionError):
+                    await self._client.connect(self._url, wait_timeout=ANSWER_S, retry=True, **given)
+                await asyncio.sleep(RETRY_S)
         headers = {"Authorization": f"Bearer: {self._token}"}
         async with httpx.AsyncClient(base_url=self._url, headers=headers, timeout=ANSWER_S) as http:
             for key in self._channels:
