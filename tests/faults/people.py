@@ -25,7 +25,6 @@ from tests.faults.history import Join, Stay, View
 from tests.support.native import NativeClient, Refused
 from tests.support.person import COME_BACK, RETRY_S, Person
 from tests.support.place import Said
-from tests.support.waiting import until
 
 ANSWER_S = 10.0
 POST_S = 600.0
