@@ -26,8 +26,7 @@ CHECK = {
 @pytest.mark.parametrize("name", BALANCERS)
 def test_its_program_takes_the_file(name: str, tmp_path: Path) -> None:
     executable = find(name)
-    if executable is None:
-        pytest.skip(f"{name} is not installed")
+    assert executable is not None, f"{name} is missing: scripts/test-requirements installs it"
     make_certificate(tmp_path)
     configuration = adapted(name, tmp_path, hosts=(8000, 8001), port=8443, insecure_port=8080)
     done = subprocess.run(
