@@ -85,6 +85,14 @@ class LiveSession(ABC):
         return True
 
     @property
+    def doubtful_since(self) -> float | None:
+        """Its connection has ended: what it was sent since then (monotonic seconds) may not have arrived.
+
+        None: all of it has, or its client says itself what it has.
+        """
+        return None
+
+    @property
     @abstractmethod
     def unsent_bytes(self) -> int:
         """What was written and has not left this machine."""

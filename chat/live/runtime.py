@@ -382,7 +382,8 @@ class Runtime:
         """A session's connection is gone. May be repeated."""
         if self.hub.get(session.info.session_id) is not session:
             return
-        known = self.feeds.heads_of(self.hub.detach(session))
+        channels, since = self.hub.detach(session), session.doubtful_since
+        known = self.feeds.heads_of(channels) if since is None else self.feeds.heads_before(channels, since)
         # It is still being sent what came after these.
         known |= {key: after for key, after in session.waiting.items() if after is not None}
         if not session.is_heard:

@@ -20,6 +20,10 @@ from reaktor.engineio.request import Request
 from reaktor.web.close_codes import NORMAL
 
 _LABELS = itertools.count(1)
+ON_ITS_WAY_S = 2.0
+"""So long may take what a client is sent, and what it says."""
+SLOW_S = 60.0
+"""As far back goes what a client is sent again that did not read fast enough."""
 
 
 class SessionListener(Protocol):
@@ -61,6 +65,7 @@ class EngineSession:
         "_sink",
         "attachment",
         "codec",
+        "doubtful_since",
         "is_postponed",
         "label",
         "machine",
@@ -104,6 +109,8 @@ class EngineSession:
         self._room: asyncio.Event | None = None
         self._is_told = False
         self._close_code = NORMAL
+        # Once it has ended: what it was sent since then (seconds of its clock) may not have arrived. None: all has.
+        self.doubtful_since: float | None = None
 
     def __repr__(self) -> str:
         return f"<EngineSession {self.label} v{self.revision} {self.machine.state.value}>"
@@ -251,7 +258,6 @@ class EngineSession:
         if pipe is self._probe:
             self._run(self.machine.probe_lost())
         elif pipe is self._pipe:
-            self._sink = None
             self._run(self.machine.end(reason))
 
     def on_deadline(self) -> None:
@@ -299,6 +305,7 @@ class EngineSession:
             pipe.close()
 
     def _on_ended(self, reason: CloseReason) -> None:
+        self.doubtful_since = self._find_doubtful(reason)
         self._sink = None
         if self._pipe is not None:
             if reason is CloseReason.TOO_SLOW:
@@ -309,6 +316,20 @@ class EngineSession:
         if not self._is_told:
             self._is_told = True
             self._listener.closed(self, reason)
+
+    def _find_doubtful(self, reason: CloseReason) -> float | None:
+        if reason in (CloseReason.CLIENT, CloseReason.SERVER):
+            # It would hear no more; and what was sent before our own close goes out before it.
+            return None
+        if reason is CloseReason.TOO_SLOW:
+            # What waits here and in the kernel is as old as nobody knows.
+            return self._clock() - SLOW_S
+        if self.machine.is_doubtful or (self._sink is not None and self._sink.unsent_bytes):
+            return self.machine.heard_at - ON_ITS_WAY_S
+        if reason is CloseReason.LOST and self._pipe is not None and self._pipe.is_relayed:
+            # Did the client break off, or who stands between? That one may have taken it along.
+            return self._clock() - ON_ITS_WAY_S
+        return None
 
     def _check_unsent(self) -> None:
         if self._sink is not None and self._sink.unsent_bytes > self._max_unsent_bytes:

@@ -88,6 +88,8 @@ class SessionMachine:
         "_probing_until",
         "_queued",
         "_received",
+        "heard_at",
+        "is_doubtful",
         "reason",
         "revision",
         "state",
@@ -106,6 +108,10 @@ class SessionMachine:
         self._packets = TokenBucket()
         # Frames, or GETs: what the client did after it was sent something.
         self._received = 0
+        # When its client said last that it has what it was sent before: with a frame, or a GET.
+        self.heard_at = now
+        # Whether its end leaves something in doubt that was sent since: nobody can know whether it arrived.
+        self.is_doubtful = False
 
     # Questions
 
@@ -191,6 +197,7 @@ class SessionMachine:
             return Poll.OVERLAP, self.end(CloseReason.OVERLAP)
         self._polling = True
         self._received += 1
+        self.heard_at = now
         if self._outbox:
             return Poll.READY, []
         if self._probed:
@@ -213,9 +220,10 @@ class SessionMachine:
 
     def poll_lost(self) -> list[Action]:
         """The client dropped its waiting GET; what is queued is not taken. Ends the session unless it was upgraded."""
+        actions = self.end(CloseReason.LOST) if self.state is not State.WEBSOCKET else []
         self._polling = False
         self._noop_at = inf
-        return self.end(CloseReason.LOST) if self.state is not State.WEBSOCKET else []
+        return actions
 
     def begin_post(self) -> tuple[bool, list[Action]]:
         """A POST arrived: whether it may go on. A second one beside it ends the session."""
@@ -271,6 +279,7 @@ class SessionMachine:
         if self.state is not State.WEBSOCKET:
             return []
         self._received += 1
+        self.heard_at = now
         return self._receive(packet, now)
 
     def take_frames(self) -> list[Outgoing]:
@@ -329,6 +338,9 @@ class SessionMachine:
         actions: list[Action] = [Signal.DROP_PROBE] if self.state is State.PROBING else []
         if self._polling or self.state is State.WEBSOCKET:
             actions.append(Signal.WAKE)
+        # Who waits with a GET has had the answers before it, and nothing is queued.
+        is_unheard = self.state is not State.WEBSOCKET and not self._polling
+        self.is_doubtful = reason is CloseReason.PING_TIMEOUT or is_unheard
         self._leave_probing(State.CLOSED)
         self.reason = reason
         return [*actions, Ended(reason)]

@@ -17,7 +17,7 @@ from reaktor.web.websocket_frames import binary_frame, text_frame
 
 
 class Pipe:
-    """Pulls packets from `source` when woken, until close()."""
+    """Pulls packets from `source` when woken, until close(). `is_relayed`: another worker stands before the client."""
 
     __slots__ = (
         "_allow_binary",
@@ -28,12 +28,23 @@ class Pipe:
         "_own",
         "_send",
         "_tasks",
+        "is_relayed",
         "sink",
         "source",
     )
 
-    def __init__(self, codec: Codec, send: Send, sink: FrameSink | None, tasks: Tasks, *, allow_binary: bool) -> None:
+    def __init__(
+        self,
+        codec: Codec,
+        send: Send,
+        sink: FrameSink | None,
+        tasks: Tasks,
+        *,
+        allow_binary: bool,
+        is_relayed: bool = False,
+    ) -> None:
         self.sink = sink
+        self.is_relayed = is_relayed
         self.source: Callable[[], Iterable[Outgoing]] = tuple
         self._codec = codec
         self._send = send

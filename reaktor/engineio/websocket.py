@@ -15,7 +15,7 @@ from reaktor.engineio.request import WEBSOCKET, EngineError, Request, RequestErr
 from reaktor.web.close_codes import GOODBYES, NO_CODE, NORMAL
 from reaktor.web.frame_sink import sink_of
 from reaktor.web.message_source import offer_messages
-from reaktor.web.scope import Receive, Scope, Send
+from reaktor.web.scope import Receive, Scope, Send, came_privately
 
 # UTF-8 takes at most so many bytes for a character.
 _MAX_BYTES_PER_CHARACTER = 4
@@ -66,7 +66,8 @@ class WebSocketTransport:
         await self._read(session, pipe, scope, receive)
 
     def _pipe(self, codec: Codec, request: Request, scope: Scope, send: Send) -> Pipe:
-        return Pipe(codec, send, sink_of(scope), self._engine.tasks, allow_binary=request.allow_binary)
+        given = {"allow_binary": request.allow_binary, "is_relayed": came_privately(scope)}
+        return Pipe(codec, send, sink_of(scope), self._engine.tasks, **given)
 
     async def _read(self, session: EngineSession, pipe: Pipe, scope: Scope, receive: Receive) -> None:
         """Hand over what the socket says until it is gone. Cancelled: the server stops, the client is not to blame."""

@@ -112,6 +112,11 @@ class Socket:
         return self._client.session.machine.received >= self._joined_by
 
     @property
+    def doubtful_since(self) -> float | None:
+        """See EngineSession."""
+        return self._client.session.doubtful_since
+
+    @property
     def is_writable(self) -> bool:
         """Whether something emitted now would leave at once."""
         return self._held is None and self._client.session.is_writable

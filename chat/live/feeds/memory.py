@@ -11,6 +11,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 
 from chat.delivery.feed import Feed
+from chat.delivery.trail import Trail
 from chat.domain.ids import ChannelKey
 
 
@@ -26,6 +27,7 @@ class OpenFeed:
     pins: int = 0
     idle_since: float = 0.0
     reached: list[tuple[int, asyncio.Future[None]]] = field(default_factory=list)
+    trail: Trail = field(default_factory=Trail)
 
 
 class Memory:

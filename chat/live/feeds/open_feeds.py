@@ -76,6 +76,15 @@ class Feeds:
         """The last delivered seq of those of these channels that are active."""
         return {key: entry.feed.head for key in keys if (entry := self._open.get(key)) is not None}
 
+    def heads_before(self, keys: Iterable[ChannelKey], since: float) -> dict[ChannelKey, int]:
+        """heads_of() these channels as they were then (monotonic seconds), or a little earlier."""
+        found = {}
+        for key in keys:
+            if (entry := self._open.get(key)) is not None:
+                before = entry.trail.before(since)
+                found[key] = entry.feed.head if before is None else before
+        return found
+
     def heads(self) -> dict[ChannelKey, int]:
         """The last delivered seq of each channel with local members. Walks all open feeds: for the beat, no oftener."""
         return {key: entry.feed.head for key, entry in self._open.items() if self._hub.has_members(key)}
@@ -312,6 +321,7 @@ class Feeds:
         """To the members here what the feed has made ready, and to those who wait for a seq that it has come."""
         self._hub.deliver(ready)
         if ready:
+            entry.trail.note(ready[0].seq - 1, time.monotonic())
             self.memory.used(entry)
             self._moved.add(entry.feed.key)
             self._unsaid += len(ready)

@@ -201,6 +201,7 @@ class Upkeep:
         logger.warning("feeds: %s starts anew at %d (was %d)", fresh.key, fresh.head, entry.feed.head)
         before, entry.floor_seq = entry.feed.head, floor_seq
         passed = entry.feed.reset(fresh.head, fresh.recent)
+        entry.trail.note(before, time.monotonic())
         self._feeds.memory.used(entry)
         self._feeds.forget_made(entry.feed.key)
         event = Event(EventType.SYNC_REQUIRED, fresh.key, SyncRequiredData(seq=fresh.head))

@@ -69,6 +69,10 @@ class SocketIOSession(LiveSession):
         self.expires_at: float = claims.expires_at
 
     @property
+    def doubtful_since(self) -> float | None:
+        return self.socket.doubtful_since
+
+    @property
     def unsent_bytes(self) -> int:
         """0: Engine.IO bounds what its clients owe, on polling as well."""
         return 0

@@ -2,93 +2,31 @@
 
 from __future__ import annotations
 
-import asyncio
-import itertools
 import json
 import time
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
-from channels.layers import InMemoryChannelLayer
 from django.db import OperationalError
 
 from accounts import tokens
-from accounts.authentication import Claims, user_for_claims
 from accounts.models import User
 from accounts.tokens import login_end
-from chat.delivery.feed import Delivery
-from chat.delivery.pages import STRETCH
 from chat.domain.ids import ChannelKey
-from chat.live.runtime import Runtime
 from chat.models import ChannelMembership
 from chat.transports.socketio.application import ChatApplication
 from chat.transports.socketio.socketio_session import SocketIOSession
-from reaktor.config.model import Config, EngineIO, Limits, Rate
+from reaktor.config.model import Limits, Rate
 from reaktor.errors import Bye, CloseCode
-from reaktor.process import node
 from reaktor.socketio.packet import ready_event
-from reaktor.socketio.server import SocketIOServer
 from tests.support import asgi
-from tests.support.databases import channel_of, user_ref
-from tests.support.feeds import stored as stored_messages
-from tests.support.runtime import running_runtime
+from tests.support.socketio_place import TEA, Place, heard
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-TEA = ChannelKey("tea")
-MODERN = "EIO=4&transport=websocket"
-OLD = "EIO=3&transport=websocket"
-
-
-class Place:
-    """A process that serves Socket.IO, and the token of ann, who belongs to the channel tea."""
-
-    def __init__(self, runtime: Runtime, server: SocketIOServer, token: str) -> None:
-        self.runtime, self.server, self.token = runtime, server, token
-
-    async def opened(self, query: str = MODERN) -> asgi.Socket:
-        """An Engine.IO session that has not connected yet."""
-        socket = asgi.Socket(self.server, f"/socket.io/?{query}")
-        await socket.accepted()
-        assert (await socket.text()).startswith("0{")
-        return socket
-
-    async def connect(self, **auth: Any) -> tuple[asgi.Socket, dict[str, Any]]:
-        """(socket, answer) of a client of today that has been let in."""
-        socket = await self.opened()
-        socket.say("40" + json.dumps({"token": self.token, **auth}))
-        answer = await socket.text()
-        assert answer.startswith("40{"), answer
-        return socket, json.loads(answer[2:])
-
-    async def joined(self, query: str = MODERN, *, joins: bool = True) -> asgi.Socket:
-        """A client that is in tea, or has just come."""
-        if query == MODERN:
-            socket, _ = await self.connect()
-        else:
-            socket = await self.opened(f"{query}&token={self.token}")
-            assert await socket.text() == "40"
-        assert await socket.text() == '42["logged_in",{}]'
-        if not joins:
-            return socket
-        user_id = self.runtime.hub.sessions()[-1].info.user_id
-        await self.runtime.remote_join.join_user(user_id, TEA, 0)
-        await heard(socket, "user : joined")
-        return socket
-
-
-async def heard(socket: asgi.Socket, name: str) -> Any:
-    """The payload of the next event of that name."""
-    while True:
-        text = await socket.text()
-        if text.startswith(f'42["{name}"'):
-            return json.loads(text[2:])[1]
 
 
 async def acknowledged(socket: asgi.Socket, number: int) -> Any:
@@ -97,26 +35,6 @@ async def acknowledged(socket: asgi.Socket, number: int) -> Any:
         text = await socket.text()
         if text.startswith(f"43{number}["):
             return json.loads(text[2 + len(str(number)) :])[0]
-
-
-def stored() -> str:
-    """Ann's token."""
-    ann = user_ref("ann")
-    channel_of(ann, TEA)
-    return str(tokens.new(tokens.ACCESS, User.objects.get(pk=ann.id)))
-
-
-@pytest.fixture
-async def place(tmp_path: Path) -> AsyncIterator[Place]:
-    config = replace(Config(tmp_path), limits=Limits(sessions_per_user=2))
-    server = SocketIOServer(EngineIO(), ChatApplication())
-    async with running_runtime(config, InMemoryChannelLayer(capacity=100_000)) as runtime:
-        node.install(node.Node(asyncio.get_running_loop(), runtime.bus, runtime))
-        serving = asyncio.create_task(server.run())
-        yield Place(runtime, server, await runtime.database.write(stored))
-        serving.cancel()
-        await asyncio.gather(serving, return_exceptions=True)
-        node.clear()
 
 
 # Coming
@@ -167,138 +85,6 @@ async def test_who_comes_while_the_database_is_away_is_sent_away_without_a_word_
     socket = await place.opened()
     socket.say("40" + json.dumps({"token": place.token}))
     await socket.closed()
-
-
-# Coming back
-
-
-async def test_a_lost_client_gets_its_session_back_and_what_it_missed(place: Place) -> None:
-    socket, first = await place.connect()
-    user_id = place.runtime.hub.sessions()[0].info.user_id
-    await place.runtime.remote_join.join_user(user_id, TEA, 0)
-    await heard(socket, "user : joined")
-    socket.lose()
-    await until(lambda: not len(place.runtime.hub))
-    again, second = await place.connect(pid=first["pid"], offset='{"tea": 0}')
-    assert second == first
-    assert await again.text() == '42["logged_in",{}]'
-    await until(lambda: any(TEA in session.channels for session in place.runtime.hub.sessions()))
-
-
-@pytest.mark.parametrize(("query", "word"), [(MODERN, "3"), (OLD, "2")], ids=["4.x", "1.x"])
-async def test_what_nobody_is_known_to_have_had_is_sent_again(place: Place, query: str, word: str) -> None:
-    """A client gave up after a second, just when it was answered: what was sent there was lost."""
-    socket = await place.joined(query)
-    user = place.runtime.hub.sessions()[0].user
-    socket.say(word)
-    socket.lose()
-    await until(lambda: not len(place.runtime.hub))
-
-    async def said(count: int) -> None:
-        place.runtime.feeds.offer(TEA, [Delivery(event) for event in await stored_messages(user, TEA, count)])
-
-    async def comes_back(*, says: bool) -> list[int]:
-        """What it is sent, up to the message that is posted when it is there."""
-        again = await place.joined(query, joins=False)
-        await until(lambda: TEA in place.runtime.hub.sessions()[0].channels)
-        await said(1)
-        found: list[int] = []
-        while not found or found[-1] < place.runtime.feeds.heads()[TEA]:
-            found.append((await heard(again, "message:post"))["seq"])
-        if says:
-            before = place.runtime.hub.sessions()[0].is_heard
-            again.say(word)
-            await until(lambda: place.runtime.hub.sessions()[0].is_heard)
-            assert not before
-        again.lose()
-        await until(lambda: not len(place.runtime.hub))
-        return found
-
-    await said(3)
-    assert await comes_back(says=False) == [1, 2, 3, 4]
-    assert await comes_back(says=True) == [1, 2, 3, 4, 5]
-    assert await comes_back(says=True) == [6]
-
-
-async def test_each_page_of_what_was_missed_tells_the_client_how_far_it_has_come(place: Place) -> None:
-    """A client that was cut in the middle of it remembered nothing of the channel, and was caught up from the start."""
-    socket, first = await place.connect()
-    user = place.runtime.hub.sessions()[0].user
-    await place.runtime.remote_join.join_user(user.id, TEA, 0)
-    await heard(socket, "user : joined")
-    socket.lose()
-    await until(lambda: not len(place.runtime.hub))
-    missed = 2 * STRETCH + 10
-    place.runtime.feeds.offer(TEA, [Delivery(event) for event in await stored_messages(user, TEA, missed)])
-    again, _ = await place.connect(pid=first["pid"], offset='{"tea": 0}')
-    offsets: list[Any] = []
-    while not offsets or offsets[-1] != {"tea": missed}:
-        offsets.append(json.loads(await heard(again, "offset")))
-    assert offsets[:2] == [{"tea": STRETCH}, {"tea": 2 * STRETCH}]
-
-
-@pytest.mark.parametrize("offset", ["no JSON", "[]", '{"tea": "no number"}', '{"tea": -1}'])
-async def test_an_offset_that_is_junk_is_as_good_as_none(place: Place, offset: str) -> None:
-    socket, first = await place.connect()
-    socket.lose()
-    await until(lambda: not len(place.runtime.hub))
-    _, second = await place.connect(pid=first["pid"], offset=offset)
-    assert second["pid"] == first["pid"]
-
-
-@pytest.mark.parametrize("pid", ["unknown", "with.point", "x" * 65])
-async def test_a_session_that_is_not_kept_is_a_new_one_under_a_new_id(place: Place, pid: str) -> None:
-    _, answer = await place.connect(pid=pid)
-    assert answer["pid"] != pid
-
-
-@pytest.mark.parametrize("code", [1000, 1001, 1005, 1006])
-@pytest.mark.parametrize("query", [MODERN, OLD])
-async def test_a_websocket_that_is_closed_without_a_goodbye_is_a_loss_whatever_its_code(
-    place: Place, query: str, code: int
-) -> None:
-    """A library closes so after a missed ping, too. A closed tab was told to the others at once."""
-    socket = await place.joined(query)
-    socket.lose(code)
-    await until(lambda: not len(place.runtime.hub))
-    again = await place.joined(query, joins=False)
-    await until(lambda: TEA in place.runtime.hub.sessions()[0].channels)
-    assert place.runtime.members(TEA)["results"] == [{"username": "ann", "status": "online"}]
-    again.say("41")
-    await until(lambda: not place.runtime.members(TEA)["results"])
-
-
-async def test_who_comes_back_too_early_after_a_change_of_the_account_finds_its_place_the_next_time(
-    place: Place,
-) -> None:
-    """It was refused for the change, and that was a goodbye."""
-    socket = await place.joined()
-    (session,) = place.runtime.hub.sessions()
-
-    def rename() -> None:
-        User.objects.filter(username="ann").update(username="anna")
-        # As the bus says it when a name changes.
-        place.runtime.standings.drop()
-
-    socket.lose()
-    await until(lambda: not len(place.runtime.hub))
-    real, calls = user_for_claims, itertools.count()
-
-    def changes_meanwhile(claims: Claims) -> User:
-        found = real(claims)
-        if next(calls) == 0:
-            rename()
-        return found
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("chat.transports.socketio.application.user_for_claims", changes_meanwhile)
-        early = await place.opened()
-        early.say("40" + json.dumps({"token": place.token}))
-        await early.closed()
-    assert next(calls) > 1
-    await place.connect()
-    await until(lambda: TEA in place.runtime.hub.sessions()[0].channels)
-    assert session.info.user_id == place.runtime.hub.sessions()[0].info.user_id
 
 
 # What clients say
