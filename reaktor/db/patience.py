@@ -56,6 +56,19 @@ def set_role_limits(say: Callable[[str], None]) -> None:
         say(f"The time limits of the database's role were not set ({str(error).strip().splitlines()[0]}).")
 
 
+def missing_limits() -> str | None:
+    """A sentence for the operator when nobody gave our role its limits; None: somebody did. Raises DatabaseError."""
+    if connection.vendor != "postgresql":
+        return None
+    with connection.cursor() as cursor:
+        # As sessions begin with it: commands lift theirs.
+        cursor.execute("SELECT reset_val FROM pg_settings WHERE name = 'idle_in_transaction_session_timeout'")
+        ((seconds,),) = cursor.fetchall()
+    if seconds != "0":
+        return None
+    return "The database's role has no time limits, so a host that is cut off keeps its locks. Run manage.py prepare."
+
+
 def take_time() -> None:
     """This process is a command: what it asks may take as long as it takes."""
     connection_created.connect(_lift, dispatch_uid="reaktor.db.patience")

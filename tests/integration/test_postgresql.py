@@ -31,6 +31,7 @@ WHERE = ["tests/chat", "tests/reaktor/db"]
 SILENT_S = 14.0
 AWAY_S = 60.0
 BACK_S = 25.0
+MISSING = "from reaktor.db.patience import missing_limits; print(missing_limits())"
 """Five seconds are promised."""
 
 # A run that has TEST_DATABASE_URL is on PostgreSQL as a whole; where there is none, the header of the run says so.
@@ -178,8 +179,11 @@ if URL is not None and "TEST_DATABASE_URL" not in os.environ:
                 other.execute(
                     sql.SQL("ALTER ROLE CURRENT_USER IN DATABASE {} SET lock_timeout = '3s'").format(database)
                 )
+            server.migrate()
+            assert "Run manage.py prepare" in server.manage("shell", "-v", "0", "-c", MISSING)
             for _ in range(2):
                 server.manage("prepare")
+            assert server.manage("shell", "-v", "0", "-c", MISSING).split() == ["None"]
             with psycopg.connect(url.replace("postgres://", "postgresql://", 1)) as fresh:
                 shown = {name: fresh.execute(f"SHOW {name}").fetchone()[0] for name in ROLE_LIMITS}
             assert shown == ROLE_LIMITS | {"lock_timeout": "3s"}

@@ -136,8 +136,8 @@ class LiveServer:
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
 
     def prepare(self, accounts: int = 400) -> None:
-        """Migrate, and make accounts without passwords whose tokens last for the whole test run."""
-        self.migrate()
+        """As an operator does, and make accounts without passwords whose tokens last for the whole test run."""
+        self.manage("prepare")
         made = self.manage("shell", "-c", _MAKE_ACCOUNTS.format(count=accounts, prefix="pool"))
         words = [line.split() for line in made.splitlines() if line.startswith("account ")]
         self.pool = [(name, token) for _, name, token in words]

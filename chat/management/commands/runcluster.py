@@ -36,6 +36,7 @@ from reaktor.cluster.lone import Lone
 from reaktor.cluster.redis import find_executable
 from reaktor.config.model import Config
 from reaktor.config.redis_at import RedisAt
+from reaktor.db.patience import missing_limits, set_role_limits
 from reaktor.db.startup import StartupError, migration_lock, refusal
 from reaktor.observe import error_reports as reports
 from reaktor.process.live_servers import live_servers
@@ -180,8 +181,11 @@ class Command(BaseCommand):
         if migrate:
             with migration_lock(config.data_dir, config.start.migrate_wait_s, self._say):
                 call_command("migrate", verbosity=0, interactive=False, skip_checks=True)
+                set_role_limits(self._say)
         else:
             self.check_migrations()
+            if (sentence := missing_limits()) is not None:
+                self.stderr.write(f"Warning: {sentence}")
 
     def _settle_history(self) -> None:
         if history_settle():
