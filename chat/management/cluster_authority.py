@@ -286,6 +286,7 @@ class ClusterAuthority:
         before = Mandate(0, "") if tenure.before is None else Mandate(tenure.before.epoch, tenure.before.term)
         inherited = None if self._standby is None else self._standby.take(before)
         if inherited is not None:
+            inherited = inherited._replace(is_handed_over=tenure.before is not None and not tenure.before.holder)
             how = "where the one before ended" if inherited.is_in_step else "with what was heard of the one before"
             logger.info("authority: begins %s (%d sessions)", how, len(inherited.state.roster.sessions))
         self._beat_now.set()

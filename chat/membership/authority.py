@@ -15,6 +15,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import replace
 from enum import StrEnum
 from typing import Any, TypeVar
 
@@ -26,7 +27,7 @@ from chat.membership.places import Place
 from chat.membership.protocol import Batch, Block, Command, DropWorker, Hello, LoseHost, Mandate, Unblock
 from chat.membership.roll_call import RollCall
 from chat.membership.shadow import Inherited
-from chat.membership.silence import Silence
+from chat.membership.silence import LOST_S, Silence
 from chat.membership.slices import Slices
 from chat.membership.state import MembershipState
 from reaktor.config.model import MembershipTimings
@@ -86,14 +87,17 @@ class Authority:
         self._load_blocks, self._load_places = load_blocks, load_places
         self._clock, self._left_s = clock, left_s
         state = MembershipState(0) if inherited is None else inherited.state
+        is_handed_over = inherited is not None and inherited.is_in_step and inherited.is_handed_over
+        self._succeeds = state.digest() if is_handed_over else ""
         state.succeed(
             mandate,
             max_sessions_per_user=max_sessions_per_user,
             max_channels_per_session=max_channels_per_session,
         )
-        self._decisions = Decisions(state)
+        self._decisions = Decisions(state, is_handed_over=is_handed_over)
         self._is_in_step = inherited is not None and inherited.is_in_step
-        self._roll_call = RollCall(timings.hello_s, is_sure=self._is_in_step)
+        # Whose workers need no Hello may take as long as any that falls silent.
+        self._roll_call = RollCall(LOST_S if is_handed_over else timings.hello_s, is_sure=self._is_in_step)
         self._not_shown_yet: dict[WorkerId, wire.SyncRequest] = {}
         self._shadows: dict[str, float] = {}
         self._shadows_asking: set[str] = set()
@@ -102,7 +106,8 @@ class Authority:
         self._asking_where: dict[WorkerId, int] = {}
         self._slices = Slices(self._decisions.state.roster, SLICE_SESSIONS)
         self._wake, self._asked, self._blocks_changed = asyncio.Event(), asyncio.Event(), asyncio.Event()
-        self._is_settling, self._settled, self._is_read = False, asyncio.Event(), asyncio.Event()
+        self._is_settling, self._settled = False, asyncio.Event()
+        self._is_read, self._is_announced = asyncio.Event(), asyncio.Event()
         # What is in force from before counts as read: where its row is gone it is lifted.
         self._loaded = {(block.user_id, block.channel): block for block in state.blocks}
         self._beats: dict[WorkerId, tuple[float, wire.Beat]] = {}
@@ -122,6 +127,8 @@ class Authority:
             # From the beginning: that it is here ends nobody's session, while reading may take its time.
             group.create_task(self._beat(), name="authority heartbeat")
             await self._recover()
+            # With whom it goes on is said before what is new.
+            await self._is_announced.wait()
             self.phase = AuthorityPhase.SERVING
             group.create_task(self._serve(), name="authority serve")
             group.create_task(self._answer_asking(), name="authority snapshots")
@@ -381,13 +388,18 @@ class Authority:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._timings.heartbeat_s):
                 await self._is_read.wait()
-        await self._say(self._decisions.heartbeat())
+        await self._say(self._heartbeat())
+        self._is_announced.set()
         while True:
             await asyncio.sleep(self._timings.heartbeat_s)
             self._rate = (self._decisions.decided - decided) / self._timings.heartbeat_s
             decided = self._decisions.decided
             # Said while it waits, too: that it is here changes nothing, and that it is not would end sessions.
-            await self._say(self._decisions.heartbeat())
+            await self._say(self._heartbeat())
+
+    def _heartbeat(self) -> Batch:
+        heartbeat = self._decisions.heartbeat()
+        return heartbeat if self._roll_call.is_over else replace(heartbeat, succeeds=self._succeeds)
 
     async def _answer_asking(self) -> None:
         while True:

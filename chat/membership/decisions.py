@@ -41,12 +41,15 @@ class _Deferred(NamedTuple):
 class Decisions:
     """The state, the answers given, who has said Hello in this epoch, and what is to be published next."""
 
-    def __init__(self, state: MembershipState) -> None:
+    def __init__(self, state: MembershipState, *, is_handed_over: bool = False) -> None:
+        """`is_handed_over`: the state is where the authority before ended, and what it knew of its workers holds."""
         self.state = state
         self.journal = Journal()
         self.decided = 0
         self._answers = Answers()
-        self._greeted: set[WorkerId] = set()
+        self._greeted: set[WorkerId] = set(state.workers()) if is_handed_over else set()
+        # Of these, who has not been heard of since.
+        self._presumed = set(self._greeted)
         self._deferred: dict[CommandId, _Deferred] = {}
         self._changes: list[Change] = []
         self._outcomes: dict[CommandId, Outcome] = {}
@@ -74,6 +77,7 @@ class Decisions:
         self._answer(envelope.command_id, result, now)
         if is_hello and sender is not None and result.refusal is None:
             self._greeted.add(sender)
+            self._presumed.discard(sender)
 
     def sync(self, request: SyncRequest, now: float) -> None:
         """Take the Hello of a worker that asks for a snapshot, so that the snapshot has its sessions in it."""
@@ -90,6 +94,8 @@ class Decisions:
 
     def beat(self, beat: Beat) -> None:
         """Note what a worker has delivered."""
+        if beat.position.epoch == self.state.epoch:
+            self._presumed.discard(beat.worker)
         if beat.worker in self._greeted:
             self.state.note_heads(beat.worker, beat.heads, whole=beat.whole)
             if beat.heads or beat.whole:
@@ -116,8 +122,9 @@ class Decisions:
             self._answer(command_id, self._apply(deferred.envelope.command, now, deferred.sender), now)
 
     def lose_strangers(self, now: float) -> list[WorkerId]:
-        """Those who have not said Hello, and had the time for it, are lost."""
-        strangers = [worker for worker in self.state.workers() if worker not in self._greeted]
+        """Those who have not said Hello, nor gone on from before, and had the time for it, are lost."""
+        known = self._greeted - self._presumed
+        strangers = [worker for worker in self.state.workers() if worker not in known]
         for worker in strangers:
             self.order(LoseWorker(worker), now)
         return strangers

@@ -25,6 +25,7 @@ from chat.membership.collection import collection_paused, stay
 from chat.membership.pending import Pending, PendingCommand
 from chat.membership.protocol import (
     AnnouncedSession,
+    Batch,
     Command,
     Connect,
     Disconnect,
@@ -55,6 +56,8 @@ EARLY_GAP_S = 0.02
 """Between two beats that don't wait for their second: however much is said, they are 50 a second at most."""
 DISOWNED = 16
 """Mandates that the lease did not name; it is not asked about them again."""
+UNCONFIRMED = 500
+"""Batches that wait until the lease has named who says them. Those that are let go come in a snapshot."""
 CONFIRM_S = 0.5
 SYNC_PAUSES_S = (0.2, 0.4, 0.8, 1.0)
 STAYS = 25
@@ -109,6 +112,7 @@ class Feeder:
         self._missed_s = 0.0
         self._claimed = Mandate(0, "")
         self._disowned: deque[Mandate] = deque(maxlen=DISOWNED)
+        self._unconfirmed: deque[Batch] = deque(maxlen=UNCONFIRMED)
         self._doubtful = asyncio.Event()
         self._doubts = self._to_come = 0
         self._is_done = True
@@ -250,11 +254,15 @@ class Feeder:
 
     def _on_batch(self, body: Mapping[str, Any]) -> None:
         batch = wire.read_batch(body)
-        if batch.mandate in self._disowned:
-            return
+        if batch.mandate not in self._disowned:
+            self._take(batch)
+
+    def _take(self, batch: Batch) -> None:
         offer = self._replica.offer(batch, self._clock())
         if self._is_followed(batch.mandate, offer):
             self._carry_out(offer)
+        elif offer.kind is OfferKind.UNCONFIRMED:
+            self._unconfirmed.append(batch)
 
     def _is_followed(self, mandate: Mandate, offer: Offer) -> bool:
         """Whether it came from the authority that we follow. Whether another one has the lease is asked."""
@@ -395,12 +403,32 @@ class Feeder:
             # This authority may have answered our Hello of an earlier time, and would not look at that one again.
             self._hello_id = next(self._hello_ids)
             self._is_greeted = False
-        self._replica.follow(mandate)
-        if self._replica.needs_snapshot:
+        waiting = [batch for batch in self._unconfirmed if batch.mandate == mandate]
+        self._unconfirmed.clear()
+        if self._replica.follow(mandate, self._succeeds(waiting)):
+            self._go_on()
+        elif self._replica.needs_snapshot:
             self._sync_wanted.set()
             # Whatever was asked before was asked of another one.
             self._to_come = 0
             self._came.set()
+        for batch in waiting:
+            self._take(batch)
+
+    def _succeeds(self, said: Sequence[Batch]) -> str:
+        """What the authority that said these began with; empty where it must hear of our sessions all the same."""
+        unknown = self._here() - self._pending.connecting() - set(self._replica.own_sessions())
+        return "" if unknown else next((batch.succeeds for batch in said if batch.succeeds), "")
+
+    def _go_on(self) -> None:
+        """It knows our sessions from the one before it. Commands may have been lost between the two."""
+        if self._replica.own_sessions():
+            self._is_greeted = True
+            self._beat_heads.forget()
+            self._pending.requeue(self._clock())
+        else:
+            # It may know nothing of us.
+            self._sync_wanted.set()
 
     async def _synchronise(self) -> None:
         await self._subscribed.wait()

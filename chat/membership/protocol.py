@@ -289,7 +289,8 @@ class Outcome:
 class Batch:
     """One publish of the authority: changes first_revision, first_revision + 1, …, and answers to commands.
 
-    With no changes, `first_revision` is the next revision to come (position + 1).
+    With no changes, `first_revision` is the next revision to come (position + 1). `succeeds`: this authority began with
+    what has that digest, which the one before had handed over; empty: not said.
     """
 
     epoch: int
@@ -297,6 +298,7 @@ class Batch:
     changes: tuple[Change, ...] = ()
     outcomes: tuple[Outcome, ...] = ()
     term: str = ""
+    succeeds: str = ""
 
     @property
     def mandate(self) -> Mandate:

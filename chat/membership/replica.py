@@ -149,17 +149,26 @@ class Replica:
             self.gap_since = now
         return Offer(OfferKind.APPLIED, tuple(steps))
 
-    def follow(self, mandate: Mandate) -> None:
+    def follow(self, mandate: Mandate, succeeds: str = "") -> bool:
         """Follow the authority that the lease names, whichever was followed before. Said again: nothing happens.
 
-        What is shown stays until slices of that one come; what was held of the other is forgotten.
+        What is shown stays until slices of that one come; what was held of the other is forgotten. Where it began with
+        what is shown here (`succeeds`, see Batch), nothing is missing: returns whether that is so.
         """
         if mandate == self._followed and not self._is_contested:
-            return
+            return False
+        goes_on = self.is_whole and self.is_in_step and self.digest() == succeeds
         self._followed, self._is_contested = mandate, False
         self._held.clear()
         self.gap_since = None
-        self.doubt()
+        if not goes_on:
+            self.doubt()
+            return False
+        self.position = Position(mandate.epoch, 0)
+        self._shown_at = [0] * PARTS
+        self._ahead = 0
+        self._forget_kept()
+        return True
 
     def doubt(self) -> None:
         """The authority may take this worker for lost, and what comes next may say so: apply nothing to a part before

@@ -22,10 +22,14 @@ DEAF_S = 1.5
 
 
 class Inherited(NamedTuple):
-    """Where a new authority begins. `is_in_step`: it is where the one before it ended."""
+    """Where a new authority begins. `is_in_step`: it is where the one before it ended.
+
+    `is_handed_over`: that one gave its duty back by itself, so its workers may all be there.
+    """
 
     state: MembershipState
     is_in_step: bool
+    is_handed_over: bool = False
 
 
 def state_of(whole: Whole) -> MembershipState:

@@ -463,7 +463,8 @@ def _read_end_sessions(body: Mapping[str, Any]) -> EndSessions:
 def batch_body(batch: Batch) -> Body:
     outcomes = [o.command_id if o.code is None else [o.command_id, o.code] for o in batch.outcomes]
     changes = [change_to(change) for change in batch.changes]
-    return {"v": VERSION, "e": batch.epoch, "t": batch.term, "r": batch.first_revision, "c": changes, "o": outcomes}
+    body = {"v": VERSION, "e": batch.epoch, "t": batch.term, "r": batch.first_revision, "c": changes, "o": outcomes}
+    return body | {"s": batch.succeeds} if batch.succeeds else body
 
 
 @_reads
@@ -474,6 +475,7 @@ def read_batch(body: Mapping[str, Any]) -> Batch:
         tuple(map(change_from, body["c"])),
         tuple(map(_outcome_from, body["o"])),
         text_from(body["t"]),
+        text_from(body.get("s", "")),
     )
 
 

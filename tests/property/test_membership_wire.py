@@ -77,6 +77,8 @@ batches = st.builds(
     st.integers(1, 2**53),
     st.lists(changes, max_size=5).map(tuple),
     st.lists(st.builds(m.Outcome, ids, st.none() | texts), max_size=3).map(tuple),
+    texts,
+    texts,
 )
 positions = st.builds(m.Position, st.integers(0, 2**53), st.integers(0, 2**53))
 parts = st.tuples(st.integers(0, m.PARTS), st.integers(0, m.PARTS)).map(lambda ends: range(min(ends), max(ends)))

@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import pytest
 
-from chat.domain.ids import ChannelKey, SessionId, WorkerId
+from chat.domain.ids import ChannelKey, SessionId, UserId, WorkerId
 from chat.domain.sessions import Credentials, Status
 from chat.membership.authority import Authority
 from chat.membership.places import Place
-from chat.membership.protocol import Block, DropWorker, Mandate
+from chat.membership.protocol import Block, DropWorker, Left, Mandate
 from chat.membership.shadow import Inherited
 from chat.membership.standby import Standby
 from chat.membership.whole import Whole, pack_whole
@@ -141,6 +143,91 @@ async def test_a_worker_that_says_no_hello_in_time_is_lost_and_comes_back_with_a
             async with running(there):
                 await eventually(lambda: here.who("lobby") == ["ann", "bob"], "bob is back")
                 here.shown.matches(here.replica)
+
+
+@asynccontextmanager
+async def handed_over(
+    buses: list[Bus], *nodes: Node, monkeypatch: pytest.MonkeyPatch, meanwhile: Callable[[], object] = bool
+) -> AsyncIterator[Authority]:
+    """Ann and bob are in the lobby, and another authority decides, to which that was handed over. `meanwhile`: what
+    happens when all is settled.
+    """
+    monkeypatch.setattr("chat.membership.authority.LOST_S", 1.0)
+    authority, deciding = authority_after(buses[0]), contextlib.AsyncExitStack()
+    await deciding.enter_async_context(running(authority))
+    async with deciding, standing_by(buses[2]) as standby, running(*nodes):
+        for node, session, user in zip(nodes, ("s1", "s2"), ("ann", "bob"), strict=False):
+            await node.connect(session, user)
+            await node.join(session, "lobby")
+        await eventually(lambda: nodes[0].who("lobby") == nodes[1].who("lobby") == ["ann", "bob"], "both see both")
+        before = lease.named()
+        await settled(authority, standby)
+        meanwhile()
+        await deciding.aclose()
+        inherited = standby.take(before)
+        assert inherited is not None
+        async with running(successor := authority_after(buses[2], inherited._replace(is_handed_over=True))):
+            yield successor
+
+
+async def test_who_shows_what_was_handed_over_goes_on_without_a_picture_of_it(
+    buses: list[Bus], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All workers read and compared all sessions at the same time, and a join waited for more than a second."""
+    here, there, empty = Node(buses[1], FIRST), Node(buses[1], SECOND), Node(buses[1], WorkerId(0, 1, 7, 1))
+    async with handed_over(buses, here, there, empty, monkeypatch=monkeypatch) as successor:
+        asked = [node.feeder.resyncs for node in (here, there)]
+        said = len(there.told)
+        await here.connect("s3", "eve")
+        await there.join("s2", "news")
+        await empty.connect("s4", "kim")
+        assert asked == [node.feeder.resyncs for node in (here, there)]
+        assert {node.replica.followed for node in (here, there, empty)} == {lease.named()}
+        await eventually(lambda: bool(successor.status()["is_roll_called"]), "the time for Hellos is over")
+        await here.join("s3", "news")
+        await eventually(lambda: there.who("news") == ["bob", "eve"], "the other one sees it")
+        assert [type(each).__name__ for each in there.told[said:]] == ["SessionEntered", "MemberJoined", "MemberJoined"]
+        assert {node.replica.digest() for node in (here, there)} == {successor.status()["digest"]}
+        for node in (here, there, empty):
+            assert node.contradictions == []
+            node.shown.matches(node.replica)
+
+
+async def test_who_missed_the_last_change_before_it_was_handed_over_is_shown_all(
+    buses: list[Bus], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = Node(buses[1], FIRST), Node(buses[1], SECOND)
+
+    def miss() -> None:
+        there.replica._roster.apply(Left(SessionId("s1"), LOBBY))
+        there.shown.members.pop((LOBBY, UserId("ann")))
+
+    async with handed_over(buses, here, there, monkeypatch=monkeypatch, meanwhile=miss) as successor:
+        await eventually(lambda: there.who("lobby") == ["ann", "bob"], "it has asked")
+        await eventually(lambda: there.replica.digest() == successor.status()["digest"], "they are the same")
+        there.shown.matches(there.replica)
+
+
+async def test_a_worker_that_is_not_heard_of_after_a_hand_over_is_lost(
+    buses: list[Bus], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = Node(buses[1], FIRST), Node(buses[1], SECOND)
+
+    def is_stopped() -> None:
+        there.backlog = []
+        monkeypatch.setattr(there.bus, "send", partial(_sent_by_others, there.bus.send, str(SECOND)))
+
+    async with handed_over(buses, here, there, monkeypatch=monkeypatch, meanwhile=is_stopped):
+        await eventually(lambda: here.who("lobby") == ["ann"], "bob is seen leaving")
+        monkeypatch.undo()
+        there.go_on()
+        await eventually(lambda: here.who("lobby") == ["ann", "bob"], "bob is back")
+        await eventually(lambda: there.replica.digest() == here.replica.digest(), "both show the same")
+
+
+async def _sent_by_others(send: Callable[..., Awaitable[None]], worker: str, *said: Any, **options: Any) -> None:
+    if worker not in str(said):
+        await send(*said, **options)
 
 
 @pytest.mark.parametrize("what", ["nothing", "what an earlier authority knew"])
