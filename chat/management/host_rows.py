@@ -66,7 +66,7 @@ class OwnHost:
         """
         try:
             own = self._row()
-            entrance = Entrance(own)
+            entrance = Entrance(own, wire.READABLE)
             while True:
                 rows = read_hosts()
                 # On SQLite the lock on DATA_DIR has kept everybody else out.

@@ -20,7 +20,6 @@ SHADOWS_GROUP = "membership.shadows"
 SHADOW = "membership.shadow"
 JOURNAL = "membership.journal"
 WHOLE = "membership.whole"
-VERSION = 1
 MAX_WHOLE_BYTES = 1024**3
 
 
@@ -106,7 +105,8 @@ class Journal:
 
 def part_body(part: Part) -> wire.Body:
     entries = [_entry_to(entry) for entry in part.entries]
-    return {"v": VERSION, "m": [*part.mandate], "n": part.first, "j": entries, "r": part.revision, "d": part.digest}
+    position = {"n": part.first, "r": part.revision, "d": part.digest}
+    return {"v": wire.VERSION, "m": [*part.mandate], "j": entries, **position}
 
 
 def read_part(body: Mapping[str, Any]) -> Part:
@@ -144,7 +144,7 @@ def _entry_from(value: list[Any]) -> Entry:
 
 
 def following_body(following: Following) -> wire.Body:
-    return {"v": VERSION, "m": following.mailbox, "w": following.needs_whole}
+    return {"v": wire.VERSION, "m": following.mailbox, "w": following.needs_whole}
 
 
 def read_following(body: Mapping[str, Any]) -> Following:
@@ -155,7 +155,7 @@ def read_following(body: Mapping[str, Any]) -> Following:
 
 def whole_body(next_entry: int) -> wire.Body:
     """What goes beside the packed Whole."""
-    return {"v": VERSION, "n": next_entry}
+    return {"v": wire.VERSION, "n": next_entry}
 
 
 def read_whole(body: Mapping[str, Any]) -> tuple[int, Whole]:
@@ -177,5 +177,5 @@ def pack(whole: Whole) -> bytes:
 
 
 def _check_version(body: Mapping[str, Any]) -> None:
-    if body.get("v") != VERSION:
+    if body.get("v") not in wire.READABLE:
         raise wire.WireError(f"version {body.get('v')!r} can't be read")

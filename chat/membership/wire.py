@@ -52,9 +52,12 @@ from chat.membership.protocol import (
     Unblock,
 )
 
-VERSION = 3
-READABLE = frozenset({VERSION})
-"""What readers take: this version and the one before, once there is one."""
+VERSION = 4
+FIRST_VERSION = 4
+"""What came before it can't be read."""
+READABLE = frozenset(range(max(VERSION - 1, FIRST_VERSION), VERSION + 2))
+"""What readers take: this version, the one before and the one after, since hosts are upgraded one after another. So a
+version may add to what the one before says, and leave out what the one before did not need any more."""
 
 AUTHORITY_MAILBOX = "membership.authority"
 CHANGES_GROUP = "membership.changes"

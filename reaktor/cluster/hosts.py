@@ -7,7 +7,7 @@ ever compared: a row that is seen to change is alive, one that stays the same fo
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -62,8 +62,9 @@ class HostRow:
 class Entrance:
     """Whether a host may start, and which row it takes. For one start."""
 
-    def __init__(self, own: HostRow, silent_s: float = SILENT_S) -> None:
-        self._own, self._silent_s = own, silent_s
+    def __init__(self, own: HostRow, readable: Collection[int], silent_s: float = SILENT_S) -> None:
+        """`readable`: whose versions of what processes say we understand, and they ours."""
+        self._own, self._readable, self._silent_s = own, readable, silent_s
         self._seen: dict[int, tuple[tuple[int, int], float]] = {}
 
     def may_enter(self, rows: Iterable[HostRow], now: float) -> bool:
@@ -102,10 +103,10 @@ class Entrance:
                 f"Host {name} works on this database already, and they would not hear each other. Give both the same "
                 "REDIS_URL and start them with runcluster, or stop the other one."
             )
-        if own.wire != row.wire:
+        if row.wire not in self._readable:
             return (
-                f"Host {name} runs release {row.version}, which says things in another way than this one, "
-                f"{own.version}. Stop all hosts before the first one starts with the new release."
+                f"Host {name} runs release {row.version}, which is too far from this one, {own.version}, to run beside "
+                "it. Upgrade by way of a release between, or stop all hosts before the first one starts with this one."
             )
         if own.relays_by_tls != row.relays_by_tls:
             has, lacks = ("This host", f"host {name}") if own.relays_by_tls else (f"Host {name}", "this one")

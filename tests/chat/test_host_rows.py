@@ -114,7 +114,7 @@ def test_a_name_that_is_renewed_elsewhere_is_refused(config: Config) -> None:
         renewing.join()
     at = time.monotonic()
     assert OwnHost(config, has_shared_bus=True).enter() == Home(theirs.number, theirs.life + 1)
-    assert time.monotonic() - at >= host_rows.Entrance(ROW)._silent_s
+    assert time.monotonic() - at >= host_rows.Entrance(ROW, {ROW.wire})._silent_s
 
 
 async def test_a_host_renews_its_row_until_somebody_else_has_it(

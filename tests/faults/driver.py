@@ -11,6 +11,7 @@ import os
 import secrets
 import signal
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -125,6 +126,7 @@ class Driver:
     def __init__(self, stage: Stage, clients: Sequence[Client], joiners: Sequence[Joiner], tell: Tell) -> None:
         self._stage, self._clients, self._joiners, self._tell = stage, clients, joiners, tell
         self._answered_again = 0.0
+        self._upgrades: Counter[str] = Counter()
         self.history = History()
 
     @asynccontextmanager
@@ -165,7 +167,8 @@ class Driver:
     def _roles(self) -> dict[Role | None, str]:
         holder = min(self.history.rests[-1].serving, default=NAMES[0])
         first, second = (name for name in NAMES if name != holder)
-        return {Role.HOLDER: holder, Role.FIRST: first, Role.SECOND: second}
+        following = min(NAMES, key=lambda name: (self._upgrades[name], name))
+        return {Role.HOLDER: holder, Role.FIRST: first, Role.SECOND: second, Role.NEXT: following}
 
     # -- quiet ----------------------------------------------------------------------------------------------------
 
@@ -253,6 +256,17 @@ class Driver:
         await asyncio.to_thread(wait_for, lambda: not host.left(), ORPHANS_S, "the end of the workers")
         await self._start(host)
 
+    async def _upgrade(self, fault: Fault, target: str, other: str) -> None:
+        """As docs/deployment.md has it: the tables first, then one host. Of two releases it gets the other one."""
+        host = self._stage.hosts[target]
+        self._upgrades[target] += 1
+        one, another = self._stage.releases
+        tree = another if host.tree == one else one
+        await asyncio.to_thread(self._stage.prepare, tree)
+        await asyncio.to_thread(host.stop)
+        host.tree = tree
+        await self._start(host)
+
     async def _start(self, host: Host) -> None:
         host.start()
         await asyncio.to_thread(host.wait_serving, SERVING_S)
@@ -324,4 +338,5 @@ DEEDS: Mapping[Kind, Deed] = {
     Kind.REDIS_FAILS_OVER: Driver._fail_redis_over,
     Kind.POSTGRESQL_RESTARTED: Driver._restart_postgresql,
     Kind.POSTGRESQL_AWAY: Driver._take_postgresql_away,
+    Kind.UPGRADED: Driver._upgrade,
 }

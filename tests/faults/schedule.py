@@ -23,6 +23,7 @@ class Kind(StrEnum):
     REDIS_FAILS_OVER = "Redis fails over"
     POSTGRESQL_RESTARTED = "PostgreSQL is restarted"
     POSTGRESQL_AWAY = "PostgreSQL is away"
+    UPGRADED = "gets another release"
 
 
 class Role(StrEnum):
@@ -31,10 +32,11 @@ class Role(StrEnum):
     HOLDER = "the host that decides"
     FIRST = "the first of the others"
     SECOND = "the second of the others"
+    NEXT = "the next host"
 
 
 CUTS = frozenset({Kind.CUT_FROM_REDIS, Kind.CUT_FROM_POSTGRESQL, Kind.CUT_FROM_HOST})
-ENDING = frozenset({Kind.HOST_KILLED, Kind.SUPERVISOR_KILLED})
+ENDING = frozenset({Kind.HOST_KILLED, Kind.SUPERVISOR_KILLED, Kind.UPGRADED})
 SILENCING = frozenset({*ENDING, Kind.HOST_STOPPED, Kind.CUT_FROM_REDIS})
 DISABLING = frozenset({*SILENCING, Kind.CUT_FROM_POSTGRESQL})
 AWAY = frozenset({Kind.REDIS_FAILS_OVER, Kind.POSTGRESQL_RESTARTED, Kind.POSTGRESQL_AWAY})
@@ -101,6 +103,7 @@ def _templates() -> list[Fault]:
             found.append(Fault(Kind.CUT_FROM_HOST, role, Role.SECOND, for_s=8.0, is_silent=is_silent))
     return [
         *found,
+        Fault(Kind.UPGRADED, Role.NEXT),
         Fault(Kind.REDIS_FAILS_OVER),
         Fault(Kind.POSTGRESQL_RESTARTED),
         Fault(Kind.POSTGRESQL_AWAY, for_s=60.0),

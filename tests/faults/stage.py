@@ -16,6 +16,7 @@ from pathlib import Path
 
 from tests.faults.clocks import stepped
 from tests.faults.network import Member, Network, RefusedError, network
+from tests.faults.releases import ROOT, next_release
 from tests.support.chat_hosts import signal_all
 from tests.support.cluster import RunningCluster
 from tests.support.nginx import PATH, balancer
@@ -33,8 +34,10 @@ SERVING_S = 90.0
 class Host(RunningCluster):
     """One of the hosts. `url` is its own address, behind the balancer."""
 
-    def __init__(self, directory: Path, member: Member, *, can_step: bool = False, **environment: str) -> None:
-        self.member, self.name = member, member.name
+    def __init__(
+        self, directory: Path, member: Member, tree: Path, *, can_step: bool = False, **environment: str
+    ) -> None:
+        self.member, self.name, self.tree = member, member.name, tree
         self._clock = directory / "clock"
         self._starts = 0
         given = {"HOST_NAME": member.name, "PORT": str(PORT), "ADVERTISE": f"{member.address}:{RELAY_PORT}"}
@@ -67,7 +70,8 @@ class Host(RunningCluster):
 class Stage:
     """`members`: hosts, "postgresql" and "redis" by name. `url`: the balancer.
 
-    `pool`: accounts that nobody uses yet, as (username, access token).
+    `pool`: accounts that nobody uses yet, as (username, access token). `releases`: the trees of the release that hosts
+    begin with, and of one that may run beside it.
     """
 
     network: Network
@@ -77,6 +81,12 @@ class Stage:
     hosts: Mapping[str, Host]
     url: str
     pool: list[tuple[str, str]]
+    releases: tuple[Path, Path]
+    prepared: LiveServer
+
+    def prepare(self, tree: Path) -> None:
+        """Bring the tables up to date with that release."""
+        self.prepared.manage("prepare", tree=tree)
 
 
 @contextmanager
@@ -87,11 +97,13 @@ def stage(
     accounts: int = 0,
     sentinels: int = 0,
     can_step: bool = False,
+    first: Path = ROOT,
     **environment: str,
 ) -> Iterator[Stage]:
     """Serving hosts. `port`: the balancer's, on 127.0.0.1. Without Sentinels there is one Redis. Raises RefusedError.
 
-    `can_step`: their clocks can be stepped. The environment is that of each host, beside its names and addresses.
+    `first`: the tree of the release that they begin with. `can_step`: their clocks can be stepped. The environment is
+    that of each host, beside its names and addresses.
     """
     _check()
     with ExitStack() as things:
@@ -111,11 +123,11 @@ def stage(
         for name in NAMES:
             # Secrets were made with the database.
             shutil.copytree(prepared.data_dir, folder / name)
-            hosts[name] = Host(folder / name, members[name], can_step=can_step, **{**given, **environment})
+            hosts[name] = Host(folder / name, members[name], first, can_step=can_step, **{**given, **environment})
             things.callback(_end, hosts[name])
         for host in hosts.values():
             host.wait_serving(SERVING_S)
-        yield Stage(net, postgresql, redis, members, hosts, url, prepared.pool)
+        yield Stage(net, postgresql, redis, members, hosts, url, prepared.pool, (first, next_release(folder)), prepared)
 
 
 def _check() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,8 +15,9 @@ from tests.faults.driver import play
 from tests.faults.history import BACK_S, History
 from tests.faults.laws import check
 from tests.faults.network import RefusedError
+from tests.faults.releases import ROOT, this_release
 from tests.faults.schedule import TEMPLATES, Fault, Kind, Role, timed
-from tests.faults.stage import Stage, stage
+from tests.faults.stage import NAMES, Stage, stage
 
 pytestmark = pytest.mark.cluster
 
@@ -35,22 +36,29 @@ HELLO_SLOWLY_S = 10.0
 
 
 @contextmanager
-def staged() -> Iterator[tuple[Stage, Path]]:
-    """The hosts, and where their processes record."""
+def staged(first: Callable[[Path], Path]) -> Iterator[tuple[Stage, Path]]:
+    """The hosts, and where their processes record. `first`: makes the tree of the release that they begin with."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o755)
         records = folder / "records"
         try:
             given = {**environment(records), "FAULTS_HELLO_S": str(HELLO_SLOWLY_S)}
-            with stage(folder, accounts=ACCOUNTS, sentinels=SENTINELS, can_step=True, **given) as found:
+            given_tree = first(folder)
+            with stage(
+                folder, accounts=ACCOUNTS, sentinels=SENTINELS, can_step=True, first=given_tree, **given
+            ) as found:
                 yield found, records
         except RefusedError as error:
             pytest.skip(str(error))
 
 
-def played(faults: Sequence[Fault]) -> History:
-    with staged() as (found, records):
+def here(folder: Path) -> Path:
+    return ROOT
+
+
+def played(faults: Sequence[Fault], first: Callable[[Path], Path] = here) -> History:
+    with staged(first) as (found, records):
         history = asyncio.run(play(found, timed(faults, 0.0), records, tell=print))
         history.back_s = BACK_SLOWLY_S
         return history
@@ -66,6 +74,12 @@ def test_the_laws_hold_through_the_faults_that_guard_most() -> None:
 def test_the_laws_hold_through_each_fault_of_a_host(role: Role) -> None:
     faults = [each for each in TEMPLATES if each.target is role and each.kind not in impossible()]
     assert check(played(faults)) == {}
+
+
+@pytest.mark.long
+def test_the_laws_hold_while_one_host_after_another_gets_the_next_release() -> None:
+    """From the last release to ours, whose processes say things in the next version."""
+    assert check(played([Fault(Kind.UPGRADED, Role.NEXT)] * len(NAMES), this_release)) == {}
 
 
 @pytest.mark.long

@@ -23,7 +23,12 @@ MACHINERY = (sys.executable, "-m", "tests.support.run_cluster")
 
 
 class RunningCluster:
-    """One supervisor process and what it started. `process` is the supervisor's."""
+    """One supervisor process and what it started. `process` is the supervisor's.
+
+    `tree`: where its code is, from its next start on; None: here.
+    """
+
+    tree: Path | None = None
 
     def __init__(self, directory: Path, command=MACHINERY, prefix=(), **environment):
         self.port = int(environment.get("PORT") or free_port())
@@ -49,7 +54,7 @@ class RunningCluster:
         """Start it; again, on the same data and port, once it has ended."""
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                self._command, env=self.environment, stdout=log, stderr=log, start_new_session=True
+                self._command, env=self.environment, stdout=log, stderr=log, start_new_session=True, cwd=self.tree
             )
 
     @property

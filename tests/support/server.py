@@ -75,11 +75,11 @@ class LiveServer:
     def migrate(self) -> None:
         self.manage("migrate", "--verbosity", "0")
 
-    def manage(self, *arguments: str) -> str:
-        """Run a management command; its output."""
+    def manage(self, *arguments: str, tree: Path = ROOT) -> str:
+        """Run a management command; its output. `tree`: of this release."""
         done = subprocess.run(
             [sys.executable, "manage.py", *arguments],
-            cwd=ROOT,
+            cwd=tree,
             env=self._environment,
             check=True,
             capture_output=True,

@@ -12,6 +12,7 @@ from reaktor.cluster.hosts import SILENT_S, Entrance, HostRow, HostWatch
 OWN = HostRow(
     name="a", lock="boot.1", version="1.0", wire=3, secret_key="s", jwt_secret="j", has_shared_bus=True
 )  # fmt: skip
+READABLE = {2, 3, 4}
 OTHER = replace(OWN, name="b", lock="boot.2", number=2, life=7, renewals=40)
 FORMER = replace(OWN, number=1, life=3, renewals=9)
 
@@ -21,28 +22,33 @@ def beaten(row: HostRow) -> HostRow:
 
 
 def test_who_is_alike_starts_at_once_beside_whoever_lives() -> None:
-    entrance = Entrance(OWN)
+    entrance = Entrance(OWN, READABLE)
     assert entrance.may_enter([OTHER], 0.0)
     assert entrance.own_row([OTHER]) is None
 
 
+@pytest.mark.parametrize("wire", [2, 4])
+def test_the_release_before_and_the_one_after_may_live_beside_us(wire: int) -> None:
+    assert Entrance(OWN, READABLE).may_enter([replace(OTHER, wire=wire, version="other")], 0.0)
+
+
 def test_a_row_of_our_own_lock_or_that_ended_in_order_is_taken_at_once() -> None:
     for row in (FORMER, replace(FORMER, lock="boot.9", is_up=False)):
-        entrance = Entrance(OWN)
+        entrance = Entrance(OWN, READABLE)
         assert entrance.may_enter([row, OTHER], 0.0)
         assert entrance.own_row([row, OTHER]) is row
 
 
 def test_a_host_that_has_another_name_now_keeps_its_number_unless_the_name_is_known() -> None:
     renamed = replace(FORMER, name="former")
-    assert Entrance(OWN).own_row([renamed]) is renamed
+    assert Entrance(OWN, READABLE).own_row([renamed]) is renamed
     known = replace(OTHER, name="a")
-    assert Entrance(OWN).own_row([renamed, known]) is known
+    assert Entrance(OWN, READABLE).own_row([renamed, known]) is known
 
 
 def test_our_name_elsewhere_is_waited_for_until_it_was_silent() -> None:
     elsewhere = replace(FORMER, lock="boot.9")
-    entrance = Entrance(OWN)
+    entrance = Entrance(OWN, READABLE)
     assert not entrance.may_enter([elsewhere], 10.0)
     assert not entrance.may_enter([elsewhere], 10.0 + SILENT_S - 0.1)
     assert entrance.may_enter([elsewhere], 10.0 + SILENT_S)
@@ -51,7 +57,7 @@ def test_our_name_elsewhere_is_waited_for_until_it_was_silent() -> None:
 def test_our_name_elsewhere_that_is_renewed_or_starts_anew_refuses_us() -> None:
     elsewhere = replace(FORMER, lock="boot.9")
     for later in (beaten(elsewhere), replace(elsewhere, life=4)):
-        entrance = Entrance(OWN)
+        entrance = Entrance(OWN, READABLE)
         assert not entrance.may_enter([elsewhere], 0.0)
         with pytest.raises(SupervisorError, match="A host called a works on this database already"):
             entrance.may_enter([later], 4.9)
@@ -62,36 +68,37 @@ def test_our_name_elsewhere_that_is_renewed_or_starts_anew_refuses_us() -> None:
     [
         ({"secret_key": "x"}, "SECRET_KEY is another one than on host b"),
         ({"jwt_secret": "x"}, "JWT_SECRET is another one than on host b"),
-        ({"wire": 4, "version": "2.0"}, "Host b runs release 2.0"),
+        ({"wire": 5, "version": "2.0"}, "Host b runs release 2.0"),
+        ({"wire": 1, "version": "0.1"}, "Upgrade by way of a release between"),
         ({"has_shared_bus": False}, "they would not hear each other"),
     ],
 )
 def test_a_difference_stops_a_start_beside_who_lives_and_no_other(other: dict[str, str], reason: str) -> None:
     different = replace(OTHER, **other)  # type: ignore[arg-type]
-    entrance = Entrance(OWN)
+    entrance = Entrance(OWN, READABLE)
     assert not entrance.may_enter([different], 0.0)
     with pytest.raises(SupervisorError, match=reason):
         entrance.may_enter([beaten(different)], 1.0)
-    entrance = Entrance(OWN)
+    entrance = Entrance(OWN, READABLE)
     assert not entrance.may_enter([different], 0.0)
     assert entrance.may_enter([different], SILENT_S)
-    assert Entrance(OWN).may_enter([replace(different, is_up=False)], 0.0)
+    assert Entrance(OWN, READABLE).may_enter([replace(different, is_up=False)], 0.0)
 
 
 @pytest.mark.parametrize(
     ("mine", "told"), [(True, "This host has TLS"), (False, "Host .* has TLS .*, and this one has")]
 )
 def test_tls_for_what_hosts_relay_is_had_by_all_or_by_none(mine: bool, told: str) -> None:
-    entrance = Entrance(replace(OWN, relays_by_tls=mine))
+    entrance = Entrance(replace(OWN, relays_by_tls=mine), READABLE)
     theirs = replace(OTHER, relays_by_tls=not mine)
     assert not entrance.may_enter([theirs], 0.0)
     with pytest.raises(SupervisorError, match=told):
         entrance.may_enter([beaten(theirs)], 1.0)
-    assert Entrance(replace(OWN, relays_by_tls=mine)).may_enter([replace(OTHER, relays_by_tls=mine)], 0.0)
+    assert Entrance(replace(OWN, relays_by_tls=mine), READABLE).may_enter([replace(OTHER, relays_by_tls=mine)], 0.0)
 
 
 def test_who_shares_no_bus_starts_beside_nobody() -> None:
-    alone = Entrance(replace(OWN, has_shared_bus=False))
+    alone = Entrance(replace(OWN, has_shared_bus=False), READABLE)
     assert not alone.may_enter([OTHER], 0.0)
     with pytest.raises(SupervisorError, match="they would not hear each other"):
         alone.may_enter([beaten(OTHER)], 1.0)
