@@ -30,10 +30,12 @@ from reaktor.cluster.contract import NO_HOME, Home, Neighbour
 from reaktor.cluster.failures import SupervisorError
 from reaktor.cluster.hosts import LOOK_S, RENEW_S, Entrance, HostRow, HostWatch
 from reaktor.cluster.lease_keeper import boot_clock
+from reaktor.cluster.relay_probe import answers
 from reaktor.config.model import Config
 from reaktor.db.capacity import Demand, demand
 from reaktor.db.database import Database, own_connection
 from reaktor.errors import UnavailableError
+from reaktor.process.relay_pass import relay_key
 from reaktor.times import timestamp
 
 logger = logging.getLogger(__name__)
@@ -43,6 +45,7 @@ GIVEN = ("number", "life", "renewals", "last_seen")
 """What the taking of a row sets."""
 FINGERPRINT_CHARS = 16
 LEAVE_S = 1.0
+ASK_S = 1.0
 RECENT = timedelta(seconds=15)
 """Whoever looks but once takes a host for alive that was seen then."""
 OLD = timedelta(days=30)
@@ -93,12 +96,23 @@ class OwnHost:
             try:
                 rows, self._holder = await database.read_once(self._renew)
                 self._watch.note(rows, boot_clock())
+                await self._ask_silent()
                 self._warn_unadvertised()
             except UnavailableError:
                 pass  # everybody else says so
             if connection.vendor == "sqlite":
                 return
             await asyncio.sleep(RENEW_S)
+
+    async def _ask_silent(self) -> None:
+        """Whoever is cut off the database serves on, and what is relayed to it must not be cut."""
+        silent = self._watch.nearly_lost(self.home.host)
+        if silent:
+            key = relay_key(settings.SECRET_KEY, self._config.cluster_id)
+            found = await asyncio.gather(*(answers(key, host, ASK_S) for host in silent))
+            for host, is_there in zip(silent, found, strict=True):
+                if is_there:
+                    self._watch.heard(host, boot_clock())
 
     def leave(self) -> None:
         """It ends in order: nobody need wait for it. Takes LEAVE_S or so at most. Not for the loop; never raises."""

@@ -18,6 +18,8 @@ from reaktor.cluster.failures import SupervisorError
 SILENT_S = 5.0
 RENEW_S = 1.0
 LOOK_S = 0.3
+ASK_BEFORE_S = 2.5
+"""So long before a host would count as lost it is asked whether it is there; the rows are read twice in that time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +143,18 @@ class HostWatch:
             known = self._seen.get(row.number)
             if known is None or known[0] != row.pulse or (was_away and row.number in living):
                 self._seen[row.number] = (row.pulse, now)
+
+    def nearly_lost(self, own: int) -> list[Neighbour]:
+        """The neighbours that will be counted out soon, unless they are heard of: see heard()."""
+        silent = {
+            number for number, (_, at) in self._seen.items() if self._noted_at - at >= self._silent_s - ASK_BEFORE_S
+        }
+        return [host for host in self.neighbours(own) if host.host in silent]
+
+    def heard(self, host: Neighbour, now: float) -> None:
+        """It answers, though its row does not change: it can't reach the database."""
+        if (known := self._seen.get(host.host)) is not None and known[0][0] == host.life:
+            self._seen[host.host] = (known[0], now)
 
     def living(self) -> list[HostRow]:
         """Those that lived when the table was read last."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import psycopg
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from websockets.asyncio.client import connect
@@ -384,6 +385,25 @@ async def test_a_host_that_stands_still_is_tried_for_two_seconds_and_then_answer
     assert time.monotonic() - at < 1
     signal_all(pair.b, signal.SIGCONT)
     await asyncio.to_thread(wait_relayed, pair.b, pair.a)
+
+
+async def test_a_host_that_is_cut_off_the_database_goes_on_being_relayed_to(begin_host: StartHost) -> None:
+    """Its row stood still, so the others cut all that they relayed to it, though it served."""
+    pair = await asyncio.to_thread(start_pair, begin_host)
+    session = Session(pair.b)
+    opened = await connect(pair.a.ws + Session(pair.b).query.replace("polling", "websocket"), ping_interval=None)
+    await opened.send("2probe")
+    assert await opened.recv() == "3probe"
+    await opened.send("5")
+    with psycopg.connect(pair.b.environment["DATABASE_URL"].replace("postgres://", "postgresql://", 1)) as other:
+        other.execute("SELECT 1 FROM cluster_host WHERE name = 'b' FOR UPDATE")
+        began = time.monotonic()
+        while time.monotonic() - began < SILENT_S + 4:
+            # A pong that nobody asked for.
+            assert (await asyncio.to_thread(session.post, pair.a, "3")).text == "ok"
+            await asyncio.sleep(0.5)
+    await opened.send("40")
+    assert (await opened.recv()).startswith("44")
 
 
 # TLS

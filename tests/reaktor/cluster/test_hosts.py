@@ -147,3 +147,34 @@ def test_while_the_table_can_not_be_read_no_neighbour_falls_silent() -> None:
     for now in (71.0, 73.0, 75.0):
         watch.note([ADVERTISED], now)
     assert watch.neighbours(1) == []
+
+
+def seen_standing_still(watch: HostWatch, row: HostRow, *times: float) -> None:
+    for now in times:
+        watch.note([row], now)
+
+
+def test_a_neighbour_that_answers_though_its_row_stands_still_is_none_the_less_there() -> None:
+    watch = HostWatch()
+    seen_standing_still(watch, ADVERTISED, 10.0, 11.0, 12.0)
+    assert watch.nearly_lost(1) == []
+    seen_standing_still(watch, ADVERTISED, 13.0)
+    (silent,) = watch.nearly_lost(1)
+    watch.heard(silent, 13.1)
+    seen_standing_still(watch, ADVERTISED, 14.0, 15.0)
+    assert watch.nearly_lost(1) == []
+    seen_standing_still(watch, ADVERTISED, 16.0, 17.0)
+    assert watch.neighbours(1) == watch.nearly_lost(1) == [silent]
+    seen_standing_still(watch, ADVERTISED, 18.2)
+    assert watch.neighbours(1) == watch.nearly_lost(1) == []
+
+
+def test_what_an_earlier_life_answered_says_nothing_of_this_one() -> None:
+    watch = HostWatch()
+    seen_standing_still(watch, ADVERTISED, 10.0, 11.5, 13.0)
+    (silent,) = watch.nearly_lost(1)
+    later = replace(ADVERTISED, life=8)
+    seen_standing_still(watch, later, 14.0, 16.0, 18.0)
+    watch.heard(silent, 18.0)
+    seen_standing_still(watch, later, 19.1)
+    assert watch.neighbours(1) == []

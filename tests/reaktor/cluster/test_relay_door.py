@@ -13,9 +13,10 @@ import pytest
 import pytest_asyncio
 
 from reaktor.cluster import relay_door
-from reaktor.cluster.contract import Home
+from reaktor.cluster.contract import Home, Neighbour
 from reaktor.cluster.failures import ListenError
 from reaktor.cluster.relay_door import RelayDoor
+from reaktor.cluster.relay_probe import answers
 from reaktor.process.relay_pass import GO_ON, MAGIC, Doorkeeper, Refusal, seal
 from tests.support.ports import free_port
 from tests.support.waiting import until
@@ -152,3 +153,17 @@ def test_a_port_that_is_taken_is_told() -> None:
         door = RelayDoor("127.0.0.1", taken.getsockname()[1], Doorkeeper(KEY, max_bytes=1))
         with pytest.raises(ListenError, match="already in use"):
             door.listen()
+
+
+async def test_whoever_has_the_key_can_ask_whether_it_is_there(served: Served) -> None:
+    there = Neighbour(*HOME, "127.0.0.1", served.port)
+    assert await answers(KEY, there, 5.0)
+    assert not await answers(b"x" * 32, there, 5.0)
+    assert not await answers(KEY, there._replace(port=free_port()), 5.0)
+
+
+async def test_a_door_that_stands_still_does_not_answer() -> None:
+    served = Served()
+    served.door.listen()
+    assert not await answers(KEY, Neighbour(*HOME, "127.0.0.1", served.port), 0.1)
+    served.door.close()
