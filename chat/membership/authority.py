@@ -256,14 +256,14 @@ class Authority:
                 await asyncio.sleep(0)
 
     def _show_newcomers(self) -> None:
-        """Workers that begin now, with no session yet, may have the picture: that decides nothing."""
-        for message in [each for each in self._inbox if each[0] == wire.SYNC]:
+        """Workers that begin now, with no session yet, and who stands by may have the picture: that decides nothing."""
+        for message in [each for each in self._inbox if each[0] in (wire.SYNC, journal.SHADOW)]:
             with contextlib.suppress(wire.WireError):
-                hello = wire.read_sync(message[1]).hello
+                hello = wire.read_sync(message[1]).hello if message[0] == wire.SYNC else None
                 if hello is None or (isinstance(hello.command, Hello) and not hello.command.sessions):
                     self._inbox.remove(message)
                     self._guarded(self._on_message, *message)
-        if self._asking_where or self._slices:
+        if self._asking_where or self._slices or self._shadows_asking:
             self._asked.set()
 
     def _lose_silent(self, now: float) -> None:

@@ -122,10 +122,11 @@ class Standby:
         """Raises BusError."""
         now = self._clock()
         asks = self._shadow.needs_whole and now - self._asked_at >= ASK_S
-        if asks:
-            self._asked_at = now
         body = journal.following_body(journal.Following(self._mailbox, asks))
         await self._bus.send(wire.AUTHORITY_MAILBOX, journal.SHADOW, body)
+        if asks:
+            # Only now: what the bus did not take is asked again at once.
+            self._asked_at = now
 
 
 def _build(body: Mapping[str, Any]) -> tuple[int, MembershipState]:
