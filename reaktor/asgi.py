@@ -33,6 +33,7 @@ from chat.apps import ChatConfig  # noqa: E402
 from chat.domain.ids import WorkerId  # noqa: E402
 from chat.live.runtime import Runtime  # noqa: E402
 from chat.management.host_rows import OwnHost  # noqa: E402
+from chat.membership.wire import worker_mailbox  # noqa: E402
 from chat.posting.textrules import CurrentTextRules  # noqa: E402
 from chat.transports.fast_gets import FastGets  # noqa: E402
 from chat.transports.fast_joins import FastJoins  # noqa: E402
@@ -48,8 +49,10 @@ from reaktor.cluster.replies import refuse_scope  # noqa: E402
 from reaktor.cluster.rundir import RunDir  # noqa: E402
 from reaktor.config.model import Config  # noqa: E402
 from reaktor.db import patience  # noqa: E402
+from reaktor.engineio.departures import Departures  # noqa: E402
 from reaktor.engineio.host_relay import HostRelay  # noqa: E402
 from reaktor.engineio.relay import WorkerRelay  # noqa: E402
+from reaktor.engineio.sid import Worker  # noqa: E402
 from reaktor.errors import UnavailableError  # noqa: E402
 from reaktor.limits.rates import Rates  # noqa: E402
 from reaktor.limits.requests import RequestRates  # noqa: E402
@@ -97,7 +100,8 @@ class NodeRuntime(Runtime):
         files = config.cluster.relay_tls
         tls = None if files is None or with_authority else relay_tls.for_calls(files)
         self.host_relay = HostRelay(key, max_open=config.engineio.max_sessions, tls=tls)
-        relay = None if with_authority else _relay(config, worker, self.host_relay)
+        self._departures = Departures(self.bus, _mailbox_of)
+        relay = None if with_authority else _relay(config, worker, self.host_relay, self._departures)
         self.socketio = SocketIOServer(config.engineio, ChatApplication(), worker=worker, relay=relay)
         self._counts = CountExchange(self.bus, self.mailbox)
 
@@ -120,6 +124,7 @@ class NodeRuntime(Runtime):
                 tasks.create_task(super().run(), name="runtime")
                 tasks.create_task(self.socketio.run(), name="socketio")
                 tasks.create_task(self._counts.run(), name="counts")
+                tasks.create_task(self._departures.run(), name="departures")
                 if self.own_host is not None:
                     tasks.create_task(self.own_host.keep(self.database), name="host")
         finally:
@@ -128,7 +133,8 @@ class NodeRuntime(Runtime):
                 await asyncio.to_thread(self.own_host.leave)
 
     def _on_message(self, kind: str, body: dict[str, Any]) -> None:
-        if not self._counts.on_message(kind, body):
+        is_departure = self._departures.on_message(kind, body, self.socketio.engine.client_left)
+        if not is_departure and not self._counts.on_message(kind, body):
             super()._on_message(kind, body)
 
     async def drain(self, seconds: float) -> None:
@@ -146,7 +152,11 @@ async def _picture() -> dict[str, Any]:
     return of_process(running.runtime)
 
 
-def _relay(config: Config, worker: WorkerId, hosts: HostRelay) -> WorkerRelay:
+def _mailbox_of(owner: Worker) -> str:
+    return worker_mailbox(WorkerId(owner.host, owner.life, owner.slot, owner.incarnation))
+
+
+def _relay(config: Config, worker: WorkerId, hosts: HostRelay, departures: Departures) -> WorkerRelay:
     """To the private sockets of the other workers of this run directory, and to other hosts."""
     patience_s = config.engineio.ping_interval_s + config.engineio.ping_timeout_s
     return WorkerRelay(
@@ -155,6 +165,7 @@ def _relay(config: Config, worker: WorkerId, hosts: HostRelay) -> WorkerRelay:
         hosts,
         patience_s=patience_s,
         max_body_bytes=config.engineio.max_payload_bytes,
+        on_left=departures.tell,
     )
 
 

@@ -93,6 +93,7 @@ class OwnHost:
         Raises SupervisorError when somebody else was started under our name.
         """
         while True:
+            began = time.monotonic()
             try:
                 rows, self._holder = await database.read_once(self._renew)
                 self._watch.note(rows, boot_clock())
@@ -102,7 +103,7 @@ class OwnHost:
                 pass  # everybody else says so
             if connection.vendor == "sqlite":
                 return
-            await asyncio.sleep(RENEW_S)
+            await asyncio.sleep(RENEW_S - (time.monotonic() - began))
 
     async def _ask_silent(self) -> None:
         """Whoever is cut off the database serves on, and what is relayed to it must not be cut."""

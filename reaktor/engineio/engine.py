@@ -36,6 +36,9 @@ class Relay(Protocol):
     async def __call__(self, worker: Worker, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer with what that worker answers. Raises WorkerGoneError as long as nothing was sent."""
 
+    def client_left(self, worker: Worker, sid: str) -> None:
+        """The client of that worker's session was told that it is unknown, so it begins another one."""
+
 
 class Engine:
     """The sessions of one worker, over one application."""

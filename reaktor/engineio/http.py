@@ -47,10 +47,16 @@ class HttpTransport:
             return
         try:
             request = read_request(scope, origins)
-            if (owner := self._engine.route(request, scope)) is not None and self._engine.relay is not None:
-                await self._engine.relay(owner, scope, receive, send)
+            owner, relay = self._engine.route(request, scope), self._engine.relay
+            if owner is None or relay is None:
+                reply = await self._serve(request, scope, receive)
+            else:
+                try:
+                    await relay(owner, scope, receive, send)
+                except WorkerGoneError:
+                    relay.client_left(owner, request.sid or "")
+                    raise
                 return
-            reply = await self._serve(request, scope, receive)
         except RequestError as error:
             reply = error_reply(error.error)
         except WorkerGoneError:

@@ -220,9 +220,11 @@ class SessionMachine:
 
     def poll_lost(self) -> list[Action]:
         """The client dropped its waiting GET; what is queued is not taken. Ends the session unless it was upgraded."""
-        actions = self.end(CloseReason.LOST) if self.state is not State.WEBSOCKET else []
         self._polling = False
         self._noop_at = inf
+        actions = self.end(CloseReason.LOST) if self.state is not State.WEBSOCKET else []
+        # It waited with a GET: see _end().
+        self.is_doubtful = False
         return actions
 
     def begin_post(self) -> tuple[bool, list[Action]]:

@@ -35,7 +35,8 @@ _NOT_PASSED_ON = frozenset(
 
 class WorkerRelay:
     """See engine.Relay. `home`: our host and its life; `socket_path` says where a worker of it listens, by slot and
-    incarnation; `hosts` leads to the others; `patience_s`: how long a poll may wait there.
+    incarnation; `hosts` leads to the others; `patience_s`: how long a poll may wait there. `on_left`: tells that
+    worker (departures.py).
     """
 
     def __init__(
@@ -46,12 +47,18 @@ class WorkerRelay:
         *,
         patience_s: float,
         max_body_bytes: int,
+        on_left: Callable[[Worker, str], None] = lambda worker, sid: None,
     ) -> None:
         self._home = home
         self._socket_path = socket_path
         self._hosts = hosts
         self._patience_s = patience_s
         self._max_body_bytes = max_body_bytes
+        self._on_left = on_left
+
+    def client_left(self, worker: Worker, sid: str) -> None:
+        """See engine.Relay."""
+        self._on_left(worker, sid)
 
     async def __call__(self, worker: Worker, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer with what that worker answers. Raises WorkerGoneError as long as nothing was sent."""

@@ -12,6 +12,7 @@ from reaktor.config.model import EngineIO
 from reaktor.engineio.application import EngineApplication
 from reaktor.engineio.engine import Engine, Relay
 from reaktor.engineio.http import HttpTransport
+from reaktor.engineio.packets import CloseReason
 from reaktor.engineio.sid import Worker
 from reaktor.engineio.websocket import WebSocketTransport
 from reaktor.web.scope import Receive, Scope, Send
@@ -60,6 +61,12 @@ class EngineServer:
     def stop_accepting(self) -> None:
         """Refuse handshakes from now on with 503; sessions live on."""
         self.engine.is_accepting = False
+
+    def client_left(self, sid: str) -> None:
+        """The client of this session was answered elsewhere that there is none. On a WebSocket it has not left."""
+        session = self.engine.registry.get(sid)
+        if session is not None and session.transport == "polling":
+            session.fail(CloseReason.LOST)
 
     def close_all(self, code: int = RESTARTING) -> None:
         """Close every session's transport: Engine.IO `1` to polling clients, this close code to WebSockets."""

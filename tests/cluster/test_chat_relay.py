@@ -11,6 +11,7 @@ import socket
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -385,6 +386,9 @@ async def test_a_host_that_stands_still_is_tried_for_two_seconds_and_then_answer
     assert time.monotonic() - at < 1
     signal_all(pair.b, signal.SIGCONT)
     await asyncio.to_thread(wait_relayed, pair.b, pair.a)
+    # It was told that they have begun others: else it would hold their places until a heartbeat is missing.
+    for session in sessions[1:3]:
+        await asyncio.to_thread(wait_for, partial(is_unknown, session, pair.b), 5, "the end of the session")
 
 
 async def test_a_host_that_is_cut_off_the_database_goes_on_being_relayed_to(begin_host: StartHost) -> None:
@@ -404,6 +408,10 @@ async def test_a_host_that_is_cut_off_the_database_goes_on_being_relayed_to(begi
             await asyncio.sleep(0.5)
     await opened.send("40")
     assert (await opened.recv()).startswith("44")
+
+
+def is_unknown(session: Session, at: ChatCluster) -> bool:
+    return session.post(at, "3").text == UNKNOWN
 
 
 # TLS

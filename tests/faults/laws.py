@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import zip_longest
 
-from tests.faults.history import Carried, History
+from tests.faults.history import Carried, History, Stay
 
 Law = Callable[[History], Iterator[str]]
 
@@ -77,6 +77,8 @@ def nobody_is_ended(history: History) -> Iterator[str]:
         if stay.until == math.inf or stay.until < history.began:
             continue
         if carried and carried.fault.may_end_sessions and _was_on_target(history, stay.who, carried):
+            continue
+        if carried and carried.fault.may_cut_relays and _was_relayed_to_target(history, stay.who, carried):
             continue
         yield f"{_during(carried)}: {stay.who} on host {stay.host} lost the connection ({stay.why})"
 
@@ -169,8 +171,16 @@ def _carried_at(history: History, at: float) -> Carried | None:
 
 def _was_on_target(history: History, who: str, carried: Carried) -> bool:
     """Whether this is one of those whom the fault met."""
-    of_them = [stay for stay in history.stays if stay.who == who and stay.since < carried.began <= stay.until]
-    return any(carried.target in (stay.host, stay.via) for stay in of_them)
+    return any(carried.target in (stay.host, stay.via) for stay in _as_it_began(history, who, carried))
+
+
+def _was_relayed_to_target(history: History, who: str, carried: Carried) -> bool:
+    stays = _as_it_began(history, who, carried)
+    return any(stay.host == carried.target and stay.via not in ("", carried.target) for stay in stays)
+
+
+def _as_it_began(history: History, who: str, carried: Carried) -> Sequence[Stay]:
+    return [stay for stay in history.stays if stay.who == who and stay.since < carried.began <= stay.until]
 
 
 def _during(carried: Carried | None) -> str:

@@ -63,6 +63,11 @@ class Fault:
         return self.kind in ENDING
 
     @property
+    def may_cut_relays(self) -> bool:
+        """What other hosts relay to its target: they do not wait for a host that stands still."""
+        return self.kind is Kind.HOST_STOPPED
+
+    @property
     def may_show_leaving(self) -> bool:
         """The people of its target; nobody else's."""
         return self.kind in SILENCING

@@ -57,6 +57,15 @@ def test_a_history_in_which_all_is_well_breaks_no_law() -> None:
     assert check(good()) == {}
 
 
+def test_others_do_not_wait_for_a_host_that_stands_still_to_relay_to_it() -> None:
+    history = good()
+    history.faults = [carried(Kind.HOST_STOPPED)]
+    history.stays = [Stay("cid", "b", 0.0, 15.0, via="c"), Stay("cid", "c", 15.1, 20.5), Stay("cid", "a", 21.0)]
+    assert ENDED not in check(history)
+    history.stays[0] = replace(history.stays[0], via="b")
+    assert ENDED in check(history)
+
+
 def two_holders(history: History) -> None:
     history.rests[0] = replace(REST, serving=frozenset({"a", "b"}))
 
