@@ -26,7 +26,7 @@ from chat.live.runtime import Runtime, current
 from chat.live.standings import FRESH_S
 from chat.membership.protocol import Position
 from chat.selectors import channel_number, public_channels
-from chat.transports.fast_replies import Plain, read_now, state_of, username
+from chat.transports.fast_replies import BeforeDjango, Plain, read_now, state_of, username
 from chat.transports.rest import messages as rest
 from chat.transports.seed import channels as seed
 from reaktor.errors import ReaktorError, UnavailableError
@@ -34,7 +34,7 @@ from reaktor.limits.rates import Limit
 from reaktor.web.edge import Edge
 from reaktor.web.gate import ASKED, Application, Asked
 from reaktor.web.reply import Reply
-from reaktor.web.scope import Receive, Scope, Send
+from reaktor.web.scope import Scope
 
 HELD_BYTES = 8 * 1024 * 1024
 _RANGE = re.compile(rb"start=([0-9]{1,15})&end=([0-9]{1,15})")
@@ -52,11 +52,11 @@ class _Made:
     size: int
 
 
-class FastGets:
+class FastGets(BeforeDjango):
     """One per process that serves; scopes of type http that a Gate has let through."""
 
     def __init__(self, application: Application, edge: Edge, clock: Callable[[], float] = time.monotonic) -> None:
-        self._application = application
+        super().__init__(application)
         self._plain = Plain(edge)
         self._clock = clock
         self._made: OrderedDict[Hashable, _Made] = OrderedDict()
@@ -64,15 +64,7 @@ class FastGets:
         self._reading: dict[Hashable, asyncio.Task[_Made]] = {}
         self._listed: tuple[Listed, Position, bytes] = ([], Position(0, 0), b"")
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        reply = await self._reply(scope)
-        if reply is None:
-            await self._application(scope, receive, send)
-        else:
-            await reply.send(scope, send)
-
     async def _reply(self, scope: Scope) -> Reply | None:
-        """None: it is for Django."""
         asked: Asked | None = scope.get(ASKED)
         if asked is None or asked.view not in _VIEWS or scope["method"] != "GET":
             return None

@@ -24,7 +24,7 @@ from chat.delivery.feed import Feed
 from chat.domain.ids import ChannelKey, UserId
 from chat.domain.sessions import Transport
 from chat.live.runtime import Runtime, current
-from chat.transports.fast_replies import Plain, state_of, username
+from chat.transports.fast_replies import BeforeDjango, Plain, state_of, username
 from chat.transports.seed import channels as seed
 from reaktor.errors import ReaktorError, UnavailableError
 from reaktor.limits.rates import Limit
@@ -32,27 +32,19 @@ from reaktor.web.edge import Edge
 from reaktor.web.gate import ASKED, Application, Asked
 from reaktor.web.refusals import refusal
 from reaktor.web.reply import Reply
-from reaktor.web.scope import Receive, Scope, Send
+from reaktor.web.scope import Scope
 
 
-class FastJoins:
+class FastJoins(BeforeDjango):
     """One per process that serves; scopes of type http that a Gate has let through."""
 
     def __init__(self, application: Application, edge: Edge, clock: Callable[[], float] = time.monotonic) -> None:
-        self._application = application
+        super().__init__(application)
         self._edge = edge
         self._plain = Plain(edge)
         self._clock = clock
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        reply = await self._reply(scope)
-        if reply is None:
-            await self._application(scope, receive, send)
-        else:
-            await reply.send(scope, send)
-
     async def _reply(self, scope: Scope) -> Reply | None:
-        """None: it is for Django, and nothing was done yet."""
         asked: Asked | None = scope.get(ASKED)
         if asked is None or asked.view is not seed.JoinView or scope["method"] != "POST":
             return None

@@ -6,6 +6,7 @@ decide and say why.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable
 from functools import lru_cache, partial
 from typing import Any, TypeVar
@@ -22,8 +23,9 @@ from chat.transports.rest import messages as rest
 from chat.transports.seed import channels as seed
 from reaktor.errors import UnavailableError
 from reaktor.web.edge import Edge
+from reaktor.web.gate import Application
 from reaktor.web.reply import JSON_TYPE, Header, Reply
-from reaktor.web.scope import Scope
+from reaktor.web.scope import Receive, Scope, Send
 
 T = TypeVar("T")
 
@@ -39,6 +41,24 @@ _PATHS: dict[type, str] = {
     rest.MessagesView: "/api/v1/channels",
 }
 """The views that are answered for, and where: answers below one of these paths have the same headers."""
+
+
+class BeforeDjango(ABC):
+    """Stands before Django, whose application is called where there is no reply."""
+
+    def __init__(self, application: Application) -> None:
+        self._application = application
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        reply = await self._reply(scope)
+        if reply is None:
+            await self._application(scope, receive, send)
+        else:
+            await reply.send(scope, send)
+
+    @abstractmethod
+    async def _reply(self, scope: Scope) -> Reply | None:
+        """None: it is for Django, and nothing was done yet."""
 
 
 class Plain:
