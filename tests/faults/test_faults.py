@@ -64,7 +64,6 @@ def played(faults: Sequence[Fault], first: Callable[[Path], Path] = here) -> His
         return history
 
 
-@pytest.mark.long
 def test_the_laws_hold_through_the_faults_that_guard_most() -> None:
     assert check(played(GUARDING_MOST)) == {}
 
