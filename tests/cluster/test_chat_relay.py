@@ -458,7 +458,9 @@ async def test_without_advertise_nothing_is_relayed_and_the_log_says_so(begin_ho
         await asyncio.to_thread(host.wait_serving, 60)
     await asyncio.to_thread(wait_for, lambda: "lives beside b and has no ADVERTISE" in a.said(), 10, "a warning")
     session = Session(a)
-    assert session.post(b, "40").text == UNKNOWN
     with pytest.raises(InvalidStatus):
         await connect(b.ws + session.query.replace("polling", "websocket"))
     assert session.post(a, "40").text == "ok"
+    assert session.post(b, "3").text == UNKNOWN
+    # After that answer a client begins another session.
+    await asyncio.to_thread(wait_for, partial(is_unknown, session, a), 5, "the end of the session")
