@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import cache
+from tempfile import TemporaryDirectory
 
 import psycopg
 
+from benchmarks.servers import SETTINGS, manage
 from tests.support.databases import own_database, postgresql_url
 
 SQLITE = "SQLite"
@@ -34,12 +38,25 @@ def postgresql_commit_ms() -> float:
 
 @contextmanager
 def new_database(kind: str) -> Iterator[str]:
-    """The URL of an empty database, dropped at the end; "" for SQLite in the server's own directory."""
+    """The URL of a migrated database that is empty, dropped at the end; "" for SQLite in the server's own directory."""
     if kind == SQLITE:
         yield ""
         return
+    empty = _migrated_postgresql()
+    server, name = empty.rsplit("/", 1)
+    with own_database(f"{server}/postgres", f"{name}_{time.monotonic_ns()}", copy_of=name) as made:
+        yield made
+
+
+@cache
+def _migrated_postgresql() -> str:
+    """What new ones are copied from, made once; it goes when this process ends."""
     url = postgresql_url()
     if url is None:
         raise RuntimeError(NO_POSTGRESQL)
-    with own_database(url, f"reaktor_bench_{os.getpid()}_{time.monotonic_ns()}") as made:
-        yield made
+    kept = ExitStack()
+    made = kept.enter_context(own_database(url, f"reaktor_bench_{os.getpid()}"))
+    atexit.register(kept.close)
+    with TemporaryDirectory() as folder:
+        manage({"DATA_DIR": folder, "DATABASE_URL": made, "DJANGO_SETTINGS_MODULE": SETTINGS}, "migrate")
+    return made

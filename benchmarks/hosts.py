@@ -33,7 +33,6 @@ class Host(Reaktor):
     def __init__(self, number: int, database_url: str, redis_url: str) -> None:
         super().__init__(database_url=database_url)
         self.name = f"host{number}"
-        self.is_first = number == 1
         self.environment |= {
             "HOST_NAME": self.name,
             "ADVERTISE": f"127.0.0.1:{free_port()}",
@@ -41,11 +40,6 @@ class Host(Reaktor):
             "SECRET_KEY": SECRET,
             "JWT_SECRET": SECRET[::-1],
         }
-
-    def prepare(self) -> None:
-        """The database is one for all hosts."""
-        if self.is_first:
-            super().prepare()
 
     def token(self) -> str:
         return self.user

@@ -36,6 +36,7 @@ from reaktor.cluster.rundir import RunDir
 from tests.support.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[1]
+SETTINGS = "reaktor.settings.local"
 START_S = 60.0
 COMMAND_S = 120.0
 STOP_S = 15.0
@@ -208,7 +209,7 @@ def migrated() -> Path:
     """An empty, migrated SQLite database, made once; it goes when this process ends."""
     folder = tempfile.mkdtemp(prefix="reaktor-bench-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    manage({"DATA_DIR": folder, "DJANGO_SETTINGS_MODULE": "reaktor.settings.local"}, "migrate", "--verbosity", "0")
+    manage({"DATA_DIR": folder, "DJANGO_SETTINGS_MODULE": SETTINGS}, "migrate")
     path = Path(folder) / "reaktor.sqlite3"
     with sqlite3.connect(path) as database:
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -237,7 +238,7 @@ def run(environment: dict[str, str], *arguments: str, timeout_s: float = COMMAND
 
 
 class Reaktor(Server):
-    """This server: a cluster of one worker, with durable posts, on SQLite or on the database with that URL."""
+    """This server: a cluster of one worker, with durable posts, on SQLite or on the migrated database with that URL."""
 
     def __init__(self, transport: str = "native", workers: int = 1, database_url: str = "") -> None:
         super().__init__()
@@ -256,7 +257,7 @@ class Reaktor(Server):
             "PING_INTERVAL": "1h",
             "ENGINEIO_PING_INTERVAL": "1h",
             "LOG_LEVEL": "WARNING",
-            "DJANGO_SETTINGS_MODULE": "reaktor.settings.local",
+            "DJANGO_SETTINGS_MODULE": SETTINGS,
             "DATABASE_URL": database_url,
         }
 
@@ -273,9 +274,7 @@ class Reaktor(Server):
     def prepare(self) -> None:
         """The tables; may be done before start(), to fill them."""
         database = self.directory / "reaktor.sqlite3"
-        if self.environment["DATABASE_URL"]:
-            self.manage("migrate", "--verbosity", "0")
-        elif not database.exists():
+        if not self.environment["DATABASE_URL"] and not database.exists():
             shutil.copy(migrated(), database)
 
     def start(self) -> None:

@@ -24,16 +24,16 @@ COLUMNS = ("server", "posts/s", "deliveries/s", "workers", "supervisors", "Redis
 
 
 def run(scale: Scale, journal: Journal) -> Section:
-    both = journal.measure("one host and two", partial(measure, scale.hosts_s))
+    both = journal.measure("one host and two", partial(measure, scale.hosts_s, scale.hosts_channels))
     one, two = (None, None) if both is None else both
-    return section({ONE: one, TWO: two}, journal)
+    return section({ONE: one, TWO: two}, scale.hosts_channels, journal)
 
 
-def measure(seconds: float, text: str = TEXT) -> tuple[Stretch, Stretch]:
+def measure(seconds: float, channels: int = CHANNELS, text: str = TEXT) -> tuple[Stretch, Stretch]:
     """On one host and on two: both stand at the same time and are used in turns, so that what else this machine does
     strikes both alike.
     """
-    with lively(1, text) as one, lively(2, text) as two:
+    with lively(1, channels, text) as one, lively(2, channels, text) as two:
         places = (one, two)
         for live in places:
             live(seconds / 2)  # until everybody has been here once: the first join of a user is stored
@@ -42,10 +42,10 @@ def measure(seconds: float, text: str = TEXT) -> tuple[Stretch, Stretch]:
 
 
 @contextmanager
-def lively(count: int, text: str) -> Iterator[Callable[[float], Stretch]]:
+def lively(count: int, channels: int, text: str) -> Iterator[Callable[[float], Stretch]]:
     """So many hosts, full of people who live for as many seconds as they are told. Each channel's sit on all hosts."""
-    with chat_hosts(count) as chat, people(chat, CHANNELS * MEMBERS, text) as crowd:
-        names = [f"hosts{number}" for number in range(CHANNELS)]
+    with chat_hosts(count) as chat, people(chat, channels * MEMBERS, text) as crowd:
+        names = [f"hosts{number}" for number in range(channels)]
         chat.hosts[0].make_channels(names)
         seats = [chat.hosts[number % count] for number in range(MEMBERS)]
         members = [crowd.sit(name, seats) for name in names]
@@ -59,7 +59,7 @@ def _a_core(found: Stretch) -> float:
     return found.deliveries / sum(found.used.workers)
 
 
-def section(found: Mapping[str, Stretch | None], journal: Journal) -> Section:
+def section(found: Mapping[str, Stretch | None], channels: int, journal: Journal) -> Section:
     def cells(each: Stretch) -> list[str]:
         used = each.used
         kinds = [[*used.workers], [*used.supervisors], [used.redis], [used.postgresql]]
@@ -69,7 +69,7 @@ def section(found: Mapping[str, Stretch | None], journal: Journal) -> Section:
     brings = ratio(of(found.get(TWO), _a_core), of(found.get(ONE), _a_core))
     return Section(
         "Two hosts beside one",
-        f"{CHANNELS} channels of {MEMBERS} native sessions, and {VISITS_PER_S:g} visitors a second who enter {JOINS} "
+        f"{channels} channels of {MEMBERS} native sessions, and {VISITS_PER_S:g} visitors a second who enter {JOINS} "
         "of them. The same people on one host and, in equal parts, on two, of one worker each. Processor time in "
         "milliseconds a second, of the first host + the second; PostgreSQL's is that of its connections to them."
         + ("" if brings is None else f" Of a second worker's core {2 * brings - 1:.0%} is gained."),

@@ -28,7 +28,7 @@ COLUMNS = ("server", "posts/s (times Node 1.7)", "processor, µs a post", "share
 def run(scale: Scale, journal: Journal) -> Section:
     found = {
         name: journal.measure(f"small channels, {name}", partial(measure_ours, name, scale.round_s))
-        for name in TRANSPORT
+        for name in scale.chosen(TRANSPORT)
     }
     for name in scale.chosen(LIBRARY):
         found[name] = journal.measure(f"small channels, {name}", partial(measure_node, LIBRARY[name], scale.round_s))

@@ -44,7 +44,7 @@ def main() -> None:
     text = "x" * options.characters
     costs = parts.measure(options.seconds, text)
     print("\n" + costs_table(costs.calm, costs.busy).text(), flush=True)
-    found = enumerate(hosts.measure(2 * options.seconds, text), 1)
+    found = enumerate(hosts.measure(2 * options.seconds, hosts.CHANNELS, text), 1)
     checks = [check for count, stretch in found for check in checked(costs.calm, count, stretch)]
     print("\n" + checks_table(checks).text(), flush=True)
     if wrong := [check for check in checks if not check.is_close]:

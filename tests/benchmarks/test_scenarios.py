@@ -76,7 +76,7 @@ def test_twice_the_processor_time_of_a_post_is_half_of_what_two_workers_could_do
 def test_what_a_second_host_brings_is_told_by_the_processor_time_of_the_workers() -> None:
     one = Stretch(120, 1_000, 4, Used((0.2,), (0.02,), 0.01, 0.1))
     two = Stretch(120, 1_000, 4, Used((0.12, 0.13), (0.02, 0.01), 0.015, 0.11))
-    section = hosts.section({hosts.ONE: one, hosts.TWO: two}, Journal())
+    section = hosts.section({hosts.ONE: one, hosts.TWO: two}, hosts.CHANNELS, Journal())
     assert section.tables[0].rows[1][1:] == ["120", "1,000", "120 + 130", "20 + 10", "15", "110", "4,000"]
     assert "60% is gained" in section.text
 
@@ -95,7 +95,7 @@ NOTHING: list[Callable[[], Section]] = [
     lambda: connects.section(dict.fromkeys(connects.COMPARED), Journal()),
     lambda: deliveries.section({200: dict.fromkeys(deliveries.SERVERS)}, None, Journal()),
     lambda: growth.section(1, 1, {"SQLite": None}, Journal()),
-    lambda: hosts.section({hosts.ONE: None, hosts.TWO: None}, Journal()),
+    lambda: hosts.section({hosts.ONE: None, hosts.TWO: None}, hosts.CHANNELS, Journal()),
     lambda: idle.section({idle.EMPTY: None, "10": None}, 10, 20, Journal()),
     lambda: joins.section([200], dict.fromkeys(joins.COMPARED), Journal()),
     lambda: posts.section(dict.fromkeys(posts.TRANSPORT), None, Journal()),
