@@ -227,7 +227,8 @@ def parts_from(value: Any) -> range:
 
 
 def worker_from(value: Any) -> WorkerId:
-    host, life, slot, incarnation = value
+    # The kept places of 0.3.0 know no hosts yet.
+    host, life, slot, incarnation = value if len(value) != 2 else (0, 0, *value)
     return WorkerId(integer_from(host), integer_from(life), integer_from(slot), integer_from(incarnation))
 
 

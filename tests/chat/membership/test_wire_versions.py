@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chat.domain.ids import SessionId
+from chat.domain.ids import SessionId, WorkerId
 from chat.domain.sessions import Ending, Naming
 from chat.membership.protocol import Disconnect
 from chat.membership.wire import command_from, info_from, info_to
@@ -15,6 +15,14 @@ from tests.support.membership import session_info
 def test_a_session_of_the_version_before_is_read(known: int) -> None:
     info = session_info("s1", "ann")
     assert info_from(info_to(info)[:known]) == info
+
+
+def test_a_place_that_0_3_0_kept_is_read() -> None:
+    """After the step from there, by stop and start, nobody was in their channels any more."""
+    info = session_info("s1", "ann", WorkerId(0, 0, 1, 7))
+    said = info_to(info)
+    said[3] = [1, 7]
+    assert info_from(said) == info
 
 
 def test_what_this_version_says_of_a_session_comes_whole() -> None:
