@@ -7,6 +7,7 @@ no clock, no log, so that property tests can lose, repeat and reorder what goes 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from chat.domain.ids import CommandId, WorkerId
@@ -48,8 +49,8 @@ class Decisions:
         self.decided = 0
         self._answers = Answers()
         self._greeted: set[WorkerId] = set(state.workers()) if is_handed_over else set()
-        # Of these, who has not been heard of since.
-        self._presumed = set(self._greeted)
+        # Who has said anything since this one decides, be it to another one.
+        self._heard: set[WorkerId] = set()
         self._deferred: dict[CommandId, _Deferred] = {}
         self._changes: list[Change] = []
         self._outcomes: dict[CommandId, Outcome] = {}
@@ -77,7 +78,7 @@ class Decisions:
         self._answer(envelope.command_id, result, now)
         if is_hello and sender is not None and result.refusal is None:
             self._greeted.add(sender)
-            self._presumed.discard(sender)
+            self._heard.add(sender)
 
     def sync(self, request: SyncRequest, now: float) -> None:
         """Take the Hello of a worker that asks for a snapshot, so that the snapshot has its sessions in it."""
@@ -87,15 +88,14 @@ class Decisions:
     def order(self, command: Command, now: float) -> None:
         """A command of the authority's own process: nobody waits for its outcome."""
         if isinstance(command, DropWorker | LoseWorker):
-            self._greeted.discard(command.worker)
+            self._forget(lambda worker: worker == command.worker)
         elif isinstance(command, LoseHost):
-            self._greeted = {worker for worker in self._greeted if worker.host != command.host}
+            self._forget(lambda worker: worker.host == command.host)
         self._apply(command, now, None)
 
     def beat(self, beat: Beat) -> None:
         """Note what a worker has delivered."""
-        if beat.position.epoch == self.state.epoch:
-            self._presumed.discard(beat.worker)
+        self._heard.add(beat.worker)
         if beat.worker in self._greeted:
             self.state.note_heads(beat.worker, beat.heads, whole=beat.whole)
             if beat.heads or beat.whole:
@@ -110,8 +110,12 @@ class Decisions:
 
     def _meet(self, host: int, life: int, now: float) -> None:
         if self.state.is_new_life(host, life):
-            self._greeted = {worker for worker in self._greeted if worker.host != host or worker.life >= life}
+            self._forget(lambda worker: worker.host == host and worker.life < life)
             self._apply(BeginLife(host, life), now, None)
+
+    def _forget(self, is_gone: Callable[[WorkerId], bool]) -> None:
+        for known in (self._greeted, self._heard):
+            known.difference_update([worker for worker in known if is_gone(worker)])
 
     def tick(self, now: float) -> None:
         """What has come to its time: endings, blocks, second looks."""
@@ -122,9 +126,11 @@ class Decisions:
             self._answer(command_id, self._apply(deferred.envelope.command, now, deferred.sender), now)
 
     def lose_strangers(self, now: float) -> list[WorkerId]:
-        """Those who have not said Hello, nor gone on from before, and had the time for it, are lost."""
-        known = self._greeted - self._presumed
-        strangers = [worker for worker in self.state.workers() if worker not in known]
+        """Those of whom nothing was heard, and who had the time for it, are lost.
+
+        Who follows another authority still is there as well: its host can't reach the database that names us.
+        """
+        strangers = [worker for worker in self.state.workers() if worker not in self._heard]
         for worker in strangers:
             self.order(LoseWorker(worker), now)
         return strangers

@@ -32,7 +32,6 @@ GUARDING_MOST = (
 
 # What is promised is held to by `make chaos-hosts`; a slow machine may take five times as long.
 BACK_SLOWLY_S = 5 * BACK_S
-HELLO_SLOWLY_S = 10.0
 
 
 @contextmanager
@@ -43,11 +42,8 @@ def staged(first: Callable[[Path], Path]) -> Iterator[tuple[Stage, Path]]:
         folder.chmod(0o755)
         records = folder / "records"
         try:
-            given = {**environment(records), "FAULTS_HELLO_S": str(HELLO_SLOWLY_S)}
-            given_tree = first(folder)
-            with stage(
-                folder, accounts=ACCOUNTS, sentinels=SENTINELS, can_step=True, first=given_tree, **given
-            ) as found:
+            given, tree = environment(records), first(folder)
+            with stage(folder, accounts=ACCOUNTS, sentinels=SENTINELS, can_step=True, first=tree, **given) as found:
                 yield found, records
         except RefusedError as error:
             pytest.skip(str(error))

@@ -21,6 +21,7 @@ from chat.membership.protocol import Block, DropWorker, Left, Mandate
 from chat.membership.shadow import Inherited
 from chat.membership.standby import Standby
 from chat.membership.whole import Whole, pack_whole
+from reaktor.errors import UnavailableError
 from reaktor.process.bus import Bus
 from tests.support.membership import FIRST, LINGERS, QUICK, SECOND, Node, eventually, lease, running, session_info
 from tests.support.redis import RedisServer
@@ -145,6 +146,36 @@ async def test_a_worker_that_says_no_hello_in_time_is_lost_and_comes_back_with_a
                 here.shown.matches(here.replica)
 
 
+async def test_a_worker_that_can_not_read_whom_the_lease_names_is_not_taken_for_lost(
+    buses: list[Bus], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its host was cut off PostgreSQL, and its people were shown as leaving, and as back when it could read again."""
+    authority, here, there = authority_after(buses[0]), Node(buses[1], FIRST), Node(buses[1], SECOND)
+    async with standing_by(buses[2]) as standby, running(authority, here, there):
+        for node, session, user in ((here, "s1", "ann"), (there, "s2", "bob")):
+            await node.connect(session, user)
+            await node.join(session, "lobby")
+        await eventually(lambda: here.who("lobby") == there.who("lobby") == ["ann", "bob"], "both see both")
+        before = lease.named()
+        await settled(authority, standby)
+        here.told.clear()
+        with monkeypatch.context() as cut:
+            cut.setattr(there.feeder, "_read_mandate", _can_not)
+            async with running(successor := authority_after(buses[2], standby.take(before))):
+                await eventually(lambda: bool(successor.status()["is_roll_called"]), "the Hellos' time is over")
+                assert there.replica.followed == before
+                assert here.who("lobby") == ["ann", "bob"]
+                cut.undo()
+                await eventually(lambda: there.replica.followed == lease.named(), "it follows when it can read")
+                await there.join("s2", "news")
+                await eventually(lambda: here.who("news") == ["bob"], "its sessions are known")
+                assert [type(each).__name__ for each in here.told] == ["MemberJoined"]
+
+
+async def _can_not() -> Mandate:
+    raise UnavailableError
+
+
 @asynccontextmanager
 async def handed_over(
     buses: list[Bus], *nodes: Node, monkeypatch: pytest.MonkeyPatch, meanwhile: Callable[[], object] = bool
@@ -215,7 +246,7 @@ async def test_a_worker_that_is_not_heard_of_after_a_hand_over_is_lost(
 
     def is_stopped() -> None:
         there.backlog = []
-        monkeypatch.setattr(there.bus, "send", partial(_sent_by_others, there.bus.send, str(SECOND)))
+        monkeypatch.setattr(there.bus, "send", partial(_sent_by_others, there.bus.send, SECOND))
 
     async with handed_over(buses, here, there, monkeypatch=monkeypatch, meanwhile=is_stopped):
         await eventually(lambda: here.who("lobby") == ["ann"], "bob is seen leaving")
@@ -225,9 +256,11 @@ async def test_a_worker_that_is_not_heard_of_after_a_hand_over_is_lost(
         await eventually(lambda: there.replica.digest() == here.replica.digest(), "both show the same")
 
 
-async def _sent_by_others(send: Callable[..., Awaitable[None]], worker: str, *said: Any, **options: Any) -> None:
-    if worker not in str(said):
-        await send(*said, **options)
+async def _sent_by_others(
+    send: Callable[..., Awaitable[None]], worker: WorkerId, mailbox: str, kind: str, body: dict[str, Any]
+) -> None:
+    if body.get("w") != list(worker):
+        await send(mailbox, kind, body)
 
 
 @pytest.mark.parametrize("what", ["nothing", "what an earlier authority knew"])
