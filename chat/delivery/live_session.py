@@ -7,7 +7,7 @@ turn. Pure: how bytes reach the client is the subclass's business.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from chat.domain.events import Event
 from chat.domain.ids import ChannelKey, UserRef
@@ -37,6 +37,13 @@ class WireFormat(Protocol):
         """The frames as what is written at once; there is at least one."""
 
 
+class Ended(NamedTuple):
+    """When a connection ended (monotonic seconds), and the last seq that its client is known to have, per channel."""
+
+    at: float
+    heads: dict[ChannelKey, int]
+
+
 class LiveSession(ABC):
     """One live client. `outbox` holds the frames of this loop turn; `channels` what it is in, as its hub delivers.
 
@@ -48,6 +55,7 @@ class LiveSession(ABC):
         "began_after",
         "channels",
         "credentials",
+        "ended",
         "format",
         "info",
         "is_open",
@@ -78,6 +86,8 @@ class LiveSession(ABC):
         self.sent: dict[ChannelKey, int] = {}
         # What it missed there began after this seq.
         self.began_after: dict[ChannelKey, int] = {}
+        # What it was sent, where nothing more reaches it though what it said is still being carried out.
+        self.ended: Ended | None = None
 
     @property
     def is_heard(self) -> bool:

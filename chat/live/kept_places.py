@@ -10,10 +10,10 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from chat.delivery.hub import Hub
-from chat.delivery.live_session import LiveSession
+from chat.delivery.live_session import Ended, LiveSession
 from chat.domain.ids import ChannelKey, SessionId
 from chat.domain.sessions import Ending, Naming
 from chat.live.feeds import Feeds
@@ -32,6 +32,8 @@ WRITE_S = 1.0
 SHARE = 10
 """It rests at least so many times as long as a statement took: posts are stored by the same thread."""
 CLEAR_S = 60.0
+TURN_S = 1.0
+"""Longer than a turn of the loop takes."""
 LAST_S = 0.8
 """How long the end of the process may wait for the last rows."""
 
@@ -78,16 +80,40 @@ class KeptPlaces:
         if _is_kept(session) and self._hub.get(session.info.session_id) is session:
             self._notes.moved(session.info.session_id)
 
-    def ended(self, session: LiveSession, ending: Ending, heads: Mapping[ChannelKey, int]) -> None:
-        """Its connection is gone; `heads`: what it was sent, in all of its channels."""
+    def note_end(self, session: LiveSession) -> None:
+        """Its connection has ended: what is delivered from now on it is not sent. Repeatable; the first one counts."""
+        if session.ended is None:
+            session.ended = Ended(time.monotonic(), self._sent(session))
+
+    def ended(self, session: LiveSession, ending: Ending, channels: Iterable[ChannelKey]) -> dict[ChannelKey, int]:
+        """It is in the hub no more, where it was in these channels. Returns what it was sent, in all of them."""
+        assert session.ended is not None  # noqa: S101  the runtime has noted it
+        at, heads = session.ended
+        # Into those that it lacks it was put when it was sent nothing any more.
+        heads = self._feeds.heads_before([key for key in channels if key not in heads], at) | heads
         if not _is_kept(session):
-            return
+            return heads
         if ending is Ending.GOODBYE:
             self._notes.over(session.info.session_id, time.time())
-            return
+            return heads
         entry = self._replica.session(session.info.session_id)
-        channels = heads.keys() if entry is None else heads.keys() | entry.channels
-        self._notes.lost(self._place(session, {key: heads.get(key) for key in channels}, lost_at=time.time()))
+        keys = heads.keys() if entry is None else heads.keys() | entry.channels
+        self._notes.lost(self._place(session, {key: heads.get(key) for key in keys}, lost_at=time.time()))
+        return heads
+
+    def _sent(self, session: LiveSession) -> dict[ChannelKey, int]:
+        since = session.doubtful_since
+        if since is None and session.outbox:
+            # That was delivered in this loop turn, and will not leave any more.
+            since = time.monotonic() - TURN_S
+        channels = session.channels
+        heads = self._feeds.heads_of(channels) if since is None else self._feeds.heads_before(channels, since)
+        # It is still being sent what came after these.
+        heads |= {key: after for key, after in session.waiting.items() if after is not None}
+        if not session.is_heard:
+            # Its client may have given the connection up before anything arrived: it is sent all of it again.
+            heads |= {key: after for key, after in session.began_after.items() if key in heads}
+        return heads
 
     def _look(self, session_id: SessionId) -> Place | None:
         session = self._hub.get(session_id)

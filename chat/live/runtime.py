@@ -211,7 +211,8 @@ class Runtime:
             session.close(Bye(CloseCode.RESTARTING, retry_after_s=_spread_s()))
             if index % 50 == 49:
                 await asyncio.sleep(seconds / 2 / max(len(sessions) / 50, 1))
-        while len(self.hub) and time.monotonic() < deadline:  # noqa: ASYNC110  a deadline, and many ways to go
+        # The authority is to hear how each ended, or they count as having all that came up to this worker's last beat.
+        while (len(self.hub) or self.feeder.has_to_send) and time.monotonic() < deadline:  # noqa: ASYNC110  a deadline
             await asyncio.sleep(0.02)
         # Here there is time for it, however many they were.
         await self.kept_places.finish()
@@ -378,18 +379,17 @@ class Runtime:
             self.disconnect(session, Ending.LOST)
             raise
 
+    def note_end(self, session: LiveSession) -> None:
+        """Nothing more reaches its client. disconnect() follows, behind what it said before. May be repeated."""
+        if self.hub.get(session.info.session_id) is session:
+            self.kept_places.note_end(session)
+
     def disconnect(self, session: LiveSession, ending: Ending) -> None:
         """A session's connection is gone. May be repeated."""
         if self.hub.get(session.info.session_id) is not session:
             return
-        channels, since = self.hub.detach(session), session.doubtful_since
-        known = self.feeds.heads_of(channels) if since is None else self.feeds.heads_before(channels, since)
-        # It is still being sent what came after these.
-        known |= {key: after for key, after in session.waiting.items() if after is not None}
-        if not session.is_heard:
-            # Its client may have given the connection up before anything arrived: it is sent all of it again.
-            known |= {key: after for key, after in session.began_after.items() if key in known}
-        self.kept_places.ended(session, ending, known)
+        self.note_end(session)
+        known = self.kept_places.ended(session, ending, self.hub.detach(session))
         self.feeder.tell(Disconnect(session.info.session_id, ending, known))
 
     async def join(self, session: LiveSession, key: ChannelKey, on_applied: Callable[[Outcome], T]) -> T:

@@ -176,6 +176,11 @@ class Feeder:
         """The same of whichever authority, also one that is not followed: then the bus is there."""
         return float("inf") if self._bus_heard_at is None else self._clock() - self._bus_heard_at
 
+    @property
+    def has_to_send(self) -> bool:
+        """Whether a command still waits to be sent."""
+        return self._pending.to_send.is_set()
+
     def resync(self) -> None:
         """Messages may have been lost: ask for a snapshot. Harmless at any time."""
         self._sync_wanted.set()

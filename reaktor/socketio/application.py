@@ -80,5 +80,8 @@ class Application(Protocol):
     async def event(self, socket: Socket, name: str, args: Sequence[Any], ack: Ack | None) -> None:
         """An event; bytes stand where the client put binary data. With `ack`, the client wants it called once."""
 
+    def ended(self, socket: Socket) -> None:
+        """Its transport has ended: what is emitted from now on is dropped. disconnected() follows, in its turn."""
+
     async def disconnected(self, socket: Socket, reason: DisconnectReason) -> None:
         """The end of a socket that connect() accepted, exactly once; what is emitted now is dropped."""

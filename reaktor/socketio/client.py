@@ -92,8 +92,10 @@ class Client:
                 self._put(item)
 
     def on_closed(self, reason: CloseReason) -> None:
-        """The session has ended."""
+        """The session has ended. What was put before is still handled; nothing of it reaches the client."""
         self._stop_timer()
+        for socket in self._sockets.values():
+            self._application.ended(socket)
         self._put(reason)
 
     # For sockets

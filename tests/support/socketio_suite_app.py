@@ -67,5 +67,8 @@ class SuiteApplication:
             case _:
                 pass
 
+    def ended(self, socket: Socket) -> None:
+        pass
+
     async def disconnected(self, socket: Socket, reason: DisconnectReason) -> None:
         self.reasons.append(reason)

@@ -191,6 +191,11 @@ class ChatApplication:
         if (runtime := current()) is not None:
             runtime.local_members.start(session)
 
+    def ended(self, socket: Socket) -> None:
+        session = socket.attachment
+        if session is not None and (runtime := current()) is not None:
+            runtime.note_end(session)
+
     async def disconnected(self, socket: Socket, reason: DisconnectReason) -> None:
         session = socket.attachment
         if session is not None and (runtime := current()) is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,6 +14,9 @@ from accounts.models import User
 from chat.delivery.feed import Delivery
 from chat.delivery.pages import STRETCH
 from chat.domain.ids import UserRef
+from chat.transports.socketio.socketio_session import SocketIOSession
+from reaktor.engineio.packets import CloseReason
+from reaktor.errors import Bye, CloseCode
 from tests.support import asgi
 from tests.support.feeds import stored as stored_messages
 from tests.support.socketio_place import MODERN, OLD, TEA, Place, heard
@@ -90,6 +94,51 @@ async def test_what_was_on_its_way_when_a_relay_was_lost_is_sent_again(
     await until(lambda: TEA in place.runtime.hub.sessions()[0].channels)
     await said(place, session.user, 1)
     assert [(await heard(socket, "message:post"))["seq"] for _ in range(len(again) + 1)] == [*again, 4]
+
+
+def _closed(session: SocketIOSession) -> None:
+    session.close(Bye(CloseCode.RESTARTING))
+
+
+def _lost(session: SocketIOSession) -> None:
+    session.socket._client.session.fail(CloseReason.LOST)
+
+
+@pytest.mark.parametrize("end", [_closed, _lost])
+async def test_what_is_delivered_when_nothing_reaches_a_client_any_more_is_sent_again(
+    place: Place, end: Callable[[SocketIOSession], None]
+) -> None:
+    """Everybody on a host that was stopped missed what was said in that moment: it counted as sent."""
+    socket = await place.joined()
+    (session,) = place.runtime.hub.sessions()
+    assert isinstance(session, SocketIOSession)
+    socket.say("3")
+    await until(lambda: session.is_heard)
+    first, second = [Delivery(event) for event in await stored_messages(session.user, TEA, 2)]
+    place.runtime.feeds.offer(TEA, [first])
+    assert (await heard(socket, "message:post"))["seq"] == 1
+    end(session)
+    place.runtime.feeds.offer(TEA, [second])
+    assert len(place.runtime.hub) == 1
+    await until(lambda: not len(place.runtime.hub))
+    again = await place.joined(joins=False)
+    await until(lambda: TEA in place.runtime.hub.sessions()[0].channels)
+    await said(place, session.user, 1)
+    assert [(await heard(again, "message:post"))["seq"] for _ in range(2)] == [2, 3]
+
+
+async def test_what_was_to_leave_at_the_end_of_the_turn_in_which_a_client_is_lost_is_sent_again(place: Place) -> None:
+    socket = await place.joined()
+    (session,) = place.runtime.hub.sessions()
+    assert isinstance(session, SocketIOSession)
+    socket.say("3")
+    await until(lambda: session.is_heard)
+    (delivery,) = [Delivery(event) for event in await stored_messages(session.user, TEA, 1)]
+    place.runtime.feeds.offer(TEA, [delivery])
+    _lost(session)
+    await until(lambda: not len(place.runtime.hub))
+    again = await place.joined(joins=False)
+    assert (await heard(again, "message:post"))["seq"] == 1
 
 
 async def test_each_page_of_what_was_missed_tells_the_client_how_far_it_has_come(place: Place) -> None:
