@@ -10,11 +10,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any
 
-from chat.domain.ids import ChannelKey, UserId, WorkerId
-from chat.domain.sessions import Transport
+from chat.domain.ids import ChannelKey, SessionId, UserId, WorkerId
+from chat.domain.sessions import SessionInfo, Transport
 from chat.live.feeds import Feeds
 from chat.membership.feeder import Feeder
 from chat.membership.protocol import Join
@@ -42,11 +42,21 @@ class RemoteJoin:
     async def join_user(self, user_id: UserId, key: ChannelKey, head: int) -> None:
         """Put the user's live Socket.IO sessions into the channel, whose newest seq is `head`; none is fine too.
 
-        Raises UnavailableError.
+        Those as well that began before this was asked and of which this worker has not heard yet: the answer of the
+        authority comes behind their beginning. Raises UnavailableError.
         """
-        sessions = [
-            entry.info for entry in self._replica.sessions_of(user_id) if entry.info.transport is Transport.SOCKETIO
-        ]
+        joined: set[SessionId] = set()
+        if not self._sessions_of(user_id, joined):
+            await self._feeder.catch_up()
+        while sessions := self._sessions_of(user_id, joined):
+            joined.update(info.session_id for info in sessions)
+            await self._join(sessions, key, head)
+
+    def _sessions_of(self, user_id: UserId, joined: Set[SessionId]) -> list[SessionInfo]:
+        infos = (entry.info for entry in self._replica.sessions_of(user_id))
+        return [info for info in infos if info.transport is Transport.SOCKETIO and info.session_id not in joined]
+
+    async def _join(self, sessions: list[SessionInfo], key: ChannelKey, head: int) -> None:
         workers = {info.worker for info in sessions}
         async with contextlib.AsyncExitStack() as pins:
             if self._worker in workers:

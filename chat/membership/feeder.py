@@ -39,7 +39,7 @@ from chat.membership.protocol import (
 )
 from chat.membership.replica import Offer, OfferKind, Replica
 from reaktor.config.model import MembershipTimings
-from reaktor.errors import UnavailableError
+from reaktor.errors import NotFoundError, UnavailableError
 from reaktor.process.bus import OVERFLOW, Bus, BusError
 
 logger = logging.getLogger(__name__)
@@ -60,6 +60,8 @@ UNCONFIRMED = 500
 """Batches that wait until the lease has named who says them. Those that are let go come in a snapshot."""
 CONFIRM_S = 0.5
 SYNC_PAUSES_S = (0.2, 0.4, 0.8, 1.0)
+NOBODY, NOWHERE = SessionId(""), ChannelKey("")
+"""What is asked of these changes nothing, and is answered behind what was decided before it."""
 STAYS = 25
 """Sessions in a slice from which on the collector need not see them: half of what a full one has."""
 
@@ -235,6 +237,11 @@ class Feeder:
         except BaseException:
             self._abandon(pending)
             raise
+
+    async def catch_up(self) -> None:
+        """Return when the replica shows all that was decided before this was asked. Raises UnavailableError."""
+        with contextlib.suppress(NotFoundError):
+            await self.submit(Leave(NOBODY, NOWHERE))
 
     def tell(self, command: Command) -> None:
         """Have a command decided without waiting: it is sent until it was (a Disconnect, above all).

@@ -5,9 +5,10 @@ an end costs.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from channels.layers import InMemoryChannelLayer
@@ -22,6 +23,7 @@ from chat.live import remote_join
 from chat.live.feeds.memory import OpenFeed
 from chat.live.runtime import Runtime
 from chat.membership.protocol import Command, Connect, Disconnect
+from chat.membership.wire import BATCH
 from chat.models import ClusterLease
 from chat.posting.textrules import CurrentTextRules
 from chat.selectors import AUTHORITY
@@ -177,6 +179,37 @@ async def test_a_user_is_put_into_a_channel_with_the_sessions_of_another_worker(
         await asyncio.to_thread(runtime.join_user_for_view, ann.id, TEA, 0, 5.0, limit=9)
         assert there.feeds.get(TEA) is not None, "it was open before the change came"
         await until(lambda: TEA in session.channels)
+
+
+@pytest.mark.parametrize("knows_one", [False, True])
+async def test_a_session_that_this_worker_has_not_heard_of_yet_is_put_into_the_channel_as_well(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch, *, knows_one: bool
+) -> None:
+    """The join was answered, and the client that had come a moment before over another host was told of nothing."""
+    ann = await runtime.database.write(user_ref, "ann")
+    await runtime.database.write(channel_of, None, TEA)
+    known, unknown = (session_info(name, ann.id, THERE, transport=Transport.SOCKETIO) for name in ("s1", "s2"))
+    monkeypatch.setattr(remote_join, "OPEN_TIMEOUT_S", 0.05)
+    if knows_one:
+        await runtime.feeder.submit(Connect(known))
+    take, late = runtime.feeder.on_message, list[tuple[str, Mapping[str, Any]]]()
+
+    def hear_late(kind: str, body: Mapping[str, Any]) -> bool:
+        late.append((kind, body))
+        return True
+
+    with monkeypatch.context() as behind:
+        behind.setattr(runtime.feeder, "on_message", hear_late)
+        connecting = asyncio.create_task(runtime.feeder.submit(Connect(unknown)))
+        await until(lambda: any(kind == BATCH for kind, _ in late))
+        joining = asyncio.create_task(runtime.join_user(ann.id, TEA, 0, limit=9))
+        await asyncio.sleep(0)
+    for kind, body in late:
+        take(kind, body)
+    await asyncio.gather(connecting, joining)
+    entry = runtime.replica.session(unknown.session_id)
+    assert entry is not None
+    assert TEA in entry.channels
 
 
 async def test_a_worker_that_does_not_answer_does_not_keep_its_sessions_out(
