@@ -3,11 +3,8 @@
  * `#/` is the lobby, `#/c/<key>` a channel; without a login there is only the log-in page, and the address stays.
  */
 
-import { Api } from "./api.js";
-import { Chat } from "./chat.js";
-import { Credentials } from "./credentials.js";
-import { explainEnd, needsLogin } from "./errors.js";
-import { Memory } from "./memory.js";
+import { Api, Chat, Credentials, Memory, needsLogin } from "./client/index.js";
+import { explainEnd } from "./explain.js";
 import { AuthView } from "./views/auth.js";
 import { forgetDrafts } from "./views/channel.js";
 import { Shell } from "./views/shell.js";

@@ -12,16 +12,16 @@ const GROUP_MS = 5 * 60_000;
  * @property {"day"|"new"|"message"|"unsent"} kind
  * @property {string} key
  * @property {string} [words]       for a day
- * @property {import("./types.js").Message} [message]
- * @property {import("./types.js").Unsent} [unsent]
+ * @property {import("./client/types.js").Message} [message]
+ * @property {import("./client/types.js").Unsent} [unsent]
  * @property {boolean} [isGrouped]  by the same author as the row above, shortly after it
  * @property {boolean} [isOwn]
  */
 
 /**
  * @param {object} what
- * @param {import("./types.js").Message[]} what.messages
- * @param {import("./types.js").Unsent[]} what.unsent
+ * @param {import("./client/types.js").Message[]} what.messages
+ * @param {import("./client/types.js").Unsent[]} what.unsent
  * @param {string} what.me
  * @param {number} what.readNumber  messages above it are new; Infinity for none
  * @param {Date} what.now

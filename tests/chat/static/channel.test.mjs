@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { ChannelState } from "../../../chat/static/chat/channel.js";
-import { Store } from "../../../chat/static/chat/store.js";
+import { ChannelState } from "../../../chat/static/chat/client/channel.js";
+import { Store } from "../../../chat/static/chat/client/store.js";
 import { hello, info, joinReply, message, messages, seeded } from "./support.mjs";
 
 function joined(list, changes = {}) {

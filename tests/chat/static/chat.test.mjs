@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
 
-import { Chat } from "../../../chat/static/chat/chat.js";
-import { Memory } from "../../../chat/static/chat/memory.js";
+import { Chat } from "../../../chat/static/chat/client/chat.js";
+import { Memory } from "../../../chat/static/chat/client/memory.js";
 import { FakeClock, ME, fakeSockets, hello, info, joinReply, message, messages, settled } from "./support.mjs";
 
 async function live() {

@@ -3,13 +3,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Api } from "../../../chat/static/chat/api.js";
-import { Credentials } from "../../../chat/static/chat/credentials.js";
-import { RequestError, explain } from "../../../chat/static/chat/errors.js";
+import { Api } from "../../../chat/static/chat/client/api.js";
+import { Credentials } from "../../../chat/static/chat/client/credentials.js";
+import { RequestError } from "../../../chat/static/chat/client/errors.js";
+import { explain } from "../../../chat/static/chat/explain.js";
 import { timeOf } from "../../../chat/static/chat/words.js";
-import { Memory } from "../../../chat/static/chat/memory.js";
-import { Outbox } from "../../../chat/static/chat/outbox.js";
-import { Places } from "../../../chat/static/chat/places.js";
+import { Memory } from "../../../chat/static/chat/client/memory.js";
+import { Outbox } from "../../../chat/static/chat/client/outbox.js";
+import { Places } from "../../../chat/static/chat/client/places.js";
 import { info, settled } from "./support.mjs";
 
 function outbox({ memory = new Memory(null), results = [] } = {}) {
@@ -88,7 +89,8 @@ test("a message that can't be stored says why, waits for its author, and holds n
   assert.deepEqual(stored, ["two"]);
   const [failed] = box.entries("general");
   assert.equal(failed.state, "failed");
-  assert.equal(failed.problem, "You are muted here.");
+  assert.equal(failed.problem.code, "muted");
+  assert.equal(explain(new RequestError("muted", failed.problem)), "You are muted here.");
   box.retry("general", failed.nonce);
   await settled();
   assert.deepEqual(stored, ["two", "one"]);

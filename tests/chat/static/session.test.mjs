@@ -3,9 +3,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { RequestError } from "../../../chat/static/chat/errors.js";
-import { Session } from "../../../chat/static/chat/protocol.js";
-import { planReturn } from "../../../chat/static/chat/reconnect.js";
+import { RequestError } from "../../../chat/static/chat/client/errors.js";
+import { Session } from "../../../chat/static/chat/client/session.js";
+import { planReturn } from "../../../chat/static/chat/client/reconnect.js";
 import { FakeClock, fakeSockets, settled } from "./support.mjs";
 
 function lineUp({ getToken, random = () => 0.5 } = {}) {

@@ -18,7 +18,10 @@ from reaktor.web.staticfiles import ModuleManifestStorage
 HERE = Path(__file__).parent
 STATIC = HERE.parents[2] / "chat" / "static"
 MODULES = sorted((STATIC / "chat").rglob("*.js"))
+CLIENT = STATIC / "chat" / "client"
+ENTRIES = ("chat/main.js", "chat/client/example.js")
 PAGE = STATIC.parent / "templates" / "chat" / "index.html"
+IMPORTED = re.compile(r"^(?:import|export) .*?from \"(.*?)\";", re.M | re.S)
 AS_CODE = re.compile(
     r"\.(inner|outer)HTML|insertAdjacentHTML|document\.write|DOMParser|createContextualFragment"
     r"|setHTML|\beval\b|new Function|setTimeout\(\s*[\"'`]|srcdoc"
@@ -39,7 +42,7 @@ def test_the_parts_that_know_no_page_pass_their_tests_in_node() -> None:
 )
 def test_the_shapes_that_the_client_names_have_the_fields_that_the_server_sends(name: str, shape: Any) -> None:
     """Two fields of a channel had been added, and the client's readers were never told."""
-    text = (STATIC / "chat" / "types.js").read_text()
+    text = (CLIENT / "types.js").read_text()
     comment = text.split(f"@typedef {{object}} {name}\n", 1)[1].split("*/", 1)[0]
     assert re.findall(r"@property \{.+?\} \[?(\w+)", comment) == list(shape.__annotations__)
 
@@ -51,9 +54,22 @@ def test_no_module_turns_text_into_html_or_code(path: Path) -> None:
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.name)
 def test_modules_import_by_relative_paths_that_exist(path: Path) -> None:
-    for url in re.findall(r"^import .*?from \"(.*?)\";", path.read_text(), re.M | re.S):
+    for url in IMPORTED.findall(path.read_text()):
         assert url.startswith(("./", "../"))
         assert (path.parent / url).is_file()
+
+
+@pytest.mark.parametrize("path", sorted(set(CLIENT.glob("*.js")) - {CLIENT / "example.js"}), ids=lambda path: path.name)
+def test_the_protocol_client_needs_nothing_but_itself_and_knows_no_page(path: Path) -> None:
+    text = path.read_text()
+    assert all(url.startswith("./") for url in IMPORTED.findall(text))
+    assert re.search(r"\b(document|window|location|navigator|history)\.[a-z]", text) is None
+
+
+@pytest.mark.parametrize("path", sorted({*MODULES} - {*CLIENT.glob("*.js")}), ids=lambda path: path.name)
+def test_the_pages_use_the_protocol_client_and_nothing_below_it(path: Path) -> None:
+    below = [url for url in IMPORTED.findall(path.read_text()) if "client/" in url]
+    assert all(url.endswith("client/index.js") for url in below)
 
 
 def test_the_page_holds_no_script_and_no_style_of_its_own() -> None:
@@ -69,12 +85,12 @@ def test_every_import_follows_when_the_files_are_served_under_hashed_names(tmp_p
     paths = {str(path.relative_to(STATIC)): (source, str(path.relative_to(STATIC))) for path in MODULES}
     problems = [result for _, _, result in storage.post_process(paths) if isinstance(result, Exception)]
     assert problems == []
-    # From the page's one script, every module is reached under the name that carries its content.
-    reached = {tmp_path / storage.stored_name("chat/main.js")}
+    # From the pages' scripts, every module is reached under the name that carries its content.
+    reached = {tmp_path / storage.stored_name(name) for name in ENTRIES}
     waiting = list(reached)
     while waiting:
         module = waiting.pop()
-        for url in re.findall(r"^import .*?from \"(.*?)\";", module.read_text(), re.M | re.S):
+        for url in IMPORTED.findall(module.read_text()):
             assert re.search(r"\.[0-9a-f]{12}\.js$", url), f"{module.name} imports {url}"
             found = (module.parent / url).resolve()
             if found not in reached:

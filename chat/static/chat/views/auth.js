@@ -1,7 +1,7 @@
 /** The page before there is a login: log in, or register. */
 
 import { h } from "../dom.js";
-import { explain } from "../errors.js";
+import { explain } from "../explain.js";
 
 const HINTS = { username: "3 to 32 letters or digits.", password: "At least 8 characters." };
 const GOOD_NAME = /^[A-Za-z0-9]{3,32}$/;
@@ -9,8 +9,8 @@ const SHORTEST_PASSWORD = 8;
 
 export class AuthView {
   /**
-   * @param {{credentials: import("../credentials.js").Credentials, notice?: string,
-   *   onLogin: (login: import("../credentials.js").Login) => void}} parts  notice: why one is here again
+   * @param {{credentials: import("../client/credentials.js").Credentials, notice?: string,
+   *   onLogin: (login: import("../client/credentials.js").Login) => void}} parts  notice: why one is here again
    */
   constructor({ credentials, notice = "", onLogin }) {
     this.credentials = credentials;

@@ -1,13 +1,13 @@
 /** The strip that says when the line is down, when it is tried again, and what can be done meanwhile. */
 
 import { h, setText } from "../dom.js";
-import { explainEnd } from "../errors.js";
+import { explainEnd } from "../explain.js";
 
 // A line that is back within this time was hardly gone: no need to make anybody look up.
 const PATIENCE_MS = 700;
 
 export class Banner {
-  /** @param {{session: import("../protocol.js").Session}} parts */
+  /** @param {{session: import("../client/session.js").Session}} parts */
   constructor({ session }) {
     this.session = session;
     this.text = h("span", { role: "status" });
@@ -27,7 +27,7 @@ export class Banner {
     this.ticker = 0;
   }
 
-  /** @param {import("../protocol.js").SessionState} state */
+  /** @param {import("../client/session.js").SessionState} state */
   update(state) {
     clearInterval(this.ticker);
     if (state.name === "live" || state.name === "idle") {

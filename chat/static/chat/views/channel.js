@@ -1,7 +1,7 @@
 /** One channel: its head, its messages, the field to write in, and who is here. */
 
 import { h, icon, setText } from "../dom.js";
-import { explain } from "../errors.js";
+import { explain } from "../explain.js";
 import { typingLine } from "../words.js";
 import { Composer } from "./composer.js";
 import { Members } from "./members.js";
@@ -12,7 +12,7 @@ const drafts = new Map();
 
 export class ChannelView {
   /**
-   * @param {{chat: import("../chat.js").Chat, key: string, menuButton: Element, toasts: import("./toasts.js").Toasts}} parts
+   * @param {{chat: import("../client/chat.js").Chat, key: string, menuButton: Element, toasts: import("./toasts.js").Toasts}} parts
    */
   constructor({ chat, key, menuButton, toasts }) {
     this.chat = chat;

@@ -45,7 +45,7 @@ export class Composer {
     this.field.focus({ preventScroll: true });
   }
 
-  /** @param {import("../types.js").ChannelInfo} info */
+  /** @param {import("../client/types.js").ChannelInfo} info */
   update(info) {
     const isArchived = info.archived_at !== null;
     this.form.hidden = isArchived;

@@ -1,7 +1,7 @@
 /** The lobby: every listed channel with how many are in it now, a search, and the ways to make a new one. */
 
 import { h, icon, keyed, setText } from "../dom.js";
-import { explain } from "../errors.js";
+import { explain } from "../explain.js";
 import { count } from "../words.js";
 import { NewChannel } from "./newchannel.js";
 import { badge } from "./sidebar.js";
@@ -12,7 +12,7 @@ const SEARCH_PAUSE_MS = 250;
 export class Lobby {
   name = "All channels";
 
-  /** @param {{chat: import("../chat.js").Chat, onMenu: () => void, menuButton: Element}} parts */
+  /** @param {{chat: import("../client/chat.js").Chat, onMenu: () => void, menuButton: Element}} parts */
   constructor({ chat, menuButton }) {
     this.chat = chat;
     this.keys = [];

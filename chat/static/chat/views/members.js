@@ -23,7 +23,7 @@ export class Members {
     );
   }
 
-  /** @param {import("../channel.js").ChannelState} channel  @param {string} me */
+  /** @param {import("../client/channel.js").ChannelState} channel  @param {string} me */
   update(channel, me) {
     const members = [...channel.members].map(([username, status]) => ({
       username,

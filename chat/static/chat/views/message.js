@@ -1,6 +1,8 @@
 /** One row of a channel: a message, an unsent one, a day, or the mark of what is new. */
 
+import { RequestError } from "../client/index.js";
 import { h, tint } from "../dom.js";
+import { explain } from "../explain.js";
 import { partsOf } from "../richtext.js";
 import { momentOf, timeOf } from "../words.js";
 
@@ -8,7 +10,7 @@ import { momentOf, timeOf } from "../words.js";
  * Draw a row into its list item.
  * @param {HTMLElement} item
  * @param {import("../timeline.js").Row} row
- * @param {{me: string, onReact: (message: import("../types.js").Message, emoji: string) => void,
+ * @param {{me: string, onReact: (message: import("../client/types.js").Message, emoji: string) => void,
  *   onRetry: (nonce: string) => void, onDiscard: (nonce: string) => void}} actions
  */
 export function drawRow(item, row, actions) {
@@ -57,7 +59,7 @@ function drawUnsent(item, { unsent, isGrouped }, actions) {
           h(
             "p",
             { class: "problem", role: "alert" },
-            unsent.problem ?? "It could not be sent.",
+            unsent.problem ? explain(new RequestError(unsent.problem.code, unsent.problem)) : "It could not be sent.",
             " ",
             button("Try again", actions.onRetry),
             " ",

@@ -14,7 +14,7 @@ const OLDER_PX = 600;
 
 export class Messages {
   /**
-   * @param {{chat: import("../chat.js").Chat, key: string, onProblem: (error: any) => void}} parts
+   * @param {{chat: import("../client/chat.js").Chat, key: string, onProblem: (error: any) => void}} parts
    */
   constructor({ chat, key, onProblem }) {
     this.chat = chat;

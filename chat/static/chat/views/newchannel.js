@@ -1,10 +1,10 @@
 /** The dialog that makes a channel: listed for everybody, or unlisted with a random key that its link carries. */
 
 import { h } from "../dom.js";
-import { explain } from "../errors.js";
+import { explain } from "../explain.js";
 
 export class NewChannel {
-  /** @param {{chat: import("../chat.js").Chat, onCreated: (key: string) => void}} parts */
+  /** @param {{chat: import("../client/chat.js").Chat, onCreated: (key: string) => void}} parts */
   constructor({ chat, onCreated }) {
     this.chat = chat;
     this.onCreated = onCreated;

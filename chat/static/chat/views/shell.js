@@ -11,7 +11,7 @@ import { sanctionLine } from "../words.js";
 const REFRESH_MS = 60_000;
 
 export class Shell {
-  /** @param {{chat: import("../chat.js").Chat, onLogOut: () => void}} parts */
+  /** @param {{chat: import("../client/chat.js").Chat, onLogOut: () => void}} parts */
   constructor({ chat, onLogOut }) {
     this.chat = chat;
     this.page = null;

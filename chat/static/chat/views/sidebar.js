@@ -4,7 +4,7 @@ import { h, icon, keyed, setText, tint } from "../dom.js";
 import { count } from "../words.js";
 
 export class Sidebar {
-  /** @param {{chat: import("../chat.js").Chat, onLogOut: () => void, onNavigate: () => void}} parts */
+  /** @param {{chat: import("../client/chat.js").Chat, onLogOut: () => void, onNavigate: () => void}} parts */
   constructor({ chat, onLogOut, onNavigate }) {
     this.chat = chat;
     this.list = h("ul", { class: "places" });
@@ -62,7 +62,7 @@ export class Sidebar {
 
 /**
  * What stands in the side bar: channels one belongs to or is in, then the visited unlisted ones.
- * @param {import("../chat.js").Chat} chat
+ * @param {import("../client/chat.js").Chat} chat
  */
 function places(chat, active) {
   const known = [...chat.store.channels.values()]

@@ -9,7 +9,7 @@ const REACTIONS = ["👍", "❤️", "😄", "🎉", "👀"];
 
 export class Toolbar {
   /**
-   * @param {{find: (id: string) => import("../types.js").Message|undefined, me: () => string,
+   * @param {{find: (id: string) => import("../client/types.js").Message|undefined, me: () => string,
    *   onReact: (message: any, emoji: string) => void, onEdit: (message: any, text: string) => Promise<void>,
    *   onDelete: (message: any) => void, onDone: () => void}} parts
    */

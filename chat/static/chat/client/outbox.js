@@ -5,7 +5,7 @@
  * message per channel is under way at a time: what was written first is stored first, also over a reconnect.
  */
 
-import { explain } from "./errors.js";
+import { RequestError } from "./errors.js";
 
 const PATIENCE_S = 2;
 
@@ -127,7 +127,8 @@ export class Outbox {
         if (life === this.#life) this.#update(key, entry.nonce, { state: "waiting" });
         return true;
       }
-      this.#update(key, entry.nonce, { state: "failed", problem: explain(error) });
+      const problem = error instanceof RequestError ? error : new RequestError("internal");
+      this.#update(key, entry.nonce, { state: "failed", problem: problem.asData() });
       return true;
     }
   }

@@ -1,59 +1,7 @@
-/**
- * What can go wrong, and how it is said to people.
- * Codes are the server's (docs/protocol.md, "Errors") plus three of our own: offline, timeout, disconnected.
- */
+/** What went wrong, and why a session ended, in sentences for people. */
 
+import { RequestError } from "./client/index.js";
 import { termsLine } from "./words.js";
-
-/**
- * What a mute or ban says: its end (null: for good), why (may be empty), whether it holds everywhere.
- * @typedef {{until: string|null, reason: string, isEverywhere: boolean}} Terms
- */
-
-/** An operation that did not work. `code` is for comparing, explain() for showing. */
-export class RequestError extends Error {
-  /**
-   * @param {string} code
-   * @param {{message?: string, retryAfterS?: number, fields?: Object<string, string>, status?: number,
-   *   terms?: Terms}} [more]  terms: of a mute or ban
-   */
-  constructor(code, { message = "", retryAfterS, fields, status, terms } = {}) {
-    super(message || code);
-    this.name = "RequestError";
-    this.code = code;
-    this.retryAfterS = retryAfterS;
-    this.fields = fields ?? {};
-    this.status = status;
-    this.terms = terms;
-  }
-
-  /**
-   * From the object under `error` in an error frame or a REST answer; anything else is "internal".
-   * @param {any} data
-   * @param {number} [status]
-   */
-  static from(data, status) {
-    const known = data !== null && typeof data === "object" && typeof data.code === "string";
-    if (!known) return new RequestError("internal", { status });
-    return new RequestError(data.code, {
-      message: data.message,
-      retryAfterS: data.retry_after,
-      fields: data.fields,
-      status,
-      terms: termsOf(data),
-    });
-  }
-
-  /** Nobody answered: the same request makes sense again as soon as there is a connection. */
-  get isConnection() {
-    return ["offline", "timeout", "disconnected"].includes(this.code);
-  }
-
-  /** The server asks for patience: the same request makes sense again after `retryAfterS`. */
-  get isPatience() {
-    return this.code === "rate_limited" || this.code === "unavailable";
-  }
-}
 
 const SENTENCES = {
   offline: "There is no connection to the server.",
@@ -133,16 +81,6 @@ const CLOSINGS = {
 /** Why a session ended for good, in a sentence. @param {{code?: number, refusal?: RequestError}} state */
 export function explainEnd({ code, refusal }) {
   return refusal ? explain(refusal) : (CLOSINGS[code] ?? `The server ended the connection (${code}).`);
-}
-
-/** Closings after which only a new login helps. @param {number} code */
-export function needsLogin(code) {
-  return code === 4500 || code === 4502 || code === 4503;
-}
-
-/** From an error's or a bye's data; undefined where they are not told. @returns {Terms|undefined} */
-export function termsOf({ until, reason, is_everywhere }) {
-  return until === undefined ? undefined : { until, reason: reason ?? "", isEverywhere: is_everywhere ?? true };
 }
 
 function capital(text) {

@@ -17,7 +17,7 @@ export class Signs {
   #hidden = 0;
 
   /**
-   * @param {{session: import("./protocol.js").Session, store: import("./store.js").Store,
+   * @param {{session: import("./session.js").Session, store: import("./store.js").Store,
    *   places: import("./places.js").Places}} parts
    */
   constructor({ session, store, places }) {

@@ -93,7 +93,7 @@
  * @property {string} text
  * @property {string} created_at
  * @property {"sending"|"waiting"|"failed"} state
- * @property {string} [problem]    why it failed, in words
+ * @property {any} [problem]       why it failed: a RequestError as data
  */
 
 export {};

@@ -6,7 +6,7 @@
 export class Memory {
   #fallback = new Map();
 
-  /** @param {Storage|null} storage  localStorage (shared by tabs) or sessionStorage (this tab's own) */
+  /** @param {Storage|null} storage  localStorage (shared by tabs) or sessionStorage (this tab's own); null: none */
   constructor(storage) {
     this.storage = storage;
   }

@@ -6,7 +6,7 @@
 import { RequestError } from "./errors.js";
 import { Outbox, randomNonce } from "./outbox.js";
 import { Places } from "./places.js";
-import { Session } from "./protocol.js";
+import { Session } from "./session.js";
 import { Signs } from "./signs.js";
 import { Store } from "./store.js";
 
@@ -26,9 +26,9 @@ export class Chat {
 
   /**
    * @param {{url: string, credentials: import("./credentials.js").Credentials, shared: import("./memory.js").Memory,
-   *   own: import("./memory.js").Memory}} parts  shared: by all tabs; own: this tab's
+   *   own: import("./memory.js").Memory, WebSocketClass?: any}} parts  shared: by all tabs; own: this tab's
    */
-  constructor({ url, credentials, shared, own }) {
+  constructor({ url, credentials, shared, own, WebSocketClass }) {
     this.places = new Places({ shared, own });
     this.store = new Store({ readMark: (key) => this.places.readMark(key) });
     this.session = new Session({
@@ -38,6 +38,7 @@ export class Chat {
       onHello: (hello) => this.#onHello(hello),
       onEvent: (frame) => this.#onEvent(frame),
       onState: (state) => this.#states.forEach((listener) => listener(state)),
+      WebSocketClass,
     });
     this.signs = new Signs(this);
     this.outbox = new Outbox({
@@ -49,7 +50,7 @@ export class Chat {
     });
   }
 
-  /** @param {(state: import("./protocol.js").SessionState) => void} listener */
+  /** @param {(state: import("./session.js").SessionState) => void} listener */
   onState(listener) {
     this.#states.add(listener);
     return () => this.#states.delete(listener);
