@@ -101,6 +101,38 @@ async def test_malformed_events_hurt_nobody(server: LiveServer, driver: JsDriver
     assert answer["seq"] > 0
 
 
+@pytest.mark.parametrize("wants_all", [False, True], ids=["usual", "all events"])
+@pytest.mark.parametrize("library", LIBRARIES)
+async def test_what_becomes_of_a_message_is_told_within_a_second(
+    server: LiveServer, driver: JsDriver, library: str, *, wants_all: bool
+) -> None:
+    """What a moderator deleted stayed on these clients' screens."""
+    user = Seed(server, *server.account())
+    client = user.open(driver, library, ["websocket"], wants_all=wants_all)
+    await client.expect_event("logged_in")
+    name, token = server.account()
+    async with await NativeClient.connect(server.url, token) as owner:
+        key = (await owner.request("channel.create", name=f"{library} {wants_all}"))["key"]
+        await owner.join(key)
+        await user.join(key)
+        [answer] = await client.call("message:post", {"channel": key, "message": "rude"})
+        mine = await owner.message("rude")
+        await owner.post(key, "mine")
+        [other] = await client.expect_event("message:post")
+        await owner.request("message.edit", key, id=other["id"], text="mine, edited")
+        [updated] = await client.expect_event("message:updated", 1.0)
+        assert updated == {**other, "message": "mine, edited", "edited": updated["edited"]}
+        assert updated["edited"] > other["date"]
+        await owner.request("reaction.add", key, id=other["id"], emoji="👍")
+        await owner.request("message.delete", key, id=mine["id"])
+        if wants_all:
+            reacted = (await client.expect("event", 1.0))["args"]
+            assert reacted == [{"channel": key, "id": other["id"], "seq": other["seq"], "reactions": {"👍": [name]}}]
+        deleted = await client.expect("event", 1.0)
+        assert (deleted["name"], deleted["args"][0]["id"]) == ("message:deleted", answer["id"])
+        assert deleted["args"][0]["message"] == "(deleted)"
+
+
 async def test_generations_talk_to_each_other(server: LiveServer, driver: JsDriver) -> None:
     users = {library: await Seed(server, f"gen{library}").register() for library in LIBRARIES}
     clients = {library: user.open(driver, library, ["polling", "websocket"]) for library, user in users.items()}

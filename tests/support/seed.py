@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any, Protocol
+from urllib.parse import urlencode
 
 import httpx
 
@@ -44,10 +45,17 @@ class Seed:
         return dict(answer.json())
 
     def open(
-        self, driver: JsDriver, library: str, transports: list[str], token: str | None = None, **options: Any
+        self,
+        driver: JsDriver,
+        library: str,
+        transports: list[str],
+        token: str | None = None,
+        *,
+        wants_all: bool = False,
+        **options: Any,
     ) -> JsClient:
-        given = self.token if token is None else token
-        query: Any = f"token={given}" if library in {"sio17", "sio25"} else {"token": given}
+        given = {"token": self.token if token is None else token, **({"events": "all"} if wants_all else {})}
+        query: Any = urlencode(given) if library in {"sio17", "sio25"} else given
         return driver.open(
             library,
             self.url,

@@ -134,7 +134,7 @@ class ChatApplication:
         naming = Naming.NEVER if socket.revision == V3 else Naming.PERHAPS
         if (pid := request.pid) and len(pid) <= MAX_PID_CHARS and "." not in pid:
             naming = Naming.ALWAYS
-            session = self._session(runtime, socket, pid, claims, user, naming)
+            session = self._session(runtime, socket, request, pid, claims, user, naming)
             try:
                 await runtime.connect(session, verify, look, resume=SessionId(pid))
             except NotFoundError:
@@ -146,13 +146,20 @@ class ChatApplication:
                 socket.attachment = session
                 return Accepted(_public_id(pid), pid)
         pid = secrets.token_urlsafe(18)
-        session = self._session(runtime, socket, pid, claims, user, naming)
+        session = self._session(runtime, socket, request, pid, claims, user, naming)
         await runtime.connect(session, verify, look)
         socket.attachment = session
         return Accepted(_public_id(pid), pid)
 
     def _session(
-        self, runtime: Runtime, socket: Socket, pid: str, claims: Claims, user: UserRef, naming: Naming
+        self,
+        runtime: Runtime,
+        socket: Socket,
+        request: ConnectRequested,
+        pid: str,
+        claims: Claims,
+        user: UserRef,
+        naming: Naming,
     ) -> SocketIOSession:
         """A session of its own id for each time that the client of this private id is here."""
         recoverable = socket.revision != V3
@@ -179,6 +186,7 @@ class ChatApplication:
             claims=claims,
             expiry_warning_s=runtime.config.native.expiry_warning_s,
             recoverable=recoverable,
+            wants_all=events.wants_all(socket.handshake.query, request.auth),
         )
 
     async def connected(self, socket: Socket) -> None:

@@ -23,6 +23,9 @@ from reaktor.socketio.packet import ready_event
 LOGGED_IN = "logged_in"
 NAME_TAKEN = "name_taken"
 MESSAGE_POST = "message:post"
+MESSAGE_UPDATED = "message:updated"
+MESSAGE_DELETED = "message:deleted"
+REACTION_CHANGED = "reaction:changed"
 USER_JOINED = "user : joined"
 USER_LEFT = "user : left"
 USER_QUIT = "user : quit"
@@ -105,12 +108,16 @@ def expiry_payload(expires_at: float) -> dict[str, int]:
 
 
 class SocketIOFormat:
-    """The wire format of Socket.IO sessions. `now` gives the date of what has none of its own."""
+    """The wire format of Socket.IO sessions. `now` gives the date of what has none of its own.
+
+    `is_full`: of those that ask for all events (wants_all()), not only for what the replaced server's clients know.
+    """
 
     tells_own_presence = False
 
-    def __init__(self, now: Any) -> None:
+    def __init__(self, now: Any, *, is_full: bool = False) -> None:
         self._now = now
+        self._is_full = is_full
 
     def encode(self, event: Event) -> Frame | None:
         """The frame for an event that these clients have a word for, else None."""
@@ -122,6 +129,13 @@ class SocketIOFormat:
         match event.type:
             case EventType.MESSAGE_NEW:
                 return MESSAGE_POST, message_payload(data)
+            case EventType.MESSAGE_UPDATED:
+                return MESSAGE_UPDATED, {**message_payload(data), "edited": data["edited_at"]}
+            case EventType.MESSAGE_DELETED:
+                return MESSAGE_DELETED, message_payload(data)
+            case EventType.REACTION_CHANGED if self._is_full:
+                told = {"channel": event.channel, "id": data["id"], "seq": data["seq"], "reactions": data["reactions"]}
+                return REACTION_CHANGED, told
             case EventType.MEMBER_JOINED:
                 return USER_JOINED, {"username": data["username"], "channel": event.channel}
             case EventType.MEMBER_LEFT if data["reason"] != "quit":
@@ -146,6 +160,11 @@ class SocketIOFormat:
 
     def join(self, frames: list[Frame]) -> FrameBatch:
         return FrameBatch(frames)
+
+
+def wants_all(query: Mapping[str, str], auth: object) -> bool:
+    """Whether a client asks for all events: `events=all` in the query, or in what it brings to CONNECT."""
+    return query.get("events") == "all" or (isinstance(auth, dict) and auth.get("events") == "all")
 
 
 def parse_channel(payload: object) -> tuple[ChannelKey, Mapping[str, Any]]:

@@ -27,7 +27,12 @@ from reaktor.socketio.packet import ready_event
 from reaktor.socketio.socket import Socket
 from reaktor.times import timestamp
 
-FORMAT = SocketIOFormat(now=lambda: timestamp(datetime.now(UTC)))
+
+def _now() -> str:
+    return timestamp(datetime.now(UTC))
+
+
+FORMAT, FULL_FORMAT = SocketIOFormat(_now), SocketIOFormat(_now, is_full=True)
 ERROR_CODES = {
     CloseCode.BANNED: ErrorCode.BANNED,
     CloseCode.LOGGED_OUT: ErrorCode.NOT_AUTHENTICATED,
@@ -58,8 +63,9 @@ class SocketIOSession(LiveSession):
         claims: Claims,
         expiry_warning_s: float,
         recoverable: bool,
+        wants_all: bool,
     ) -> None:
-        super().__init__(info, user, FORMAT, credentials_of(claims))
+        super().__init__(info, user, FULL_FORMAT if wants_all else FORMAT, credentials_of(claims))
         self.socket = socket
         self.recoverable = recoverable
         self._hub = hub
@@ -124,7 +130,7 @@ class SocketIOSession(LiveSession):
             return
         frames, self.outbox = self.outbox, []
         if frames:
-            self.write(FORMAT.join(frames))
+            self.write(self.format.join(frames))
         self.is_open = False
         code = ERROR_CODES.get(bye.code)
         if code is not None:
