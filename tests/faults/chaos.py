@@ -63,7 +63,7 @@ def environment(records: Path) -> dict[str, str]:
 
 def impossible() -> set[Kind]:
     """What can't be done here."""
-    return set() if clocks.LIBRARY else {Kind.CLOCK_STEPPED}
+    return set() if clocks.COMPILER else {Kind.CLOCK_STEPPED}
 
 
 def run(faults: Sequence[Fault], folder: Path, people: int) -> History:
@@ -105,7 +105,7 @@ def main() -> int:
         faults = timed([fault for fault in faults if fault.number in chosen], 0.0)
     print(f"SEED={options.seed} FAULTS={options.faults} MINUTES={options.minutes:g}")
     if missing := impossible():
-        print(f"Left out, since faketime is not installed: {', '.join(missing)}")
+        print(f"Left out, as there is no C compiler: {', '.join(missing)}")
     if options.plan:
         print(*faults, sep="\n")
         return 0

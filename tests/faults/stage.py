@@ -6,15 +6,18 @@ is on it; `make hosts` (tests.faults.hosts) shows it to people.
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.faults.clocks import stepped
+import psutil
+
+from tests.faults.clocks import clock, stepped
 from tests.faults.network import Member, Network, RefusedError, network
 from tests.faults.releases import ROOT, next_release
 from tests.support.chat_hosts import signal_all
@@ -29,21 +32,26 @@ NAMES = ("a", "b", "c")
 PORT, RELAY_PORT = 8000, 8001
 DATABASE = "chat"
 SERVING_S = 90.0
+PATIENTLY = ("nice", "-n", "15")
 
 
 class Host(RunningCluster):
-    """One of the hosts. `url` is its own address, behind the balancer."""
+    """One of the hosts. `url` is its own address, behind the balancer.
+
+    While it starts, it takes what processor time the others leave: on a machine of its own it would take none of theirs.
+    """
 
     def __init__(
-        self, directory: Path, member: Member, tree: Path, *, can_step: bool = False, **environment: str
+        self, directory: Path, member: Member, tree: Path, *, clock: Path | None = None, **environment: str
     ) -> None:
+        """`clock`: the library by which its clock can be stepped."""
         self.member, self.name, self.tree = member, member.name, tree
         self._clock = directory / "clock"
         self._starts = 0
         given = {"HOST_NAME": member.name, "PORT": str(PORT), "ADVERTISE": f"{member.address}:{RELAY_PORT}"}
         command = (sys.executable, "manage.py", "runcluster")
-        clock = stepped(self._clock) if can_step else {}
-        super().__init__(directory, command, member.enter, **given, **clock, BIND="0.0.0.0", **environment)
+        given |= stepped(clock, self._clock)
+        super().__init__(directory, command, (*member.enter, *PATIENTLY), **given, BIND="0.0.0.0", **environment)
 
     def start(self) -> None:
         """Start it; again, once it has ended. The log of each start is a file of its own."""
@@ -51,6 +59,14 @@ class Host(RunningCluster):
         self._starts += 1
         self.log = self.directory / f"log-{self._starts}"
         super().start()
+
+    def wait_serving(self, seconds: float = SERVING_S) -> Host:
+        super().wait_serving(seconds)
+        for process in (psutil.Process(self.process.pid), *self.family):
+            with suppress(psutil.NoSuchProcess, ProcessLookupError):
+                for thread in process.threads():
+                    os.setpriority(os.PRIO_PROCESS, thread.id, 0)
+        return self
 
     @property
     def url(self) -> str:
@@ -119,11 +135,12 @@ def stage(
             balancer(folder / "nginx", [f"{members[name].address}:{PORT}" for name in NAMES], port=port)
         )
         given = {"DATABASE_URL": prepared.database_url, "TRUSTED_PROXIES": net.outside.address, **redis_at}
+        library = clock(folder) if can_step else None
         hosts: dict[str, Host] = {}
         for name in NAMES:
             # Secrets were made with the database.
             shutil.copytree(prepared.data_dir, folder / name)
-            hosts[name] = Host(folder / name, members[name], first, can_step=can_step, **{**given, **environment})
+            hosts[name] = Host(folder / name, members[name], first, clock=library, **{**given, **environment})
             things.callback(_end, hosts[name])
         for host in hosts.values():
             host.wait_serving(SERVING_S)
