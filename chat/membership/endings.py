@@ -101,17 +101,17 @@ class Endings:
     def call_back(self, lost: SessionInfo, now: float) -> None:
         """A loss may be noticed late, with its client here again, in no channel. It is told to come, and gets this one.
 
-        So is a new client that is taken for it, once: nothing that it has is lost by that.
+        Each of its sessions is: it may have come several times, and which of these is still there nobody knows. So is a
+        new client that is taken for it, once: nothing that it has is lost by that.
         """
         kept = self.kept.by_id.get(lost.session_id)
         user = self._roster.users.get(lost.user_id)
         if kept is None or user is None or not self._has_channels(kept):
             return
-        for entry in user.sessions.values():
+        for entry in list(user.sessions.values()):
             is_new = entry.is_live and not entry.channels
             if is_new and now - entry.info.since <= LATE_S and kept.is_missed_by(entry.info):
                 self._quit(entry, now, CloseCode.RESYNC_NEEDED.value, "the session before this one has ended only now")
-                return
 
     def note_end(self, session_id: SessionId, heads: Mapping[ChannelKey, int], now: float) -> None:
         """A session that is over says how it ended: its heads are better than those that were known."""

@@ -11,6 +11,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import zip_longest
 
 from tests.faults.history import Carried, History, Stay
+from tests.faults.schedule import Kind
+
+PATIENCE_S = 45.0
+"""How long nothing may come on what a host relays: a heartbeat and its answer."""
+SAID_S = 2.0
+"""Something is said in each channel within so long."""
+RETURN_S = 10.0
+"""Who left is seen leaving within so long, unless they are back."""
 
 Law = Callable[[History], Iterator[str]]
 
@@ -80,6 +88,8 @@ def nobody_is_ended(history: History) -> Iterator[str]:
             continue
         if carried and carried.fault.may_cut_relays and _was_relayed_to_target(history, stay.who, carried):
             continue
+        if _was_given_up(history, stay):
+            continue
         yield f"{_during(carried)}: {stay.who} on host {stay.host} lost the connection ({stay.why})"
 
 
@@ -100,7 +110,11 @@ def nobody_is_seen_leaving(history: History) -> Iterator[str]:
                 for host in (stay.host, stay.via)
                 if host
             }
-            if not (carried and carried.fault.may_show_leaving and carried.target in hosts):
+            may_leave = carried and carried.fault.may_show_leaving and carried.target in hosts
+            is_given_up = any(
+                _was_given_up(history, stay) and 0 <= told.at - stay.until <= RETURN_S for stay in stays[told.name]
+            )
+            if not (may_leave or is_given_up):
                 where = ", ".join(sorted(hosts))
                 yield f"{_during(carried)}: {view.who} was told that {told.name} on host {where} left"
 
@@ -167,6 +181,19 @@ LAWS: Mapping[str, Law] = {
 
 def _carried_at(history: History, at: float) -> Carried | None:
     return next((each for each in history.faults if each.began <= at < each.settled), None)
+
+
+def _was_given_up(history: History, stay: Stay) -> bool:
+    """Whether two hosts were cut off each other, and for PATIENCE_S nothing came through that one relayed to the other.
+
+    Cuts that follow each other add up: TCP waits twice as long before each further attempt.
+    """
+    return any(
+        each.fault.kind is Kind.CUT_FROM_HOST
+        and {each.target, each.other} == {stay.host, stay.via}
+        and each.began + PATIENCE_S - SAID_S <= stay.until <= each.undone + PATIENCE_S
+        for each in history.faults
+    )
 
 
 def _was_on_target(history: History, who: str, carried: Carried) -> bool:

@@ -38,7 +38,7 @@ PATIENTLY = ("nice", "-n", "15")
 class Host(RunningCluster):
     """One of the hosts. `url` is its own address, behind the balancer.
 
-    While it starts, it takes what processor time the others leave: on a machine of its own it would take none of theirs.
+    While it starts, it takes what processor time the others leave: a machine of its own would cost them none.
     """
 
     def __init__(

@@ -66,6 +66,19 @@ def test_others_do_not_wait_for_a_host_that_stands_still_to_relay_to_it() -> Non
     assert ENDED in check(history)
 
 
+def test_nobody_waits_for_ever_for_what_two_hosts_relay_that_are_cut_off_each_other() -> None:
+    history = good()
+    began = history.faults[0].began
+    cut = carried(Kind.CUT_FROM_HOST, "b")
+    history.faults = [replace(cut, other="c", settled=began + 9)]
+    gone = began + 45.0
+    history.stays = [Stay("cid", "b", 0.0, gone, via="c"), Stay("cid", "a", gone + 1)]
+    history.views[0] = replace(history.views[0], told=(Told(gone + 3, "member.left", "cid"),))
+    assert not {ENDED, LEAVING} & check(history).keys()
+    history.stays[0] = replace(history.stays[0], via="b")
+    assert {ENDED, LEAVING} <= check(history).keys()
+
+
 def two_holders(history: History) -> None:
     history.rests[0] = replace(REST, serving=frozenset({"a", "b"}))
 

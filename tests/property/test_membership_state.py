@@ -42,7 +42,6 @@ class ModelSession:
     was_copied: bool = False
     copied_to: SessionId | None = None
     since: float = 0.0
-    has_taken_over: bool = False
 
     @property
     def may_be_named(self) -> bool:
@@ -146,7 +145,7 @@ class StateAgainstModel(RuleBasedStateMachine):
             chosen = [lost[likeness.index(max(likeness))]] if lost else []
         for session_id, old in chosen:
             new.channels = {channel for channel in old.channels if not self.is_blocked(new.user, channel)}
-            new.status, new.has_taken_over = old.status, True
+            new.status = old.status
             if named is not None or not old.may_be_named:
                 del self.model[session_id]
                 self._guess_again(self.model.get(old.copied_to or session_id))
@@ -190,16 +189,15 @@ class StateAgainstModel(RuleBasedStateMachine):
         lost = self.model[session_id]
         if not lost.lingers or not lost.channels or lost.naming is sessions.Naming.ALWAYS:
             return
-        for key, new in self.model.items():
+        for key, new in list(self.model.items()):
             if (
                 (new.user, new.ended_at, new.lingers) == (lost.user, None, True)
-                and not (new.channels or new.has_taken_over or new.naming is sessions.Naming.ALWAYS)
+                and not (new.channels or new.naming is sessions.Naming.ALWAYS)
                 and lost.since < new.since
                 and self.now - new.since <= 60
                 and self._could_be(lost.naming, new.naming)
             ):
                 del self.model[key]
-                return
 
     @rule(index=indexes, channel=channels)
     def join(self, index: int, channel: ChannelKey) -> None:

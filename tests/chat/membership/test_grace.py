@@ -466,6 +466,18 @@ def test_a_client_that_needs_several_attempts_comes_to_its_place_all_the_same(na
     assert (again.channels, again.took_over) == ({LOBBY}, S1)
 
 
+def test_of_several_attempts_of_which_none_was_seen_to_end_each_is_told_to_come_again() -> None:
+    """Only the first was told, which was gone. The client had come once more, and was in no channel for ever."""
+    told = Told()
+    placed(told, "s1", Naming.PERHAPS)
+    for session in ("s2", "s3"):
+        assert back(told, session, naming=Naming.PERHAPS).took_over is None
+        told.now += 1
+    ended = [each for each in told.accept(Disconnect(S1)) if isinstance(each, Disconnected)]
+    assert [(each.session_id, each.close_code) for each in ended] == [("s2", 4004), ("s3", 4004)]
+    assert back(told, "s4", naming=Naming.PERHAPS).channels == {LOBBY}
+
+
 @pytest.mark.parametrize("hour", [3_600.0, -3_600.0], ids=["ahead", "behind"])
 def test_a_client_comes_to_its_place_whatever_the_clocks_of_its_hosts_say(hour: float) -> None:
     told = Told()
