@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Count, Exists, F, OuterRef, QuerySet
 
 from chat import publish
 from chat.domain.ids import SYSTEM, ChannelKey, UserRef
@@ -147,13 +147,24 @@ def _batch_delete(expired: Expired, trimmed: Trimmed, batch_rows: int) -> int:
     return len(found)
 
 
+def _markers_raise(channel_id: int, last: int) -> None:
+    """What is gone is not unread; and of one's own messages those count that are left."""
+    above = Message.objects.filter(channel_id=channel_id, number__gt=last).order_by()
+    own = dict(above.values_list("author_id").annotate(Count("id")))
+    aside = above.order_by("number").values_list("aside", flat=True).first()
+    behind = ChannelMembership.objects.filter(channel_id=channel_id, read_number__lt=last)
+    raised = {"read_number": last, "own_above": last, "read_aside": aside or 0, "read_rev": F("read_rev") + 1}
+    for author_id, count in own.items():
+        behind.filter(user_id=author_id).update(own=count, **raised)
+    behind.update(own=0, **raised)
+
+
 def _channel_finish(expired: Expired, deleted: int, floor_seq: int) -> None:
     """What is gone is not unread; the feeds forget it; the audit log knows."""
     with transaction.atomic():
         left = _going(expired.channel_id, expired.last).order_by("number").values_list("number", flat=True).first()
         last = expired.last if left is None else left - 1
-        behind = ChannelMembership.objects.filter(channel_id=expired.channel_id, read_number__lt=last)
-        behind.update(read_number=last)
+        _markers_raise(expired.channel_id, last)
         details = {"deleted": deleted, "up_to_number": last, "floor_seq": floor_seq}
         audit_add(SYSTEM, AuditAction.RETENTION, channel=expired.key, details=details)
         publish.trimmed(expired.key)

@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from chat.domain.events import Event, EventType, MessageData
+from chat.domain.events import Event, EventType, MessageData, mark_data
 from chat.domain.ids import ChannelKey, SessionId, UserId
+from chat.domain.reading import Head, Marker
 
 EVERYBODY_GROUP = "events.everybody"
 """Every worker reads it: events for all live sessions, and for one user's wherever they are."""
@@ -41,6 +42,12 @@ def mention(message: MessageData) -> Event:
     return Event(EventType.MENTION, ChannelKey(message["channel"]), data)
 
 
+def read_updated(message: MessageData, marker: Marker) -> Event:
+    """What a user is told whose marker stands there since this message of theirs, the newest one."""
+    head = Head(message["number"], message["number"] - message["flow"])
+    return Event(EventType.READ_UPDATED, ChannelKey(message["channel"]), mark_data(marker, head))
+
+
 def event_body(event: Event) -> list[Any]:
     return [event.type.value, event.channel, event.seq, event.data]
 
@@ -48,6 +55,9 @@ def event_body(event: Event) -> list[Any]:
 def event_from_body(body: Sequence[Any]) -> Event:
     """Raises ValueError, TypeError or IndexError on junk."""
     kind, channel, seq, data = body
+    if seq is not None and isinstance(data, dict) and "number" in data:
+        # Releases before 0.5 do not say it.
+        data.setdefault("flow", data["number"])
     return Event(EventType(kind), ChannelKey(channel) if channel is not None else None, data, seq)
 
 

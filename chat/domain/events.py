@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, NamedTuple, NotRequired, TypedDict, 
 
 from chat.domain.ids import ChannelKey
 from chat.domain.policies import ChannelKind, Role
+from chat.domain.reading import Head, Marker
 from chat.domain.sessions import LeftReason, Status
 from reaktor.errors import CloseCode
 from reaktor.shapes import Count, Keyword, Name, Ordinal, Seconds, Time, Uuid
@@ -58,15 +59,40 @@ class ChannelData(TypedDict):
     kind: Annotated[str, ChannelKind]
     seq: Annotated[Count, "Position of the newest durable event."]
     number: Annotated[Count, "Number of the newest message."]
+    flow: Annotated[Count, "The newest place in the channel's flow."]
     online: Annotated[Count, "How many users are in it now."]
     role: Annotated[str, Role] | None
-    read_number: Count
-    unread: Count
+    read_number: Annotated[Count, "Everything up to this message is read."]
+    read_flow: Annotated[Count, "Its place in the flow."]
+    own: Annotated[Count, "The user's own messages above it."]
+    read_rev: Annotated[Count, "Counts the changes of these three: the greatest is the newest."]
+    unread: Annotated[Count, "flow - read_flow - own."]
     mentions: Annotated[Count, "Unread messages that name the user."]
     slow_mode_s: Annotated[Count, "Seconds between two messages of one member; 0: off."]
     frozen_at: Annotated[Time | None, "Since when only moderators write."]
     archived_at: Time | None
     created_at: Time
+
+
+LAST_CHARS = 200
+"""So much of a channel's newest message a list shows."""
+
+
+class LastData(TypedDict):
+    """A channel's newest message, as a list of channels shows it."""
+
+    id: Uuid
+    number: Ordinal
+    author: str
+    text: Annotated[str | None, f"Its first {LAST_CHARS} characters. Null once deleted."]
+    created_at: Time
+
+
+class OwnChannelData(ChannelData):
+    """A channel that the asking user belongs to, and what was said there last."""
+
+    last: LastData | None
+    active_at: Annotated[Time, "When that was; when the channel was made, where nothing is left."]
 
 
 class MemberData(TypedDict):
@@ -82,6 +108,7 @@ class MessageData(TypedDict):
     id: Uuid
     channel: str
     number: Annotated[Ordinal, "Dense over the channel's messages, from 1."]
+    flow: Annotated[Count, "Its place among those that the channel's flow shows."]
     seq: Ordinal
     changed_seq: Ordinal
     author: str
@@ -141,11 +168,31 @@ class Greeting(TypedDict):
     resume: dict[str, ChangesData]
 
 
-class ReadData(TypedDict):
+class MarkData(TypedDict):
     """How far a user has read a channel."""
 
-    read_number: Count
-    unread: Count
+    read_number: Annotated[Count, "Everything up to this message is read."]
+    read_flow: Annotated[Count, "Its place in the flow."]
+    own: Annotated[Count, "The user's own messages above it."]
+    read_rev: Annotated[Count, "Counts the changes of these three: the greatest is the newest."]
+    unread: Annotated[Count, "flow - read_flow - own."]
+
+
+class ReadData(MarkData):
+    """The same, and how many of those above it name the user."""
+
+    mentions: Count
+
+
+def mark_data(marker: Marker, head: Head) -> MarkData:
+    """The shape of a marker, in a channel with that newest message."""
+    return {
+        "read_number": marker.at.number,
+        "read_flow": marker.at.flow,
+        "own": marker.own,
+        "read_rev": marker.rev,
+        "unread": marker.unread(head),
+    }
 
 
 class MemberLeftData(TypedDict):

@@ -38,6 +38,7 @@ from chat.domain.events import (
     TypingData,
 )
 from chat.domain.ids import ChannelKey, UserRef
+from chat.domain.reading import Head
 from chat.domain.sessions import Ending, Status
 from chat.live.revalidation import credentials_of
 from chat.live.runtime import Runtime
@@ -234,8 +235,9 @@ def _join_data(runtime: Runtime, found: ChannelAccess, answer: Changes | None) -
     messages = written(_newest(runtime, feed)) if missed is None else missed.data
     channel = _channel_data(runtime, found)
     channel["seq"], channel["number"] = feed.head, feed.recent.head_number
+    channel["flow"] = channel["number"] - found.channel.aside
     if channel["role"] is not None:
-        channel["unread"] = max(channel["number"] - channel["read_number"], 0)
+        channel["unread"] = found.marker.unread(Head(channel["number"], found.channel.aside))
     return {
         "channel": channel,
         "members": members["results"],
@@ -365,10 +367,15 @@ async def sync(
         respond(_bounded(runtime, {key: _renewed(runtime, key, answers[key]) for key in keys}))
 
 
-async def mark_read(runtime: Runtime, session: LiveSession, key: str, number: int) -> ReadData:
+async def mark_read(runtime: Runtime, session: LiveSession, key: str, number: int, *, is_back: bool) -> ReadData:
     wanted = rules.parse_channel_key(key)
     return await runtime.database.write(
-        services.read_mark, user=session.user, key=wanted, number=number, session_id=session.info.session_id
+        services.read_mark,
+        user=session.user,
+        key=wanted,
+        number=number,
+        is_back=is_back,
+        session_id=session.info.session_id,
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -19,7 +19,7 @@ from chat.delivery.feed import Delivery
 from chat.delivery.hub import Hub
 from chat.delivery.wire import Audience
 from chat.domain.events import Event, EventType
-from chat.domain.ids import ChannelKey
+from chat.domain.ids import ChannelKey, SessionId, UserId
 from chat.live.feeds import Feeds
 from chat.membership.wire import channel_group
 from chat.posting.writer import Committed
@@ -43,10 +43,20 @@ class Broadcast:
     `channels_changed`: how often everybody was told of a public channel.
     """
 
-    def __init__(self, bus: Bus, hub: Hub, feeds: Feeds, *, is_alone: bool) -> None:
-        """`is_alone`: there is no other process, and there will be none."""
+    def __init__(
+        self,
+        bus: Bus,
+        hub: Hub,
+        feeds: Feeds,
+        *,
+        is_alone: bool,
+        is_elsewhere: Callable[[UserId, SessionId | None], bool] = lambda user_id, session_id: True,
+    ) -> None:
+        """`is_alone`: there is no other process, and there will be none. `is_elsewhere`: whether a user has other
+        sessions than that one.
+        """
         self._bus = bus
-        self._is_alone = is_alone
+        self._is_alone, self._is_elsewhere = is_alone, is_elsewhere
         self._hub = hub
         self._feeds = feeds
         self._outgoing: asyncio.Queue[Saying] = asyncio.Queue(QUEUE)
@@ -58,7 +68,8 @@ class Broadcast:
     # -- Out --------------------------------------------------------------------------------------------------
 
     def stored(self, committed: Sequence[Committed]) -> None:
-        """New messages of one commit: acknowledged and delivered in seq order; the mentioned are told.
+        """New messages of one commit: acknowledged and delivered in seq order; the mentioned are told, and who wrote
+        them at several places of how far they have read.
 
         Repeats among them are acknowledged once the members here have been sent what lies below their seq.
         """
@@ -75,9 +86,13 @@ class Broadcast:
             acknowledge = partial(each.on_result, each.stored)
             self._feeds.when_reached(each.post.channel, each.stored.message["seq"], acknowledge)
         for each in committed:
+            author, session_id = each.post.author.id, each.post.session_id
             for user_id in each.stored.mentioned:
-                if user_id != each.post.author.id:
+                if user_id != author:
                     self.ephemeral(wire.mention(each.stored.message), Audience(user_id=user_id))
+            if each.stored.marker is not None and self._is_elsewhere(author, session_id):
+                event = wire.read_updated(each.stored.message, each.stored.marker)
+                self.ephemeral(event, Audience(user_id=author, exclude=session_id))
 
     def durable(self, events: Sequence[Event]) -> None:
         """Durable events of one channel that a service committed."""

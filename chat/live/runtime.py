@@ -127,7 +127,9 @@ class Runtime:
         )
         self.feeds = Feeds(self.bus, self.mailbox, self.database, self.hub, config.delivery)
         # The authority of several workers is in their supervisor.
-        self.broadcast = Broadcast(self.bus, self.hub, self.feeds, is_alone=with_authority)
+        self.broadcast = Broadcast(
+            self.bus, self.hub, self.feeds, is_alone=with_authority, is_elsewhere=self._is_elsewhere
+        )
         self.writer = Writer(self.database, config.database, rates, text_rules, self.broadcast.stored)
         self.replica = Replica(worker)
         self.standings = Standings()
@@ -409,6 +411,9 @@ class Runtime:
         """RemoteJoin.join_user(), and then the first `limit` members. Raises as it does."""
         await self.remote_join.join_user(user_id, key, head)
         return self.members(key, limit=limit)["results"]
+
+    def _is_elsewhere(self, user_id: UserId, session_id: SessionId | None) -> bool:
+        return any(entry.info.session_id != session_id for entry in self.replica.sessions_of(user_id))
 
     def join_user_for_view(
         self, user_id: UserId, key: ChannelKey, head: int, timeout_s: float, *, limit: int

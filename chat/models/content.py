@@ -36,6 +36,9 @@ class Channel(models.Model):
     kind = models.CharField(max_length=8, choices=[(kind.value, kind.name.title()) for kind in ChannelKind])
     seq = models.BigIntegerField(default=0, editable=False, help_text="Position of the newest durable event.")
     number = models.BigIntegerField(default=0, editable=False, help_text="Number of the newest message.")
+    aside = models.BigIntegerField(
+        default=0, db_default=0, editable=False, help_text="How many messages its flow does not show."
+    )
     floor_seq = models.BigIntegerField(default=0, editable=False, help_text="Cursors below it must read anew.")
     slow_mode_s = models.PositiveIntegerField(
         "slow mode",
@@ -81,6 +84,8 @@ class Message(models.Model):
     channel = models.ForeignKey(Channel, on_delete=models.CASCADE, related_name="messages", db_index=False)
     author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", db_index=False)
     number = models.BigIntegerField(editable=False)
+    # How many messages of the channel up to this one its flow does not show; null: none (chat.domain.reading).
+    aside = models.BigIntegerField(null=True, editable=False)
     seq = models.BigIntegerField(editable=False)
     changed_seq = models.BigIntegerField(editable=False)
     text = models.TextField()
@@ -111,7 +116,11 @@ class Message(models.Model):
 
 
 class ChannelMembership(models.Model):
-    """A user's durable belonging to a channel: role and read marker. Not who is there now: that is chat.membership."""
+    """A user's durable belonging to a channel: role and read marker. Not who is there now: that is chat.membership.
+
+    The marker (chat.domain.reading) stands at `read_number` and `read_aside`. `own` counts the messages above it if it
+    stands at `own_above`, else nothing is known of them: releases before 0.5 move the marker alone.
+    """
 
     id = models.BigAutoField(primary_key=True)
     # Begins an index below.
@@ -121,6 +130,10 @@ class ChannelMembership(models.Model):
         max_length=9, choices=[(role.value, role.name.title()) for role in Role], default=Role.MEMBER.value
     )
     read_number = models.BigIntegerField(default=0, editable=False)
+    read_aside = models.BigIntegerField(default=0, db_default=0, editable=False)
+    read_rev = models.BigIntegerField(default=0, db_default=0, editable=False, help_text="Counts the marker's changes.")
+    own = models.BigIntegerField(default=0, db_default=0, editable=False)
+    own_above = models.BigIntegerField(default=0, db_default=0, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:

@@ -171,6 +171,7 @@ class SeedImport:
                     channel_id=channel.id,
                     author_id=author_id,
                     number=channel.number + place,
+                    aside=channel.aside,
                     seq=channel.seq + place,
                     text=text,
                     nonce=None,

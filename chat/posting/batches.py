@@ -17,11 +17,12 @@ from django.db import DatabaseError, IntegrityError, transaction
 from chat.domain.events import MessageData
 from chat.domain.ids import ChannelKey, SessionId, UserId, UserRef
 from chat.domain.policies import TextRules
+from chat.domain.reading import Head, Marker
 from chat.models import Mention, Message, Report
 from chat.posting import statements
 from chat.posting.mentioning import Mentioning
-from chat.posting.permissions import Writing
-from chat.posting.statements import LockedChannel, MessageRow, NonceKey
+from chat.posting.permissions import Pair, Writing
+from chat.posting.statements import LockedChannel, MessageRow, NonceKey, Posted
 from chat.posting.textrules import flagged
 from chat.selectors import message_by_id, parse_message_id
 from reaktor.db.database import LOST
@@ -42,11 +43,15 @@ class Post(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """A post that is committed. `is_duplicate`: it was already, and this is the message from then."""
+    """A post that is committed. `is_duplicate`: it was already, and this is the message from then.
+
+    `marker`: where the author's stands now, if they are a member and this is their last one of this commit there.
+    """
 
     message: MessageData
     is_duplicate: bool = False
     mentioned: tuple[UserId, ...] = ()
+    marker: Marker | None = None
 
 
 Result = Stored | ReaktorError
@@ -82,6 +87,8 @@ class _Batch:
         self.mentions: list[Mention] = []
         self.reports: list[Report] = []
         self.first_of: dict[NonceKey, Result] = {}
+        self.posted: dict[Pair, Posted] = {}
+        self.last_of: dict[Pair, int] = {}
         self.ids = iter(uuid7s(len(posts)))
 
     def store(self) -> list[Result]:
@@ -94,7 +101,7 @@ class _Batch:
         self.reply_channels = self._reply_channels()
         texts, authors = [post.text for post in self.posts], {post.author.id for post in self.posts}
         self.mentioning = Mentioning(texts, channels, authors, self.now)
-        results = [self._result(post, key) for post, key in zip(self.posts, keys, strict=True)]
+        results = [self._result(post, key, at) for at, (post, key) in enumerate(zip(self.posts, keys, strict=True))]
         if self.rows:
             statements.messages_insert(self.rows)
             moved = {row.channel_id for row in self.rows}
@@ -105,23 +112,33 @@ class _Batch:
             Mention.objects.bulk_create(self.mentions)
         if self.reports:
             Report.objects.bulk_create(self.reports)
+        if self.posted:
+            self._move_markers(results)
         return results
+
+    def _move_markers(self, results: list[Result]) -> None:
+        moved = statements.markers_move(list(self.posted.values()))
+        for pair, posted in self.posted.items():
+            result = results[self.last_of[pair]]
+            assert isinstance(result, Stored)  # noqa: S101  it took a place
+            results[self.last_of[pair]] = result._replace(marker=moved.get(posted.membership_id))
 
     def _nonce_key(self, post: Post) -> NonceKey | None:
         channel = self.channels.get(post.channel)
         return (channel.id, post.author.id, post.nonce) if channel is not None and post.nonce is not None else None
 
-    def _result(self, post: Post, key: NonceKey | None) -> Result:
+    def _result(self, post: Post, key: NonceKey | None, at: int) -> Result:
+        """`at`: which of the posts it is."""
         if key is None:
-            return self._take(post)
+            return self._take(post, at)
         if key in self.known:
             return Stored(message_by_id(key[0], str(self.known[key])), is_duplicate=True)
         first = self.first_of.get(key)
         if first is None:
-            return self.first_of.setdefault(key, self._take(post))
+            return self.first_of.setdefault(key, self._take(post, at))
         return Stored(first.message, is_duplicate=True) if isinstance(first, Stored) else first
 
-    def _take(self, post: Post) -> Result:
+    def _take(self, post: Post, at: int) -> Result:
         """Give the post the next number of its channel, or refuse it."""
         channel = self.channels.get(post.channel)
         if channel is None:
@@ -138,6 +155,7 @@ class _Batch:
             channel_id=moved.id,
             author_id=post.author.id,
             number=moved.number,
+            aside=moved.aside,
             seq=moved.seq,
             text=post.text,
             nonce=post.nonce,
@@ -146,6 +164,7 @@ class _Batch:
         )
         self.rows.append(row)
         self.writing.posted(channel, post.author.id)
+        self._note_own((channel.id, post.author.id), Head(row.number, row.aside), at)
         report = flagged(
             row.text, self.text_rules, message_id=row.id, channel_id=row.channel_id, author_id=row.author_id
         )
@@ -158,11 +177,23 @@ class _Batch:
         message = self._data(post, row, [user.username for user in users])
         return Stored(message, mentioned=tuple(user.id for user in users))
 
+    def _note_own(self, pair: Pair, place: Head, at: int) -> None:
+        membership = self.writing.memberships.get(pair)
+        if membership is None:
+            return
+        if (known := self.posted.get(pair)) is None:
+            self.posted[pair] = Posted(place.flow - 1, place, own=0, messages=1, membership_id=membership.id)
+        else:
+            marker = Marker(known.at, known.own).posted(place)
+            self.posted[pair] = known._replace(at=marker.at, own=marker.own, messages=known.messages + 1)
+        self.last_of[pair] = at
+
     def _data(self, post: Post, row: MessageRow, mentions: list[str]) -> MessageData:
         return {
             "id": str(row.id),
             "channel": post.channel,
             "number": row.number,
+            "flow": row.number - row.aside,
             "seq": row.seq,
             "changed_seq": row.seq,
             "author": post.author.username,

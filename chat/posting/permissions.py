@@ -52,21 +52,29 @@ class AccountRow(NamedTuple):
     """Some mute or ban may hold for them: which, is asked in a statement of its own."""
 
 
+class MembershipRow(NamedTuple):
+    """A membership of who wants to write."""
+
+    id: int
+    role: Role
+
+
 class Writing:
-    """Everything that must be known of these authors in these locked channels; then questions, without queries."""
+    """Everything that must be known of these authors in these locked channels; then questions, without queries.
+
+    `memberships`: theirs there.
+    """
 
     def __init__(self, pairs: Iterable[tuple[LockedChannel, UserId]], now: datetime) -> None:
         asked = {(channel.id, user_id): channel for channel, user_id in pairs}
-        users = sorted({user_id for _, user_id in asked})
         self._now = now
-        self._accounts = _accounts_lock(users, now)
+        self._accounts, self.memberships = _accounts_lock(sorted(asked, key=_by_user), now)
         restricted = [user_id for user_id, account in self._accounts.items() if account.is_restricted]
         self._restrictions = _restrictions_find(restricted, now) if restricted else {}
         # Almost all of them: asked about each of thousands of posts, the long way costs a fifth of storing them.
         self._unhindered = {
             user_id for user_id, account in self._accounts.items() if account.is_active and account.banned_until is None
         }.difference(restricted)
-        self._roles = _roles_find([pair for pair, channel in asked.items() if _needs_role(channel)])
         slow = [(channel, user_id) for (_, user_id), channel in asked.items() if channel.slow_mode_s]
         self._last_posts = _last_posts_find(slow, now)
         direct = {channel.id for channel in asked.values() if channel.kind == ChannelKind.DIRECT}
@@ -96,13 +104,8 @@ class Writing:
     def _text_refusal(
         self, channel: LockedChannel, user_id: UserId, text: str, rules: TextRules
     ) -> ReaktorError | None:
-        """Moderators may write what they like, but who is one is asked only where it matters."""
         if rules.words.rejected is None and "://" not in text:
             return None
-        refusal = text_refusal(self._author(channel, user_id), text, rules)
-        if refusal is None or (channel.id, user_id) in self._roles:
-            return refusal
-        self._roles |= _roles_find([(channel.id, user_id)])
         return text_refusal(self._author(channel, user_id), text, rules)
 
     def posted(self, channel: LockedChannel, user_id: UserId) -> None:
@@ -123,8 +126,9 @@ class Writing:
     def _author(self, channel: LockedChannel, user_id: UserId) -> Author:
         account = self._accounts[user_id]
         restrictions = self._restrictions.get(user_id, ())
+        membership = self.memberships.get((channel.id, user_id))
         return Author(
-            role=self._roles.get((channel.id, user_id)),
+            role=None if membership is None else membership.role,
             is_staff=account.is_staff,
             age=self._now - account.created_at,
             restrictions=tuple(each for where, each in restrictions if where in (None, channel.id)),
@@ -138,34 +142,58 @@ def _state(channel: LockedChannel) -> ChannelState:
 
 
 def _needs_role(channel: LockedChannel) -> bool:
-    """Open channels without slow mode, the usual case, ask for no role: that saves a query on the hot path."""
+    """Open channels without slow mode, the usual case, ask for no role."""
     return channel.is_frozen or bool(channel.slow_mode_s) or channel.kind in {ChannelKind.PRIVATE, ChannelKind.DIRECT}
 
 
-def _accounts_lock(user_ids: Sequence[str], now: datetime) -> dict[str, AccountRow]:
-    """These accounts, so that none of them is banned or muted everywhere before this transaction is over.
+def _by_user(pair: Pair) -> str:
+    return pair[1]
+
+
+def _accounts_lock(pairs: Sequence[Pair], now: datetime) -> tuple[dict[str, AccountRow], dict[Pair, MembershipRow]]:
+    """These accounts, so that none of them is banned or muted everywhere before this transaction is over; and their
+    memberships, where they are members of these channels.
 
     PostgreSQL: under locks that only a sanction's own (FOR UPDATE) waits for; who had to wait for one sees the account
     as it is then, but of other tables what was there before. Hence the account's own muted_until. SQLite has one
     writer at a time anyway.
     """
-    lock = " FOR KEY SHARE" if connection.features.has_select_for_update else ""
-    return {
-        uuid_text(pk): AccountRow(
-            bool(is_active),
-            bool(is_staff),
-            time_from_column(created_at),
-            time_from_column(banned_until),
-            reason,
-            bool(has_sanctions) or (muted_until is not None and time_from_column(muted_until) > now),
-        )
-        for pk, is_active, is_staff, created_at, banned_until, reason, muted_until, has_sanctions in _select(
-            "SELECT id, is_active, is_staff, created_at, banned_until, ban_reason, muted_until, EXISTS (SELECT 1 "  # noqa: S608
-            "FROM chat_sanction s WHERE s.user_id = u.id AND s.lifted_at IS NULL) FROM accounts_user u "
-            "WHERE id IN ({places}) ORDER BY id" + lock,
-            user_ids,
-        )
-    }
+    lock = " FOR KEY SHARE OF u" if connection.features.has_select_for_update else ""
+    accounts: dict[str, AccountRow] = {}
+    memberships: dict[Pair, MembershipRow] = {}
+    step = PARAMETERS_PER_QUERY // 2
+    for start in range(0, len(pairs), step):
+        part = pairs[start : start + step]
+        rows = ", ".join(["(%s, %s)"] * len(part))
+        for channel, membership, role, found, *account in driver.select(
+            f"WITH wanted(channel_id, user_id) AS (VALUES {rows}) SELECT w.channel_id, m.id, m.role, u.id, "  # noqa: S608
+            "u.is_active, u.is_staff, u.created_at, u.banned_until, u.ban_reason, u.muted_until, EXISTS (SELECT 1 FROM "
+            "chat_sanction s WHERE s.user_id = u.id AND s.lifted_at IS NULL) FROM wanted w JOIN accounts_user u "
+            "ON u.id = w.user_id LEFT JOIN chat_channelmembership m ON m.user_id = u.id AND m.channel_id = w.channel_id"
+            " ORDER BY u.id" + lock,
+            [value for channel_id, user_id in part for value in (channel_id, uuid_to_column(user_id))],
+        ):
+            user = uuid_text(found)
+            if user not in accounts:
+                accounts[user] = _account(now, *account)
+            if membership is not None:
+                memberships[channel, user] = MembershipRow(membership, Role(role))
+    return accounts, memberships
+
+
+def _account(
+    now: datetime, is_active: Any, is_staff: Any, created: Any, banned: Any, reason: str, muted: Any, sanctions: Any
+) -> AccountRow:
+    """From the columns, as the driver gives them."""
+    is_muted = muted is not None and time_from_column(muted) > now
+    return AccountRow(
+        bool(is_active),
+        bool(is_staff),
+        time_from_column(created),
+        time_from_column(banned),
+        reason,
+        bool(sanctions) or is_muted,
+    )
 
 
 def _restrictions_find(user_ids: Sequence[str], now: datetime) -> dict[str, list[tuple[int | None, Restriction]]]:
@@ -181,15 +209,6 @@ def _restrictions_find(user_ids: Sequence[str], now: datetime) -> dict[str, list
         each = Restriction(SanctionKind(kind), time_from_column(until), reason, is_everywhere=channel_id is None)
         found.setdefault(uuid_text(pk), []).append((channel_id, each))
     return found
-
-
-def _roles_find(pairs: Sequence[Pair]) -> dict[Pair, Role]:
-    if not pairs:
-        return {}
-    rows = ChannelMembership.objects.filter(
-        channel_id__in={channel_id for channel_id, _ in pairs}, user_id__in={user_id for _, user_id in pairs}
-    ).values_list("channel_id", "user_id", "role")
-    return {(channel_id, str(user_id)): Role(role) for channel_id, user_id, role in rows}
 
 
 def _last_posts_find(channels: Sequence[tuple[LockedChannel, str]], now: datetime) -> dict[Pair, datetime]:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from django.db import connection
 
+from chat.domain.reading import Head, Marker
 from reaktor.db import driver
 from reaktor.db.columns import uuid_from_column, uuid_text, uuid_to_column
 
@@ -22,7 +23,8 @@ PARAMETERS_PER_QUERY = 900
 
 
 MESSAGE_COLUMNS = (
-    "id", "channel_id", "author_id", "number", "seq", "changed_seq", "text", "nonce", "reply_to_id", "created_at",
+    "id", "channel_id", "author_id", "number", "aside", "seq", "changed_seq", "text", "nonce", "reply_to_id",
+    "created_at",
 )  # fmt: skip
 
 
@@ -33,6 +35,7 @@ class LockedChannel(NamedTuple):
     key: str
     seq: int
     number: int
+    aside: int
     is_archived: bool
     kind: str
     is_frozen: bool
@@ -46,6 +49,7 @@ class MessageRow(NamedTuple):
     channel_id: int
     author_id: str | uuid.UUID
     number: int
+    aside: int
     seq: int
     text: str
     nonce: str | None
@@ -63,9 +67,9 @@ def channels_lock(keys: Iterable[str]) -> list[LockedChannel]:
     lock = " FOR NO KEY UPDATE" if connection.features.has_select_for_update else ""
     places = ", ".join(["%s"] * len(wanted))
     return [
-        LockedChannel(pk, key, seq, number, bool(gone), kind, bool(frozen), slow)
-        for pk, key, seq, number, gone, kind, frozen, slow in driver.select(
-            "SELECT id, key, seq, number, archived_at IS NOT NULL, kind, frozen_at IS NOT NULL, "  # noqa: S608
+        LockedChannel(pk, key, seq, number, aside, bool(gone), kind, bool(frozen), slow)
+        for pk, key, seq, number, aside, gone, kind, frozen, slow in driver.select(
+            "SELECT id, key, seq, number, aside, archived_at IS NOT NULL, kind, frozen_at IS NOT NULL, "  # noqa: S608
             f"slow_mode_s FROM chat_channel WHERE key IN ({places}) ORDER BY id{lock}",
             wanted,
         )
@@ -107,6 +111,7 @@ def messages_insert(rows: Sequence[MessageRow]) -> None:
                 row.channel_id,
                 uuid_to_column(row.author_id),
                 row.number,
+                row.aside or None,
                 row.seq,
                 row.seq,
                 row.text,
@@ -116,6 +121,50 @@ def messages_insert(rows: Sequence[MessageRow]) -> None:
             )
         )
     driver.insert_rows("chat_message", MESSAGE_COLUMNS, parameters)
+
+
+class Posted(NamedTuple):
+    """What a member posted in one commit: in one channel, in this order among all that was posted there.
+
+    `before`: the flow below the first of them. `at`: where their marker stands if they had read everything up to there,
+    and `own`, how many of theirs are above that. `messages`: how many they are.
+    """
+
+    before: int
+    at: Head
+    own: int
+    messages: int
+    membership_id: int
+
+
+def markers_move(posted: Sequence[Posted]) -> dict[int, Marker]:
+    """Bring the markers of who posted up to date (chat.domain.reading), by the id of the membership; one that is
+    gone is left out.
+    """
+    found: dict[int, Marker] = {}
+    step = PARAMETERS_PER_QUERY // 6
+    for start in range(0, len(posted), step):
+        part = posted[start : start + step]
+        rows = ", ".join(["(%s, %s, %s, %s, %s, %s)"] * len(part))
+        own = "CASE WHEN own_above = read_number THEN chat_channelmembership.own ELSE 0 END"
+        has_read = f"posted.before - (read_number - read_aside) - {own} <= 0"
+        moved = driver.select(
+            f"WITH posted(before, number, aside, own, messages, id) AS (VALUES {rows}) "  # noqa: S608  placeholders only
+            "UPDATE chat_channelmembership SET read_rev = read_rev + 1, "
+            f"read_number = CASE WHEN {has_read} THEN posted.number ELSE read_number END, "
+            f"own_above = CASE WHEN {has_read} THEN posted.number ELSE read_number END, "
+            f"read_aside = CASE WHEN {has_read} THEN posted.aside ELSE read_aside END, "
+            f"own = CASE WHEN {has_read} THEN posted.own ELSE {own} + posted.messages END "
+            "FROM posted WHERE chat_channelmembership.id = posted.id "
+            "RETURNING chat_channelmembership.id, read_number, read_aside, chat_channelmembership.own, read_rev",
+            [
+                value
+                for each in part
+                for value in (each.before, each.at.number, each.at.aside, each.own, each.messages, each.membership_id)
+            ],
+        )
+        found.update((pk, Marker(Head(number, aside), own, rev)) for pk, number, aside, own, rev in moved)
+    return found
 
 
 def changed_seqs_store(seqs: Sequence[tuple[uuid.UUID, int]]) -> None:

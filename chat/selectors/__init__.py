@@ -14,7 +14,9 @@ from chat.selectors.channels import (
     channel_number,
     channel_row,
     channels_access,
+    my_channels,
     public_channels,
+    read_data,
 )
 from chat.selectors.messages import (
     MessagePage,
@@ -84,10 +86,12 @@ __all__ = [
     "messages_changed",
     "messages_kept",
     "messages_page",
+    "my_channels",
     "newest_messages",
     "parse_message_id",
     "places_page",
     "public_channels",
+    "read_data",
     "report_data",
     "reports_list",
     "sanction_data",

@@ -7,17 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from django.db import connection
 
-from chat.domain.events import ChannelData
+from chat.domain.events import LAST_CHARS, ChannelData, LastData, OwnChannelData, ReadData, mark_data
 from chat.domain.ids import ChannelKey, UserRef
 from chat.domain.policies import Access, ChannelKind, Role, ban_from_channel
+from chat.domain.reading import START, UNREAD, Head, Marker
 from chat.models import Channel, Sanction, name_search
 from chat.selectors import rows
-from chat.selectors.rows import ChannelColumns
+from chat.selectors.rows import ChannelColumns, LastColumns
 from reaktor.errors import BannedError, InvalidError, NotFoundError
 from reaktor.shapes import ListData
 from reaktor.times import timestamp
@@ -25,6 +26,7 @@ from reaktor.times import timestamp
 FIRST_CHANNELS = ("general", "programming", "random")
 """The keys of those that every server begins with."""
 GONE = "deleted user"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,12 @@ class ChannelRow:
     archived_at: datetime | None
     frozen_at: datetime | None = None
     slow_mode_s: int = 0
+    aside: int = 0
+
+    @property
+    def head(self) -> Head:
+        """The place of its newest message."""
+        return Head(self.number, self.aside)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +59,7 @@ class ChannelAccess:
 
     channel: ChannelRow
     access: Access
-    read_number: int = 0
+    marker: Marker = UNREAD
     mentions: int = 0
 
 
@@ -70,7 +78,12 @@ def channel_row(found: Channel | ChannelColumns, *, name: str | None = None) -> 
         archived_at=found.archived_at,
         frozen_at=found.frozen_at,
         slow_mode_s=found.slow_mode_s,
+        aside=found.aside,
     )
+
+
+def _marker(found: ChannelColumns) -> Marker:
+    return Marker(Head(found.read_number, found.read_aside), found.own, found.read_rev)
 
 
 def _as_seen(found: ChannelColumns, user: UserRef) -> ChannelAccess:
@@ -84,7 +97,7 @@ def _as_seen(found: ChannelColumns, user: UserRef) -> ChannelAccess:
     )
     # A direct channel is called as the other one is, whoever looks.
     name = found.partner or GONE if kind is ChannelKind.DIRECT else None
-    return ChannelAccess(channel_row(found, name=name), access, found.read_number, found.mentions if found.role else 0)
+    return ChannelAccess(channel_row(found, name=name), access, _marker(found), found.mentions if found.role else 0)
 
 
 def channel_access(*, user: UserRef, key: ChannelKey, to_moderate: bool = False) -> ChannelAccess:
@@ -136,9 +149,67 @@ def channel_list(
     following = shown[-1].id if len(found) > limit else wanted.looked_at_up_to
     return {
         "results": [
-            _shape(each, each.role, each.read_number, each.mentions, online(ChannelKey(each.key))) for each in shown
+            _shape(each, each.role, _marker(each), each.mentions, online(ChannelKey(each.key))) for each in shown
         ],
         "next": None if following is None else str(following),
+    }
+
+
+def my_channels(
+    *,
+    user: UserRef,
+    online: Callable[[ChannelKey], int],
+    kind: str | None = None,
+    unread: bool = False,
+    cursor: str | None = None,
+    limit: int = 50,
+) -> ListData[OwnChannelData]:
+    """The channels that the user belongs to, newest activity first. Raises InvalidError for a cursor of none of its
+    pages.
+    """
+    found = rows.mine_select(
+        user.id, kind=kind, is_unread=unread, before=_parse_activity(cursor) if cursor else None, limit=limit + 1
+    )
+    shown = found[:limit]
+    mine = [(_as_seen(row, user), last) for row, last in shown]
+    following = _activity(*shown[-1]) if len(found) > limit else None
+    return {
+        "results": [_own(each, last, online) for each, last in mine if each.access.can_read],
+        "next": following,
+    }
+
+
+def _activity(row: ChannelColumns, last: LastColumns) -> str:
+    """Where a page ends, to the microsecond."""
+    return f"{(last.active_at - _EPOCH) // timedelta(microseconds=1)}_{row.id}"
+
+
+def _parse_activity(cursor: str) -> tuple[datetime, int]:
+    at, _, channel_id = cursor.partition("_")
+    try:
+        return _EPOCH + timedelta(microseconds=int(at)), int(channel_id)
+    except (ValueError, OverflowError):
+        raise InvalidError("That is not a cursor of this list.", fields={"cursor": "unknown"}) from None
+
+
+def _own(found: ChannelAccess, last: LastColumns, online: Callable[[ChannelKey], int]) -> OwnChannelData:
+    return {
+        **channel_data(found, online=online(found.channel.key)),
+        "last": _last(last, found.channel.number),
+        "active_at": timestamp(last.active_at),
+    }
+
+
+def _last(last: LastColumns, number: int) -> LastData | None:
+    if last.id is None:
+        return None
+    text = None if last.deleted_at is not None else (last.text or "")[:LAST_CHARS]
+    return {
+        "id": last.id,
+        "number": number,
+        "author": last.author or GONE,
+        "text": text,
+        "created_at": timestamp(last.active_at),
     }
 
 
@@ -156,24 +227,29 @@ def channel_number(channel_id: int) -> int:
 
 def channel_data(found: ChannelAccess, *, online: int) -> ChannelData:
     """The `channel` shape. Who was never a member has nothing unread there."""
-    return _shape(found.channel, found.access.role, found.read_number, found.mentions, online)
+    return _shape(found.channel, found.access.role, found.marker, found.mentions, online)
+
+
+def read_data(marker: Marker, head: Head, mentions: int) -> ReadData:
+    """The `read` shape: where a member's marker stands, and what is unread above it."""
+    return {**mark_data(marker, head), "mentions": mentions}
 
 
 def _shape(
-    row: ChannelRow | ChannelColumns, role: str | None, read_number: int, mentions: int, online: int
+    row: ChannelRow | ChannelColumns, role: str | None, marker: Marker, mentions: int, online: int
 ) -> ChannelData:
+    head = Head(row.number, row.aside)
     return {
         "key": row.key,
         "name": row.name,
         "topic": row.topic,
         "kind": str(row.kind),
         "seq": row.seq,
-        "number": row.number,
+        "number": head.number,
+        "flow": head.flow,
         "online": online,
         "role": str(role) if role else None,
-        "read_number": read_number,
-        "unread": max(row.number - read_number, 0) if role else 0,
-        "mentions": mentions,
+        **read_data(marker, head if role else START, mentions),
         "slow_mode_s": row.slow_mode_s,
         "frozen_at": timestamp(row.frozen_at) if row.frozen_at else None,
         "archived_at": timestamp(row.archived_at) if row.archived_at else None,

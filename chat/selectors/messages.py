@@ -57,6 +57,7 @@ def _message(row: MessageColumns, reactions: dict[str, list[str]], mentions: lis
         "id": row.id,
         "channel": row.channel,
         "number": row.number,
+        "flow": row.flow,
         "seq": row.seq,
         "changed_seq": row.changed_seq,
         "author": row.author,

@@ -35,8 +35,12 @@ class ChannelColumns(NamedTuple):
     archived_at: datetime | None
     frozen_at: datetime | None
     slow_mode_s: int
+    aside: int
     role: str | None
     read_number: int
+    read_aside: int
+    own: int
+    read_rev: int
     mentions: int
     ban_id: int | None
     """The sanction that keeps the asking user out of it now, if there is one."""
@@ -44,11 +48,22 @@ class ChannelColumns(NamedTuple):
     """The other one's name, of a direct channel."""
 
 
+class LastColumns(NamedTuple):
+    """The newest message of a channel, if it is there, and when the channel was active last."""
+
+    id: str | None
+    author: str | None
+    text: str | None
+    deleted_at: datetime | None
+    active_at: datetime
+
+
 class MessageColumns(NamedTuple):
     """A message row with its author's name."""
 
     id: str
     number: int
+    flow: int
     seq: int
     changed_seq: int
     author: str
@@ -73,7 +88,8 @@ class Attached(NamedTuple):
 
 _OF_CHANNEL = (
     "SELECT c.id, c.key, c.name, c.topic, c.kind, c.seq, c.number, c.floor_seq, c.created_at, c.archived_at, "
-    "c.frozen_at, c.slow_mode_s, m.role, coalesce(m.read_number, 0), "
+    "c.frozen_at, c.slow_mode_s, c.aside, m.role, coalesce(m.read_number, 0), coalesce(m.read_aside, 0), "
+    "CASE WHEN m.own_above = m.read_number THEN m.own ELSE 0 END, coalesce(m.read_rev, 0), "
     "CASE WHEN m.role IS NULL THEN 0 ELSE (SELECT count(*) FROM chat_mention n WHERE n.user_id = %s "
     "AND n.channel_id = c.id AND n.number > m.read_number) END, "
 )
@@ -82,9 +98,9 @@ _BANNED_AND_PARTNER = (
     "(SELECT max(s.id) FROM chat_sanction s WHERE s.user_id = %s AND s.channel_id = c.id AND s.lifted_at IS NULL "
     "AND s.kind = 'ban' AND (s.until IS NULL OR s.until > %s)), "
     "CASE WHEN c.kind = 'direct' THEN (SELECT u.username FROM chat_channelmembership o "
-    "JOIN accounts_user u ON u.id = o.user_id WHERE o.channel_id = c.id AND o.user_id <> %s LIMIT 1) END "
+    "JOIN accounts_user u ON u.id = o.user_id WHERE o.channel_id = c.id AND o.user_id <> %s LIMIT 1) END"
 )
-_CHANNELS = _OF_CHANNEL + _BANNED_AND_PARTNER + _FROM
+_CHANNELS = f"{_OF_CHANNEL}{_BANNED_AND_PARTNER} {_FROM}"
 _LISTED = _OF_CHANNEL + "NULL, NULL " + _FROM + "WHERE c.kind = 'public' AND c.archived_at IS NULL "
 
 
@@ -103,9 +119,11 @@ def listed_select(user_id: str, where: str, parameters: Sequence[Any], *, limit:
 def _channels(statement: str, parameters: Sequence[Any]) -> list[ChannelColumns]:
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
-        return [
-            ChannelColumns._make((*row[:8], *map(time_from_column, row[8:11]), *row[11:])) for row in cursor.fetchall()
-        ]
+        return [_channel_columns(row) for row in cursor.fetchall()]
+
+
+def _channel_columns(row: Sequence[Any]) -> ChannelColumns:
+    return ChannelColumns._make((*row[:8], *map(time_from_column, row[8:11]), *row[11:]))
 
 
 def channels_select_mine(user_id: str, keys: Sequence[str]) -> list[ChannelColumns]:
@@ -117,6 +135,50 @@ def channels_select_mine(user_id: str, keys: Sequence[str]) -> list[ChannelColum
         f"UNION SELECT id FROM chat_channel WHERE key IN ({places}))"
     )
     return channels_select(user_id, where, [uuid_to_column(user_id), *keys], limit=MAX_CHANNELS)
+
+
+_ACTIVE_AT = "coalesce(l.created_at, c.created_at)"
+_MINE = (
+    f"{_OF_CHANNEL}{_BANNED_AND_PARTNER}, l.id, a.username, l.text, l.deleted_at, l.created_at {_FROM}"
+    "LEFT JOIN chat_message l ON l.channel_id = c.id AND l.number = c.number "
+    "LEFT JOIN accounts_user a ON a.id = l.author_id WHERE m.user_id = %s "
+)
+_UNREAD = (
+    "AND c.number - c.aside - m.read_number + m.read_aside "
+    "- CASE WHEN m.own_above = m.read_number THEN m.own ELSE 0 END > 0 "
+)
+
+
+def mine_select(
+    user_id: str, *, kind: str | None, is_unread: bool, before: tuple[datetime, int] | None, limit: int
+) -> list[tuple[ChannelColumns, LastColumns]]:
+    """The channels that the user durably belongs to, newest activity first, those with the same by id. `before`: when
+    the one before these was active, and its id.
+    """
+    me, now = uuid_to_column(user_id), connection.ops.adapt_datetimefield_value(datetime.now(UTC))
+    statement, parameters = _MINE, [me, me, now, me, me, me]
+    if kind is not None:
+        statement, parameters = f"{statement}AND c.kind = %s ", [*parameters, kind]
+    if is_unread:
+        statement += _UNREAD
+    if before is not None:
+        at, channel_id = before
+        statement += f"AND ({_ACTIVE_AT}, c.id) < (%s, %s) "
+        parameters = [*parameters, connection.ops.adapt_datetimefield_value(at), channel_id]
+    width = len(ChannelColumns._fields)
+    with connection.cursor() as cursor:
+        cursor.execute(f"{statement}ORDER BY {_ACTIVE_AT} DESC, c.id DESC LIMIT %s", [*parameters, limit])
+        return [_with_last(_channel_columns(row[:width]), *row[width:]) for row in cursor.fetchall()]
+
+
+def _with_last(
+    channel: ChannelColumns, message: Any, author: str | None, text: str | None, deleted_at: Any, created_at: Any
+) -> tuple[ChannelColumns, LastColumns]:
+    if message is None:
+        return channel, LastColumns(None, None, None, None, channel.created_at)
+    return channel, LastColumns(
+        uuid_text(message), author, text, time_from_column(deleted_at), time_from_column(created_at)
+    )
 
 
 def public_select(always: Sequence[str], newest: int) -> list[tuple[str, str]]:
@@ -145,8 +207,8 @@ def messages_select(where: str, parameters: Sequence[Any], *, order: str, limit:
     """`where` and `order` are this package's own text; everything of a client's is in `parameters`."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT m.id, m.number, m.seq, m.changed_seq, u.username, m.text, m.reply_to_id, m.nonce, "  # noqa: S608
-            "m.created_at, m.edited_at, m.deleted_at, c.key "
+            "SELECT m.id, m.number, m.number - coalesce(m.aside, 0), m.seq, m.changed_seq, u.username, "  # noqa: S608
+            "m.text, m.reply_to_id, m.nonce, m.created_at, m.edited_at, m.deleted_at, c.key "
             "FROM chat_message m JOIN accounts_user u ON u.id = m.author_id JOIN chat_channel c ON c.id = m.channel_id "
             f"WHERE {where} ORDER BY {order} LIMIT %s",
             [*parameters, limit],
@@ -158,6 +220,7 @@ def messages_select(where: str, parameters: Sequence[Any], *, order: str, limit:
 def _message_columns(
     column_id: Any,
     number: int,
+    flow: int,
     seq: int,
     changed_seq: int,
     author: str,
@@ -172,6 +235,7 @@ def _message_columns(
     return MessageColumns(
         uuid_text(column_id),
         number,
+        flow,
         seq,
         changed_seq,
         author,

@@ -16,10 +16,11 @@ from chat.domain import rules
 from chat.domain.events import ChannelData, Event, EventType
 from chat.domain.ids import ChannelKey, UserRef
 from chat.domain.policies import MAX_SLOW_MODE_S, Access, ChannelKind, Role
+from chat.domain.reading import START, UNREAD
 from chat.domain.scripts import folded
 from chat.models import AuditAction, Channel, ChannelMembership, random_channel_key
 from chat.posting.textrules import CurrentTextRules
-from chat.selectors import ChannelAccess, channel_access, channel_data
+from chat.selectors import ChannelAccess, channel_access, channel_data, read_data
 from chat.services.audit import audit_add
 from chat.services.locking import channel_locked
 from reaktor.errors import ConflictError, ForbiddenError, InvalidError
@@ -144,7 +145,7 @@ def channel_archive(*, user: UserRef, key: str) -> ChannelAccess:
 def _public_data(found: ChannelAccess) -> ChannelData:
     """The channel as a stranger sees it: events go to everybody, so they say nothing of one user."""
     data = channel_data(found, online=0)
-    return {**data, "role": None, "read_number": 0, "unread": 0, "mentions": 0}
+    return {**data, "role": None, **read_data(UNREAD, START, 0)}
 
 
 def _tell_about(found: ChannelAccess, kind: EventType) -> None:

@@ -10,6 +10,7 @@ from django.db.models import F, QuerySet
 from chat.domain.ids import ChannelKey, UserRef
 from chat.domain.moderation import InviteData
 from chat.domain.policies import Access, ChannelKind, ban_from_channel
+from chat.domain.reading import Head
 from chat.domain.rules import check_until, has_unstorable
 from chat.models import AuditAction, ChannelMembership, Invite, Sanction
 from chat.selectors import ChannelAccess, channel_access, invite_data
@@ -66,7 +67,7 @@ def invite_accept(*, user: UserRef, code: str) -> ChannelAccess:
                 raise NotFoundError(NO_GOOD)
             _refuse_banned(user, channel.pk)
             _refuse_kicked(user, invite)
-            member_add(channel.pk, user.id, read_number=channel.number)
+            member_add(channel.pk, user.id, read_to=Head(channel.number, channel.aside))
             if invite.uses_left is not None:
                 Invite.objects.filter(pk=invite.pk).update(uses_left=F("uses_left") - 1)
             tell_membership(user, ChannelKey(channel.key))

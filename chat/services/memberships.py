@@ -11,11 +11,12 @@ from datetime import UTC, datetime, timedelta
 from django.db import transaction
 
 from chat import publish
-from chat.domain.events import Event, EventType, ReadData
+from chat.domain.events import Event, EventType, ReadData, mark_data
 from chat.domain.ids import ChannelKey, SessionId, UserId, UserRef
 from chat.domain.policies import REMOVAL_S, ChannelKind, Role
-from chat.models import Channel, ChannelMembership, Removal
-from chat.selectors import ChannelAccess, channel_access, channel_data
+from chat.domain.reading import START, UNREAD, Head
+from chat.models import Channel, ChannelMembership, Message, Removal
+from chat.selectors import ChannelAccess, ChannelRow, channel_access, channel_data, read_data
 from chat.services.locking import channel_lock
 from reaktor.errors import ConflictError
 
@@ -24,29 +25,66 @@ def memberships_ensure(*, user_id: UserId) -> None:
     """Give an account that belongs nowhere its start: the default channels. Repeating it changes nothing."""
     if ChannelMembership.objects.filter(user_id=user_id).exists():
         return
-    channels = Channel.objects.filter(is_default=True).values_list("id", "number")
+    channels = Channel.objects.filter(is_default=True).values_list("id", "number", "aside")
     ChannelMembership.objects.bulk_create(
         [
-            ChannelMembership(channel_id=channel_id, user_id=user_id, read_number=number)
-            for channel_id, number in channels
+            ChannelMembership(channel_id=channel_id, user_id=user_id, **marker_at(Head(number, aside)))
+            for channel_id, number, aside in channels
         ],
         ignore_conflicts=True,
     )
 
 
-def read_mark(*, user: UserRef, key: str, number: int, session_id: SessionId | None = None) -> ReadData:
-    """Everything up to `number` is read; markers only move forward. Tells the user's other sessions."""
+def marker_at(head: Head) -> dict[str, int]:
+    """The columns of a new membership whose user has read everything."""
+    return {"read_number": head.number, "read_aside": head.aside, "own_above": head.number}
+
+
+def read_mark(
+    *, user: UserRef, key: str, number: int, is_back: bool = False, session_id: SessionId | None = None
+) -> ReadData:
+    """Everything up to `number` is read, and nothing above it. Tells the user's other sessions.
+
+    A marker moves forward only, unless it `is_back`. Who is no member has none.
+    """
     found = channel_access(user=user, key=ChannelKey(key))
-    head = found.channel.number
     if found.access.role is None:
-        return {"read_number": 0, "unread": 0}
-    wanted = min(number, head)
-    mine = ChannelMembership.objects.filter(channel_id=found.channel.id, user_id=user.id)
-    moved = mine.filter(read_number__lt=wanted).update(read_number=wanted)
-    mark = ReadData(read_number=max(wanted, found.read_number), unread=head - max(wanted, found.read_number))
-    if moved:
-        publish.to_user(user.id, Event(EventType.READ_UPDATED, found.channel.key, dict(mark)), exclude=session_id)
-    return mark
+        return read_data(UNREAD, START, 0)
+    wanted = min(number, found.channel.number)
+    if wanted <= found.marker.at.number and not is_back:
+        return read_data(found.marker, found.channel.head, found.mentions)
+    with transaction.atomic():
+        # Whoever posts moves the marker as well, and counts what is theirs: one after the other.
+        mine = ChannelMembership.objects.select_for_update(no_key=True)
+        membership = mine.filter(channel_id=found.channel.id, user_id=user.id).first()
+        if membership is not None and (membership.read_number < wanted or is_back):
+            _move(membership, max(wanted, _floor(found.channel)) if is_back else wanted)
+            membership.save(update_fields=["read_number", "read_aside", "read_rev", "own", "own_above"])
+            now = channel_access(user=user, key=found.channel.key)
+            mark = mark_data(now.marker, now.channel.head)
+            publish.to_user(user.id, Event(EventType.READ_UPDATED, now.channel.key, mark), exclude=session_id)
+            return read_data(now.marker, now.channel.head, now.mentions)
+    found = channel_access(user=user, key=found.channel.key)
+    return read_data(found.marker, found.channel.head, found.mentions)
+
+
+def _floor(channel: ChannelRow) -> int:
+    """The number below the oldest message that is left: what is gone can't be unread."""
+    left = Message.objects.filter(channel_id=channel.id).order_by("number").values_list("number", flat=True)
+    return (left.first() or channel.number + 1) - 1
+
+
+def _move(membership: ChannelMembership, number: int) -> None:
+    """Put a marker of a row that is locked there."""
+    here = Message.objects.filter(channel_id=membership.channel_id)
+    above = here.filter(author_id=membership.user_id, number__gt=number)
+    # Above a marker that moves forward there are none, where there were none above it before.
+    has_none = membership.own == 0 and membership.own_above == membership.read_number <= number
+    place = here.filter(number__lte=number).order_by("-number").values_list("aside", flat=True)
+    membership.read_aside = place.first() or 0
+    membership.own = 0 if has_none else above.count()
+    membership.read_number = membership.own_above = number
+    membership.read_rev += 1
 
 
 def membership_join(*, user: UserRef, key: str) -> ChannelAccess:
@@ -54,16 +92,16 @@ def membership_join(*, user: UserRef, key: str) -> ChannelAccess:
     found = channel_access(user=user, key=ChannelKey(key))
     if found.access.role is None:
         with transaction.atomic():
-            member_add(found.channel.id, user.id, read_number=found.channel.number)
+            member_add(found.channel.id, user.id, read_to=found.channel.head)
             tell_membership(user, found.channel.key)
         found = channel_access(user=user, key=found.channel.key)
     return found
 
 
-def member_add(channel_id: int, user_id: UserId, *, read_number: int = 0) -> ChannelMembership:
+def member_add(channel_id: int, user_id: UserId, *, read_to: Head = START) -> ChannelMembership:
     """The user's membership in the channel, made where there is none; an earlier removal holds no longer."""
     membership, _ = ChannelMembership.objects.get_or_create(
-        channel_id=channel_id, user_id=user_id, defaults={"role": Role.MEMBER.value, "read_number": read_number}
+        channel_id=channel_id, user_id=user_id, defaults={"role": Role.MEMBER.value, **marker_at(read_to)}
     )
     if Removal.objects.filter(channel_id=channel_id, user_id=user_id).delete()[0]:
         publish.blocks_changed()

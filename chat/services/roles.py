@@ -37,7 +37,7 @@ def role_set(*, user: UserRef, key: str, username: str, role: str) -> Role:
         channel_id = target.found.channel.id
         _check_willing(user, target)
         _check_asked(target)
-        member_add(channel_id, target.ref.id, read_number=target.found.channel.number)
+        member_add(channel_id, target.ref.id, read_to=target.found.channel.head)
         _store(user, target.found, target.ref, wanted)
     return wanted
 

@@ -101,7 +101,7 @@ def test_a_cursor_from_before_is_answered_by_reset_and_one_from_after_is_not(ann
 
 
 def test_what_is_gone_is_not_unread(ann: UserRef, tea: ChannelKey) -> None:
-    said(ann, tea, 40, 40, 40, 0)
+    said(user_ref("bob"), tea, 40, 40, 40, 0)
     applied(days=30)
     mine = ChannelMembership.objects.get(user_id=ann.id, channel__key=tea)
     assert mine.read_number == 3
@@ -144,7 +144,7 @@ def test_a_run_that_ends_half_way_is_told_of_and_the_next_goes_on(ann: UserRef, 
 
 def test_the_last_batch_and_what_follows_from_it_are_one_transaction(ann: UserRef, tea: ChannelKey) -> None:
     """A run that was killed between them left no word in the audit log and messages unread that are gone, for good."""
-    said(ann, tea, *[40] * 4, 0)
+    said(user_ref("bob"), tea, *[40] * 4, 0)
     known: list[tuple[int, int]] = []
 
     def look(rows: int) -> None:

@@ -23,6 +23,9 @@ from tests.support.plans import plans_of, prefer_indexes
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
 
+LISTS = frozenset({"wanted", "w", "posted", "CONSTANT"})
+"""What SQLite calls the lists of values that statements bring along."""
+
 
 @pytest.fixture
 def large(ann: UserRef) -> ChannelKey:
@@ -41,7 +44,7 @@ def assert_indexed(call: Callable[[], object]) -> None:
         assert "OFFSET" not in sql.upper()
         if is_sqlite():
             scanned = [line.split()[1] for line in plan.splitlines() if line.startswith("SCAN ")]
-            is_whole = any(not table.isdigit() and table != "wanted" for table in scanned)
+            is_whole = any(not table.isdigit() and table not in LISTS for table in scanned)
             is_sorted = "B-TREE FOR ORDER BY" in plan and "channel_id=? AND" in plan and "chat_message m" in sql
         else:
             is_whole = "Seq Scan on chat_" in plan or plan.count(" on chat_message") > plan.count("Index Cond")
@@ -69,10 +72,64 @@ def test_a_nonce_is_found_by_its_index_before_anything_is_stored(ann: UserRef, l
 
 
 def test_unread_mentions_are_counted_along_their_index(ann: UserRef, large: ChannelKey) -> None:
-    services.read_mark(user=ann, key=large, number=1_400)
+    services.read_mark(user=ann, key=large, number=1_400, is_back=True)
     assert selectors.channel_access(user=ann, key=large).mentions == 100
     assert_indexed(lambda: selectors.channel_access(user=ann, key=large))
     assert_indexed(lambda: selectors.channels_access(user=ann))
+
+
+def own(user: UserRef, **wanted: Any) -> list[str]:
+    """The keys of the user's own channels, over all pages of two."""
+    found: list[str] = []
+    cursor: str | None = None
+    while True:
+        page = selectors.my_channels(user=user, online=lambda key: 0, limit=2, cursor=cursor, **wanted)
+        found += [each["key"] for each in page["results"]]
+        assert len(page["results"]) <= 2
+        cursor = page["next"]
+        if cursor is None:
+            return found
+
+
+def test_own_channels_come_by_what_was_said_last(ann: UserRef) -> None:
+    bob = user_ref("bob")
+    keys = [channel_of(ann, f"room-{number}") for number in range(5)]
+    channel_of(bob, "elsewhere")
+    assert own(ann) == keys[::-1]
+    for number in (1, 3, 0):
+        store_batch([Post(bob, keys[number], f"{'long ' * 50}{number}", None)])
+    direct = services.direct_open(user=bob, username="ann")[0].channel.key
+    store_batch([Post(bob, direct, "psst", None)])
+    assert own(ann) == [direct, keys[0], keys[3], keys[1], keys[4], keys[2]]
+    assert own(ann, unread=True) == [direct, keys[0], keys[3], keys[1]]
+    assert own(ann, kind="direct") == [direct]
+    services.read_mark(user=ann, key=keys[3], number=1)
+    store_batch([Post(ann, keys[3], "mine", None)])
+    assert own(ann, unread=True) == [direct, keys[0], keys[1]]
+    (first, second) = selectors.my_channels(user=ann, online=lambda key: 7, limit=2)["results"]
+    assert (first["key"], first["unread"], first["online"], first["last"]["author"]) == (keys[3], 0, 7, "ann")
+    assert (second["name"], second["unread"], second["last"]["text"]) == ("bob", 1, "psst")
+    services.message_delete(user=bob, key=direct, message_id=second["last"]["id"])
+    told = selectors.my_channels(user=ann, online=lambda key: 0, kind="direct")["results"][0]
+    assert (told["last"]["text"], told["unread"]) == (None, 1)
+    long = selectors.my_channels(user=ann, online=lambda key: 0)["results"][2]["last"]
+    assert long["text"] == ("long " * 50)[:200]
+    Channel.objects.filter(key=keys[0]).update(number=9)  # as when its newest messages are gone
+    assert selectors.my_channels(user=ann, online=lambda key: 0)["results"][-1]["last"] is None
+
+
+def test_of_those_said_at_the_same_time_none_is_left_out(ann: UserRef) -> None:
+    keys = [channel_of(ann, f"room-{number}") for number in range(5)]
+    Channel.objects.update(created_at=datetime(2026, 1, 1, 10, 0, 0, 123_456, tzinfo=UTC))
+    assert own(ann) == keys[::-1]
+    Channel.objects.update(created_at=datetime(2026, 1, 1, 10, tzinfo=UTC))
+    assert own(ann) == keys[::-1]
+
+
+@pytest.mark.parametrize("cursor", ["_", "x_1", "1_x", f"{'9' * 30}_1"])
+def test_a_cursor_of_no_page_of_own_channels_is_refused(ann: UserRef, cursor: str) -> None:
+    with pytest.raises(InvalidError):
+        selectors.my_channels(user=ann, online=lambda key: 0, cursor=cursor)
 
 
 def test_reads_cost_the_same_whatever_they_find(ann: UserRef, large: ChannelKey) -> None:
@@ -83,6 +140,7 @@ def test_reads_cost_the_same_whatever_they_find(ann: UserRef, large: ChannelKey)
         (lambda: selectors.messages_page(channel_id, limit=100), 2),
         (lambda: selectors.channel_changes(large, after=1_300, limit=200), 3),
         (lambda: selectors.channels_access(user=ann), 3),
+        (lambda: selectors.my_channels(user=ann, online=lambda key: 0), 1),
         (lambda: listed(ann), 3),
         (lambda: selectors.channel_access(user=ann, key=large), 3),
         (lambda: selectors.newest_messages(large, changes=200, numbers=25), 4),

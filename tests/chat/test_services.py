@@ -19,7 +19,7 @@ from chat import selectors, services
 from chat.delivery import wire
 from chat.delivery.wire import Audience
 from chat.domain.errors import ArchivedError
-from chat.domain.events import Event, EventType, MessageData
+from chat.domain.events import Event, EventType, MessageData, ReadData
 from chat.domain.ids import ChannelKey, SessionId, UserRef
 from chat.models import AuditEntry, Channel, ChannelMembership, Mention, WordRule
 from chat.posting.batches import Post, Stored, store_batch
@@ -78,6 +78,10 @@ def posted(author: UserRef, channel: ChannelKey, text: str = "hi") -> MessageDat
     (result,) = store_batch([Post(author, channel, text, uuid.uuid4().hex)])
     assert isinstance(result, Stored)
     return result.message
+
+
+def read_of(mark: ReadData) -> tuple[int, int]:
+    return mark["read_number"], mark["unread"]
 
 
 def edit(user: UserRef, key: str, message: MessageData, text: str) -> MessageData:
@@ -184,7 +188,7 @@ def test_an_archived_channel_takes_no_change_but_can_be_read(told: Told, ann: Us
     ):
         with pytest.raises(ArchivedError):
             attempt()
-    assert services.read_mark(user=ann, key=tea, number=1) == {"read_number": 1, "unread": 0}
+    assert read_of(services.read_mark(user=ann, key=tea, number=1)) == (1, 0)
     assert list(state(tea).values()) == [message]
 
 
@@ -240,14 +244,14 @@ def test_a_read_marker_moves_forward_only_and_tells_the_other_sessions(
     for _ in range(5):
         posted(bob, tea, "@ann")
     mine = SessionId("mine")
-    assert services.read_mark(user=ann, key=tea, number=3, session_id=mine) == {"read_number": 3, "unread": 2}
-    assert services.read_mark(user=ann, key=tea, number=1) == {"read_number": 3, "unread": 2}
-    assert services.read_mark(user=ann, key=tea, number=99) == {"read_number": 5, "unread": 0}
+    assert read_of(services.read_mark(user=ann, key=tea, number=3, session_id=mine)) == (3, 2)
+    assert read_of(services.read_mark(user=ann, key=tea, number=1)) == (3, 2)
+    assert read_of(services.read_mark(user=ann, key=tea, number=99)) == (5, 0)
     assert [(event.data["read_number"], audience) for event, audience in told.ephemeral] == [
         (3, Audience(user_id=ann.id, exclude=mine)),
         (5, Audience(user_id=ann.id)),
     ]
-    assert services.read_mark(user=bob, key=tea, number=3) == {"read_number": 0, "unread": 0}, "no durable member"
+    assert read_of(services.read_mark(user=bob, key=tea, number=3)) == (0, 0), "no durable member"
     assert selectors.channel_access(user=ann, key=tea).mentions == 0
 
 

@@ -189,9 +189,14 @@ async def test_a_read_marker_moves_forward_and_ones_other_sessions_are_told(
     joined = (await second.join("random"))["channel"]
     assert joined["mentions"] == 1
     assert joined["unread"] >= 1
-    assert await first.request("read", "random", number=head) == {"read_number": head, "unread": 0}
-    assert (await second.event("read.updated", "random"))["data"] == {"read_number": head, "unread": 0}
-    assert await first.request("read", "random", number=1) == {"read_number": head, "unread": 0}
+    mark = await first.request("read", "random", number=head)
+    assert (mark["read_number"], mark["read_flow"], mark["own"], mark["unread"]) == (head, head, 0, 0)
+    told = (await second.event("read.updated", "random", read_rev=mark["read_rev"]))["data"]
+    assert told == {name: value for name, value in mark.items() if name != "mentions"}
+    assert await first.request("read", "random", number=1) == mark
+    back = await first.request("read", "random", number=head - 1, back=True)
+    assert (back["read_number"], back["read_rev"]) == (head - 1, mark["read_rev"] + 1)
+    assert (await second.event("read.updated", "random", read_number=head - 1))["data"]["read_rev"] == back["read_rev"]
     assert (await second.join("random"))["channel"]["mentions"] == 0
     assert not [frame for frame in first.all_events if frame["event"] == "read.updated"]
 

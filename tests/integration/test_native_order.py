@@ -63,7 +63,13 @@ def told(client: NativeClient, channel: str, after: int) -> list[int]:
 
 def is_new_or_sent(frame: dict[str, Any]) -> bool:
     """A message of somebody else's, or the answer to one's own."""
-    return frame.get("event") == "message.new" or set(frame.get("data") or {}) == {"id", "number", "seq", "created_at"}
+    return frame.get("event") == "message.new" or set(frame.get("data") or {}) == {
+        "id",
+        "number",
+        "flow",
+        "seq",
+        "created_at",
+    }
 
 
 async def history(client: NativeClient, channel: str, after: int = 0) -> list[dict[str, Any]]:

@@ -83,6 +83,7 @@ def message(number: int, seq: int, *, changed_seq: int | None = None, text: str 
         "id": f"m{number}",
         "channel": CHANNEL,
         "number": number,
+        "flow": number,
         "seq": seq,
         "changed_seq": changed_seq or seq,
         "author": "ann",

@@ -126,7 +126,8 @@ async def on_reaction_remove(context: Context, session: NativeSession, request: 
 
 @handles("read")
 async def on_read(context: Context, session: NativeSession, request: Request) -> None:
-    mark = await actions.mark_read(context.runtime, session, request.channel, request.data["number"])
+    data = request.data
+    mark = await actions.mark_read(context.runtime, session, request.channel, data["number"], is_back=data["back"])
     context.answer(request, mark)
 
 

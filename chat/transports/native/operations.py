@@ -227,8 +227,8 @@ OPERATIONS: dict[str, Operation] = {
         ),
         Operation(
             "read",
-            "Everything up to `number` is read.",
-            {"number": Field("integer")},
+            "Everything up to `number` is read; with `back`, nothing above it is.",
+            {"number": Field("integer"), "back": Field("boolean", required=False, default=False)},
             needs_channel=True,
             reply="read",
         ),

@@ -17,6 +17,7 @@ from chat.domain.events import (
     ExpiryData,
     Greeting,
     JoinData,
+    MarkData,
     MemberData,
     MemberLeftData,
     MentionData,
@@ -48,6 +49,7 @@ class SentData(TypedDict):
 
     id: Uuid
     number: Ordinal
+    flow: Count
     seq: Ordinal
     created_at: Time
     duplicate: NotRequired[bool]
@@ -90,7 +92,7 @@ EVENTS: dict[EventType, tuple[str, Any]] = {
     EventType.MEMBER_LEFT: ("A user is no longer in the channel.", MemberLeftData),
     EventType.PRESENCE_CHANGED: ("A member is online or away.", MemberData),
     EventType.TYPING: ("A member types; ends after 6 s unless said again.", TypingData),
-    EventType.READ_UPDATED: ("Another session of the same user read up to a number.", ReadData),
+    EventType.READ_UPDATED: ("The user's marker moved, by another session or by a message of their own.", MarkData),
     EventType.MENTION: ("A message names this user; also sent outside the channel.", MentionData),
     EventType.AUTH_EXPIRING: ("The token expires within a minute.", ExpiryData),
     EventType.SANCTION: ("A moderator acted on this user.", SanctionEventData),

@@ -7,7 +7,7 @@ from rest_framework.response import Response
 
 from chat import selectors, services
 from chat.domain import rules
-from chat.domain.events import ChannelData, MemberData, ReadData
+from chat.domain.events import ChannelData, MemberData, OwnChannelData, ReadData
 from chat.transports.rest import shapes
 from chat.transports.rest.views import ChatView
 from reaktor.limits.rates import Limit
@@ -45,6 +45,20 @@ class ChannelsView(ChatView):
         me = self.me(request)
         made = services.channel_create(user=me, **self.wanted, text_rules=self.app().text_rules)
         return Response(self.shown(made), status=201)
+
+
+class OwnChannelsView(ChatView):
+    @operation(
+        Limit.LISTS,
+        operation_id="channels_list_own",
+        query=shapes.OwnChannelsQuery,
+        responses=answers({200: ListData[OwnChannelData]}, 403),
+        tags=["channels"],
+    )
+    def get(self, request: Request) -> Response:
+        """The channels that you belong to, those first in which something was said last."""
+        page = selectors.my_channels(user=self.me(request), online=self.online(), **self.wanted)
+        return Response(page)
 
 
 class ChannelView(ChatView):
@@ -109,6 +123,7 @@ class ReadView(ChatView):
         tags=["channels"],
     )
     def put(self, request: Request, key: str) -> Response:
-        """Everything up to a message is read."""
-        mark = services.read_mark(user=self.me(request), key=rules.parse_channel_key(key), number=self.wanted["number"])
+        """Everything up to a message is read; with `back`, nothing above it is."""
+        wanted = {"number": self.wanted["number"], "is_back": self.wanted["back"]}
+        mark = services.read_mark(user=self.me(request), key=rules.parse_channel_key(key), **wanted)
         return Response(mark)

@@ -11,7 +11,7 @@ from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 
 from chat.domain import rules
-from chat.domain.policies import MAX_SLOW_MODE_S
+from chat.domain.policies import MAX_SLOW_MODE_S, ChannelKind
 from reaktor.web.api import NOT_BLANK, Input, Text, Whole, WholeInBody
 
 UUID = r"^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}\Z"
@@ -37,6 +37,12 @@ CHANNEL_QUERY = [
         "cursor", {"type": "string", "pattern": "^[0-9]{0,18}$"}, description="`next` of the page before."
     ),
 ]
+
+
+class OwnChannelsQuery(serializers.Serializer[Any]):
+    kind = serializers.ChoiceField([kind.value for kind in ChannelKind], required=False)
+    unread = serializers.BooleanField(required=False, help_text="Only where something is unread.")
+    cursor = Text(required=False, pattern=r"^[0-9]{1,17}_[0-9]{1,18}\Z", help_text="`next` of the page before.")
 
 
 class MembersQuery(serializers.Serializer[Any]):
@@ -84,6 +90,9 @@ class MessageChange(Input):
 class ReadInput(Input):
     example: ClassVar = {"number": 1}
     number = WholeInBody(help_text="Everything up to this message is read; markers only move forward.")
+    back = serializers.BooleanField(
+        default=False, help_text="The marker may move back: nothing above this message is read."
+    )
 
 
 class ExportQuery(serializers.Serializer[Any]):

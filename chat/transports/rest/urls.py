@@ -10,6 +10,7 @@ urlpatterns = [
     path("me/sessions", account.SessionsView.as_view()),
     path("me/sessions/<str:session_id>", account.SessionView.as_view()),
     path("me/export", account.ExportView.as_view()),
+    path("me/channels", channels.OwnChannelsView.as_view()),
     path("channels", channels.ChannelsView.as_view()),
     path("channels/<str:key>", channels.ChannelView.as_view()),
     path("channels/<str:key>/archive", channels.ChannelArchiveView.as_view()),

@@ -142,7 +142,7 @@ def test_belonging_to_an_open_channel_is_a_matter_of_asking(tea: ChannelKey, bob
     post(ann, tea)
     for _ in range(2):
         found = services.membership_join(user=bob, key=tea)
-    assert (found.access.role, found.read_number) == (Role.MEMBER, 1)
+    assert (found.access.role, found.marker.at.number) == (Role.MEMBER, 1)
     for _ in range(2):
         services.membership_leave(user=bob, key=tea)
     assert role_of(bob, tea) is None

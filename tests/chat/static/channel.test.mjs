@@ -104,6 +104,35 @@ test("what is unread is the newest number less the read marker, and the marker n
   assert.equal(channel.unread, 1);
 });
 
+test("one's own messages are not unread, whether or not the others' are", () => {
+  const channel = joined(messages(1, 3));
+  channel.me = "ada";
+  const mine = (number) => message(number, { author: "ada" });
+  channel.take(mine(4), 4);
+  channel.take(mine(4), 4);
+  assert.equal(channel.unread, 3);
+  channel.read(3);
+  assert.equal(channel.unread, 0);
+  channel.take(mine(5), 5);
+  assert.deepEqual([channel.unread, channel.info.read_number, channel.info.own], [0, 5, 0]);
+  channel.take(message(6), 6);
+  channel.take(mine(7), 7);
+  assert.deepEqual([channel.unread, channel.info.read_number, channel.info.own], [1, 5, 1]);
+});
+
+test("of what the server says of the marker the newest counts, also where that moved back", () => {
+  const channel = joined(messages(1, 5));
+  channel.mark({ read_number: 5, read_flow: 5, own: 0, read_rev: 2 });
+  channel.mark({ read_number: 3, read_flow: 3, own: 0, read_rev: 1 });
+  assert.equal(channel.unread, 0);
+  channel.mark({ read_number: 2, read_flow: 2, own: 1, read_rev: 3 });
+  assert.equal(channel.unread, 2);
+  channel.describe(info({ number: 5, read_number: 5, read_rev: 2 }));
+  assert.equal(channel.unread, 2);
+  channel.describe(info({ number: 5, read_number: 4, read_rev: 4 }));
+  assert.equal(channel.unread, 1);
+});
+
 test("mentions count once each, and are gone when the channel is read to its end", () => {
   const channel = joined(messages(1, 2));
   channel.mention({ number: 3 });

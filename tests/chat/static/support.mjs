@@ -11,6 +11,7 @@ export function message(number, changes = {}) {
     id: `m${number}`,
     channel: "general",
     number,
+    flow: number,
     seq: number,
     changed_seq: number,
     author: "bob",
@@ -31,6 +32,7 @@ export function messages(first, last) {
 }
 
 export function info(changes = {}) {
+  const { number = 0, read_number = 0 } = changes;
   return {
     key: "general",
     name: "General",
@@ -40,7 +42,11 @@ export function info(changes = {}) {
     number: 0,
     online: 0,
     role: "member",
+    flow: number,
     read_number: 0,
+    read_flow: read_number,
+    own: 0,
+    read_rev: 0,
     unread: 0,
     mentions: 0,
     slow_mode_s: 0,

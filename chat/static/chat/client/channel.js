@@ -29,6 +29,8 @@ export class ChannelState {
   /** @type {Map<string, number>} who is typing → until when (ms) */
   typing = new Map();
   cursor = null;
+  /** Whose messages are one's own. @type {string|undefined} */
+  me;
 
   #byId = new Map();
   // Changes of messages older than the window: a page of history that was read before them must not undo them.
@@ -41,14 +43,15 @@ export class ChannelState {
    */
   constructor(info, read = info.number) {
     this.key = info.key;
-    this.info = info.role === null ? { ...info, read_number: read } : info;
+    const flow = Math.max(0, info.flow - Math.max(0, info.number - read));
+    this.info = info.role === null ? { ...info, read_number: read, read_flow: flow } : info;
     this.memberCount = info.online;
   }
 
-  /** Messages above the read marker. Where the server keeps no marker they only count while one is there. */
+  /** Messages of others above the read marker. Where the server keeps none they only count while one is there. */
   get unread() {
     if (this.info.role === null && !this.isEntered) return 0;
-    return Math.max(0, this.info.number - this.info.read_number);
+    return Math.max(0, this.info.flow - this.info.read_flow - this.info.own);
   }
 
   get newest() {
@@ -65,13 +68,18 @@ export class ChannelState {
 
   /** Take what a list or a join says of the channel. Its counters never run backwards here. */
   describe(info) {
-    const { seq, number, read_number: read, mentions } = this.info;
+    const { seq, number, flow, read_number: read, mentions } = this.info;
+    // What was read here a moment ago may not have come to the server.
+    const isSame = this.info.read_rev === info.read_rev;
+    const isOurs = isSame ? read > info.read_number : this.info.read_rev > info.read_rev;
+    const { read_number, read_flow, own, read_rev } = isOurs ? this.info : info;
     this.info = {
       ...info,
       seq: Math.max(seq, info.seq),
       number: Math.max(number, info.number),
-      read_number: Math.max(read, info.read_number),
-      mentions: read > info.read_number ? Math.min(mentions, info.mentions) : info.mentions,
+      flow: Math.max(flow, info.flow),
+      ...{ read_number, read_flow, own, read_rev },
+      mentions: isOurs ? Math.min(mentions, info.mentions) : info.mentions,
     };
     if (!this.isEntered) this.memberCount = info.online;
   }
@@ -142,6 +150,7 @@ export class ChannelState {
     // Without a window there is nothing to add to: the join that is under way brings the message.
     if (!this.isLoaded) return false;
     const isNew = message.number > this.newest && message.deleted_at === null;
+    if (isNew && message.author === this.me) this.#posted(message);
     this.#put(message);
     this.#reach(seq);
     if (isNew) this.typing.delete(message.author);
@@ -194,10 +203,12 @@ export class ChannelState {
   mention({ number }) {
     if (!(number > this.info.read_number) || this.#mentioned.has(number)) return;
     this.#mentioned.add(number);
+    const more = Math.max(0, number - this.info.number);
     this.info = {
       ...this.info,
       mentions: this.info.mentions + 1,
-      number: Math.max(number, this.info.number),
+      number: this.info.number + more,
+      flow: this.info.flow + more,
     };
   }
 
@@ -206,15 +217,30 @@ export class ChannelState {
     this.info = { ...this.info, name, topic, slow_mode_s, frozen_at, archived_at };
   }
 
-  /** Everything up to this number has been read. A lower one than before changes nothing. */
+  /** Everything up to this message has been read; it is shown. A lower number than before changes nothing. */
   read(number) {
     if (number <= this.info.read_number) return;
+    const above = this.messages.slice(this.#indexOf(number + 1));
+    const flow = above.length > 0 ? above[0].flow - 1 : this.info.flow;
+    this.#place({ read_number: number, read_flow: flow, own: above.filter((each) => each.author === this.me).length });
+  }
+
+  /** The server's word on where the marker stands: the greatest `read_rev` is the newest. */
+  mark({ read_number, read_flow, own, read_rev }) {
+    if (read_rev > this.info.read_rev) this.#place({ read_number, read_flow, own, read_rev });
+  }
+
+  #place(marker) {
+    const number = marker.read_number;
     for (const mentioned of this.#mentioned) if (mentioned <= number) this.#mentioned.delete(mentioned);
-    this.info = {
-      ...this.info,
-      read_number: number,
-      mentions: number >= this.info.number ? 0 : this.info.mentions,
-    };
+    this.info = { ...this.info, ...marker, mentions: number >= this.info.number ? 0 : this.info.mentions };
+  }
+
+  /** One's own message, the newest one: who had read everything before it has read it, too. The server counts alike. */
+  #posted({ number, flow }) {
+    const { read_flow, own } = this.info;
+    if (flow - 1 - read_flow - own <= 0) this.#place({ read_number: number, read_flow: flow, own: 0 });
+    else this.info = { ...this.info, own: own + 1 };
   }
 
   /** The own session is no longer in it. */
@@ -268,12 +294,13 @@ export class ChannelState {
   }
 
   #count(message) {
-    const { seq, number } = this.info;
+    const { seq, number, flow } = this.info;
     if (message.changed_seq <= seq && message.number <= number) return;
     this.info = {
       ...this.info,
       seq: Math.max(seq, message.changed_seq),
       number: Math.max(number, message.number),
+      flow: Math.max(flow, message.flow),
     };
   }
 

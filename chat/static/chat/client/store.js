@@ -43,6 +43,7 @@ export class Store {
     const known = this.channels.get(info.key);
     if (known) known.describe(info);
     else this.channels.set(info.key, new ChannelState(info, this.readMark(info.key)));
+    this.channels.get(info.key).me = this.me?.username;
     this.touch(info.key);
     return this.channels.get(info.key);
   }
@@ -153,7 +154,7 @@ export class Store {
         if (!isMe) channel.setTyping(data.username, data.on !== false, now);
         break;
       case "read.updated":
-        channel.read(data.read_number);
+        channel.mark(data);
         break;
       case "mention":
         channel.mention(data);
@@ -174,17 +175,18 @@ export class Store {
    * Take the acknowledgement of one's own message: it stands in the place of the event that one is not sent.
    * @param {string} key
    * @param {import("./types.js").Unsent} unsent
-   * @param {{id: string, number: number, seq: number, created_at: string, duplicate?: boolean}} reply
+   * @param {{id: string, number: number, flow: number, seq: number, created_at: string, duplicate?: boolean}} reply
    */
   acknowledge(key, unsent, reply) {
     const channel = this.channels.get(key);
     // Stored by an earlier try: it may have changed since, so what the channel tells counts, not what was written.
     if (!channel || reply.duplicate) return;
-    const { id, number, seq, created_at } = reply;
+    const { id, number, flow, seq, created_at } = reply;
     const { text, nonce } = unsent;
     const rest = { reply_to: null, reactions: {}, mentions: [], edited_at: null, deleted_at: null };
     const author = this.me.username;
-    channel.take({ id, channel: key, number, seq, changed_seq: seq, author, text, nonce, created_at, ...rest }, seq);
+    const place = { channel: key, number, flow, seq, changed_seq: seq };
+    channel.take({ id, ...place, author, text, nonce, created_at, ...rest }, seq);
     this.touch(key);
   }
 

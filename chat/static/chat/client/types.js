@@ -20,10 +20,14 @@
  * @property {"public"|"unlisted"|"private"|"direct"} kind
  * @property {number} seq          position of the newest durable event
  * @property {number} number       number of the newest message
+ * @property {number} flow         the newest place in the channel's flow
  * @property {number} online       how many people are in it now
  * @property {string|null} role    the durable role; null: no member for good
- * @property {number} read_number
- * @property {number} unread
+ * @property {number} read_number  everything up to this message is read
+ * @property {number} read_flow    its place in the flow
+ * @property {number} own          one's own messages above it
+ * @property {number} read_rev     counts the changes of these three: the greatest is the newest
+ * @property {number} unread       flow - read_flow - own
  * @property {number} mentions
  * @property {number} slow_mode_s  seconds between two messages of one member; 0: off
  * @property {string|null} frozen_at  since when only moderators write
@@ -40,6 +44,7 @@
  * @property {string} id
  * @property {string} channel
  * @property {number} number       dense over messages, from 1
+ * @property {number} flow         its place among those that the channel's flow shows
  * @property {number} seq          the position it took when it was stored
  * @property {number} changed_seq  the position of its last change; greater is newer
  * @property {string} author

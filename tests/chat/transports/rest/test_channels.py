@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chat.domain.events import ChannelData
+from chat.domain.events import ChannelData, OwnChannelData
 from chat.models import Channel, ChannelMembership
 from reaktor.config.model import Limits, Rate
 from tests.support.rest import Rest, error_code, live, logged_in, post, register, set_limits
@@ -174,17 +174,39 @@ def test_a_key_that_leads_nowhere_is_not_found(rest: Rest, key: str) -> None:
     assert rest.get(f"/api/v1/channels/{key}")[0] == 404
 
 
-def test_reading_marks_move_forward_only(rest: Rest) -> None:
+def test_reading_marks_move_forward_unless_told_otherwise(rest: Rest) -> None:
     bob = register("bob")
     for index in range(3):
         post(bob, f"hello @ada {index}")
     assert rest.get("/api/v1/channels/general")[1] | {} == rest.get("/api/v1/channels/general")[1]
     found = rest.get("/api/v1/channels/general")[1]
     assert (found["number"], found["unread"], found["mentions"]) == (3, 3, 3)
-    assert rest.put("/api/v1/channels/general/read", {"number": 2}) == (200, {"read_number": 2, "unread": 1})
-    assert rest.put("/api/v1/channels/general/read", {"number": 1}) == (200, {"read_number": 2, "unread": 1})
-    assert rest.put("/api/v1/channels/general/read", {"number": 99}) == (200, {"read_number": 3, "unread": 0})
-    assert rest.get("/api/v1/channels/general")[1]["mentions"] == 0
+    marks = [
+        ({"number": 2}, {"read_number": 2, "read_flow": 2, "own": 0, "read_rev": 1, "unread": 1, "mentions": 1}),
+        ({"number": 1}, {"read_number": 2, "read_flow": 2, "own": 0, "read_rev": 1, "unread": 1, "mentions": 1}),
+        ({"number": 99}, {"read_number": 3, "read_flow": 3, "own": 0, "read_rev": 2, "unread": 0, "mentions": 0}),
+        (
+            {"number": 1, "back": True},
+            {"read_number": 1, "read_flow": 1, "own": 0, "read_rev": 3, "unread": 2, "mentions": 2},
+        ),
+    ]
+    for said, told in marks:
+        assert rest.put("/api/v1/channels/general/read", said) == (200, told)
+        assert rest.get("/api/v1/channels/general")[1]["mentions"] == told["mentions"]
+
+
+def test_ones_own_channels_are_listed_with_what_was_said_last(rest: Rest) -> None:
+    rest.post("/api/v1/channels", {"name": "Quiet"})
+    post(register("bob"), "hello")
+    status, body = rest.get("/api/v1/me/channels")
+    assert status == 200
+    assert set(body["results"][0]) == set(OwnChannelData.__annotations__)
+    assert [each["name"] for each in body["results"]][:2] == ["General", "Quiet"]
+    assert (body["results"][0]["last"]["text"], body["results"][0]["unread"]) == ("hello", 1)
+    assert [each["key"] for each in rest.get("/api/v1/me/channels?unread=1")[1]["results"]] == ["general"]
+    assert rest.get("/api/v1/me/channels?kind=direct")[1] == {"results": [], "next": None}
+    for bad in ("kind=odd", "cursor=x", "unread=maybe"):
+        assert rest.get(f"/api/v1/me/channels?{bad}")[0] == 400
 
 
 @pytest.mark.parametrize("number", [None, "1", -1, 1.5, True, 2**60, [1]])

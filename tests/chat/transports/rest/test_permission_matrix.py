@@ -30,6 +30,7 @@ def path(method: str, template: str, body: Any = None) -> Request:
 
 OPERATIONS: dict[str, tuple[Need, Request]] = {
     "channels_list": (Need.TOKEN, path("GET", "/api/v1/channels")),
+    "channels_list_own": (Need.TOKEN, path("GET", "/api/v1/me/channels")),
     "channels_create": (Need.TOKEN, path("POST", "/api/v1/channels", {"name": "Mine", "kind": "private"})),
     "channels_get": (Need.READ, path("GET", CHANNEL)),
     "channels_update": (Need.MANAGE, path("PATCH", CHANNEL, {"topic": "tea"})),

@@ -1,0 +1,122 @@
+"""Unread counts in the database: after any sequence of what moves them they are what a recount finds."""
+
+from __future__ import annotations
+
+import random
+import uuid
+
+import pytest
+
+from chat import retention, selectors, services
+from chat.domain.ids import ChannelKey, UserRef
+from chat.models import Channel, ChannelMembership, Message
+from chat.posting.batches import Post, Stored, store_batch
+from tests.support.databases import channel_of, user_ref
+
+pytestmark = pytest.mark.django_db
+
+
+class Room:
+    """A channel with three members and a passer-by, to whom anything may happen."""
+
+    def __init__(self, chance: random.Random) -> None:
+        self.chance = chance
+        self.people = [user_ref(name) for name in ("ann", "bob", "eve", "kim")]
+        self.key = channel_of(self.people[0], "tea")
+        self.channel = Channel.objects.get(key=self.key)
+        for user in self.people[1:3]:
+            services.membership_join(user=user, key=self.key)
+
+    def post(self) -> None:
+        """Several of one commit, in any order of authors; one may be sent twice."""
+        posts = [
+            Post(self.chance.choice(self.people), self.key, "hi", uuid.uuid4().hex)
+            for _ in range(self.chance.randint(1, 4))
+        ]
+        if self.chance.random() < 0.3:
+            posts.append(self.chance.choice(posts))
+        results = store_batch(posts)
+        assert all(isinstance(result, Stored) for result in results)
+        last = {}
+        for post, result in zip(posts, results, strict=True):
+            if isinstance(result, Stored) and not result.is_duplicate:
+                last[post.author.username] = result.marker
+        for user in self.people:
+            if user.username in last and user is not self.people[3]:
+                access = selectors.channel_access(user=user, key=self.key)
+                assert access.access.role is None or last[user.username] == access.marker
+
+    def read(self) -> None:
+        user, head = self.chance.choice(self.people), self.head
+        number, is_back = self.chance.randint(0, head + 2), self.chance.random() < 0.3
+        before = selectors.channel_access(user=user, key=self.key)
+        told = services.read_mark(user=user, key=self.key, number=number, is_back=is_back)
+        now = selectors.channel_access(user=user, key=self.key)
+        assert told == selectors.read_data(now.marker, now.channel.head, now.mentions) or before.access.role is None
+        if before.access.role is not None and (is_back or min(number, head) > before.marker.at.number):
+            oldest = Message.objects.filter(channel=self.channel).order_by("number").first()
+            floor = 0 if not is_back else head if oldest is None else oldest.number - 1
+            assert now.marker.at.number == max(min(number, head), floor)
+            assert now.marker.rev == before.marker.rev + 1
+        else:
+            assert now.marker == before.marker
+
+    def delete(self) -> None:
+        messages = Message.objects.filter(channel=self.channel, deleted_at=None)
+        if (found := messages.order_by("?").first()) is not None:
+            services.message_delete(user=self.people[0], key=self.key, message_id=str(found.pk))
+
+    def expire(self) -> None:
+        kept = self.chance.randint(1, 10)
+        found = retention.retention_find(days=0, messages=kept, now=self.channel.created_at, key=self.key)
+        retention.retention_apply(found, rest=lambda seconds: None)
+
+    def come_and_go(self) -> None:
+        user = self.chance.choice(self.people[1:3])
+        if ChannelMembership.objects.filter(channel=self.channel, user_id=user.id).exists():
+            services.membership_leave(user=user, key=self.key)
+        else:
+            services.membership_join(user=user, key=self.key)
+
+    @property
+    def head(self) -> int:
+        return Channel.objects.get(pk=self.channel.pk).number
+
+    def recount(self) -> None:
+        """What is unread is what others said above the marker; and each list of channels says the same."""
+        for user in self.people[:3]:
+            shown = selectors.channel_data(selectors.channel_access(user=user, key=self.key), online=0)
+            if shown["role"] is None:
+                assert shown["unread"] == 0
+                continue
+            above = Message.objects.filter(channel=self.channel, number__gt=shown["read_number"])
+            assert shown["own"] == above.filter(author_id=user.id).count()
+            assert shown["unread"] == above.exclude(author_id=user.id).count()
+            assert shown["unread"] == shown["flow"] - shown["read_flow"] - shown["own"]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_what_is_counted_on_the_way_is_what_a_recount_finds(seed: int) -> None:
+    chance = random.Random(seed)
+    room = Room(chance)
+    deeds = [room.post, room.post, room.post, room.read, room.read, room.delete, room.expire, room.come_and_go]
+    for _ in range(40):
+        chance.choice(deeds)()
+        room.recount()
+
+
+def test_a_marker_that_an_older_release_moved_is_taken_as_it_stands() -> None:
+    """It moves the marker alone, and knows nothing of the own messages that were counted above it."""
+    ann, bob = user_ref("ann"), user_ref("bob")
+    key: ChannelKey = channel_of(ann, "tea")
+    for author in (bob, ann, bob, ann):
+        store_batch([Post(author, key, "hi", uuid.uuid4().hex)])
+    assert unread(ann, key) == 2
+    ChannelMembership.objects.filter(user_id=ann.id).update(read_number=3)
+    assert unread(ann, key) == 1  # at most one's own are counted, until the marker is moved
+    services.read_mark(user=ann, key=key, number=2, is_back=True)
+    assert unread(ann, key) == 1
+
+
+def unread(user: UserRef, key: ChannelKey) -> int:
+    return selectors.channel_data(selectors.channel_access(user=user, key=key), online=0)["unread"]
