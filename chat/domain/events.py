@@ -188,7 +188,7 @@ def mark_data(marker: Marker, head: Head) -> MarkData:
     """The shape of a marker, in a channel with that newest message."""
     return {
         "read_number": marker.at.number,
-        "read_flow": marker.at.flow,
+        "read_flow": marker.read_flow,
         "own": marker.own,
         "read_rev": marker.rev,
         "unread": marker.unread(head),

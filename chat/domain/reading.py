@@ -28,9 +28,14 @@ class Marker(NamedTuple):
     own: int = 0
     rev: int = 0
 
+    @property
+    def read_flow(self) -> int:
+        """Its place in the flow."""
+        return self.at.flow
+
     def unread(self, head: Head) -> int:
         """How many messages of others stand above it."""
-        return max(head.flow - self.at.flow - self.own, 0)
+        return max(head.flow - self.read_flow - self.own, 0)
 
     def posted(self, place: Head) -> Marker:
         """The member's own message took this place, the newest one. Who had read all before it has read it, too."""

@@ -182,10 +182,17 @@ def _accounts_lock(pairs: Sequence[Pair], now: datetime) -> tuple[dict[str, Acco
 
 
 def _account(
-    now: datetime, is_active: Any, is_staff: Any, created: Any, banned: Any, reason: str, muted: Any, sanctions: Any
+    now: datetime,
+    is_active: Any,
+    is_staff: Any,
+    created: Any,
+    banned: Any,
+    reason: str,
+    muted_until: Any,
+    sanctions: Any,
 ) -> AccountRow:
     """From the columns, as the driver gives them."""
-    is_muted = muted is not None and time_from_column(muted) > now
+    is_muted = muted_until is not None and time_from_column(muted_until) > now
     return AccountRow(
         bool(is_active),
         bool(is_staff),
