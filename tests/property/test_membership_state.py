@@ -261,6 +261,7 @@ class StateAgainstModel(RuleBasedStateMachine):
 
     @rule(user=users)
     def recall(self, user: UserId) -> None:
+        self.now += 0.001
         self.do(m.EndSessions(user, 4004))
         for session_id, session in list(self.model.items()):
             if session.user == user and self.phase(session_id) == "live":

@@ -70,6 +70,9 @@ class Recorder:
             ack(*args)
             ack("again")
 
+    def ended(self, socket: Socket) -> None:
+        pass
+
     async def disconnected(self, socket: Socket, reason: DisconnectReason) -> None:
         self.ends.append((socket.namespace, reason))
 
