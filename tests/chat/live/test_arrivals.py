@@ -49,6 +49,6 @@ async def test_the_place_of_one_that_fails_is_the_next_ones() -> None:
 
 def test_whoever_waits_is_answered_before_the_web_client_gives_up() -> None:
     """It came again just before its turn, and made a storm of itself."""
-    protocol = (Path(__file__).parents[3] / "chat/static/chat/protocol.js").read_text()
-    gives_up_s = float(re.findall(r"HELLO_TIMEOUT_S = (\d+)", protocol)[0])
+    session = (Path(__file__).parents[3] / "chat/static/chat/client/session.js").read_text()
+    gives_up_s = float(re.findall(r"HELLO_TIMEOUT_S = (\d+)", session)[0])
     assert gives_up_s - WAIT_S >= 2
