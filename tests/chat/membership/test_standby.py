@@ -109,7 +109,9 @@ async def test_sessions_of_its_own_process_follow_it_also_while_somebody_stands_
         assert node.who("lobby") == ["ann"]
 
 
-async def test_nobody_is_seen_going_or_coming_when_it_goes_on_though_a_hello_is_late(buses: list[Bus]) -> None:
+@asynccontextmanager
+async def both_in_the_lobby(buses: list[Bus]) -> AsyncIterator[tuple[Standby, Node, Node, Mandate]]:
+    """A server that stands by and knows all, the nodes of ann and bob, who see each other, and who decides."""
     authority, here, there = authority_after(buses[0]), Node(buses[1], FIRST), Node(buses[1], SECOND)
     async with standing_by(buses[2]) as standby, running(authority, here, there):
         for node, session, user in ((here, "s1", "ann"), (there, "s2", "bob")):
@@ -119,6 +121,11 @@ async def test_nobody_is_seen_going_or_coming_when_it_goes_on_though_a_hello_is_
         before = lease.named()
         await settled(authority, standby)
         here.told.clear()
+        yield standby, here, there, before
+
+
+async def test_nobody_is_seen_going_or_coming_when_it_goes_on_though_a_hello_is_late(buses: list[Bus]) -> None:
+    async with both_in_the_lobby(buses) as (standby, here, there, before):
         there.deaf = True
         async with running(successor := authority_after(buses[2], standby.take(before))):
             await here.connect("s3", "eve")
@@ -150,15 +157,7 @@ async def test_a_worker_that_can_not_read_whom_the_lease_names_is_not_taken_for_
     buses: list[Bus], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its host was cut off PostgreSQL, and its people were shown as leaving, and as back when it could read again."""
-    authority, here, there = authority_after(buses[0]), Node(buses[1], FIRST), Node(buses[1], SECOND)
-    async with standing_by(buses[2]) as standby, running(authority, here, there):
-        for node, session, user in ((here, "s1", "ann"), (there, "s2", "bob")):
-            await node.connect(session, user)
-            await node.join(session, "lobby")
-        await eventually(lambda: here.who("lobby") == there.who("lobby") == ["ann", "bob"], "both see both")
-        before = lease.named()
-        await settled(authority, standby)
-        here.told.clear()
+    async with both_in_the_lobby(buses) as (standby, here, there, before):
         with monkeypatch.context() as cut:
             cut.setattr(there.feeder, "_read_mandate", _can_not)
             async with running(successor := authority_after(buses[2], standby.take(before))):
