@@ -327,8 +327,8 @@ class EngineSession:
         if self.machine.is_doubtful or (self._sink is not None and self._sink.unsent_bytes):
             return self.machine.heard_at - ON_ITS_WAY_S
         if reason is CloseReason.LOST and self._pipe is not None and self._pipe.is_relayed:
-            # Did the client break off, or who stands between? What that one had in its hands it took along; where it was
-            # cut off for a while, that is all since.
+            # Did the client break off, or who stands between? That one took along what it had in its hands; where it
+            # was cut off for a while, that is all since.
             return self.machine.heard_at - ON_ITS_WAY_S
         return None
 
