@@ -18,6 +18,7 @@ EVERYBODY_GROUP = "events.everybody"
 """Every worker reads it: events for all live sessions, and for one user's wherever they are."""
 DURABLE_KIND = "events.durable"
 EPHEMERAL_KIND = "events.ephemeral"
+_KNOWN = frozenset(EventType)
 TRIMMED_KIND = "channel.trimmed"
 """Retention deleted messages of a channel; body {"channel": key}."""
 
@@ -85,5 +86,8 @@ def ephemeral_body(event: Event, audience: Audience) -> dict[str, Any]:
     }
 
 
-def ephemeral_from_body(body: Mapping[str, Any]) -> tuple[Event, Audience]:
+def ephemeral_from_body(body: Mapping[str, Any]) -> tuple[Event, Audience] | None:
+    """None: an event that this release does not know, from a host that has a later one."""
+    if body["event"][0] not in _KNOWN:
+        return None
     return event_from_body(body["event"]), Audience(body["channel"], body["user"], body["exclude"])

@@ -159,7 +159,8 @@ class Broadcast:
                 deliveries = [Delivery(event) for event in events]
                 self._deliver_durable(events[0].channel, deliveries, wire.committed_at(body, time.time()))
         elif kind == wire.EPHEMERAL_KIND:
-            self._deliver(*wire.ephemeral_from_body(body))
+            if (found := wire.ephemeral_from_body(body)) is not None:
+                self._deliver(*found)
         else:
             return False
         return True

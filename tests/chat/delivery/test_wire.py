@@ -34,6 +34,13 @@ def test_ephemeral_events_arrive_with_their_audience(audience: Audience) -> None
     assert wire.ephemeral_from_body(over_the_bus(wire.ephemeral_body(event, audience))) == (event, audience)
 
 
+def test_an_event_of_a_later_release_is_passed_over() -> None:
+    # Hosts get their releases one after the other.
+    body = over_the_bus(wire.ephemeral_body(Event(EventType.TYPING, CHANNEL, {}), Audience(CHANNEL)))
+    body["event"][0] = "something.new"
+    assert wire.ephemeral_from_body(body) is None
+
+
 @pytest.mark.parametrize("body", [[], ["nope", None, 1, {}], ["typing"], [5, 5, 5, 5, 5], None])
 def test_junk_is_refused(body: object) -> None:
     with pytest.raises((ValueError, TypeError, IndexError)):
