@@ -80,10 +80,13 @@ class KeptPlaces:
         if _is_kept(session) and self._hub.get(session.info.session_id) is session:
             self._notes.moved(session.info.session_id)
 
-    def note_end(self, session: LiveSession) -> None:
-        """Its connection has ended: what is delivered from now on it is not sent. Repeatable; the first one counts."""
+    def note_end(self, session: LiveSession) -> Mapping[ChannelKey, int]:
+        """Its connection has ended: what is delivered from now on it is not sent. Returns what it was. Repeatable; the
+        first one counts.
+        """
         if session.ended is None:
             session.ended = Ended(time.monotonic(), self._sent(session))
+        return session.ended.heads
 
     def ended(self, session: LiveSession, ending: Ending, channels: Iterable[ChannelKey]) -> dict[ChannelKey, int]:
         """It is in the hub no more, where it was in these channels. Returns what it was sent, in all of them."""

@@ -384,13 +384,13 @@ class Runtime:
     def note_end(self, session: LiveSession) -> None:
         """Nothing more reaches its client. disconnect() follows, behind what it said before. May be repeated."""
         if self.hub.get(session.info.session_id) is session:
-            self.kept_places.note_end(session)
+            self.feeder.note_ended(session.info.session_id, self.kept_places.note_end(session))
 
     def disconnect(self, session: LiveSession, ending: Ending) -> None:
         """A session's connection is gone. May be repeated."""
         if self.hub.get(session.info.session_id) is not session:
             return
-        self.note_end(session)
+        self.kept_places.note_end(session)
         known = self.kept_places.ended(session, ending, self.hub.detach(session))
         self.feeder.tell(Disconnect(session.info.session_id, ending, known))
 

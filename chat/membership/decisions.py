@@ -100,6 +100,8 @@ class Decisions:
             self.state.note_heads(beat.worker, beat.heads, whole=beat.whole)
             if beat.heads or beat.whole:
                 self.journal.add(Delivered(beat.worker, beat.heads, beat.whole))
+            # Not for the journal: it is said again until the session is disconnected.
+            self.state.note_last(beat.worker, beat.ended)
 
     def host_beat(self, beat: HostBeat, now: float) -> None:
         """Note what a supervisor says of its host: that it was started anew, and which of its workers have ended."""

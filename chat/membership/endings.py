@@ -36,6 +36,7 @@ class Endings:
         self._silent = SilentSessions()
         self.heads: dict[WorkerId, dict[ChannelKey, int]] = {}
         self._joined_at: dict[SessionId, dict[ChannelKey, int]] = {}
+        self._last: dict[SessionId, Mapping[ChannelKey, int]] = {}
         self._linger_ends: list[tuple[float, SessionId]] = []
 
     def take_back(self, whole: Whole) -> None:
@@ -65,6 +66,10 @@ class Endings:
         """Where the channel was when the session joined: all there is to go by until its worker's next BEAT."""
         if entry.info.grace.keep_s > 0:
             self._joined_at.setdefault(entry.info.session_id, {})[channel] = head
+
+    def note_last(self, session_id: SessionId, heads: Mapping[ChannelKey, int]) -> None:
+        """What a live session was sent when its connection ended: its worker may die before it can say more."""
+        self._last[session_id] = heads
 
     def lose(self, entry: SessionEntry, heads: Mapping[ChannelKey, int], now: float) -> None:
         """The session ended without a goodbye: it lingers and is kept, as its transport's grace has it."""
@@ -158,6 +163,7 @@ class Endings:
         self.kept.pop(session_id)
         self._silent.forget(session_id)
         self._joined_at.pop(session_id, None)
+        self._last.pop(session_id, None)
         self.ended.add(session_id, now)
         self._make(Disconnected(session_id, reason, close_code, close_reason))
 
@@ -240,6 +246,7 @@ class Endings:
         if keep_s > 0:
             self.kept.put(Kept(info, self._heads_of(entry, heads, now), now, now + keep_s))
         self._joined_at.pop(info.session_id, None)
+        self._last.pop(info.session_id, None)
 
     def _has_channels(self, kept: Kept) -> bool:
         lingering = self._roster.sessions.get(kept.session.session_id)
@@ -250,6 +257,7 @@ class Endings:
         session_id = entry.info.session_id
         if (kept := self.kept.by_id.get(session_id)) is not None:
             kept.channels, kept.status = frozenset(entry.channels), entry.status
+        self._last.pop(session_id, None)
         self.ended.add(session_id, now)
         self._make(Disconnected(session_id, LeftReason.QUIT, close_code, close_reason))
 
@@ -259,6 +267,7 @@ class Endings:
         A young session that took another over may still have been on its way up from that one's heads; telling it
         a little twice is harmless, leaving out is not.
         """
+        said = said or self._last.get(entry.info.session_id, {})
         beaten: Mapping[ChannelKey, int] = self.heads.get(entry.info.worker, {})
         is_young = entry.took_over is not None and now - entry.info.since < YOUNG_S
         joined_at = self._joined_at.get(entry.info.session_id, {})

@@ -123,6 +123,7 @@ class Feeder:
         self._sync_wanted.set()
         self._hole_timer: asyncio.TimerHandle | None = None
         self._beat_heads, self._ghosts = BeatHeads(), Ghosts()
+        self._ended: dict[SessionId, Mapping[ChannelKey, int]] = {}
         self.junk = self.resyncs = self.commands_dropped = 0
 
     # -- for the runtime ------------------------------------------------------------------------------------------
@@ -251,10 +252,19 @@ class Feeder:
         """
         if self._is_over:
             return
+        if isinstance(command, Disconnect):
+            self._ended.pop(command.session_id, None)
         if len(self._pending) >= 4 * MAX_PENDING:
             self.commands_dropped += 1
         else:
             self._pending.add(command, None, None)
+
+    def note_ended(self, session_id: SessionId, heads: Mapping[ChannelKey, int]) -> None:
+        """The connection of a session has ended, and it was sent so much: the authority hears of it at once. Its
+        Disconnect is told when all that its client said was carried out.
+        """
+        self._ended[session_id] = heads
+        self._beat_due.set()
 
     def _abandon(self, pending: PendingCommand) -> None:
         self._pending.drop(pending)
@@ -527,7 +537,7 @@ class Feeder:
         return True
 
     async def _tell_heads(self, told: dict[ChannelKey, int], *, whole: bool) -> None:
-        beat = wire.Beat(self._worker, self._replica.position, self._replica.digest(), told, whole)
+        beat = wire.Beat(self._worker, self._replica.position, self._replica.digest(), told, whole, dict(self._ended))
         try:
             await self._bus.send(wire.AUTHORITY_MAILBOX, wire.BEAT, wire.beat_body(beat))
         except BusError:

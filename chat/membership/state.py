@@ -51,6 +51,9 @@ from reaktor.errors import may_come_back
 CLOSE_BANNED = 4502
 # How long a snapshot still says whom a session took over: longer than any worker is without its changes.
 RECENT_S = 30.0
+MOMENT_S = 1e-6
+TURN_S = 1.0
+"""A clock that was put back by more than that is not waited for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +132,13 @@ class MembershipState:
         known = {} if whole else self._endings.heads.get(worker, {})
         known.update(heads)
         self._endings.heads[worker] = known
+
+    def note_last(self, worker: WorkerId, ended: Mapping[SessionId, Mapping[ChannelKey, int]]) -> None:
+        """What these sessions of the worker were sent when their connections ended; their Disconnect is to come."""
+        for session_id, heads in ended.items():
+            entry = self.roster.sessions.get(session_id)
+            if entry is not None and entry.is_live and entry.info.worker == worker:
+                self._endings.note_last(session_id, heads)
 
     def restore(self, places: Iterable[Place], now: float) -> None:
         """Keep what was kept under the authority before; call it before anything else is decided.
@@ -210,7 +220,7 @@ class MembershipState:
     def _connect(self, command: Connect) -> None:
         now = self._now
         # By the clock of whoever decides, since those of two hosts may differ: who came first counts, and how long ago.
-        info = replace(command.session, since=now)
+        info = replace(command.session, since=self._moment(command.session.user_id, now))
         if info.worker in self._dead:
             raise RefusedError("unavailable")
         known = self.roster.sessions.get(info.session_id)
@@ -238,6 +248,15 @@ class MembershipState:
         if command.resume is not None:
             # Only now: so the user is in the channels all the time.
             self._endings.guess_again(old, now)
+
+    def _moment(self, user_id: UserId, now: float) -> float:
+        """When a session of the user begins now: each of them in a moment of its own, though an authority decides at
+        once about all that came while there was none.
+        """
+        user = self.roster.users.get(user_id)
+        began = [] if user is None else [entry.info.since for entry in user.sessions.values()]
+        latest = max([*began, *(kept.session.since for kept in self._endings.kept.of_user(user_id))], default=now - 1)
+        return latest + MOMENT_S if now <= latest < now + TURN_S else now
 
     def _disconnect(self, command: Disconnect) -> None:
         entry = self.roster.sessions.get(command.session_id)

@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import wraps
 from hashlib import blake2b
+from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
 import orjson
@@ -116,7 +117,8 @@ class SyncRequest(NamedTuple):
 class Beat(NamedTuple):
     """A worker's sign of life: where its replica stands, and the last seq it delivered, per channel.
 
-    `whole`: these are all the heads there are, else only those that are others than in the beat before.
+    `whole`: these are all the heads there are, else only those that are others than in the beat before. `ended`: what
+    sessions were sent whose connection has ended, and whose Disconnect waits behind what their clients said.
     """
 
     worker: WorkerId
@@ -124,6 +126,7 @@ class Beat(NamedTuple):
     digest: str
     heads: dict[ChannelKey, int]
     whole: bool = True
+    ended: Mapping[SessionId, Mapping[ChannelKey, int]] = MappingProxyType({})
 
 
 class HostBeat(NamedTuple):
@@ -427,14 +430,23 @@ def beat_body(beat: Beat) -> Body:
         "d": beat.digest,
         "h": beat.heads,
         "all": beat.whole,
+        "e": dict(beat.ended),
     }
 
 
 @_reads
 def read_beat(body: Mapping[str, Any]) -> Beat:
     epoch, revision = map(integer_from, body["p"])
-    heads = heads_from(body["h"])
-    return Beat(worker_from(body["w"]), Position(epoch, revision), text_from(body["d"]), heads, body["all"] is True)
+    # Releases before 0.5 do not say it.
+    ended = {SessionId(text_from(session)): heads_from(heads) for session, heads in body.get("e", {}).items()}
+    return Beat(
+        worker_from(body["w"]),
+        Position(epoch, revision),
+        text_from(body["d"]),
+        heads_from(body["h"]),
+        body["all"] is True,
+        ended,
+    )
 
 
 def host_beat_body(beat: HostBeat) -> Body:

@@ -42,6 +42,8 @@ class ModelSession:
     was_copied: bool = False
     copied_to: SessionId | None = None
     since: float = 0.0
+    place: int = 0
+    """Which of all that were connected: two may begin in one turn."""
 
     @property
     def may_be_named(self) -> bool:
@@ -127,7 +129,9 @@ class StateAgainstModel(RuleBasedStateMachine):
             assert refusal is None
             if displaced is not None:
                 displaced.ended_at = self.now
-            self.model[session_id] = new = ModelSession(user, worker, lingers, naming=naming, since=self.now)
+            self.model[session_id] = new = ModelSession(
+                user, worker, lingers, naming=naming, since=self.now, place=self.count
+            )
             self._take_over(session_id, new, named)
 
     def _waiting(self, user: UserId) -> list[tuple[SessionId, ModelSession]]:
@@ -193,7 +197,7 @@ class StateAgainstModel(RuleBasedStateMachine):
             if (
                 (new.user, new.ended_at, new.lingers) == (lost.user, None, True)
                 and not (new.channels or new.naming is sessions.Naming.ALWAYS)
-                and lost.since < new.since
+                and lost.place < new.place
                 and self.now - new.since <= 60
                 and self._could_be(lost.naming, new.naming)
             ):

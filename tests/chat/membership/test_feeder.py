@@ -265,6 +265,24 @@ async def test_heads_that_moved_far_are_told_before_the_next_beat(bus: Bus) -> N
         assert [t.after for t in node.told if hasattr(t, "after")] == [41]
 
 
+async def test_what_a_session_was_sent_is_told_as_its_connection_ends(bus: Bus) -> None:
+    """Its Disconnect waits behind what its client said. A worker that died meanwhile took along how far it had come."""
+    authority, dying = authority_on(bus), Node(bus, SECOND, replace(QUICK, heartbeat_s=60.0))
+    node = Node(bus, FIRST)
+    async with running(authority, dying, node):
+        for session in ("s1", "gone"):
+            await dying.connect(session, grace=LINGERS)
+            await dying.join(session, "lobby")
+        dying.heads[LOBBY] = 41
+        dying.feeder.note_ended(SessionId("gone"), {LOBBY: 3})
+        dying.feeder.tell(Disconnect(SessionId("gone"), Ending.GOODBYE))
+        dying.feeder.note_ended(SessionId("s1"), {LOBBY: 7})
+        await eventually(lambda: str(SECOND) in authority.status()["replicas"], "the beat came")
+        authority.worker_exited(SECOND)
+        await node.connect("s2", grace=LINGERS)
+        assert [t.after for t in node.told if hasattr(t, "after")] == [7]
+
+
 async def test_beats_that_are_due_early_do_not_keep_the_others_from_their_time(bus: Bus) -> None:
     """Those carry what has not moved, too, and look for ghosts."""
     authority, node = authority_on(bus), Node(bus)

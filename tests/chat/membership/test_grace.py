@@ -55,6 +55,7 @@ def test_a_new_session_takes_a_lingering_one_over_with_its_channels_heads_and_st
     told.accept(Join(S1, LOBBY))
     told.accept(SetStatus(S1, Status.AWAY))
     told.accept(Disconnect(S1, heads={LOBBY: 5, NEWS: 9}))
+    told.now += 1
     changes = told.connect("s2", worker=SECOND, grace=LINGERS)
     info = session_info("s2", "ann", SECOND, grace=LINGERS, since=told.now)
     assert changes == (Connected(info, frozenset({LOBBY}), S1, {LOBBY: 5}, Status.AWAY),)
@@ -170,7 +171,7 @@ def lose_both(told: Told, *, first: SessionInfo, second: SessionInfo) -> None:
 
 def back(told: Told, session: str, resume: SessionId | None = None, **looks: Any) -> Connected:
     """What a client of ann that comes back on another worker gets."""
-    info = session_info(session, worker=SECOND, grace=LINGERS, since=told.now, **looks)
+    info = session_info(session, grace=LINGERS, since=told.now, **{"worker": SECOND, **looks})
     (connected,) = told.accept(Connect(info, resume))
     assert isinstance(connected, Connected)
     return connected
@@ -478,6 +479,38 @@ def test_of_several_attempts_of_which_none_was_seen_to_end_each_is_told_to_come_
     assert back(told, "s4", naming=Naming.PERHAPS).channels == {LOBBY}
 
 
+def test_of_attempts_that_are_decided_in_one_moment_the_last_one_comes_to_the_place() -> None:
+    """After an authority was missing for a while it decides at once about all of them: the first got the place, and had
+    been given up. Neither had begun before the other, so the second was in no channel for ever.
+    """
+    told = Told()
+    placed(told, "s1", Naming.PERHAPS)
+    told.accept(Disconnect(S1))
+    assert back(told, "s2", naming=Naming.PERHAPS).took_over == S1
+    assert back(told, "s3", naming=Naming.PERHAPS).took_over is None
+    *_, ended = told.accept(Disconnect(S2))
+    assert isinstance(ended, Disconnected)
+    assert (ended.session_id, ended.close_code) == ("s3", 4004)
+    assert back(told, "s4", naming=Naming.PERHAPS).channels == {LOBBY}
+
+
+def test_what_a_session_was_sent_is_known_though_its_worker_dies_before_it_is_disconnected() -> None:
+    """Its Disconnect waits behind what its client said, which waits for a database that is away. What its worker had
+    delivered since counted as sent.
+    """
+    told = Told()
+    placed(told, "s1", Naming.NEVER)
+    told.state.note_last(FIRST, {S1: {LOBBY: 5}, SessionId("unknown"): {LOBBY: 1}})
+    told.state.note_last(SECOND, {S1: {LOBBY: 3}})
+    told.state.note_heads(FIRST, {LOBBY: 9})
+    told.accept(DropWorker(FIRST))
+    assert back(told, "s2", naming=Naming.NEVER).heads == {LOBBY: 5}
+    told.state.note_heads(SECOND, {LOBBY: 12})
+    told.now += 10
+    told.accept(DropWorker(SECOND))
+    assert back(told, "s3", naming=Naming.NEVER, worker=WorkerId(1, 1, 3, 1)).heads == {LOBBY: 12}, "of another session"
+
+
 @pytest.mark.parametrize("hour", [3_600.0, -3_600.0], ids=["ahead", "behind"])
 def test_a_client_comes_to_its_place_whatever_the_clocks_of_its_hosts_say(hour: float) -> None:
     told = Told()
@@ -513,7 +546,8 @@ def test_nobody_elses_session_is_called_back(naming: Naming, fields: dict[str, s
 def test_a_session_that_has_a_place_or_came_at_another_time_is_not_called_back(why: str) -> None:
     told = Told()
     if why == "was here before":
-        told.accept(Connect(session_info("s2", worker=SECOND, grace=LINGERS, since=told.now - 1, naming=Naming.NEVER)))
+        told.accept(Connect(session_info("s2", worker=SECOND, grace=LINGERS, since=told.now, naming=Naming.NEVER)))
+        told.now += 1
     placed(told, "s1", Naming.NEVER)
     if why != "was here before":
         assert back(told, "s2", naming=Naming.NEVER).took_over is None

@@ -219,8 +219,10 @@ def test_a_host_that_is_heard_again_is_as_it_was_however_long_it_was_silent(
 ) -> None:
     told = Told()
     for number, (user, worker, lingers, is_away, channels) in enumerate(people):
-        told.connect(f"s{number}", user, worker, LINGERS if lingers else NO_GRACE)
-        session = SessionId(f"s{number}")
+        session, grace = SessionId(f"s{number}"), LINGERS if lingers else NO_GRACE
+        # Of a kind of their own: nobody is taken for the client of a session that is lost.
+        info = session_info(session, user, worker, grace=grace, since=told.now, marks=session)
+        told.accept(Connect(info))
         for channel in sorted(channels):
             told.accept(Join(session, channel))
         if is_away:
