@@ -38,7 +38,7 @@ from reaktor.web.edge import SAFETY, date_header
 from reaktor.web.reply import Header
 from reaktor.web.websocket_frames import Opcode, binary_frame, encode_frame, text_frame
 from reaktor.web.websocket_handshake import Opening, OpeningError, accepted, read_opening
-from reaktor.web.websocket_reader import Close, FrameError, FrameReader, Ping, Received
+from reaktor.web.websocket_reader import Close, FrameError, FrameReader, Ping, Pong, Received
 
 logger = logging.getLogger(__name__)
 
@@ -363,6 +363,8 @@ class WebSocket:
                 self._transport.pauseProducing()
         elif isinstance(found, Ping):
             self.sink.push(encode_frame(Opcode.PONG, found.payload))
+        elif isinstance(found, Pong) and inbox.on_pong is not None:
+            inbox.on_pong(found.payload)
 
     def on_message_taken(self, waiting: int) -> None:
         """The application took a message and `waiting` are left: read on when that is few."""

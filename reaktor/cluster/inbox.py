@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextvars import Context, copy_context
 from typing import Any
 
-from reaktor.web.message_source import OnEnd, Take
+from reaktor.web.message_source import OnEnd, OnPong, Take
 
 
 class Inbox:
@@ -20,7 +20,7 @@ class Inbox:
     No queue of asyncio: that has room for 64 messages and 64 tasks from the beginning, 2 KB for every connection.
     """
 
-    __slots__ = ("_messages", "_offered", "_on_idle", "_on_taken", "_waiting", "on_end")
+    __slots__ = ("_messages", "_offered", "_on_idle", "_on_taken", "_waiting", "on_end", "on_pong")
 
     def __init__(self, on_taken: Callable[[int], None] | None = None) -> None:
         self._messages: list[dict[str, Any] | Exception] = []
@@ -29,6 +29,7 @@ class Inbox:
         self._offered: tuple[Context, Take] | None = None
         self._on_idle: Callable[[], object] | None = None
         self.on_end: OnEnd | None = None
+        self.on_pong: OnPong | None = None
 
     async def receive(self) -> dict[str, Any]:
         """ASGI's receive()."""
@@ -68,6 +69,10 @@ class Inbox:
     def tell_of_end(self, on_end: OnEnd) -> None:
         """See MessageSource."""
         self.on_end = on_end
+
+    def tell_of_pongs(self, on_pong: OnPong) -> None:
+        """See MessageSource."""
+        self.on_pong = on_pong
 
     def when_idle(self, call: Callable[[], object]) -> None:
         """Call it when the application has dealt with everything and waits for more; perhaps now, perhaps never."""

@@ -55,6 +55,7 @@ class EngineSession:
     __slots__ = (
         "_clock",
         "_close_code",
+        "_is_relayed",
         "_is_told",
         "_keeper",
         "_listener",
@@ -107,7 +108,7 @@ class EngineSession:
         # The pipe's sink, while frames may go straight to it.
         self._sink: Any = None
         self._room: asyncio.Event | None = None
-        self._is_told = False
+        self._is_told = self._is_relayed = False
         self._close_code = NORMAL
         # Once it has ended: what it was sent since then (seconds of its clock) may not have arrived. None: all has.
         self.doubtful_since: float | None = None
@@ -148,6 +149,8 @@ class EngineSession:
                 self._run(self.machine.send(packet))
         elif sink.write(batch.frames(self.revision)) > self._max_unsent_bytes:
             self._run(self.machine.end(CloseReason.TOO_SLOW))
+        elif self._is_relayed:
+            self._sound()
 
     def send_ready(self, packet: ReadyPacket) -> None:
         """Send one ready packet."""
@@ -226,6 +229,7 @@ class EngineSession:
             return
         pipe.wake()
         self._sink = pipe.sink
+        self._is_relayed = pipe.sounding is not None
 
     def open_probe(self, pipe: Pipe) -> bool:
         """As SessionMachine.open_probe(), with the socket that probes."""
@@ -295,6 +299,7 @@ class EngineSession:
                 self.waiter.set_result(None)
             if self._pipe is not None:
                 self._pipe.wake()
+                self._sound()
         elif signal is Signal.UPGRADED and self._probe is not None:
             pipe, self._probe = self._probe, None
             self.attach(pipe)
@@ -318,19 +323,27 @@ class EngineSession:
             self._listener.closed(self, reason)
 
     def _find_doubtful(self, reason: CloseReason) -> float | None:
-        if reason in (CloseReason.CLIENT, CloseReason.SERVER):
-            # It would hear no more; and what was sent before our own close goes out before it.
+        if reason is CloseReason.CLIENT:
+            # It would hear no more.
+            return None
+        now, sounding = self._clock(), None if self._pipe is None else self._pipe.sounding
+        if reason is CloseReason.SERVER and (sounding is None or not sounding.is_late(now, ON_ITS_WAY_S)):
+            # What was sent before our own close goes out before it.
             return None
         if reason is CloseReason.TOO_SLOW:
             # What waits here and in the kernel is as old as nobody knows.
-            return self._clock() - SLOW_S
+            return now - SLOW_S
+        if sounding is not None:
+            # Who stands between took along what it had in its hands; where it was cut off, that is more. What it said
+            # last proves nothing: the two ways come to life again one after the other.
+            return sounding.proven_at - ON_ITS_WAY_S
         if self.machine.is_doubtful or (self._sink is not None and self._sink.unsent_bytes):
             return self.machine.heard_at - ON_ITS_WAY_S
-        if reason is CloseReason.LOST and self._pipe is not None and self._pipe.is_relayed:
-            # Did the client break off, or who stands between? That one took along what it had in its hands; where it
-            # was cut off for a while, that is all since.
-            return self.machine.heard_at - ON_ITS_WAY_S
         return None
+
+    def _sound(self) -> None:
+        if self._pipe is not None:
+            self._pipe.sound(self._clock())
 
     def _check_unsent(self) -> None:
         if self._sink is not None and self._sink.unsent_bytes > self._max_unsent_bytes:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from reaktor.engineio.packets import Codec, Outgoing, ReadyPacket
+from reaktor.engineio.sounding import Sounding
 from reaktor.engineio.tasks import Tasks
 from reaktor.web.close_codes import NORMAL
 from reaktor.web.frame_sink import FrameSink
@@ -17,7 +18,7 @@ from reaktor.web.websocket_frames import binary_frame, text_frame
 
 
 class Pipe:
-    """Pulls packets from `source` when woken, until close(). `is_relayed`: another worker stands before the client."""
+    """Pulls packets from `source` when woken, until close(). `sounding`: another worker stands before the client."""
 
     __slots__ = (
         "_allow_binary",
@@ -28,8 +29,8 @@ class Pipe:
         "_own",
         "_send",
         "_tasks",
-        "is_relayed",
         "sink",
+        "sounding",
         "source",
     )
 
@@ -41,10 +42,10 @@ class Pipe:
         tasks: Tasks,
         *,
         allow_binary: bool,
-        is_relayed: bool = False,
+        sounding: Sounding | None = None,
     ) -> None:
         self.sink = sink
-        self.is_relayed = is_relayed
+        self.sounding = sounding
         self.source: Callable[[], Iterable[Outgoing]] = tuple
         self._codec = codec
         self._send = send
@@ -62,6 +63,11 @@ class Pipe:
         elif not self._draining and not self._is_closed:
             self._draining = True
             self._tasks.spawn(self._drain())
+
+    def sound(self, now: float) -> None:
+        """Ask who stands between whether what was sent has come, if nobody has a moment ago."""
+        if self.sounding is not None and self.sink is not None and (ping := self.sounding.ping(now)) is not None:
+            self.sink.write(ping)
 
     def say(self, packet: Outgoing) -> None:
         """Send one packet of the pipe's own, before what the source has: for a socket that still probes."""

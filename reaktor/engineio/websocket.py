@@ -12,9 +12,10 @@ from reaktor.engineio.engine_session import EngineSession
 from reaktor.engineio.packets import CloseReason, Codec, PayloadError
 from reaktor.engineio.pipe import Pipe
 from reaktor.engineio.request import WEBSOCKET, EngineError, Request, RequestError, read_request
+from reaktor.engineio.sounding import Sounding
 from reaktor.web.close_codes import GOODBYES, NO_CODE, NORMAL
 from reaktor.web.frame_sink import sink_of
-from reaktor.web.message_source import offer_messages
+from reaktor.web.message_source import offer_messages, tell_of_pongs
 from reaktor.web.scope import Receive, Scope, Send, came_privately
 
 # UTF-8 takes at most so many bytes for a character.
@@ -66,8 +67,11 @@ class WebSocketTransport:
         await self._read(session, pipe, scope, receive)
 
     def _pipe(self, codec: Codec, request: Request, scope: Scope, send: Send) -> Pipe:
-        given = {"allow_binary": request.allow_binary, "is_relayed": came_privately(scope)}
-        return Pipe(codec, send, sink_of(scope), self._engine.tasks, **given)
+        sink = sink_of(scope)
+        sounding = Sounding(self._engine.clock()) if sink is not None and came_privately(scope) else None
+        if sounding is not None:
+            tell_of_pongs(scope, sounding.heard)
+        return Pipe(codec, send, sink, self._engine.tasks, allow_binary=request.allow_binary, sounding=sounding)
 
     async def _read(self, session: EngineSession, pipe: Pipe, scope: Scope, receive: Receive) -> None:
         """Hand over what the socket says until it is gone. Cancelled: the server stops, the client is not to blame."""

@@ -14,6 +14,7 @@ MESSAGES_EXTENSION = "reaktor.messages"
 
 Take = Callable[[str | bytes], bool]
 OnEnd = Callable[[int], None]
+OnPong = Callable[[bytes], None]
 
 
 class MessageSource(Protocol):
@@ -34,6 +35,9 @@ class MessageSource(Protocol):
         soon as the application waits in receive().
         """
 
+    def tell_of_pongs(self, on_pong: OnPong) -> None:
+        """Call `on_pong` with the payload of each pong, as it is read. It must not wait."""
+
 
 def offer_messages(scope: Mapping[str, Any], take: Take) -> None:
     """Have the server of this websocket scope offer its messages, where it can."""
@@ -45,6 +49,12 @@ def tell_of_end(scope: Mapping[str, Any], on_end: OnEnd) -> None:
     """Have the server of this websocket scope tell of its client's end, where it can."""
     if (source := _source_of(scope)) is not None:
         source.tell_of_end(on_end)
+
+
+def tell_of_pongs(scope: Mapping[str, Any], on_pong: OnPong) -> None:
+    """Have the server of this websocket scope tell of pongs, where it can."""
+    if (source := _source_of(scope)) is not None:
+        source.tell_of_pongs(on_pong)
 
 
 def _source_of(scope: Mapping[str, Any]) -> MessageSource | None:

@@ -146,6 +146,11 @@ class Socket:
     async def _send(self, message: dict[str, Any]) -> None:
         self.sent.put_nowait(message)
 
+    def pong(self, payload: bytes) -> None:
+        """The client answers a ping."""
+        if self._incoming.on_pong is not None:
+            self._incoming.on_pong(payload)
+
     async def next(self) -> dict[str, Any]:
         """The next ASGI message of the application."""
         async with asyncio.timeout(WAIT_S):
