@@ -15,6 +15,8 @@ from tests.faults.schedule import Kind
 
 PATIENCE_S = 45.0
 """How long nothing may come on what a host relays: a heartbeat and its answer."""
+PONG_S = 20.0
+"""How long a client may take to answer a heartbeat: it may have been sent as the cut began."""
 SAID_S = 2.0
 """Something is said in each channel within so long."""
 RETURN_S = 10.0
@@ -88,7 +90,7 @@ def nobody_is_ended(history: History) -> Iterator[str]:
             continue
         if carried and carried.fault.may_cut_relays and _was_relayed_to_target(history, stay.who, carried):
             continue
-        if _was_given_up(history, stay):
+        if _given_up(history, stay):
             continue
         yield f"{_during(carried)}: {stay.who} on host {stay.host} lost the connection ({stay.why})"
 
@@ -111,8 +113,11 @@ def nobody_is_seen_leaving(history: History) -> Iterator[str]:
                 if host
             }
             may_leave = carried and carried.fault.may_show_leaving and carried.target in hosts
+            # What the host knows already comes to the client when TCP tries again.
             is_given_up = any(
-                _was_given_up(history, stay) and 0 <= told.at - stay.until <= RETURN_S for stay in stays[told.name]
+                cut.began + PONG_S - SAID_S <= told.at <= stay.until + RETURN_S
+                for stay in stays[told.name]
+                for cut in _given_up(history, stay)
             )
             if not (may_leave or is_given_up):
                 where = ", ".join(sorted(hosts))
@@ -183,17 +188,19 @@ def _carried_at(history: History, at: float) -> Carried | None:
     return next((each for each in history.faults if each.began <= at < each.settled), None)
 
 
-def _was_given_up(history: History, stay: Stay) -> bool:
-    """Whether two hosts were cut off each other, and for PATIENCE_S nothing came through that one relayed to the other.
+def _given_up(history: History, stay: Stay) -> Sequence[Carried]:
+    """The cuts between two hosts for which what one relayed to the other was given up: no heartbeat was answered for
+    PONG_S, or nothing came for PATIENCE_S.
 
     Cuts that follow each other add up: TCP waits twice as long before each further attempt.
     """
-    return any(
-        each.fault.kind is Kind.CUT_FROM_HOST
-        and {each.target, each.other} == {stay.host, stay.via}
-        and each.began + PATIENCE_S - SAID_S <= stay.until <= each.undone + PATIENCE_S
+    return [
+        each
         for each in history.faults
-    )
+        if each.fault.kind is Kind.CUT_FROM_HOST
+        and {each.target, each.other} == {stay.host, stay.via}
+        and each.began + PONG_S - SAID_S <= stay.until <= each.undone + PATIENCE_S
+    ]
 
 
 def _was_on_target(history: History, who: str, carried: Carried) -> bool:
