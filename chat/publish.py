@@ -72,6 +72,9 @@ def _durable(events: Sequence[Event]) -> None:
         _in_loop(here, here.runtime.publish_durable, events)
     else:
         announce(channel_group(channel), wire.DURABLE_KIND, wire.durable_body(events, time.time()))
+        newest = wire.newest_activity(events)
+        if newest is not None:
+            announce(wire.EVERYBODY_GROUP, wire.ACTIVITY_KIND, wire.activities_body([newest]))
 
 
 def _ephemeral(event: Event, audience: Audience) -> None:

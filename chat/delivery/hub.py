@@ -152,6 +152,26 @@ class Hub:
         for wire_format, group in groups.items():
             self._write(wire_format, group, event, None)
 
+    def to_followers(self, event: Event, users: Iterable[UserId]) -> None:
+        """One event about a channel to the sessions of these users that are not in it."""
+        key = event.channel
+        frames: dict[WireFormat, Frame | None] = {}
+        told: dict[SessionId, LiveSession] = {}
+        nobody: dict[SessionId, LiveSession] = {}
+        by_user = self._by_user
+        for user_id in users:
+            for session_id, session in by_user.get(user_id, nobody).items():
+                if key in session.channels or session.is_starting or key in session.waiting:
+                    continue
+                wire_format = session.format
+                if wire_format not in frames:
+                    frames[wire_format] = wire_format.encode(event)
+                if (frame := frames[wire_format]) is not None:
+                    session.outbox.append(frame)
+                    told[session_id] = session
+        self.deliveries_total += len(told)
+        self._mark(told)
+
     def to_everybody(self, event: Event) -> None:
         self.to_sessions(event, self._sessions.values())
 

@@ -6,11 +6,12 @@ chat.live.broadcast of every other process; chat.live.runtime reads what retenti
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from chat.domain.events import Event, EventType, MessageData, mark_data
+from chat.domain.events import ActivityData, Event, EventType, HeadData, MessageData, last_data, mark_data
+from chat.domain.following import Activity
 from chat.domain.ids import ChannelKey, SessionId, UserId
 from chat.domain.reading import Head, Marker
 
@@ -18,9 +19,12 @@ EVERYBODY_GROUP = "events.everybody"
 """Every worker reads it: events for all live sessions, and for one user's wherever they are."""
 DURABLE_KIND = "events.durable"
 EPHEMERAL_KIND = "events.ephemeral"
-_KNOWN = frozenset(EventType)
+ACTIVITY_KIND = "events.activity"
+GAP_KIND = "events.gap"
+"""The bus did not take something that the sender had to say."""
 TRIMMED_KIND = "channel.trimmed"
 """Retention deleted messages of a channel; body {"channel": key}."""
+_KNOWN = frozenset(EventType)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,35 @@ def read_updated(message: MessageData, marker: Marker) -> Event:
     """What a user is told whose marker stands there since this message of theirs, the newest one."""
     head = Head(message["number"], message["number"] - message["flow"])
     return Event(EventType.READ_UPDATED, ChannelKey(message["channel"]), mark_data(marker, head))
+
+
+def activity_of(message: MessageData, *, is_new: bool) -> Activity:
+    """That of the message which was the newest of its channel, when it was posted or as it is now."""
+    head = HeadData(number=message["number"], seq=message["changed_seq"], flow=message["flow"])
+    return Activity(ChannelKey(message["channel"]), head, last_data(message), is_new)
+
+
+def newest_activity(events: Iterable[Event]) -> Activity | None:
+    """Of durable events of one channel: that of the newest message among them. None: followers are told nothing."""
+    shown = [each for each in events if each.type is not EventType.REACTION_CHANGED]
+    if not shown:
+        return None
+    newest = max(shown, key=lambda each: int(each.data["number"]))
+    return activity_of(newest.data, is_new=newest.type is EventType.MESSAGE_NEW)
+
+
+def channel_activity(activity: Activity, *, shows_last: bool) -> Event:
+    """What a follower is told."""
+    data = ActivityData(head=activity.head, last=activity.last if shows_last else None)
+    return Event(EventType.CHANNEL_ACTIVITY, activity.channel, data)
+
+
+def activities_body(activities: Iterable[Activity]) -> dict[str, Any]:
+    return {"activities": [[*each] for each in activities]}
+
+
+def activities_from_body(body: Mapping[str, Any]) -> list[Activity]:
+    return [Activity(ChannelKey(key), head, last, is_new) for key, head, last, is_new in body["activities"]]
 
 
 def event_body(event: Event) -> list[Any]:

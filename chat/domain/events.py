@@ -9,6 +9,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Any, Literal, NamedTuple, NotRequired, TypedDict, final
 
+from chat.domain.following import Level
 from chat.domain.ids import ChannelKey
 from chat.domain.policies import ChannelKind, Role
 from chat.domain.reading import Head, Marker
@@ -25,6 +26,10 @@ class EventType(StrEnum):
     CHANNEL_CREATED = "channel.created"
     CHANNEL_UPDATED = "channel.updated"
     CHANNEL_ARCHIVED = "channel.archived"
+    CHANNEL_ADDED = "channel.added"
+    CHANNEL_REMOVED = "channel.removed"
+    LEVEL_CHANGED = "level.changed"
+    CHANNEL_ACTIVITY = "channel.activity"
     MEMBER_JOINED = "member.joined"
     MEMBER_LEFT = "member.left"
     USER_QUIT = "user.quit"
@@ -62,6 +67,7 @@ class ChannelData(TypedDict):
     flow: Annotated[Count, "The newest place in the channel's flow."]
     online: Annotated[Count, "How many users are in it now."]
     role: Annotated[str, Role] | None
+    level: Annotated[Annotated[str, Level] | None, "How much the user is told of it. Null: no member."]
     read_number: Annotated[Count, "Everything up to this message is read."]
     read_flow: Annotated[Count, "Its place in the flow."]
     own: Annotated[Count, "The user's own messages above it."]
@@ -93,6 +99,27 @@ class OwnChannelData(ChannelData):
 
     last: LastData | None
     active_at: Annotated[Time, "When that was; when the channel was made, where nothing is left."]
+
+
+class HeadData(TypedDict):
+    """How far a channel has come."""
+
+    number: Annotated[Count, "Number of the newest message."]
+    seq: Annotated[Count, "Position of the newest durable event, as far as it is known."]
+    flow: Annotated[Count, "The newest place in the channel's flow."]
+
+
+class ActivityData(TypedDict):
+    """Something was said in a channel that the user follows and this session is not in."""
+
+    head: HeadData
+    last: Annotated[LastData | None, "The newest message, for who is told of all; null for the others."]
+
+
+class LevelData(TypedDict):
+    """How much a member is told of a channel."""
+
+    level: Annotated[str, Level]
 
 
 class MemberData(TypedDict):
@@ -164,7 +191,8 @@ class Greeting(TypedDict):
     """What hello is answered with, beyond the session itself."""
 
     epoch: str
-    channels: list[ChannelData]
+    channels: Annotated[list[ChannelData], "Those that the user belongs to, at most 500, and those of `resume`."]
+    channels_left: Annotated[Count, "How many more the user belongs to: GET /api/v1/me/channels has all."]
     resume: dict[str, ChangesData]
 
 
@@ -182,6 +210,13 @@ class ReadData(MarkData):
     """The same, and how many of those above it name the user."""
 
     mentions: Count
+
+
+class ReadUpdateData(MarkData):
+    """What the user's other sessions are told of a marker. With `mentions` where those are counted anew."""
+
+    mentions: NotRequired[Annotated[Count, "Unread messages that name the user."]]
+    number: NotRequired[Annotated[Count, "Number of the newest message when they were counted."]]
 
 
 def mark_data(marker: Marker, head: Head) -> MarkData:
@@ -254,6 +289,17 @@ class Event(NamedTuple):
     channel: ChannelKey | None
     data: Any
     seq: int | None = None
+
+
+def last_data(message: MessageData) -> LastData:
+    """The message as a list of channels shows it."""
+    return {
+        "id": message["id"],
+        "number": message["number"],
+        "author": message["author"],
+        "text": None if message["text"] is None else message["text"][:LAST_CHARS],
+        "created_at": message["created_at"],
+    }
 
 
 def event_from_message(message: MessageData, *, after: int) -> Event:

@@ -84,6 +84,14 @@ class AuditData(TypedDict):
     details: dict[str, Any]
 
 
+class MembershipData(TypedDict):
+    """Somebody who belongs to a channel, there or not."""
+
+    username: str
+    role: Annotated[str, Role]
+    since: Time
+
+
 class RoleData(TypedDict):
     """What a user is in a channel for good."""
 

@@ -91,6 +91,11 @@ def reserved_channel_key(kind: ChannelKind, random_key: str) -> ChannelKey:
     return ChannelKey(f"{'dm-' if kind is ChannelKind.DIRECT else 'prv-'}{random_key}")
 
 
+def is_direct_key(key: ChannelKey) -> bool:
+    """Whether it is that of a direct channel."""
+    return key.startswith("dm-")
+
+
 def parse_channel_key(key: object) -> ChannelKey:
     """The key of a channel that should exist. Raises InvalidError (no string), NotFoundError (no possible key)."""
     if not isinstance(key, str):

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
 from django.db import OperationalError
 
 from accounts.authentication import Claims, user_for_claims, verify_token
@@ -37,7 +38,9 @@ from chat.domain.events import (
     ReadData,
     TypingData,
 )
+from chat.domain.following import Follow
 from chat.domain.ids import ChannelKey, UserRef
+from chat.domain.policies import ChannelKind
 from chat.domain.reading import Head
 from chat.domain.sessions import Ending, Status
 from chat.live.revalidation import credentials_of
@@ -61,6 +64,9 @@ logger = logging.getLogger(__name__)
 
 PAGE_MESSAGES = 100
 PAGE_BYTES = 128 * 1024
+GREETED_CHANNELS = 500
+GREETED_BYTES = 256 * 1024
+"""Of the channels in a greeting; the others are in GET /api/v1/me/channels."""
 
 
 def _channel_data(runtime: Runtime, found: ChannelAccess) -> ChannelData:
@@ -78,6 +84,13 @@ class Start:
     epoch: str
     channels: list[ChannelAccess]
     look: Look
+
+    @property
+    def follows(self) -> list[Follow]:
+        """What the user follows among them."""
+        asked = [(each.channel, each.level) for each in self.channels]
+        found = [selectors.follow_of(row.key, row.kind, row.number, level) for row, level in asked if level is not None]
+        return [each for each in found if each is not None]
 
 
 async def load_start(runtime: Runtime, claims: Claims, cursors: Mapping[str, int]) -> Start:
@@ -127,18 +140,21 @@ async def connect(
     """
     keys = [each.channel.key for each in start.channels if each.channel.key in cursors]
     async with runtime.feeds.pinned(*keys):
-        await runtime.connect(session, verify, start.look)
+        await runtime.connect(session, verify, start.look, follows=start.follows)
         try:
             keys = [key for key in keys if await _entered_again(runtime, session, key)]
             answers = {key: await runtime.feeds.answer_since(key, cursors[key]) for key in keys}
             # Bounded and written in this very turn: their JSON is made once.
             greeting: Greeting = {
                 "epoch": start.epoch,
-                "channels": [_channel_data(runtime, each) for each in start.channels],
+                "channels": (greeted := _greeted(runtime, start.channels, cursors)),
+                "channels_left": len(start.channels) - len(greeted),
                 "resume": _bounded(runtime, {key: _renewed(runtime, key, answers[key]) for key in keys}),
             }
             respond(greeting)
             runtime.local_members.start(session)
+            seen = {each.channel.key: each.channel.number for each in start.channels}
+            runtime.activities.started(session, seen, start.look.began)
         except BaseException:
             runtime.disconnect(session, Ending.GOODBYE)
             raise
@@ -170,6 +186,28 @@ async def _entered_again(runtime: Runtime, session: LiveSession, key: ChannelKey
     except (BannedError, ForbiddenError, NotFoundError):
         return False
     return True
+
+
+def _greeted(runtime: Runtime, found: Sequence[ChannelAccess], cursors: Mapping[str, int]) -> list[ChannelData]:
+    """The channels of a greeting, oldest first: those with cursors, and as many others as its bounds let in, of which
+    direct ones and those with something unread are the first.
+    """
+    channels = [(each.channel.id, _channel_data(runtime, each)) for each in found]
+    if len(channels) <= GREETED_CHANNELS // 8:  # so many are never too large
+        return [data for _, data in channels]
+
+    def rank(channel: tuple[int, ChannelData]) -> tuple[bool, bool, int]:
+        pk, data = channel
+        return data["key"] not in cursors, not (data["kind"] == ChannelKind.DIRECT or data["unread"]), pk
+
+    chosen: list[tuple[int, ChannelData]] = []
+    size = 0
+    for channel in sorted(channels, key=rank):
+        size += len(orjson.dumps(channel[1])) + 1
+        if channel[1]["key"] not in cursors and (len(chosen) >= GREETED_CHANNELS or size > GREETED_BYTES):
+            break
+        chosen.append(channel)
+    return [data for _, data in sorted(chosen, key=lambda channel: channel[0])]
 
 
 def _nothing(outcome: Outcome) -> None:
@@ -262,6 +300,20 @@ async def list_members(runtime: Runtime, session: LiveSession, key: str, cursor:
     wanted = rules.parse_channel_key(key)
     await runtime.database.read(selectors.channel_access, user=session.user, key=wanted)
     return runtime.members(wanted, cursor=cursor)
+
+
+async def follow_channel(runtime: Runtime, session: LiveSession, key: str, level: str | None) -> ChannelData:
+    """Belong to a channel for good, whether in it or not. Raises NotFoundError, BannedError."""
+    return await change_channel(
+        runtime, session, services.membership_join, key=rules.parse_channel_key(key), level=level
+    )
+
+
+async def unfollow_channel(runtime: Runtime, session: LiveSession, key: str) -> None:
+    """Belong to it no longer, and leave it. Raises ConflictError (direct; its last owner)."""
+    wanted = rules.parse_channel_key(key)
+    await runtime.database.write(services.membership_leave, user=session.user, key=wanted)
+    await leave_channel(runtime, session, wanted)
 
 
 async def leave_channel(runtime: Runtime, session: LiveSession, key: str) -> None:
@@ -391,7 +443,7 @@ async def list_channels(
 
 
 async def change_channel(runtime: Runtime, session: LiveSession, service: Any, **fields: Any) -> ChannelData:
-    """channel_create, channel_update or channel_archive, answered with the channel."""
+    """A service that changes a channel, or what the user is to it; answered with the channel."""
     found = await runtime.database.write(service, user=session.user, **fields)
     return _channel_data(runtime, found)
 

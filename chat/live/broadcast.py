@@ -2,7 +2,8 @@
 
 The writer's commits, services (through chat.publish) and actions hand events over here; one task publishes them in
 order, all that wait at once. Where there are no other processes nothing is published. What the bus does not take is
-logged: durable events are found by comparing heads, ephemeral ones are lost.
+logged, and the others are told so as soon as it takes something again: durable events are found by comparing heads,
+what followers are told by chat.live.activity; other ephemeral ones are lost.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from chat.delivery.hub import Hub
 from chat.delivery.wire import Audience
 from chat.domain.events import Event, EventType
 from chat.domain.ids import ChannelKey, SessionId, UserId
+from chat.live.activity import Activities
 from chat.live.feeds import Feeds
 from chat.membership.wire import channel_group
 from chat.posting.writer import Committed
@@ -48,22 +50,26 @@ class Broadcast:
         bus: Bus,
         hub: Hub,
         feeds: Feeds,
+        activities: Activities,
         *,
         is_alone: bool,
         is_elsewhere: Callable[[UserId, SessionId | None], bool] = lambda user_id, session_id: True,
     ) -> None:
-        """`is_alone`: there is no other process, and there will be none. `is_elsewhere`: whether a user has other
-        sessions than that one.
+        """`is_alone`: there is no other process, and there will be none. `activities` tells followers, and hands
+        say_activities() what the other processes are to hear. `is_elsewhere`: whether a user has other sessions than
+        that one.
         """
         self._bus = bus
         self._is_alone, self._is_elsewhere = is_alone, is_elsewhere
         self._hub = hub
         self._feeds = feeds
+        self._activities = activities
         self._outgoing: asyncio.Queue[Saying] = asyncio.Queue(QUEUE)
         self.dropped_total = 0
         self.channels_changed = 0
         self.fanout_seconds = Histogram(SECONDS)
         self._unwritten: list[float] = []
+        self._has_lost = False
 
     # -- Out --------------------------------------------------------------------------------------------------
 
@@ -82,6 +88,8 @@ class Broadcast:
             by_channel.setdefault(each.post.channel, []).append(delivery)
         for key, deliveries in by_channel.items():
             self._offer(key, deliveries)
+        newest = {each.post.channel: each.stored.message for each in committed}
+        self._activities.posted([wire.activity_of(message, is_new=True) for message in newest.values()])
         for each in repeated:
             acknowledge = partial(each.on_result, each.stored)
             self._feeds.when_reached(each.post.channel, each.stored.message["seq"], acknowledge)
@@ -98,6 +106,7 @@ class Broadcast:
         """Durable events of one channel that a service committed."""
         if events and events[0].channel is not None:
             self._offer(events[0].channel, [Delivery(event) for event in events])
+            self._activities.changed(events)
 
     def _offer(self, key: ChannelKey, deliveries: Sequence[Delivery]) -> None:
         at = time.time()
@@ -130,11 +139,16 @@ class Broadcast:
             group = channel_group(audience.channel) if audience.channel is not None else wire.EVERYBODY_GROUP
             self._enqueue(group, wire.EPHEMERAL_KIND, wire.ephemeral_body(event, audience))
 
-    def _enqueue(self, group: str, kind: str, body: dict[str, Any]) -> None:
+    def say_activities(self, body: Mapping[str, Any]) -> None:
+        """To the other processes."""
+        self._enqueue(wire.EVERYBODY_GROUP, wire.ACTIVITY_KIND, body)
+
+    def _enqueue(self, group: str, kind: str, body: Mapping[str, Any]) -> None:
         try:
             self._outgoing.put_nowait(Saying(group, kind, body))
         except asyncio.QueueFull:
             self.dropped_total += 1
+            self._has_lost = True
 
     async def run(self) -> None:
         """Publish until cancelled; one task, so that what this process says stays in order."""
@@ -143,9 +157,13 @@ class Broadcast:
             while len(sayings) < TOGETHER and not self._outgoing.empty():
                 sayings.append(self._outgoing.get_nowait())
             was_up = self._bus.is_up
+            if self._has_lost:
+                sayings.append(Saying(wire.EVERYBODY_GROUP, wire.GAP_KIND, {}))
             try:
                 await self._bus.broadcast_all(sayings)
+                self._has_lost = False
             except BusError as error:
+                self._has_lost = True
                 if was_up:
                     logger.warning("broadcast: the bus does not take %d events (%s)", len(sayings), error)
 
@@ -161,6 +179,10 @@ class Broadcast:
         elif kind == wire.EPHEMERAL_KIND:
             if (found := wire.ephemeral_from_body(body)) is not None:
                 self._deliver(*found)
+        elif kind == wire.ACTIVITY_KIND:
+            self._activities.on_body(body)
+        elif kind == wire.GAP_KIND:
+            self._activities.on_gap()
         else:
             return False
         return True
@@ -169,6 +191,7 @@ class Broadcast:
         if audience.channel is not None:
             self._hub.to_channel(event, exclude=audience.exclude)
         elif audience.user_id is not None:
+            self._activities.on_membership(audience.user_id, event)
             mine = self._hub.sessions_of(audience.user_id)
             self._hub.to_sessions(event, [each for each in mine if each.info.session_id != audience.exclude])
         else:

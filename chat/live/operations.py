@@ -26,6 +26,8 @@ OPERATIONS: Mapping[str, Allowance] = {
     "channel.join": Limit.JOIN,
     "channel.leave": Limit.OPERATIONS,
     "channel.members": Limit.OPERATIONS,
+    "channel.follow": Limit.MEMBERSHIPS,
+    "channel.unfollow": Limit.MEMBERSHIPS,
     "message.send": Limit.SEND,
     "message.edit": Limit.CHANGES,
     "message.delete": Limit.OPERATIONS,

@@ -24,9 +24,11 @@ from chat.delivery import wire
 from chat.delivery.hub import Hub
 from chat.delivery.live_session import LiveSession
 from chat.domain.events import Event, MemberData
+from chat.domain.following import Follow
 from chat.domain.ids import ChannelKey, SessionId, UserId, WorkerId
 from chat.domain.sessions import Ending, Status
 from chat.live import remote_join
+from chat.live.activity import Activities
 from chat.live.arrivals import Arrivals
 from chat.live.broadcast import Broadcast
 from chat.live.feeds import Feeds, Upkeep
@@ -127,8 +129,15 @@ class Runtime:
         )
         self.feeds = Feeds(self.bus, self.mailbox, self.database, self.hub, config.delivery)
         # The authority of several workers is in their supervisor.
+        say = None if with_authority else self._say_activities
+        self.activities = Activities(self.hub, self.database, say, self._has_several)
         self.broadcast = Broadcast(
-            self.bus, self.hub, self.feeds, is_alone=with_authority, is_elsewhere=self._is_elsewhere
+            self.bus,
+            self.hub,
+            self.feeds,
+            self.activities,
+            is_alone=with_authority,
+            is_elsewhere=self._is_elsewhere,
         )
         self.writer = Writer(self.database, config.database, rates, text_rules, self.broadcast.stored)
         self.replica = Replica(worker)
@@ -188,6 +197,7 @@ class Runtime:
                 tasks.create_task(self.writer.run(), name="runtime: writer")
                 tasks.create_task(Deletions(self.database).run(), name="runtime: deletions")
                 tasks.create_task(self.upkeep.run(), name="runtime: feeds")
+                tasks.create_task(self.activities.run(), name="runtime: activities")
                 tasks.create_task(self.feeder.run(), name="runtime: feeder")
                 tasks.create_task(self.kept_places.run(), name="runtime: kept places")
                 tasks.create_task(self._watch_database(), name="runtime: database")
@@ -310,6 +320,7 @@ class Runtime:
             self._spawn(self.upkeep.trim(ChannelKey(body["channel"])), "forget what retention deleted")
         elif kind == OVERFLOW:
             self._spawn(self.upkeep.compare_heads(), "runtime: heads after overflow")
+            self.activities.on_gap()
 
     async def _subscribe(self) -> None:
         """Join the groups that every process reads; the bus may still be on its way up."""
@@ -348,18 +359,21 @@ class Runtime:
         verify: Callable[[], User],
         look: Look | None = None,
         *,
+        follows: Sequence[Follow] = (),
         resume: SessionId | None = None,
     ) -> None:
         """Make a session live, to be found by whatever ends tokens.
 
         `verify` then reads its token's user anew, for what was said before that. `look`: that in which the user was
-        found; while it is current, once was enough.
+        found; while it is current, once was enough. `follows`: what was read in that look of what the user follows.
         `resume` as in Connect. Raises NotFoundError (there is no such session), BannedError, NotAuthenticatedError,
         TooManySessionsError, UnavailableError; then it is not live.
         """
         if self.is_draining:
             raise UnavailableError("The server is restarting.")
         self.hub.attach(session)
+        if follows and look is not None:
+            self.activities.begin(session.user.id, follows, look.began)
         try:
             await self.feeder.submit(Connect(session.info, resume))
         except BaseException:
@@ -393,6 +407,8 @@ class Runtime:
         self.kept_places.note_end(session)
         known = self.kept_places.ended(session, ending, self.hub.detach(session))
         self.feeder.tell(Disconnect(session.info.session_id, ending, known))
+        if not self.hub.sessions_of(session.user.id):
+            self.activities.end(session.user.id)
 
     async def join(self, session: LiveSession, key: ChannelKey, on_applied: Callable[[Outcome], T]) -> T:
         """The session enters a channel whose feed is pinned; on_applied runs in the very turn in which it is in."""
@@ -411,6 +427,12 @@ class Runtime:
         """RemoteJoin.join_user(), and then the first `limit` members. Raises as it does."""
         await self.remote_join.join_user(user_id, key, head)
         return self.members(key, limit=limit)["results"]
+
+    def _say_activities(self, body: Mapping[str, Any]) -> None:
+        self.broadcast.say_activities(body)
+
+    def _has_several(self, user_id: UserId) -> bool:
+        return len(self.sessions_of(user_id)) > 1
 
     def _is_elsewhere(self, user_id: UserId, session_id: SessionId | None) -> bool:
         return any(entry.info.session_id != session_id for entry in self.replica.sessions_of(user_id))

@@ -14,6 +14,7 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
+from chat.domain.following import Level
 from chat.domain.policies import ChannelKind, Role
 from chat.domain.rules import EMOJI_CHARS, NAME_CHARS, NONCE_CHARS, TOPIC_CHARS
 from chat.models.folding import FoldedField
@@ -116,7 +117,7 @@ class Message(models.Model):
 
 
 class ChannelMembership(models.Model):
-    """A user's durable belonging to a channel: role and read marker. Not who is there now: that is chat.membership.
+    """A user's durable belonging to a channel: role, level, read marker. Not who is there now: that is chat.membership.
 
     The marker (chat.domain.reading) stands at `read_number` and `read_aside`. `own` counts the messages above it if it
     stands at `own_above`, else nothing is known of them: releases before 0.5 move the marker alone.
@@ -128,6 +129,14 @@ class ChannelMembership(models.Model):
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(
         max_length=9, choices=[(role.value, role.name.title()) for role in Role], default=Role.MEMBER.value
+    )
+    level = models.CharField(
+        max_length=8,
+        choices=[(level.value, level.name.title()) for level in Level],
+        blank=True,
+        default="",
+        db_default="",
+        help_text="How much its user is told. Empty: as the channel's kind has it.",
     )
     read_number = models.BigIntegerField(default=0, editable=False)
     read_aside = models.BigIntegerField(default=0, db_default=0, editable=False)

@@ -13,7 +13,9 @@ from typing import NamedTuple
 from django.db import connection
 
 from chat.domain.events import LAST_CHARS, ChannelData, LastData, OwnChannelData, ReadData, mark_data
+from chat.domain.following import Level, level_of
 from chat.domain.ids import ChannelKey, UserRef
+from chat.domain.moderation import MembershipData
 from chat.domain.policies import Access, ChannelKind, Role, ban_from_channel
 from chat.domain.reading import START, UNREAD, Head, Marker
 from chat.models import Channel, Sanction, name_search
@@ -61,6 +63,7 @@ class ChannelAccess:
     access: Access
     marker: Marker = UNREAD
     mentions: int = 0
+    level: Level | None = None
 
 
 def channel_row(found: Channel | ChannelColumns, *, name: str | None = None) -> ChannelRow:
@@ -86,6 +89,10 @@ def _marker(found: ChannelColumns) -> Marker:
     return Marker(Head(found.read_number, found.read_aside), found.own, found.read_rev)
 
 
+def _level(found: ChannelColumns) -> Level | None:
+    return level_of(found.level, ChannelKind(found.kind)) if found.role else None
+
+
 def _as_seen(found: ChannelColumns, user: UserRef) -> ChannelAccess:
     kind = ChannelKind(found.kind)
     access = Access(
@@ -97,7 +104,8 @@ def _as_seen(found: ChannelColumns, user: UserRef) -> ChannelAccess:
     )
     # A direct channel is called as the other one is, whoever looks.
     name = found.partner or GONE if kind is ChannelKind.DIRECT else None
-    return ChannelAccess(channel_row(found, name=name), access, _marker(found), found.mentions if found.role else 0)
+    mentions = found.mentions if found.role else 0
+    return ChannelAccess(channel_row(found, name=name), access, _marker(found), mentions, _level(found))
 
 
 def channel_access(*, user: UserRef, key: ChannelKey, to_moderate: bool = False) -> ChannelAccess:
@@ -149,7 +157,8 @@ def channel_list(
     following = shown[-1].id if len(found) > limit else wanted.looked_at_up_to
     return {
         "results": [
-            _shape(each, each.role, _marker(each), each.mentions, online(ChannelKey(each.key))) for each in shown
+            _shape(each, each.role, _level(each), _marker(each), each.mentions, online(ChannelKey(each.key)))
+            for each in shown
         ],
         "next": None if following is None else str(following),
     }
@@ -213,6 +222,17 @@ def _last(last: LastColumns, number: int) -> LastData | None:
     }
 
 
+def memberships_list(channel_id: int, *, cursor: str | None = None, limit: int = 100) -> ListData[MembershipData]:
+    """Who belongs to the channel: owners, then moderators, then the others, each the newest first."""
+    role, _, pk = cursor.partition("_") if cursor is not None else ("", "", "")
+    found = rows.memberships_select(channel_id, before=(role, int(pk)) if cursor is not None else None, limit=limit + 1)
+    shown = found[:limit]
+    return {
+        "results": [{"username": name, "role": role, "since": timestamp(since)} for _, name, role, since in shown],
+        "next": f"{shown[-1][2]}_{shown[-1][0]}" if len(found) > limit else None,
+    }
+
+
 def public_channels(newest: int) -> list[tuple[ChannelKey, str]]:
     """(key, name) of so many of the newest public channels and of FIRST_CHANNELS, oldest first: the seed contract's
     list, which knows no pages. One query.
@@ -227,7 +247,7 @@ def channel_number(channel_id: int) -> int:
 
 def channel_data(found: ChannelAccess, *, online: int) -> ChannelData:
     """The `channel` shape. Who was never a member has nothing unread there."""
-    return _shape(found.channel, found.access.role, found.marker, found.mentions, online)
+    return _shape(found.channel, found.access.role, found.level, found.marker, found.mentions, online)
 
 
 def read_data(marker: Marker, head: Head, mentions: int) -> ReadData:
@@ -236,7 +256,7 @@ def read_data(marker: Marker, head: Head, mentions: int) -> ReadData:
 
 
 def _shape(
-    row: ChannelRow | ChannelColumns, role: str | None, marker: Marker, mentions: int, online: int
+    row: ChannelRow | ChannelColumns, role: str | None, level: Level | None, marker: Marker, mentions: int, online: int
 ) -> ChannelData:
     head = Head(row.number, row.aside)
     return {
@@ -249,6 +269,7 @@ def _shape(
         "flow": head.flow,
         "online": online,
         "role": str(role) if role else None,
+        "level": str(level) if level else None,
         **read_data(marker, head if role else START, mentions),
         "slow_mode_s": row.slow_mode_s,
         "frozen_at": timestamp(row.frozen_at) if row.frozen_at else None,

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from django.db import connection
 
+from chat.domain.reading import Head, Marker
 from reaktor.db.columns import time_from_column, uuid_text, uuid_to_column
 
 PARAMETERS_PER_QUERY = 400
@@ -37,6 +38,7 @@ class ChannelColumns(NamedTuple):
     slow_mode_s: int
     aside: int
     role: str | None
+    level: str
     read_number: int
     read_aside: int
     own: int
@@ -88,7 +90,8 @@ class Attached(NamedTuple):
 
 _OF_CHANNEL = (
     "SELECT c.id, c.key, c.name, c.topic, c.kind, c.seq, c.number, c.floor_seq, c.created_at, c.archived_at, "
-    "c.frozen_at, c.slow_mode_s, c.aside, m.role, coalesce(m.read_number, 0), coalesce(m.read_aside, 0), "
+    "c.frozen_at, c.slow_mode_s, c.aside, m.role, coalesce(m.level, ''), coalesce(m.read_number, 0), "
+    "coalesce(m.read_aside, 0), "
     "CASE WHEN m.own_above = m.read_number THEN m.own ELSE 0 END, coalesce(m.read_rev, 0), "
     "CASE WHEN m.role IS NULL THEN 0 ELSE (SELECT count(*) FROM chat_mention n WHERE n.user_id = %s "
     "AND n.channel_id = c.id AND n.number > m.read_number) END, "
@@ -179,6 +182,40 @@ def _with_last(
     return channel, LastColumns(
         uuid_text(message), author, text, time_from_column(deleted_at), time_from_column(created_at)
     )
+
+
+def reads_select(columns: Sequence[Any]) -> list[tuple[str, str, Head, Marker, int]]:
+    """(user id, channel key, head, marker, unread mentions) of each membership of these users, given as columns."""
+    places = ", ".join(["%s"] * len(columns))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT m.user_id, c.key, c.number, c.aside, m.read_number, m.read_aside, "  # noqa: S608  placeholders only
+            "CASE WHEN m.own_above = m.read_number THEN m.own ELSE 0 END, m.read_rev, "
+            "(SELECT count(*) FROM chat_mention n WHERE n.user_id = m.user_id AND n.channel_id = m.channel_id "
+            "AND n.number > m.read_number) FROM chat_channelmembership m JOIN chat_channel c ON c.id = m.channel_id "
+            f"WHERE m.user_id IN ({places})",
+            columns,
+        )
+        return [
+            (uuid_text(user_id), key, Head(number, aside), Marker(Head(read, read_aside), own, rev), mentions)
+            for user_id, key, number, aside, read, read_aside, own, rev, mentions in cursor.fetchall()
+        ]
+
+
+def memberships_select(
+    channel_id: int, *, before: tuple[str, int] | None, limit: int
+) -> list[tuple[int, str, str, datetime]]:
+    """(id, username, role, since when) of who belongs to the channel, by role and id from the end. `before`: both of
+    the one before these.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT m.id, u.username, m.role, m.created_at FROM chat_channelmembership m "  # noqa: S608  own text alone
+            "JOIN accounts_user u ON u.id = m.user_id WHERE m.channel_id = %s "
+            f"{'AND (m.role, m.id) < (%s, %s) ' if before else ''}ORDER BY m.role DESC, m.id DESC LIMIT %s",
+            [channel_id, *(before or ()), limit],
+        )
+        return [(pk, name, role, time_from_column(since)) for pk, name, role, since in cursor.fetchall()]
 
 
 def public_select(always: Sequence[str], newest: int) -> list[tuple[str, str]]:

@@ -11,7 +11,7 @@ from chat.services.direct import direct_find, direct_open, user_block, user_unbl
 from chat.services.history import history_begin, history_settle
 from chat.services.invites import invite_accept, invite_create, invite_revoke
 from chat.services.logouts import log_out_everywhere
-from chat.services.memberships import membership_join, membership_leave, memberships_ensure, read_mark
+from chat.services.memberships import level_set, membership_join, membership_leave, memberships_ensure, read_mark
 from chat.services.messages import message_delete, message_edit, message_post, reaction_add, reaction_remove
 from chat.services.places import places_clear, places_forget, places_store
 from chat.services.purge import FIRST_BATCHES, messages_purge, purge_batch, purge_begin
@@ -35,6 +35,7 @@ __all__ = [
     "invite_accept",
     "invite_create",
     "invite_revoke",
+    "level_set",
     "log_out_everywhere",
     "membership_join",
     "membership_leave",

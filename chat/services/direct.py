@@ -8,13 +8,13 @@ from django.db import IntegrityError, transaction
 
 from accounts.models import User
 from accounts.selectors import user_called
-from chat import publish
-from chat.domain.events import Event, EventType
+from chat.domain.events import EventType
 from chat.domain.ids import ChannelKey, UserRef
 from chat.domain.policies import ChannelKind, Role
 from chat.domain.rules import reserved_channel_key
 from chat.models import Channel, ChannelMembership, UserBlock, random_channel_key
-from chat.selectors import ChannelAccess, channel_access, channel_data, user_ref
+from chat.selectors import ChannelAccess, channel_access, user_ref
+from chat.services.memberships import tell_membership
 from reaktor.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
 
 MAX_BLOCKED = 1_000
@@ -54,8 +54,7 @@ def direct_open(*, user: UserRef, username: str) -> tuple[ChannelAccess, bool]:
                 ChannelMembership(channel=channel, user_id=each, role=Role.MEMBER.value) for each in (user.id, other.pk)
             )
             for each in (user, user_ref(other)):
-                data = channel_data(channel_access(user=each, key=key), online=0)
-                publish.to_user(each.id, Event(EventType.CHANNEL_CREATED, key, data))
+                tell_membership(each, key, EventType.CHANNEL_ADDED)
     except IntegrityError:
         # The other one opened it in the same moment.
         return direct_open(user=user, username=username)

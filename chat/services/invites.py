@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from django.db import transaction
 from django.db.models import F, QuerySet
 
+from chat.domain.events import EventType
 from chat.domain.ids import ChannelKey, UserRef
 from chat.domain.moderation import InviteData
 from chat.domain.policies import Access, ChannelKind, ban_from_channel
@@ -70,7 +71,7 @@ def invite_accept(*, user: UserRef, code: str) -> ChannelAccess:
             member_add(channel.pk, user.id, read_to=Head(channel.number, channel.aside))
             if invite.uses_left is not None:
                 Invite.objects.filter(pk=invite.pk).update(uses_left=F("uses_left") - 1)
-            tell_membership(user, ChannelKey(channel.key))
+            tell_membership(user, ChannelKey(channel.key), EventType.CHANNEL_ADDED)
     return channel_access(user=user, key=ChannelKey(channel.key))
 
 

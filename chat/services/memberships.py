@@ -6,12 +6,15 @@ by a Removal row.
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 
 from django.db import transaction
 
 from chat import publish
-from chat.domain.events import Event, EventType, ReadData, mark_data
+from chat.domain.errors import NotAMemberError
+from chat.domain.events import Event, EventType, LevelData, ReadData, mark_data
+from chat.domain.following import Level
 from chat.domain.ids import ChannelKey, SessionId, UserId, UserRef
 from chat.domain.policies import REMOVAL_S, ChannelKind, Role
 from chat.domain.reading import START, UNREAD, Head
@@ -87,25 +90,46 @@ def _move(membership: ChannelMembership, number: int) -> None:
     membership.read_rev += 1
 
 
-def membership_join(*, user: UserRef, key: str) -> ChannelAccess:
-    """Belong to a channel that one may read, for good. Repeating it changes nothing."""
+def membership_join(*, user: UserRef, key: str, level: str | None = None) -> ChannelAccess:
+    """Belong to a channel that one may read, for good, and be told so much of it (None: as before, or as its kind has
+    it). Repeating it changes nothing.
+    """
     found = channel_access(user=user, key=ChannelKey(key))
-    if found.access.role is None:
-        with transaction.atomic():
+    with transaction.atomic():
+        if found.access.role is None:
             member_add(found.channel.id, user.id, read_to=found.channel.head)
-            tell_membership(user, found.channel.key)
-        found = channel_access(user=user, key=found.channel.key)
-    return found
+            if level is not None:
+                _level_store(found, user, level)
+            tell_membership(user, found.channel.key, EventType.CHANNEL_ADDED)
+        elif level is not None and level != found.level:
+            _level_store(found, user, level)
+            publish.to_user(user.id, Event(EventType.LEVEL_CHANGED, found.channel.key, LevelData(level=level)))
+        else:
+            return found
+    return channel_access(user=user, key=found.channel.key)
 
 
-def member_add(channel_id: int, user_id: UserId, *, read_to: Head = START) -> ChannelMembership:
-    """The user's membership in the channel, made where there is none; an earlier removal holds no longer."""
-    membership, _ = ChannelMembership.objects.get_or_create(
-        channel_id=channel_id, user_id=user_id, defaults={"role": Role.MEMBER.value, **marker_at(read_to)}
-    )
+def level_set(*, user: UserRef, key: str, level: str) -> ChannelAccess:
+    """How much a member is told of a channel. Raises NotAMemberError."""
+    if channel_access(user=user, key=ChannelKey(key)).access.role is None:
+        raise NotAMemberError("Follow the channel first.")
+    return membership_join(user=user, key=key, level=level)
+
+
+def _level_store(found: ChannelAccess, user: UserRef, level: str) -> None:
+    mine = ChannelMembership.objects.filter(channel_id=found.channel.id, user_id=user.id)
+    mine.update(level=Level(level).value)
+
+
+def member_add(channel_id: int, user_id: UserId, *, read_to: Head = START) -> bool:
+    """The user's membership in the channel, made where there is none; earlier removals hold no longer. True: made."""
+    # Above that of every membership before this one, of which devices may know: the greatest is the newest.
+    rev = int(time.time() * 1000)
+    fields = {"role": Role.MEMBER.value, "read_rev": rev, **marker_at(read_to)}
+    _, is_new = ChannelMembership.objects.get_or_create(channel_id=channel_id, user_id=user_id, defaults=fields)
     if Removal.objects.filter(channel_id=channel_id, user_id=user_id).delete()[0]:
         publish.blocks_changed()
-    return membership
+    return is_new
 
 
 def membership_leave(*, user: UserRef, key: str) -> None:
@@ -128,6 +152,7 @@ def membership_leave(*, user: UserRef, key: str) -> None:
         if is_owner and others.exists() and not others.filter(role=Role.OWNER.value).exists():
             raise ConflictError("Give the channel another owner first.")
         ChannelMembership.objects.filter(channel_id=found.channel.id, user_id=user.id).delete()
+        tell_removed(user.id, found.channel.key)
         if found.channel.kind is ChannelKind.PRIVATE:
             removal_add(found.channel.id, user.id)
             if not others.exists():
@@ -143,7 +168,14 @@ def removal_add(channel_id: int, user_id: UserId) -> None:
     publish.blocks_changed()
 
 
-def tell_membership(user: UserRef, key: ChannelKey) -> None:
-    """The user's sessions are told of a channel that they belong to now, or in another role than before."""
+def tell_membership(user: UserRef, key: ChannelKey, kind: EventType) -> None:
+    """The user's sessions are told of a channel: CHANNEL_ADDED, they belong to it now; CHANNEL_UPDATED, in another role
+    than before.
+    """
     data = channel_data(channel_access(user=user, key=key), online=0)
-    publish.to_user(user.id, Event(EventType.CHANNEL_UPDATED, key, data))
+    publish.to_user(user.id, Event(kind, key, data))
+
+
+def tell_removed(user_id: UserId, key: ChannelKey) -> None:
+    """The user's sessions are told of a channel that they belong to no longer, or may not read now."""
+    publish.to_user(user_id, Event(EventType.CHANNEL_REMOVED, key, {}))

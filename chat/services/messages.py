@@ -24,7 +24,7 @@ from chat.posting.mentioning import Mentioning
 from chat.posting.permissions import Writing
 from chat.posting.statements import LockedChannel, channels_lock
 from chat.posting.textrules import CurrentTextRules, flagged
-from chat.selectors import ChannelAccess, channel_access, message_by_id, parse_message_id
+from chat.selectors import ChannelAccess, channel_access, message_by_id, parse_message_id, reads_of
 from chat.services.audit import audit_add
 from reaktor.errors import ConflictError, NotFoundError, ReaktorError, UnavailableError
 from reaktor.process import node
@@ -106,7 +106,16 @@ def message_edit(
         data = _message_change(user, key, message_id, EventType.MESSAGE_UPDATED, change, refusal)
         for each in newly:
             publish.to_user(each.id, mention(data))
+            _tell_read(each, data)
     return data
+
+
+def _tell_read(user: UserRef, message: MessageData) -> None:
+    """An old message names the user now. How many do is counted anew: nobody can tell it from one counted before."""
+    key = ChannelKey(message["channel"])
+    for read in reads_of([user.id])[user.id]:
+        if read.channel == key:
+            publish.to_user(user.id, Event(EventType.READ_UPDATED, key, read.data))
 
 
 def message_delete(*, user: UserRef, key: str, message_id: str, reason: str = "") -> MessageData:

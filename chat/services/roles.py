@@ -6,6 +6,7 @@ import uuid
 
 from django.db import transaction
 
+from chat.domain.events import EventType
 from chat.domain.ids import ChannelKey, UserRef
 from chat.domain.policies import ChannelKind, Rank, Role, check_give_role, rank_of
 from chat.models import AuditAction, Channel, ChannelMembership, UserBlock
@@ -37,8 +38,8 @@ def role_set(*, user: UserRef, key: str, username: str, role: str) -> Role:
         channel_id = target.found.channel.id
         _check_willing(user, target)
         _check_asked(target)
-        member_add(channel_id, target.ref.id, read_to=target.found.channel.head)
-        _store(user, target.found, target.ref, wanted)
+        is_new = member_add(channel_id, target.ref.id, read_to=target.found.channel.head)
+        _store(user, target.found, target.ref, wanted, is_new=is_new)
     return wanted
 
 
@@ -79,8 +80,8 @@ def _step_down(user: UserRef, key: str, wanted: Role) -> Role:
     return wanted
 
 
-def _store(user: UserRef, found: ChannelAccess, whose: UserRef, wanted: Role) -> None:
+def _store(user: UserRef, found: ChannelAccess, whose: UserRef, wanted: Role, *, is_new: bool = False) -> None:
     mine = ChannelMembership.objects.filter(channel_id=found.channel.id, user_id=whose.id)
     mine.update(role=wanted.value)
     audit_add(user, AuditAction.ROLE, whose, found.channel.key, details={"role": wanted.value})
-    tell_membership(whose, found.channel.key)
+    tell_membership(whose, found.channel.key, EventType.CHANNEL_ADDED if is_new else EventType.CHANNEL_UPDATED)

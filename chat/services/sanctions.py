@@ -26,7 +26,7 @@ from chat.domain.rules import check_reason, check_until
 from chat.models import AuditAction, Channel, ChannelMembership, Sanction
 from chat.selectors import ChannelAccess, channel_access, sanction_data, user_ref
 from chat.services.audit import audit_add
-from chat.services.memberships import removal_add
+from chat.services.memberships import removal_add, tell_membership, tell_removed
 from reaktor.errors import InvalidError, NotFoundError
 from reaktor.times import timestamp
 
@@ -149,6 +149,8 @@ def sanction_lift(*, user: UserRef, sanction_id: int, reason: str = "") -> Sanct
             undo = accounts.user_unban if sanction.kind == SanctionKind.BAN else accounts.user_unmute
             undo(sanction.user)
         publish.blocks_changed()
+        if target.found is not None and _may_read_again(target, sanction, now):
+            tell_membership(target.ref, target.found.channel.key, EventType.CHANNEL_ADDED)
         audit_add(user, AuditAction.LIFT, target.ref, target.key, why, {"kind": sanction.kind, "id": sanction.pk})
         _tell(target, "lift", why, None)
         sanction.refresh_from_db()
@@ -199,6 +201,16 @@ def _in_force(target: Target, now: datetime) -> QuerySet[Sanction]:
     return mine.filter(channel_id=target.found.channel.id) if target.found else mine.filter(channel=None)
 
 
+def _belonging(target: Target) -> QuerySet[ChannelMembership]:
+    assert target.found is not None  # noqa: S101  of one channel
+    return ChannelMembership.objects.filter(channel_id=target.found.channel.id, user=target.user)
+
+
+def _may_read_again(target: Target, lifted: Sanction, now: datetime) -> bool:
+    bans = _in_force(target, now).filter(kind=SanctionKind.BAN.value)
+    return lifted.kind == SanctionKind.BAN and _belonging(target).exists() and not bans.exists()
+
+
 def _carry_out(sanction: Sanction, kind: SanctionKind, target: Target) -> None:
     if kind is SanctionKind.MUTE:
         if target.found is None:
@@ -207,8 +219,11 @@ def _carry_out(sanction: Sanction, kind: SanctionKind, target: Target) -> None:
     if target.found is None:
         accounts.user_ban(target.user, until=sanction.until, reason=sanction.reason)
     elif kind is SanctionKind.KICK and target.found.channel.kind is ChannelKind.PRIVATE:
-        ChannelMembership.objects.filter(channel_id=target.found.channel.id, user=target.user).delete()
+        _belonging(target).delete()
         removal_add(target.found.channel.id, target.ref.id)
+        tell_removed(target.ref.id, target.found.channel.key)
+    elif kind is SanctionKind.BAN and _belonging(target).exists():
+        tell_removed(target.ref.id, target.found.channel.key)
     publish.blocks_changed()
 
 

@@ -96,8 +96,10 @@ def test_a_command_says_it_to_the_live_server_in_the_words_that_its_workers_read
         publish.to_channel(TYPING)
         publish.to_everybody(TYPING)
         assert said == []
-    (group, kind, body), channel_said, everybody_said = said
+    (group, kind, body), followers_said, channel_said, everybody_said = said
     assert (group, kind, wire.durable_from_body(body)) == (channel_group(CHANNEL), wire.DURABLE_KIND, [NEW])
+    assert followers_said[:2] == (wire.EVERYBODY_GROUP, wire.ACTIVITY_KIND)
+    assert wire.activities_from_body(followers_said[2]) == [wire.activity_of(NEW.data, is_new=True)]
     assert channel_said[:2] == (channel_group(CHANNEL), wire.EPHEMERAL_KIND)
     assert everybody_said[:2] == (wire.EVERYBODY_GROUP, wire.EPHEMERAL_KIND)
     assert wire.ephemeral_from_body(everybody_said[2]) == (TYPING, Audience())

@@ -42,7 +42,9 @@ NATIVE: list[tuple[str, Need, dict[str, Any]]] = [
     ("channel.update", Need.MODERATE, {"slow_mode_s": 0}),
     ("channel.update", Need.MANAGE, {"topic": "tea"}),
     ("channel.leave", Need.TOKEN, {}),
+    ("channel.follow", Need.READ, {"level": "nothing"}),
     ("channel.archive", Need.MANAGE, {}),
+    ("channel.unfollow", Need.LEAVE, {}),
 ]
 OF_NO_CHANNEL = {"hello", "auth.refresh", "channel.list", "channel.create", "status", "sync", "pong"}
 """Asked of one's own session; sync is about many channels, and leaves out those that one may not read."""

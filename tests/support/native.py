@@ -32,11 +32,14 @@ class Refused(Exception):  # noqa: N818  reads as what happened
 
 
 class NativeClient:
-    """One connection. `events` holds every event not yet taken, `log` every frame; `greeting` is hello's answer."""
+    """One connection. `events` holds every event not yet taken, `log` every frame. `greeting`: the answer to its
+    hello with `token`.
+    """
 
     def __init__(self, socket: ClientConnection) -> None:
         self.socket = socket
         self.greeting: dict[str, Any] = {}
+        self.token = ""
         self.events: list[dict[str, Any]] = []
         self.all_events: list[dict[str, Any]] = []
         self.log: list[dict[str, Any]] = []
@@ -65,6 +68,7 @@ class NativeClient:
         cls, url: str, token: str, *, resume: dict[str, int] | None = None, **options: Any
     ) -> NativeClient:
         client = await cls.open(url, **options)
+        client.token = token
         data: dict[str, Any] = {"token": token}
         if resume is not None:
             data["resume"] = resume

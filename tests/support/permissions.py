@@ -39,6 +39,8 @@ class Need(Enum):
     MANAGE_ROLES = auto()
     INVITE = auto()
     """To moderate a channel that has invites: private and unlisted ones."""
+    BELONG = auto()
+    """To belong to the channel, and to be let in."""
     LEAVE = auto()
     """To leave for good: not a direct channel, and not as its last owner."""
 
@@ -73,6 +75,8 @@ def denial(need: Need, cell: Cell) -> str | None:
             return kept_out
         case Need.WRITE:
             return kept_out or ("muted" if cell.role == "muted" else None)
+        case Need.BELONG:
+            return kept_out or (None if belongs else "not_a_member")
         case Need.BE_IN:
             return "not_a_member" if kept_out else None
         case Need.SPEAK:
@@ -113,7 +117,8 @@ def build(names: dict[str, str], tag: str = "matrix") -> None:
         prefix = {"private": "prv-", "direct": "dm-"}.get(cell.kind, "")
         channel = Channel.objects.create(key=f"{prefix}{tag}{number}", name=f"Matrix {number}", kind=cell.kind)
         actor, victim = users[cell.role], users["victim"]
-        roles = {victim: "member", users["owner"]: "owner"}
+        # One more, since the victim may be kicked out: an owner whom nobody is left with may go.
+        roles = {victim: "member", users["muted"]: "member", users["owner"]: "owner"}
         if cell.kind == "direct":
             roles = {victim: "member"}
         if cell.role not in ("stranger", "staff"):

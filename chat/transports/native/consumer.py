@@ -257,6 +257,7 @@ class NativeConsumer(AsyncConsumer):
                 "epoch": greeting["epoch"],
                 "limits": _limits(self.runtime),
                 "channels": greeting["channels"],
+                "channels_left": greeting["channels_left"],
                 "resume": greeting["resume"],
             }
             self.runtime.hub.send(session, protocol.answer(request.id, data))

@@ -23,6 +23,7 @@ _DATA: dict[str, dict[str, Any]] = {
     "channel.update": {"topic": "Coffee is fine, too", "slow_mode_s": 5},
     "channel.join": {"after": 0},
     "channel.members": {},
+    "channel.follow": {"level": "all"},
     "message.send": {"text": "Hello!", "nonce": "first"},
     "message.edit": {"id": MESSAGE, "text": "Hello, all!"},
     "message.delete": {"id": MESSAGE},

@@ -78,6 +78,18 @@ async def on_channel_leave(context: Context, session: NativeSession, request: Re
     context.answer(request, {})
 
 
+@handles("channel.follow")
+async def on_channel_follow(context: Context, session: NativeSession, request: Request) -> None:
+    level = request.data["level"]
+    context.answer(request, await actions.follow_channel(context.runtime, session, request.channel, level))
+
+
+@handles("channel.unfollow")
+async def on_channel_unfollow(context: Context, session: NativeSession, request: Request) -> None:
+    await actions.unfollow_channel(context.runtime, session, request.channel)
+    context.answer(request, {})
+
+
 @handles_at_once("message.send")
 def on_message_send(context: Context, session: NativeSession, request: Request) -> None:
     actions.post_message(

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from chat.domain.following import Level
 from chat.domain.policies import MAX_PURGE_HOURS, MAX_SLOW_MODE_S
 from chat.domain.rules import has_unstorable
 from reaktor.errors import InvalidError
@@ -178,6 +179,16 @@ OPERATIONS: dict[str, Operation] = {
             reply="members",
         ),
         Operation("channel.leave", "Leave a channel.", needs_channel=True),
+        Operation(
+            "channel.follow",
+            "Belong to a channel for good, and be told so much of it.",
+            {"level": Field("string", required=False, choices=tuple(level.value for level in Level))},
+            needs_channel=True,
+            reply="channel",
+        ),
+        Operation(
+            "channel.unfollow", "Belong to a channel no longer, and leave it with this session.", needs_channel=True
+        ),
         Operation(
             "message.send",
             "Post a message, stored once per nonce.",

@@ -10,6 +10,7 @@ from typing import Any, NotRequired, TypedDict
 
 from accounts.selectors import UserData
 from chat.domain.events import (
+    ActivityData,
     ByeData,
     ChangesData,
     ChannelData,
@@ -17,13 +18,14 @@ from chat.domain.events import (
     ExpiryData,
     Greeting,
     JoinData,
-    MarkData,
+    LevelData,
     MemberData,
     MemberLeftData,
     MentionData,
     MessageData,
     MessagePageData,
     ReadData,
+    ReadUpdateData,
     SyncRequiredData,
     TypingData,
 )
@@ -88,11 +90,18 @@ EVENTS: dict[EventType, tuple[str, Any]] = {
     EventType.CHANNEL_CREATED: ("There is a new public channel.", ChannelData),
     EventType.CHANNEL_UPDATED: ("A channel has another name or topic.", ChannelData),
     EventType.CHANNEL_ARCHIVED: ("A channel takes no more messages.", ChannelData),
+    EventType.CHANNEL_ADDED: ("The user belongs to this channel now, or may read it again.", ChannelData),
+    EventType.CHANNEL_REMOVED: ("The user belongs to this channel no longer, or may not read it.", EmptyData),
+    EventType.LEVEL_CHANGED: ("The user is told more or less of the channel from now on.", LevelData),
+    EventType.CHANNEL_ACTIVITY: ("Something was said in a channel that the user follows and is not in.", ActivityData),
     EventType.MEMBER_JOINED: ("A user is in the channel now.", MemberData),
     EventType.MEMBER_LEFT: ("A user is no longer in the channel.", MemberLeftData),
     EventType.PRESENCE_CHANGED: ("A member is online or away.", MemberData),
     EventType.TYPING: ("A member types; ends after 6 s unless said again.", TypingData),
-    EventType.READ_UPDATED: ("The user's marker moved, by another session or by a message of their own.", MarkData),
+    EventType.READ_UPDATED: (
+        "The user's marker moved, by another session or by a message of their own; or what is unread was counted anew.",
+        ReadUpdateData,
+    ),
     EventType.MENTION: ("A message names this user; also sent outside the channel.", MentionData),
     EventType.AUTH_EXPIRING: ("The token expires within a minute.", ExpiryData),
     EventType.SANCTION: ("A moderator acted on this user.", SanctionEventData),

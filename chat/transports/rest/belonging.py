@@ -8,8 +8,8 @@ from rest_framework.response import Response
 from chat import selectors, services
 from chat.domain import rules
 from chat.domain.events import ChannelData
-from chat.domain.moderation import BlockedData, InviteData, RoleData
-from chat.transports.rest import moderation_shapes
+from chat.domain.moderation import BlockedData, InviteData, MembershipData, RoleData
+from chat.transports.rest import moderation_shapes, shapes
 from chat.transports.rest.views import ChatView
 from reaktor.errors import NotFoundError
 from reaktor.limits.rates import Limit
@@ -19,14 +19,42 @@ from reaktor.web.api import READS, answers, operation
 
 class MembershipView(ChatView):
     @operation(
+        READS,
+        operation_id="memberships_list",
+        query=shapes.MembershipsQuery,
+        responses=answers({200: ListData[MembershipData]}, 403, 404),
+        tags=["memberships"],
+    )
+    def get(self, request: Request, key: str) -> Response:
+        """Who belongs to the channel, there or not: owners, then moderators, then the others, each the newest first."""
+        found = selectors.channel_access(user=self.me(request), key=rules.parse_channel_key(key))
+        return Response(selectors.memberships_list(found.channel.id, **self.wanted))
+
+    @operation(
         Limit.MEMBERSHIPS,
         operation_id="memberships_join",
+        body=shapes.FollowInput,
         responses=answers({200: ChannelData}, 403, 404),
         tags=["memberships"],
     )
     def put(self, request: Request, key: str) -> Response:
-        """Belong to a channel for good: it is in one's list, with what is unread. Repeating it changes nothing."""
-        return Response(self.shown(services.membership_join(user=self.me(request), key=rules.parse_channel_key(key))))
+        """Belong to a channel for good: it is in one's list, with what is unread, and one is told what is said there.
+        Repeating it changes nothing.
+        """
+        joined = services.membership_join(user=self.me(request), key=rules.parse_channel_key(key), **self.wanted)
+        return Response(self.shown(joined))
+
+    @operation(
+        Limit.MEMBERSHIPS,
+        operation_id="memberships_change",
+        body=shapes.LevelInput,
+        responses=answers({200: ChannelData}, 403, 404),
+        tags=["memberships"],
+    )
+    def patch(self, request: Request, key: str) -> Response:
+        """How much one is told of a channel that one belongs to."""
+        changed = services.level_set(user=self.me(request), key=rules.parse_channel_key(key), **self.wanted)
+        return Response(self.shown(changed))
 
     @operation(
         Limit.MEMBERSHIPS,

@@ -11,6 +11,7 @@ from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 
 from chat.domain import rules
+from chat.domain.following import Level
 from chat.domain.policies import MAX_SLOW_MODE_S, ChannelKind
 from reaktor.web.api import NOT_BLANK, Input, Text, Whole, WholeInBody
 
@@ -62,6 +63,29 @@ class ChannelChange(Input):
     topic = Text(required=False, may_be_blank=True, max_length=rules.TOPIC_CHARS)
     slow_mode_s = WholeInBody(required=False, max_value=MAX_SLOW_MODE_S, help_text="By a moderator; 0: off.")
     is_frozen = serializers.BooleanField(required=False, help_text="By a moderator: nobody else writes.")
+
+
+_LEVELS = [level.value for level in Level]
+
+
+class FollowInput(Input):
+    example: ClassVar = {"level": "all"}
+    level = serializers.ChoiceField(
+        _LEVELS,
+        required=False,
+        help_text="How much one is told. Without it as before, or `all` where channels are closed, else `mentions`.",
+    )
+
+
+class MembershipsQuery(serializers.Serializer[Any]):
+    cursor = Text(
+        required=False, pattern=r"^(owner|moderator|member)_[0-9]{1,18}\Z", help_text="`next` of the page before."
+    )
+
+
+class LevelInput(Input):
+    example: ClassVar = {"level": "nothing"}
+    level = serializers.ChoiceField(_LEVELS)
 
 
 class PageQuery(serializers.Serializer[Any]):

@@ -15,7 +15,9 @@ from functools import partial
 from typing import Any
 
 from accounts.authentication import Claims, user_for_claims, verify_token
+from chat import selectors
 from chat.domain import rules
+from chat.domain.following import Follow
 from chat.domain.ids import ChannelKey, SessionId, UserRef
 from chat.domain.sessions import Ending, Grace, Naming, SessionInfo, Transport
 from chat.live import actions
@@ -131,12 +133,15 @@ class ChatApplication:
         Clients take the same private id again for "recovered", so there is a new one whenever that is not true.
         """
         verify = partial(user_for_claims, claims)
+        follows: Sequence[Follow] = ()
+        if events.wants_all(socket.handshake.query, request.auth):
+            follows = (await runtime.database.read(selectors.follows_of, [user.id]))[user.id]
         naming = Naming.NEVER if socket.revision == V3 else Naming.PERHAPS
         if (pid := request.pid) and len(pid) <= MAX_PID_CHARS and "." not in pid:
             naming = Naming.ALWAYS
             session = self._session(runtime, socket, request, pid, claims, user, naming)
             try:
-                await runtime.connect(session, verify, look, resume=SessionId(pid))
+                await runtime.connect(session, verify, look, follows=follows, resume=SessionId(pid))
             except NotFoundError:
                 pass
             else:
@@ -147,7 +152,7 @@ class ChatApplication:
                 return Accepted(_public_id(pid), pid)
         pid = secrets.token_urlsafe(18)
         session = self._session(runtime, socket, request, pid, claims, user, naming)
-        await runtime.connect(session, verify, look)
+        await runtime.connect(session, verify, look, follows=follows)
         socket.attachment = session
         return Accepted(_public_id(pid), pid)
 

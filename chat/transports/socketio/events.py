@@ -14,6 +14,7 @@ import orjson
 
 from chat.domain.events import Event, EventType, MessageData
 from chat.domain.ids import ChannelKey
+from chat.domain.policies import ChannelKind
 from chat.domain.rules import parse_channel_key
 from chat.domain.sessions import Status
 from reaktor.engineio.packets import ReadyBatch, ReadyPacket
@@ -31,6 +32,8 @@ USER_LEFT = "user : left"
 USER_QUIT = "user : quit"
 USER_STATUS_CHANGED = "user : status_changed"
 CHANNEL_CREATED = "channel : created"
+CHANNEL_ADDED = "channel : added"
+CHANNEL_ACTIVITY = "channel : activity"
 AUTH_EXPIRING = "auth : expiring"
 AUTH_REFRESH = "auth : refresh"
 OPERATIONS = {
@@ -148,6 +151,13 @@ class SocketIOFormat:
                 return USER_STATUS_CHANGED, changed
             case EventType.CHANNEL_CREATED:
                 return CHANNEL_CREATED, {"name": data["name"], "key": data["key"]}
+            case EventType.CHANNEL_ADDED if self._is_full:
+                return CHANNEL_ADDED, {"name": data["name"], "key": data["key"], "kind": data["kind"]}
+            case EventType.CHANNEL_ADDED if data["kind"] == ChannelKind.DIRECT:
+                # Somebody wants to talk to them: a channel like any other, for a client that knows no other word.
+                return CHANNEL_CREATED, {"name": data["name"], "key": data["key"]}
+            case EventType.CHANNEL_ACTIVITY if self._is_full:
+                return CHANNEL_ACTIVITY, {"channel": event.channel, **data}
             case EventType.SANCTION if data["kind"] in SANCTIONS:
                 code, done = SANCTIONS[data["kind"]]
                 where = "here" if event.channel else "everywhere"

@@ -34,6 +34,11 @@ def test_ephemeral_events_arrive_with_their_audience(audience: Audience) -> None
     assert wire.ephemeral_from_body(over_the_bus(wire.ephemeral_body(event, audience))) == (event, audience)
 
 
+def test_activities_arrive_as_they_left() -> None:
+    said = [wire.activity_of(message(3, 4), is_new=True), wire.activity_of(message(5, 5, text=None), is_new=False)]
+    assert wire.activities_from_body(over_the_bus(wire.activities_body(said))) == said
+
+
 def test_an_event_of_a_later_release_is_passed_over() -> None:
     # Hosts get their releases one after the other.
     body = over_the_bus(wire.ephemeral_body(Event(EventType.TYPING, CHANNEL, {}), Audience(CHANNEL)))

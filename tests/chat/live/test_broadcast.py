@@ -21,12 +21,12 @@ TEA = ChannelKey("tea")
 
 
 class Channelled:
-    """A bus that keeps what it is given, and is away while told so. The hub and the feeds take everything."""
+    """A bus that keeps what it is given, and is away while told so. Hub, feeds and followers take everything."""
 
     has_unwritten = False
 
     def __init__(self) -> None:
-        self.taken: list[list[int]] = []
+        self.taken: list[list[int | str]] = []
         self.delivered: list[Any] = []
         self.is_up = True
         self.is_away = False
@@ -35,13 +35,16 @@ class Channelled:
         self.is_up = not self.is_away
         if self.is_away:
             raise BusError("away")
-        self.taken.append([saying.body["event"][2] for saying in sayings])
+        self.taken.append([saying.body["event"][2] if "event" in saying.body else saying.kind for saying in sayings])
 
     def to_channel(self, event: Event, exclude: Any = None) -> None:
         self.delivered.append(event.seq)
 
     def offer(self, key: ChannelKey, deliveries: Any) -> None:
         self.delivered.append(key)
+
+    def changed(self, events: Any) -> None:
+        self.delivered.append("followers")
 
 
 @asynccontextmanager
@@ -67,7 +70,7 @@ def bus() -> Channelled:
 
 @pytest.fixture
 def broadcast(bus: Channelled) -> Broadcast:
-    return Broadcast(cast(Any, bus), cast(Any, bus), cast(Any, bus), is_alone=False)
+    return Broadcast(*[cast(Any, bus)] * 4, is_alone=False)
 
 
 async def test_what_waits_is_handed_over_at_once_and_in_order(
@@ -94,7 +97,9 @@ async def test_a_bus_that_is_away_is_told_of_once_and_what_comes_after_it_is_sai
         bus.is_away = False
         say(broadcast, 3)
         await until(lambda: bus.taken)
-    assert bus.taken == [[3]]
+        say(broadcast, 4)
+        await until(lambda: len(bus.taken) == 2)
+    assert bus.taken == [[3, "events.gap"], [4]], "the others compare with the store, once"
     assert [record.getMessage() for record in caplog.records] == ["broadcast: the bus does not take 1 events (away)"]
 
 
@@ -105,7 +110,7 @@ def test_what_does_not_fit_in_the_queue_is_counted(bus: Channelled, broadcast: B
 
 async def test_a_process_that_is_the_whole_server_publishes_nothing(bus: Channelled) -> None:
     """Its own words came back to it through the layer, to be thrown away: most of what saying them cost."""
-    broadcast = Broadcast(cast(Any, bus), cast(Any, bus), cast(Any, bus), is_alone=True)
+    broadcast = Broadcast(*[cast(Any, bus)] * 4, is_alone=True)
     say(broadcast, 1)
     broadcast.durable([Event(EventType.MESSAGE_NEW, TEA, {}, 1)])
-    assert (len(broadcast), bus.delivered) == (0, [1, TEA])
+    assert (len(broadcast), bus.delivered) == (0, [1, TEA, "followers"])

@@ -36,6 +36,8 @@ export class ChannelState {
   // Changes of messages older than the window: a page of history that was read before them must not undo them.
   #aside = new Map();
   #mentioned = new Set();
+  // The mentions in messages up to this number are counted.
+  #countedTo = 0;
 
   /**
    * @param {import("./types.js").ChannelInfo} info
@@ -45,6 +47,7 @@ export class ChannelState {
     this.key = info.key;
     const flow = Math.max(0, info.flow - Math.max(0, info.number - read));
     this.info = info.role === null ? { ...info, read_number: read, read_flow: flow } : info;
+    this.#countedTo = info.number;
     this.memberCount = info.online;
   }
 
@@ -79,7 +82,7 @@ export class ChannelState {
       number: Math.max(number, info.number),
       flow: Math.max(flow, info.flow),
       ...{ read_number, read_flow, own, read_rev },
-      mentions: isOurs ? Math.min(mentions, info.mentions) : info.mentions,
+      mentions: isOurs ? Math.min(mentions, info.mentions) : this.#counted(info),
     };
     if (!this.isEntered) this.memberCount = info.online;
   }
@@ -201,7 +204,7 @@ export class ChannelState {
 
   /** Somebody named the user, in a message that may not be in the window. @param {{number: number}} message */
   mention({ number }) {
-    if (!(number > this.info.read_number) || this.#mentioned.has(number)) return;
+    if (number <= Math.max(this.info.read_number, this.#countedTo) || this.#mentioned.has(number)) return;
     this.#mentioned.add(number);
     const more = Math.max(0, number - this.info.number);
     this.info = {
@@ -209,6 +212,18 @@ export class ChannelState {
       mentions: this.info.mentions + 1,
       number: this.info.number + more,
       flow: this.info.flow + more,
+    };
+  }
+
+  /** Something was said there while one is not in it; `info.last` is the newest message then. @param {import("./types.js").Activity} activity */
+  hear({ head, last }) {
+    const { seq, number, flow } = this.info;
+    this.info = {
+      ...this.info,
+      seq: Math.max(seq, head.seq),
+      number: Math.max(number, head.number),
+      flow: Math.max(flow, head.flow),
+      ...(head.number >= number ? { last } : {}),
     };
   }
 
@@ -226,8 +241,16 @@ export class ChannelState {
   }
 
   /** The server's word on where the marker stands: the greatest `read_rev` is the newest. */
-  mark({ read_number, read_flow, own, read_rev }) {
+  mark({ read_number, read_flow, own, read_rev, mentions, number }) {
     if (read_rev > this.info.read_rev) this.#place({ read_number, read_flow, own, read_rev });
+    if (mentions === undefined || read_rev < this.info.read_rev) return;
+    this.info = { ...this.info, mentions: this.#counted({ number, mentions }) };
+  }
+
+  /** How many mentions are unread: those that the server counted up to that message, and those that came since. */
+  #counted({ number, mentions }) {
+    this.#countedTo = Math.max(this.#countedTo, number);
+    return mentions + [...this.#mentioned].filter((each) => each > number).length;
   }
 
   #place(marker) {

@@ -101,9 +101,20 @@ export class Chat {
     return this.#joins.get(key);
   }
 
-  /** @param {string} key */
+  /**
+   * Belong to a channel for good: it stays in the list on every device, with what is unread.
+   * @param {string} key  @param {"all"|"mentions"|"nothing"} [level]
+   */
+  async follow(key, level) {
+    this.store.know(await this.session.request("channel.follow", { channel: key, data: level ? { level } : {} }));
+  }
+
+  /** Be in a channel no longer, nor belong to it; a direct one stays in the list. @param {string} key */
   async leave(key) {
-    await this.session.request("channel.leave", { channel: key });
+    const info = this.store.channel(key)?.info;
+    const isFollowed = info && info.role !== null && info.kind !== "direct";
+    await this.session.request(isFollowed ? "channel.unfollow" : "channel.leave", { channel: key });
+    if (isFollowed) this.store.fold({ event: "channel.removed", channel: key }, Date.now());
     this.places.leave(key);
     this.store.channel(key)?.left();
     this.store.touch(key);
@@ -195,6 +206,8 @@ export class Chat {
   send(key, text) {
     this.signs.sent(key);
     this.outbox.add(key, text);
+    // Who writes wants to see the answers. Where it is refused, the message may still go out.
+    if (this.store.channel(key)?.info.role === null) this.follow(key).catch(() => {});
   }
 
   edit(key, id, text) {

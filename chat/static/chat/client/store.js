@@ -70,6 +70,7 @@ export class Store {
     const entered = [...this.channels.values()].filter((channel) => channel.isEntered).map(({ key }) => key);
     if (isOtherHistory) this.channels.clear();
     for (const info of hello.channels) this.know(info);
+    if (hello.channels_left === 0) this.#keep(new Set(hello.channels.map(({ key }) => key)));
     if (isOtherHistory) return entered;
     const again = [];
     for (const channel of this.channels.values()) {
@@ -120,6 +121,14 @@ export class Store {
       if (!this.channels.has(data.key)) this.know(data);
       return null;
     }
+    if (event === "channel.added") {
+      this.know(data);
+      return null;
+    }
+    if (event === "channel.removed") {
+      this.#removed(key);
+      return null;
+    }
     if (event === "sanction") {
       if (data.kind === "kick" || data.kind === "ban") channel?.left();
       this.touch(key);
@@ -129,6 +138,21 @@ export class Store {
     const found = this.#foldOther(channel, event, data, now);
     this.touch(key);
     return found;
+  }
+
+  /** These are all that the user belongs to: others were left meanwhile, on another device. */
+  #keep(keys) {
+    for (const { key, info } of this.channels.values()) if (info.role !== null && !keys.has(key)) this.#removed(key);
+  }
+
+  /** The user belongs to it no longer, or may not read it: what nobody else may find goes from here, too. */
+  #removed(key) {
+    const channel = this.channels.get(key);
+    if (!channel) return;
+    channel.left();
+    channel.info = { ...channel.info, role: null, level: null };
+    if (["private", "direct"].includes(channel.info.kind)) this.channels.delete(key);
+    this.touch(key);
   }
 
   #foldMessage(channel, message, seq) {
@@ -155,6 +179,12 @@ export class Store {
         break;
       case "read.updated":
         channel.mark(data);
+        break;
+      case "channel.activity":
+        channel.hear(data);
+        break;
+      case "level.changed":
+        channel.info = { ...channel.info, level: data.level };
         break;
       case "mention":
         channel.mention(data);

@@ -23,6 +23,7 @@
  * @property {number} flow         the newest place in the channel's flow
  * @property {number} online       how many people are in it now
  * @property {string|null} role    the durable role; null: no member for good
+ * @property {"all"|"mentions"|"nothing"|null} level  how much the user is told of it; null: no member
  * @property {number} read_number  everything up to this message is read
  * @property {number} read_flow    its place in the flow
  * @property {number} own          one's own messages above it
@@ -61,13 +62,22 @@
 /** @typedef {{messages?: Message[], seq: number, reset?: boolean}} Changes */
 
 /**
+ * Something was said in a channel that the user follows and this session is not in.
+ * @typedef {object} Activity
+ * @property {{number: number, seq: number, flow: number}} head
+ * @property {{id: string, number: number, author: string, text: string|null, created_at: string}|null} last  the newest
+ *   message, where the level is `all`
+ */
+
+/**
  * @typedef {object} Hello
  * @property {string} session
  * @property {User} user
  * @property {string} expires_at
  * @property {string} epoch        names the database's history; a new one voids every cursor
  * @property {Object<string, number>} limits
- * @property {ChannelInfo[]} channels
+ * @property {ChannelInfo[]} channels  those that the user belongs to, and those of `resume`
+ * @property {number} channels_left  how many more the user belongs to
  * @property {Object<string, Changes>} resume
  */
 

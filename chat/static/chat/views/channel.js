@@ -68,6 +68,11 @@ export class ChannelView {
       icon("link"),
       "Copy link",
     );
+    this.follow = h(
+      "button",
+      { class: "button is-quiet", type: "button", hidden: true, on: { click: () => this.#follow() } },
+      "Follow",
+    );
     this.leave = h(
       "button",
       { class: "button is-quiet", type: "button", hidden: true, on: { click: () => this.#leave() } },
@@ -78,7 +83,7 @@ export class ChannelView {
       { class: "page-head" },
       menuButton,
       h("div", { class: "page-title" }, this.title, this.topic),
-      h("div", { class: "page-actions" }, this.copy, this.leave, this.people),
+      h("div", { class: "page-actions" }, this.copy, this.follow, this.leave, this.people),
     );
   }
 
@@ -103,6 +108,7 @@ export class ChannelView {
     this.messages.element.hidden = !isThere;
     this.composer.element.hidden = !isThere || problem?.code === "banned";
     this.copy.hidden = !isThere || channel.info.kind !== "unlisted";
+    this.follow.hidden = !isThere || channel.info.role !== null;
     this.leave.hidden = !isThere;
     this.people.hidden = !isThere;
     setText(this.title, channel?.info.name ?? "");
@@ -142,7 +148,18 @@ export class ChannelView {
     this.messages.wrote();
   }
 
+  async #follow() {
+    try {
+      await this.chat.follow(this.key);
+      this.toasts.show("You follow this channel: it stays in your list, on every device.");
+    } catch (error) {
+      this.toasts.show(explain(error));
+    }
+  }
+
   async #leave() {
+    const isPrivate = this.chat.store.channel(this.key)?.info.kind === "private";
+    if (isPrivate && !window.confirm("This channel is private. To come back, you need an invite. Leave it?")) return;
     try {
       await this.chat.leave(this.key);
       location.hash = "#/";

@@ -1,0 +1,58 @@
+"""Following: which members of a channel are told of what happens there while they are not in it. Pure.
+
+A member's Level says how much; an Activity is what they are told. Source: docs/protocol.md, "Following".
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, NamedTuple
+
+from chat.domain.ids import ChannelKey
+from chat.domain.policies import ChannelKind
+
+if TYPE_CHECKING:
+    from chat.domain.events import HeadData, LastData
+
+
+class Level(StrEnum):
+    """How much a member is told: of each message with its beginning; that there is one; nothing."""
+
+    ALL = "all"
+    MENTIONS = "mentions"
+    NOTHING = "nothing"
+
+
+_CLOSED = frozenset({ChannelKind.PRIVATE, ChannelKind.DIRECT})
+
+
+def level_of(stored: str, kind: ChannelKind) -> Level:
+    """The level of a membership. `stored` empty: nobody has chosen one, so it is the one of the channel's kind."""
+    if stored:
+        return Level(stored)
+    return Level.ALL if kind in _CLOSED else Level.MENTIONS
+
+
+def shows_last(level: Level, kind: ChannelKind) -> bool:
+    """Whether such a member is shown the beginning of the newest message, not only that there is one."""
+    return level is Level.ALL or (kind is ChannelKind.DIRECT and level is not Level.NOTHING)
+
+
+class Follow(NamedTuple):
+    """A channel that a user is told of. `number`: of its newest message when that was read."""
+
+    channel: ChannelKey
+    number: int
+    shows_last: bool
+
+
+class Activity(NamedTuple):
+    """Something was said in a channel, or its newest message was changed (`is_new` False).
+
+    `head`: how far the channel has come. `last`: that message.
+    """
+
+    channel: ChannelKey
+    head: HeadData
+    last: LastData
+    is_new: bool = True

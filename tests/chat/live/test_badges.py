@@ -1,0 +1,325 @@
+"""Badges: after any sequence of what moves them, over two processes and a bus that loses things, each device shows what
+a recount finds. A device here counts as docs/protocol.md tells clients to.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+import uuid
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from chat import publish, retention, selectors, services
+from chat.delivery.hub import Hub
+from chat.delivery.wire import Audience
+from chat.domain.events import Event
+from chat.domain.ids import ChannelKey, UserId, UserRef
+from chat.live import activity
+from chat.live.activity import Activities
+from chat.live.broadcast import Broadcast
+from chat.live.feeds import Feeds
+from chat.models import Channel
+from chat.posting.batches import Post, Stored, store_batch
+from chat.posting.writer import Committed
+from reaktor.db.database import Database
+from reaktor.errors import ReaktorError
+from reaktor.process.bus import Bus
+from tests.support.databases import channel_of, user_ref
+from tests.support.delivery import FakeFormat, FakeSession
+
+pytestmark = pytest.mark.django_db
+
+STEPS = 60
+
+
+class Store:
+    """The database, asked in the test's own thread."""
+
+    async def read(self, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        return function(*arguments, **options)
+
+
+class NoFeeds:
+    """Devices here are in no channel."""
+
+    def offer(self, key: ChannelKey, deliveries: Sequence[Any]) -> None:
+        for delivery in deliveries:
+            if delivery.acknowledge is not None:
+                delivery.acknowledge()
+
+
+class Process:
+    """The live half of one worker, whose bus is the test."""
+
+    def __init__(self, world: World) -> None:
+        self.hub = Hub(unsent_bytes=10_000_000, on_dirty=lambda: None)
+        self.activities = Activities(self.hub, cast(Database, Store()), self.say, lambda user_id: True)
+        self.broadcast = Broadcast(cast(Bus, None), self.hub, cast(Feeds, NoFeeds()), self.activities, is_alone=False)
+        self._world = world
+
+    def say(self, body: Mapping[str, Any]) -> None:
+        self.broadcast.say_activities(body)
+
+    def flush(self) -> None:
+        """What waits to be said is said, and what waits to be told is told."""
+        if self.activities._unsaid:
+            self.activities._say_rest(self.say)
+        queue = self.broadcast._outgoing
+        waiting = [queue.get_nowait() for _ in range(queue.qsize())]
+        self._world.chance.shuffle(waiting)
+        for saying in waiting:
+            self._world.carry(self, saying)
+        self.activities._tell_rest()
+        self.hub.flush()
+
+
+class Device:
+    """One session of a user, and what it shows of each channel."""
+
+    def __init__(self, user: UserRef, process: Process) -> None:
+        self.user, self.process = user, process
+        self.session = FakeSession(f"{user.username} {uuid.uuid4().hex[:4]}", FakeFormat(), user=user.id)
+        process.hub.attach(self.session)
+        self.channels: dict[str, dict[str, Any]] = {}
+        self.counted_to: dict[str, int] = {}
+        self.mentioned: dict[str, set[int]] = {}
+        found = selectors.channels_access(user=user)
+        began = time.monotonic()
+        process.activities.begin(user.id, selectors.follows_of([user.id])[user.id], began)
+        for each in found:
+            self._know(selectors.channel_data(each, online=0))
+        self._taken = 0
+
+    def _know(self, data: Any) -> None:
+        self.channels[data["key"]] = dict(data)
+        self.counted_to[data["key"]] = data["number"]
+        self.mentioned.setdefault(data["key"], set())
+
+    def take(self) -> None:
+        """What came since."""
+        self.process.hub.flush()
+        frames = self.session.frames[self._taken :]
+        self._taken = len(self.session.frames)
+        for frame in frames:
+            self._fold(frame["event"], frame["channel"], frame["data"])
+
+    def _fold(self, event: str, key: str, data: Any) -> None:
+        mine = self.channels.get(key)
+        if event == "channel.added":
+            self._know(data)
+        elif event == "channel.removed":
+            self.channels.pop(key, None)
+        elif mine is None:
+            return
+        elif event == "channel.activity":
+            mine["flow"] = max(mine["flow"], data["head"]["flow"])
+            mine["number"] = max(mine["number"], data["head"]["number"])
+        elif event == "read.updated":
+            self.mark(key, data)
+        elif event == "mention":
+            self._mention(key, data["number"])
+
+    def mark(self, key: str, data: Any) -> None:
+        mine = self.channels[key]
+        if data["read_rev"] > mine["read_rev"]:
+            mine.update({name: data[name] for name in ("read_number", "read_flow", "own", "read_rev")})
+        if "mentions" in data and data["read_rev"] >= mine["read_rev"]:
+            number = data.get("number", mine["number"])
+            self.counted_to[key] = max(self.counted_to[key], number)
+            mine["mentions"] = data["mentions"] + sum(each > number for each in self.mentioned[key])
+
+    def _mention(self, key: str, number: int) -> None:
+        mine = self.channels[key]
+        if number > max(mine["read_number"], self.counted_to[key]) and number not in self.mentioned[key]:
+            self.mentioned[key].add(number)
+            mine["mentions"] += 1
+
+    def shown(self) -> dict[str, int]:
+        return {key: max(mine["flow"] - mine["read_flow"] - mine["own"], 0) for key, mine in self.channels.items()}
+
+
+class World:
+    """Two processes, three people with two devices each, and three channels."""
+
+    def __init__(self, chance: random.Random, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.chance = chance
+        self.is_lossy = True
+        self.people = [user_ref(name) for name in ("ann", "bob", "eve")]
+        self.ann = self.people[0]
+        self.tea = channel_of(self.ann, "tea")
+        self.secret = services.channel_create(user=self.ann, name="Secret", kind="private").channel.key
+        self.direct = services.direct_open(user=self.ann, username="bob")[0].channel.key
+        self.keys = [self.tea, self.secret, self.direct]
+        self.processes = [Process(self), Process(self)]
+        monkeypatch.setattr(publish, "to_user", self._to_user)
+        monkeypatch.setattr(publish, "durable", self._durable)
+        self.devices = [Device(user, process) for user in self.people for process in self.processes]
+
+    def carry(self, sender: Process, saying: Any) -> None:
+        for process in self.processes:
+            if process is not sender and not (self.is_lossy and self.chance.random() < 0.3):
+                process.broadcast.on_message(saying.kind, saying.body)
+
+    @property
+    def some_process(self) -> Process:
+        return self.chance.choice(self.processes)
+
+    def _to_user(self, user_id: UserId, event: Event, *, exclude: Any = None) -> None:
+        self.some_process.broadcast.ephemeral(event, Audience(user_id=user_id, exclude=exclude))
+
+    def _durable(self, *events: Event) -> None:
+        self.some_process.broadcast.durable(events)
+
+    # -- What happens --------------------------------------------------------------------------------------------
+
+    def post(self) -> None:
+        key = self.chance.choice(self.keys)
+        texts = ["hi", "@bob look", "@ann @eve"]
+        posts = [
+            Post(self.chance.choice(self.people), key, self.chance.choice(texts), uuid.uuid4().hex)
+            for _ in range(self.chance.randint(1, 3))
+        ]
+        results = store_batch(posts)
+        committed = [
+            Committed(post, result, lambda stored: None)
+            for post, result in zip(posts, results, strict=True)
+            if isinstance(result, Stored)
+        ]
+        self.some_process.broadcast.stored(committed)
+
+    def read(self) -> None:
+        device = self.chance.choice(self.devices)
+        mine = [key for key in device.channels if key in device.channels]
+        if not mine:
+            return
+        key = self.chance.choice(mine)
+        number = self.chance.randint(0, device.channels[key]["number"])
+        try:
+            answer = services.read_mark(
+                user=device.user,
+                key=key,
+                number=number,
+                is_back=self.chance.random() < 0.3,
+                session_id=device.session.info.session_id,
+            )
+        except ReaktorError:
+            return
+        if key in device.channels:
+            device.mark(key, answer)
+
+    def delete(self) -> None:
+        key = self.chance.choice(self.keys)
+        channel = Channel.objects.get(key=key)
+        message = channel.messages.filter(deleted_at=None).order_by("?").first()
+        if message is not None:
+            author = next(user for user in self.people if user.id == str(message.author_id))
+            try:
+                services.message_delete(user=author, key=key, message_id=str(message.pk))
+            except ReaktorError:
+                return  # of somebody who has left
+
+    def keep_few(self) -> None:
+        Channel.objects.filter(key=self.tea).update(retention_messages=5)
+        found = retention.retention_find(days=0, messages=0, now=datetime.now(UTC))
+        retention.retention_apply(found, rest=lambda seconds: None)
+        Channel.objects.filter(key=self.tea).update(retention_messages=None)
+
+    def belong(self) -> None:
+        user = self.chance.choice(self.people[1:])
+        act = self.chance.choice(["join", "leave", "invite", "ban", "lift"])
+        try:
+            if act == "join":
+                services.membership_join(user=user, key=self.tea)
+            elif act == "leave":
+                services.membership_leave(user=user, key=self.chance.choice([self.tea, self.secret]))
+            elif act == "invite":
+                services.invite_accept(user=user, code=services.invite_create(user=self.ann, key=self.secret)["code"])
+            elif act == "ban":
+                services.sanction_issue(user=self.ann, kind="ban", username=user.username, channel=self.tea)
+            else:
+                services.sanction_lift_all(user=self.ann, username=user.username, channel=self.tea)
+        except ReaktorError:
+            return
+
+    def come_anew(self) -> None:
+        """A device is reloaded."""
+        old = self.chance.choice(self.devices)
+        old.process.hub.detach(old.session)
+        if not old.process.hub.sessions_of(old.user.id):
+            old.process.activities.end(old.user.id)
+        self.devices[self.devices.index(old)] = Device(old.user, old.process)
+
+    # -- In the end ----------------------------------------------------------------------------------------------
+
+    def settle(self) -> None:
+        """Nothing is lost any more, and all that is compared with the store once in a round has been."""
+        self.is_lossy = False
+        for process in self.processes:
+            process.flush()
+        for process in self.processes:
+            activities = process.activities
+            users = list({each.user.id for each in self.devices})
+            told, activities._to_read = activities._to_read, {}
+            # What was told is looked at first, then comes the round.
+            for round_of in (told, dict.fromkeys(users)):
+                for user_id, follows in selectors.follows_of(list(round_of)).items():
+                    done(activities._put(user_id, follows, round_of[user_id]))
+            keys = [*activities.follows.channels(direct=True), *activities.follows.channels(direct=False)]
+            done(activities._tell_what_is_newer(keys))
+            done(activities._tell_reads(users, all_of_them=False))
+        for process in self.processes:
+            process.flush()
+        for device in self.devices:
+            device.take()
+
+    def recount(self, device: Device) -> dict[str, tuple[int, int]]:
+        found = selectors.channels_access(user=device.user)
+        return {each.channel.key: (each.marker.unread(each.channel.head), each.mentions) for each in found}
+
+
+def done(coroutine: Coroutine[Any, Any, None]) -> None:
+    """Run one that waits for nothing: a loop would ask the database outside of the test's transaction."""
+    with pytest.raises(StopIteration):
+        coroutine.send(None)
+
+
+class NoLoop:
+    """Says and tells later, when the test lets it."""
+
+    def call_later(self, seconds: float, function: Callable[..., None], *arguments: Any) -> None:
+        """See Process.flush()."""
+
+
+async def no_sleep(seconds: float) -> None:
+    """Nothing is on its way here."""
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_every_device_shows_what_a_recount_finds(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    loop = SimpleNamespace(get_running_loop=NoLoop, sleep=no_sleep, Event=asyncio.Event)
+    monkeypatch.setattr(activity, "asyncio", loop)
+    chance = random.Random(seed)
+    world = World(chance, monkeypatch)
+    steps = [world.post] * 6 + [world.read] * 4 + [world.delete, world.keep_few, world.belong, world.come_anew]
+    for _ in range(STEPS):
+        chance.choice(steps)()
+        if chance.random() < 0.4:
+            chance.choice(world.processes).flush()
+        for device in world.devices:
+            if chance.random() < 0.3:
+                device.take()
+    world.settle()
+    for device in world.devices:
+        expected = world.recount(device)
+        shown = device.shown()
+        both = expected.keys() & shown.keys()
+        assert {key: shown[key] for key in both} == {key: expected[key][0] for key in both}, device.user.username
+        assert set(shown) == set(expected)
+        mentions = {key: mine["mentions"] for key, mine in device.channels.items()}
+        assert mentions == {key: unread for key, (_, unread) in expected.items()}
