@@ -19,7 +19,7 @@ from django.http import HttpRequest
 from accounts.models import User
 from chat.admin.lists import BoundedList, CappedPaginator
 from chat.domain.ids import UserRef
-from chat.domain.policies import ChannelKind
+from chat.domain.policies import DIRECT_KINDS
 from chat.selectors import user_ref
 from reaktor.errors import ReaktorError
 
@@ -46,7 +46,7 @@ def sees_direct(request: HttpRequest) -> bool:
 
 def without_direct(request: HttpRequest, found: QuerySet[Any], kind: str) -> QuerySet[Any]:
     """The rows that this user may see; `kind` is the way to the channel's kind."""
-    return found if sees_direct(request) else found.exclude(**{kind: ChannelKind.DIRECT.value})
+    return found if sees_direct(request) else found.exclude(**{f"{kind}__in": DIRECT_KINDS})
 
 
 class ModerationAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic only in its stubs

@@ -30,7 +30,7 @@ from chat.admin.object_actions import (
     WorkplaceAdmin,
 )
 from chat.domain.ids import UserRef
-from chat.domain.policies import MAX_PURGE_HOURS, ChannelKind, SanctionKind
+from chat.domain.policies import DIRECT_KINDS, MAX_PURGE_HOURS, SanctionKind
 from chat.models import AuditAction, Channel
 from chat.selectors import user_ref
 from chat.selectors.workplace import SHOWN_MEMBERS, user_page
@@ -155,7 +155,7 @@ class PeopleAdmin(WorkplaceAdmin, UserAdmin):
         page = user_page(user, with_direct=sees_direct(request))
         belongs = {each.channel.key for each in page.memberships}
         here = Channel.objects.filter(key__in=[key for key in live.channels_of(user.pk) if key not in belongs])
-        visiting = list(here.exclude(kind=ChannelKind.DIRECT.value)[:SHOWN_MEMBERS])
+        visiting = list(here.exclude(kind__in=DIRECT_KINDS)[:SHOWN_MEMBERS])
         return {
             "page": page,
             "sessions": live.sessions_of(user.pk),

@@ -68,6 +68,7 @@ class ChannelData(TypedDict):
     online: Annotated[Count, "How many users are in it now."]
     role: Annotated[str, Role] | None
     level: Annotated[Annotated[str, Level] | None, "How much the user is told of it. Null: no member."]
+    is_hidden: Annotated[bool, "The user hid it, and nothing was said there since."]
     read_number: Annotated[Count, "Everything up to this message is read."]
     read_flow: Annotated[Count, "Its place in the flow."]
     own: Annotated[Count, "The user's own messages above it."]

@@ -23,19 +23,16 @@ class Level(StrEnum):
     NOTHING = "nothing"
 
 
-_CLOSED = frozenset({ChannelKind.PRIVATE, ChannelKind.DIRECT})
-
-
 def level_of(stored: str, kind: ChannelKind) -> Level:
     """The level of a membership. `stored` empty: nobody has chosen one, so it is the one of the channel's kind."""
     if stored:
         return Level(stored)
-    return Level.ALL if kind in _CLOSED else Level.MENTIONS
+    return Level.ALL if kind.is_closed else Level.MENTIONS
 
 
 def shows_last(level: Level, kind: ChannelKind) -> bool:
     """Whether such a member is shown the beginning of the newest message, not only that there is one."""
-    return level is Level.ALL or (kind is ChannelKind.DIRECT and level is not Level.NOTHING)
+    return level is Level.ALL or (kind.is_direct and level is not Level.NOTHING)
 
 
 class Follow(NamedTuple):

@@ -27,12 +27,28 @@ _LINK = re.compile(r"https?://", re.IGNORECASE)
 
 
 class ChannelKind(StrEnum):
-    """Who may find and read a channel: everybody, who knows its key, who was invited, its two members."""
+    """Who may find and read a channel: everybody, who knows its key, who was invited, its two members, those whom
+    somebody chose for it.
+    """
 
     PUBLIC = "public"
     UNLISTED = "unlisted"
     PRIVATE = "private"
     DIRECT = "direct"
+    GROUP = "group"
+
+    @property
+    def is_closed(self) -> bool:
+        """Only its members read it."""
+        return self not in {ChannelKind.PUBLIC, ChannelKind.UNLISTED}
+
+    @property
+    def is_direct(self) -> bool:
+        """People chose each other: nobody owns or moderates it."""
+        return self in {ChannelKind.DIRECT, ChannelKind.GROUP}
+
+
+DIRECT_KINDS = tuple(kind.value for kind in ChannelKind if kind.is_direct)
 
 
 class Role(StrEnum):
@@ -54,7 +70,7 @@ class Access:
     @property
     def can_see(self) -> bool:
         """Public with a token, unlisted with its key (which the asker just named), the rest by membership."""
-        return self.kind in {ChannelKind.PUBLIC, ChannelKind.UNLISTED} or self.role is not None
+        return not self.kind.is_closed or self.role is not None
 
     @property
     def can_read(self) -> bool:
@@ -69,6 +85,15 @@ class Access:
     def can_manage(self) -> bool:
         """Rename, archive, give roles."""
         return self.is_staff or (self.role is Role.OWNER and not self.is_banned)
+
+    @property
+    def can_rename(self) -> bool:
+        """Of a group each member may."""
+        return self.can_manage or (self.kind is ChannelKind.GROUP and self.role is not None)
+
+    def check_rename(self) -> None:
+        if not self.can_rename:
+            self.check_manage()
 
     def check_read(self) -> None:
         """Raises NotFoundError (that a private channel exists is told to nobody outside it), BannedError."""
@@ -226,7 +251,7 @@ def writing_refusal(channel: ChannelState, author: Author, now: datetime) -> Rea
     """Why this author may not write (post, edit, react) in this channel now; None: they may."""
     if channel.is_archived:
         return ArchivedError()
-    if channel.kind in {ChannelKind.PRIVATE, ChannelKind.DIRECT} and author.role is None:
+    if channel.kind.is_closed and author.role is None:
         return NotAMemberError("Only members write in this channel.")
     if author.restrictions:
         # A ban says more than a mute, and the longer one more than the shorter.

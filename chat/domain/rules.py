@@ -26,6 +26,8 @@ _MENTION = re.compile(
     re.IGNORECASE,
 )
 RESERVED_KEY_PREFIXES = ("dm-", "prv-")
+UNNAMED = {ChannelKind.DIRECT: "Direct", ChannelKind.GROUP: "Group"}
+"""As what channels are stored that are called by their members' names."""
 NONCE_CHARS = 64
 EMOJI_CHARS = 32
 NAME_CHARS = 80
@@ -87,12 +89,12 @@ def check_channel_key(key: object) -> ChannelKey:
 
 
 def reserved_channel_key(kind: ChannelKind, random_key: str) -> ChannelKey:
-    """The key of a private or direct channel: its prefix, and as much of the random key as fits beside it."""
-    return ChannelKey(f"{'dm-' if kind is ChannelKind.DIRECT else 'prv-'}{random_key}")
+    """The key of a channel that is closed: its prefix, and as much of the random key as fits beside it."""
+    return ChannelKey(f"{'dm-' if kind.is_direct else 'prv-'}{random_key}")
 
 
 def is_direct_key(key: ChannelKey) -> bool:
-    """Whether it is that of a direct channel."""
+    """Whether it is that of a direct channel, or of a group."""
     return key.startswith("dm-")
 
 

@@ -198,7 +198,7 @@ def _greeted(runtime: Runtime, found: Sequence[ChannelAccess], cursors: Mapping[
 
     def rank(channel: tuple[int, ChannelData]) -> tuple[bool, bool, int]:
         pk, data = channel
-        return data["key"] not in cursors, not (data["kind"] == ChannelKind.DIRECT or data["unread"]), pk
+        return data["key"] not in cursors, not (ChannelKind(data["kind"]).is_direct or data["unread"]), pk
 
     chosen: list[tuple[int, ChannelData]] = []
     size = 0

@@ -138,6 +138,11 @@ class ChannelMembership(models.Model):
         db_default="",
         help_text="How much its user is told. Empty: as the channel's kind has it.",
     )
+    hidden_number = models.BigIntegerField(
+        null=True,
+        editable=False,
+        help_text="Its user hid the channel, until something is said after this message.",
+    )
     read_number = models.BigIntegerField(default=0, editable=False)
     read_aside = models.BigIntegerField(default=0, db_default=0, editable=False)
     read_rev = models.BigIntegerField(default=0, db_default=0, editable=False, help_text="Counts the marker's changes.")

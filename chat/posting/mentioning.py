@@ -17,7 +17,7 @@ from chat.models import ChannelMembership, Sanction, UserBlock
 from chat.posting.statements import LockedChannel
 from chat.selectors import users_named
 
-CLOSED = (ChannelKind.PRIVATE, ChannelKind.DIRECT)
+CLOSED = tuple(kind for kind in ChannelKind if kind.is_closed)
 
 
 class Mentioning:

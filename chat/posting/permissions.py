@@ -36,6 +36,7 @@ from reaktor.db.columns import time_from_column, uuid_text, uuid_to_column
 from reaktor.errors import BannedError, NotFoundError, ReaktorError
 
 PARAMETERS_PER_QUERY = 900
+_CLOSED = frozenset(kind.value for kind in ChannelKind if kind.is_closed)
 Pair = tuple[int, str]
 """(channel id, user id)."""
 
@@ -143,7 +144,7 @@ def _state(channel: LockedChannel) -> ChannelState:
 
 def _needs_role(channel: LockedChannel) -> bool:
     """Open channels without slow mode, the usual case, ask for no role."""
-    return channel.is_frozen or bool(channel.slow_mode_s) or channel.kind in {ChannelKind.PRIVATE, ChannelKind.DIRECT}
+    return channel.is_frozen or bool(channel.slow_mode_s) or channel.kind in _CLOSED
 
 
 def _by_user(pair: Pair) -> str:

@@ -18,6 +18,7 @@ from chat.domain.ids import ChannelKey, UserRef
 from chat.domain.moderation import MembershipData
 from chat.domain.policies import Access, ChannelKind, Role, ban_from_channel
 from chat.domain.reading import START, UNREAD, Head, Marker
+from chat.domain.rules import UNNAMED
 from chat.models import Channel, Sanction, name_search
 from chat.selectors import rows
 from chat.selectors.rows import ChannelColumns, LastColumns
@@ -64,6 +65,7 @@ class ChannelAccess:
     marker: Marker = UNREAD
     mentions: int = 0
     level: Level | None = None
+    is_hidden: bool = False
 
 
 def channel_row(found: Channel | ChannelColumns, *, name: str | None = None) -> ChannelRow:
@@ -93,6 +95,14 @@ def _level(found: ChannelColumns) -> Level | None:
     return level_of(found.level, ChannelKind(found.kind)) if found.role else None
 
 
+def _all_as_seen(found: Sequence[ChannelColumns], user: UserRef) -> list[ChannelAccess]:
+    """One query more where there are groups that nobody gave a name."""
+    unnamed = [row.id for row in found if row.kind == ChannelKind.GROUP and row.name == UNNAMED[ChannelKind.GROUP]]
+    members = rows.members_select(user.id, unnamed) if unnamed else {}
+    named = (row._replace(name=", ".join(members.get(row.id, [GONE]))) if row.id in members else row for row in found)
+    return [_as_seen(row, user) for row in named]
+
+
 def _as_seen(found: ChannelColumns, user: UserRef) -> ChannelAccess:
     kind = ChannelKind(found.kind)
     access = Access(
@@ -105,7 +115,8 @@ def _as_seen(found: ChannelColumns, user: UserRef) -> ChannelAccess:
     # A direct channel is called as the other one is, whoever looks.
     name = found.partner or GONE if kind is ChannelKind.DIRECT else None
     mentions = found.mentions if found.role else 0
-    return ChannelAccess(channel_row(found, name=name), access, _marker(found), mentions, _level(found))
+    row = channel_row(found, name=name)
+    return ChannelAccess(row, access, _marker(found), mentions, _level(found), bool(found.is_hidden))
 
 
 def channel_access(*, user: UserRef, key: ChannelKey, to_moderate: bool = False) -> ChannelAccess:
@@ -116,7 +127,7 @@ def channel_access(*, user: UserRef, key: ChannelKey, to_moderate: bool = False)
     found = rows.channels_select(user.id, "c.key = %s", [key], limit=1)
     if not found:
         raise NotFoundError("There is no such channel.")
-    result = _as_seen(found[0], user)
+    result = _all_as_seen(found, user)[0]
     if to_moderate and user.is_staff:
         return result
     try:
@@ -131,7 +142,7 @@ def channel_access(*, user: UserRef, key: ChannelKey, to_moderate: bool = False)
 
 def channels_access(*, user: UserRef, keys: Sequence[ChannelKey] = ()) -> list[ChannelAccess]:
     """The user's durable memberships, and those of `keys` that they may read; oldest channel first."""
-    found = [_as_seen(row, user) for row in rows.channels_select_mine(user.id, keys)]
+    found = _all_as_seen(rows.channels_select_mine(user.id, keys), user)
     return [each for each in found if each.access.can_read]
 
 
@@ -180,7 +191,7 @@ def my_channels(
         user.id, kind=kind, is_unread=unread, before=_parse_activity(cursor) if cursor else None, limit=limit + 1
     )
     shown = found[:limit]
-    mine = [(_as_seen(row, user), last) for row, last in shown]
+    mine = list(zip(_all_as_seen([row for row, _ in shown], user), (last for _, last in shown), strict=True))
     following = _activity(*shown[-1]) if len(found) > limit else None
     return {
         "results": [_own(each, last, online) for each, last in mine if each.access.can_read],
@@ -247,7 +258,9 @@ def channel_number(channel_id: int) -> int:
 
 def channel_data(found: ChannelAccess, *, online: int) -> ChannelData:
     """The `channel` shape. Who was never a member has nothing unread there."""
-    return _shape(found.channel, found.access.role, found.level, found.marker, found.mentions, online)
+    data = _shape(found.channel, found.access.role, found.level, found.marker, found.mentions, online)
+    data["is_hidden"] = found.is_hidden
+    return data
 
 
 def read_data(marker: Marker, head: Head, mentions: int) -> ReadData:
@@ -270,6 +283,7 @@ def _shape(
         "online": online,
         "role": str(role) if role else None,
         "level": str(level) if level else None,
+        "is_hidden": False,
         **read_data(marker, head if role else START, mentions),
         "slow_mode_s": row.slow_mode_s,
         "frozen_at": timestamp(row.frozen_at) if row.frozen_at else None,

@@ -39,6 +39,7 @@ class ChannelColumns(NamedTuple):
     aside: int
     role: str | None
     level: str
+    is_hidden: bool
     read_number: int
     read_aside: int
     own: int
@@ -90,7 +91,8 @@ class Attached(NamedTuple):
 
 _OF_CHANNEL = (
     "SELECT c.id, c.key, c.name, c.topic, c.kind, c.seq, c.number, c.floor_seq, c.created_at, c.archived_at, "
-    "c.frozen_at, c.slow_mode_s, c.aside, m.role, coalesce(m.level, ''), coalesce(m.read_number, 0), "
+    "c.frozen_at, c.slow_mode_s, c.aside, m.role, coalesce(m.level, ''), "
+    "CASE WHEN m.hidden_number >= c.number THEN 1 ELSE 0 END, coalesce(m.read_number, 0), "
     "coalesce(m.read_aside, 0), "
     "CASE WHEN m.own_above = m.read_number THEN m.own ELSE 0 END, coalesce(m.read_rev, 0), "
     "CASE WHEN m.role IS NULL THEN 0 ELSE (SELECT count(*) FROM chat_mention n WHERE n.user_id = %s "
@@ -127,6 +129,24 @@ def _channels(statement: str, parameters: Sequence[Any]) -> list[ChannelColumns]
 
 def _channel_columns(row: Sequence[Any]) -> ChannelColumns:
     return ChannelColumns._make((*row[:8], *map(time_from_column, row[8:11]), *row[11:]))
+
+
+def members_select(user_id: str, channel_ids: Sequence[int]) -> dict[int, list[str]]:
+    """The names of who else belongs to these channels, in their order, by channel."""
+    found: dict[int, list[str]] = {}
+    for start in range(0, len(channel_ids), PARAMETERS_PER_QUERY):
+        part = channel_ids[start : start + PARAMETERS_PER_QUERY]
+        places = ", ".join(["%s"] * len(part))
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT m.channel_id, u.username FROM chat_channelmembership m "  # noqa: S608  placeholders only
+                f"JOIN accounts_user u ON u.id = m.user_id WHERE m.channel_id IN ({places}) AND m.user_id <> %s "
+                "ORDER BY u.username",
+                [*part, uuid_to_column(user_id)],
+            )
+            for channel_id, name in cursor.fetchall():
+                found.setdefault(channel_id, []).append(name)
+    return found
 
 
 def channels_select_mine(user_id: str, keys: Sequence[str]) -> list[ChannelColumns]:

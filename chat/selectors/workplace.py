@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from django.db.models import Case, Count, Exists, IntegerField, OuterRef, Q, QuerySet, Value, When
 
 from accounts.models import User
-from chat.domain.policies import ChannelKind, Resolution, Role
+from chat.domain.policies import DIRECT_KINDS, Resolution, Role
 from chat.models import AuditEntry, Channel, ChannelMembership, Invite, Message, Report, Sanction
 
 SHOWN = 25
@@ -71,14 +71,14 @@ def sanctions_in_force(now: datetime) -> Q:
 
 def messages_shown(*, with_direct: bool) -> QuerySet[Message]:
     found = Message.objects.select_related("channel", "author")
-    return found if with_direct else found.exclude(channel__kind=ChannelKind.DIRECT.value)
+    return found if with_direct else found.exclude(channel__kind__in=DIRECT_KINDS)
 
 
 def user_page(user: User, *, with_direct: bool) -> UserPage:
     """Six queries."""
     memberships = list(
         ChannelMembership.objects.filter(user=user)
-        .exclude(channel__kind=ChannelKind.DIRECT.value)
+        .exclude(channel__kind__in=DIRECT_KINDS)
         .select_related("channel")
         .order_by(_RANKED, "channel__name")[:SHOWN_MEMBERS]
     )

@@ -7,11 +7,19 @@ locked in this order: report, channel, invite, account, message.
 from chat.services.audit import audit_add
 from chat.services.channels import channel_archive, channel_create, channel_ensure, channel_update
 from chat.services.cluster import cluster_rename
-from chat.services.direct import direct_find, direct_open, user_block, user_unblock
+from chat.services.direct import direct_open, group_find, group_open, user_block, user_unblock
 from chat.services.history import history_begin, history_settle
 from chat.services.invites import invite_accept, invite_create, invite_revoke
 from chat.services.logouts import log_out_everywhere
-from chat.services.memberships import level_set, membership_join, membership_leave, memberships_ensure, read_mark
+from chat.services.memberships import (
+    channel_hide,
+    channel_show,
+    level_set,
+    membership_join,
+    membership_leave,
+    memberships_ensure,
+    read_mark,
+)
 from chat.services.messages import message_delete, message_edit, message_post, reaction_add, reaction_remove
 from chat.services.places import places_clear, places_forget, places_store
 from chat.services.purge import FIRST_BATCHES, messages_purge, purge_batch, purge_begin
@@ -26,10 +34,13 @@ __all__ = [
     "channel_archive",
     "channel_create",
     "channel_ensure",
+    "channel_hide",
+    "channel_show",
     "channel_update",
     "cluster_rename",
-    "direct_find",
     "direct_open",
+    "group_find",
+    "group_open",
     "history_begin",
     "history_settle",
     "invite_accept",

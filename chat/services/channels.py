@@ -20,9 +20,10 @@ from chat.domain.reading import START, UNREAD
 from chat.domain.scripts import folded
 from chat.models import AuditAction, Channel, ChannelMembership, random_channel_key
 from chat.posting.textrules import CurrentTextRules
-from chat.selectors import ChannelAccess, channel_access, channel_data, read_data
+from chat.selectors import ChannelAccess, channel_access, channel_data, read_data, user_ref
 from chat.services.audit import audit_add
 from chat.services.locking import channel_locked
+from chat.services.memberships import tell_membership
 from reaktor.errors import ConflictError, ForbiddenError, InvalidError
 from reaktor.times import timestamp
 
@@ -104,7 +105,8 @@ def channel_update(
             raise InvalidError("Slow mode is at most 6 hours.", fields={"slow_mode_s": f"0 to {MAX_SLOW_MODE_S}"})
         wanted["slow_mode_s"] = slow_mode_s
     # Under the lock that posts take: once this returns, none is stored under the rules of before.
-    check = Access.check_manage if is_managing else Access.check_moderate
+    is_rename = name is not None and topic is None and slow_mode_s is None and is_frozen is None
+    check = Access.check_rename if is_rename else Access.check_manage if is_managing else Access.check_moderate
     with channel_locked(user=user, key=key, check=check) as found:
         channel = Channel.objects.get(pk=found.channel.id)
         changes = {field: value for field, value in wanted.items() if value != getattr(channel, field)}
@@ -152,5 +154,8 @@ def _tell_about(found: ChannelAccess, kind: EventType) -> None:
     event = Event(kind, found.channel.key, _public_data(found))
     if found.channel.kind is ChannelKind.PUBLIC:
         publish.to_everybody(event)
+    elif found.channel.kind.is_direct:
+        for membership in ChannelMembership.objects.filter(channel_id=found.channel.id).select_related("user"):
+            tell_membership(user_ref(membership.user), found.channel.key, kind)
     else:
         publish.to_channel(event)

@@ -33,6 +33,6 @@ def channel_locked(*, user: UserRef, key: str, check: Callable[[Access], None]) 
         yield found
 
 
-def channel_lock(key: str) -> None:
-    """Take the lock that posts, roles and sanctions take; where there is no such channel, none."""
-    Channel.objects.select_for_update(no_key=True).filter(key=key).first()
+def channel_lock(key: str) -> Channel | None:
+    """Take the lock that posts, roles and sanctions take: the channel; where there is no such one, none."""
+    return Channel.objects.select_for_update(no_key=True).filter(key=key).first()

@@ -21,7 +21,7 @@ from chat.domain.reading import START, UNREAD, Head
 from chat.models import Channel, ChannelMembership, Message, Removal
 from chat.selectors import ChannelAccess, ChannelRow, channel_access, channel_data, read_data
 from chat.services.locking import channel_lock
-from reaktor.errors import ConflictError
+from reaktor.errors import ConflictError, InvalidError
 
 
 def memberships_ensure(*, user_id: UserId) -> None:
@@ -116,6 +116,32 @@ def level_set(*, user: UserRef, key: str, level: str) -> ChannelAccess:
     return membership_join(user=user, key=key, level=level)
 
 
+def channel_hide(*, user: UserRef, key: str) -> ChannelAccess:
+    """Not see a direct channel or a group until something is said there. Raises InvalidError for others."""
+    return _hide(user, key, is_hidden=True)
+
+
+def channel_show(*, user: UserRef, key: str) -> ChannelAccess:
+    """See it again."""
+    return _hide(user, key, is_hidden=False)
+
+
+def _hide(user: UserRef, key: str, *, is_hidden: bool) -> ChannelAccess:
+    found = channel_access(user=user, key=ChannelKey(key))
+    if not found.channel.kind.is_direct:
+        raise InvalidError("Only direct channels and groups are hidden. Leave the channel, or be told less of it.")
+    if found.is_hidden is is_hidden:
+        return found
+    with transaction.atomic():
+        # A post that is on its way is stored before it, and hidden with it, or after it, and shows the channel again.
+        channel = channel_lock(found.channel.key)
+        number = channel.number if is_hidden and channel is not None else None
+        mine = ChannelMembership.objects.filter(channel_id=found.channel.id, user_id=user.id)
+        mine.update(hidden_number=number)
+        tell_membership(user, found.channel.key, EventType.CHANNEL_UPDATED)
+    return channel_access(user=user, key=found.channel.key)
+
+
 def _level_store(found: ChannelAccess, user: UserRef, level: str) -> None:
     mine = ChannelMembership.objects.filter(channel_id=found.channel.id, user_id=user.id)
     mine.update(level=Level(level).value)
@@ -133,10 +159,10 @@ def member_add(channel_id: int, user_id: UserId, *, read_to: Head = START) -> bo
 
 
 def membership_leave(*, user: UserRef, key: str) -> None:
-    """Belong to a channel no longer; out of a private one at once, with every session. Repeating it changes nothing.
+    """Belong to a channel no longer; out of a closed one at once, with every session. Repeating it changes nothing.
 
-    A private channel that nobody is left in is archived. Raises ConflictError for a direct channel, and for the last
-    owner of others.
+    A private channel or a group that nobody is left in is archived. Raises ConflictError for a direct channel, and for
+    the last owner of others.
     """
     found = channel_access(user=user, key=ChannelKey(key))
     if found.channel.kind is ChannelKind.DIRECT:
@@ -153,7 +179,10 @@ def membership_leave(*, user: UserRef, key: str) -> None:
             raise ConflictError("Give the channel another owner first.")
         ChannelMembership.objects.filter(channel_id=found.channel.id, user_id=user.id).delete()
         tell_removed(user.id, found.channel.key)
-        if found.channel.kind is ChannelKind.PRIVATE:
+        if found.channel.kind is ChannelKind.GROUP:
+            # It is no longer that of the same people: these get a new one.
+            Channel.objects.filter(pk=found.channel.id).update(pair=None)
+        if found.channel.kind.is_closed:
             removal_add(found.channel.id, user.id)
             if not others.exists():
                 Channel.objects.filter(pk=found.channel.id, archived_at=None).update(archived_at=datetime.now(UTC))

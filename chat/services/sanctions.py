@@ -60,8 +60,8 @@ def target_find(actor: UserRef, username: str, key: str | None, *, needed: Rank 
     Everywhere, that needs staff. Ranks are read anew: an actor who was demoted a moment ago is no moderator.
     """
     found = channel_access(user=actor, key=ChannelKey(key), to_moderate=True) if key is not None else None
-    if found is not None and found.channel.kind is ChannelKind.DIRECT:
-        raise InvalidError("Nobody moderates a direct channel; block the other one, or report them.")
+    if found is not None and found.channel.kind.is_direct:
+        raise InvalidError("Nobody moderates a direct channel or a group; block the other one, or report them.")
     user = user_called(username)
     actor_rank = _rank_now(actor, found)
     if user is None:

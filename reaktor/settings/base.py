@@ -228,7 +228,7 @@ SPECTACULAR_SETTINGS = {
     # They would repeat the values.
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "ENUM_NAME_OVERRIDES": {
-        "ChannelKind": ["public", "unlisted", "private", "direct"],
+        "ChannelKind": ["public", "unlisted", "private", "direct", "group"],
         "NewChannelKind": ["public", "unlisted", "private"],
         "SanctionKind": ["kick", "mute", "ban"],
         "ErrorCode": [code.value for code in ErrorCode],

@@ -40,6 +40,7 @@ NATIVE: list[tuple[str, Need, dict[str, Any]]] = [
     ("moderation.ban", Need.SANCTION, {"user": VICTIM}),
     ("moderation.lift", Need.SANCTION, {"user": VICTIM}),
     ("channel.update", Need.MODERATE, {"slow_mode_s": 0}),
+    ("channel.update", Need.RENAME, {"name": "Tea"}),
     ("channel.update", Need.MANAGE, {"topic": "tea"}),
     ("channel.leave", Need.TOKEN, {}),
     ("channel.follow", Need.READ, {"level": "nothing"}),

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
-KINDS = ("public", "unlisted", "private", "direct")
+KINDS = ("public", "unlisted", "private", "direct", "group")
 ROLES = ("stranger", "member", "muted", "banned", "moderator", "owner", "staff")
+DIRECT = ("direct", "group")
 IN_DIRECT = ("stranger", "member", "staff")
-"""A direct channel has its two members, and nobody above them but the site's staff."""
+"""A direct channel and a group have their members, and nobody above them but the site's staff."""
 
 
 class Need(Enum):
@@ -41,6 +42,10 @@ class Need(Enum):
     """To moderate a channel that has invites: private and unlisted ones."""
     BELONG = auto()
     """To belong to the channel, and to be let in."""
+    RENAME = auto()
+    """To manage the channel, or to be one of a group."""
+    HIDE = auto()
+    """To be one of a direct channel or a group."""
     LEAVE = auto()
     """To leave for good: not a direct channel, and not as its last owner."""
 
@@ -56,7 +61,7 @@ class Cell:
 
 def cells() -> Iterator[Cell]:
     for kind, role in itertools.product(KINDS, ROLES):
-        if kind != "direct" or role in IN_DIRECT:
+        if kind not in DIRECT or role in IN_DIRECT:
             yield Cell(kind, role)
 
 
@@ -86,13 +91,17 @@ def denial(need: Need, cell: Cell) -> str | None:
         case Need.MODERATE:
             return above or (None if moderates else "forbidden")
         case Need.SANCTION:
-            return above or ("invalid" if cell.kind == "direct" else None if moderates else "forbidden")
+            return above or ("invalid" if cell.kind in DIRECT else None if moderates else "forbidden")
         case Need.MANAGE:
             return above or (None if cell.role in ("owner", "staff") else "forbidden")
         case Need.MANAGE_ROLES:
-            return above or ("invalid" if cell.kind == "direct" else denial(Need.MANAGE, cell))
+            return above or ("invalid" if cell.kind in DIRECT else denial(Need.MANAGE, cell))
+        case Need.RENAME:
+            return None if cell == Cell("group", "member") else denial(Need.MANAGE, cell)
+        case Need.HIDE:
+            return kept_out or (None if cell.kind in DIRECT else "invalid")
         case Need.INVITE:
-            is_without = cell.kind in ("public", "direct")
+            is_without = cell.kind in ("public", *DIRECT)
             return denial(Need.MODERATE, cell) or ("invalid" if is_without else None)
         case Need.LEAVE:
             return kept_out or ("conflict" if cell.kind == "direct" or cell.role == "owner" else None)
@@ -114,13 +123,13 @@ def build(names: dict[str, str], tag: str = "matrix") -> None:
     User.objects.filter(pk=users["staff"].pk).update(is_staff=True)
     found: dict[str, Any] = {}
     for number, cell in enumerate(cells()):
-        prefix = {"private": "prv-", "direct": "dm-"}.get(cell.kind, "")
+        prefix = {"private": "prv-", "direct": "dm-", "group": "dm-"}.get(cell.kind, "")
         channel = Channel.objects.create(key=f"{prefix}{tag}{number}", name=f"Matrix {number}", kind=cell.kind)
         actor, victim = users[cell.role], users["victim"]
         # One more, since the victim may be kicked out: an owner whom nobody is left with may go.
         roles = {victim: "member", users["muted"]: "member", users["owner"]: "owner"}
-        if cell.kind == "direct":
-            roles = {victim: "member"}
+        if cell.kind in DIRECT:
+            roles = {victim: "member"} | ({users["muted"]: "member"} if cell.kind == "group" else {})
         if cell.role not in ("stranger", "staff"):
             roles[actor] = cell.role if cell.role in ("moderator", "owner") else "member"
         ChannelMembership.objects.bulk_create(

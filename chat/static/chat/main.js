@@ -15,9 +15,10 @@ class App {
     this.root = root;
     const shared = Memory.from(() => localStorage);
     const own = Memory.from(() => sessionStorage);
-    this.credentials = new Credentials({ api: new Api(), memory: shared, locks: navigator.locks });
+    const api = new Api();
+    this.credentials = new Credentials({ api, memory: shared, locks: navigator.locks });
     const url = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws/v1`;
-    this.chat = new Chat({ url, credentials: this.credentials, shared, own });
+    this.chat = new Chat({ url, credentials: this.credentials, shared, own, api });
     /** @type {Shell|null} */
     this.shell = null;
   }

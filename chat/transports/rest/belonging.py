@@ -11,7 +11,7 @@ from chat.domain.events import ChannelData
 from chat.domain.moderation import BlockedData, InviteData, MembershipData, RoleData
 from chat.transports.rest import moderation_shapes, shapes
 from chat.transports.rest.views import ChatView
-from reaktor.errors import NotFoundError
+from reaktor.errors import InvalidError, NotFoundError
 from reaktor.limits.rates import Limit
 from reaktor.shapes import ListData
 from reaktor.web.api import READS, answers, operation
@@ -66,6 +66,28 @@ class MembershipView(ChatView):
         """Belong to it no longer; out of a private one at once, with every session."""
         services.membership_leave(user=self.me(request), key=rules.parse_channel_key(key))
         return Response(status=204)
+
+
+class HiddenView(ChatView):
+    @operation(
+        Limit.MEMBERSHIPS,
+        operation_id="channels_hide",
+        responses=answers({200: ChannelData}, 403, 404),
+        tags=["memberships"],
+    )
+    def put(self, request: Request, key: str) -> Response:
+        """Not see a direct channel or a group until something is said there."""
+        return Response(self.shown(services.channel_hide(user=self.me(request), key=rules.parse_channel_key(key))))
+
+    @operation(
+        Limit.MEMBERSHIPS,
+        operation_id="channels_show",
+        responses=answers({200: ChannelData}, 403, 404),
+        tags=["memberships"],
+    )
+    def delete(self, request: Request, key: str) -> Response:
+        """See it again."""
+        return Response(self.shown(services.channel_show(user=self.me(request), key=rules.parse_channel_key(key))))
 
 
 def name_in_path(username: str) -> str:
@@ -161,12 +183,15 @@ class DirectView(ChatView):
         tags=["memberships"],
     )
     def post(self, request: Request) -> Response:
-        """The direct channel with somebody: 201, made; 200, there was one."""
+        """The direct channel with somebody, or the group of several: 201, made; 200, there was one."""
         me = self.me(request)
-        if (known := services.direct_find(user=me, username=self.wanted["username"])) is not None:
+        if len(self.wanted) != 1:
+            raise InvalidError("Name either one username or usernames.", fields={"username": "one of the two"})
+        names = self.wanted.get("usernames") or [self.wanted["username"]]
+        if (known := services.group_find(user=me, usernames=names)) is not None:
             return Response(self.shown(known))
         self.count(request, Limit.CREATE_CHANNEL)
-        found, is_new = services.direct_open(user=me, username=self.wanted["username"])
+        found, is_new = services.group_open(user=me, usernames=names)
         return Response(self.shown(found), status=201 if is_new else 200)
 
 

@@ -89,4 +89,7 @@ class PurgeInput(Input):
 
 class DirectInput(Input):
     example: ClassVar = {"username": "bob"}
-    username = Text(pattern=USERNAME)
+    username = Text(required=False, pattern=USERNAME, help_text="For a direct channel.")
+    usernames = serializers.ListField(
+        child=Text(pattern=USERNAME), required=False, min_length=1, max_length=7, help_text="For a group: 2 to 7."
+    )

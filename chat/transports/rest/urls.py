@@ -25,6 +25,7 @@ urlpatterns = [
         moderation.MessageReportsView.as_view(),
     ),
     path("channels/<str:key>/membership", belonging.MembershipView.as_view()),
+    path("channels/<str:key>/hidden", belonging.HiddenView.as_view()),
     path("channels/<str:key>/roles/<str:username>", belonging.RoleView.as_view()),
     path("channels/<str:key>/invites", belonging.InvitesView.as_view()),
     path("invites/<str:code>", belonging.InviteView.as_view()),

@@ -153,7 +153,7 @@ class SocketIOFormat:
                 return CHANNEL_CREATED, {"name": data["name"], "key": data["key"]}
             case EventType.CHANNEL_ADDED if self._is_full:
                 return CHANNEL_ADDED, {"name": data["name"], "key": data["key"], "kind": data["kind"]}
-            case EventType.CHANNEL_ADDED if data["kind"] == ChannelKind.DIRECT:
+            case EventType.CHANNEL_ADDED if ChannelKind(data["kind"]).is_direct:
                 # Somebody wants to talk to them: a channel like any other, for a client that knows no other word.
                 return CHANNEL_CREATED, {"name": data["name"], "key": data["key"]}
             case EventType.CHANNEL_ACTIVITY if self._is_full:

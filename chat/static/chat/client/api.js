@@ -1,5 +1,5 @@
 /**
- * REST: what is asked before there is a session (accounts, tokens). Everything else goes over the session.
+ * REST: what is asked before there is a session (accounts, tokens), and what only REST has (direct channels).
  * Source: docs/protocol.md, "REST".
  */
 
@@ -34,6 +34,16 @@ export class Api {
     await this.#post("tokens/revoke", { refresh });
   }
 
+  /** The direct channel with one person, or the group of several. @returns {Promise<import("./types.js").ChannelInfo>} */
+  async direct(access, usernames) {
+    return (await this.#ask("POST", "direct", { usernames }, access)).data;
+  }
+
+  /** Not see a direct channel until something is said there. @returns {Promise<import("./types.js").ChannelInfo>} */
+  async hide(access, key) {
+    return (await this.#ask("PUT", `channels/${key}/hidden`, {}, access)).data;
+  }
+
   /**
    * How long the access token is good, by the server's own clock: this device's may be wrong by hours.
    * @typedef {{user?: import("./types.js").User, access: string, refresh: string, lifeS: number}} Grant
@@ -49,12 +59,17 @@ export class Api {
     };
   }
 
-  async #post(path, body) {
+  #post(path, body) {
+    return this.#ask("POST", path, body);
+  }
+
+  async #ask(method, path, body, access) {
+    const authorization = access ? { Authorization: `Bearer ${access}` } : {};
     let response;
     try {
       response = await this.fetch(`${this.base}/${path}`, {
-        method: "POST",
-        headers: { "Content-Type": "application/json", Accept: "application/json" },
+        method,
+        headers: { "Content-Type": "application/json", Accept: "application/json", ...authorization },
         body: JSON.stringify(body),
         signal: AbortSignal.timeout(TIMEOUT_MS),
       });

@@ -224,6 +224,7 @@ export class ChannelState {
       number: Math.max(number, head.number),
       flow: Math.max(flow, head.flow),
       ...(head.number >= number ? { last } : {}),
+      is_hidden: this.info.is_hidden && head.number <= number,
     };
   }
 

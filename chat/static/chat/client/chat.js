@@ -26,9 +26,12 @@ export class Chat {
 
   /**
    * @param {{url: string, credentials: import("./credentials.js").Credentials, shared: import("./memory.js").Memory,
-   *   own: import("./memory.js").Memory, WebSocketClass?: any}} parts  shared: by all tabs; own: this tab's
+   *   own: import("./memory.js").Memory, api?: import("./api.js").Api, WebSocketClass?: any}} parts
+   *   shared: by all tabs; own: this tab's; api: for direct channels
    */
-  constructor({ url, credentials, shared, own, WebSocketClass }) {
+  constructor({ url, credentials, shared, own, api, WebSocketClass }) {
+    this.credentials = credentials;
+    this.api = api;
     this.places = new Places({ shared, own });
     this.store = new Store({ readMark: (key) => this.places.readMark(key) });
     this.session = new Session({
@@ -107,6 +110,25 @@ export class Chat {
    */
   async follow(key, level) {
     this.store.know(await this.session.request("channel.follow", { channel: key, data: level ? { level } : {} }));
+  }
+
+  /**
+   * The direct channel with one person, or the group of several. It is known from now on.
+   * @param {string[]} usernames  1 to 7  @returns {Promise<string>} its key
+   */
+  async openDirect(usernames) {
+    const info = await this.api.direct(await this.credentials.access(), usernames);
+    this.store.know(info);
+    return info.key;
+  }
+
+  /** Not see a direct channel or a group until something is said there. @param {string} key */
+  async hide(key) {
+    this.store.know(await this.api.hide(await this.credentials.access(), key));
+    await this.session.request("channel.leave", { channel: key });
+    this.places.leave(key);
+    this.store.channel(key)?.left();
+    this.store.touch(key);
   }
 
   /** Be in a channel no longer, nor belong to it; a direct one stays in the list. @param {string} key */

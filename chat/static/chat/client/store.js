@@ -151,7 +151,7 @@ export class Store {
     if (!channel) return;
     channel.left();
     channel.info = { ...channel.info, role: null, level: null };
-    if (["private", "direct"].includes(channel.info.kind)) this.channels.delete(key);
+    if (["private", "direct", "group"].includes(channel.info.kind)) this.channels.delete(key);
     this.touch(key);
   }
 

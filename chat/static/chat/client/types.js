@@ -17,13 +17,14 @@
  * @property {string} key
  * @property {string} name
  * @property {string} topic
- * @property {"public"|"unlisted"|"private"|"direct"} kind
+ * @property {"public"|"unlisted"|"private"|"direct"|"group"} kind
  * @property {number} seq          position of the newest durable event
  * @property {number} number       number of the newest message
  * @property {number} flow         the newest place in the channel's flow
  * @property {number} online       how many people are in it now
  * @property {string|null} role    the durable role; null: no member for good
  * @property {"all"|"mentions"|"nothing"|null} level  how much the user is told of it; null: no member
+ * @property {boolean} is_hidden  the user hid it, and nothing was said there since
  * @property {number} read_number  everything up to this message is read
  * @property {number} read_flow    its place in the flow
  * @property {number} own          one's own messages above it

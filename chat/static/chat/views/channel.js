@@ -20,7 +20,10 @@ export class ChannelView {
     this.toasts = toasts;
     const onProblem = (error) => toasts.show(explain(error));
     this.messages = new Messages({ chat, key, onProblem });
-    this.members = new Members({ onMore: () => chat.loadMembers(key).catch(onProblem) });
+    this.members = new Members({
+      onMore: () => chat.loadMembers(key).catch(onProblem),
+      onMessage: (username) => this.#message(username),
+    });
     this.composer = new Composer({
       draft: drafts.get(key) ?? "",
       limit: () => chat.store.limits.text_chars,
@@ -110,6 +113,7 @@ export class ChannelView {
     this.copy.hidden = !isThere || channel.info.kind !== "unlisted";
     this.follow.hidden = !isThere || channel.info.role !== null;
     this.leave.hidden = !isThere;
+    setText(this.leave, channel?.info.kind === "direct" ? "Hide" : "Leave");
     this.people.hidden = !isThere;
     setText(this.title, channel?.info.name ?? "");
     setText(this.topic, channel?.info.topic ?? "");
@@ -157,11 +161,20 @@ export class ChannelView {
     }
   }
 
+  async #message(username) {
+    try {
+      location.hash = `#/c/${await this.chat.openDirect([username])}`;
+    } catch (error) {
+      this.toasts.show(explain(error));
+    }
+  }
+
   async #leave() {
-    const isPrivate = this.chat.store.channel(this.key)?.info.kind === "private";
+    const { kind } = this.chat.store.channel(this.key)?.info ?? {};
+    const isPrivate = kind === "private";
     if (isPrivate && !window.confirm("This channel is private. To come back, you need an invite. Leave it?")) return;
     try {
-      await this.chat.leave(this.key);
+      await (kind === "direct" ? this.chat.hide(this.key) : this.chat.leave(this.key));
       location.hash = "#/";
     } catch (error) {
       this.toasts.show(explain(error));

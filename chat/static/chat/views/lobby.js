@@ -4,6 +4,7 @@ import { h, icon, keyed, setText } from "../dom.js";
 import { explain } from "../explain.js";
 import { count } from "../words.js";
 import { NewChannel } from "./newchannel.js";
+import { NewMessage } from "./newmessage.js";
 import { badge } from "./sidebar.js";
 
 const REFRESH_MS = 15_000;
@@ -19,6 +20,7 @@ export class Lobby {
     this.next = null;
     this.asked = 0;
     this.dialog = new NewChannel({ chat, onCreated: (key) => (location.hash = `#/c/${key}`) });
+    this.message = new NewMessage({ chat, onOpened: (key) => (location.hash = `#/c/${key}`) });
     this.search = h("input", {
       class: "input",
       type: "search",
@@ -46,12 +48,19 @@ export class Lobby {
         h(
           "div",
           { class: "page-actions" },
+          h(
+            "button",
+            { class: "button", type: "button", on: { click: () => this.message.open() } },
+            icon("people"),
+            "New message",
+          ),
           this.#button("lock", "Private channel", "unlisted"),
           this.#button("plus", "New channel", "public", "is-primary"),
         ),
       ),
       h("div", { class: "lobby-body" }, this.search, this.list, this.note, this.more),
       this.dialog.element,
+      this.message.element,
     );
     this.ticker = setInterval(() => document.hidden || this.#refresh(), REFRESH_MS);
     this.stopListening = chat.onState((state) => state.name === "live" && this.#refresh());

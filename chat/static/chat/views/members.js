@@ -3,8 +3,9 @@
 import { h, keyed, setText, tint } from "../dom.js";
 
 export class Members {
-  /** @param {{onMore: () => void}} parts  `onMore`: more of them are asked for */
-  constructor({ onMore }) {
+  /** @param {{onMore: () => void, onMessage: (username: string) => void}} parts  `onMore`: more of them are asked for */
+  constructor({ onMore, onMessage }) {
+    this.onMessage = onMessage;
     this.heading = h("h2", { class: "members-heading" });
     this.list = h("ul", { class: "member-list" });
     this.rest = h("p", { class: "members-rest" });
@@ -36,27 +37,37 @@ export class Members {
     keyed(this.list, members, {
       key: (member) => member.username,
       create: () => h("li", { class: "member" }),
-      update: draw,
+      update: (item, member) => this.#draw(item, member),
       same: (one, other) => one.status === other.status && one.isMe === other.isMe,
     });
     const unnamed = channel.memberCount - members.length;
     setText(this.rest, unnamed > 0 ? `and ${unnamed} more` : "");
     this.more.hidden = channel.membersNext === null;
   }
-}
 
-function draw(item, { username, status, isMe }) {
-  item.className = `member is-${status}`;
-  item.replaceChildren(
-    h(
-      "span",
-      { class: `avatar is-small is-${status} ${tint(username)}`, "aria-hidden": "true" },
-      username.slice(0, 1).toUpperCase(),
-    ),
-    h("span", { class: "member-name" }, username),
-    ...(isMe ? [h("span", { class: "member-note" }, "you")] : []),
-    ...(status === "away"
-      ? [h("span", { class: "member-note" }, "away")]
-      : [h("span", { class: "only-heard" }, "online")]),
-  );
+  #draw(item, { username, status, isMe }) {
+    item.className = `member is-${status}`;
+    item.replaceChildren(
+      h(
+        "span",
+        { class: `avatar is-small is-${status} ${tint(username)}`, "aria-hidden": "true" },
+        username.slice(0, 1).toUpperCase(),
+      ),
+      h("span", { class: "member-name" }, username),
+      ...(isMe ? [h("span", { class: "member-note" }, "you")] : [this.#messageButton(username)]),
+      ...(status === "away"
+        ? [h("span", { class: "member-note" }, "away")]
+        : [h("span", { class: "only-heard" }, "online")]),
+    );
+  }
+
+  #messageButton(username) {
+    const label = `Write to ${username} alone`;
+    const open = () => this.onMessage(username);
+    return h(
+      "button",
+      { class: "button is-small is-quiet", type: "button", "aria-label": label, on: { click: open } },
+      "Message",
+    );
+  }
 }

@@ -66,11 +66,12 @@ export class Sidebar {
  */
 function places(chat, active) {
   const known = [...chat.store.channels.values()]
-    .filter((channel) => channel.info.role !== null || channel.isEntered || channel.key === active)
+    .filter(({ key, info, isEntered }) => (info.role !== null && !info.is_hidden) || isEntered || key === active)
     .map(({ key, info, unread, isEntered }) => ({
       key,
       name: info.name,
       isListed: info.kind === "public",
+      isDirect: info.kind === "direct" || info.kind === "group",
       isEntered,
       unread,
       mentions: info.mentions,
@@ -84,6 +85,7 @@ function places(chat, active) {
       key,
       name,
       isListed: false,
+      isDirect: false,
       isEntered: false,
       unread: 0,
       mentions: 0,
@@ -97,7 +99,11 @@ function drawPlace(link, place) {
   link.classList.toggle("is-unread", place.unread > 0);
   link.classList.toggle("is-entered", place.isEntered);
   const parts = [
-    place.isListed ? h("span", { class: "place-mark", "aria-hidden": "true" }, "#") : icon("lock"),
+    place.isDirect
+      ? icon("people")
+      : place.isListed
+        ? h("span", { class: "place-mark", "aria-hidden": "true" }, "#")
+        : icon("lock"),
     h("span", { class: "place-name" }, place.name),
   ];
   if (place.mentions > 0)
