@@ -1,0 +1,85 @@
+"""Badges of channels that one is not looking at, direct messages and groups, in two browsers."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import People, Room
+
+pytestmark = pytest.mark.browser
+
+
+def test_a_direct_message_shows_itself_to_somebody_who_is_in_no_channel(people: People, room: Room) -> None:
+    ada, bob = people("ada").register(), people("bob").register()
+    bob.expect_connected()
+    ada.page.get_by_role("button", name="New message").click()
+    ada.page.get_by_label("User names").fill("nobodyatall")
+    ada.page.get_by_role("button", name="Open").click()
+    ada.expect_problem("404")
+    expect(ada.page.get_by_text("There is nobody with that name.")).to_be_visible()
+    ada.page.get_by_label("User names").fill(bob.name)
+    ada.page.get_by_role("button", name="Open").click()
+    expect(ada.page.get_by_role("heading", name=bob.name)).to_be_visible()
+    ada.say("psst")
+    place = bob.place(ada.name)
+    expect(place.get_by_text("1 unread")).to_be_attached(timeout=5_000)
+    ada.say("are you there?")
+    expect(place.get_by_text("2 unread")).to_be_attached()
+    place.click()
+    bob.expect_texts(["psst", "are you there?"])
+    expect(place.get_by_text("unread")).to_have_count(0)
+    # Hidden, until something is said.
+    bob.page.get_by_role("button", name="Hide").click()
+    expect(place).to_have_count(0)
+    ada.say("still there?")
+    expect(place.get_by_text("1 unread")).to_be_attached()
+
+
+def test_what_is_followed_on_one_device_is_followed_on_the_other(people: People, room: Room) -> None:
+    ada, bob = people("ada").register(room.path), people("bob").register(room.path)
+    laptop = bob.page
+    bob.page.get_by_role("button", name="Follow").click()
+    expect(bob.page.get_by_role("button", name="Follow")).to_be_hidden()
+    phone = bob.tab()
+    phone.goto(f"{laptop.url.split('#')[0]}#/")
+    place = phone.get_by_role("link", name=re.compile(room.name)).first
+    expect(place).to_be_visible()
+    laptop.goto(f"{laptop.url.split('#')[0]}#/")
+    ada.say("one")
+    expect(phone.locator(".places").get_by_text("1 unread")).to_be_attached()
+    # Left on one, gone from both.
+    laptop.goto(f"{laptop.url.split('#')[0]}{room.path.removeprefix('/')}")
+    laptop.get_by_role("button", name="Leave").click()
+    expect(phone.locator(".places").get_by_text(room.name)).to_have_count(0)
+
+
+def test_who_writes_in_a_channel_follows_it(people: People, room: Room) -> None:
+    ada = people("ada").register(room.path)
+    expect(ada.page.get_by_role("button", name="Follow")).to_be_visible()
+    ada.say("hello")
+    expect(ada.page.get_by_role("button", name="Follow")).to_be_hidden()
+
+
+def test_a_group_is_called_by_the_others(people: People, room: Room) -> None:
+    ada, bob, eve = (people(name).register() for name in ("ada", "bob", "eve"))
+    for person in (bob, eve):
+        person.expect_connected()
+    ada.page.get_by_role("button", name="New message").click()
+    ada.page.get_by_label("User names").fill(f"{bob.name}, {eve.name}")
+    ada.page.get_by_role("button", name="Open").click()
+    ada.say("picnic?")
+    expect(bob.place(", ".join(sorted([ada.name, eve.name]))).get_by_text("1 unread")).to_be_attached()
+    eve.place(", ".join(sorted([ada.name, bob.name]))).click()
+    eve.say("yes")
+    ada.expect_texts(["picnic?", "yes"])
+
+
+def test_somebody_in_the_list_of_people_is_written_to_alone(people: People, room: Room) -> None:
+    ada, bob = people("ada").register(room.path), people("bob").register(room.path)
+    ada.page.get_by_role("button", name=f"Write to {bob.name} alone").click()
+    expect(ada.page.get_by_role("heading", name=bob.name)).to_be_visible()
+    ada.say("just us")
+    expect(bob.place(ada.name).get_by_text("1 unread")).to_be_attached()
