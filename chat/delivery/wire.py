@@ -10,8 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from chat.domain.events import ActivityData, Event, EventType, HeadData, MessageData, last_data, mark_data
-from chat.domain.following import Activity
+from chat.domain.events import Activity, ActivityData, Event, EventType, HeadData, MessageData, last_data, mark_data
 from chat.domain.ids import ChannelKey, SessionId, UserId
 from chat.domain.reading import Head, Marker
 

@@ -292,6 +292,18 @@ class Event(NamedTuple):
     seq: int | None = None
 
 
+class Activity(NamedTuple):
+    """Something was said in a channel, or its newest message was changed (`is_new` False).
+
+    `head`: how far the channel has come. `last`: that message.
+    """
+
+    channel: ChannelKey
+    head: HeadData
+    last: LastData
+    is_new: bool = True
+
+
 def last_data(message: MessageData) -> LastData:
     """The message as a list of channels shows it."""
     return {

@@ -1,18 +1,15 @@
 """Following: which members of a channel are told of what happens there while they are not in it. Pure.
 
-A member's Level says how much; an Activity is what they are told. Source: docs/protocol.md, "Following".
+A member's Level says how much; a Follow is what a process must know. Source: docs/protocol.md, "Following".
 """
 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from chat.domain.ids import ChannelKey
 from chat.domain.policies import ChannelKind
-
-if TYPE_CHECKING:
-    from chat.domain.events import HeadData, LastData
 
 
 class Level(StrEnum):
@@ -41,15 +38,3 @@ class Follow(NamedTuple):
     channel: ChannelKey
     number: int
     shows_last: bool
-
-
-class Activity(NamedTuple):
-    """Something was said in a channel, or its newest message was changed (`is_new` False).
-
-    `head`: how far the channel has come. `last`: that message.
-    """
-
-    channel: ChannelKey
-    head: HeadData
-    last: LastData
-    is_new: bool = True

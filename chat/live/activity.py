@@ -23,8 +23,8 @@ from chat.delivery import wire
 from chat.delivery.follows import Follows
 from chat.delivery.hub import Hub
 from chat.delivery.live_session import LiveSession
-from chat.domain.events import Event, EventType
-from chat.domain.following import Activity, Follow, Level
+from chat.domain.events import Activity, Event, EventType
+from chat.domain.following import Follow, Level
 from chat.domain.ids import ChannelKey, UserId
 from chat.domain.rules import is_direct_key
 from chat.selectors import Read

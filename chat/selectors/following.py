@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from django.db import connection
 
-from chat.domain.events import LAST_CHARS, HeadData, LastData, ReadUpdateData, mark_data
-from chat.domain.following import Activity, Follow, Level, level_of, shows_last
+from chat.domain.events import LAST_CHARS, Activity, HeadData, LastData, ReadUpdateData, mark_data
+from chat.domain.following import Follow, Level, level_of, shows_last
 from chat.domain.ids import ChannelKey, UserId
 from chat.domain.policies import ChannelKind
 from chat.selectors import rows

@@ -13,8 +13,8 @@ import pytest
 from chat import selectors
 from chat.delivery import wire
 from chat.delivery.hub import Hub
-from chat.domain.events import Event, EventType, MessageData, ReadUpdateData, mark_data
-from chat.domain.following import Activity, Follow
+from chat.domain.events import Activity, Event, EventType, MessageData, ReadUpdateData, mark_data
+from chat.domain.following import Follow
 from chat.domain.ids import ChannelKey, UserId
 from chat.domain.reading import Head, Marker
 from chat.live import activity as activity_module
