@@ -96,12 +96,13 @@ class Decisions:
     def beat(self, beat: Beat) -> None:
         """Note what a worker has delivered."""
         self._heard.add(beat.worker)
+        # Of whoever it is: a worker that can't read whom the lease names says no Hello, and its sessions end all the
+        # same. Not for the journal: it is said again until the session is disconnected.
+        self.state.note_last(beat.worker, beat.ended)
         if beat.worker in self._greeted:
             self.state.note_heads(beat.worker, beat.heads, whole=beat.whole)
             if beat.heads or beat.whole:
                 self.journal.add(Delivered(beat.worker, beat.heads, beat.whole))
-            # Not for the journal: it is said again until the session is disconnected.
-            self.state.note_last(beat.worker, beat.ended)
 
     def host_beat(self, beat: HostBeat, now: float) -> None:
         """Note what a supervisor says of its host: that it was started anew, and which of its workers have ended."""

@@ -122,8 +122,14 @@ class Endings:
         """A session that is over says how it ended: its heads are better than those that were known."""
         self._silent.forget(session_id)
         self.ended.add(session_id, now)
+        self.better_heads(session_id, heads)
+
+    def better_heads(self, session_id: SessionId, heads: Mapping[ChannelKey, int]) -> None:
+        """What a session that was lost says itself that it was sent is better than what was known."""
         if (kept := self.kept.by_id.get(session_id)) is not None:
-            kept.heads.update((channel, head) for channel, head in heads.items() if channel in kept.channels)
+            lingering = self._roster.sessions.get(session_id)
+            channels = kept.channels if lingering is None else lingering.channels
+            kept.heads.update((channel, head) for channel, head in heads.items() if channel in channels)
 
     def put_back(self, place: Place, now: float, *, copied_to: SessionId | None = None) -> None:
         """Keep a session that was lost under another authority, as if it had been lost under this one."""

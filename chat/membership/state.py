@@ -270,6 +270,8 @@ class MembershipState:
         elif entry.is_live:
             self._endings.lose(entry, command.heads or self._endings.still_due(entry, self._now), self._now)
             self._endings.call_back(entry.info, self._now)
+        else:
+            self._endings.better_heads(command.session_id, command.heads)
 
     def _join(self, command: Join) -> None:
         first = self._live(command.session_id)

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
-from chat.domain.ids import SessionId, UserId, WorkerId
+from chat.domain.ids import CommandId, SessionId, UserId, WorkerId
 from chat.domain.sessions import Ending, LeftReason, Naming, SessionInfo, Status, Transport
+from chat.membership import wire
+from chat.membership.decisions import Decisions
 from chat.membership.keep import COPIED_PER_USER
 from chat.membership.protocol import (
     Block,
@@ -18,6 +20,7 @@ from chat.membership.protocol import (
     DropWorker,
     EndSession,
     EndSessions,
+    Hello,
     Join,
     Joined,
     Left,
@@ -509,6 +512,28 @@ def test_what_a_session_was_sent_is_known_though_its_worker_dies_before_it_is_di
     told.now += 10
     told.accept(DropWorker(SECOND))
     assert back(told, "s3", naming=Naming.NEVER, worker=WorkerId(1, 1, 3, 1)).heads == {LOBBY: 12}, "of another session"
+
+
+def test_a_session_that_was_lost_by_a_hello_says_better_itself_what_it_was_sent() -> None:
+    told = Told()
+    placed(told, "s1", Naming.NEVER)
+    told.state.note_heads(FIRST, {LOBBY: 9, NEWS: 9})
+    told.accept(Hello(FIRST))
+    told.accept(Disconnect(S1, heads={LOBBY: 5, NEWS: 5}))
+    assert back(told, "s2", naming=Naming.NEVER).heads == {LOBBY: 5}
+
+
+def test_who_said_no_hello_to_a_new_authority_says_all_the_same_what_ended_sessions_were_sent() -> None:
+    """A host that is cut off the database can't read whom the lease names. A relayed client of it whose session ended
+    then missed what came between that and the Hello.
+    """
+    told = Told()
+    placed(told, "s1", Naming.NEVER)
+    told.state.note_heads(FIRST, {LOBBY: 9})
+    made = Decisions(told.state)
+    made.beat(wire.Beat(FIRST, told.state.position, "", {LOBBY: 20}, ended={S1: {LOBBY: 5}}))
+    made.take(FIRST, wire.Envelope(CommandId("hello"), Hello(FIRST)), told.now)
+    assert back(told, "s2", naming=Naming.NEVER).heads == {LOBBY: 5}
 
 
 @pytest.mark.parametrize("hour", [3_600.0, -3_600.0], ids=["ahead", "behind"])
