@@ -21,8 +21,9 @@ import websockets
 
 from reaktor.cluster.failures import ClusterError
 from tests.faults import recording
+from tests.faults.followers import Follower
 from tests.faults.history import Carried, History, Rest
-from tests.faults.laws import one_holder, replicas_equal_the_authority
+from tests.faults.laws import badges_are_right, one_holder, replicas_equal_the_authority
 from tests.faults.network import Member
 from tests.faults.people import START_S, Client, Joiner, NativePerson, SocketioPerson, Talk
 from tests.faults.schedule import Fault, Kind, Role
@@ -40,6 +41,8 @@ SETTLE_S = 40.0
 LAST_S = 20.0
 """For what is still to be acknowledged, and then to be seen, in the end."""
 LOOK_S = 0.3
+MADE_GOOD_S = 60.0
+"""docs/protocol.md, "Following"."""
 HOUR_S = 3_600
 DEAD_S = 2.0
 """How long a host that was killed stays away."""
@@ -56,10 +59,10 @@ async def play(
 
     `records`: where the processes of the hosts write (tests.faults.recording). `tell`: hears how it goes on.
     """
-    async with crowd(stage, people) as (clients, channels):
+    async with crowd(stage, people) as (clients, channels), following(stage, channels) as followers:
         driver = Driver(stage, clients, await joiners(stage), tell)
         async with driver.joining():
-            talk = Talk(clients, channels, TALK_PAUSE_S)
+            talk = Talk(clients, channels, TALK_PAUSE_S, [follower.name for follower in followers])
             await driver.rest(0)
             driver.history.began = started = time.monotonic()
             for fault in faults:
@@ -67,6 +70,7 @@ async def play(
                 await driver.carry_out(fault)
             silent = await talk.stop(LAST_S)
         await driver.conclude(channels, silent)
+        await driver.count(followers)
         driver.history.applied = recording.read(records)
         return driver.history
 
@@ -94,6 +98,17 @@ async def crowd(stage: Stage, people: int) -> AsyncIterator[tuple[list[Client], 
         yield clients, channels
     finally:
         await asyncio.gather(*(client.leave() for client in clients), return_exceptions=True)
+
+
+@asynccontextmanager
+async def following(stage: Stage, channels: Sequence[str]) -> AsyncIterator[list[Follower]]:
+    """As many as there are hosts, by way of the balancer."""
+    followers = [Follower(stage.url, stage.pool.pop(), list(channels)) for _ in NAMES]
+    try:
+        await asyncio.gather(*(follower.start() for follower in followers))
+        yield followers
+    finally:
+        await asyncio.gather(*(follower.leave() for follower in followers), return_exceptions=True)
 
 
 async def new_channels(stage: Stage, count: int) -> list[str]:
@@ -235,6 +250,17 @@ class Driver:
                 history.absent.append(f"{client.name} can't post any more: {client.refusals[-3:]}")
         for person in (each for each in native if each.is_here.is_set()):
             history.listed[person.name] = {key: await _listed(person, key) for key in channels}
+
+    async def count(self, followers: Sequence[Follower]) -> None:
+        """Write down what they show, when it is right, or when all that was lost was to be made good."""
+        history, deadline = self.history, time.monotonic() + MADE_GOOD_S
+        while True:
+            history.shown = [shown for follower in followers for shown in follower.shown()]
+            if not any(badges_are_right(history)) or time.monotonic() > deadline:
+                break
+            await asyncio.sleep(LOOK_S)
+        away = [each for each in followers if not each.is_here.is_set()]
+        history.absent += [f"{each.name} is not back: {each.refusals[-3:]}" for each in away]
 
     def _have_seen(self, key: str, seq: int) -> bool:
         views = [view for client in self._clients for view in client.views() if view.channel == key]

@@ -102,6 +102,16 @@ class Applied:
     followed: int
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What somebody counts in the end in a channel that they follow: unread messages, and those that name them."""
+
+    who: str
+    channel: str
+    unread: int
+    mentions: int
+
+
 BACK_S = 5.0
 
 
@@ -112,6 +122,8 @@ class History:
     `back_s`: within so long joins are to be answered again.
     `stored`: each channel as the server tells it in the end. `present`: who is in it. `listed`: by who asks, and by
     channel, who is said to be there. `absent`: who can't come back, and why.
+
+    `shown`: what those count who follow the channels and are in none.
 
     `breaches`: what the clients found wrong by themselves, against the guarantees of docs/protocol.md.
     """
@@ -126,6 +138,7 @@ class History:
     present: dict[str, frozenset[str]] = field(default_factory=dict)
     listed: dict[str, dict[str, frozenset[str]]] = field(default_factory=dict)
     absent: list[str] = field(default_factory=list)
+    shown: list[Shown] = field(default_factory=list)
     breaches: list[str] = field(default_factory=list)
     began: float = 0.0
     back_s: float = BACK_S

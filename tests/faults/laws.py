@@ -165,6 +165,15 @@ def seen_once_and_in_order(history: History) -> Iterator[str]:
                 break
 
 
+def badges_are_right(history: History) -> Iterator[str]:
+    for shown in history.shown:
+        stored = history.stored[shown.channel]
+        named = sum(said.text.endswith(f" @{shown.who}") for said in stored)
+        if (shown.unread, shown.mentions) != (len(stored), named):
+            counted = f"{shown.unread} unread and {shown.mentions} mentions"
+            yield f"{shown.who} counts {counted} in {shown.channel}, where there are {len(stored)} and {named}"
+
+
 def clients_found_nothing_wrong(history: History) -> Iterator[str]:
     yield from history.breaches
 
@@ -180,6 +189,7 @@ LAWS: Mapping[str, Law] = {
     "joins are answered again in time": joins_are_answered,
     "what is acknowledged is stored once, in its order": acknowledged_is_stored_once,
     "what is stored is seen once, in its order": seen_once_and_in_order,
+    "who follows a channel knows what is unread there": badges_are_right,
     "what docs/protocol.md promises holds": clients_found_nothing_wrong,
 }
 

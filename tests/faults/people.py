@@ -31,6 +31,7 @@ POST_S = 180.0
 """Three times as long as the longest fault."""
 START_S = 60.0
 JOIN_PAUSE_S = 0.3
+NAMES_EACH = 10
 HostOf = Callable[[str], str]
 
 
@@ -309,7 +310,11 @@ class Joiner:
 class Talk:
     """What a crowd says: each client one message after another, each in its channel. stop() ends it."""
 
-    def __init__(self, clients: Sequence[Client], channels: Sequence[str], pause_s: float) -> None:
+    def __init__(
+        self, clients: Sequence[Client], channels: Sequence[str], pause_s: float, named: Sequence[str] = ()
+    ) -> None:
+        """`named`: each NAMES_EACH-th message of a client names one of these."""
+        self._named = named
         self._stopping = asyncio.Event()
         self._mute: list[str] = []
         self._tasks = {
@@ -321,8 +326,11 @@ class Talk:
         for number in itertools.count(1):
             if self._stopping.is_set():
                 return
+            text = f"{client.name} {number}"
+            if self._named and number % NAMES_EACH == 0:
+                text += f" @{self._named[number // NAMES_EACH % len(self._named)]}"
             try:
-                await client.post(channel, f"{client.name} {number}")
+                await client.post(channel, text)
             except TimeoutError:
                 self._mute.append(client.name)
                 return

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.faults.history import Applied, Carried, History, Join, Rest, Stay, View
+from tests.faults.history import Applied, Carried, History, Join, Rest, Shown, Stay, View
 from tests.faults.laws import LAWS, check
 from tests.faults.schedule import Fault, Kind, Role
 from tests.support.place import Said, Told
@@ -207,7 +207,17 @@ def client_found_something(history: History) -> None:
     history.breaches.append("ann in tea (live): 7 after 5")
 
 
-ONE_HOLDER, OLD_EPOCH, REPLICAS, GHOSTS, LOCKED, ENDED, LEAVING, JOINS, STORE, SEEN, PROTOCOL = LAWS
+def counted_too_few(history: History) -> None:
+    channel, stored = next(iter(history.stored.items()))
+    history.shown = [Shown("eve", channel, len(stored) - 1, 0)]
+
+
+def counted_a_mention_twice(history: History) -> None:
+    channel, stored = next(iter(history.stored.items()))
+    history.shown = [Shown("eve", channel, len(stored), 1)]
+
+
+ONE_HOLDER, OLD_EPOCH, REPLICAS, GHOSTS, LOCKED, ENDED, LEAVING, JOINS, STORE, SEEN, BADGES, PROTOCOL = LAWS
 
 
 @pytest.mark.parametrize(
@@ -241,6 +251,8 @@ ONE_HOLDER, OLD_EPOCH, REPLICAS, GHOSTS, LOCKED, ENDED, LEAVING, JOINS, STORE, S
         (seen_twice, SEEN),
         (not_seen, SEEN),
         (seen_out_of_order, SEEN),
+        (counted_too_few, BADGES),
+        (counted_a_mention_twice, BADGES),
         (client_found_something, PROTOCOL),
     ],
 )
