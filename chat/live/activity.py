@@ -335,9 +335,10 @@ class Activities:
             return
         if only is None:
             self._moves[user_id] = moves
-        sessions = self._hub.sessions_of(user_id)
+        sessions, has_several = self._hub.sessions_of(user_id), self._has_several(user_id)
         for channel, data in reads:
-            if only is None or channel in only:
+            # Who has one session knows where its markers are, and may only have missed mentions.
+            if (only is None or channel in only) and (has_several or data["mentions"]):
                 self._hub.to_sessions(Event(EventType.READ_UPDATED, channel, data), sessions)
 
     def _newer(self, stored: Mapping[ChannelKey, int]) -> list[ChannelKey]:
