@@ -1,4 +1,4 @@
-"""What following costs: `python -m benchmarks.following [--sessions 5000]`, in some three minutes.
+"""What following costs: `python -m benchmarks.following [--sessions 5000]`, in some six minutes.
 
 One worker, and sessions of as many users who belong to the same channels. Measured: what a session holds more when
 its user is told of them; and what a post costs the worker that all of these sessions are told of, as followers outside

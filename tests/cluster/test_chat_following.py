@@ -12,7 +12,9 @@ import pytest
 
 from tests.cluster.conftest import MakeChat
 from tests.support.chat_cluster import ChatCluster
+from tests.support.js_client import js_driver
 from tests.support.native import NativeClient
+from tests.support.seed import Seed
 
 pytestmark = pytest.mark.cluster
 
@@ -51,10 +53,17 @@ def number(frame: dict[str, Any]) -> int:
 
 
 async def test_a_direct_message_comes_to_all_sessions_of_somebody_on_any_worker(chat: ChatCluster) -> None:
-    async with two_people(chat) as (author, sessions, key):
+    async with two_people(chat) as (author, sessions, key), js_driver() as driver:
+        mine = sessions[1]
+        old = Seed(chat, mine.greeting["user"]["username"], mine.token).open(
+            driver, "sio17", ["websocket"], wants_all=True
+        )
+        await old.expect_event("logged_in")
         for text in ("one", "two"):
             at = time.monotonic()
             await author.post(key, text)
+            [heard] = await old.expect_event("channel : activity", AT_ONCE_S)
+            assert heard["last"]["text"] == text
             for session in sessions.values():
                 told = await session.until(lambda frame: frame.get("event") == "channel.activity", AT_ONCE_S)
                 assert told["data"]["last"]["text"] == text
