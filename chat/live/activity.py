@@ -12,8 +12,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from array import array
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from math import ceil
 from typing import Any, Generic, TypeVar
@@ -27,7 +28,7 @@ from chat.domain.events import Activity, Event, EventType
 from chat.domain.following import Follow, Level
 from chat.domain.ids import ChannelKey, UserId
 from chat.domain.rules import is_direct_key
-from chat.selectors import Read
+from chat.selectors import Read, Tally
 from reaktor.db.database import Database
 from reaktor.errors import ReaktorError
 
@@ -54,7 +55,6 @@ class Activities:
     """posted(), changed(): what this process did; on_body(): what others did; begin(), started(), end(): who is here.
 
     run() is owned by the runtime. `say` puts a body on the group of all processes; None: there are no others.
-    `has_several`: whether a user has several sessions, on any process.
     """
 
     def __init__(
@@ -62,12 +62,10 @@ class Activities:
         hub: Hub,
         database: Database,
         say: Callable[[Mapping[str, Any]], None] | None,
-        has_several: Callable[[UserId], bool],
     ) -> None:
         self._hub = hub
         self._database = database
         self._say = say
-        self._has_several = has_several
         self.follows = Follows()
         self._unsaid: dict[ChannelKey, Activity] = {}
         self._untold: dict[ChannelKey, Activity] = {}
@@ -78,7 +76,9 @@ class Activities:
         self._to_read: dict[UserId, dict[ChannelKey, bool] | None] = {}
         self._has_to_read = asyncio.Event()
         self._is_gap = False
-        self._moves: dict[UserId, int] = {}
+        self._tallies: dict[UserId, Tally] = {}
+        # Hashes of what was found at the last look: a hundredth of what a shape for each channel takes.
+        self._reads: dict[UserId, array[int]] = {}
 
     # -- What happened ----------------------------------------------------------------------------------------
 
@@ -191,9 +191,10 @@ class Activities:
     def end(self, user_id: UserId) -> None:
         """The user's last session of this process is gone."""
         self.follows.drop(user_id)
-        self._moves.pop(user_id, None)
+        self._tallies.pop(user_id, None)
+        self._reads.pop(user_id, None)
 
-    def on_membership(self, user_id: UserId, event: Event) -> None:
+    def on_user_event(self, user_id: UserId, event: Event) -> None:
         """The user was told of an event: where it says that they follow something else now, that is read again."""
         if event.type not in _MEMBERSHIP or event.channel is None:
             return
@@ -288,7 +289,7 @@ class Activities:
                 self.read(user_id)
             try:
                 await self._tell_what_is_newer(keys)
-                await self._tell_reads(whose, all_of_them=has_gap)
+                await self._tell_reads(self.follows.users() if has_gap else await self._moved(whose))
             except ReaktorError:
                 self._is_gap = True
 
@@ -311,35 +312,37 @@ class Activities:
                 for shown in (True, False)
                 for user in self.follows.followers(key, shows_last=shown)
             }
-            await self._tell_reads(list(users), all_of_them=True, only=frozenset(newer))
+            await self._tell_reads(list(users))
 
-    async def _tell_reads(
-        self, users: Sequence[UserId], *, all_of_them: bool, only: Set[ChannelKey] | None = None
-    ) -> None:
-        """Tell users where their markers stand and what is unread: of `only` these channels, or of all that they belong
-        to. Not `all_of_them`: those who have several sessions and whose markers moved since they were told.
+    async def _moved(self, users: Sequence[UserId]) -> list[UserId]:
+        """Those whose markers, or unread mentions, are others than they were a round ago. Raises UnavailableError."""
+        moved = []
+        for start in range(0, len(users), USERS_TOGETHER):
+            tallies = await self._database.read(selectors.tallies_of, users[start : start + USERS_TOGETHER])
+            moved += [user_id for user_id, tally in tallies.items() if self._tallies.get(user_id) != tally]
+            self._tallies |= {each: tally for each, tally in tallies.items() if self._hub.sessions_of(each)}
+        return moved
 
-        Raises UnavailableError.
+    async def _tell_reads(self, users: Sequence[UserId]) -> None:
+        """Tell users where their markers stand and what is unread, in the channels where that is not as it was at the
+        last look. Raises UnavailableError.
         """
-        asked = list(users) if all_of_them else [each for each in users if self._has_several(each)]
-        for start in range(0, len(asked), USERS_TOGETHER):
-            found = await self._database.read(selectors.reads_of, asked[start : start + USERS_TOGETHER])
+        for start in range(0, len(users), USERS_TOGETHER):
+            found = await self._database.read(selectors.reads_of, users[start : start + USERS_TOGETHER])
             for user_id, reads in found.items():
-                self._tell_read(user_id, reads, is_certain=all_of_them, only=only)
+                self._tell_read(user_id, reads)
 
-    def _tell_read(
-        self, user_id: UserId, reads: Sequence[Read], *, is_certain: bool, only: Set[ChannelKey] | None
-    ) -> None:
-        moves = sum(read.data["read_rev"] for read in reads)
-        if not is_certain and self._moves.get(user_id) == moves:
+    def _tell_read(self, user_id: UserId, reads: Sequence[Read]) -> None:
+        sessions = self._hub.sessions_of(user_id)
+        if not sessions:
             return
-        if only is None:
-            self._moves[user_id] = moves
-        sessions, has_several = self._hub.sessions_of(user_id), self._has_several(user_id)
+        known, now = set(self._reads.get(user_id, ())), array("q")
         for channel, data in reads:
-            # Who has one session knows where its markers are, and may only have missed mentions.
-            if (only is None or channel in only) and (has_several or data["mentions"]):
+            # Without the head: how far a channel has come is told by activities.
+            now.append(hash((channel, data["read_number"], data["read_rev"], data["own"], data["mentions"])))
+            if now[-1] not in known:
                 self._hub.to_sessions(Event(EventType.READ_UPDATED, channel, data), sessions)
+        self._reads[user_id] = now
 
     def _newer(self, stored: Mapping[ChannelKey, int]) -> list[ChannelKey]:
         told = {key: self.follows.told(key) for key in stored}

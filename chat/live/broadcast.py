@@ -88,7 +88,7 @@ class Broadcast:
             by_channel.setdefault(each.post.channel, []).append(delivery)
         for key, deliveries in by_channel.items():
             self._offer(key, deliveries)
-        newest = {each.post.channel: each.stored.message for each in committed}
+        newest = {each.post.channel: each.stored.message for each in committed if each.stored.is_followed}
         self._activities.posted([wire.activity_of(message, is_new=True) for message in newest.values()])
         for each in repeated:
             acknowledge = partial(each.on_result, each.stored)
@@ -96,8 +96,7 @@ class Broadcast:
         for each in committed:
             author, session_id = each.post.author.id, each.post.session_id
             for user_id in each.stored.mentioned:
-                if user_id != author:
-                    self.ephemeral(wire.mention(each.stored.message), Audience(user_id=user_id))
+                self.ephemeral(wire.mention(each.stored.message), Audience(user_id=user_id))
             if each.stored.marker is not None and self._is_elsewhere(author, session_id):
                 event = wire.read_updated(each.stored.message, each.stored.marker)
                 self.ephemeral(event, Audience(user_id=author, exclude=session_id))
@@ -191,7 +190,7 @@ class Broadcast:
         if audience.channel is not None:
             self._hub.to_channel(event, exclude=audience.exclude)
         elif audience.user_id is not None:
-            self._activities.on_membership(audience.user_id, event)
+            self._activities.on_user_event(audience.user_id, event)
             mine = self._hub.sessions_of(audience.user_id)
             self._hub.to_sessions(event, [each for each in mine if each.info.session_id != audience.exclude])
         else:

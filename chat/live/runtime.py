@@ -130,7 +130,7 @@ class Runtime:
         self.feeds = Feeds(self.bus, self.mailbox, self.database, self.hub, config.delivery)
         # The authority of several workers is in their supervisor.
         say = None if with_authority else self._say_activities
-        self.activities = Activities(self.hub, self.database, say, self._has_several)
+        self.activities = Activities(self.hub, self.database, say)
         self.broadcast = Broadcast(
             self.bus,
             self.hub,
@@ -430,9 +430,6 @@ class Runtime:
 
     def _say_activities(self, body: Mapping[str, Any]) -> None:
         self.broadcast.say_activities(body)
-
-    def _has_several(self, user_id: UserId) -> bool:
-        return len(self.sessions_of(user_id)) > 1
 
     def _is_elsewhere(self, user_id: UserId, session_id: SessionId | None) -> bool:
         return any(entry.info.session_id != session_id for entry in self.replica.sessions_of(user_id))

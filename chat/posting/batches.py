@@ -45,12 +45,14 @@ class Post(NamedTuple):
 class Stored(NamedTuple):
     """A post that is committed. `is_duplicate`: it was already, and this is the message from then.
 
+    `is_followed`: somebody belongs to the channel, and is to be told of it.
     `marker`: where the author's stands now, if they are a member and this is their last one of this commit there.
     """
 
     message: MessageData
     is_duplicate: bool = False
     mentioned: tuple[UserId, ...] = ()
+    is_followed: bool = False
     marker: Marker | None = None
 
 
@@ -175,7 +177,7 @@ class _Batch:
             Mention(message_id=row.id, channel_id=row.channel_id, user_id=user.id, number=row.number) for user in users
         ]
         message = self._data(post, row, [user.username for user in users])
-        return Stored(message, mentioned=tuple(user.id for user in users))
+        return Stored(message, mentioned=tuple(user.id for user in users), is_followed=channel.is_followed)
 
     def _note_own(self, pair: Pair, place: Head, at: int) -> None:
         membership = self.writing.memberships.get(pair)

@@ -57,6 +57,6 @@ class Mentioning:
         return [user for user in named if self._hears(user.id, channel, author_id)]
 
     def _hears(self, user_id: str, channel: LockedChannel, author_id: str) -> bool:
-        if channel.kind in CLOSED and (channel.id, user_id) not in self._members:
+        if user_id == author_id or (channel.kind in CLOSED and (channel.id, user_id) not in self._members):
             return False
         return (channel.id, user_id) not in self._banned and (user_id, author_id) not in self._blocks

@@ -29,7 +29,7 @@ MESSAGE_COLUMNS = (
 
 
 class LockedChannel(NamedTuple):
-    """A channel row under lock: its heads may be moved."""
+    """A channel row under lock: its heads may be moved. `is_followed`: somebody belongs to it."""
 
     id: int
     key: str
@@ -40,6 +40,7 @@ class LockedChannel(NamedTuple):
     kind: str
     is_frozen: bool
     slow_mode_s: int
+    is_followed: bool
 
 
 class MessageRow(NamedTuple):
@@ -67,10 +68,11 @@ def channels_lock(keys: Iterable[str]) -> list[LockedChannel]:
     lock = " FOR NO KEY UPDATE" if connection.features.has_select_for_update else ""
     places = ", ".join(["%s"] * len(wanted))
     return [
-        LockedChannel(pk, key, seq, number, aside, bool(gone), kind, bool(frozen), slow)
-        for pk, key, seq, number, aside, gone, kind, frozen, slow in driver.select(
+        LockedChannel(pk, key, seq, number, aside, bool(gone), kind, bool(frozen), slow, bool(followed))
+        for pk, key, seq, number, aside, gone, kind, frozen, slow, followed in driver.select(
             "SELECT id, key, seq, number, aside, archived_at IS NOT NULL, kind, frozen_at IS NOT NULL, "  # noqa: S608
-            f"slow_mode_s FROM chat_channel WHERE key IN ({places}) ORDER BY id{lock}",
+            "slow_mode_s, EXISTS (SELECT 1 FROM chat_channelmembership m WHERE m.channel_id = chat_channel.id) "
+            f"FROM chat_channel WHERE key IN ({places}) ORDER BY id{lock}",
             wanted,
         )
     ]

@@ -19,7 +19,16 @@ from chat.selectors.channels import (
     public_channels,
     read_data,
 )
-from chat.selectors.following import Read, activities_of, channel_numbers, follow_of, follows_of, reads_of
+from chat.selectors.following import (
+    Read,
+    Tally,
+    activities_of,
+    channel_numbers,
+    follow_of,
+    follows_of,
+    reads_of,
+    tallies_of,
+)
 from chat.selectors.messages import (
     MessagePage,
     NewestMessages,
@@ -65,6 +74,7 @@ __all__ = [
     "MessagePage",
     "NewestMessages",
     "Read",
+    "Tally",
     "activities_of",
     "audit_list",
     "authority_mandate",
@@ -105,6 +115,7 @@ __all__ = [
     "reports_list",
     "sanction_data",
     "sanctions_list",
+    "tallies_of",
     "user_data",
     "user_ref",
     "users_named",

@@ -21,6 +21,13 @@ TOGETHER = 900
 """Ids in one statement: SQLite takes 999 parameters in its smallest builds."""
 
 
+class Tally(NamedTuple):
+    """Of all memberships of a user together: another one when a marker has moved, or what is mentioned above it."""
+
+    revs: int
+    mentions: int
+
+
 class Read(NamedTuple):
     """A marker as its user's sessions are told of it."""
 
@@ -52,6 +59,22 @@ def follows_of(user_ids: Sequence[UserId]) -> dict[UserId, list[Follow]]:
             follow = follow_of(ChannelKey(key), kind, number, level_of(level, kind))
             if follow is not None:
                 found[UserId(uuid_text(user_id))].append(follow)
+    return found
+
+
+def tallies_of(user_ids: Sequence[UserId]) -> dict[UserId, Tally]:
+    """The tallies of these users. Who belongs to nothing has none."""
+    found: dict[UserId, Tally] = {}
+    for start in range(0, len(user_ids), TOGETHER):
+        part = [uuid_to_column(user_id) for user_id in user_ids[start : start + TOGETHER]]
+        places = ", ".join(["%s"] * len(part))
+        mine = driver.select(
+            "SELECT m.user_id, sum(m.read_rev), sum((SELECT coalesce(sum(n.number), 0) FROM chat_mention n "  # noqa: S608
+            "WHERE n.user_id = m.user_id AND n.channel_id = m.channel_id AND n.number > m.read_number)) "
+            f"FROM chat_channelmembership m WHERE m.user_id IN ({places}) GROUP BY m.user_id",
+            part,
+        )
+        found.update((UserId(uuid_text(user_id)), Tally(int(revs), int(named))) for user_id, revs, named in mine)
     return found
 
 

@@ -60,6 +60,7 @@ def channel_create(
     found = channel_access(user=user, key=chosen)
     if found.channel.kind is ChannelKind.PUBLIC:
         publish.to_everybody(Event(EventType.CHANNEL_CREATED, chosen, _public_data(found)))
+    tell_membership(user, chosen, EventType.CHANNEL_ADDED)
     return found
 
 

@@ -232,7 +232,7 @@ def message_store(message: Message, seq: int, kind: EventType, key: ChannelKey) 
 
 
 def _mentions_replace(message: Message, channel: LockedChannel, author: UserRef) -> list[UserRef]:
-    """Whom the edited text mentions; those who are to be told: not the author, and nobody who was mentioned before."""
+    """Whom the edited text mentions; those who are to be told: nobody who was mentioned before."""
     before = {str(pk) for pk in Mention.objects.filter(message=message).values_list("user_id", flat=True)}
     Mention.objects.filter(message=message).delete()
     mentioning = Mentioning([message.text], [channel], [author.id], datetime.now(UTC))
@@ -240,7 +240,7 @@ def _mentions_replace(message: Message, channel: LockedChannel, author: UserRef)
     Mention.objects.bulk_create(
         Mention(message=message, channel_id=channel.id, user_id=user.id, number=message.number) for user in mentioned
     )
-    return [user for user in mentioned if user.id not in before and user.id != author.id]
+    return [user for user in mentioned if user.id not in before]
 
 
 def _flag_anew(message: Message, rules: TextRules) -> None:

@@ -13,6 +13,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection, connections
 from django.test.utils import CaptureQueriesContext
 
+from accounts.models import User
 from chat import retention, selectors, services
 from chat.domain.ids import ChannelKey, UserRef
 from chat.models import AuditEntry, Channel, ChannelMembership, Mention, Message, Reaction
@@ -27,8 +28,9 @@ NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 def said(author: UserRef, key: ChannelKey, *ages_days: float, reply_to: str | None = None) -> list[str]:
     """Store one message per age; their ids."""
     ids = []
+    User.objects.get_or_create(username="reader")
     for age in ages_days:
-        (stored,) = store_batch([Post(author, key, f"hello @{author.username}", None, reply_to)])
+        (stored,) = store_batch([Post(author, key, "hello @reader", None, reply_to)])
         assert isinstance(stored, Stored)
         ids.append(stored.message["id"])
         Message.objects.filter(pk=ids[-1]).update(created_at=NOW - timedelta(days=age))

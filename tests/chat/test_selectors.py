@@ -30,10 +30,10 @@ LISTS = frozenset({"wanted", "w", "posted", "CONSTANT"})
 @pytest.fixture
 def large(ann: UserRef) -> ChannelKey:
     """A channel of 1,500 messages beside another."""
-    keys = [channel_of(ann, key) for key in ("large", "other")]
+    keys, writer = [channel_of(ann, key) for key in ("large", "other")], user_ref("writer")
     for start in range(0, 1_500, 500):
         for key in keys:
-            store_batch([Post(ann, key, "@ann", f"n{number}") for number in range(start, start + 500)])
+            store_batch([Post(writer, key, "@ann", f"n{number}") for number in range(start, start + 500)])
     prefer_indexes()
     return keys[0]
 
@@ -66,8 +66,9 @@ def test_changes_since_a_cursor_run_along_the_index_of_changes(large: ChannelKey
     assert_indexed(lambda: selectors.newest_messages(large, changes=200, numbers=25))
 
 
-def test_a_nonce_is_found_by_its_index_before_anything_is_stored(ann: UserRef, large: ChannelKey) -> None:
-    posts = [Post(ann, large, "hi", f"n{number}") for number in range(0, 1_500, 30)]
+def test_a_nonce_is_found_by_its_index_before_anything_is_stored(large: ChannelKey) -> None:
+    (writer,) = selectors.users_named({"writer"}).values()
+    posts = [Post(writer, large, "hi", f"n{number}") for number in range(0, 1_500, 30)]
     assert_indexed(lambda: store_batch(posts))
 
 

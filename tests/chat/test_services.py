@@ -147,8 +147,9 @@ def test_a_deleted_message_keeps_its_place_and_nothing_else(ann: UserRef, bob: U
 
 def test_an_edit_names_other_people(ann: UserRef, bob: UserRef, tea: ChannelKey) -> None:
     message = posted(ann, tea, "@bob hi")
-    changed = edit(ann, tea, message, "@Ann and @nobody")
-    assert changed["mentions"] == ["ann"]
+    user_ref("eve")
+    changed = edit(ann, tea, message, "@Eve and @nobody")
+    assert changed["mentions"] == ["eve"]
 
 
 @pytest.mark.parametrize("wrong", ["nonsense", "", "271d893b-d816-4ddd-b9b2-6676f193f35a"])
@@ -198,8 +199,11 @@ def test_public_channels_are_told_to_everybody_and_unlisted_ones_to_their_member
     services.channel_update(user=ann, key="hidden", topic="psst")
     assert [(event.type, audience.channel) for event, audience in told.ephemeral] == [
         (EventType.CHANNEL_CREATED, None),
+        (EventType.CHANNEL_ADDED, None),
+        (EventType.CHANNEL_ADDED, None),
         (EventType.CHANNEL_UPDATED, "hidden"),
     ]
+    assert [audience.user_id for _, audience in told.ephemeral[1:3]] == [ann.id] * 2
     assert told.ephemeral[0][0].data["role"] is None, "what everybody is told says nothing of one user"
 
 

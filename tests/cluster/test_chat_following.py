@@ -22,6 +22,13 @@ AT_ONCE_S = 1.0
 MADE_GOOD_S = 5.0
 
 
+@pytest.fixture(scope="module")
+def lossy_chat(make_chat: MakeChat) -> Any:
+    """Loses nothing until it is told to."""
+    with make_chat(DJANGO_SETTINGS_MODULE="tests.support.lossy_settings", MAX_SESSIONS_PER_USER="5") as found:
+        yield found
+
+
 async def native(chat: ChatCluster, slot: int, token: str) -> NativeClient:
     return await NativeClient.connect(chat.url, token, local_addr=(chat.source(slot), 0))
 
@@ -52,7 +59,8 @@ def number(frame: dict[str, Any]) -> int:
     return int(frame["data"]["head"]["number"])
 
 
-async def test_a_direct_message_comes_to_all_sessions_of_somebody_on_any_worker(chat: ChatCluster) -> None:
+async def test_a_direct_message_comes_to_all_sessions_of_somebody_on_any_worker(lossy_chat: ChatCluster) -> None:
+    chat = lossy_chat
     async with two_people(chat) as (author, sessions, key), js_driver() as driver:
         mine = sessions[1]
         old = Seed(chat, mine.greeting["user"]["username"], mine.token).open(
@@ -96,12 +104,6 @@ async def test_after_a_workers_death_the_badge_is_right(chat: ChatCluster) -> No
         finally:
             await again.close()
         assert time.monotonic() - at < 30
-
-
-@pytest.fixture(scope="module")
-def lossy_chat(make_chat: MakeChat) -> Any:
-    with make_chat(DJANGO_SETTINGS_MODULE="tests.support.lossy_settings") as found:
-        yield found
 
 
 async def test_what_the_bus_loses_of_a_direct_channel_is_told_within_five_seconds(lossy_chat: ChatCluster) -> None:

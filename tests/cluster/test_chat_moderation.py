@@ -255,7 +255,7 @@ async def test_leaving_a_private_channel_for_good_takes_every_session_out(chat: 
     code = invited.json()["code"]
     accepted = await asyncio.to_thread(chat.request, "POST", f"/api/v1/invites/{code}/accept", guest[1], chat.source(1))
     assert accepted.status_code == 200, accepted.text
-    await session.event("channel.updated", channel)
+    await session.event("channel.added", channel)
     await owner.join(channel)
     await session.join(channel)
     await owner.event("member.joined", channel, username=guest[0])

@@ -56,6 +56,18 @@ async def moderated(ann: NativeClient, bob: NativeClient, key: str) -> None:
         await bob.join(key)
 
 
+async def followed(ann: NativeClient, second: NativeClient, bob: NativeClient, key: str) -> None:
+    """A channel of ann's is followed by bob for a while; `second` is another session of hers, in no channel."""
+    assert (await second.event("channel.activity", key))["data"]["head"]["number"] == 1
+    await second.request("channel.follow", key, level="nothing")
+    assert (await ann.event("level.changed", key))["data"] == {"level": "nothing"}
+    await bob.request("channel.follow", key)
+    await bob.event("channel.added", key)
+    await bob.request("channel.unfollow", key)
+    await bob.event("channel.removed", key)
+    await bob.join(key)
+
+
 async def test_each_documented_frame_is_seen_and_fits_its_schema(hasty_server: LiveServer) -> None:
     frames.SEEN.clear()
     server = hasty_server
@@ -76,6 +88,7 @@ async def test_each_documented_frame_is_seen_and_fits_its_schema(hasty_server: L
     sent = await ann.post(key, f"hi @{bob.greeting['user']['username']}")
     await bob.event("message.new", key)
     await bob.event("mention", key)
+    await followed(ann, second, bob, key)
     await ann.request("message.edit", key, id=sent["id"], text="hello")
     await bob.event("message.updated", key)
     await bob.request("reaction.add", key, id=sent["id"], emoji="👍")

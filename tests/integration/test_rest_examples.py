@@ -22,6 +22,8 @@ from tests.support.server import PASSWORD, LiveServer
 OPERATIONS = {operation["operationId"]: (path, method, operation) for path, method, operation in operations()}
 OF_ONESELF = {"tokens_revoke_all", "me_update", "me_delete", "me_password", "me_sessions_end"}
 """Asked by somebody who has logged in for that alone: afterwards they are another, or logged out."""
+OF_DIRECT = {"channels_hide", "channels_show"}
+"""Asked about a channel that ada and bob have for themselves."""
 WITH_PASSWORD = {"tokens_create", "tokens_refresh", "tokens_revoke", "me_delete", "me_password"}
 _numbers = itertools.count(1)
 
@@ -45,6 +47,10 @@ class Stage:
 
     async def set(self, name: str) -> None:
         """A channel of ada's with bob in it, and what the operation needs beside."""
+        if name in OF_DIRECT:
+            made = await self.ask(self.ada, "POST", "/direct", {"username": self.bob[0]})
+            self.words["tea"] = made["key"]
+            return
         made = await self.ask(self.ada, "POST", "/channels", {"name": "Tea", "kind": self._kind(name)})
         key = self.words["tea"] = made["key"]
         if self._kind(name) == "private":

@@ -121,13 +121,27 @@ class RecordingSink:
         return cast("list[str]", found)
 
 
+class QueueSink(RecordingSink):
+    """Its text frames stand in a queue, as if the application had sent them as messages. Pings are not answered."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+
+    def write(self, data: bytes) -> int:
+        for frame in FrameReader().read(data):
+            if isinstance(frame, str):
+                self.sent.put_nowait({"type": "websocket.send", "text": frame})
+        return self.unsent
+
+
 class Socket:
     """One WebSocket to an application."""
 
     def __init__(self, app: Any, target: str, sink: RecordingSink | None = None, **options: Any) -> None:
         path, _, query = target.partition("?")
         headers: Mapping[str, str] = options.get("headers", {})
-        self.sent: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self.sent = sink.sent if isinstance(sink, QueueSink) else asyncio.Queue[dict[str, Any]]()
         self._incoming = Inbox()
         self._incoming.put_nowait({"type": "websocket.connect"})
         scope: dict[str, Any] = {

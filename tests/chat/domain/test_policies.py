@@ -99,7 +99,7 @@ def test_nobody_writes_against_a_restriction_an_archive_or_a_missing_membership(
     channel: ChannelState, author: Author
 ) -> None:
     refusal = writing_refusal(channel, author, NOW)
-    is_outside = channel.kind in {ChannelKind.PRIVATE, ChannelKind.DIRECT} and author.role is None
+    is_outside = channel.kind.is_closed and author.role is None
     is_frozen_out = channel.is_frozen and not author.is_moderator
     keeps_out = channel.is_archived or author.restrictions or is_outside or author.is_unwanted or is_frozen_out
     assert (refusal is not None) == bool(keeps_out)

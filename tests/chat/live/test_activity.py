@@ -19,7 +19,7 @@ from chat.domain.ids import ChannelKey, UserId
 from chat.domain.reading import Head, Marker
 from chat.live import activity as activity_module
 from chat.live.activity import Activities
-from chat.selectors import Read
+from chat.selectors import Read, Tally
 from reaktor.db.database import Database
 from reaktor.errors import UnavailableError
 from tests.support.delivery import FakeFormat, FakeSession, message
@@ -49,6 +49,12 @@ class Store:
             return {key: self.newest[key]["number"] for key in argument if key in self.newest}
         if function is selectors.activities_of:
             return [wire.activity_of(self.newest[key], is_new=True) for key in argument if key in self.newest]
+        if function is selectors.tallies_of:
+            found = {user_id: [read.data for read in self.reads.get(user_id, [])] for user_id in argument}
+            return {
+                user_id: Tally(sum(data["read_rev"] for data in each), sum(data["mentions"] for data in each))
+                for user_id, each in found.items()
+            }
         if function is selectors.reads_of:
             return {user_id: self.reads.get(user_id, []) for user_id in argument}
         return {user_id: self.follows.get(user_id, []) for user_id in argument}
@@ -62,7 +68,7 @@ class World:
         self.store = Store()
         self.said: list[list[Activity]] = []
         say = None if is_alone else self._say
-        self.activities = Activities(self.hub, cast(Database, self.store), say, lambda user_id: True)
+        self.activities = Activities(self.hub, cast(Database, self.store), say)
 
     def _say(self, body: Mapping[str, Any]) -> None:
         self.said.append(wire.activities_from_body(body))
@@ -229,9 +235,20 @@ async def test_markers_that_moved_unheard_are_told_within_a_round() -> None:
         await until(lambda: world.marked(ann) == [("tea", 1, 0)])
         world.store.reads[ANN] = [read(TEA, 2)]
         await until(lambda: world.marked(ann)[1:] == [("tea", 2, 0)])
-        asked = world.store.asked.count(selectors.reads_of)
-        await until(lambda: world.store.asked.count(selectors.reads_of) > asked + 1)
+        asked = world.store.asked.count(selectors.tallies_of)
+        await until(lambda: world.store.asked.count(selectors.tallies_of) > asked + 1)
     assert len(world.marked(ann)) == 2, "what did not move is not told again"
+
+
+async def test_mentions_that_were_lost_are_counted_within_a_round() -> None:
+    """The word of one was lost, that of a later message was not: the channel had come no further."""
+    world = World()
+    ann = world.come(ANN, Follow(TEA, 3, shows_last=True), Follow(DIRECT, 3, shows_last=True))
+    world.store.reads[ANN] = [read(TEA, 1), read(DIRECT, 1)]
+    async with running(world.activities):
+        await until(lambda: world.marked(ann) == [("tea", 1, 0), ("dm-1", 1, 0)])
+        world.store.reads[ANN] = [read(TEA, 1, 1), read(DIRECT, 1)]
+        await until(lambda: world.marked(ann)[2:] == [("tea", 1, 1)])
 
 
 async def test_with_an_activity_that_was_lost_its_mentions_are_counted() -> None:
@@ -248,7 +265,7 @@ async def test_who_may_not_read_any_more_is_told_nothing_from_then() -> None:
     world = World()
     ann = world.come(ANN, Follow(DIRECT, 0, shows_last=True))
     removed = Event(EventType.CHANNEL_REMOVED, DIRECT, {})
-    world.activities.on_membership(ANN, removed)
+    world.activities.on_user_event(ANN, removed)
     world.activities.posted([said(DIRECT, 1)])
     assert world.told(ann) == []
 
@@ -258,7 +275,7 @@ async def test_what_a_user_follows_is_read_again_when_it_changes() -> None:
     ann = world.come(ANN)
     async with running(world.activities):
         world.store.follows[ANN] = [Follow(DIRECT, 4, shows_last=True)]
-        world.activities.on_membership(ANN, Event(EventType.CHANNEL_ADDED, DIRECT, {"level": "all"}))
+        world.activities.on_user_event(ANN, Event(EventType.CHANNEL_ADDED, DIRECT, {"level": "all"}))
         await until(lambda: world.activities.follows.told(DIRECT) == 4)
         world.activities.posted([said(DIRECT, 5)])
         assert world.told(ann) == [("dm-1", 5, "hi")]
@@ -268,7 +285,7 @@ async def test_a_change_while_a_session_comes_is_not_overwritten() -> None:
     world = World()
     async with running(world.activities):
         began = time.monotonic()
-        world.activities.on_membership(ANN, Event(EventType.CHANNEL_ADDED, DIRECT, {"level": "all"}))
+        world.activities.on_user_event(ANN, Event(EventType.CHANNEL_ADDED, DIRECT, {"level": "all"}))
         session = FakeSession("ann", FakeFormat(), user=ANN)
         world.hub.attach(session)
         world.store.follows[ANN] = [Follow(DIRECT, 0, shows_last=True)]

@@ -16,6 +16,7 @@ from typing import Any, cast
 import pytest
 
 from chat import publish, retention, selectors, services
+from chat.delivery import wire
 from chat.delivery.hub import Hub
 from chat.delivery.wire import Audience
 from chat.domain.events import Event
@@ -60,7 +61,7 @@ class Process:
 
     def __init__(self, world: World) -> None:
         self.hub = Hub(unsent_bytes=10_000_000, on_dirty=lambda: None)
-        self.activities = Activities(self.hub, cast(Database, Store()), self.say, lambda user_id: True)
+        self.activities = Activities(self.hub, cast(Database, Store()), self.say)
         self.broadcast = Broadcast(cast(Bus, None), self.hub, cast(Feeds, NoFeeds()), self.activities, is_alone=False)
         self._world = world
 
@@ -88,7 +89,10 @@ class Device:
         self.session = FakeSession(f"{user.username} {uuid.uuid4().hex[:4]}", FakeFormat(), user=user.id)
         process.hub.attach(self.session)
         found = selectors.channels_access(user=user)
-        process.activities.begin(user.id, selectors.follows_of([user.id])[user.id], time.monotonic())
+        began = time.monotonic()
+        process.activities.begin(user.id, selectors.follows_of([user.id])[user.id], began)
+        seen = {each.channel.key: each.channel.number for each in found}
+        process.activities.started(self.session, seen, began)
         self.badges = {str(each.channel.key): Badge(selectors.channel_data(each, online=0)) for each in found}
         self._taken = 0
 
@@ -105,7 +109,7 @@ class Device:
 
 
 class World:
-    """Two processes, three people with two devices each, and three channels."""
+    """Two processes, three people with one device or two, and three channels."""
 
     def __init__(self, chance: random.Random, monkeypatch: pytest.MonkeyPatch) -> None:
         self.chance = chance
@@ -119,7 +123,12 @@ class World:
         self.processes = [Process(self), Process(self)]
         monkeypatch.setattr(publish, "to_user", self._to_user)
         monkeypatch.setattr(publish, "durable", self._durable)
-        self.devices = [Device(user, process) for user in self.people for process in self.processes]
+        self.devices: list[Device] = []
+        self.devices = [
+            Device(user, process)
+            for user in self.people
+            for process in chance.sample(self.processes, chance.randint(1, 2))
+        ]
 
     def carry(self, sender: Process, saying: Any) -> None:
         for process in self.processes:
@@ -152,6 +161,11 @@ class World:
             if isinstance(result, Stored)
         ]
         self.some_process.broadcast.stored(committed)
+        for each in committed:
+            author = [device for device in self.devices if device.user.id == each.post.author.id]
+            if len(author) == 1 and each.stored.marker is not None and key in author[0].badges:
+                # It was said with this device, which has the answer.
+                author[0].badges[key].mark(wire.read_updated(each.stored.message, each.stored.marker).data)
 
     def read(self) -> None:
         device = self.chance.choice(self.devices)
@@ -231,7 +245,7 @@ class World:
                     done(activities._put(user_id, follows, round_of[user_id]))
             keys = [*activities.follows.channels(direct=True), *activities.follows.channels(direct=False)]
             done(activities._tell_what_is_newer(keys))
-            done(activities._tell_reads(users, all_of_them=False))
+            done(tell_moved(activities, users))
         for process in self.processes:
             process.flush()
         for device in self.devices:
@@ -240,6 +254,10 @@ class World:
     def recount(self, device: Device) -> dict[str, tuple[int, int]]:
         found = selectors.channels_access(user=device.user)
         return {each.channel.key: (each.marker.unread(each.channel.head), each.mentions) for each in found}
+
+
+async def tell_moved(activities: activity.Activities, users: list[UserId]) -> None:
+    await activities._tell_reads(await activities._moved(users))
 
 
 def done(coroutine: Coroutine[Any, Any, None]) -> None:

@@ -36,7 +36,7 @@ def edited(author: UserRef, key: str, text: str) -> list[str]:
 
 
 @pytest.mark.parametrize("say", [posted, edited])
-@pytest.mark.parametrize("kind", ["private", "direct"])
+@pytest.mark.parametrize("kind", ["private", "direct", "group"])
 def test_nobody_outside_hears_of_a_closed_channel(ann: UserRef, say: Say, kind: str) -> None:
     user_ref("bob")
     carl = user_ref("carl")
@@ -52,6 +52,12 @@ def test_who_is_banned_from_the_channel_hears_nothing_of_it(ann: UserRef, tea: C
     assert say(ann, tea, "@bob") == []
     services.sanction_lift_all(user=ann, username="bob", channel=tea)
     assert say(ann, tea, "@bob") == ["bob"]
+
+
+@pytest.mark.parametrize("say", [posted, edited])
+def test_nobody_mentions_themselves(ann: UserRef, tea: ChannelKey, say: Say) -> None:
+    """It counted as an unread mention of a message that is never unread."""
+    assert say(ann, tea, "@ann it is") == []
 
 
 @pytest.mark.parametrize("say", [posted, edited])

@@ -10,7 +10,7 @@ from chat import publish, selectors, services
 from chat.domain.events import Event, EventType
 from chat.domain.following import Follow
 from chat.domain.ids import ChannelKey, UserId, UserRef
-from chat.posting.batches import Post, store_batch
+from chat.posting.batches import Post, Stored, store_batch
 from reaktor.errors import ReaktorError
 from tests.support.databases import channel_of, user_ref
 
@@ -75,6 +75,7 @@ def test_whoever_is_let_in_or_loses_a_channel_is_told(
 
     tea = channel_of(ann, "tea")
     secret = services.channel_create(user=ann, name="Secret", kind="private").channel.key
+    assert kinds() == [(ann.id, "channel.added")], "her other sessions do not know of it yet"
     services.invite_accept(user=bob, code=services.invite_create(user=ann, key=secret)["code"])
     assert kinds() == [(bob.id, "channel.added")]
     services.sanction_issue(user=ann, kind="kick", username=bob.username, channel=secret)
@@ -127,3 +128,15 @@ def test_who_belongs_to_a_channel_is_listed_in_pages(ann: UserRef, bob: UserRef)
             break
     expected = [("ann", "owner"), ("bob", "moderator"), *((f"guest{number}", "member") for number in (4, 3, 2, 1, 0))]
     assert names == expected
+
+
+def test_what_is_said_where_nobody_belongs_is_told_to_nobody(ann: UserRef, bob: UserRef) -> None:
+    """A bus message for each post would have cost a lone one a tenth more."""
+    services.channel_ensure(user=ann, key="lone")
+    lone, tea = ChannelKey("lone"), channel_of(ann, "tea")
+    stored = store_batch([Post(bob, lone, "hi", None), Post(bob, tea, "hi", None)])
+    assert [isinstance(each, Stored) and each.is_followed for each in stored] == [False, True]
+    services.membership_join(user=bob, key=lone)
+    [again] = store_batch([Post(ann, lone, "hi", None)])
+    assert isinstance(again, Stored)
+    assert again.is_followed

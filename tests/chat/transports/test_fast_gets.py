@@ -47,7 +47,7 @@ from tests.support.waiting import until
 pytestmark = pytest.mark.django_db(transaction=True)
 
 NAMES = ("owner", "member", "guest", "staff")
-KINDS = ("public", "unlisted", "private", "direct")
+KINDS = ("public", "unlisted", "private", "direct", "group")
 serial = itertools.count()
 
 
@@ -123,6 +123,9 @@ class World:
             self.channels[kind] = key
         direct, _ = services.direct_open(user=self.users["owner"], username=self.users["member"].username)
         self.channels["direct"] = direct.channel.key
+        others = [User.objects.create(username=f"{each}{name}", password="!").username for each in ("first", "second")]
+        group, _ = services.group_open(user=self.users["owner"], usernames=[self.users["member"].username, *others])
+        self.channels["group"] = group.channel.key
 
     def paths(self) -> list[tuple[str, bytes]]:
         found = [("/channels", b""), (f"/channels/{self.channels['public']}/messages/", b"start=1&end=3")]

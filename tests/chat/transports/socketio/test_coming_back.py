@@ -82,7 +82,7 @@ async def test_what_was_on_its_way_when_a_relay_was_lost_is_sent_again(
     place: Place, client: tuple[str, int] | None, again: list[int]
 ) -> None:
     """It counted as sent, and was missed for ever."""
-    socket = await place.joined(client=client)
+    socket = await place.joined(client=client, sink=asgi.QueueSink())
     (session,) = place.runtime.hub.sessions()
     socket.say("3")
     await until(lambda: session.is_heard)
