@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import pytest
@@ -23,7 +22,7 @@ from chat.selectors import Read, Tally
 from reaktor.db.database import Database
 from reaktor.errors import UnavailableError
 from tests.support.delivery import FakeFormat, FakeSession, message
-from tests.support.waiting import until
+from tests.support.waiting import running, until
 
 TEA, DIRECT = ChannelKey("tea"), ChannelKey("dm-1")
 ANN, BOB = UserId("ann"), UserId("bob")
@@ -104,17 +103,6 @@ def written(key: ChannelKey, number: int, text: str | None = "hi", *, seq: int =
     return {**message(number, seq or number, text=text), "channel": key}
 
 
-@asynccontextmanager
-async def running(activities: Activities) -> AsyncIterator[None]:
-    task = asyncio.create_task(activities.run())
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-
-
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, seconds in {"SAY_S": 0.02, "TELL_S": 0.04, "TICK_S": 0.02, "ON_ITS_WAY_S": 0.02}.items():
@@ -190,7 +178,7 @@ async def test_where_too_much_was_said_meanwhile_the_store_is_asked(monkeypatch:
     ann = world.come(ANN, Follow(DIRECT, 1, shows_last=True))
     world.store.newest[DIRECT] = written(DIRECT, 1)
     world.activities.started(ann, {DIRECT: 0}, began)
-    async with running(world.activities):
+    async with running(world.activities.run()):
         await until(lambda: world.told(ann) == [("dm-1", 1, "hi")])
 
 
@@ -200,7 +188,7 @@ async def test_what_the_bus_lost_is_found_in_the_store(key: ChannelKey) -> None:
     ann = world.come(ANN, Follow(key, 1, shows_last=True))
     world.store.newest[key] = written(key, 3)
     world.store.is_away = True
-    async with running(world.activities):
+    async with running(world.activities.run()):
         await asyncio.sleep(0.06)
         world.store.is_away = False
         await until(lambda: world.told(ann) == [(key, 3, "hi")])
@@ -214,7 +202,7 @@ async def test_after_a_gap_all_is_compared_at_once(monkeypatch: pytest.MonkeyPat
     keys = [ChannelKey(f"c{number}") for number in range(50)]
     world = World()
     ann = world.come(ANN, *(Follow(key, 0, shows_last=True) for key in keys))
-    async with running(world.activities):
+    async with running(world.activities.run()):
         await until(lambda: selectors.channel_numbers in world.store.asked)
         for key in keys:
             world.store.newest[key] = written(key, 1)
@@ -231,7 +219,7 @@ async def test_markers_that_moved_unheard_are_told_within_a_round() -> None:
     world = World()
     ann = world.come(ANN, Follow(TEA, 3, shows_last=True))
     world.store.reads[ANN] = [read(TEA, 1)]
-    async with running(world.activities):
+    async with running(world.activities.run()):
         await until(lambda: world.marked(ann) == [("tea", 1, 0)])
         world.store.reads[ANN] = [read(TEA, 2)]
         await until(lambda: world.marked(ann)[1:] == [("tea", 2, 0)])
@@ -245,7 +233,7 @@ async def test_mentions_that_were_lost_are_counted_within_a_round() -> None:
     world = World()
     ann = world.come(ANN, Follow(TEA, 3, shows_last=True), Follow(DIRECT, 3, shows_last=True))
     world.store.reads[ANN] = [read(TEA, 1), read(DIRECT, 1)]
-    async with running(world.activities):
+    async with running(world.activities.run()):
         await until(lambda: world.marked(ann) == [("tea", 1, 0), ("dm-1", 1, 0)])
         world.store.reads[ANN] = [read(TEA, 1, 1), read(DIRECT, 1)]
         await until(lambda: world.marked(ann)[2:] == [("tea", 1, 1)])
@@ -256,7 +244,7 @@ async def test_with_an_activity_that_was_lost_its_mentions_are_counted() -> None
     ann = world.come(ANN, Follow(DIRECT, 1, shows_last=True), Follow(TEA, 1, shows_last=False))
     world.store.newest[DIRECT] = written(DIRECT, 3)
     world.store.reads[ANN] = [read(DIRECT, 1, 2), read(TEA, 1)]
-    async with running(world.activities):
+    async with running(world.activities.run()):
         await until(lambda: ("dm-1", 1, 2) in world.marked(ann))
         assert world.told(ann) == [("dm-1", 3, "hi")]
 
@@ -273,7 +261,7 @@ async def test_who_may_not_read_any_more_is_told_nothing_from_then() -> None:
 async def test_what_a_user_follows_is_read_again_when_it_changes() -> None:
     world = World()
     ann = world.come(ANN)
-    async with running(world.activities):
+    async with running(world.activities.run()):
         world.store.follows[ANN] = [Follow(DIRECT, 4, shows_last=True)]
         world.activities.on_user_event(ANN, Event(EventType.CHANNEL_ADDED, DIRECT, {"level": "all"}))
         await until(lambda: world.activities.follows.told(DIRECT) == 4)
@@ -283,7 +271,7 @@ async def test_what_a_user_follows_is_read_again_when_it_changes() -> None:
 
 async def test_a_change_while_a_session_comes_is_not_overwritten() -> None:
     world = World()
-    async with running(world.activities):
+    async with running(world.activities.run()):
         began = time.monotonic()
         world.activities.on_user_event(ANN, Event(EventType.CHANNEL_ADDED, DIRECT, {"level": "all"}))
         session = FakeSession("ann", FakeFormat(), user=ANN)

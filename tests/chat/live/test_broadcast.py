@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Sequence
 from typing import Any, cast
 
 import pytest
@@ -15,7 +13,7 @@ from chat.domain.ids import ChannelKey
 from chat.live import broadcast as broadcast_module
 from chat.live.broadcast import Broadcast
 from reaktor.process.bus import BusError, Saying
-from tests.support.waiting import until
+from tests.support.waiting import running, until
 
 TEA = ChannelKey("tea")
 
@@ -47,17 +45,6 @@ class Channelled:
         self.delivered.append("followers")
 
 
-@asynccontextmanager
-async def running(broadcast: Broadcast) -> AsyncIterator[None]:
-    task = asyncio.create_task(broadcast.run())
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-
-
 def say(broadcast: Broadcast, *numbers: int) -> None:
     for number in numbers:
         broadcast.ephemeral(Event(EventType.TYPING, TEA, {}, number), Audience(channel=TEA))
@@ -78,7 +65,7 @@ async def test_what_waits_is_handed_over_at_once_and_in_order(
 ) -> None:
     """Each event used to wait until the bus had taken the one before."""
     monkeypatch.setattr(broadcast_module, "TOGETHER", 5)
-    async with running(broadcast):
+    async with running(broadcast.run()):
         say(broadcast, *range(12))
         await until(lambda: not len(broadcast))
         say(broadcast, 12, 13)
@@ -90,7 +77,7 @@ async def test_a_bus_that_is_away_is_told_of_once_and_what_comes_after_it_is_sai
     bus: Channelled, broadcast: Broadcast, caplog: pytest.LogCaptureFixture
 ) -> None:
     bus.is_away = True
-    async with running(broadcast):
+    async with running(broadcast.run()):
         for number in range(3):
             say(broadcast, number)
             await until(lambda: not len(broadcast) and not bus.is_up)
