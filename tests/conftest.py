@@ -28,6 +28,8 @@ settings.load_profile("suite")
 # What starts real servers shares them within its folder, and so runs in one process. They wait a lot, so three
 # processes keep two cores busy. The longest first.
 TOGETHER = ("cluster", "faults", "integration", "browser", "interop", "docs", "deployment")
+WITH = {"browser": "faults"}
+"""In the same process as that folder: Chromium breaks off what it loads when a network device comes or goes."""
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -44,7 +46,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             return 0, at
         if folder not in TOGETHER:
             return 1 + len(TOGETHER), at
-        item.add_marker(pytest.mark.xdist_group(folder))
+        item.add_marker(pytest.mark.xdist_group(WITH.get(folder, folder)))
         return 1 + TOGETHER.index(folder), at
 
     items[:] = [items[at] for at in sorted(range(len(items)), key=place)]

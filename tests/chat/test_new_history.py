@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,8 +26,8 @@ def own_directory(settings: Any, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def other_host() -> Iterator[threading.Event]:
-    """One that renews its lease until the event is set; then it is dead, and its lease still named for it."""
+def kill_other_host() -> Iterator[Callable[[], None]]:
+    """Of one that renews its lease until then. Its lease is named for it afterwards, too."""
     is_dead = threading.Event()
 
     def renew() -> None:
@@ -41,13 +41,18 @@ def other_host() -> Iterator[threading.Event]:
     rows = LeaseRows(AUTHORITY, answer_s=5.0)
     thread.start()
     wait_for(lambda: rows.read().renewals > 0, 20, "the lease to be had")
-    yield is_dead
-    is_dead.set()
-    thread.join(10)
+
+    def kill() -> None:
+        is_dead.set()
+        # It may be in the middle of renewing.
+        thread.join(20)
+
+    yield kill
+    kill()
 
 
 def test_it_is_refused_while_a_server_works_elsewhere_and_not_when_that_one_is_dead(
-    other_host: threading.Event,
+    kill_other_host: Callable[[], None],
 ) -> None:
     if connection.vendor == "sqlite":
         pytest.skip("its file is on one host")
@@ -56,6 +61,6 @@ def test_it_is_refused_while_a_server_works_elsewhere_and_not_when_that_one_is_d
     with pytest.raises(CommandError, match=r"A server is running on this database, on elsewhere\. Stop it first"):
         call_command("new_history")
     assert history_epoch() == before
-    other_host.set()
+    kill_other_host()
     call_command("new_history")
     assert history_epoch() != before
