@@ -57,12 +57,7 @@ class Activities:
     run() is owned by the runtime. `say` puts a body on the group of all processes; None: there are no others.
     """
 
-    def __init__(
-        self,
-        hub: Hub,
-        database: Database,
-        say: Callable[[Mapping[str, Any]], None] | None,
-    ) -> None:
+    def __init__(self, hub: Hub, database: Database, say: Callable[[Mapping[str, Any]], None] | None) -> None:
         self._hub = hub
         self._database = database
         self._say = say
