@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 
 from reaktor.config.model import EngineIO
 from reaktor.engineio.server import EngineServer
@@ -16,9 +17,10 @@ OPTIONS = EngineIO(
     max_payload_bytes=1000,
     max_queued_bytes=50_000,
     allowed_origins=("https://good.example",),
-    linger_s=0.2,
-    upgrade_timeout_s=0.2,
+    linger_s=60.0,
+    upgrade_timeout_s=60.0,
 )
+HURRIED = replace(OPTIONS, linger_s=0.2, upgrade_timeout_s=0.2)
 WEBSOCKET_V4 = "EIO=4&transport=websocket"
 WEBSOCKET_V3 = "EIO=3&transport=websocket"
 POLLING_V4 = "EIO=4&transport=polling"

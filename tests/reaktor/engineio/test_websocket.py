@@ -155,11 +155,11 @@ async def test_a_bad_probe_ends_that_socket_alone(served: Served, said: list[str
     assert served.echo.reasons == []
 
 
-async def test_a_probe_that_stalls_is_closed_and_polling_goes_on(served: Served) -> None:
-    query = await served.polling()
-    socket = await served.socket(upgrade_of(query))
+async def test_a_probe_that_stalls_is_closed_and_polling_goes_on(hurried: Served) -> None:
+    query = await hurried.polling()
+    socket = await hurried.socket(upgrade_of(query))
     await socket.closed()
-    assert (await served.http.post(query, "4alive")).body == b"ok"
+    assert (await hurried.http.post(query, "4alive")).body == b"ok"
 
 
 async def test_a_probing_socket_that_breaks_leaves_the_session_alone(served: Served) -> None:

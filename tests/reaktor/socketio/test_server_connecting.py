@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 
 import pytest
@@ -104,12 +103,14 @@ async def test_who_cannot_join_right_now_is_closed_without_a_word_since_a_refuse
     assert served.application.joined == 0
 
 
-async def test_who_joins_nothing_in_time_is_closed(served: Served) -> None:
-    socket = await served.socket()
+async def test_who_joins_nothing_in_time_is_closed(hurried: Served) -> None:
+    socket = await hurried.socket()
     await socket.closed()
-    joined = await served.joined()
-    await asyncio.sleep(0.3)
-    assert joined.sent.empty()
+
+
+async def test_who_has_joined_has_no_deadline_any_more(served: Served) -> None:
+    await served.joined()
+    assert served.application.sockets[0]._client._timer is None
 
 
 async def test_an_unknown_namespace_is_refused_and_the_rest_goes_on(served: Served) -> None:
