@@ -49,6 +49,10 @@ class User(AbstractBaseUser, PermissionsMixin):
         validators=[RegexValidator(r"^[A-Za-z0-9]{3,32}\Z", "3 to 32 letters or digits.")],
         help_text="3 to 32 letters or digits; upper and lower case name the same account.",
     )
+    display_name = models.CharField(max_length=64, blank=True, default="", db_default="", editable=False)
+    status_text = models.CharField(max_length=100, blank=True, default="", db_default="", editable=False)
+    avatar = models.CharField(max_length=64, blank=True, default="", db_default="", editable=False)
+    is_bot = models.BooleanField("bot", default=False, db_default=False, editable=False)
     is_active = models.BooleanField("active", default=True, help_text="Off: can't log in, and no token works.")
     is_staff = models.BooleanField(
         "staff",
