@@ -40,6 +40,7 @@ const ICONS = {
   lock: "M5 9h10v7.500H5zM7 9V6.500a3 3 0 0 1 6 0V9",
   down: "M10 4v12M4.5 10.5 10 16l5.5-5.5",
   close: "M5 5l10 10M15 5 5 15",
+  gear: "M10 12.800a2.800 2.800 0 1 0 0-5.600 2.800 2.800 0 0 0 0 5.600M10 2.500v2M10 15.500v2M2.500 10h2M15.500 10h2M4.700 4.700l1.400 1.400M13.900 13.900l1.400 1.400M4.700 15.300l1.400-1.400M13.900 6.100l1.400-1.400",
 };
 
 /** A small drawing beside a text that says the same. @param {keyof typeof ICONS} name */

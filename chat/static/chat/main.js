@@ -1,6 +1,6 @@
 /**
  * The start of the web client: puts the parts together, and shows the page that the address names.
- * `#/` is the lobby, `#/c/<key>` a channel; without a login there is only the log-in page, and the address stays.
+ * `#/` is the lobby, `#/c/<key>` a channel, `#/settings/<section>` one's own settings; without a login there is only the log-in page, and the address stays.
  */
 
 import { Api, Chat, Credentials, Memory, needsLogin } from "./client/index.js";
@@ -89,6 +89,11 @@ class App {
   }
 
   #route() {
+    const settings = /^#\/settings(?:\/([a-z]+))?$/.exec(location.hash);
+    if (settings) {
+      this.shell?.showSettings(settings[1] ?? "");
+      return;
+    }
     const found = /^#\/c\/([A-Za-z0-9_-]{1,64})$/.exec(location.hash);
     this.shell?.show(found ? found[1] : null);
   }

@@ -34,6 +34,14 @@ export class Api {
     await this.#post("tokens/revoke", { refresh });
   }
 
+  /**
+   * Anything else that REST has. @param {string} access  @param {string} method  @param {string} path  under /api/v1
+   * @param {any} [body]  @returns {Promise<any>} what was answered, null where there is nothing to say
+   */
+  async ask(access, method, path, body) {
+    return (await this.#ask(method, path, body, access)).data;
+  }
+
   /** The direct channel with one person, or the group of several. @returns {Promise<import("./types.js").ChannelInfo>} */
   async direct(access, usernames) {
     return (await this.#ask("POST", "direct", { usernames }, access)).data;

@@ -122,6 +122,14 @@ export class Chat {
     return info.key;
   }
 
+  /**
+   * What only REST has, as oneself. @param {string} method  @param {string} path  under /api/v1  @param {any} [body]
+   * @returns {Promise<any>}
+   */
+  async rest(method, path, body) {
+    return this.api.ask(await this.credentials.access(), method, path, body);
+  }
+
   /** Not see a direct channel or a group until something is said there. @param {string} key */
   async hide(key) {
     this.store.know(await this.api.hide(await this.credentials.access(), key));

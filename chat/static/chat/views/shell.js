@@ -14,6 +14,7 @@ export class Shell {
   /** @param {{chat: import("../client/chat.js").Chat, onLogOut: () => void}} parts */
   constructor({ chat, onLogOut }) {
     this.chat = chat;
+    this.onLogOut = onLogOut;
     this.page = null;
     this.toasts = new Toasts();
     this.banner = new Banner(chat);
@@ -49,6 +50,28 @@ export class Shell {
   show(key) {
     if (this.page && this.shown === key) return;
     this.shown = key;
+    const { chat, toasts } = this;
+    this.#open((menuButton) =>
+      key === null ? new Lobby({ chat, menuButton }) : new ChannelView({ chat, key, menuButton, toasts }),
+    );
+  }
+
+  /** Show one's own settings, which are loaded now. @param {string} section  "": the first one */
+  async showSettings(section) {
+    const wanted = (this.shown = `settings/${section}`);
+    const { Settings } = await import("./settings.js");
+    if (this.shown !== wanted) return;
+    if (this.page instanceof Settings) {
+      this.page.show(section);
+      this.update();
+      return;
+    }
+    const { chat, toasts, onLogOut } = this;
+    this.#open((menuButton) => new Settings({ chat, menuButton, toasts, section, onLogOut }));
+  }
+
+  /** @param {(menuButton: HTMLElement) => any} make  the page, which replaces the one that is shown */
+  #open(make) {
     this.page?.destroy();
     const menuButton = h(
       "button",
@@ -63,9 +86,7 @@ export class Shell {
       icon("menu"),
     );
     this.menuButton = menuButton;
-    const { chat, toasts } = this;
-    this.page =
-      key === null ? new Lobby({ chat, menuButton }) : new ChannelView({ chat, key, menuButton, toasts });
+    this.page = make(menuButton);
     this.outlet.replaceChildren(this.page.element);
     this.update();
     this.page.focus?.();

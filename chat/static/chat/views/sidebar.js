@@ -1,4 +1,4 @@
-/** The side bar: one's channels with what is unread in them, and oneself: name, online or away, log out. */
+/** The side bar: one's channels with what is unread in them, and oneself: name, online or away, settings, log out. */
 
 import { h, icon, keyed, setText, tint } from "../dom.js";
 import { count } from "../words.js";
@@ -15,6 +15,11 @@ export class Sidebar {
       role: "switch",
       on: { change: () => chat.signs.choose(this.away.checked ? "away" : "online") },
     });
+    this.settings = h(
+      "a",
+      { class: "icon-button", href: "#/settings", "aria-label": "Settings", title: "Settings" },
+      icon("gear"),
+    );
     this.lobby = h("a", { class: "place is-lobby", href: "#/" }, "All channels");
     this.element = h(
       "nav",
@@ -33,6 +38,7 @@ export class Sidebar {
         { class: "me" },
         this.avatar,
         h("div", { class: "me-words" }, this.name, h("label", { class: "switch" }, this.away, "Away")),
+        this.settings,
         h(
           "button",
           { class: "button is-small is-quiet", type: "button", on: { click: onLogOut } },
@@ -51,6 +57,7 @@ export class Sidebar {
     this.avatar.className = `avatar ${tint(username)} is-${chat.session.isLive ? chat.signs.status : "offline"}`;
     this.away.checked = chat.signs.chosen === "away";
     current(this.lobby, active === null);
+    current(this.settings, active?.startsWith("settings/") ?? false);
     keyed(this.list, places(chat, active), {
       key: (place) => place.key,
       create: (place) => h("li", {}, h("a", { class: "place", href: `#/c/${place.key}` })),

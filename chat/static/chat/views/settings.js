@@ -1,0 +1,68 @@
+/**
+ * One's own settings: a list of sections, and the one that is shown. Each section is a module of `settings/` that is
+ * loaded when it is opened; what it makes has `element`, and may have `update()` and `destroy()`.
+ */
+
+import { h } from "../dom.js";
+
+/** What a section is given: the chat, the notes, and what logs out here. */
+/** @typedef {{chat: import("../client/chat.js").Chat, toasts: import("./toasts.js").Toasts, onLogOut: () => void}} Parts */
+
+/** @type {Array<{id: string, title: string, load: () => Promise<(parts: Parts) => {element: Element}>}>} */
+const SECTIONS = [
+  { id: "account", title: "Account", load: async () => (await import("./settings/account.js")).accountSection },
+];
+
+export class Settings {
+  name = "Settings";
+
+  /** @param {Parts & {menuButton: Element, section: string}} parts  section: its id, "" for the first */
+  constructor({ menuButton, section, ...parts }) {
+    this.parts = parts;
+    this.content = null;
+    this.body = h("div", { class: "settings-body" });
+    this.links = new Map(
+      SECTIONS.map(({ id, title }) => [id, h("a", { class: "place", href: `#/settings/${id}` }, title)]),
+    );
+    this.element = h(
+      "main",
+      { class: "settings", id: "main", tabindex: "-1" },
+      h("header", { class: "page-head" }, menuButton, h("h1", {}, "Settings")),
+      h(
+        "div",
+        { class: "settings-columns" },
+        h("nav", { class: "settings-list", "aria-label": "Settings" }, ...this.links.values()),
+        this.body,
+      ),
+    );
+    this.show(section);
+  }
+
+  /** @param {string} section */
+  async show(section) {
+    const found = SECTIONS.find(({ id }) => id === section) ?? SECTIONS[0];
+    this.shown = found.id;
+    for (const [id, link] of this.links) {
+      if (id === found.id) link.setAttribute("aria-current", "page");
+      else link.removeAttribute("aria-current");
+    }
+    const make = await found.load();
+    if (this.shown !== found.id) return;
+    this.content?.destroy?.();
+    this.content = make(this.parts);
+    this.body.replaceChildren(h("h2", {}, found.title), this.content.element);
+  }
+
+  update() {
+    this.content?.update?.();
+  }
+
+  focus() {
+    this.element.focus();
+  }
+
+  destroy() {
+    this.shown = null;
+    this.content?.destroy?.();
+  }
+}
