@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import ClassVar, cast
 
+from rest_framework import serializers
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts import deletion, schema, services  # noqa: F401  schema registers itself
 from accounts.limits import COUNTED_BY_LIMITS
-from accounts.models import User
-from accounts.selectors import UserData, user_data
+from accounts.models import DirectFrom, User
+from accounts.selectors import MeData, me_data
 from accounts.services import TokensData
 from reaktor.limits.rates import Limit, Rates, Unmetered
 from reaktor.web.api import READS, ApiView, Input, Text, answers, client_address, operation
@@ -45,8 +46,9 @@ class RefreshInput(Input):
 
 
 class ProfileInput(Input):
-    example: ClassVar = {"username": "ada2"}
+    example: ClassVar = {"username": "ada2", "direct_from": "shared"}
     username = Text(pattern=USERNAME, required=False)
+    direct_from = serializers.ChoiceField(DirectFrom.values, required=False)
 
 
 class PasswordInput(Input):
@@ -137,24 +139,27 @@ class TokensRevokeAllView(UserView):
 
 
 class MeView(UserView):
-    @operation(READS, operation_id="me_get", responses=answers({200: UserData}, 403), tags=["me"])
+    @operation(READS, operation_id="me_get", responses=answers({200: MeData}, 403), tags=["me"])
     def get(self, request: Request) -> Response:
         """Who the token speaks for."""
-        return Response(user_data(self.user(request)))
+        return Response(me_data(self.user(request)))
 
     @operation(
-        Limit.RENAME,
+        Limit.OPERATIONS,
         operation_id="me_update",
         body=ProfileInput,
-        responses=answers({200: UserData}, 403, 409),
+        responses=answers({200: MeData}, 403, 409),
         tags=["me"],
     )
     def patch(self, request: Request) -> Response:
-        """Another name. Live sessions are told to come back, and do so under it."""
+        """What is named changes. With another name, live sessions are told to come back, and do so under it."""
         user = self.user(request)
+        if "direct_from" in self.wanted:
+            services.direct_from_set(user, self.wanted["direct_from"])
         if "username" in self.wanted:
+            self.rates().check(Limit.RENAME, str(user.pk))
             user = services.user_rename(user, username=self.wanted["username"])
-        return Response(user_data(user))
+        return Response(me_data(user))
 
     @operation(
         COUNTED_BY_LIMITS,

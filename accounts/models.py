@@ -22,6 +22,14 @@ from reaktor.db.ids import uuid7
 RESERVED_USERNAMES = frozenset({"system", "you"})
 
 
+class DirectFrom(models.TextChoices):
+    """From whom somebody takes a first direct message. What was begun goes on, and staff reach everybody."""
+
+    EVERYBODY = "everybody", "everybody"
+    SHARED = "shared", "who shares a channel with them"
+    NOBODY = "nobody", "nobody"
+
+
 class UserManager(BaseUserManager["User"]):
     """Finds users by name without regard to case, and makes them for Django's own commands."""
 
@@ -52,6 +60,13 @@ class User(AbstractBaseUser, PermissionsMixin):
     display_name = models.CharField(max_length=64, blank=True, default="", db_default="", editable=False)
     status_text = models.CharField(max_length=100, blank=True, default="", db_default="", editable=False)
     avatar = models.CharField(max_length=64, blank=True, default="", db_default="", editable=False)
+    direct_from = models.CharField(
+        max_length=9,
+        choices=DirectFrom.choices,
+        default=DirectFrom.EVERYBODY,
+        db_default=DirectFrom.EVERYBODY.value,
+        editable=False,
+    )
     is_bot = models.BooleanField("bot", default=False, db_default=False, editable=False)
     is_active = models.BooleanField("active", default=True, help_text="Off: can't log in, and no token works.")
     is_staff = models.BooleanField(

@@ -8,7 +8,7 @@ from typing import Annotated, TypedDict
 
 from django.utils import timezone
 
-from accounts.models import FormerName, User
+from accounts.models import DirectFrom, FormerName, User
 from reaktor.shapes import Keyword, Time, Uuid
 from reaktor.times import timestamp
 
@@ -22,6 +22,12 @@ class UserData(TypedDict):
     created_at: Time
 
 
+class MeData(UserData):
+    """One's own account."""
+
+    direct_from: Annotated[str, Keyword("enum", DirectFrom.values), "From whom one takes a first direct message."]
+
+
 def user_data(user: User) -> UserData:
     return {
         "id": str(user.pk),
@@ -29,6 +35,10 @@ def user_data(user: User) -> UserData:
         "is_staff": user.is_staff,
         "created_at": timestamp(user.created_at),
     }
+
+
+def me_data(user: User) -> MeData:
+    return {**user_data(user), "direct_from": user.direct_from}
 
 
 def user_named(username: str) -> User | None:

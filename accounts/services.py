@@ -130,6 +130,12 @@ def user_rename(user: User, *, username: str) -> User:
     return user
 
 
+def direct_from_set(user: User, direct_from: str) -> None:
+    """From whom the user takes a first direct message: one of DirectFrom."""
+    user.direct_from = direct_from
+    user.save(update_fields=["direct_from"])
+
+
 def user_authenticate(*, username: str, password: str, address: str) -> User:
     """The user with this name and password; an old hash is replaced by today's.
 

@@ -17,6 +17,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name='user',
+            name='direct_from',
+            field=models.CharField(choices=[('everybody', 'everybody'), ('shared', 'who shares a channel with them'), ('nobody', 'nobody')], db_default='everybody', default='everybody', editable=False, max_length=9),
+        ),
+        migrations.AddField(
+            model_name='user',
             name='display_name',
             field=models.CharField(blank=True, db_default='', default='', editable=False, max_length=64),
         ),

@@ -14,7 +14,7 @@ from typing import Annotated, Any, TypedDict
 from django.db.models import F, Q
 
 from accounts.models import User
-from accounts.selectors import user_data
+from accounts.selectors import me_data
 from chat.models import ChannelMembership, Message, Reaction, Report, Sanction, UserBlock
 from reaktor.errors import InvalidError
 from reaktor.times import timestamp
@@ -54,7 +54,7 @@ def export_page(*, user: User, cursor: str | None = None, limit: int = PAGE_MESS
     page = list(found[: limit + 1])
     others = _others(user) if not cursor else _NOTHING
     return Export(
-        account={**user_data(user), "last_login": _json(user.last_login)},
+        account={**me_data(user), "last_login": _json(user.last_login)},
         memberships=others["memberships"],
         reactions=others["reactions"],
         blocks=others["blocks"],

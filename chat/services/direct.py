@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from django.db import IntegrityError, transaction
 
-from accounts.models import User
+from accounts.models import DirectFrom, User
 from accounts.selectors import user_called
 from chat.domain.events import EventType
 from chat.domain.ids import ChannelKey, UserRef
@@ -29,8 +29,8 @@ YOUNG, DAY = timedelta(days=7), timedelta(days=1)
 def direct_open(*, user: UserRef, username: str) -> tuple[ChannelAccess, bool]:
     """The one channel of these two, made when there is none; and whether it was made. Both are told of a new one.
 
-    Raises NotFoundError, InvalidError (oneself), ForbiddenError (one of them does not want to hear the other),
-    RateLimitedError.
+    Raises NotFoundError, InvalidError (oneself), ForbiddenError (one of them does not want to hear the other, or takes
+    no first message from them), RateLimitedError.
     """
     other = _somebody_else(user, username)
     if (found := _channel_of(user, _pair(user, other))) is not None:
@@ -65,6 +65,7 @@ def _open(user: UserRef, others: Sequence[User], kind: ChannelKind, pair: str) -
     everybody = [uuid.UUID(user.id), *(other.pk for other in others)]
     if UserBlock.objects.filter(user_id__in=everybody, blocked_id__in=everybody).exists():
         raise ForbiddenError("One of you does not want to hear from the other.")
+    _check_wanted(user, others)
     _check_pace(user)
     key = reserved_channel_key(kind, random_channel_key())
     try:
@@ -85,6 +86,21 @@ def _open(user: UserRef, others: Sequence[User], kind: ChannelKind, pair: str) -
             raise
         return found, False
     return channel_access(user=user, key=key), True
+
+
+def _check_wanted(user: UserRef, others: Sequence[User]) -> None:
+    """All of them take a first message from this user. Raises ForbiddenError."""
+    choosy = {other.pk for other in others if other.direct_from != DirectFrom.EVERYBODY}
+    if not choosy or user.is_staff:
+        return
+    if all(other.direct_from != DirectFrom.NOBODY for other in others):
+        # Everybody belongs to the default channels: being there together says nothing.
+        mine = ChannelMembership.objects.filter(user_id=user.id, channel__is_default=False).values("channel_id")
+        theirs = ChannelMembership.objects.filter(user_id__in=choosy, channel_id__in=mine)
+        choosy -= set(theirs.values_list("user_id", flat=True))
+    if choosy:
+        names = ", ".join(other.username for other in others if other.pk in choosy)
+        raise ForbiddenError(f"No first message from you reaches: {names}.")
 
 
 def _check_pace(user: UserRef) -> None:

@@ -21,7 +21,7 @@ def test_registering_answers_with_the_user_and_tokens_that_work() -> None:
     assert set(body) == {"user", "access", "refresh", "expires_at"}
     assert body["user"]["username"] == "ada"
     assert body["expires_at"].endswith("Z")
-    assert Rest(body["access"]).get("/api/v1/me") == (200, body["user"])
+    assert Rest(body["access"]).get("/api/v1/me") == (200, {**body["user"], "direct_from": "everybody"})
 
 
 @pytest.mark.parametrize(
@@ -162,3 +162,12 @@ def test_without_a_token_there_is_no_me() -> None:
     for method, path in (("GET", "me"), ("PATCH", "me"), ("POST", "me/password"), ("POST", "tokens/revoke-all")):
         status, body = Rest()(method, f"/api/v1/{path}", {})
         assert (status, error_code(body)) == (401, "not_authenticated")
+
+
+def test_whose_first_message_reaches_one_is_chosen_among_three() -> None:
+    rest = logged_in(register("ada"))
+    status, me = rest.patch("/api/v1/me", {"direct_from": "nobody"})
+    assert (status, me["direct_from"], me["username"]) == (200, "nobody", "ada")
+    assert rest.get("/api/v1/me") == (200, me)
+    status, refused = rest.patch("/api/v1/me", {"direct_from": "friends"})
+    assert (status, list(refused["error"]["fields"])) == (400, ["direct_from"])

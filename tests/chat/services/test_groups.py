@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from accounts.models import User
+from accounts.models import DirectFrom, User
 from chat import publish, selectors, services
 from chat.domain.events import Event, EventType
 from chat.domain.ids import ChannelKey, UserId, UserRef
+from chat.domain.policies import DIRECT_KINDS
 from chat.models import Channel, ChannelMembership
 from chat.posting.batches import Post, Stored, store_batch
 from chat.services import direct
@@ -152,6 +153,41 @@ def test_a_young_account_begins_few_conversations_a_day(ann: UserRef, monkeypatc
     assert not services.direct_open(user=ann, username="one")[1], "that there is one already begins nothing"
     User.objects.filter(pk=ann.id).update(created_at=datetime.now(UTC) - timedelta(days=8))
     assert services.direct_open(user=ann, username="three")[1]
+
+
+@pytest.mark.parametrize(
+    ("direct_from", "shares", "is_heard"),
+    [
+        (DirectFrom.EVERYBODY, False, True),
+        (DirectFrom.SHARED, False, False),
+        (DirectFrom.SHARED, True, True),
+        (DirectFrom.NOBODY, True, False),
+    ],
+)
+def test_people_choose_whose_first_message_reaches_them(
+    ann: UserRef, bob: UserRef, eve: UserRef, tea: ChannelKey, direct_from: DirectFrom, shares: bool, is_heard: bool
+) -> None:
+    User.objects.filter(pk=bob.id).update(direct_from=direct_from)
+    Channel.objects.create(key="general", name="General", kind="public", is_default=True)
+    for user in (ann, bob):
+        services.membership_join(user=user, key="general")
+    if shares:
+        services.membership_join(user=bob, key=tea)
+    if is_heard:
+        assert services.direct_open(user=ann, username="bob")[1]
+        return
+    with pytest.raises(ForbiddenError, match="bob"):
+        services.direct_open(user=ann, username="bob")
+    with pytest.raises(ForbiddenError, match="reaches: bob"):
+        services.group_open(user=ann, usernames=["bob", "eve"])
+    assert not Channel.objects.filter(kind__in=DIRECT_KINDS).exists()
+    assert services.direct_open(user=bob, username="ann")[1], "they begin one themselves"
+    assert not services.direct_open(user=ann, username="bob")[1], "and then there is one"
+
+
+def test_staff_reach_everybody(bob: UserRef, staff: UserRef) -> None:
+    User.objects.filter(pk=bob.id).update(direct_from=DirectFrom.NOBODY)
+    assert services.direct_open(user=staff, username="bob")[1]
 
 
 def test_what_is_listed_of_one_s_own_has_groups_by_their_members(group: ChannelKey, ann: UserRef) -> None:

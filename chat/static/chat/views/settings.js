@@ -5,8 +5,7 @@
 
 import { h } from "../dom.js";
 
-/** What a section is given: the chat, the notes, and what logs out here. */
-/** @typedef {{chat: import("../client/chat.js").Chat, toasts: import("./toasts.js").Toasts, onLogOut: () => void}} Parts */
+/** @typedef {import("./settings/form.js").Parts} Parts */
 
 /** @type {Array<{id: string, title: string, load: () => Promise<(parts: Parts) => {element: Element}>}>} */
 const SECTIONS = [

@@ -6,7 +6,7 @@ import { settingsForm } from "./form.js";
 
 const LONGEST_WAIT_S = 60;
 
-/** @param {import("../settings.js").Parts} parts */
+/** @param {import("./form.js").Parts} parts */
 export function accountSection({ chat, onLogOut }) {
   const password = textInput({
     id: "delete-password",

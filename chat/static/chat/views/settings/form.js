@@ -4,6 +4,13 @@ import { h } from "../../dom.js";
 import { explain } from "../../explain.js";
 
 /**
+ * What a section is given: the chat, the notes, and what logs out here. (It stands here and not in settings.js, since
+ * files that name each other in a circle can't be served under names that are made of what they contain.)
+ * @typedef {{chat: import("../../client/chat.js").Chat, toasts: import("../toasts.js").Toasts,
+ *   onLogOut: () => void}} Parts
+ */
+
+/**
  * @param {{
  *   title: string,
  *   lead?: string,
