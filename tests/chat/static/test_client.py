@@ -22,6 +22,8 @@ CLIENT = STATIC / "chat" / "client"
 ENTRIES = ("chat/main.js", "chat/client/example.js")
 PAGE = STATIC.parent / "templates" / "chat" / "index.html"
 IMPORTED = re.compile(r"^(?:import|export) .*?from \"(.*?)\";", re.M | re.S)
+LOADED = re.compile(r"await import\(\"(.*?)\"\)")
+"""What is imported when it is wanted."""
 AS_CODE = re.compile(
     r"\.(inner|outer)HTML|insertAdjacentHTML|document\.write|DOMParser|createContextualFragment"
     r"|setHTML|\beval\b|new Function|setTimeout\(\s*[\"'`]|srcdoc"
@@ -90,7 +92,8 @@ def test_every_import_follows_when_the_files_are_served_under_hashed_names(tmp_p
     waiting = list(reached)
     while waiting:
         module = waiting.pop()
-        for url in IMPORTED.findall(module.read_text()):
+        text = module.read_text()
+        for url in IMPORTED.findall(text) + LOADED.findall(text):
             assert re.search(r"\.[0-9a-f]{12}\.js$", url), f"{module.name} imports {url}"
             found = (module.parent / url).resolve()
             if found not in reached:
