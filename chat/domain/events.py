@@ -91,8 +91,9 @@ class LastData(TypedDict):
     id: Uuid
     number: Ordinal
     author: str
-    text: Annotated[str | None, f"Its first {LAST_CHARS} characters. Null once deleted."]
+    text: Annotated[str | None, f"Its first {LAST_CHARS} characters. Null once deleted, and where it is hidden."]
     created_at: Time
+    hidden: NotRequired[Annotated[bool, "By somebody whom the user blocks: its text is null. Absent elsewhere."]]
 
 
 class OwnChannelData(ChannelData):
@@ -131,7 +132,7 @@ class MemberData(TypedDict):
 
 
 class MessageData(TypedDict):
-    """A message in its present state. A deleted one keeps its place: its text is null."""
+    """A message in its present state. A deleted one keeps its place: its text is null. So does a hidden one."""
 
     id: Uuid
     channel: str
@@ -148,6 +149,9 @@ class MessageData(TypedDict):
     created_at: Time
     edited_at: Time | None
     deleted_at: Time | None
+    hidden: NotRequired[
+        Annotated[bool, "In a group, by somebody whom the user blocks: its place alone is told. Absent elsewhere."]
+    ]
 
 
 @final

@@ -29,6 +29,7 @@ from chat.selectors.following import (
     reads_of,
     tallies_of,
 )
+from chat.selectors.hiding import hidden_names, hidings_of
 from chat.selectors.messages import (
     MessagePage,
     NewestMessages,
@@ -93,6 +94,8 @@ __all__ = [
     "cluster_id",
     "follow_of",
     "follows_of",
+    "hidden_names",
+    "hidings_of",
     "history_epoch",
     "invite_data",
     "invites_list",

@@ -20,6 +20,8 @@ RENAMED = "orders.renamed"
 """A user has another name: {"old": str, "new": str}."""
 BLOCKS_CHANGED = "orders.blocks_changed"
 """Who is banned or kicked has changed: {}."""
+HIDING_CHANGED = "orders.hiding_changed"
+"""A user has blocked somebody, or does no longer: {"user_id": str}, for runtimes alone."""
 
 
 def end_sessions_body(user_id: str, code: int, reason: str) -> dict[str, Any]:

@@ -47,7 +47,8 @@ export function timeline({ messages, unsent, me, readNumber, now }) {
     }
     const isGrouped = above !== null && above.author === message.author && at - above.at < GROUP_MS;
     rows.push({ kind: "message", key: rowKey(message, isOwn), message, isGrouped, isOwn });
-    above = { dayKey, author: message.author, at };
+    // A hidden one does not say whose it is, so nothing is grouped with it.
+    above = { dayKey, author: message.hidden ? null : message.author, at };
   }
   for (const entry of unsent) {
     const at = Date.parse(entry.created_at);

@@ -4,7 +4,7 @@ import { RequestError } from "../client/index.js";
 import { h, tint } from "../dom.js";
 import { explain } from "../explain.js";
 import { partsOf } from "../richtext.js";
-import { momentOf, timeOf } from "../words.js";
+import { HIDDEN_WORDS, momentOf, timeOf } from "../words.js";
 
 /**
  * Draw a row into its list item.
@@ -26,6 +26,7 @@ export function drawRow(item, row, actions) {
 }
 
 function drawMessage(item, { message, isGrouped, isOwn }, actions) {
+  if (message.hidden) return drawHidden(item, message);
   const isForMe = message.mentions.includes(actions.me);
   item.className = classes("message", { "is-grouped": isGrouped, "is-own": isOwn, "is-for-me": isForMe });
   item.dataset.id = message.id;
@@ -43,6 +44,14 @@ function drawMessage(item, { message, isGrouped, isOwn }, actions) {
       : textOf(message.text, actions.me, message.edited_at === null ? "" : " edited"),
     ...reactions(message, actions),
   );
+}
+
+/** One quiet line, so that it is seen that somebody spoke: what others answer would be a riddle else. */
+function drawHidden(item, message) {
+  item.className = "message is-hidden";
+  item.dataset.id = message.id;
+  item.tabIndex = -1;
+  item.replaceChildren(h("p", { class: "text is-gone" }, HIDDEN_WORDS));
 }
 
 function drawUnsent(item, { unsent, isGrouped }, actions) {
