@@ -124,7 +124,7 @@ class Invite(models.Model):
 
 
 class UserBlock(models.Model):
-    """Somebody whom a user does not want to hear: no direct channel, no mention."""
+    """Somebody whom a user does not want to hear: no direct channel, no mention, nothing of theirs in a group."""
 
     id = models.BigAutoField(primary_key=True)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="blocking")
