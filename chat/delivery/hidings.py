@@ -13,9 +13,13 @@ from chat.domain.ids import ChannelKey, UserId
 
 
 class Hidings:
-    """put() and drop() users; in_channel() and of() are asked before anything is written to anybody."""
+    """put() and drop() users; in_channel() and of() are asked before anything is written to anybody.
+
+    `renames`: how often somebody was called otherwise. What was read meanwhile may have the old name.
+    """
 
     def __init__(self) -> None:
+        self.renames = 0
         self._by_channel: dict[ChannelKey, dict[UserId, Names]] = {}
         self._by_user: dict[UserId, dict[ChannelKey, Names]] = {}
 
@@ -55,6 +59,7 @@ class Hidings:
 
     def rename(self, old: str, new: str) -> None:
         """Who was called `old` is called `new`. The old name stays theirs until the store is asked again."""
+        self.renames += 1
         for user_id, hidden in list(self._by_user.items()):
             if any(folded(old) in names for names in hidden.values()):
                 self.put(user_id, {key: _renamed(names, old, new) for key, names in hidden.items()})

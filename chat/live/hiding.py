@@ -106,8 +106,11 @@ class Hiding:
 
     async def _read(self, users: Sequence[UserId]) -> None:
         """Raises UnavailableError."""
-        look = next(self._looks)
-        for user_id, hidden in (await self._database.read(selectors.hidings_of, users)).items():
+        renames = -1
+        while renames != self._hidings.renames:
+            renames, look = self._hidings.renames, next(self._looks)
+            found = await self._database.read(selectors.hidings_of, users)
+        for user_id, hidden in found.items():
             if self._read_in.get(user_id, 0) > look or not self._hub.sessions_of(user_id):
                 continue
             self._read_in[user_id] = look

@@ -167,6 +167,19 @@ async def test_an_answer_that_was_overtaken_changes_nothing(world: World) -> Non
     assert world.hidden() == EVE
 
 
+async def test_who_gets_a_new_name_while_it_is_read_is_hidden_under_that_too(world: World) -> None:
+    world.come(ANN)
+    world.store.hidden[ANN] = {GROUP: EVE}
+    world.store.waits = asyncio.Event()
+    reading = asyncio.create_task(world.hiding.ready(ANN, GROUP))
+    await until(lambda: world.store.asked)
+    world.store.hidden[ANN] = {GROUP: frozenset({"eva"})}
+    world.hub.hidings.rename("eve", "eva")
+    world.store.waits.set()
+    await reading
+    assert world.hidden() == {"eva"}
+
+
 async def test_of_who_is_gone_nothing_is_kept(world: World) -> None:
     session = world.come(ANN)
     world.store.hidden[ANN] = {GROUP: EVE}
