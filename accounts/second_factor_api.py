@@ -1,4 +1,7 @@
-"""/api/v1/me: one's second factor and app passwords. Thin, as accounts.api, beside which it stands."""
+"""/api/v1/me: one's second factor and app passwords. Thin, as accounts.api, beside which it stands.
+
+Wrong passwords and codes are counted by accounts.limits; the right ones by Limit.CHANGES, since each costs a hash.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,6 @@ from rest_framework.response import Response
 from accounts import app_passwords, second_factor, services
 from accounts.api import PasswordGiven, UserView
 from accounts.app_passwords import AppPasswordData, AppPasswordMade
-from accounts.limits import COUNTED_BY_LIMITS
 from accounts.second_factor import RecoveryCodes, SecondFactorBegun, SecondFactorData
 from reaktor.limits.rates import Limit
 from reaktor.shapes import ListData
@@ -45,7 +47,7 @@ class SecondFactorView(UserView):
         return Response(second_factor.state(self.user(request)))
 
     @operation(
-        COUNTED_BY_LIMITS,
+        Limit.CHANGES,
         operation_id="second_factor_begin",
         body=PasswordGiven,
         responses=answers({200: SecondFactorBegun}, 403, 409),
@@ -56,7 +58,7 @@ class SecondFactorView(UserView):
         return Response(second_factor.begin(self.user(request), **self.wanted))
 
     @operation(
-        COUNTED_BY_LIMITS,
+        Limit.CHANGES,
         body=PasswordAndCode,
         operation_id="second_factor_remove",
         responses=answers({204: None}, 403, 409),
@@ -73,7 +75,7 @@ class SecondFactorView(UserView):
 
 class SecondFactorConfirmView(UserView):
     @operation(
-        COUNTED_BY_LIMITS,
+        Limit.CHANGES,
         operation_id="second_factor_confirm",
         body=CodeGiven,
         responses=answers({200: RecoveryCodes}, 403, 409),
@@ -89,7 +91,7 @@ class SecondFactorConfirmView(UserView):
 
 class RecoveryCodesView(UserView):
     @operation(
-        COUNTED_BY_LIMITS,
+        Limit.CHANGES,
         operation_id="second_factor_recovery_codes",
         body=PasswordOrCode,
         responses=answers({200: RecoveryCodes}, 403, 409),
