@@ -39,7 +39,8 @@ _OPENING = frozenset({TokenKind.ACCESS, TokenKind.SEED})
 class Claims:
     """What a valid token says. `expires_at` is in Unix seconds; `username` may be older than a renaming.
 
-    `login`: the log-in that it comes from, the same through all refreshes.
+    `login`: the log-in that it comes from, the same through all refreshes; `came_by`: what opened that
+    (accounts.tokens).
     """
 
     user_id: str
@@ -48,6 +49,7 @@ class Claims:
     expires_at: int
     kind: TokenKind
     login: uuid.UUID
+    came_by: tuple[str, ...] = ()
 
 
 def verify_token(raw: object) -> Claims:
@@ -74,6 +76,7 @@ def _claims_of(raw: str) -> Claims:
         int(claims["exp"]),
         TokenKind(claims["token_type"]),
         claims["login"],
+        claims["amr"],
     )
 
 
@@ -82,7 +85,8 @@ def user_for_claims(claims: Claims) -> User:
 
     Raises BannedError (the account is off) and NotAuthenticatedError (it is gone, or the token was revoked).
     """
-    return tokens.user_of({"sub": claims.user_id, "ver": claims.token_version, "login": claims.login})
+    found = {"sub": claims.user_id, "ver": claims.token_version, "login": claims.login, "amr": claims.came_by}
+    return tokens.user_of(found)
 
 
 def token_from_header(value: str) -> str:

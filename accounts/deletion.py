@@ -13,7 +13,8 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from accounts.models import User
+from accounts import second_factor
+from accounts.models import AppPassword, User
 from accounts.naming import name_change
 from accounts.services import announce_end, password_confirm
 from accounts.signals import user_deleted
@@ -45,5 +46,7 @@ def user_delete(user: User, *, password: str) -> None:
         User.objects.filter(pk=gone.pk).update(token_version=F("token_version") + 1)
         gone.groups.clear()
         gone.user_permissions.clear()
+        second_factor.devices_delete(gone)
+        AppPassword.objects.filter(user=gone).delete()
         user_deleted.send(User, user=gone)
         announce_end(gone, CloseCode.LOGGED_OUT, "account deleted")

@@ -6,6 +6,7 @@ Users are written by accounts.services, .deletion and .importing, by the admin's
 
 from __future__ import annotations
 
+import uuid
 from typing import ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
@@ -83,6 +84,9 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     objects: ClassVar[UserManager] = UserManager()
 
+    came_by: tuple[str, ...] = ()
+    """How the log-in of this request was shown to be its owner's (accounts.tokens); nothing that is stored."""
+
     USERNAME_FIELD = "username"
 
     class Meta:
@@ -152,3 +156,22 @@ class FormerName(models.Model):
 
     def __str__(self) -> str:
         return f"{self.folded}, once of {self.user_id}"
+
+
+class AppPassword(models.Model):
+    """A password for one client that knows no second factor; of the password itself there is only the digest.
+
+    `login`: the log-in of all tokens that came by it; another one after a log-out there. Written by
+    accounts.app_passwords, and by accounts.services and .tokens, which end them.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    name = models.CharField(max_length=64)
+    digest = models.CharField(max_length=64, unique=True)
+    login = models.UUIDField(unique=True, default=uuid.uuid4)
+    created_at = models.DateTimeField(default=timezone.now)
+    last_used_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"{self.name} of {self.user_id}"

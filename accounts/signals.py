@@ -8,5 +8,8 @@ user_registered = Signal()
 second_factor_removed = Signal()
 """Sent with `user` and `by` (whoever did it), in the transaction in which the second factor goes."""
 
+app_passwords_revoked = Signal()
+"""Sent with `user` and `by`, in the transaction in which somebody else revokes all app passwords of an account."""
+
 user_deleted = Signal()
 """Sent with `user`, nameless already, in the transaction that deletes an account: what belongs to it goes with it."""

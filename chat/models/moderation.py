@@ -211,6 +211,7 @@ class AuditAction(StrEnum):
     ACCOUNT_DELETE = "account.delete"
     ACCOUNT_RIGHTS = "account.rights"
     SECOND_FACTOR_REMOVE = "second_factor.remove"
+    APP_PASSWORDS_REVOKE = "app_passwords.revoke"
     RETENTION = "retention"
     WORD_ADD = "word.add"
     WORD_REMOVE = "word.remove"

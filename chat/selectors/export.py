@@ -13,7 +13,7 @@ from typing import Annotated, Any, TypedDict
 
 from django.db.models import F, Q
 
-from accounts.models import User
+from accounts.models import AppPassword, User
 from accounts.selectors import me_data
 from chat.models import ChannelMembership, Message, Reaction, Report, Sanction, UserBlock
 from reaktor.errors import InvalidError
@@ -38,6 +38,7 @@ class Export(TypedDict):
     blocks: list[Row]
     sanctions: Annotated[list[Row], "On this account."]
     reports: Annotated[list[Row], "By this account."]
+    app_passwords: Annotated[list[Row], "What they are called, and when they were used; not what they are."]
     messages: Annotated[list[Row], "One's own, oldest first."]
     next: Annotated[str | None, "The cursor of the next page."]
 
@@ -60,6 +61,7 @@ def export_page(*, user: User, cursor: str | None = None, limit: int = PAGE_MESS
         blocks=others["blocks"],
         sanctions=others["sanctions"],
         reports=others["reports"],
+        app_passwords=others["app_passwords"],
         messages=_rows(page[:limit]),
         next=_cursor(page[limit - 1]) if len(page) > limit else None,
     )
@@ -71,6 +73,7 @@ _NOTHING: dict[str, list[Row]] = {
     "blocks": [],
     "sanctions": [],
     "reports": [],
+    "app_passwords": [],
 }
 
 
@@ -86,6 +89,7 @@ def _others(user: User) -> dict[str, list[Row]]:
             "kind", "reason", "created_at", "until", "lifted_at", key=key
         ),
         "reports": Report.objects.filter(reporter=user).values("message_id", "reason", "created_at", "resolved_at"),
+        "app_passwords": AppPassword.objects.filter(user=user).values("name", "created_at", "last_used_at"),
     }
     return {name: _rows(rows.order_by("id")[:PAGE_OTHERS]) for name, rows in mine.items()}
 

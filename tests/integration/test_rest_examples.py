@@ -15,16 +15,22 @@ import pytest
 
 from chat.transports.rest.docs import EXAMPLES
 from tests.conftest import MakeServer
+from tests.support.factors import code_of
 from tests.support.native import NativeClient
 from tests.support.openapi import check, operations
 from tests.support.server import PASSWORD, LiveServer
 
 OPERATIONS = {operation["operationId"]: (path, method, operation) for path, method, operation in operations()}
 OF_ONESELF = {"tokens_revoke_all", "me_update", "me_delete", "me_password", "me_sessions_end"}
+OF_FACTOR = {"second_factor_confirm", "second_factor_recovery_codes", "second_factor_remove"}
+"""Asked by somebody who has begun to set up a second factor, or has one."""
 """Asked by somebody who has logged in for that alone: afterwards they are another, or logged out."""
 OF_DIRECT = {"channels_hide", "channels_show"}
 """Asked about a channel that ada and bob have for themselves."""
-WITH_PASSWORD = {"tokens_create", "tokens_refresh", "tokens_revoke", "me_delete", "me_password"}
+WITH_PASSWORD = {
+    "tokens_create", "tokens_refresh", "tokens_revoke", "me_delete", "me_password", "second_factor_begin",
+    "app_passwords_create", "app_passwords_revoke", *OF_FACTOR,
+}  # fmt: skip
 _numbers = itertools.count(1)
 
 
@@ -44,6 +50,19 @@ class Stage:
     async def _send(self, token: str, method: str, path: str, body: Any) -> httpx.Response:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         return await self.http.request(method, path, json=body, headers=headers)
+
+    async def set_factor(self, name: str, who: tuple[str, str]) -> None:
+        """What is asked about one's own second factor and app passwords needs beside."""
+        given = {"password": PASSWORD}
+        if name == "app_passwords_revoke":
+            made = await self.ask(who, "POST", "/me/app-passwords", {**given, "name": "x"})
+            self.words[EXAMPLES["app_password_id"]] = made["id"]
+        if name in OF_FACTOR:
+            secret = (await self.ask(who, "POST", "/me/second-factor", given))["secret"]
+            self.words["123456"] = code_of(secret)
+            if name != "second_factor_confirm":
+                found = await self.ask(who, "POST", "/me/second-factor/confirm", {"code": code_of(secret)})
+                self.words["123456"] = found["recovery_codes"][0]
 
     async def set(self, name: str) -> None:
         """A channel of ada's with bob in it, and what the operation needs beside."""
@@ -120,6 +139,7 @@ async def test_an_example_is_granted_and_answered_as_described(
         stage = Stage(own_server, http, staff)
         await stage.set(name)
         asker = await stage.asker(name)
+        await stage.set_factor(name, asker)
         session = None
         if name == "me_sessions_end":
             session = await NativeClient.connect(own_server.url, asker[1])
@@ -134,6 +154,8 @@ async def test_an_example_is_granted_and_answered_as_described(
         sent = stage.here(body["Example"]["value"]) if body else None
         if name == "me_delete":
             sent = {"password": PASSWORD}  # OpenAPI 3.0 has no word for bodies of DELETE; its description has
+        if name == "second_factor_remove":
+            sent = stage.here({"password": PASSWORD, "code": "123456"})  # the same
         filled = path.format(**parts)
         headers = {"Authorization": f"Bearer {asker[1]}"} if described.get("security") != [{}] else {}
         answer = await http.request(method, filled, params=query, json=sent, headers=headers)

@@ -22,6 +22,7 @@ EXAMPLES = {
     "code": "Jx2yQ7rT0aVn5KcWb9LmEg",
     "sanction_id": "17",
     "report_id": "42",
+    "app_password_id": "01af2b6c-7d10-7c3e-8a55-3f1d2e4b5a70",
     "after": 0,
 }
 """What stands for the parts of paths and for what a query must have. A test sends them, as its server calls them."""

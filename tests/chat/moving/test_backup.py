@@ -25,7 +25,7 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
 from accounts import naming, refreshes, tokens
-from accounts.models import User
+from accounts.models import AppPassword, User
 from accounts.services import user_register
 from chat import selectors, services
 from chat.domain.ids import ChannelKey
@@ -89,6 +89,7 @@ def everything() -> None:
     BlacklistedToken.objects.create(token=old)
     tokens.login_end(staff, uuid.uuid4())
     TOTPDevice.objects.create(user=staff, name="phone")
+    AppPassword.objects.create(user=User.objects.get(username="carol"), name="Old phone", digest="0" * 64)
     StaticDevice.objects.create(user=staff, name="paper").token_set.create(token="abcdefg2")
     staff.groups.add(Group.objects.create(name="Night shift"))
     Deletion.objects.create(user=User.objects.get(username="carol"))
