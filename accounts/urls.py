@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from accounts import api
+from accounts import api, bots_api
 
 urlpatterns = [
     path("accounts", api.AccountsView.as_view()),
@@ -14,4 +14,7 @@ urlpatterns = [
     path("tokens/revoke-all", api.TokensRevokeAllView.as_view()),
     path("me", api.MeView.as_view()),
     path("me/password", api.MePasswordView.as_view()),
+    path("me/bots", bots_api.BotsView.as_view()),
+    path("me/bots/<str:bot_id>", bots_api.BotView.as_view()),
+    path("me/bots/<str:bot_id>/token", bots_api.BotTokenView.as_view()),
 ]

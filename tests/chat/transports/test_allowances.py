@@ -95,6 +95,7 @@ LIMITED = [
 GOOD = {
     "name": "Tea", "text": "hi", "nonce": "1", "username": "nobody", "kind": "mute", "user": "nobody", "reason": "spam",
     "role": "member", "number": 1, "resolution": "dismissed", "hours": 1, "level": "all",
+    "scopes": ["read"],
 }  # fmt: skip
 
 

@@ -8,6 +8,7 @@
  * @property {string} id
  * @property {string} username
  * @property {boolean} is_staff
+ * @property {boolean} is_bot       a program speaks with it, not a person
  * @property {string} created_at
  */
 
@@ -58,6 +59,7 @@
  * @property {string} created_at
  * @property {string|null} edited_at
  * @property {string|null} deleted_at
+ * @property {{kind: "bot"|"hook", name: string|null}} [via]  of what no person wrote; the name that a webhook gave
  */
 
 /** @typedef {{messages?: Message[], seq: number, reset?: boolean}} Changes */
