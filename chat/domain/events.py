@@ -130,6 +130,20 @@ class MemberData(TypedDict):
     status: Annotated[str, Status]
 
 
+class ViaData(TypedDict):
+    """By what a message was written that no person wrote."""
+
+    kind: Annotated[str, Keyword("enum", ("bot", "hook"))]
+    name: Annotated[str | None, "Shown in the author's place, where a webhook gave another name. Else null."]
+
+
+def via_data(*, is_bot: bool, via: str | None) -> ViaData | None:
+    """The shape, for a message of such an author. `via`: as it is stored (chat.models.Message)."""
+    if via is None and not is_bot:
+        return None
+    return {"kind": "bot" if via is None else "hook", "name": via or None}
+
+
 class MessageData(TypedDict):
     """A message in its present state. A deleted one keeps its place: its text is null."""
 
@@ -148,6 +162,7 @@ class MessageData(TypedDict):
     created_at: Time
     edited_at: Time | None
     deleted_at: Time | None
+    via: NotRequired[Annotated[ViaData, "Of what bots and webhooks wrote; missing of what people wrote."]]
 
 
 @final

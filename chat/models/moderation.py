@@ -211,6 +211,8 @@ class AuditAction(StrEnum):
     ACCOUNT_DELETE = "account.delete"
     ACCOUNT_RIGHTS = "account.rights"
     SECOND_FACTOR_REMOVE = "second_factor.remove"
+    HOOK_CREATE = "hook.create"
+    HOOK_DELETE = "hook.delete"
     RETENTION = "retention"
     WORD_ADD = "word.add"
     WORD_REMOVE = "word.remove"

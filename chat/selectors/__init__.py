@@ -29,6 +29,7 @@ from chat.selectors.following import (
     reads_of,
     tallies_of,
 )
+from chat.selectors.hooks import hook_data, hooks_list
 from chat.selectors.messages import (
     MessagePage,
     NewestMessages,
@@ -94,6 +95,8 @@ __all__ = [
     "follow_of",
     "follows_of",
     "history_epoch",
+    "hook_data",
+    "hooks_list",
     "invite_data",
     "invites_list",
     "memberships_list",

@@ -13,9 +13,9 @@ from typing import Annotated, Any, TypedDict
 
 from django.db.models import F, Q
 
-from accounts.models import User
+from accounts.models import Bot, User
 from accounts.selectors import me_data
-from chat.models import ChannelMembership, Message, Reaction, Report, Sanction, UserBlock
+from chat.models import ChannelMembership, Hook, Message, Reaction, Report, Sanction, UserBlock
 from reaktor.errors import InvalidError
 from reaktor.times import timestamp
 
@@ -38,6 +38,8 @@ class Export(TypedDict):
     blocks: list[Row]
     sanctions: Annotated[list[Row], "On this account."]
     reports: Annotated[list[Row], "By this account."]
+    bots: Annotated[list[Row], "Of this account."]
+    hooks: Annotated[list[Row], "Made by this account."]
     messages: Annotated[list[Row], "One's own, oldest first."]
     next: Annotated[str | None, "The cursor of the next page."]
 
@@ -60,6 +62,8 @@ def export_page(*, user: User, cursor: str | None = None, limit: int = PAGE_MESS
         blocks=others["blocks"],
         sanctions=others["sanctions"],
         reports=others["reports"],
+        bots=others["bots"],
+        hooks=others["hooks"],
         messages=_rows(page[:limit]),
         next=_cursor(page[limit - 1]) if len(page) > limit else None,
     )
@@ -71,6 +75,8 @@ _NOTHING: dict[str, list[Row]] = {
     "blocks": [],
     "sanctions": [],
     "reports": [],
+    "bots": [],
+    "hooks": [],
 }
 
 
@@ -86,8 +92,16 @@ def _others(user: User) -> dict[str, list[Row]]:
             "kind", "reason", "created_at", "until", "lifted_at", key=key
         ),
         "reports": Report.objects.filter(reporter=user).values("message_id", "reason", "created_at", "resolved_at"),
+        "bots": Bot.objects.filter(owner=user, kind=Bot.Kind.BOT, user__deleted_at=None).values(
+            "scopes",
+            "token_since",
+            username=F("user__username"),
+            display_name=F("user__display_name"),
+            created_at=F("user__created_at"),
+        ),
+        "hooks": Hook.objects.filter(created_by=user).values("name", "created_at", key=key),
     }
-    return {name: _rows(rows.order_by("id")[:PAGE_OTHERS]) for name, rows in mine.items()}
+    return {name: _rows(rows.order_by("pk")[:PAGE_OTHERS]) for name, rows in mine.items()}
 
 
 def _rows(rows: Iterable[Any]) -> list[Row]:
