@@ -107,7 +107,7 @@ class HookPostView(ChatView):
     @operation(
         COUNTED_BY_HOOK,
         operation_id="hooks_post",
-        request=HookBody,
+        request={"application/json": HookBody},
         examples=[OpenApiExample("Example", value=HookBody.example, request_only=True)],
         responses={**answers({}, 403, 404), (200, "text/plain"): OpenApiTypes.STR},
         tags=["hooks"],
