@@ -10,6 +10,7 @@ import { h } from "../dom.js";
 /** @type {Array<{id: string, title: string, load: () => Promise<(parts: Parts) => {element: Element}>}>} */
 const SECTIONS = [
   { id: "account", title: "Account", load: async () => (await import("./settings/account.js")).accountSection },
+  { id: "bots", title: "Bots", load: async () => (await import("./settings/bots.js")).botsSection },
 ];
 
 export class Settings {
