@@ -151,12 +151,16 @@ class Bot(models.Model):
         HOOK = "hook", "Webhook"
 
     user = models.OneToOneField(User, primary_key=True, on_delete=models.CASCADE, related_name="bot")
-    owner = models.ForeignKey(User, null=True, blank=True, on_delete=models.CASCADE, related_name="+")
+    # Begins an index below.
+    owner = models.ForeignKey(User, null=True, blank=True, on_delete=models.CASCADE, related_name="+", db_index=False)
     kind = models.CharField(max_length=4, choices=Kind.choices, default=Kind.BOT)
     scopes = models.CharField(max_length=20, blank=True, default="")
     login = models.UUIDField(null=True, editable=False)
     digest = models.CharField(max_length=64, blank=True, default="", editable=False)
     token_since = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        indexes = [models.Index(fields=["owner", "user"], name="bot_owner")]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.user_id}"

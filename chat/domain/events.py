@@ -134,7 +134,7 @@ class ViaData(TypedDict):
     """By what a message was written that no person wrote."""
 
     kind: Annotated[str, Keyword("enum", ("bot", "hook"))]
-    name: Annotated[str | None, "Shown in the author's place, where a webhook gave another name. Else null."]
+    name: Annotated[str | None, "Of a webhook: to be shown in the author's place. Null: once deleted, and of bots."]
 
 
 def via_data(*, is_bot: bool, via: str | None) -> ViaData | None:

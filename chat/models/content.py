@@ -93,7 +93,7 @@ class Message(models.Model):
     nonce = models.CharField(max_length=NONCE_CHARS, null=True, editable=False)
     reply_to = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="+", db_index=False)
     created_at = models.DateTimeField(editable=False)
-    # Of a webhook's message: the name that it is shown with, "" for its author's. Null: it is no webhook's.
+    # Of a webhook's message: the name that it is shown with, "" once it is deleted. Null: it is no webhook's.
     via = models.CharField(max_length=VIA_CHARS, null=True, editable=False)
     edited_at = models.DateTimeField(null=True, editable=False)
     deleted_at = models.DateTimeField(null=True, editable=False)

@@ -211,6 +211,7 @@ class AuditAction(StrEnum):
     ACCOUNT_DELETE = "account.delete"
     ACCOUNT_RIGHTS = "account.rights"
     SECOND_FACTOR_REMOVE = "second_factor.remove"
+    BOT_CREATE = "bot.create"
     HOOK_CREATE = "hook.create"
     HOOK_DELETE = "hook.delete"
     RETENTION = "retention"

@@ -35,7 +35,7 @@ from reaktor.times import timestamp
 class Post(NamedTuple):
     """A message somebody wants stored; text and nonce are checked.
 
-    `via`: of a webhook's, the name that it is to be shown with, "" for its own; None: of all others.
+    `via`: of a webhook's, the name that it is to be shown with; None: of all others.
     """
 
     author: UserRef

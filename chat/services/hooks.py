@@ -150,5 +150,5 @@ def hook_post(
         nonce=None,
         max_chars=max_chars,
         text_rules=text_rules,
-        via=posting.via,
+        via=posting.via or rules.shown_via(hook.name),
     )

@@ -109,7 +109,7 @@ async def test_what_grafana_and_a_script_post_arrives_as_text(unlimited: LiveSer
             assert await asyncio.to_thread(run, code, unlimited, HOOK=made["url"]) == "ok"
         said = [(await ada.event("message.new", "general"))["data"] for _ in POSTS]
     assert [each["author"] for each in said] == ["grafana", "grafana"]
-    assert [each["via"]["name"] for each in said] == ["Grafana", None]
+    assert [each["via"]["name"] for each in said] == ["Grafana", "Grafana"]
     assert said[0]["text"] == (
         "[FIRING:1] High CPU (https://grafana.example/alerting/list)\n"
         "*host* web-1 is at 97 %, see the panel (https://grafana.example/d/1)\nGrafana v11"

@@ -185,7 +185,7 @@ async def test_curl_posts_json_a_form_and_json_called_a_form(server: LiveServer)
             assert await asyncio.to_thread(curl, *arguments, made["url"]) == (200, "text/plain; charset=utf-8", "ok")
         for number in (1, 2, 3):
             said = await ada.message(f"said {number}")
-            assert (said["via"], said["number"]) == ({"kind": "hook", "name": None}, number)
+            assert (said["via"], said["number"]) == ({"kind": "hook", "name": "Alert manager"}, number)
         assert await asyncio.to_thread(curl, "-d", '{"text": "x"}', f"{server.url}/api/v1/hooks/{made['token']}")
 
 

@@ -64,7 +64,7 @@ def test_a_webhook_posts_as_an_account_named_after_it(ann: UserRef, tea: Channel
     assert made["url"] == f"{URL}/hooks/{made['token']}"
     assert made["hook"]["username"] == "grafanaalerts"
     message = say(made, text="CPU is high").message
-    assert (message["author"], message["via"]) == ("grafanaalerts", {"kind": "hook", "name": None})
+    assert (message["author"], message["via"]) == ("grafanaalerts", {"kind": "hook", "name": "Grafana Alerts!"})
     other = say(made, text="CPU is low", username="Alertmanager").message
     assert (other["author"], other["via"]) == ("grafanaalerts", {"kind": "hook", "name": "Alertmanager"})
     assert message_by_id(Channel.objects.get(key=tea).pk, other["id"]) == other

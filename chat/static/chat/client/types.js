@@ -59,7 +59,7 @@
  * @property {string} created_at
  * @property {string|null} edited_at
  * @property {string|null} deleted_at
- * @property {{kind: "bot"|"hook", name: string|null}} [via]  of what no person wrote; the name that a webhook gave
+ * @property {{kind: "bot"|"hook", name: string|null}} [via]  of what no person wrote; a webhook's is shown under that name
  */
 
 /** @typedef {{messages?: Message[], seq: number, reset?: boolean}} Changes */
