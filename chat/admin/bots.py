@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, cast
+import uuid
+from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -15,6 +17,7 @@ from django.utils.safestring import SafeString
 
 from accounts import bot_tokens, bots
 from accounts import services as accounts
+from accounts.bots import BotMadeData
 from accounts.models import Bot, User
 from accounts.standing import why_off
 from chat import services
@@ -25,16 +28,13 @@ from chat.selectors import user_ref
 from reaktor.errors import ReaktorError
 
 
-class BotForm(forms.ModelForm):  # type: ignore[type-arg]  # generic only in its stubs
-    """A bot of the server: its account is made with it."""
+class BotForm(forms.Form):
+    """A bot of the server: its account is made with it. `made`: what was, once the form is valid."""
 
     username = forms.CharField(max_length=32, help_text="A name like any other account's.")
     display_name = forms.CharField(max_length=bots.DISPLAY_NAME_CHARS, required=False)
     may_write = forms.BooleanField(required=False, initial=True, help_text="Without it its token only reads.")
-
-    class Meta:
-        model = Bot
-        fields: ClassVar[list[str]] = []
+    made: BotMadeData
 
     def clean(self) -> dict[str, Any]:
         """Makes the bot: every rule of names is the service's to say."""
@@ -60,13 +60,13 @@ def _account(user: User) -> SafeString:
 class BotAdmin(ModerationAdmin):
     """The accounts that programs speak with. Their owners make them; those without one are the server's."""
 
-    add_form_template = None
     list_display = ("account", "kind", "whose", "state", "scopes", "since")
     list_display_links = None
     list_select_related = ("user", "owner")
     search_fields = ("user__username",)
     search_help_text = "A bot's whole name, or of:NAME (its owner)."
     ordering = ("-user_id",)
+    fields = ("user", "owner", "kind", "scopes", "token_since")
     actions = ("switch_off", "switch_on", "revoke", "new_token")
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -75,12 +75,17 @@ class BotAdmin(ModerationAdmin):
     def has_add_permission(self, request: HttpRequest) -> bool:
         return request.user.is_superuser
 
-    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
-        return BotForm if obj is None else super().get_form(request, obj, change, **kwargs)
-
-    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        shown = ("username", "display_name", "may_write") if obj is None else ("user", "owner", "kind", "scopes")
-        return ((None, {"fields": shown}),)
+    def add_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Make a bot of the server; its token is shown on a page of its own, once."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        form = BotForm(request.POST if request.method == "POST" else None)
+        if request.method == "POST" and form.is_valid():
+            bot = Bot.objects.select_related("user").get(pk=uuid.UUID(form.made["bot"]["id"]))
+            services.audit_add(acting(request), AuditAction.BOT_CREATE, user_ref(bot.user))
+            return self._shown_once(request, bot.user.username, form.made["token"])
+        context = {**self.admin_site.each_context(request), "title": "Make a bot of the server", "form": form}
+        return TemplateResponse(request, "admin/chat/bot_add.html", context)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Bot], search_term: str
@@ -114,27 +119,6 @@ class BotAdmin(ModerationAdmin):
     @admin.display(description="made")
     def since(self, bot: Bot) -> str:
         return shown_time(bot.user.created_at)
-
-    def save_model(self, request: HttpRequest, obj: Bot, form: Any, change: bool) -> None:
-        """The form's service has stored it."""
-        made = form.made
-        obj.pk = made["bot"]["id"]
-        bot = Bot.objects.select_related("user").get(pk=obj.pk)
-        services.audit_add(acting(request), AuditAction.BOT_CREATE, user_ref(bot.user))
-
-    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
-        """The audit log has it."""
-
-    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
-        """There is nothing of the kind."""
-
-    def save_form(self, request: HttpRequest, form: Any, change: bool) -> Bot:
-        request.bot_made = form.made  # type: ignore[attr-defined]  # for response_add(), which is not given the form
-        return cast(Bot, form.instance)
-
-    def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
-        made = request.bot_made  # type: ignore[attr-defined]  # as above
-        return self._shown_once(request, made["bot"]["username"], made["token"])
 
     def _shown_once(self, request: HttpRequest, username: str, token: str) -> HttpResponse:
         """A page of its own: what Django says behind a redirect it keeps in a cookie."""
