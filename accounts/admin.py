@@ -56,7 +56,14 @@ def _without(fields: Sequence[Any], name: str) -> tuple[Any, ...]:
 
 
 class AccountForm(UserChangeForm):  # type: ignore[type-arg]  # generic only in its stubs
-    """An account as superusers may change it."""
+    """An account as superusers may change it. Bots get no rights: their tokens lie about in files."""
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        rights = ("is_staff", "is_superuser", "groups", "user_permissions")
+        if self.instance.is_bot and any(cleaned.get(name) for name in rights):
+            raise forms.ValidationError("A bot gets none of the rights of staff.")
+        return cleaned
 
     def clean_username(self) -> str:
         return _checked_username(self)
@@ -76,6 +83,11 @@ class PasswordForm(AdminPasswordChangeForm):  # type: ignore[type-arg]  # the sa
         super().__init__(user, *args, **kwargs)
         self.fields.pop("usable_password", None)
         self.fields["password1"].required = self.fields["password2"].required = True
+
+    def clean_password1(self) -> str:
+        if self.user.is_bot:
+            raise forms.ValidationError("A bot has no password.")
+        return str(self.cleaned_data["password1"])
 
     def save(self, commit: bool = True) -> User:
         services.password_set(self.user, self.cleaned_data["password1"])
@@ -97,10 +109,13 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]  # the same
     list_per_page = 50
     show_full_result_count = False
     filter_horizontal = ("groups", "user_permissions")
-    readonly_fields = ("id", "created_at", "last_login", "token_version", "is_active", "named_app_passwords")
+    readonly_fields = ("is_bot", "id", "created_at", "last_login", "token_version", "is_active", "named_app_passwords")
     fieldsets = (
         (None, {"fields": ("username", "password", "id", "created_at", "last_login")}),
-        ("Access", {"fields": ("is_active", "is_staff", "is_superuser", "token_version", "named_app_passwords")}),
+        (
+            "Access",
+            {"fields": ("is_active", "is_bot", "is_staff", "is_superuser", "token_version", "named_app_passwords")},
+        ),
         ("Permissions", {"fields": ("groups", "user_permissions"), "classes": ("collapse",)}),
     )
     add_fieldsets = ((None, {"fields": ("username", "password1", "password2")}),)

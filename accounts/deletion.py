@@ -1,4 +1,4 @@
-"""Writes: the end of an account, by its owner. Called in threads.
+"""Writes: the end of an account, by its owner; its bots end with it. Called in threads.
 
 What was written keeps an author: the row stays, without a name, a password or rights. What belongs to the account in
 other apps goes in the same transaction, through the signal user_deleted.
@@ -14,7 +14,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from accounts import second_factor
-from accounts.models import AppPassword, User
+from accounts.models import AppPassword, Bot, User
 from accounts.naming import name_change
 from accounts.services import announce_end, password_confirm
 from accounts.signals import user_deleted
@@ -35,7 +35,14 @@ def user_delete(user: User, *, password: str) -> None:
     UnavailableError.
     """
     password_confirm(user, password)
+    account_end(user)
+
+
+def account_end(user: User) -> None:
+    """The end of an account, and of its bots; whoever calls this has asked whether it may be."""
     with transaction.atomic():
+        for bot in Bot.objects.filter(owner=user, kind=Bot.Kind.BOT, user__deleted_at=None).select_related("user"):
+            account_end(bot.user)
         gone = User.objects.select_for_update().get(pk=user.pk)
         name_change(gone, neutral_name())
         gone.password = make_password(None)
@@ -43,6 +50,7 @@ def user_delete(user: User, *, password: str) -> None:
         gone.deleted_at = timezone.now()
         gone.last_login = None
         gone.save()
+        Bot.objects.filter(pk=gone.pk).update(login=None, digest="", scopes="", token_since=None)
         User.objects.filter(pk=gone.pk).update(token_version=F("token_version") + 1)
         gone.groups.clear()
         gone.user_permissions.clear()

@@ -143,6 +143,33 @@ class RefreshFamily(models.Model):
         return f"{self.id} of {self.user_id}"
 
 
+class Bot(models.Model):
+    """An account that a program speaks with, and its one token. Written by accounts.bots.
+
+    `owner` NULL: it is the server's. `kind` hook: it speaks for an incoming webhook, has no token and logs in nowhere.
+    `login` NULL: there is no token; else the log-in that its sessions belong to. `digest`: SHA-256 of the token.
+    """
+
+    class Kind(models.TextChoices):
+        BOT = "bot", "Bot"
+        HOOK = "hook", "Webhook"
+
+    user = models.OneToOneField(User, primary_key=True, on_delete=models.CASCADE, related_name="bot")
+    # Begins an index below.
+    owner = models.ForeignKey(User, null=True, blank=True, on_delete=models.CASCADE, related_name="+", db_index=False)
+    kind = models.CharField(max_length=4, choices=Kind.choices, default=Kind.BOT)
+    scopes = models.CharField(max_length=20, blank=True, default="")
+    login = models.UUIDField(null=True, editable=False)
+    digest = models.CharField(max_length=64, blank=True, default="", editable=False)
+    token_since = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        indexes = [models.Index(fields=["owner", "user"], name="bot_owner")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.user_id}"
+
+
 class FormerName(models.Model):
     """A name that an account had: until then nobody else can take it. Of a deleted account: nobody at all.
 

@@ -19,6 +19,7 @@ class UserData(TypedDict):
     id: Uuid
     username: Annotated[str, Keyword("pattern", "^[A-Za-z0-9]{3,32}$")]
     is_staff: bool
+    is_bot: Annotated[bool, "A program speaks with it, not a person."]
     created_at: Time
 
 
@@ -33,6 +34,7 @@ def user_data(user: User) -> UserData:
         "id": str(user.pk),
         "username": user.username,
         "is_staff": user.is_staff,
+        "is_bot": user.is_bot,
         "created_at": timestamp(user.created_at),
     }
 

@@ -20,7 +20,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from accounts import naming, refreshes, tokens
-from accounts.models import RESERVED_USERNAMES, AppPassword, User
+from accounts.models import RESERVED_USERNAMES, AppPassword, Bot, User
 from accounts.passwords import opaque
 from accounts.selectors import UserData, formerly_named, user_data, user_named
 from accounts.signals import user_registered
@@ -159,7 +159,7 @@ def password_owner(username: str, password: str) -> User:
     could_fit = _USERNAME.fullmatch(username) is not None and len(password) <= MAX_PASSWORD_CHARS
     user = user_named(username) if could_fit else None
     verdict = app().hashing.verify(password[:MAX_PASSWORD_CHARS], user.password if user else None)
-    if user is None or not verdict.is_correct:
+    if user is None or user.is_bot or not verdict.is_correct:
         raise NotAuthenticatedError(WRONG)
     if verdict.upgraded is not None:
         User.objects.filter(pk=user.pk, password=user.password).update(password=verdict.upgraded)
@@ -193,10 +193,13 @@ def came_by_password_check(user: User) -> None:
 
 
 def password_set(user: User, new: str) -> None:
-    """The same without the old one, for staff and for password_change(); `new` is checked. Raises ConflictError.
+    """The same without the old one, for staff and for password_change(); `new` is checked.
 
-    App passwords go with the old one: whoever knew it may have made one. The second factor stays.
+    App passwords go with the old one: whoever knew it may have made one. The second factor stays. Raises ConflictError,
+    ForbiddenError (bots have no password).
     """
+    if user.is_bot:
+        raise ForbiddenError("A bot has no password.")
     encoded = app().hashing.hash(new)
     with transaction.atomic():
         unchanged = User.objects.filter(pk=user.pk, password=user.password)
@@ -306,6 +309,7 @@ def user_disable(user: User) -> None:
     with transaction.atomic():
         User.objects.filter(pk=user.pk).update(is_active=False, token_version=F("token_version") + 1)
         announce_end(user, CloseCode.BANNED, "banned")
+        announce_bots_end(user)
 
 
 def user_enable(user: User) -> None:
@@ -320,6 +324,7 @@ def user_ban(user: User, *, until: datetime | None, reason: str = "") -> None:
             banned_until=until or tokens.FOR_GOOD, ban_reason=reason, token_version=F("token_version") + 1
         )
         _announce_ban(user, until=until, reason=reason)
+        announce_bots_end(user)
 
 
 def user_unban(user: User) -> None:
@@ -345,6 +350,13 @@ def rights_announce(user: User) -> None:
 def announce_end(user: User, code: CloseCode, reason: str) -> None:
     """After the commit: every live session of the user ends so. The caller has seen to their tokens."""
     announce(ORDERS_GROUP, END_SESSIONS, end_sessions_body(str(user.pk), int(code), reason))
+
+
+def announce_bots_end(owner: User) -> None:
+    """After the commit: the live sessions of the account's bots end, too. Their tokens are no good while it is off."""
+    for pk in Bot.objects.filter(owner=owner).values_list("pk", flat=True):
+        body = end_sessions_body(str(pk), int(CloseCode.BANNED), "the bot's owner is off")
+        announce(ORDERS_GROUP, END_SESSIONS, body)
 
 
 def _announce_ban(user: User, *, until: datetime | None, reason: str) -> None:

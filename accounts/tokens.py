@@ -1,4 +1,4 @@
-"""The three kinds of token, as simplejwt classes: access (15 minutes), refresh (30 days), seed (7 days).
+"""The kinds of token, as simplejwt classes: access (15 minutes), refresh (30 days), seed (7 days), bot (till revoked).
 
 All carry `sub` (user id), `name`, `ver` (the user's token_version: raising it ends them all) and `login` (the log-in
 that they come from, through all refreshes: one can be ended alone); `amr` where it was more, or other, than the
@@ -38,7 +38,7 @@ STAFF_NEED_CODES = (
 
 T = TypeVar("T", bound=Token)
 _FIELDS = (
-    "is_superuser", "id", "username", "is_active", "is_staff", "banned_until", "ban_reason", "token_version",
+    "is_superuser", "id", "username", "is_bot", "is_active", "is_staff", "banned_until", "ban_reason", "token_version",
     "created_at",
 )  # fmt: skip
 """In the model's order, as from_db() wants them."""
@@ -57,6 +57,13 @@ class SeedToken(Token):  # type: ignore[misc]  # simplejwt carries no types
 
     token_type = "seed"  # noqa: S105  a kind, no secret
     lifetime = timedelta(days=7)
+
+
+class BotToken(Token):  # type: ignore[misc]  # the same
+    """A bot's token. How long it is good stands in the store (accounts.bot_tokens); its signature outlives that."""
+
+    token_type = "bot"  # noqa: S105  a kind, no secret
+    lifetime = timedelta(days=36_500)
 
 
 def new(kind: type[T], user: User, login: uuid.UUID | None = None, came_by: tuple[str, ...] = ()) -> T:
@@ -167,9 +174,9 @@ def _user_find(user_id: str, login: uuid.UUID) -> tuple[User | None, bool]:
         row = cursor.fetchone()
     if row is None:
         return None, False
-    is_ended, is_superuser, pk, name, is_active, is_staff, banned_until, *others, created_at = row
+    is_ended, is_superuser, pk, name, is_bot, is_active, is_staff, banned_until, *others, created_at = row
     times = time_from_column(banned_until), time_from_column(created_at)
-    values = [is_superuser, uuid_from_column(pk), name, is_active, is_staff, times[0], *others, times[1]]
+    values = [is_superuser, uuid_from_column(pk), name, bool(is_bot), is_active, is_staff, times[0], *others, times[1]]
     return User.from_db(connection.alias, _FIELDS, values), bool(is_ended)
 
 

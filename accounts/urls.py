@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from accounts import api, second_factor_api
+from accounts import api, bots_api, second_factor_api
 
 urlpatterns = [
     path("accounts", api.AccountsView.as_view()),
@@ -19,4 +19,7 @@ urlpatterns = [
     path("me/second-factor/recovery-codes", second_factor_api.RecoveryCodesView.as_view()),
     path("me/app-passwords", second_factor_api.AppPasswordsView.as_view()),
     path("me/app-passwords/<str:app_password_id>", second_factor_api.AppPasswordView.as_view()),
+    path("me/bots", bots_api.BotsView.as_view()),
+    path("me/bots/<str:bot_id>", bots_api.BotView.as_view()),
+    path("me/bots/<str:bot_id>/token", bots_api.BotTokenView.as_view()),
 ]

@@ -71,6 +71,9 @@ def _start_account(sender: Any, user: User, **kwargs: Any) -> None:
     from chat.domain.ids import UserId
     from chat.services import memberships_ensure
 
+    if user.is_bot:
+        return  # a webhook's belongs to its channel alone; others get them when they say hello, as who has none does
+
     memberships_ensure(user_id=UserId(str(user.pk)))
 
 

@@ -131,6 +131,20 @@ class MemberData(TypedDict):
     status: Annotated[str, Status]
 
 
+class ViaData(TypedDict):
+    """By what a message was written that no person wrote."""
+
+    kind: Annotated[str, Keyword("enum", ("bot", "hook"))]
+    name: Annotated[str | None, "Of a webhook: to be shown in the author's place. Null: once deleted, and of bots."]
+
+
+def via_data(*, is_bot: bool, via: str | None) -> ViaData | None:
+    """The shape, for a message of such an author. `via`: as it is stored (chat.models.Message)."""
+    if via is None and not is_bot:
+        return None
+    return {"kind": "bot" if via is None else "hook", "name": via or None}
+
+
 class MessageData(TypedDict):
     """A message in its present state. A deleted one keeps its place: its text is null. So does a hidden one."""
 
@@ -152,6 +166,7 @@ class MessageData(TypedDict):
     hidden: NotRequired[
         Annotated[bool, "In a group, by somebody whom the user blocks: its place alone is told. Absent elsewhere."]
     ]
+    via: NotRequired[Annotated[ViaData, "Of what bots and webhooks wrote; missing of what people wrote."]]
 
 
 @final

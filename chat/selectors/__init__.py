@@ -30,6 +30,7 @@ from chat.selectors.following import (
     tallies_of,
 )
 from chat.selectors.hiding import hidden_names, hidings_of
+from chat.selectors.hooks import hook_data, hooks_list
 from chat.selectors.messages import (
     MessagePage,
     NewestMessages,
@@ -97,6 +98,8 @@ __all__ = [
     "hidden_names",
     "hidings_of",
     "history_epoch",
+    "hook_data",
+    "hooks_list",
     "invite_data",
     "invites_list",
     "memberships_list",

@@ -78,6 +78,8 @@ class MessageColumns(NamedTuple):
     edited_at: datetime | None
     deleted_at: datetime | None
     channel: str
+    is_bot: bool
+    via: str | None
     column_id: Any
     """The id as the driver gave it, and attached_to() wants it."""
 
@@ -275,7 +277,7 @@ def messages_select(where: str, parameters: Sequence[Any], *, order: str, limit:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT m.id, m.number, m.number - coalesce(m.aside, 0), m.seq, m.changed_seq, u.username, "  # noqa: S608
-            "m.text, m.reply_to_id, m.nonce, m.created_at, m.edited_at, m.deleted_at, c.key "
+            "m.text, m.reply_to_id, m.nonce, m.created_at, m.edited_at, m.deleted_at, c.key, u.is_bot, m.via "
             "FROM chat_message m JOIN accounts_user u ON u.id = m.author_id JOIN chat_channel c ON c.id = m.channel_id "
             f"WHERE {where} ORDER BY {order} LIMIT %s",
             [*parameters, limit],
@@ -298,6 +300,8 @@ def _message_columns(
     edited_at: datetime | None,
     deleted_at: datetime | None,
     channel: str,
+    is_bot: Any,
+    via: str | None,
 ) -> MessageColumns:
     return MessageColumns(
         uuid_text(column_id),
@@ -313,6 +317,8 @@ def _message_columns(
         time_from_column(edited_at),
         time_from_column(deleted_at),
         channel,
+        bool(is_bot),
+        via,
         column_id,
     )
 

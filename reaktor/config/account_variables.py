@@ -24,4 +24,10 @@ def read_accounts(reader: Reader) -> dict[str, Any]:
             "What becomes of the messages of a deleted account: kept under a neutral name, or removed.",
             among=("keep", "remove"),
         ),
+        "bots": reader.choice(
+            "BOTS",
+            "members",
+            "Who makes bots: everybody whose account is not new, or staff alone. Bots that there are go on.",
+            among=("members", "staff"),
+        ),
     }

@@ -126,8 +126,10 @@ def read_limits(reader: Reader) -> Limits:
         rename=reader.rate(
             "LIMIT_RENAME",
             default.rename,
-            "How often one user may take a new name. Each new name ends all of their sessions, which come back.",
+            "How often one user may take a new name, or name a new bot or webhook. Each new name of their own ends all "
+            "of their sessions, which come back.",
         ),
+        hooks=reader.rate("LIMIT_HOOKS", default.hooks, "How many messages one webhook may post."),
         login=reader.rate("LIMIT_LOGIN", default.login, "How many log-ins with one name are tried from one address."),
         register=reader.rate("LIMIT_REGISTER", default.register, "How many accounts are made from one address."),
         new_account_s=reader.seconds("NEW_ACCOUNT", default.new_account_s, "How long an account counts as new."),

@@ -31,6 +31,7 @@ class Limit(StrEnum):
     MODERATION = "moderation"
     BULK_DELETE = "bulk_delete"
     RENAME = "rename"
+    HOOKS = "hooks"
     LOGIN = "login"
     REGISTER = "register"
 

@@ -22,11 +22,12 @@ from tests.support.server import PASSWORD, LiveServer
 
 OPERATIONS = {operation["operationId"]: (path, method, operation) for path, method, operation in operations()}
 OF_ONESELF = {"tokens_revoke_all", "me_update", "me_delete", "me_password", "me_sessions_end"}
+"""Asked by somebody who has logged in for that alone: afterwards they are another, or logged out."""
 OF_FACTOR = {"second_factor_confirm", "second_factor_recovery_codes", "second_factor_remove"}
 """Asked by somebody who has begun to set up a second factor, or has one."""
-"""Asked by somebody who has logged in for that alone: afterwards they are another, or logged out."""
 OF_DIRECT = {"channels_hide", "channels_show"}
 """Asked about a channel that ada and bob have for themselves."""
+OF_A_BOT = {"bots_delete", "bot_tokens_get", "bot_tokens_create", "bot_tokens_revoke"}
 WITH_PASSWORD = {
     "tokens_create", "tokens_refresh", "tokens_revoke", "me_delete", "me_password", "second_factor_begin",
     "app_passwords_create", "app_passwords_revoke", *OF_FACTOR,
@@ -81,6 +82,18 @@ class Stage:
         author = self.bob if name.startswith("reports") else self.ada
         message = await self.ask(author, "POST", f"/channels/{key}/messages", {"text": "Good morning", "nonce": "zero"})
         self.words[EXAMPLES["message_id"]] = message["id"]
+        if name == "hooks_delete":
+            hook = await self.ask(self.ada, "POST", f"/channels/{key}/hooks", {"name": "Grafana"})
+            self.words[EXAMPLES["hook_id"]] = str(hook["hook"]["id"])
+        if name == "hooks_post":
+            hook = await self.ask(self.ada, "POST", f"/channels/{key}/hooks", {"name": "Grafana"})
+            self.words[EXAMPLES["token"]] = hook["token"]
+        if name.startswith("bot"):
+            self.words["pingbot"] = f"pingbot{next(_numbers)}"
+        if name in OF_A_BOT:
+            given = {"username": f"bot{next(_numbers)}", "scopes": ["read"]}
+            bot = await self.ask(self.ada, "POST", "/me/bots", given)
+            self.words[EXAMPLES["bot_id"]] = bot["bot"]["id"]
         if name == "reports_resolve":
             report = f"/channels/{key}/messages/{message['id']}/reports"
             await self.ask(self.server.account(), "POST", report, {"reason": "rude"})
@@ -160,6 +173,9 @@ async def test_an_example_is_granted_and_answered_as_described(
         headers = {"Authorization": f"Bearer {asker[1]}"} if described.get("security") != [{}] else {}
         answer = await http.request(method, filled, params=query, json=sent, headers=headers)
         assert answer.is_success, f"{method} {filled} {sent}: {answer.text}"
-        check(answer.status_code, answer.json() if answer.content else None, path, method)
+        if name == "hooks_post":
+            assert answer.text == "ok"
+        else:
+            check(answer.status_code, answer.json() if answer.content else None, path, method)
         if session is not None:
             assert await session.closed() == 4503

@@ -64,7 +64,7 @@ class ChannelsView(SeedView):
 
 
 class JoinView(SeedView):
-    @operation(Limit.JOIN)
+    @operation(Limit.JOIN, is_reading=True)
     def post(self, request: Request, key: str) -> Response:
         """Enter with one's live Socket.IO sessions, wherever they are. An unknown key makes an unlisted channel."""
         me = self.me(request)
@@ -85,6 +85,7 @@ class JoinView(SeedView):
             return selectors.channel_access(user=me, key=rules.parse_channel_key(key))
         except NotFoundError:
             chosen = rules.check_channel_key(key)
+        self.check_write(request)
         # A private channel that is not theirs has a reserved key, so check_channel_key() refused it above.
         self.count(request, Limit.CREATE_CHANNEL)
         return services.channel_ensure(user=me, key=chosen, text_rules=self.app().text_rules)[0]

@@ -8,6 +8,7 @@
  * @property {string} id
  * @property {string} username
  * @property {boolean} is_staff
+ * @property {boolean} is_bot       a program speaks with it, not a person
  * @property {string} created_at
  */
 
@@ -59,6 +60,7 @@
  * @property {string|null} edited_at
  * @property {string|null} deleted_at
  * @property {true} [hidden]       in a group, by somebody whom the user blocks: its place is all that is told
+ * @property {{kind: "bot"|"hook", name: string|null}} [via]  of what no person wrote; a webhook's is shown under that name
  */
 
 /** @typedef {{messages?: Message[], seq: number, reset?: boolean}} Changes */

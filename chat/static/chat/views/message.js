@@ -38,7 +38,7 @@ function drawMessage(item, { message, isGrouped, isOwn }, actions) {
     timeOf(date),
   );
   item.replaceChildren(
-    ...head(message.author, time, isGrouped),
+    ...head(message.author, time, isGrouped, message.via),
     message.text === null
       ? h("p", { class: "text is-gone" }, "This message was deleted.")
       : textOf(message.text, actions.me, message.edited_at === null ? "" : " edited"),
@@ -79,11 +79,19 @@ function drawUnsent(item, { unsent, isGrouped }, actions) {
   );
 }
 
-function head(author, time, isGrouped) {
-  if (isGrouped) return [h("span", { class: "only-heard" }, author), time];
+/** @param {{name: string|null}} [via]  of a bot or a webhook; what a webhook calls itself stands in its author's place */
+function head(author, time, isGrouped, via) {
+  const name = via?.name ?? author;
+  if (isGrouped) return [h("span", { class: "only-heard" }, name), time];
   return [
-    h("span", { class: `avatar ${tint(author)}`, "aria-hidden": "true" }, author.slice(0, 1).toUpperCase()),
-    h("p", { class: "message-head" }, h("span", { class: "author" }, author), time),
+    h("span", { class: `avatar ${tint(author)}`, "aria-hidden": "true" }, name.slice(0, 1).toUpperCase()),
+    h(
+      "p",
+      { class: "message-head" },
+      h("span", { class: "author" }, name),
+      via && h("span", { class: "bot-badge", title: `Not a person: ${author}` }, "bot"),
+      time,
+    ),
   ];
 }
 

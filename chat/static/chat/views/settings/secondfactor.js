@@ -52,7 +52,7 @@ export function secondFactor({ chat }) {
     element.replaceChildren(
       h("h3", {}, "Scan this with an authenticator app"),
       h("img", { class: "qr", src: image, alt: "QR code for the authenticator app", width: 220, height: 220 }),
-      h("p", {}, "Or type in the key: ", h("code", { class: "secret" }, inFours(secret))),
+      h("p", {}, "Or type in the key: ", h("code", { class: "secret-key" }, inFours(secret))),
       h("p", {}, h("a", { href: url }, "Open the app on this device")),
       form,
     );
