@@ -101,8 +101,8 @@ def _bot_claims_of(raw: str) -> Claims:
         int(claims["exp"]),
         TokenKind.BOT,
         claims["login"],
-        bot_tokens.WRITE in str(claims.get("scopes")).split(),
-        bot_tokens.digest_of(raw),
+        can_write=bot_tokens.WRITE in str(claims.get("scopes")).split(),
+        digest=bot_tokens.digest_of(raw),
     )
 
 
