@@ -295,6 +295,8 @@ def login_end(user: User, *, login: uuid.UUID) -> None:
     """Log-out on one device from another: every token of that log-in is dead. Its live sessions are the caller's."""
     with transaction.atomic():
         tokens.login_end(user, login)
+        # A bot's token is not made anew out of its log-in: this was it.
+        Bot.objects.filter(pk=user.pk, login=login).update(login=None, digest="")
 
 
 def tokens_revoke_all(user: User) -> None:
