@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,9 @@ class AccountsConfig(AppConfig):
 
         self.hashing = Hashing()
         self.requires_second_factor: bool = settings.REAKTOR.staff_totp == "required"
+        self.mail = settings.REAKTOR.mail
+        self.page_url: str = settings.REAKTOR.page_url
+        self.wake_mailer: Callable[[], None] = _nobody_sends
         self.limits = AccountLimits(settings.REAKTOR.limits.login, self.rates)
 
     @cached_property
@@ -35,3 +39,7 @@ class AccountsConfig(AppConfig):
         from reaktor.limits.rates import rates_of
 
         return rates_of(settings.REAKTOR, is_worker=settings.IS_WORKER)
+
+
+def _nobody_sends() -> None:
+    """No mailer runs in this process; others look every few seconds. Where one runs, reaktor.asgi puts it here."""

@@ -13,6 +13,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
+from accounts.mailing import mail_data_delete
 from accounts.models import User
 from accounts.naming import name_change
 from accounts.services import announce_end, password_confirm
@@ -43,6 +44,7 @@ def user_delete(user: User, *, password: str) -> None:
         gone.last_login = None
         gone.save()
         User.objects.filter(pk=gone.pk).update(token_version=F("token_version") + 1)
+        mail_data_delete(gone)
         gone.groups.clear()
         gone.user_permissions.clear()
         user_deleted.send(User, user=gone)
