@@ -23,7 +23,7 @@ from django_otp.plugins.otp_static import admin as static_admin
 from django_otp.plugins.otp_totp import admin as totp_admin
 from rest_framework_simplejwt.token_blacklist import admin as blacklist_admin
 
-from accounts import mail_admin, second_factor, services  # noqa: F401  mail_admin registers itself
+from accounts import second_factor, services
 from accounts.models import User
 from accounts.naming import name_check_former
 from reaktor.errors import ReaktorError

@@ -27,6 +27,7 @@ class AccountsConfig(AppConfig):
         self.hashing = Hashing()
         self.requires_second_factor: bool = settings.REAKTOR.staff_totp == "required"
         self.mail = settings.REAKTOR.mail
+        self.registration: str = settings.REAKTOR.registration
         self.page_url: str = settings.REAKTOR.page_url
         self.wake_mailer: Callable[[], None] = _nobody_sends
         self.limits = AccountLimits(settings.REAKTOR.limits.login, self.rates)

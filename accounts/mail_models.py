@@ -47,14 +47,14 @@ class EmailAddress(models.Model):
 class MailToken(models.Model):
     """What the link of a mail is good for, once, until `expires_at`. `hash`: of the token, which only the mail has.
 
-    `folded`: the address that it was sent to.
+    `folded`: the address that it was sent to. Without a user it opens nothing.
     """
 
     CONFIRM, RESET = "confirm", "reset"
 
     hash = models.CharField(max_length=64, primary_key=True)
     purpose = models.CharField(max_length=8)
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, related_name="+")
     folded = models.CharField(max_length=MAX_ADDRESS_CHARS)
     expires_at = models.DateTimeField(db_index=True)
 

@@ -84,7 +84,7 @@ def mail_check() -> None:
 
 def mail_queue(
     *,
-    to: str,
+    to: str | None,
     subject: str,
     text: str,
     html: str | None = None,
@@ -97,7 +97,8 @@ def mail_queue(
 
     That is so where the server sends no mail, and when MAX_WAITING wait already; mail_check() says so beforehand.
     `message_id`: with its angle brackets; None: made here. It stays the same however often the mail is sent. `user`:
-    whose deletion takes the mail away. `until`: not to be sent later than that.
+    whose deletion takes the mail away. `until`: not to be sent later than that. `to` None: as much work, and no mail,
+    for answers that must not tell whether there is somebody to write to.
     """
     config = _app().mail
     if not config.is_possible:
@@ -110,7 +111,7 @@ def mail_queue(
     Mail.objects.create(
         id=key,
         user=user,
-        to=to,
+        to=to or "",
         # A line break would begin a header of its own; Django refuses to send such a mail.
         subject=" ".join(subject.split())[:MAX_SUBJECT_CHARS],
         text=text,
@@ -119,6 +120,8 @@ def mail_queue(
         message_id=message_id or f"<{key}@{domain}>",
         until=until,
     )
+    # The statement is made in any case.
+    Mail.objects.filter(pk=key if to is None else uuid7()).delete()
     transaction.on_commit(_app().wake_mailer, robust=True)
     return True
 

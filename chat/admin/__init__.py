@@ -1,9 +1,10 @@
-"""The admin as a workplace: people, channels, messages, reports, sanctions, words, the audit log, the live cluster.
+"""The admin as a workplace: people, accounts that wait, channels, messages, reports, sanctions, words, the audit log,
+mails that wait, the live cluster.
 
 Pages read through chat.selectors and from the live replica; every button calls a service. Importing it registers all
 of it with Django's admin.
 """
 
-from chat.admin import audit, channels, messages, people, reports, sanctions
+from chat.admin import approvals, audit, channels, mails, messages, people, reports, sanctions
 
-__all__ = ["audit", "channels", "messages", "people", "reports", "sanctions"]
+__all__ = ["approvals", "audit", "channels", "mails", "messages", "people", "reports", "sanctions"]

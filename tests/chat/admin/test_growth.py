@@ -16,7 +16,8 @@ from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from accounts.models import User
+from accounts.mailing import mail_queue
+from accounts.models import Mail, User, WaitingAccount
 from chat import services
 from chat.admin import access, lists
 from chat.admin.channels import FOUND
@@ -32,10 +33,12 @@ pytestmark = [pytest.mark.django_db, pytest.mark.database]
 SEARCHES: dict[type[Model], tuple[str, ...]] = {
     AuditEntry: ("by:mia", "on:ada", "in:general", "since:2020-01-31", "until:2040-01-31", "loud", "by:mia loud"),
     Channel: ("general", "gen", "ge"),
+    Mail: ("ada",),
     Message: ("in:general", "by:ada", "in:general by:ada", "words", "in:general words", "by:ada words"),
     Report: ("in:general", "by:ada", "rude", "in:general rude"),
     Sanction: ("ada", "in:general"),
     User: ("ada", "a"),
+    WaitingAccount: ("ada",),
     WordRule: ("pills",),
 }
 NAMES = "chat_wordrule|django_|auth_|otp_|sqlite_master"
@@ -54,6 +57,8 @@ def browser(request: pytest.FixtureRequest, ada: User) -> Client:
     press(at_admin(mia), Report.objects.earliest("id"), "dismiss")
     press(at_admin(mia), ada, "mute", reason="loud", duration="3600", place="general")
     WordRule.objects.create(word="pills")
+    mail_queue(to="ada@example.org", subject="Hello", text="Hello.")
+    WaitingAccount.objects.create(user=register("eve"))
     name_search.ensure("default")
     prefer_indexes("sort", "incremental_sort")
     return at_admin(mia if request.param == "mia" else root("boss"))

@@ -13,6 +13,7 @@ from django.http import HttpRequest
 
 from accounts import mailing
 from accounts.models import Mail
+from chat.admin.access import AT_ONCE, ModerationAdmin, shown_time
 from reaktor.wording import counted
 
 
@@ -30,35 +31,36 @@ class GivenUpFilter(admin.SimpleListFilter):
 
 
 @admin.register(Mail)
-class MailAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic only in its stubs
+class MailAdmin(ModerationAdmin):
     """A list, and two buttons."""
 
-    list_display = ("to", "subject", "created_at", "tries", "error", "due_at", "dead_at")
+    list_display = ("to", "subject", "queued", "tries", "error", "next_try", "given_up")
     list_display_links = None
     list_filter = (GivenUpFilter,)
-    list_per_page = 50
-    show_full_result_count = False
     ordering = ("-id",)
     actions = ("send_again", "take_away")
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return bool(request.user.is_superuser)
+        return request.user.is_superuser
 
     def has_module_permission(self, request: HttpRequest) -> bool:
-        return bool(request.user.is_superuser)
+        return request.user.is_superuser
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
+    @admin.display(description="queued (UTC)")
+    def queued(self, mail: Mail) -> str:
+        return shown_time(mail.created_at)
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+    @admin.display(description="next attempt")
+    def next_try(self, mail: Mail) -> str:
+        return shown_time(None if mail.dead_at else mail.due_at)
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+    @admin.display(description="given up")
+    def given_up(self, mail: Mail) -> str:
+        return shown_time(mail.dead_at)
 
     @admin.action(description="Send again", permissions=["view"])
     def send_again(self, request: HttpRequest, queryset: QuerySet[Mail]) -> None:
-        chosen = list(queryset.values_list("pk", flat=True))
+        chosen = list(queryset.values_list("pk", flat=True)[:AT_ONCE])
         count = mailing.mails_retry(chosen)
         if left := len(chosen) - count:
             self.message_user(request, f"Too late for {counted(left, 'mail')}: their links are dead.", messages.WARNING)
@@ -66,5 +68,5 @@ class MailAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic only in 
 
     @admin.action(description="Delete, never send", permissions=["view"])
     def take_away(self, request: HttpRequest, queryset: QuerySet[Mail]) -> None:
-        count = mailing.mails_delete(queryset.values_list("pk", flat=True))
+        count = mailing.mails_delete(queryset.values_list("pk", flat=True)[:AT_ONCE])
         self.message_user(request, f"Deleted: {counted(count, 'mail')}.", messages.SUCCESS)
