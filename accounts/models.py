@@ -22,6 +22,7 @@ from reaktor.db.ids import uuid7
 
 __all__ = [
     "RESERVED_USERNAMES",
+    "DirectFrom",
     "EmailAddress",
     "EndedLogin",
     "FormerName",

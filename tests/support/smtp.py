@@ -93,10 +93,12 @@ def link_in(message: EmailMessage, part: str = "plain") -> str:
 
 
 @contextmanager
-def smtp_server(*, tls: ssl.SSLContext | None = None, require_tls: bool = False) -> Iterator[Mailbox]:
+def smtp_server(
+    *, tls: ssl.SSLContext | None = None, require_tls: bool = False, port: int | None = None
+) -> Iterator[Mailbox]:
     """The server, on a free port of this machine. `tls`: it offers STARTTLS."""
     mailbox = Mailbox()
-    mailbox.port = free_port()
+    mailbox.port = port or free_port()
     options = {"tls_context": tls, "require_starttls": require_tls}
     controller = Controller(mailbox, hostname="127.0.0.1", port=mailbox.port, **options)
     controller.start()

@@ -54,7 +54,7 @@ class ServerInvitesView(ChatView):
         tags=["server invites"],
     )
     def post(self, request: Request) -> Response:
-        """A link that lets people register, by staff, or by members where the server lets them (MEMBER_INVITES).
+        """A link that lets people register; by staff, or by members where the server lets them (MEMBER_INVITES).
 
         Whoever registers with it is a member of `channels` from the start: public ones, and others that one moderates.
         """
