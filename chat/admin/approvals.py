@@ -51,6 +51,9 @@ class ApprovalAdmin(WorkplaceAdmin):
     def has_module_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm(MODERATE)
 
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        return super().changelist_view(request, {"title": "Accounts that wait", **(extra_context or {})})
+
     @admin.display(description="name")
     def username(self, waiting: WaitingAccount) -> str:
         return waiting.user.username
@@ -69,9 +72,9 @@ class ApprovalAdmin(WorkplaceAdmin):
     def decide(self, waiting: WaitingAccount) -> str:
         """Two buttons of the list's own form, which has the token against forgery."""
         home = reverse("admin:accounts_waitingaccount_changelist")
-        button = '<button type="submit" formaction="{}{}/do/{}/" name="back" value="{}"{}>{}</button> '
-        approve = format_html(button, home, waiting.pk, "approve", home, "", "Approve")
-        return approve + format_html(button, home, waiting.pk, "refuse", home, format_html(' class="grave"'), "Refuse")
+        button = '<button type="submit" class="{}" formaction="{}{}/do/{}/" name="back" value="{}">{}</button> '
+        approve = format_html(button, "button", home, waiting.pk, "approve", home, "Approve")
+        return approve + format_html(button, "button grave", home, waiting.pk, "refuse", home, "Refuse")
 
     @admin.action(description="Approve", permissions=["moderate"])
     def approve(self, request: HttpRequest, queryset: QuerySet[WaitingAccount]) -> None:

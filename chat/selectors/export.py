@@ -15,7 +15,7 @@ from django.db.models import F, Q
 
 from accounts.models import User
 from accounts.selectors import me_data
-from chat.models import ChannelMembership, Message, Reaction, Report, Sanction, UserBlock
+from chat.models import ChannelMembership, Message, Reaction, Report, Sanction, ServerInvite, UserBlock
 from reaktor.errors import InvalidError
 from reaktor.times import timestamp
 
@@ -38,6 +38,7 @@ class Export(TypedDict):
     blocks: list[Row]
     sanctions: Annotated[list[Row], "On this account."]
     reports: Annotated[list[Row], "By this account."]
+    server_invites: Annotated[list[Row], "By this account."]
     messages: Annotated[list[Row], "One's own, oldest first."]
     next: Annotated[str | None, "The cursor of the next page."]
 
@@ -60,6 +61,7 @@ def export_page(*, user: User, cursor: str | None = None, limit: int = PAGE_MESS
         blocks=others["blocks"],
         sanctions=others["sanctions"],
         reports=others["reports"],
+        server_invites=others["server_invites"],
         messages=_rows(page[:limit]),
         next=_cursor(page[limit - 1]) if len(page) > limit else None,
     )
@@ -71,6 +73,7 @@ _NOTHING: dict[str, list[Row]] = {
     "blocks": [],
     "sanctions": [],
     "reports": [],
+    "server_invites": [],
 }
 
 
@@ -86,6 +89,9 @@ def _others(user: User) -> dict[str, list[Row]]:
             "kind", "reason", "created_at", "until", "lifted_at", key=key
         ),
         "reports": Report.objects.filter(reporter=user).values("message_id", "reason", "created_at", "resolved_at"),
+        "server_invites": ServerInvite.objects.filter(created_by=user).values(
+            "code", "created_at", "expires_at", "uses_left", "used", "channels", "revoked_at"
+        ),
     }
     return {name: _rows(rows.order_by("id")[:PAGE_OTHERS]) for name, rows in mine.items()}
 

@@ -19,21 +19,15 @@ from chat.selectors import user_ref as ref_of
 from reaktor.config.model import Limits
 from reaktor.errors import ForbiddenError, InvalidError, NotFoundError, ReaktorError
 from tests.support.databases import channel_of, user_ref
-from tests.support.rest import (
-    PASSWORD,
-    Rest,
-    _fresh_limits,  # noqa: F401
-    error_code,
-    logged_in,
-    register,
-    set_limits,
-)
+from tests.support.rest import PASSWORD, Rest, error_code, logged_in, register, set_limits
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
 
 
 @pytest.fixture(autouse=True)
 def by_invite(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That mode, and nothing counted yet."""
+    set_limits(Limits())
     monkeypatch.setattr(apps.get_app_config("accounts"), "registration", "invite")
 
 
