@@ -17,8 +17,23 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
+from accounts.mail_models import EmailAddress, Mail, MailToken, WaitingAccount
 from accounts.passwords import opaque
 from reaktor.db.ids import uuid7
+
+__all__ = [
+    "RESERVED_USERNAMES",
+    "DirectFrom",
+    "EmailAddress",
+    "EndedLogin",
+    "FormerName",
+    "Mail",
+    "MailToken",
+    "RefreshFamily",
+    "User",
+    "UserManager",
+    "WaitingAccount",
+]
 
 RESERVED_USERNAMES = frozenset({"system", "you"})
 

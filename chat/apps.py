@@ -22,7 +22,13 @@ class ChatConfig(AppConfig):
         from django.conf import settings
         from django.db.models.signals import post_migrate, pre_migrate
 
-        from accounts.signals import app_passwords_revoked, second_factor_removed, user_deleted, user_registered
+        from accounts.signals import (
+            app_passwords_revoked,
+            invite_used,
+            second_factor_removed,
+            user_deleted,
+            user_registered,
+        )
         from chat import checks  # noqa: F401  registers the system checks
         from chat.posting.textrules import CurrentTextRules
         from reaktor.db import patience
@@ -34,6 +40,7 @@ class ChatConfig(AppConfig):
         self.text_rules = CurrentTextRules(self.config.limits)
         self.listing: Joint[bytes] = Joint()
         user_registered.connect(_start_account, dispatch_uid="chat.start_account")
+        invite_used.connect(self._use_invite, dispatch_uid="chat.use_invite")
         second_factor_removed.connect(_note_removed_factor, dispatch_uid="chat.note_removed_factor")
         app_passwords_revoked.connect(_note_revoked_app_passwords, dispatch_uid="chat.note_revoked_app_passwords")
         user_deleted.connect(self._end_account, dispatch_uid="chat.end_account")
@@ -44,6 +51,13 @@ class ChatConfig(AppConfig):
     def rates(self) -> Rates:
         """The rates of this process; accounts owns them."""
         return cast("AccountsConfig", apps.get_app_config("accounts")).rates
+
+    def _use_invite(self, sender: Any, user: User, code: str, **kwargs: Any) -> None:
+        """In the transaction that stores the account."""
+        from chat.selectors import user_ref
+        from chat.services import server_invite_use
+
+        server_invite_use(user=user_ref(user), code=code, by_members=self.config.member_invites)
 
     def _end_account(self, sender: Any, user: User, **kwargs: Any) -> None:
         """In the transaction that deletes the account."""

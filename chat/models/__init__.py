@@ -1,7 +1,7 @@
 """What is stored. `content`: channels, messages and what hangs on them; `moderation`: what keeps them habitable;
 `hooks`: incoming webhooks; `moving`: how far an import has come; `deletion`: messages that are on their way out;
 `cluster`: who works on this database, and who has which duty; `places`: where Socket.IO sessions are, for the time
-after a restart.
+after a restart; `server_invites`: who may register.
 """
 
 from chat.models.cluster import ClusterHost, ClusterIdentity, ClusterLease, random_cluster_id
@@ -28,6 +28,7 @@ from chat.models.moderation import (
 )
 from chat.models.moving import ImportMark
 from chat.models.places import KeptPlace
+from chat.models.server_invites import ServerInvite
 
 __all__ = [
     "AuditAction",
@@ -50,6 +51,7 @@ __all__ = [
     "Removal",
     "Report",
     "Sanction",
+    "ServerInvite",
     "UserBlock",
     "WordRule",
     "random_channel_key",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from chat.transports.rest import account, belonging, channels, docs, hooks, messages, moderation
+from chat.transports.rest import account, belonging, channels, docs, hooks, messages, moderation, server_invites
 
 urlpatterns = [
     path("me/sessions", account.SessionsView.as_view()),
@@ -33,6 +33,8 @@ urlpatterns = [
     path("hooks/<str:token>", hooks.HookPostView.as_view()),
     path("invites/<str:code>", belonging.InviteView.as_view()),
     path("invites/<str:code>/accept", belonging.InviteAcceptView.as_view()),
+    path("server-invites", server_invites.ServerInvitesView.as_view()),
+    path("server-invites/<str:code>", server_invites.ServerInviteView.as_view()),
     path("direct", belonging.DirectView.as_view()),
     path("me/blocks", belonging.BlocksView.as_view()),
     path("me/blocks/<str:username>", belonging.BlockView.as_view()),
