@@ -17,6 +17,7 @@ from django.core.management.color import no_style
 from django.db import DatabaseError, connection, transaction
 from django.db.models import Field, Model
 
+from accounts.claims import names_fill
 from accounts.models import User
 from chat.models import History, Message
 from chat.moving import backup
@@ -51,6 +52,7 @@ def restore(lines: Iterable[bytes], *, on_progress: Callable[[int], None]) -> in
             for number, line in enumerate(lines, 2):
                 rows.take(_parsed(line, number), number)
             rows.finish()
+            names_fill()
             _continue_sequences()
             History.objects.update_or_create(pk=1, defaults={"epoch": uuid.uuid4()})
     except User.DoesNotExist as error:
