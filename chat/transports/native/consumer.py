@@ -367,7 +367,7 @@ class NativeConsumer(AsyncConsumer):
                 self._refuse(self._session, request, result)
             return
         message = result.message
-        data = {key: message[key] for key in ("id", "number", "flow", "seq", "created_at")}
+        data = {key: message[key] for key in ("id", "number", "flow", "seq", "mentions", "created_at")}
         if result.is_duplicate:
             data["duplicate"] = True
         self._write(protocol.answer(request.id, data))

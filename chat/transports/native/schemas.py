@@ -47,12 +47,13 @@ class HelloData(Greeting):
 
 
 class SentData(TypedDict):
-    """A message that is stored; `duplicate`: it was before."""
+    """A message that is stored; `duplicate`: it was before. `mentions`: whom its text names, of those who are told."""
 
     id: Uuid
     number: Ordinal
     flow: Count
     seq: Ordinal
+    mentions: list[str]
     created_at: Time
     duplicate: NotRequired[bool]
 
