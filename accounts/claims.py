@@ -89,21 +89,23 @@ def _fill(users: list[Any]) -> None:
 
 
 def columns_fill(rows: list[tuple[uuid.UUID, str]]) -> None:
-    """Store the columns of these accounts (id, name), in one statement where the database can."""
+    """Store the columns of these accounts (id, name); not of one that is called otherwise meanwhile."""
     table = connection.ops.quote_name(_models()[0]._meta.db_table)
-    made = [(pk, names.folded(name), names.skeleton(name)) for pk, name in rows]
-    with transaction.atomic(), connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            cursor.execute(
-                f"UPDATE {table} u SET username_folded = n.folded, username_skeleton = n.look "  # noqa: S608  our own
-                "FROM unnest(%s::uuid[], %s::text[], %s::text[]) AS n (id, folded, look) WHERE u.id = n.id",
-                [list(column) for column in zip(*made, strict=True)],
-            )
-            return
-        cursor.executemany(
-            f"UPDATE {table} SET username_folded = %s, username_skeleton = %s WHERE id = %s",  # noqa: S608  our own
-            [(folded, look, pk.hex) for pk, folded, look in made],
+    made = [(names.folded(name), names.skeleton(name), pk, name) for pk, name in rows]
+    if connection.vendor == "postgresql":
+        # Locked in the order in which everybody locks accounts.
+        statement = (
+            "WITH n AS (SELECT * FROM unnest(%s::text[], %s::text[], %s::uuid[], %s::text[]) "  # noqa: S608  our own
+            f"AS n (folded, look, id, name)), u AS (SELECT id FROM {table} WHERE id IN (SELECT id FROM n) ORDER BY id "
+            f"FOR NO KEY UPDATE) UPDATE {table} SET username_folded = n.folded, username_skeleton = n.look "
+            f"FROM u JOIN n ON n.id = u.id WHERE {table}.id = u.id AND {table}.username = n.name"
         )
+        with connection.cursor() as cursor:
+            cursor.execute(statement, [list(column) for column in zip(*made, strict=True)])
+        return
+    statement = f"UPDATE {table} SET username_folded = %s, username_skeleton = %s WHERE id = %s AND username = %s"  # noqa: S608
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.executemany(statement, [(folded, look, pk.hex, name) for folded, look, pk, name in made])
 
 
 def _models() -> tuple[Any, Any]:

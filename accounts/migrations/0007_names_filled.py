@@ -1,8 +1,11 @@
-"""Fills what names are compared by, in batches beside those who write, and makes the indexes. May be run again."""
+"""Makes the indexes of what names are compared by, and fills it in batches beside those who write. May be run again.
+
+The indexes come first: as long as they hold nothing SQLite makes them in half of the time, and all who write wait for it.
+"""
 
 import time
 
-from django.db import migrations, models, transaction
+from django.db import migrations, models
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations.state import StateApps
 
@@ -10,26 +13,23 @@ from accounts import names
 from accounts.claims import columns_fill
 from reaktor.db.indexes import AddIndexBeside
 
-BATCH = 1_000
-"""Rows are locked, with SQLite the database is, for some 20 ms."""
-PAUSE_S = 0.02
-"""SQLite's other writers look again and again whether it is their turn: so long they may find that it is."""
+BATCH = 250
+PAUSE_S = 0.01
+"""SQLite's other writers look again and again whether it is their turn, and find that it is in every second pause."""
 
 
 def fill_users(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
     users = apps.get_model("accounts", "User").objects.order_by("pk")
     last = None
     while True:
-        with transaction.atomic():
-            # Locked in the order in which everybody locks accounts; who renames one waits.
-            part = users if last is None else users.filter(pk__gt=last)
-            found = list(part.select_for_update().values_list("pk", "username", "username_skeleton")[:BATCH])
-            if empty := [(pk, name) for pk, name, skeleton in found if skeleton is None]:
-                columns_fill(empty)
+        part = users if last is None else users.filter(pk__gt=last)
+        found = list(part.values_list("pk", "username", "username_skeleton")[:BATCH])
         if not found:
             return
+        if empty := [(pk, name) for pk, name, skeleton in found if skeleton is None]:
+            columns_fill(empty)
+            time.sleep(PAUSE_S)
         last = found[-1][0]
-        time.sleep(PAUSE_S)
 
 
 def fill_former_names(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
@@ -50,8 +50,6 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.RunPython(fill_former_names, migrations.RunPython.noop),
-        migrations.RunPython(fill_users, migrations.RunPython.noop),
         AddIndexBeside(
             model_name='user',
             index=models.Index(fields=['username_folded'], name='user_name_folded'),
@@ -64,4 +62,6 @@ class Migration(migrations.Migration):
             model_name='formername',
             index=models.Index(fields=['skeleton'], name='former_name_skeleton'),
         ),
+        migrations.RunPython(fill_former_names, migrations.RunPython.noop),
+        migrations.RunPython(fill_users, migrations.RunPython.noop),
     ]

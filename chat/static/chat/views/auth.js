@@ -2,9 +2,9 @@
 
 import { h } from "../dom.js";
 import { explain } from "../explain.js";
+import { isPossible } from "../names.js";
 
-const HINTS = { username: "3 to 32 letters or digits.", password: "At least 8 characters." };
-const GOOD_NAME = /^[A-Za-z0-9]{3,32}$/;
+const HINTS = { username: "2 to 32 letters or digits of one script.", password: "At least 8 characters." };
 const SHORTEST_PASSWORD = 8;
 
 export class AuthView {
@@ -21,7 +21,8 @@ export class AuthView {
     this.username = this.#field("username", "Name", {
       autocomplete: "username",
       autocapitalize: "none",
-      maxlength: 32,
+      maxlength: 128,
+      dir: "auto",
     });
     this.password = this.#field("password", "Password", { type: "password" });
     this.error = h("p", { class: "form-error", role: "alert" }, notice);
@@ -99,7 +100,7 @@ export class AuthView {
   #problems(username, password) {
     const problems = {};
     if (username === "") problems.username = "Please enter a name.";
-    else if (this.isNew && !GOOD_NAME.test(username)) problems.username = `A name has ${HINTS.username}`;
+    else if (this.isNew && !isPossible(username)) problems.username = `A name has ${HINTS.username}`;
     if (password === "") problems.password = "Please enter a password.";
     else if (this.isNew && password.length < SHORTEST_PASSWORD)
       problems.password = `It needs ${HINTS.password.toLowerCase()}`;
