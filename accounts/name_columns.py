@@ -14,7 +14,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from accounts import names
 
 
-class _OfName(models.TextField):  # type: ignore[type-arg]  # generic only in its stubs
+class OfName(models.TextField):  # type: ignore[type-arg]  # generic only in its stubs
     """Made of the field `username`."""
 
     @staticmethod
@@ -35,7 +35,7 @@ class _OfName(models.TextField):  # type: ignore[type-arg]  # generic only in it
         return value
 
 
-class FoldedName(_OfName):
+class FoldedName(OfName):
     """Two names with one folded form are one name."""
 
     @staticmethod
@@ -43,7 +43,7 @@ class FoldedName(_OfName):
         return names.folded(name)
 
 
-class NameSkeleton(_OfName):
+class NameSkeleton(OfName):
     """Two names with one skeleton look the same."""
 
     @staticmethod
