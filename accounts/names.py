@@ -21,6 +21,8 @@ from accounts.scripts import SCRIPTS
 MIN_CHARS, MAX_CHARS = 2, 32
 MAX_TYPED = 4 * MAX_CHARS
 """So many characters a name may be sent with: one that is stored as one character may be typed as four."""
+LOOKS = 3
+"""What a character looks like may look like another one as a small letter, and that like a third: never further."""
 INSIDE = "_.-"
 RESERVED = frozenset({"system", "you", "here", "channel", "all", "everyone", "admin", "moderator"})
 OF_OPERATORS = frozenset({"admin", "moderator"})
@@ -153,10 +155,16 @@ def skeleton(name: str) -> str:
     letter that looks like one of ASCII as a capital, or as a small letter, counts as that one; and i counts as l, whose
     look its capital has. And i and j have their dot already.
     """
-    shown = _apart("".join(_PROTOTYPES.get(char, char) for char in _apart(stored(name))))
-    small = "".join(_OTHER_CASE.get(char, char) for char in shown).casefold()
-    again = _apart("".join(_PROTOTYPES.get(char, char) for char in _apart(small)))
-    return re.sub("(?<=[lj])\u0307+", "", again.replace("i", "l"))
+    look = _apart(stored(name))
+    for _ in range(LOOKS):
+        look = _look(look)
+    return re.sub("(?<=[lj])\u0307+", "", look.replace("i", "l"))
+
+
+def _look(apart: str) -> str:
+    """What it looks like by the table, and what that looks like in small letters."""
+    shown = _apart("".join(_PROTOTYPES.get(char, char) for char in apart))
+    return _apart("".join(_OTHER_CASE.get(char, char) for char in shown).casefold().lower())
 
 
 def are_confusable(one: str, other: str) -> bool:

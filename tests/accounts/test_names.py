@@ -227,6 +227,15 @@ def test_law_what_looks_the_same_by_the_table_has_the_same_skeleton(data: st.Dat
     assert names.skeleton(replaced) == names.skeleton(name)
 
 
+def test_the_look_of_each_character_of_the_table_looks_like_itself_and_like_what_the_table_says() -> None:
+    """Of those that are looked at apart from their marks: TS 39 takes letters apart before it looks."""
+    apart = {char: look for char, look in names._PROTOTYPES.items() if unicodedata.normalize("NFD", char) == char}
+    assert len(apart) > 1_500
+    for char, looks_like in apart.items():
+        look = names.skeleton(char)
+        assert names.skeleton(look) == look == names.skeleton(looks_like), hex(ord(char))
+
+
 def test_every_character_of_a_name_is_one_by_itself() -> None:
     """What a mention is cut from (chat.domain.mentions) goes by single characters."""
     assert all(names.is_name_char(char) for name in NATURAL for char in names.stored(name))
