@@ -7,7 +7,6 @@ Forms and actions call the same services as everything else, so that tokens and 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
@@ -17,15 +16,14 @@ from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.forms import AdminPasswordChangeForm, BaseUserCreationForm, UserChangeForm
 from django.contrib.auth.models import Group
 from django.db.models import QuerySet
-from django.db.models.functions import Lower
 from django.http import HttpRequest
 from django_otp.plugins.otp_static import admin as static_admin
 from django_otp.plugins.otp_totp import admin as totp_admin
 from rest_framework_simplejwt.token_blacklist import admin as blacklist_admin
 
-from accounts import app_passwords, second_factor, services, tokens
+from accounts import app_passwords, names, second_factor, services, tokens
+from accounts.claims import name_check
 from accounts.models import User
-from accounts.naming import name_check_former
 from reaktor.errors import ReaktorError
 
 # Dead refresh tokens are a matter of the machinery, groups of nobody here, second factors of their owners alone.
@@ -38,14 +36,16 @@ admin.site.index_title = "Administration"
 
 AT_ONCE = 1_000
 """So many accounts one action acts on."""
-_WORD = re.compile(r"[a-z0-9]{1,32}")
+LAST_CHAR = "\U0010ffff"
 
 
 def _checked_username(form: Any) -> str:
-    username: str = form.cleaned_data["username"]
+    username, owner = names.stored(form.cleaned_data["username"]), form.instance
     try:
-        services.check_username(username)
-        name_check_former(username, form.instance)
+        # Who has a reserved name from before keeps it.
+        if owner._state.adding or names.folded(username) != names.folded(owner.username):
+            services.check_username(username)
+        name_check(username, None if owner._state.adding else owner.pk)
     except ReaktorError as error:
         raise forms.ValidationError(error.message) from error
     return username
@@ -138,13 +138,13 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]  # the same
         self, request: HttpRequest, queryset: QuerySet[User], search_term: str
     ) -> tuple[QuerySet[User], bool]:
         """By the beginning of the name, as a range: the index on the folded name has them in order."""
-        term = search_term.strip().lower()
+        term = names.folded(search_term.strip()[: names.MAX_TYPED])
         if not term:
             return queryset, False
-        if not _WORD.fullmatch(term):
+        if not names.could_be(term):
             return queryset.none(), False
-        found = queryset.annotate(folded=Lower("username")).filter(folded__gte=term, folded__lte=term + "z" * 32)
-        return found.order_by("folded"), False
+        found = queryset.filter(username_folded__gte=term, username_folded__lte=term + LAST_CHAR)
+        return found.order_by("username_folded"), False
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         if not change:

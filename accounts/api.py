@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, TypedDict, cast
+from typing import Annotated, Any, ClassVar, TypedDict, cast
 
 from rest_framework import serializers
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts import deletion, logging_in, registration, schema, services  # noqa: F401  schema registers itself
+from accounts import deletion, logging_in, names, registration, schema, services  # noqa: F401  schema registers itself
 from accounts.limits import COUNTED_BY_LIMITS
 from accounts.mail_models import MAX_ADDRESS_CHARS
 from accounts.models import DirectFrom, User
@@ -22,14 +22,21 @@ from reaktor.web.api import READS, ApiView, Input, Text, answers, client_address
 
 ONCE = Unmetered("a refresh token is good for one request")
 LAST = Unmetered("it ends the very token that asks for it")
-USERNAME = r"^[A-Za-z0-9]{3,32}\Z"
 MAX_INVITE_CHARS = 64
 NOT_ONLY_DIGITS = r"^[^\x00]*[^\d\x00][^\x00]*\Z"
 
 
+class NewName(Text):
+    """A name that is chosen. What it is made of is checked by accounts.services: no pattern says it."""
+
+    def __init__(self, **options: Any) -> None:
+        help_text = "2 to 32 letters or digits of one script, and _ . - between them; case does not tell two apart."
+        super().__init__(max_length=names.MAX_TYPED, help_text=help_text, **options)
+
+
 class Registration(Input):
     example: ClassVar = {"username": "ada", "password": "correct horse battery"}
-    username = Text(pattern=USERNAME, help_text="3 to 32 letters or digits; case does not tell two apart.")
+    username = NewName()
     password = Text(
         min_length=8,
         max_length=services.MAX_PASSWORD_CHARS,
@@ -68,7 +75,7 @@ class RefreshInput(Input):
 
 class ProfileInput(Input):
     example: ClassVar = {"username": "ada2", "direct_from": "shared"}
-    username = Text(pattern=USERNAME, required=False)
+    username = NewName(required=False)
     direct_from = serializers.ChoiceField(DirectFrom.values, required=False)
 
 

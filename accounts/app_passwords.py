@@ -17,7 +17,7 @@ from typing import Annotated, TypedDict
 from django.db import transaction
 from django.utils import timezone
 
-from accounts import services, tokens
+from accounts import names, services, tokens
 from accounts.models import AppPassword, User
 from accounts.signals import app_passwords_revoked
 from reaktor.errors import ConflictError, ForbiddenError, NotFoundError
@@ -84,7 +84,7 @@ def app_password_owned(username: str, given: str) -> AppPassword | None:
     if not _SHAPE.fullmatch(plain):
         return None
     found = AppPassword.objects.filter(digest=_digest(plain)).select_related("user").first()
-    return found if found is not None and found.user.username.lower() == username.lower() else None
+    return found if found is not None and names.folded(found.user.username) == names.folded(username) else None
 
 
 def app_password_used(found: AppPassword) -> None:

@@ -17,6 +17,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts import bot_tokens, deletion, services, tokens
+from accounts.claims import names_lock
 from accounts.models import Bot, User
 from reaktor.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
 from reaktor.shapes import Keyword, Time, Uuid
@@ -103,8 +104,9 @@ def bot_create(
     Raises InvalidError, NameTakenError, ForbiddenError (who may make none), ConflictError (too many).
     """
     granted = check_scopes(scopes)
-    services.check_username(username)
+    username = services.check_username(username)
     with transaction.atomic():
+        names_lock()
         if owner is not None:
             # One after the other, or two at once would both be the last that fits.
             _check_may_make(User.objects.select_for_update(no_key=True).get(pk=owner.pk))

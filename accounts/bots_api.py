@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts import bot_tokens, bots
-from accounts.api import USERNAME, UserView
+from accounts.api import NewName, UserView
 from accounts.bots import BotData, BotMadeData, BotTokenData, BotTokenMadeData
 from reaktor.limits.rates import Limit
 from reaktor.shapes import ListData
@@ -27,7 +27,7 @@ def scopes_field(**options: Any) -> serializers.ListField:
 
 class BotInput(Input):
     example: ClassVar = {"username": "pingbot", "display_name": "Ping", "scopes": ["read", "write"]}
-    username = Text(pattern=USERNAME, help_text="A name like any other account's.")
+    username = NewName()
     display_name = Text(required=False, may_be_blank=True, max_length=bots.DISPLAY_NAME_CHARS)
     scopes = scopes_field(help_text="What its token is good for. Without `write` it changes nothing.")
 

@@ -1,14 +1,16 @@
 """Accounts of the server that this one takes over from: stored under their names, or under others where they can't be.
 
-users_import() may be repeated with the same names: it finds what it made. One name is one account here whatever its
-case, and has 3 to 32 letters and digits; who can't keep the name gets another one, always the same.
+users_import() may be repeated with the same names: it finds what it made. Who can't keep the name gets another one,
+always the same: a name that breaks a rule of accounts.names, is another account's in another spelling, or looks like
+another account's.
 """
 
 from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
@@ -16,8 +18,9 @@ from hashlib import sha256
 
 from django.contrib.auth.hashers import make_password
 from django.db import IntegrityError, transaction
-from django.db.models.functions import Lower
 
+from accounts import names
+from accounts.claims import names_fill, names_lock, neighbours
 from accounts.hashers import ImportedBcryptHasher
 from accounts.models import User
 from accounts.selectors import formerly_named
@@ -68,45 +71,66 @@ def users_import(accounts: Sequence[OldAccount], *, dry_run: bool = False) -> di
 
 
 def _import(accounts: Sequence[OldAccount], dry_run: bool) -> dict[str, NewAccount]:
+    names_lock()
+    names_fill()
     wanted = {account.name: _wanted(account.name) for account in accounts}
-    folded = {name.lower() for pair in wanted.items() for name in (pair[1], substitute(pair[0]))}
-    known = User.objects.annotate(folded=Lower("username")).filter(folded__in=folded)
-    holders = {username.lower(): (pk, username) for pk, username in known.values_list("pk", "username")}
-    former = {name: user for name, user in formerly_named(folded).items() if name not in holders}
+    taken = _Taken(name for pair in wanted.items() for name in (pair[1], substitute(pair[0])))
     made: list[User] = []
     found: dict[str, NewAccount] = {}
     for account in accounts:
         if account.name in found:
             continue
         username = wanted[account.name]
-        if (owner := former.get(username.lower())) is not None:
-            if owner.deleted_at is None:
-                found[account.name] = NewAccount(owner.pk, owner.username, Arrival.KNOWN)
-                continue
+        owner = taken.former.get(names.folded(username))
+        if owner is not None and owner.deleted_at is None:
+            found[account.name] = NewAccount(owner.pk, owner.username, Arrival.KNOWN)
+            continue
+        if owner is not None or taken.is_of_another(username):
             username = substitute(account.name)
-        holder = holders.get(username.lower())
-        if holder is not None and holder[1] != username:
-            # Another account's name but for its case.
-            username = substitute(account.name)
-            holder = holders.get(username.lower())
+        holder = taken.holders.get(names.folded(username))
         if holder is not None:
             found[account.name] = NewAccount(*holder, Arrival.KNOWN)
             continue
         user = _user(account, username)
         made.append(user)
-        holders[username.lower()] = (user.pk, username)
+        taken.add(user)
         found[account.name] = NewAccount(user.pk, username, Arrival.CREATED)
     if made and not dry_run:
         User.objects.bulk_create(made, batch_size=500)
     return found
 
 
+class _Taken:
+    """Who has the names that are wanted, or names that look like them, here and among the accounts that are made."""
+
+    def __init__(self, wanted: Iterable[str]) -> None:
+        chosen = set(wanted)
+        users = User.objects.named(map(names.folded, chosen)).values_list("pk", "username")
+        self.holders = {names.folded(username): (pk, username) for pk, username in users}
+        former = formerly_named(chosen)
+        self.former = {name: user for name, user in former.items() if name not in self.holders}
+        self._alike: defaultdict[str, set[str]] = defaultdict(set)
+        for name in neighbours(chosen):
+            self._alike[names.skeleton(name)].add(name)
+
+    def is_of_another(self, username: str) -> bool:
+        """Whether another account has it in another spelling, or has one that looks like it."""
+        holder = self.holders.get(names.folded(username))
+        if holder is not None:
+            return holder[1] != username
+        return any(names.are_confusable(username, other) for other in self._alike.get(names.skeleton(username), ()))
+
+    def add(self, user: User) -> None:
+        self.holders[names.folded(user.username)] = (user.pk, user.username)
+        self._alike[names.skeleton(user.username)].add(user.username)
+
+
 def _wanted(name: str) -> str:
     try:
-        check_username(name)
+        is_kept = check_username(name) == name
     except InvalidError:
-        return substitute(name)
-    return name
+        is_kept = False
+    return name if is_kept else substitute(name)
 
 
 def _user(account: OldAccount, username: str) -> User:

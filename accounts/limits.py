@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 
+from accounts import names
 from accounts.known_places import KnownPlaces
 from reaktor.addresses import address_group
 from reaktor.config.model import Rate
@@ -97,7 +98,7 @@ class AccountLimits:
         """Around the look at a password. Entering it raises RateLimitedError where there were too many."""
         if not self._rates.is_enabled:
             return NOT_COUNTED
-        name, place = username.lower(), address_group(address)
+        name, place = _key(username), address_group(address)
         pair = hashed(name, place)
         own = f"own:{pair}"
         counted = [(own, self._own), (f"from:{hashed(place)}", FROM_ADDRESS)]
@@ -108,7 +109,7 @@ class AccountLimits:
     def note_login(self, username: str, address: str) -> None:
         """This name has logged in from there: guessing elsewhere won't keep it waiting here."""
         if self._rates.is_enabled:
-            self._known.note(hashed(username.lower(), address_group(address)))
+            self._known.note(hashed(_key(username), address_group(address)))
 
     def password(self, user_id: str) -> Attempt:
         """Around the look at the password of somebody who is logged in already."""
@@ -138,3 +139,8 @@ class AccountLimits:
         place = hashed(address_group(address))
         check = partial(self._rates.check, Limit.REGISTER, place)
         return Attempt(self._backoff, [(f"taken:{place}", NAMES_TAKEN)], check=check)
+
+
+def _key(username: str) -> str:
+    """What attempts under a name are counted by, in whatever spelling; what is too long for a name is cut."""
+    return names.folded(username[: names.MAX_TYPED])

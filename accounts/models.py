@@ -7,22 +7,27 @@ Users are written by accounts.services, .deletion and .importing, by the admin's
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 from typing import ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
-from django.core.validators import RegexValidator
-from django.db import models
+from django.core.exceptions import ValidationError
+from django.db import models, transaction
 from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
+from accounts import names
+from accounts.claims import name_claim
 from accounts.mail_models import EmailAddress, Mail, MailToken, WaitingAccount
+from accounts.name_columns import FoldedName, NameSkeleton
 from accounts.passwords import opaque
+from accounts.validators import NOT_ALLOWED, validate_username
 from reaktor.db.ids import uuid7
+from reaktor.errors import NameTakenError
 
 __all__ = [
-    "RESERVED_USERNAMES",
     "DirectFrom",
     "EmailAddress",
     "EndedLogin",
@@ -35,8 +40,6 @@ __all__ = [
     "WaitingAccount",
 ]
 
-RESERVED_USERNAMES = frozenset({"system", "you"})
-
 
 class DirectFrom(models.TextChoices):
     """From whom somebody takes a first direct message. What was begun goes on, and staff reach everybody."""
@@ -47,10 +50,25 @@ class DirectFrom(models.TextChoices):
 
 
 class UserManager(BaseUserManager["User"]):
-    """Finds users by name without regard to case, and makes them for Django's own commands."""
+    """Finds users by name, in any spelling of it, and makes them for Django's own commands."""
+
+    def named(self, wanted: Iterable[str]) -> models.QuerySet[User]:
+        """Who may have one of these folded names: compare, names.folded(found.username). Two indexes.
+
+        An ASCII name is also found where old code wrote it, which knows no folded column (accounts.claims).
+        """
+        folded = list(wanted)
+        lower = [name for name in folded if name.isascii()]
+        return self.alias(lower=Lower("username")).filter(
+            models.Q(username_folded__in=folded) | models.Q(lower__in=lower)
+        )
 
     def get_by_natural_key(self, username: str | None) -> User:
-        return self.annotate(folded=Lower("username")).get(folded=(username or "").lower())
+        wanted = names.folded(username or "")
+        for user in self.named([wanted]):
+            if names.folded(user.username) == wanted:
+                return user
+        raise self.model.DoesNotExist
 
     def create_user(self, username: str, password: str | None = None, **fields: object) -> User:
         user = self.model(username=username, **fields)
@@ -59,8 +77,17 @@ class UserManager(BaseUserManager["User"]):
         return user
 
     def create_superuser(self, username: str, password: str | None = None, **fields: object) -> User:
-        """What `createsuperuser` calls."""
-        return self.create_user(username, password, **{"is_staff": True, "is_superuser": True, **fields})
+        """What `createsuperuser` calls. Raises ValidationError."""
+        validate_username(username)
+        if names.is_reserved(username, by_operator=True):
+            raise ValidationError(NOT_ALLOWED)
+        with transaction.atomic(using=self._db):
+            try:
+                name_claim(names.stored(username))
+            except NameTakenError as error:
+                raise ValidationError(error.message) from error
+            rights = {"is_staff": True, "is_superuser": True}
+            return self.create_user(names.stored(username), password, **{**rights, **fields})
 
 
 class User(AbstractBaseUser, PermissionsMixin):
@@ -70,9 +97,11 @@ class User(AbstractBaseUser, PermissionsMixin):
     username = models.CharField(
         max_length=32,
         unique=True,  # Django's check of USERNAME_FIELD knows no functional constraint
-        validators=[RegexValidator(r"^[A-Za-z0-9]{3,32}\Z", "3 to 32 letters or digits.")],
-        help_text="3 to 32 letters or digits; upper and lower case name the same account.",
+        validators=[validate_username],
+        help_text="2 to 32 letters or digits of one script; upper and lower case name the same account.",
     )
+    username_folded = FoldedName()
+    username_skeleton = NameSkeleton()
     display_name = models.CharField(max_length=64, blank=True, default="", db_default="", editable=False)
     status_text = models.CharField(max_length=100, blank=True, default="", db_default="", editable=False)
     avatar = models.CharField(max_length=64, blank=True, default="", db_default="", editable=False)
@@ -115,6 +144,8 @@ class User(AbstractBaseUser, PermissionsMixin):
             models.Index(fields=["id"], condition=models.Q(is_active=False), name="user_off"),
             models.Index(fields=["id"], condition=models.Q(is_staff=True), name="user_staff"),
             models.Index(fields=["id"], condition=models.Q(is_superuser=True), name="user_superuser"),
+            models.Index(fields=["username_folded"], name="user_name_folded"),
+            models.Index(fields=["username_skeleton"], name="user_name_skeleton"),
         ]
 
     def __str__(self) -> str:
@@ -193,15 +224,22 @@ class Bot(models.Model):
 
 
 class FormerName(models.Model):
-    """A name that an account had: until then nobody else can take it. Of a deleted account: nobody at all.
+    """A name that an account had: until then nobody else can take it, or one that looks the same. Of a deleted account:
+    nobody at all.
 
-    One row for each name, whatever its case: of the account that had it last. Written by accounts.naming.
+    One row for each folded name: of the account that had it last. Written by accounts.naming. `name`: as it was shown,
+    `skeleton`: what it looks like; null where a version before 0.6 wrote the row (accounts.claims).
     """
 
     folded = models.CharField(max_length=32, primary_key=True)
+    name = models.CharField(max_length=32, null=True)
+    skeleton = models.TextField(null=True)
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
     since = models.DateTimeField(db_index=True)
     until = models.DateTimeField(db_index=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["skeleton"], name="former_name_skeleton")]
 
     def __str__(self) -> str:
         return f"{self.folded}, once of {self.user_id}"

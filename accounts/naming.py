@@ -2,6 +2,7 @@
 
 People know each other by name, and clients show a name for a while after it has changed. So a name that was given up is
 kept for whom it belonged to: nobody else can take it for RESERVED, to be taken for them. Called inside a transaction.
+Whether a name is free: accounts.claims.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from datetime import datetime, timedelta
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from accounts import names
 from accounts.models import FormerName, User
 from reaktor.errors import NameTakenError
 from reaktor.process.announce import announce
@@ -20,7 +22,8 @@ RESERVED = timedelta(days=30)
 
 
 def name_change(user: User, username: str, now: datetime | None = None) -> None:
-    """Store the account's new name, which is checked; the old one stays reserved for it. Raises NameTakenError.
+    """Store the account's new name, which is claimed or unlike any; the old one stays reserved for it. Raises
+    NameTakenError.
 
     After the commit every process hears of it, and shows the new name with what was said under the old one.
     """
@@ -28,21 +31,10 @@ def name_change(user: User, username: str, now: datetime | None = None) -> None:
     old, user.username = user.username, username
     try:
         with transaction.atomic():
-            user.save(update_fields=["username"])
+            user.save(update_fields=["username", "username_folded", "username_skeleton"])
     except IntegrityError:
         user.username = old
         raise NameTakenError from None
-    name_check_former(username, user)
-    fields = {"user": user, "since": now, "until": now + RESERVED}
-    FormerName.objects.update_or_create(folded=old.lower(), defaults=fields)
+    fields = {"user": user, "since": now, "until": now + RESERVED, "name": old, "skeleton": names.skeleton(old)}
+    FormerName.objects.update_or_create(folded=names.folded(old), defaults=fields)
     announce(ORDERS_GROUP, RENAMED, {"old": old, "new": username})
-
-
-def name_check_former(username: str, user: User) -> None:
-    """Whether the account may have a name that another one gave up. Raises NameTakenError.
-
-    Asked after the name is stored, too: before, the one who gives it up may not have committed yet.
-    """
-    former = FormerName.objects.filter(folded=username.lower(), until__gt=timezone.now())
-    if former.exclude(user=user).exists():
-        raise NameTakenError

@@ -8,6 +8,7 @@ from typing import Annotated, TypedDict
 
 from django.utils import timezone
 
+from accounts import names
 from accounts.models import DirectFrom, EmailAddress, FormerName, User
 from reaktor.shapes import Keyword, Time, Uuid
 from reaktor.times import timestamp
@@ -17,7 +18,7 @@ class UserData(TypedDict):
     """An account."""
 
     id: Uuid
-    username: Annotated[str, Keyword("pattern", "^[A-Za-z0-9]{3,32}$")]
+    username: Annotated[str, Keyword("minLength", 2), Keyword("maxLength", 32)]
     is_staff: bool
     is_bot: Annotated[bool, "A program speaks with it, not a person."]
     created_at: Time
@@ -58,8 +59,8 @@ def address_data(user: User) -> AddressData:
 
 
 def user_named(username: str) -> User | None:
-    """The account with this name, whatever its case. One indexed query, and none for what is no possible name."""
-    if not _is_possible(username):
+    """The account with this name, in any spelling of it. One query on indexes; none for what is no possible name."""
+    if not names.could_be(username):
         return None
     try:
         return User.objects.get_by_natural_key(username)
@@ -67,28 +68,23 @@ def user_named(username: str) -> User | None:
         return None
 
 
-def _is_possible(username: str) -> bool:
-    return username.isascii() and username.isprintable()
-
-
 def user_called(username: str) -> User | None:
     """The account with this name, else the one that had it until lately: for who acts on a name that they still see."""
     found = user_named(username)
     if found is None:
-        former = formerly_named([username.lower()]).get(username.lower())
+        former = formerly_named([username]).get(names.folded(username))
         found = former if former is not None and former.deleted_at is None else None
     return found
 
 
-def formerly_named(folded: Iterable[str]) -> dict[str, User]:
-    """Whom these lower-case names are reserved for, deleted accounts among them. One query."""
-    rows = FormerName.objects.filter(
-        folded__in=[name for name in folded if _is_possible(name)], until__gt=timezone.now()
-    ).select_related("user")
+def formerly_named(wanted: Iterable[str]) -> dict[str, User]:
+    """Whom these names are reserved for, deleted accounts among them, by folded name. One query."""
+    folded = [names.folded(name) for name in wanted if names.could_be(name)]
+    rows = FormerName.objects.filter(folded__in=folded, until__gt=timezone.now()).select_related("user")
     return {row.folded: row.user for row in rows}
 
 
 def names_changed(since: datetime) -> list[tuple[str, str]]:
-    """(the old name, the name now) of the accounts that were renamed since then, in lower case the old one."""
-    rows = FormerName.objects.filter(since__gte=since).order_by("since").values_list("folded", "user__username")
-    return list(rows)
+    """(the old name, the name now) of the accounts that were renamed since then."""
+    rows = FormerName.objects.filter(since__gte=since).order_by("since")
+    return [(name or own, now) for name, own, now in rows.values_list("name", "folded", "user__username")]

@@ -7,7 +7,6 @@ so that the live sessions of the user end too, on every worker.
 from __future__ import annotations
 
 import logging
-import re
 import uuid
 from collections.abc import Callable
 from datetime import datetime
@@ -20,11 +19,13 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from accounts import naming, refreshes, tokens
-from accounts.models import RESERVED_USERNAMES, AppPassword, Bot, MailToken, User, WaitingAccount
+from accounts import names, naming, refreshes, tokens
+from accounts.claims import name_check, name_claim
+from accounts.models import AppPassword, Bot, MailToken, User, WaitingAccount
 from accounts.passwords import opaque
-from accounts.selectors import UserData, formerly_named, user_data, user_named
+from accounts.selectors import UserData, user_data, user_named
 from accounts.signals import user_registered
+from accounts.validators import NOT_ALLOWED
 from reaktor.errors import (
     BannedError,
     CloseCode,
@@ -44,7 +45,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_USERNAME = re.compile(r"[A-Za-z0-9]{3,32}")
 SEED_PASSWORD_CHARS = 6
 MAX_PASSWORD_CHARS = 1_024
 """Far more than any pass phrase; without a bound a password could be a whole request body."""
@@ -83,12 +83,11 @@ def user_register(
     NameTakenError, RateLimitedError, UnavailableError. `beside`: called with the account in the transaction that stores
     it; what it raises undoes that.
     """
-    check_username(username)
+    username = check_username(username)
     check_password(password, User(username=username), strict=strict)
     with app().limits.register(address):
-        # Asked before the costly part; the constraint decides between two who ask at once.
-        if user_named(username) is not None or formerly_named([username.lower()]):
-            raise NameTakenError
+        # Asked before the costly part; under the lock it is asked again.
+        name_check(username)
         user = User(username=username, password=app().hashing.hash(password), is_active=is_active)
         with transaction.atomic():
             user_store(user)
@@ -104,8 +103,8 @@ def user_store(user: User) -> None:
     """
     try:
         with transaction.atomic():
+            name_claim(user.username)
             user.save(force_insert=True)
-            naming.name_check_former(user.username, user)
             if user.is_active:
                 user_registered.send(User, user=user)
     except IntegrityError:
@@ -119,7 +118,7 @@ def administrator_ensure(*, username: str, password: str) -> tuple[User, bool]:
     """
     if (known := user_named(username)) is not None:
         return known, False
-    check_username(username)
+    username = check_username(username, by_operator=True)
     user = User(username=username, is_staff=True, is_superuser=True)
     check_password(password, user, strict=True)
     user.password = app().hashing.hash(password)
@@ -135,10 +134,14 @@ def administrator_ensure(*, username: str, password: str) -> tuple[User, bool]:
 
 def user_rename(user: User, *, username: str) -> User:
     """Another name for the account. Live sessions end with a code that makes them come back under it."""
-    check_username(username)
+    username = names.stored(username)
     if username == user.username:
         return user
+    # Whoever has a reserved name from before may write it otherwise.
+    if names.folded(username) != names.folded(user.username):
+        check_username(username)
     with transaction.atomic():
+        name_claim(username, user.pk)
         naming.name_change(user, username)
         announce_end(user, CloseCode.RESYNC_NEEDED, "renamed")
     return user
@@ -170,7 +173,7 @@ def password_owner(username: str, password: str) -> User:
     An old hash is replaced by today's. An unknown name takes as long as a wrong password. Raises NotAuthenticatedError
     (the same for both), UnavailableError.
     """
-    could_fit = _USERNAME.fullmatch(username) is not None and len(password) <= MAX_PASSWORD_CHARS
+    could_fit = names.could_be(username) and len(password) <= MAX_PASSWORD_CHARS
     user = user_named(username) if could_fit else None
     verdict = app().hashing.verify(password[:MAX_PASSWORD_CHARS], user.password if user else None)
     if user is None or user.is_bot or not verdict.is_correct:
@@ -228,12 +231,15 @@ def password_store(user: User, encoded: str) -> None:
         announce_end(user, CloseCode.LOGGED_OUT, "password changed")
 
 
-def check_username(username: str) -> None:
-    """3 to 32 letters or digits, none of the reserved names. Raises InvalidError."""
-    if not _USERNAME.fullmatch(username):
-        raise InvalidError("A name has 3 to 32 letters or digits.", fields={"username": "3 to 32 letters or digits"})
-    if username.lower() in RESERVED_USERNAMES:
-        raise InvalidError("That name is not allowed.", fields={"username": "reserved"})
+def check_username(username: str, *, by_operator: bool = False) -> str:
+    """The name as it is stored, if a new account may have it, whoever has it already. `by_operator`: an administrator
+    is made at the machine, and may be called so (names.OF_OPERATORS). Raises InvalidError.
+    """
+    if not names.is_well_formed(username):
+        raise InvalidError(names.RULE, fields={"username": "2 to 32 letters or digits of one script"})
+    if names.is_reserved(username, by_operator=by_operator):
+        raise InvalidError(NOT_ALLOWED, fields={"username": "reserved"})
+    return names.stored(username)
 
 
 def check_password(password: str, user: User, *, strict: bool, field: str = "password") -> None:

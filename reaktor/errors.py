@@ -203,7 +203,7 @@ class ConflictError(ReaktorError):
 
 class NameTakenError(ReaktorError):
     code = ErrorCode.NAME_TAKEN
-    default_message = "That name is taken."
+    default_message = "That name is taken, or looks like one that is."
 
 
 class TooLargeError(ReaktorError):

@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0005_profile'),
+        ('accounts', '0007_names_filled'),
     ]
 
     operations = [

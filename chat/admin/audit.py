@@ -11,11 +11,12 @@ from typing import Any
 import orjson
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Value
 from django.db.models.functions import Lower
 from django.http import Http404, HttpRequest, HttpResponseBase, StreamingHttpResponse
 from django.urls import URLPattern, path
 
+from accounts import names
 from chat.admin.access import ModerationAdmin, shown_time
 from chat.admin.lists import LOOKED_AT, looked_at
 from chat.models import AuditAction, AuditEntry
@@ -82,9 +83,9 @@ class AuditAdmin(ModerationAdmin):
             name, _, value = term.partition(":")
             match name if value else "":
                 case "by":
-                    queryset = queryset.alias(by=Lower("actor")).filter(by=value.lower())
+                    queryset = queryset.alias(by=Lower("actor")).filter(by=_as_stored(value))
                 case "on":
-                    queryset = queryset.alias(on=Lower("target")).filter(on=value.lower())
+                    queryset = queryset.alias(on=Lower("target")).filter(on=_as_stored(value))
                 case "in":
                     queryset = queryset.filter(channel=value)
                 case "since" if (day := _day(value)) is not None:
@@ -134,6 +135,11 @@ def _since(entries: QuerySet[AuditEntry], at: datetime) -> QuerySet[AuditEntry]:
 def _before(entries: QuerySet[AuditEntry], at: datetime) -> QuerySet[AuditEntry]:
     first = _first_since(at)
     return entries if first is None else entries.filter(id__lt=first)
+
+
+def _as_stored(name: str) -> Lower:
+    """The name as the database itself writes it in lower case: SQLite does so with ASCII alone."""
+    return Lower(Value(names.stored(name)))
 
 
 def _day(text: str) -> datetime | None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from chat.domain.hiding import NOBODY, Names, folded
+from accounts.names import folded
+from chat.domain.hiding import NOBODY, Names
 from chat.domain.ids import ChannelKey, UserId
 
 

@@ -81,10 +81,14 @@ class Recent:
         self.floor = max(self.floor, floor)
 
     def rewrite(self, renamed: Callable[[MessageData], MessageData], name: str = "") -> None:
-        """Every message, or those with the name in them, as `renamed` makes it; their order and numbers stay."""
-        wanted = name.lower().encode()
+        """Every message, or those with the name in them, as `renamed` makes it; their order and numbers stay.
+
+        Those that are held show a name as it was last. ASCII names are looked for in any case, at little cost.
+        """
+        is_ascii = name.isascii()
+        wanted = name.lower().encode() if is_ascii else name.encode()
         for number, json in self._held().items():
-            if wanted in json.lower():
+            if wanted in (json.lower() if is_ascii else json):
                 again = packed(renamed(_unpacked(json)))
                 self.size += len(again) - len(json)
                 if number in self._changed:

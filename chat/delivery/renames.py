@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from accounts.names import folded
 from chat.domain.events import MessageData
 
 KEEP_S = 300.0
@@ -32,14 +33,14 @@ class Renames:
     def note(self, old: str, new: str, now: float) -> bool:
         """Who was called `old` is called `new`; whether that was news."""
         self._by_old = {key: each for key, each in self._by_old.items() if each.until > now}
-        known = self._by_old.get(old.lower())
+        known = self._by_old.get(folded(old))
         if known is not None and known.name == new:
             return False
         # Whoever changes twice in a short time is called by the newest of the three.
         for each in self._by_old.values():
-            if each.name.lower() == old.lower():
+            if folded(each.name) == folded(old):
                 each.name = new
-        self._by_old[old.lower()] = _Rename(new, now + KEEP_S)
+        self._by_old[folded(old)] = _Rename(new, now + KEEP_S)
         return True
 
     def renamed(self, message: MessageData) -> MessageData:
@@ -52,5 +53,5 @@ class Renames:
         return {**message, "author": author, "mentions": mentions, "reactions": reactions}
 
     def _name(self, name: str) -> str:
-        known = self._by_old.get(name.lower())
+        known = self._by_old.get(folded(name))
         return name if known is None else known.name

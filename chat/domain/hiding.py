@@ -1,13 +1,14 @@
 """Whose words are hidden from whom: in a group, what somebody writes from those who block them. Every such decision.
 
 A hidden message keeps its place, so that cursors, counts and pages stay dense; its reader is shown that there is one,
-and nothing of it. Everybody else sees it as it is. Names stand for people as in messages, in lower case. Pure.
+and nothing of it. Everybody else sees it as it is. Names stand for people as in messages, folded. Pure.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
+from accounts.names import folded
 from chat.domain.events import DURABLE, Activity, Event, EventType, LastData, MessageData
 from chat.domain.policies import ChannelKind
 
@@ -21,11 +22,6 @@ HIDING_KINDS = tuple(kind for kind in ChannelKind if kind is ChannelKind.GROUP)
 def names_hidden(kind: ChannelKind, blocked: Iterable[str]) -> Names:
     """Who is hidden in a channel of this kind from a reader who blocks these people."""
     return frozenset(map(folded, blocked)) if kind in HIDING_KINDS else NOBODY
-
-
-def folded(name: str) -> str:
-    """A name as it stands in Names."""
-    return name.lower()
 
 
 def is_hidden(author: str, names: Names) -> bool:

@@ -18,13 +18,6 @@ from reaktor.errors import InvalidError, NotFoundError, TooLargeError
 
 _KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
-_MENTION = re.compile(
-    # The web client shows names by the same rule (richtext.js). Links first: what stands in one is no name. Before a
-    # name stands a blank, a bracket or a letter of a script without blanks, but nothing that an address is made of.
-    r"https?://[^\s<>\"'`\u3000-\u303F\uFF01-\uFF0F\uFF1A-\uFF20\uFF3B-\uFF40\uFF5B-\uFF65]+"
-    r"|(?<![A-Za-z0-9@._%+\-/\\\u00C0-\u058F\u1E00-\u1FFF])@([A-Za-z0-9]{3,32})(?![A-Za-z0-9@])",
-    re.IGNORECASE,
-)
 RESERVED_KEY_PREFIXES = ("dm-", "prv-")
 UNNAMED = {ChannelKind.DIRECT: "Direct", ChannelKind.GROUP: "Group"}
 """As what channels are stored that are called by their members' names."""
@@ -35,7 +28,6 @@ TOPIC_CHARS = 400
 REASON_CHARS = 400
 VIA_CHARS = 64
 """Of the name that a webhook's message is shown with."""
-MENTIONS_PER_MESSAGE = 20
 
 
 def check_text(text: object, *, max_chars: int) -> str:
@@ -130,14 +122,6 @@ def check_topic(topic: object) -> str:
     if shown is None or len(shown) > TOPIC_CHARS or has_unstorable(shown):
         raise InvalidError("A topic has at most 400 characters.", fields={"topic": "at most 400 characters"})
     return shown
-
-
-def mentioned_names(text: str) -> tuple[str, ...]:
-    """The names after an @ in a text, lower-cased, each once, in order, at most MENTIONS_PER_MESSAGE."""
-    if "@" not in text:  # as most texts: looking for names costs a fifth of storing the message
-        return ()
-    names = dict.fromkeys(name.lower() for name in _MENTION.findall(text) if name)
-    return tuple(names)[:MENTIONS_PER_MESSAGE]
 
 
 def check_reason(reason: object) -> str:

@@ -17,7 +17,9 @@ from django.core.management.color import no_style
 from django.db import DatabaseError, connection, transaction
 from django.db.models import Field, Model
 
+from accounts.claims import names_fill
 from accounts.models import User
+from accounts.name_columns import OfName
 from chat.models import History, Message
 from chat.moving import backup
 
@@ -51,6 +53,7 @@ def restore(lines: Iterable[bytes], *, on_progress: Callable[[int], None]) -> in
             for number, line in enumerate(lines, 2):
                 rows.take(_parsed(line, number), number)
             rows.finish()
+            names_fill()
             _continue_sequences()
             History.objects.update_or_create(pk=1, defaults={"epoch": uuid.uuid4()})
     except User.DoesNotExist as error:
@@ -97,13 +100,16 @@ class _Rows:
         self._waiting.append(self._prepared(name, values, number))
 
     def _prepared(self, name: str, values: dict[str, Any], number: int) -> list[Any]:
-        """The row's values for the database, in the order of the columns; defaults for what an older file lacks."""
+        """The row's values for the database, in the order of the columns; defaults for what an older file lacks, and
+        for what is made of names, since this version may make it otherwise."""
         fields = self._fields[name]
         if unknown := values.keys() - fields.keys():
             raise RestoreError(f"Line {number}: {name} has no column {min(unknown)!r} in this version.")
         try:
             python = (
-                field.to_python(values[column]) if column in values else field.get_default()
+                field.to_python(values[column])
+                if column in values and not isinstance(field, OfName)
+                else field.get_default()
                 for column, field in fields.items()
             )
             return [

@@ -29,7 +29,7 @@ ACCOUNTS_TOGETHER = 400
 KNOWN_AUTHORS = 100_000
 NO_LIST = "a key named like a list of messages that is none: left out"
 OTHER_LIST = "a list of messages that is not the one the import began with: left out"
-RENAMED = "a user name that is not allowed or is another's but for its case: another name"
+RENAMED = "a user name that is not allowed, or is another's or looks like it: another name"
 UNKNOWN_AUTHOR = "an author who has no account: one that can't log in stands for them"
 
 OnProgress = Callable[[int], None]

@@ -10,8 +10,8 @@ import uuid
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from chat.domain import rules
 from chat.domain.ids import UserRef
+from chat.domain.mentions import possible_mentions
 from chat.domain.policies import ChannelKind, SanctionKind
 from chat.models import ChannelMembership, Sanction, UserBlock
 from chat.posting.statements import LockedChannel
@@ -26,14 +26,14 @@ class Mentioning:
     def __init__(
         self, texts: Iterable[str], channels: Iterable[LockedChannel], authors: Iterable[str], now: datetime
     ) -> None:
-        self._named: Mapping[str, UserRef] = users_named(
-            {name for text in texts for name in rules.mentioned_names(text)}
+        self._named: Mapping[str, UserRef | None] = users_named(
+            {name for text in texts for possible in possible_mentions(text) for name in possible}
         )
         self._members: set[tuple[int, str]] = set()
         self._banned: set[tuple[int | None, str]] = set()
         self._blocks: set[tuple[str, str]] = set()
         if self._named:
-            self._find([uuid.UUID(user.id) for user in self._named.values()], channels, authors, now)
+            self._find([uuid.UUID(user.id) for user in self._named.values() if user], channels, authors, now)
 
     def _find(
         self, named: list[uuid.UUID], channels: Iterable[LockedChannel], authors: Iterable[str], now: datetime
@@ -53,8 +53,12 @@ class Mentioning:
         """Whom this text of that author in that channel mentions."""
         if not self._named:
             return []
-        named = [self._named[name] for name in rules.mentioned_names(text) if name in self._named]
-        return [user for user in named if self._hears(user.id, channel, author_id)]
+        named = (self._longest(possible) for possible in possible_mentions(text))
+        return [user for user in dict.fromkeys(named) if user and self._hears(user.id, channel, author_id)]
+
+    def _longest(self, possible: Iterable[str]) -> UserRef | None:
+        """Whom a place names: the longest name that exists. None: nobody, or an account that is switched off."""
+        return next((self._named[name] for name in possible if name in self._named), None)
 
     def _hears(self, user_id: str, channel: LockedChannel, author_id: str) -> bool:
         if user_id == author_id or (channel.kind in CLOSED and (channel.id, user_id) not in self._members):

@@ -12,11 +12,13 @@ import secrets
 import unicodedata
 from collections.abc import Callable
 
+from django.db import transaction
+
 from accounts import bots
 from accounts import services as accounts
 from accounts.bot_tokens import check_may_speak
+from accounts.claims import name_check, names_lock
 from accounts.models import Bot, User
-from accounts.selectors import formerly_named, user_named
 from chat.domain import rules
 from chat.domain.ids import ChannelKey, UserId, UserRef
 from chat.domain.moderation import HookMadeData
@@ -48,6 +50,13 @@ def hook_create(*, user: UserRef, key: str, name: str, public_url: str) -> HookM
     Raises InvalidError (the name; a direct channel), ConflictError (too many; archived), ForbiddenError (bots).
     """
     shown = rules.check_channel_name(name)
+    # The lock of names comes before that of any row.
+    with transaction.atomic():
+        names_lock()
+        return _hook_store(user, key, shown, public_url)
+
+
+def _hook_store(user: UserRef, key: str, shown: str, public_url: str) -> HookMadeData:
     token = f"{PREFIX}{secrets.token_urlsafe(32)}"
     with channel_locked(user=user, key=key, check=Access.check_moderate) as found:
         owner = User.objects.get(pk=user.id)
@@ -79,10 +88,9 @@ def _account_make(owner: User, name: str) -> Bot:
     base = _as_username(name)
     for number in range(1, _TRIES):
         username = base if number == 1 else f"{base}{number}"
-        if user_named(username) is not None or formerly_named([username.lower()]):
-            continue
         try:
             accounts.check_username(username)
+            name_check(username)
             return bots.bot_account_make(owner=owner, username=username, display_name=name[:64], kind=Bot.Kind.HOOK)
         except (InvalidError, NameTakenError):
             continue

@@ -6,6 +6,8 @@ import uuid
 
 from django.db import transaction
 
+from accounts import names
+from accounts.selectors import user_called
 from chat.domain.events import EventType
 from chat.domain.ids import ChannelKey, UserRef
 from chat.domain.policies import ChannelKind, Rank, Role, check_give_role, rank_of
@@ -30,7 +32,7 @@ def role_set(*, user: UserRef, key: str, username: str, role: str) -> Role:
         raise InvalidError(f"A role is one of {words}.", fields={"role": words}) from None
     with transaction.atomic():
         Channel.objects.select_for_update().filter(key=key).first()
-        if username.lower() == user.username.lower():
+        if names.folded(username) == names.folded(user.username):
             return _step_down(user, key, wanted)
         target = target_find(user, username, key, needed=Rank.OWNER)
         assert target.found is not None  # noqa: S101  a key was given
@@ -46,7 +48,7 @@ def role_set(*, user: UserRef, key: str, username: str, role: str) -> Role:
 def role_remove(*, user: UserRef, key: str, username: str) -> Role:
     """Back to a mere member. Raises as role_set(), and NotFoundError for who is no member."""
     found = channel_access(user=user, key=ChannelKey(key), to_moderate=True)
-    members = ChannelMembership.objects.filter(channel_id=found.channel.id, user__username__iexact=username)
+    members = ChannelMembership.objects.filter(channel_id=found.channel.id, user=user_called(username))
     if not members.exists():
         raise NotFoundError("There is no such member.")
     return role_set(user=user, key=key, username=username, role=Role.MEMBER.value)

@@ -81,7 +81,7 @@ def test_renames_are_listed_with_the_name_of_now() -> None:
     ada, since = register("ada"), timezone.now()
     services.user_rename(ada, username="Lovelace")
     services.user_rename(ada, username="Countess")
-    assert names_changed(since) == [("ada", "Countess"), ("lovelace", "Countess")]
+    assert names_changed(since) == [("ada", "Countess"), ("Lovelace", "Countess")]
     assert names_changed(timezone.now()) == []
 
 

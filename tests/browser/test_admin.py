@@ -27,8 +27,8 @@ user.groups.add(Group.objects.get(name="Moderators"))
 @pytest.fixture(scope="module")
 def moderator(server: LiveServer) -> str:
     """The name of an account in the group of moderators."""
-    server.manage("shell", "-c", _MAKE_MODERATOR.format(name="moderator", password=PASSWORD))
-    return "moderator"
+    server.manage("shell", "-c", _MAKE_MODERATOR.format(name="mody", password=PASSWORD))
+    return "mody"
 
 
 @pytest.fixture

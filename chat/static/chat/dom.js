@@ -120,6 +120,11 @@ export function tint(name) {
   return `tint-${sum % 6}`;
 }
 
+/** The letter that stands for a name, with its marks. @param {string} name */
+export function initialOf(name) {
+  return (name.match(/^.\p{M}*/su)?.[0] ?? "").toUpperCase();
+}
+
 /**
  * Whether a key belongs to an input method that composes a character: its Enter confirms a candidate, its Escape drops
  * it. Some browsers end the composition first, and tell it by the key code alone. @param {KeyboardEvent} event

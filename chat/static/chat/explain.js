@@ -17,7 +17,7 @@ const SENTENCES = {
   archived: "This channel is archived: it can be read, but nothing new can be posted.",
   not_found: "There is nothing under this address.",
   conflict: "That contradicts what is stored.",
-  name_taken: "That name is taken.",
+  name_taken: "That name is taken, or looks like one that is.",
   too_large: "That is too long.",
   rate_limited: "That was a lot at once.",
   unavailable: "The server can't do that right now.",

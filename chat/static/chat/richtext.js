@@ -2,11 +2,13 @@
  * What in a message's text is more than text: links and names. Pure: it finds the parts, views make the elements.
  */
 
+import { folded, nameAtStart } from "./names.js";
+
 // http(s) only: nothing that runs, nothing local. Full-width punctuation ends a link, since no blank follows it.
 const LINK = String.raw`https?:\/\/[^\s<>"'\`\u3000-\u303F\uFF01-\uFF0F\uFF1A-\uFF20\uFF3B-\uFF40\uFF5B-\uFF65]+`;
-// Not after what makes it a part of an address. The server tells people by the same rule (chat/domain/rules.py).
-const NAME = String.raw`(?<![A-Za-z0-9@._%+\-/\\\u00C0-\u058F\u1E00-\u1FFF])@[A-Za-z0-9]{3,32}(?![A-Za-z0-9@])`;
-const PART = new RegExp(`(${LINK})|(${NAME})`, "gi");
+// Not after what makes it a part of an address. The server tells people by the same rule (chat/domain/mentions.py).
+const AT = String.raw`(?<![A-Za-z0-9@._%+\-/\\\u00C0-\u058F\u1E00-\u1FFF])@`;
+const PART = new RegExp(`(${LINK})|${AT}`, "gi");
 const ENDINGS = /[.,;:!?…’”»›]$/;
 const BRACKETS = { ")": "(", "]": "[", "}": "{" };
 
@@ -25,18 +27,31 @@ function isUnopened(link) {
 
 /**
  * @param {string} text
- * @returns {{kind: "text"|"link"|"name", text: string}[]} the parts, which put together are the text again
+ * @param {string[]} [mentions]  whom the message mentions, as the server says: no other name is one
+ * @returns {{kind: "text"|"link"|"name", text: string, name?: string}[]} the parts, which put together are the text
+ *   again; `name`: who is meant
  */
-export function partsOf(text) {
+export function partsOf(text, mentions = []) {
+  const names = new Map(mentions.map((name) => [folded(name), name]));
   const parts = [];
   let end = 0;
   for (const match of text.matchAll(PART)) {
-    const found = match[1] ? trimmed(match[1]) : match[2];
-    if (found === "") continue;
+    const part = match[1] ? linkIn(match[1]) : nameIn(text, match.index, names);
+    if (part === null) continue;
     if (match.index > end) parts.push({ kind: "text", text: text.slice(end, match.index) });
-    parts.push({ kind: match[1] ? "link" : "name", text: found });
-    end = match.index + found.length;
+    parts.push(part);
+    end = match.index + part.text.length;
   }
   if (end < text.length) parts.push({ kind: "text", text: text.slice(end) });
   return parts;
+}
+
+function linkIn(match) {
+  const text = trimmed(match);
+  return text === "" ? null : { kind: "link", text };
+}
+
+function nameIn(text, at, names) {
+  const found = names.size > 0 ? nameAtStart(text.slice(at + 1), names) : null;
+  return found && { kind: "name", text: text.slice(at, at + 1 + found.length), name: found.name };
 }

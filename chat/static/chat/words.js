@@ -40,11 +40,17 @@ export function count(number, noun) {
 }
 
 /** ada is typing; ada and bob are typing; several people are typing. @param {string[]} names */
-export function typingLine(names) {
+export function typingLine(typists) {
+  const names = typists.map(isolated);
   if (names.length === 0) return "";
   if (names.length === 1) return `${names[0]} is typing…`;
   if (names.length <= 3) return `${names.slice(0, -1).join(", ")} and ${names.at(-1)} are typing…`;
   return "Several people are typing…";
+}
+
+/** A name that may be written from right to left, so that it turns nothing around it. @param {string} name */
+function isolated(name) {
+  return /^[ -~]*$/.test(name) ? name : `\u2068${name}\u2069`;
 }
 
 /**

@@ -367,7 +367,9 @@ class NativeConsumer(AsyncConsumer):
                 self._refuse(self._session, request, result)
             return
         message = result.message
-        data = {key: message[key] for key in ("id", "number", "flow", "seq", "created_at")}
+        data: dict[str, Any] = {key: message[key] for key in ("id", "number", "flow", "seq", "created_at")}
+        if message["mentions"]:
+            data["mentions"] = message["mentions"]
         if result.is_duplicate:
             data["duplicate"] = True
         self._write(protocol.answer(request.id, data))

@@ -47,13 +47,14 @@ class HelloData(Greeting):
 
 
 class SentData(TypedDict):
-    """A message that is stored; `duplicate`: it was before."""
+    """A message that is stored; `duplicate`: it was before. `mentions`: whom its text names, if anybody is told."""
 
     id: Uuid
     number: Ordinal
     flow: Count
     seq: Ordinal
     created_at: Time
+    mentions: NotRequired[list[str]]
     duplicate: NotRequired[bool]
 
 

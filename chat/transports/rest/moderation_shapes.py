@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from rest_framework import serializers
 
+from accounts import names
 from chat.domain.policies import MAX_PURGE_HOURS, Resolution, Role, SanctionKind
 from chat.domain.rules import REASON_CHARS
 from chat.services.invites import MAX_USES
@@ -16,7 +17,7 @@ from reaktor.web.api import NOT_BLANK, Input, Text, WholeInBody
 
 KINDS = [kind.value for kind in SanctionKind]
 CURSOR = r"^[0-9]{1,18}\Z"
-USERNAME = r"^[A-Za-z0-9]{1,32}\Z"
+USERNAME = rf"^[^\x00]{{1,{names.MAX_TYPED}}}\Z"
 KEY = r"^[A-Za-z0-9_-]{1,64}\Z"
 
 

@@ -8,9 +8,8 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts import logging_in, registration, services
+from accounts import logging_in, names, registration, services
 from accounts.limits import COUNTED_BY_LIMITS
-from accounts.models import RESERVED_USERNAMES
 from chat.transports.seed.views import SeedView, required
 from reaktor.errors import InvalidError, NameTakenError, NotAuthenticatedError
 from reaktor.web.api import client_address, operation
@@ -55,7 +54,8 @@ class LoginView(OpenView):
 
 def check_registration(name: object, password: object) -> tuple[str, str]:
     """The original's checks in its order. Raises InvalidError with its sentences; never repeats the password."""
-    if isinstance(name, str) and name.lower() in RESERVED_USERNAMES:
+    # Look-alikes in other letters get the next sentence.
+    if isinstance(name, str) and name.isascii() and names.is_reserved(name[: names.MAX_TYPED]):
         raise InvalidError("That name is not allowed")
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise InvalidError("Name must be numbers or letter a-z only")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import cast
 
+from chat.delivery.recent import Recent
 from chat.delivery.renames import KEEP_S, Renames
 from chat.domain.events import MessageData
 
@@ -45,3 +46,19 @@ def test_what_is_told_again_is_no_news_and_what_is_old_is_forgotten() -> None:
     assert not renames.note("ADA", "bea", 1.0)
     renames.note("x", "y", KEEP_S + 1)
     assert renames.renamed(message(author="ada"))["author"] == "ada"
+
+
+def test_names_of_any_script_are_changed_in_any_case_and_in_memory() -> None:
+    """Bytes have a lower case in ASCII alone: what was held of somebody named in Cyrillic kept the old name."""
+    renames = Renames()
+    renames.note("Иван", "Straße", 0.0)
+    assert renames.renamed(message(author="ИВАН"))["author"] == "Straße"
+    first, second = message(author="Иван", number=1, changed_seq=1), message(author="bob", number=2, changed_seq=2)
+    recent = Recent(
+        changed=[first, second], newest=[first, second], floor=0, head_number=2, changes=5, numbers=5, max_bytes=1 << 20
+    )
+    recent.rewrite(renames.renamed, "Иван")
+    assert [each["author"] for each in recent.since(0) or []] == ["Straße", "bob"]
+    renames.note("straße", "Eve", 0.0)
+    recent.rewrite(renames.renamed, "Straße")
+    assert [each["author"] for each in recent.since(0) or []] == ["Eve", "bob"]

@@ -163,36 +163,6 @@ def test_names_and_topics_are_trimmed_and_bounded() -> None:
             rules.check_topic(topic)
 
 
-@pytest.mark.parametrize(
-    ("text", "names"),
-    [
-        ("hi @Ada and @bob!", ("ada", "bob")),
-        ("@ada @ADA", ("ada",)),
-        ("mail me@ada.com", ()),
-        ("@@ada", ()),
-        ("@ab", ()),
-        ("@" + "x" * 33, ()),
-        ("(@ada)", ("ada",)),
-        ("@ada_", ("ada",)),
-        (".@ada", ()),
-        ("_@ada", ()),
-        ("ada@example.org.@bob", ()),
-        ("josé@ada.org", ()),
-        ("@ada@example.org", ()),
-        ("https://example.org/@ada?q=@bob", ()),
-        ("HTTPS://EXAMPLE.org/x=(@ada)", ()),
-        ("www.example.org/@ada", ()),
-        ("https://example.org @ada", ("ada",)),
-        ("見て https://example.org/茶、@ada", ("ada",)),
-        ("你好@ada", ("ada",)),
-        ("“@ada” *@bob*", ("ada", "bob")),
-        (" ".join(f"@user{number}" for number in range(30)), tuple(f"user{number}" for number in range(20))),
-    ],
-)
-def test_names_after_an_at_sign_are_mentions(text: str, names: tuple[str, ...]) -> None:
-    assert rules.mentioned_names(text) == names
-
-
 OPEN = [ChannelKind.PUBLIC, ChannelKind.UNLISTED]
 
 

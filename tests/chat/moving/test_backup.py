@@ -24,7 +24,7 @@ from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp.models import TOTPDevice
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
-from accounts import bots, naming, refreshes, tokens
+from accounts import bots, names, naming, refreshes, tokens
 from accounts.models import AppPassword, User, WaitingAccount
 from accounts.services import user_register
 from chat import selectors, services
@@ -147,6 +147,23 @@ def test_told_to_replace_it_deletes_what_is_here_whatever_refers_to_it(everythin
     Message.objects.filter(number=1).update(text="changed")
     assert "Imported: " in imported(str(file), "--replace")
     assert exported(tmp_path / "again.jsonl")[1:] == rows
+
+
+def test_what_is_made_of_names_is_made_anew_of_a_file_of_any_version(everything: None, tmp_path: Path) -> None:
+    """A table of look-alikes of another version makes other skeletons."""
+    file = tmp_path / "backup.jsonl"
+    rows = exported(file)
+    for row in rows:
+        if "accounts.user" in row:
+            row["accounts.user"] |= {"username_folded": "?", "username_skeleton": "?"}
+            if row["accounts.user"]["username"] == "bob":
+                del row["accounts.user"]["username_folded"], row["accounts.user"]["username_skeleton"]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    imported(str(file), "--replace")
+    assert User.objects.exists()
+    for user in User.objects.all():
+        made = names.folded(user.username), names.skeleton(user.username)
+        assert (user.username_folded, user.username_skeleton) == made
 
 
 @pytest.mark.parametrize(

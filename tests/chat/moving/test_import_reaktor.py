@@ -71,7 +71,7 @@ def test_names_that_can_not_be_kept_get_others_and_every_author_has_an_account(o
     assert authors["by nobody"] == "nobody"
     assert not User.objects.get(username="nobody").is_active
     assert not User.objects.get(username="lost").has_usable_password()
-    assert "3  a user name that is not allowed or is another's but for its case" in said
+    assert "3  a user name that is not allowed, or is another's or looks like it" in said
     assert "3  an author who has no account" in said
     assert "1  a user without a usable bcrypt hash" in said
 

@@ -81,11 +81,11 @@ test("law: the parts of a text, put together, are the text", () => {
     "javascript:alert(1) data:text/html,x file:///etc/passwd",
     "https://",
     "<a href=https://x.y>z</a>",
-    "@ab @@abc",
+    "@ab @@abc @太郎さん @ADA.",
   ];
   for (const text of texts)
     assert.equal(
-      partsOf(text)
+      partsOf(text, ["ada", "太郎"])
         .map((part) => part.text)
         .join(""),
       text,
@@ -125,17 +125,31 @@ test("a link keeps its own brackets and ends with the sentence, in any script", 
   assert.deepEqual(links("https://... http://)"), []);
 });
 
-test("names are what the server takes for a mention", () => {
-  const names = (text) =>
-    partsOf(text)
-      .filter(({ kind }) => kind === "name")
-      .map((part) => part.text);
-  assert.deepEqual(names("@ada, (@bob2) mail@example.org @ab @toolongtoolongtoolongtoolongtoolong"), [
-    "@ada",
-    "@bob2",
-  ]);
-  assert.deepEqual(names("https://a.org/@ada www.a.org/@ada .@ada _@ada @ada@b.org josé@ada.org"), []);
-  assert.deepEqual(names("你好@ada，@bob!"), ["@ada", "@bob"]);
+const marked = (text, mentions) =>
+  partsOf(text, mentions)
+    .filter(({ kind }) => kind === "name")
+    .map((part) => `${part.text} ${part.name}`);
+
+test("names are those that the server found in the message, and no others", () => {
+  assert.deepEqual(marked("@ada, (@bob2) @eve mail@example.org", ["ada", "bob2"]), ["@ada ada", "@bob2 bob2"]);
+  assert.deepEqual(marked("@ada @adamant @ada2 @Ada.", ["ada"]), ["@ada ada", "@Ada ada"]);
+  assert.deepEqual(marked("@ada", []), []);
+  assert.deepEqual(
+    marked("https://a.org/@ada www.a.org/@ada .@ada _@ada @ada@b.org josé@ada.org", ["ada", "ada.org"]),
+    [],
+  );
+  assert.deepEqual(marked("你好@ada，@bob!", ["ada", "bob"]), ["@ada ada", "@bob bob"]);
+});
+
+test("of the names that a place begins with the longest is meant, in any script and form", () => {
+  assert.deepEqual(marked("@ada.lovelace-x", ["ada", "ada.lovelace"]), ["@ada.lovelace ada.lovelace"]);
+  assert.deepEqual(marked("@太郎さん、@太郎", ["太郎"]), ["@太郎 太郎", "@太郎 太郎"]);
+  assert.deepEqual(marked("@太郎さん", ["太郎", "太郎さん"]), ["@太郎さん 太郎さん"]);
+  assert.deepEqual(marked("@김민수는 @иван, @ИВАНОВ", ["김민수", "Иван"]), ["@김민수 김민수", "@иван Иван"]);
+  assert.deepEqual(marked("و@محمد،", ["محمد"]), ["@محمد محمد"]);
+  assert.deepEqual(marked("@สมชายครับ @เก่ง", ["สมชาย", "เก"]), ["@สมชาย สมชาย"]);
+  assert.deepEqual(marked("@STRASSE @Jose\u0301!", ["Straße", "José"]), ["@STRASSE Straße", "@Jose\u0301 José"]);
+  assert.deepEqual(marked("@\u{104b0}\u{104b1} x", ["\u{104b0}\u{104b1}"]), ["@\u{104b0}\u{104b1} \u{104b0}\u{104b1}"]);
 });
 
 test("days and typists are said in words", () => {
@@ -143,6 +157,7 @@ test("days and typists are said in words", () => {
   assert.equal(dayOf(new Date("2025-12-24T10:00:00"), now), "December 24, 2025");
   assert.equal(typingLine([]), "");
   assert.equal(typingLine(["ada"]), "ada is typing…");
+  assert.equal(typingLine(["محمد", "ada"]), "\u2068محمد\u2069 and ada are typing…");
   assert.equal(typingLine(["ada", "bob", "eve"]), "ada, bob and eve are typing…");
   assert.equal(typingLine(["a", "b", "c", "d"]), "Several people are typing…");
 });

@@ -205,15 +205,16 @@ export class Store {
    * Take the acknowledgement of one's own message: it stands in the place of the event that one is not sent.
    * @param {string} key
    * @param {import("./types.js").Unsent} unsent
-   * @param {{id: string, number: number, flow: number, seq: number, created_at: string, duplicate?: boolean}} reply
+   * @param {{id: string, number: number, flow: number, seq: number, mentions?: string[], created_at: string,
+   *   duplicate?: boolean}} reply
    */
   acknowledge(key, unsent, reply) {
     const channel = this.channels.get(key);
     // Stored by an earlier try: it may have changed since, so what the channel tells counts, not what was written.
     if (!channel || reply.duplicate) return;
-    const { id, number, flow, seq, created_at } = reply;
+    const { id, number, flow, seq, mentions = [], created_at } = reply;
     const { text, nonce } = unsent;
-    const rest = { reply_to: null, reactions: {}, mentions: [], edited_at: null, deleted_at: null };
+    const rest = { reply_to: null, reactions: {}, mentions, edited_at: null, deleted_at: null };
     const author = this.me.username;
     const place = { channel: key, number, flow, seq, changed_seq: seq };
     channel.take({ id, ...place, author, text, nonce, created_at, ...rest }, seq);

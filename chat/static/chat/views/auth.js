@@ -2,8 +2,9 @@
 
 import { h } from "../dom.js";
 import { explain } from "../explain.js";
+import { isPossible } from "../names.js";
 
-const HINTS = { username: "3 to 32 letters or digits.", password: "At least 8 characters.", email: "" };
+const HINTS = { username: "2 to 32 letters or digits of one script.", password: "At least 8 characters.", email: "" };
 const CODE_HINT = "From your authenticator app, or a recovery code.";
 const CLOSED = {
   closed: "Nobody can register on this server.",
@@ -11,7 +12,6 @@ const CLOSED = {
 };
 const WAITING =
   "Your account is made, and waits for approval. Once somebody has looked at it you can log in with your name and password.";
-const GOOD_NAME = /^[A-Za-z0-9]{3,32}$/;
 const SHORTEST_PASSWORD = 8;
 
 export class AuthView {
@@ -33,7 +33,8 @@ export class AuthView {
     this.username = this.#field("username", "Name", {
       autocomplete: "username",
       autocapitalize: "none",
-      maxlength: 32,
+      maxlength: 128,
+      dir: "auto",
     });
     this.password = this.#field("password", "Password", { type: "password" });
     this.code = this.#field("code", "Code", {
@@ -150,7 +151,7 @@ export class AuthView {
   #problems(username, password, email) {
     const problems = {};
     if (username === "") problems.username = "Please enter a name.";
-    else if (this.isNew && !GOOD_NAME.test(username)) problems.username = `A name has ${HINTS.username}`;
+    else if (this.isNew && !isPossible(username)) problems.username = `A name has ${HINTS.username}`;
     if (password === "") problems.password = "Please enter a password.";
     else if (this.isNew && password.length < SHORTEST_PASSWORD)
       problems.password = `It needs ${HINTS.password.toLowerCase()}`;

@@ -1,6 +1,6 @@
 /** Who is in the channel now: online first, then away. */
 
-import { h, keyed, setText, tint } from "../dom.js";
+import { h, initialOf, keyed, setText, tint } from "../dom.js";
 
 export class Members {
   /** @param {{onMore: () => void, onMessage: (username: string) => void}} parts  `onMore`: more of them are asked for */
@@ -51,9 +51,9 @@ export class Members {
       h(
         "span",
         { class: `avatar is-small is-${status} ${tint(username)}`, "aria-hidden": "true" },
-        username.slice(0, 1).toUpperCase(),
+        initialOf(username),
       ),
-      h("span", { class: "member-name" }, username),
+      h("bdi", { class: "member-name" }, username),
       ...(isMe ? [h("span", { class: "member-note" }, "you")] : [this.#messageButton(username)]),
       ...(status === "away"
         ? [h("span", { class: "member-note" }, "away")]

@@ -1,7 +1,7 @@
 /** One row of a channel: a message, an unsent one, a day, or the mark of what is new. */
 
 import { RequestError } from "../client/index.js";
-import { h, tint } from "../dom.js";
+import { h, initialOf, tint } from "../dom.js";
 import { explain } from "../explain.js";
 import { partsOf } from "../richtext.js";
 import { HIDDEN_WORDS, momentOf, timeOf } from "../words.js";
@@ -41,7 +41,7 @@ function drawMessage(item, { message, isGrouped, isOwn }, actions) {
     ...head(message.author, time, isGrouped, message.via),
     message.text === null
       ? h("p", { class: "text is-gone" }, "This message was deleted.")
-      : textOf(message.text, actions.me, message.edited_at === null ? "" : " edited"),
+      : textOf(message, actions.me, message.edited_at === null ? "" : " edited"),
     ...reactions(message, actions),
   );
 }
@@ -62,7 +62,7 @@ function drawUnsent(item, { unsent, isGrouped }, actions) {
     h("button", { class: "link", type: "button", on: { click: () => handler(unsent.nonce) } }, words);
   item.replaceChildren(
     ...head(actions.me, h("span"), isGrouped),
-    textOf(unsent.text, actions.me, hasFailed ? " not sent" : " sending…"),
+    textOf(unsent, actions.me, hasFailed ? " not sent" : " sending…"),
     ...(hasFailed
       ? [
           h(
@@ -84,27 +84,26 @@ function head(author, time, isGrouped, via) {
   const name = via?.name ?? author;
   if (isGrouped) return [h("span", { class: "only-heard" }, name), time];
   return [
-    h("span", { class: `avatar ${tint(author)}`, "aria-hidden": "true" }, name.slice(0, 1).toUpperCase()),
+    h("span", { class: `avatar ${tint(author)}`, "aria-hidden": "true" }, initialOf(name)),
     h(
       "p",
       { class: "message-head" },
-      h("span", { class: "author" }, name),
+      h("bdi", { class: "author" }, name),
       via && h("span", { class: "bot-badge", title: `Not a person: ${author}` }, "bot"),
       time,
     ),
   ];
 }
 
-function textOf(text, me, remark) {
+function textOf({ text, mentions }, me, remark) {
   const paragraph = h("p", { class: "text", dir: "auto" });
-  for (const part of partsOf(text)) {
+  for (const part of partsOf(text, mentions)) {
     if (part.kind === "link") {
       paragraph.append(
         h("a", { href: part.text, target: "_blank", rel: "noopener noreferrer nofollow" }, part.text),
       );
     } else if (part.kind === "name") {
-      const isMe = part.text.slice(1).toLowerCase() === me.toLowerCase();
-      paragraph.append(h("span", { class: isMe ? "name is-me" : "name" }, part.text));
+      paragraph.append(h("bdi", { class: part.name === me ? "name is-me" : "name" }, part.text));
     } else {
       paragraph.append(part.text);
     }

@@ -26,7 +26,7 @@ export class NewMessage {
   }
 
   #written() {
-    return this.names.value.split(/[\s,;]+/).filter((name) => name !== "");
+    return this.names.value.split(/[\s,;、，；،؛]+/).filter((name) => name !== "");
   }
 
   async #open() {

@@ -1,6 +1,6 @@
 /** The side bar: one's channels with what is unread in them, and oneself: name, online or away, settings, log out. */
 
-import { h, icon, keyed, setText, tint } from "../dom.js";
+import { h, icon, initialOf, keyed, setText, tint } from "../dom.js";
 import { count } from "../words.js";
 
 export class Sidebar {
@@ -53,7 +53,7 @@ export class Sidebar {
     const { chat } = this;
     const username = chat.store.me?.username ?? "";
     setText(this.name, username);
-    setText(this.avatar, username.slice(0, 1).toUpperCase());
+    setText(this.avatar, initialOf(username));
     this.avatar.className = `avatar ${tint(username)} is-${chat.session.isLive ? chat.signs.status : "offline"}`;
     this.away.checked = chat.signs.chosen === "away";
     current(this.lobby, active === null);

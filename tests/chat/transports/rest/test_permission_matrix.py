@@ -90,8 +90,8 @@ EVERYWHERE_FOR_STAFF = {
 @pytest.fixture
 def scene() -> dict[str, dict[str, Any]]:
     """The stored scene, and in each channel a report, an invite and a sanction of the victim's."""
-    names = {role: role for role in (*ROLES, "victim")}
-    users = {name: register(name) for name in names}
+    names = {role: name_of(role) for role in (*ROLES, "victim")}
+    users = {role: register(name) for role, name in names.items()}
     with contextlib.redirect_stdout(io.StringIO()) as said:
         build(names)
     found: dict[str, dict[str, Any]] = json.loads(said.getvalue().removeprefix("scene "))
@@ -123,6 +123,11 @@ def speaker(key: str) -> User:
     return user
 
 
+def name_of(role: str) -> str:
+    """Whoever is to be acted on is named in the requests above; "moderator" is nobody's name."""
+    return role if role == "victim" else f"the{role}"
+
+
 def channel_id(key: str) -> int:
     from chat.models import Channel
 
@@ -131,7 +136,7 @@ def channel_id(key: str) -> int:
 
 @pytest.fixture
 def people(scene: dict[str, dict[str, Any]]) -> dict[str, Rest]:
-    return {role: logged_in(User.objects.get(username=role)) for role in ROLES}
+    return {role: logged_in(User.objects.get(username=name_of(role))) for role in ROLES}
 
 
 @contextlib.contextmanager
