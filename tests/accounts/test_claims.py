@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from importlib import import_module
 
 import pytest
+from django.apps import apps
 from django.core.exceptions import ValidationError
 from django.core.management import CommandError, call_command
 from django.db import transaction
@@ -209,6 +211,24 @@ def test_filling_says_how_many_and_may_be_repeated() -> None:
     with transaction.atomic():
         assert names_fill() == 3
         assert names_fill() == 0
+
+
+def test_the_migration_fills_what_there_is_in_batches_and_may_be_run_again() -> None:
+    migration = import_module("accounts.migrations.0006_names_filled")
+    count = 2 * migration.BATCH + 1
+    User.objects.bulk_create(User(username=f"Person{number}", password="!") for number in range(count))
+    User.objects.update(username_folded=None, username_skeleton=None)
+    kept = insert_as_old_code("kept")
+    User.objects.filter(pk=kept.pk).update(username_skeleton="as it was")
+    FormerName.objects.create(folded="scope", user=kept, since=kept.created_at, until=kept.created_at)
+    for _ in range(2):
+        migration.fill_former_names(apps, None)
+        migration.fill_users(apps, None)
+        found = User.objects.exclude(pk=kept.pk).values_list("username", "username_folded", "username_skeleton")
+        assert all((folded, look) == (name.lower(), names.skeleton(name)) for name, folded, look in found)
+        assert len(found) == count
+    assert User.objects.get(pk=kept.pk).username_skeleton == "as it was"
+    assert FormerName.objects.values_list("name", "skeleton").get() == ("scope", names.skeleton("scope"))
 
 
 @pytest.mark.parametrize("name", ["\x00", "\ud800", "a" * 1000, "", "\u202e", "﷽" * 30])
