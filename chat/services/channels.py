@@ -17,7 +17,6 @@ from chat.domain.events import ChannelData, Event, EventType
 from chat.domain.ids import ChannelKey, UserRef
 from chat.domain.policies import MAX_SLOW_MODE_S, Access, ChannelKind, Role
 from chat.domain.reading import START, UNREAD
-from chat.domain.scripts import folded
 from chat.models import AuditAction, Channel, ChannelMembership, random_channel_key
 from chat.posting.textrules import CurrentTextRules
 from chat.selectors import ChannelAccess, channel_access, channel_data, read_data, user_ref
@@ -25,6 +24,7 @@ from chat.services.audit import audit_add
 from chat.services.locking import channel_locked
 from chat.services.memberships import tell_membership
 from reaktor.errors import ConflictError, ForbiddenError, InvalidError
+from reaktor.scripts import folded
 from reaktor.times import timestamp
 
 MADE_BY_HAND = (ChannelKind.PUBLIC.value, ChannelKind.UNLISTED.value, ChannelKind.PRIVATE.value)
