@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from accounts.naming import name_change
+from accounts.profiles import profile_clear
 from accounts.services import announce_end, password_confirm
 from accounts.signals import user_deleted
 from reaktor.errors import CloseCode
@@ -42,6 +43,7 @@ def user_delete(user: User, *, password: str) -> None:
         gone.deleted_at = timezone.now()
         gone.last_login = None
         gone.save()
+        profile_clear(gone)
         User.objects.filter(pk=gone.pk).update(token_version=F("token_version") + 1)
         gone.groups.clear()
         gone.user_permissions.clear()

@@ -20,6 +20,10 @@ class UserData(TypedDict):
     username: Annotated[str, Keyword("pattern", "^[A-Za-z0-9]{3,32}$")]
     is_staff: bool
     created_at: Time
+    display_name: Annotated[str, "Empty: the user name is all there is."]
+    avatar_url: Annotated[str | None, "A path on this server."]
+    status_text: str
+    is_bot: bool
 
 
 class MeData(UserData):
@@ -34,7 +38,16 @@ def user_data(user: User) -> UserData:
         "username": user.username,
         "is_staff": user.is_staff,
         "created_at": timestamp(user.created_at),
+        "display_name": user.display_name,
+        "avatar_url": avatar_url(user.avatar),
+        "status_text": user.status_text,
+        "is_bot": user.is_bot,
     }
+
+
+def avatar_url(digest: str) -> str | None:
+    """Where the picture with this hash is, in 96 pixels; None: there is none."""
+    return f"/avatars/{digest}/96.webp" if digest else None
 
 
 def me_data(user: User) -> MeData:

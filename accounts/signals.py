@@ -8,5 +8,9 @@ user_registered = Signal()
 second_factor_removed = Signal()
 """Sent with `user` and `by` (whoever did it), in the transaction in which the second factor goes."""
 
+profile_changing = Signal()
+"""Sent with `user` and `texts` before what they show of themselves is stored. A receiver may refuse: what it raises is
+the answer."""
+
 user_deleted = Signal()
 """Sent with `user`, nameless already, in the transaction that deletes an account: what belongs to it goes with it."""

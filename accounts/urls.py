@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from accounts import api
+from accounts import api, avatars
 
 urlpatterns = [
     path("accounts", api.AccountsView.as_view()),
@@ -13,5 +13,6 @@ urlpatterns = [
     path("tokens/revoke", api.TokensRevokeView.as_view()),
     path("tokens/revoke-all", api.TokensRevokeAllView.as_view()),
     path("me", api.MeView.as_view()),
+    path("me/avatar", avatars.AvatarView.as_view()),
     path("me/password", api.MePasswordView.as_view()),
 ]

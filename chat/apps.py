@@ -22,7 +22,7 @@ class ChatConfig(AppConfig):
         from django.conf import settings
         from django.db.models.signals import post_migrate, pre_migrate
 
-        from accounts.signals import second_factor_removed, user_deleted, user_registered
+        from accounts.signals import profile_changing, second_factor_removed, user_deleted, user_registered
         from chat import checks  # noqa: F401  registers the system checks
         from chat.posting.textrules import CurrentTextRules
         from reaktor.db import patience
@@ -35,6 +35,7 @@ class ChatConfig(AppConfig):
         self.listing: Joint[bytes] = Joint()
         user_registered.connect(_start_account, dispatch_uid="chat.start_account")
         second_factor_removed.connect(_note_removed_factor, dispatch_uid="chat.note_removed_factor")
+        profile_changing.connect(self._check_profile, dispatch_uid="chat.check_profile")
         user_deleted.connect(self._end_account, dispatch_uid="chat.end_account")
         pre_migrate.connect(_before_migrations, sender=self, dispatch_uid="chat.before_migrations")
         post_migrate.connect(_after_migrations, sender=self, dispatch_uid="chat.after_migrations")
@@ -43,6 +44,13 @@ class ChatConfig(AppConfig):
     def rates(self) -> Rates:
         """The rates of this process; accounts owns them."""
         return cast("AccountsConfig", apps.get_app_config("accounts")).rates
+
+    def _check_profile(self, sender: Any, user: User, texts: list[str], **kwargs: Any) -> None:
+        """Before what somebody shows of themselves is stored: the word filter holds for it, too."""
+        from chat.selectors import user_ref
+        from chat.services.words import words_check
+
+        words_check(user_ref(user), texts, self.text_rules)
 
     def _end_account(self, sender: Any, user: User, **kwargs: Any) -> None:
         """In the transaction that deletes the account."""

@@ -10,6 +10,7 @@ from django.urls import include, path
 from django.views import defaults
 from django.views.generic import RedirectView
 
+from accounts.avatars import avatar
 from chat.admin.cluster import cluster_json, cluster_page
 from chat.transports.native.views import asyncapi
 from chat.transports.native.views import page as asyncapi_page
@@ -24,6 +25,7 @@ urlpatterns = [
     path("admin/cluster/", admin.site.admin_view(cluster_page), name="cluster"),
     path("admin/cluster/status.json", admin.site.admin_view(cluster_json), name="cluster_status"),
     path("admin/", admin.site.urls),
+    path("avatars/<str:digest>/<int:side>.webp", avatar),
     path("api/v1/asyncapi.json", asyncapi),
     path("api/v1/asyncapi", asyncapi_page),
     path("api/v1/", include("accounts.urls")),

@@ -31,6 +31,9 @@ class Limit(StrEnum):
     MODERATION = "moderation"
     BULK_DELETE = "bulk_delete"
     RENAME = "rename"
+    PROFILE = "profile"
+    PICTURES = "pictures"
+    DIRECTORY = "directory"
     LOGIN = "login"
     REGISTER = "register"
 

@@ -18,6 +18,8 @@ END_LOGIN = "orders.end_login"
 """End every live session of one log-in: {"user_id": str, "login": str, "code": CloseCode, "reason": str}."""
 RENAMED = "orders.renamed"
 """A user has another name: {"old": str, "new": str}."""
+PROFILE_CHANGED = "orders.profile_changed"
+"""What a user shows of themselves has changed: {"user_id": str}. Who tells others of it reads how it is now."""
 BLOCKS_CHANGED = "orders.blocks_changed"
 """Who is banned or kicked has changed: {}."""
 

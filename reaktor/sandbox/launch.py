@@ -1,7 +1,7 @@
 """The first lines of a sandboxed process: bound itself for good, then run the work. Run by reaktor.sandbox.sandbox.
 
-`python -I launch.py BOUNDS WORK …`: BOUNDS is JSON, {"memory_bytes", "cpu_s", "output_bytes"}; WORK the path of a
-Python file. Imports the standard library alone. What the system does not bound (macOS knows no RLIMIT_AS) stays to the clock.
+`python -I launch.py BOUNDS WORK …`: BOUNDS is JSON, {"memory_bytes", "cpu_s", "output_bytes"}; WORK a Python file.
+Imports the standard library alone. What the system does not bound (macOS knows no RLIMIT_AS) stays to the clock.
 """
 
 from __future__ import annotations

@@ -9,6 +9,10 @@
  * @property {string} username
  * @property {boolean} is_staff
  * @property {string} created_at
+ * @property {string} display_name     empty: the user name is all there is
+ * @property {string|null} avatar_url  a path on the server, in 96 pixels
+ * @property {string} status_text
+ * @property {boolean} is_bot
  */
 
 /**
