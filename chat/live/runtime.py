@@ -35,6 +35,7 @@ from chat.live.feeds import Feeds, Upkeep
 from chat.live.kept_places import KeptPlaces, load_places
 from chat.live.local_members import LocalMembers
 from chat.live.members import members_page
+from chat.live.profiles import Profiles
 from chat.live.remote_join import RemoteJoin
 from chat.live.revalidation import Revalidation, verify_again
 from chat.live.standings import Look, Standings
@@ -74,7 +75,7 @@ from reaktor.observe.metrics import Metrics
 from reaktor.owned import spawn
 from reaktor.process import node
 from reaktor.process.bus import OVERFLOW, Bus, BusError, Layer
-from reaktor.process.orders import BLOCKS_CHANGED, END_LOGIN, END_SESSIONS, ORDERS_GROUP, RENAMED
+from reaktor.process.orders import BLOCKS_CHANGED, END_LOGIN, END_SESSIONS, ORDERS_GROUP, PROFILE_CHANGED, RENAMED
 from reaktor.shapes import ListData
 from reaktor.times import parse_timestamp
 
@@ -141,6 +142,7 @@ class Runtime:
         )
         self.writer = Writer(self.database, config.database, rates, text_rules, self.broadcast.stored)
         self.replica = Replica(worker)
+        self.profiles = Profiles(self.hub, self.replica, self.activities.follows, self.database)
         self.standings = Standings()
         self.kept_places = KeptPlaces(self.database, self.hub, self.feeds, self.replica, config.membership)
         self.arrivals = Arrivals()
@@ -198,6 +200,7 @@ class Runtime:
                 tasks.create_task(Deletions(self.database).run(), name="runtime: deletions")
                 tasks.create_task(self.upkeep.run(), name="runtime: feeds")
                 tasks.create_task(self.activities.run(), name="runtime: activities")
+                tasks.create_task(self.profiles.run(), name="runtime: profiles")
                 tasks.create_task(self.feeder.run(), name="runtime: feeder")
                 tasks.create_task(self.kept_places.run(), name="runtime: kept places")
                 tasks.create_task(self._watch_database(), name="runtime: database")
@@ -308,6 +311,8 @@ class Runtime:
             self._on_end_login(UserId(body["user_id"]), body["login"], CloseCode(body["code"]), body["reason"])
         elif kind == RENAMED:
             self.feeds.rename(body["old"], body["new"])
+        elif kind == PROFILE_CHANGED:
+            self.profiles.changed(UserId(body["user_id"]))
         elif kind == remote_join.OPEN:
             # Read here, where junk is survived: an error in a task of its own would end the whole process.
             opening = self.remote_join.open(
