@@ -16,6 +16,7 @@ from reaktor.scripts import folded, is_unseen
 
 DISPLAY_NAME_CHARS = 64
 STATUS_CHARS = 100
+SERVER_NAME_CHARS = 80
 RESERVED = RESERVED_USERNAMES | {"here", "channel", "all", "everyone", "admin", "administrator", "moderator"}
 """Who is shown so would be taken for the server, or for somebody in charge."""
 
@@ -44,6 +45,11 @@ def check_display_name(name: str) -> str:
 def check_status(text: str) -> str:
     """Trimmed, at most 100 characters; "" for none."""
     return _one_line(text, "status_text", STATUS_CHARS)
+
+
+def check_server_name(name: str) -> str:
+    """What a server is called: trimmed, at most 80 characters; "" for its usual name."""
+    return _one_line(name, "name", SERVER_NAME_CHARS)
 
 
 def _one_line(text: str, field: str, most: int) -> str:

@@ -25,6 +25,7 @@ class ChatConfig(AppConfig):
         from accounts.signals import profile_changing, second_factor_removed, user_deleted, user_registered
         from chat import checks  # noqa: F401  registers the system checks
         from chat.posting.textrules import CurrentTextRules
+        from chat.selectors.server_page import CurrentServerPage
         from reaktor.db import patience
         from reaktor.web.joint import Joint
 
@@ -32,6 +33,8 @@ class ChatConfig(AppConfig):
         self.is_worker = settings.IS_WORKER
         patience.take_time()  # asgi and the supervisor, which serve, say so after this
         self.text_rules = CurrentTextRules(self.config.limits)
+        # The one place that says how one gets an account. A setting of that name is this value.
+        self.server_page = CurrentServerPage(getattr(self.config, "registration", "open"))
         self.listing: Joint[bytes] = Joint()
         user_registered.connect(_start_account, dispatch_uid="chat.start_account")
         second_factor_removed.connect(_note_removed_factor, dispatch_uid="chat.note_removed_factor")

@@ -14,6 +14,7 @@ from accounts.avatars import avatar
 from chat.admin.cluster import cluster_json, cluster_page
 from chat.transports.native.views import asyncapi
 from chat.transports.native.views import page as asyncapi_page
+from chat.transports.rest.server import logo
 from chat.web.views import index
 from reaktor.errors import ForbiddenError, InvalidError, NotFoundError, ReaktorError
 from reaktor.web.cors_policy import SEED_PATHS
@@ -26,6 +27,7 @@ urlpatterns = [
     path("admin/cluster/status.json", admin.site.admin_view(cluster_json), name="cluster_status"),
     path("admin/", admin.site.urls),
     path("avatars/<str:digest>/<int:side>.webp", avatar),
+    path("logo/<str:digest>.webp", logo),
     path("api/v1/asyncapi.json", asyncapi),
     path("api/v1/asyncapi", asyncapi_page),
     path("api/v1/", include("accounts.urls")),

@@ -4,6 +4,6 @@ Pages read through chat.selectors and from the live replica; every button calls 
 of it with Django's admin.
 """
 
-from chat.admin import audit, channels, messages, people, reports, sanctions
+from chat.admin import audit, channels, messages, people, reports, sanctions, server_page
 
-__all__ = ["audit", "channels", "messages", "people", "reports", "sanctions"]
+__all__ = ["audit", "channels", "messages", "people", "reports", "sanctions", "server_page"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from chat.transports.rest import account, belonging, channels, docs, messages, moderation, people
+from chat.transports.rest import account, belonging, channels, docs, messages, moderation, people, server
 
 urlpatterns = [
     path("me/sessions", account.SessionsView.as_view()),
@@ -30,6 +30,7 @@ urlpatterns = [
     path("channels/<str:key>/invites", belonging.InvitesView.as_view()),
     path("invites/<str:code>", belonging.InviteView.as_view()),
     path("invites/<str:code>/accept", belonging.InviteAcceptView.as_view()),
+    path("server", server.ServerView.as_view()),
     path("users", people.PeopleView.as_view()),
     path("users/<str:username>", people.PersonView.as_view()),
     path("direct", belonging.DirectView.as_view()),

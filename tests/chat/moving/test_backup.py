@@ -75,6 +75,7 @@ def everything() -> None:
         source.write(plain())
         profiles.avatar_set(User.objects.get(pk=ann.id), source, Pictures())
     profiles.profile_update(User.objects.get(pk=ann.id), display_name="Änn", status_text="here")
+    services.server_page_set(user=ann, name="Tea house", welcome="Hello", rules="Be kind", logo=b"RIFF\xff\x00")
     channel = Channel.objects.get(key=tea)
     until = datetime(2027, 1, 2, 3, 4, 5, 678901, UTC)
     Sanction.objects.create(kind="mute", user_id=bob.id, channel=channel, reason="…", issued_by_id=ann.id, until=until)
