@@ -15,7 +15,7 @@ class App {
     this.root = root;
     const shared = Memory.from(() => localStorage);
     const own = Memory.from(() => sessionStorage);
-    const api = new Api();
+    const api = (this.api = new Api());
     this.credentials = new Credentials({ api, memory: shared, locks: navigator.locks });
     const url = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws/v1`;
     this.chat = new Chat({ url, credentials: this.credentials, shared, own, api });
@@ -70,8 +70,13 @@ class App {
   }
 
   #showLogin(notice = "") {
-    const view = new AuthView({ credentials: this.credentials, notice, onLogin: (login) => this.#in(login) });
     document.title = "Reaktor";
+    const view = new AuthView({
+      credentials: this.credentials,
+      notice,
+      server: () => this.api.server(),
+      onLogin: (login) => this.#in(login),
+    });
     this.root.replaceChildren(view.element);
     view.focus();
   }

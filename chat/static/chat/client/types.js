@@ -16,6 +16,28 @@
  */
 
 /**
+ * Somebody, as everybody sees them.
+ * @typedef {object} Person
+ * @property {string} id
+ * @property {string} username
+ * @property {string} display_name     empty: the user name is all there is
+ * @property {string|null} avatar_url  a path on the server, in 96 pixels
+ * @property {string} status_text
+ * @property {string} created_at
+ * @property {boolean} is_bot
+ */
+
+/**
+ * Whose server this is.
+ * @typedef {object} Server
+ * @property {string} name
+ * @property {string|null} logo_url
+ * @property {string} rules
+ * @property {string} welcome
+ * @property {"open"|"invite"|"approval"|"closed"} registration
+ */
+
+/**
  * A chat channel as one user sees it.
  * @typedef {object} ChannelInfo
  * @property {string} key

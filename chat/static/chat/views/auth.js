@@ -10,9 +10,10 @@ const SHORTEST_PASSWORD = 8;
 export class AuthView {
   /**
    * @param {{credentials: import("../client/credentials.js").Credentials, notice?: string,
+   *   server?: () => Promise<import("../client/types.js").Server>,
    *   onLogin: (login: import("../client/credentials.js").Login) => void}} parts  notice: why one is here again
    */
-  constructor({ credentials, notice = "", onLogin }) {
+  constructor({ credentials, notice = "", server, onLogin }) {
     this.credentials = credentials;
     this.onLogin = onLogin;
     this.isNew = false;
@@ -28,13 +29,17 @@ export class AuthView {
     this.submit = h("button", { class: "button is-primary is-wide", type: "submit" });
     this.other = h("button", { class: "link", type: "button", on: { click: () => this.#turn() } });
     this.question = h("span");
+    this.brand = h("p", { class: "brand" }, h("span", { class: "brand-mark", "aria-hidden": "true" }), "Reaktor");
+    this.welcome = h("p", { class: "auth-welcome", dir: "auto", hidden: true });
+    this.rules = h("details", { class: "auth-rules", hidden: true });
     this.element = h(
       "main",
       { class: "auth" },
       h(
         "form",
         { class: "auth-card", novalidate: true, on: { submit: (event) => this.#onSubmit(event) } },
-        h("p", { class: "brand" }, h("span", { class: "brand-mark", "aria-hidden": "true" }), "Reaktor"),
+        this.brand,
+        this.welcome,
         this.title,
         this.lead,
         this.username.row,
@@ -42,9 +47,28 @@ export class AuthView {
         this.error,
         this.submit,
         h("p", { class: "auth-other" }, this.question, " ", this.other),
+        this.rules,
       ),
     );
     this.#say();
+    // Without an answer one can log in all the same.
+    server?.().then(
+      (found) => this.#introduce(found),
+      () => {},
+    );
+  }
+
+  /** Whose server this is. @param {import("../client/types.js").Server} server */
+  #introduce({ name, logo_url, welcome, rules }) {
+    const mark = logo_url
+      ? h("img", { class: "auth-logo", src: logo_url, alt: "" })
+      : h("span", { class: "brand-mark", "aria-hidden": "true" });
+    this.brand.replaceChildren(mark, name);
+    document.title = name;
+    this.welcome.textContent = welcome;
+    this.welcome.hidden = welcome === "";
+    this.rules.replaceChildren(h("summary", {}, "Rules of this server"), h("p", { dir: "auto" }, rules));
+    this.rules.hidden = rules === "";
   }
 
   focus() {

@@ -1,16 +1,17 @@
 /** One row of a channel: a message, an unsent one, a day, or the mark of what is new. */
 
 import { RequestError } from "../client/index.js";
-import { h, tint } from "../dom.js";
+import { h } from "../dom.js";
 import { explain } from "../explain.js";
 import { partsOf } from "../richtext.js";
 import { momentOf, timeOf } from "../words.js";
+import { avatarOf, nameOf } from "./person.js";
 
 /**
  * Draw a row into its list item.
  * @param {HTMLElement} item
  * @param {import("../timeline.js").Row} row
- * @param {{me: string, onReact: (message: import("../client/types.js").Message, emoji: string) => void,
+ * @param {{me: string, people: import("../client/people.js").People, onReact: (message: import("../client/types.js").Message, emoji: string) => void,
  *   onRetry: (nonce: string) => void, onDiscard: (nonce: string) => void}} actions
  */
 export function drawRow(item, row, actions) {
@@ -37,7 +38,7 @@ function drawMessage(item, { message, isGrouped, isOwn }, actions) {
     timeOf(date),
   );
   item.replaceChildren(
-    ...head(message.author, time, isGrouped),
+    ...head(actions.people, message.author, time, isGrouped),
     message.text === null
       ? h("p", { class: "text is-gone" }, "This message was deleted.")
       : textOf(message.text, actions.me, message.edited_at === null ? "" : " edited"),
@@ -52,7 +53,7 @@ function drawUnsent(item, { unsent, isGrouped }, actions) {
   const button = (words, handler) =>
     h("button", { class: "link", type: "button", on: { click: () => handler(unsent.nonce) } }, words);
   item.replaceChildren(
-    ...head(actions.me, h("span"), isGrouped),
+    ...head(actions.people, actions.me, h("span"), isGrouped),
     textOf(unsent.text, actions.me, hasFailed ? " not sent" : " sending…"),
     ...(hasFailed
       ? [
@@ -70,11 +71,11 @@ function drawUnsent(item, { unsent, isGrouped }, actions) {
   );
 }
 
-function head(author, time, isGrouped) {
+function head(people, author, time, isGrouped) {
   if (isGrouped) return [h("span", { class: "only-heard" }, author), time];
   return [
-    h("span", { class: `avatar ${tint(author)}`, "aria-hidden": "true" }, author.slice(0, 1).toUpperCase()),
-    h("p", { class: "message-head" }, h("span", { class: "author" }, author), time),
+    avatarOf(people, author),
+    h("p", { class: "message-head" }, nameOf(people, author, "author"), time),
   ];
 }
 

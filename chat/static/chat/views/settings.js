@@ -9,6 +9,7 @@ import { h } from "../dom.js";
 
 /** @type {Array<{id: string, title: string, load: () => Promise<(parts: Parts) => {element: Element}>}>} */
 const SECTIONS = [
+  { id: "profile", title: "Profile", load: async () => (await import("./settings/profile.js")).profileSection },
   { id: "account", title: "Account", load: async () => (await import("./settings/account.js")).accountSection },
 ];
 
