@@ -11,7 +11,7 @@ const DIRECT_FROM = [
   ["nobody", "Nobody"],
 ];
 
-/** @param {import("../settings.js").Parts} parts */
+/** @param {import("./form.js").Parts} parts */
 export function profileSection({ chat }) {
   const { me } = chat.store;
   const displayName = textInput({ id: "profile-name", name: "display_name", maxlength: "64", value: me.display_name ?? "" });
