@@ -8,7 +8,7 @@ Forms and actions call the same services as everything else, so that tokens and 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 from django import forms
@@ -23,7 +23,7 @@ from django_otp.plugins.otp_static import admin as static_admin
 from django_otp.plugins.otp_totp import admin as totp_admin
 from rest_framework_simplejwt.token_blacklist import admin as blacklist_admin
 
-from accounts import second_factor, services
+from accounts import app_passwords, second_factor, services, tokens
 from accounts.models import User
 from accounts.naming import name_check_former
 from reaktor.errors import ReaktorError
@@ -51,8 +51,19 @@ def _checked_username(form: Any) -> str:
     return username
 
 
+def _without(fields: Sequence[Any], name: str) -> tuple[Any, ...]:
+    return tuple(each for each in fields if each != name)
+
+
 class AccountForm(UserChangeForm):  # type: ignore[type-arg]  # generic only in its stubs
-    """An account as superusers may change it."""
+    """An account as superusers may change it. Bots get no rights: their tokens lie about in files."""
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        rights = ("is_staff", "is_superuser", "groups", "user_permissions")
+        if self.instance.is_bot and any(cleaned.get(name) for name in rights):
+            raise forms.ValidationError("A bot gets none of the rights of staff.")
+        return cleaned
 
     def clean_username(self) -> str:
         return _checked_username(self)
@@ -72,6 +83,11 @@ class PasswordForm(AdminPasswordChangeForm):  # type: ignore[type-arg]  # the sa
         super().__init__(user, *args, **kwargs)
         self.fields.pop("usable_password", None)
         self.fields["password1"].required = self.fields["password2"].required = True
+
+    def clean_password1(self) -> str:
+        if self.user.is_bot:
+            raise forms.ValidationError("A bot has no password.")
+        return str(self.cleaned_data["password1"])
 
     def save(self, commit: bool = True) -> User:
         services.password_set(self.user, self.cleaned_data["password1"])
@@ -93,14 +109,17 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]  # the same
     list_per_page = 50
     show_full_result_count = False
     filter_horizontal = ("groups", "user_permissions")
-    readonly_fields = ("id", "created_at", "last_login", "token_version", "is_active")
+    readonly_fields = ("is_bot", "id", "created_at", "last_login", "token_version", "is_active", "named_app_passwords")
     fieldsets = (
         (None, {"fields": ("username", "password", "id", "created_at", "last_login")}),
-        ("Access", {"fields": ("is_active", "is_staff", "is_superuser", "token_version")}),
+        (
+            "Access",
+            {"fields": ("is_active", "is_bot", "is_staff", "is_superuser", "token_version", "named_app_passwords")},
+        ),
         ("Permissions", {"fields": ("groups", "user_permissions"), "classes": ("collapse",)}),
     )
     add_fieldsets = ((None, {"fields": ("username", "password1", "password2")}),)
-    actions = ("log_out", "switch_off", "switch_on", "remove_second_factor")
+    actions = ("log_out", "switch_off", "switch_on", "remove_second_factor", "revoke_app_passwords")
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("accounts.view_user")
@@ -139,6 +158,8 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]  # the same
             obj.save(update_fields=changed)
         if {"is_staff", "is_superuser"} & set(form.changed_data):
             services.rights_announce(obj)
+            if tokens.is_staff(obj):
+                app_passwords.app_passwords_revoke(obj)
 
     @admin.action(description="Log out everywhere")
     def log_out(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
@@ -156,6 +177,28 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]  # the same
     def remove_second_factor(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         by = cast(User, request.user)
         self._each(request, queryset, lambda user: second_factor.remove(user, by=by), "without a second factor now")
+
+    @admin.action(description="Revoke all app passwords", permissions=["change"])
+    def revoke_app_passwords(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        by = cast(User, request.user)
+
+        def revoke(user: User) -> None:
+            app_passwords.app_passwords_revoke(user, by=by)
+
+        self._each(request, queryset, revoke, "without app passwords now")
+
+    @admin.display(description="App passwords")
+    def named_app_passwords(self, user: User) -> str:
+        return ", ".join(each["name"] for each in app_passwords.app_passwords_of(user)) or "none"
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """What somebody calls their devices is for superusers, who may revoke them."""
+        found = super().get_fieldsets(request, obj)
+        if request.user.is_superuser:
+            return found
+        return [
+            (title, {**shown, "fields": _without(shown["fields"], "named_app_passwords")}) for title, shown in found
+        ]
 
     def _each(self, request: HttpRequest, users: QuerySet[User], service: Callable[[User], object], done: str) -> None:
         """Staff may not act on superusers."""

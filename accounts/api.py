@@ -10,11 +10,12 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts import deletion, schema, services  # noqa: F401  schema registers itself
+from accounts import deletion, logging_in, schema, services  # noqa: F401  schema registers itself
 from accounts.limits import COUNTED_BY_LIMITS
 from accounts.models import DirectFrom, User
 from accounts.profile_rules import DISPLAY_NAME_CHARS, STATUS_CHARS
 from accounts.profiles import profile_update
+from accounts.second_factor import MAX_CODE_CHARS
 from accounts.selectors import MeData, me_data
 from accounts.services import TokensData
 from reaktor.limits.rates import Limit, Rates, Unmetered
@@ -41,6 +42,12 @@ class Credentials(Input):
     example: ClassVar = {"username": "ada", "password": "correct horse battery"}
     username = Text(max_length=256)
     password = Text(max_length=services.MAX_PASSWORD_CHARS)
+    code = Text(
+        max_length=MAX_CODE_CHARS,
+        required=False,
+        may_be_blank=True,
+        help_text="For an account with a second factor: of the app, or a recovery code.",
+    )
 
 
 class RefreshInput(Input):
@@ -116,9 +123,8 @@ class TokensView(OpenView):
         tags=["tokens"],
     )
     def post(self, request: Request) -> Response:
-        """Log in."""
-        user = services.user_authenticate(**self.wanted, address=client_address(request))
-        return Response(services.tokens_issue(user))
+        """Log in. `second_factor_required` (401): the password is right; ask again with a code beside it."""
+        return Response(logging_in.tokens_log_in(**self.wanted, address=client_address(request)))
 
 
 class TokensRefreshView(OpenView):

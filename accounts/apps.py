@@ -27,6 +27,9 @@ class AccountsConfig(AppConfig):
         self.hashing = Hashing()
         self.pictures = Pictures()
         self.requires_second_factor: bool = settings.REAKTOR.staff_totp == "required"
+        self.bots_by_members: bool = settings.REAKTOR.bots == "members"
+        limits = settings.REAKTOR.limits
+        self.new_account_s: float = limits.new_account_s if limits.enabled else 0.0
         self.limits = AccountLimits(settings.REAKTOR.limits.login, self.rates)
 
     @cached_property

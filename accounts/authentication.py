@@ -1,5 +1,7 @@
 """One verifier for REST, native and Socket.IO: a token's claims (CPU only), then its user (one query).
 
+People's tokens and bots' (accounts.bot_tokens) alike.
+
 verify_token() may run on the loop; user_for_claims() touches the database and runs in a thread.
 """
 
@@ -15,9 +17,9 @@ from functools import lru_cache
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
-from accounts import tokens
+from accounts import bot_tokens, tokens
 from accounts.models import User
-from reaktor.errors import NotAuthenticatedError, TokenExpiredError
+from reaktor.errors import ForbiddenError, NotAuthenticatedError, TokenExpiredError
 
 _HEADER = re.compile(r"(?:Bearer:?(?:\s+|$))?(\S*)", re.IGNORECASE)
 KEPT_CLAIMS = 10_000
@@ -30,6 +32,7 @@ class TokenKind(StrEnum):
 
     ACCESS = "access"
     SEED = "seed"
+    BOT = "bot"
 
 
 _OPENING = frozenset({TokenKind.ACCESS, TokenKind.SEED})
@@ -39,7 +42,8 @@ _OPENING = frozenset({TokenKind.ACCESS, TokenKind.SEED})
 class Claims:
     """What a valid token says. `expires_at` is in Unix seconds; `username` may be older than a renaming.
 
-    `login`: the log-in that it comes from, the same through all refreshes.
+    `login`: the log-in that it comes from, the same through all refreshes; `came_by`: what opened that
+    (accounts.tokens). `can_write` False: it changes nothing. `digest`: of a bot's token, what the store has of it.
     """
 
     user_id: str
@@ -48,10 +52,18 @@ class Claims:
     expires_at: int
     kind: TokenKind
     login: uuid.UUID
+    came_by: tuple[str, ...] = ()
+    can_write: bool = True
+    digest: str = ""
+
+    def check_write(self) -> None:
+        """Raises ForbiddenError where the token is good for reading alone."""
+        if not self.can_write:
+            raise ForbiddenError("This token may only read.")
 
 
 def verify_token(raw: object) -> Claims:
-    """The claims of an access or seed token. CPU only. Raises NotAuthenticatedError.
+    """The claims of an access, seed or bot token. CPU only. Raises NotAuthenticatedError.
 
     The caller still asks user_for_claims(): whether the account exists and the token was revoked stands in the store.
     """
@@ -66,6 +78,8 @@ def verify_token(raw: object) -> Claims:
 @lru_cache(maxsize=KEPT_CLAIMS)
 def _claims_of(raw: str) -> Claims:
     """What is signed does not change; that it has expired since is for the caller to see. Errors are not kept."""
+    if raw.startswith(bot_tokens.PREFIX):
+        return _bot_claims_of(raw)
     claims = tokens.payload(raw, _OPENING)
     return Claims(
         claims["sub"],
@@ -74,6 +88,21 @@ def _claims_of(raw: str) -> Claims:
         int(claims["exp"]),
         TokenKind(claims["token_type"]),
         claims["login"],
+        claims["amr"],
+    )
+
+
+def _bot_claims_of(raw: str) -> Claims:
+    claims = tokens.payload(raw.removeprefix(bot_tokens.PREFIX), bot_tokens.KINDS)
+    return Claims(
+        claims["sub"],
+        claims["name"],
+        claims["ver"],
+        int(claims["exp"]),
+        TokenKind.BOT,
+        claims["login"],
+        can_write=bot_tokens.WRITE in str(claims.get("scopes")).split(),
+        digest=bot_tokens.digest_of(raw),
     )
 
 
@@ -82,7 +111,10 @@ def user_for_claims(claims: Claims) -> User:
 
     Raises BannedError (the account is off) and NotAuthenticatedError (it is gone, or the token was revoked).
     """
-    return tokens.user_of({"sub": claims.user_id, "ver": claims.token_version, "login": claims.login})
+    if claims.kind is TokenKind.BOT:
+        return bot_tokens.bot_of(claims.user_id, version=claims.token_version, login=claims.login, digest=claims.digest)
+    found = {"sub": claims.user_id, "ver": claims.token_version, "login": claims.login, "amr": claims.came_by}
+    return tokens.user_of(found)
 
 
 def token_from_header(value: str) -> str:
@@ -95,7 +127,7 @@ def token_from_header(value: str) -> str:
 
 
 class BearerAuthentication(BaseAuthentication):
-    """DRF: `Authorization: Bearer <access or seed token>`; request.user is the User, request.auth the Claims."""
+    """DRF: `Authorization: Bearer <access, seed or bot token>`; request.user is the User, request.auth the Claims."""
 
     @staticmethod
     def claims_in(header: str) -> Claims | None:

@@ -1,4 +1,4 @@
-"""Writes: the end of an account, by its owner. Called in threads.
+"""Writes: the end of an account, by its owner; its bots end with it. Called in threads.
 
 What was written keeps an author: the row stays, without a name, a password or rights. What belongs to the account in
 other apps goes in the same transaction, through the signal user_deleted.
@@ -13,7 +13,8 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from accounts.models import User
+from accounts import second_factor
+from accounts.models import AppPassword, Bot, User
 from accounts.naming import name_change
 from accounts.profiles import profile_clear
 from accounts.services import announce_end, password_confirm
@@ -35,7 +36,14 @@ def user_delete(user: User, *, password: str) -> None:
     UnavailableError.
     """
     password_confirm(user, password)
+    account_end(user)
+
+
+def account_end(user: User) -> None:
+    """The end of an account, and of its bots; whoever calls this has asked whether it may be."""
     with transaction.atomic():
+        for bot in Bot.objects.filter(owner=user, kind=Bot.Kind.BOT, user__deleted_at=None).select_related("user"):
+            account_end(bot.user)
         gone = User.objects.select_for_update().get(pk=user.pk)
         name_change(gone, neutral_name())
         gone.password = make_password(None)
@@ -44,8 +52,11 @@ def user_delete(user: User, *, password: str) -> None:
         gone.last_login = None
         gone.save()
         profile_clear(gone)
+        Bot.objects.filter(pk=gone.pk).update(login=None, digest="", scopes="", token_since=None)
         User.objects.filter(pk=gone.pk).update(token_version=F("token_version") + 1)
         gone.groups.clear()
         gone.user_permissions.clear()
+        second_factor.devices_delete(gone)
+        AppPassword.objects.filter(user=gone).delete()
         user_deleted.send(User, user=gone)
         announce_end(gone, CloseCode.LOGGED_OUT, "account deleted")

@@ -13,7 +13,13 @@ from functools import partial
 from accounts.known_places import KnownPlaces
 from reaktor.addresses import address_group
 from reaktor.config.model import Rate
-from reaktor.errors import ForbiddenError, NameTakenError, NotAuthenticatedError, RateLimitedError
+from reaktor.errors import (
+    ForbiddenError,
+    NameTakenError,
+    NotAuthenticatedError,
+    RateLimitedError,
+    SecondFactorRequiredError,
+)
 from reaktor.limits.backoff import Counted, Delay
 from reaktor.limits.rates import Limit, Rates, Unmetered
 from reaktor.limits.sharedlimits import SharedBackoff, hashed
@@ -34,8 +40,9 @@ FAILURES = (NotAuthenticatedError, ForbiddenError, NameTakenError)
 class Attempt:
     """A `with` block that counts as a failure from its beginning; how it ends says whether it stays one.
 
-    By one of FAILURES: it does. By another error (nobody judged it): it is withdrawn. Well: withdrawn, and earlier
-    failures under `own` are forgotten. `check` is asked after the delays, and may refuse it as well.
+    By one of FAILURES: it does. By SecondFactorRequiredError: under `own` alone, since many who log in rightly may
+    share an address. By another error (nobody judged it): it is withdrawn. Well: withdrawn, and earlier failures under
+    `own` are forgotten. `check` is asked after the delays, and may refuse it as well.
     """
 
     def __init__(
@@ -64,7 +71,8 @@ class Attempt:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
         if self._backoff is None or (kind is not None and issubclass(kind, FAILURES)):
             return
-        self._backoff.undo(self._counted)
+        is_half = kind is not None and issubclass(kind, SecondFactorRequiredError)
+        self._backoff.undo([each for each in self._counted if not (is_half and each[0] == self._own)])
         if kind is None and self._own is not None:
             self._backoff.clear(self._own)
 

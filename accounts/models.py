@@ -6,6 +6,7 @@ Users are written by accounts.services, .deletion and .importing, by the admin's
 
 from __future__ import annotations
 
+import uuid
 from typing import ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
@@ -85,6 +86,9 @@ class User(AbstractBaseUser, PermissionsMixin):
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     objects: ClassVar[UserManager] = UserManager()
+
+    came_by: tuple[str, ...] = ()
+    """How the log-in of this request was shown to be its owner's (accounts.tokens); nothing that is stored."""
 
     USERNAME_FIELD = "username"
 
@@ -169,6 +173,33 @@ class RefreshFamily(models.Model):
         return f"{self.id} of {self.user_id}"
 
 
+class Bot(models.Model):
+    """An account that a program speaks with, and its one token. Written by accounts.bots.
+
+    `owner` NULL: it is the server's. `kind` hook: it speaks for an incoming webhook, has no token and logs in nowhere.
+    `login` NULL: there is no token; else the log-in that its sessions belong to. `digest`: SHA-256 of the token.
+    """
+
+    class Kind(models.TextChoices):
+        BOT = "bot", "Bot"
+        HOOK = "hook", "Webhook"
+
+    user = models.OneToOneField(User, primary_key=True, on_delete=models.CASCADE, related_name="bot")
+    # Begins an index below.
+    owner = models.ForeignKey(User, null=True, blank=True, on_delete=models.CASCADE, related_name="+", db_index=False)
+    kind = models.CharField(max_length=4, choices=Kind.choices, default=Kind.BOT)
+    scopes = models.CharField(max_length=20, blank=True, default="")
+    login = models.UUIDField(null=True, editable=False)
+    digest = models.CharField(max_length=64, blank=True, default="", editable=False)
+    token_since = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        indexes = [models.Index(fields=["owner", "user"], name="bot_owner")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.user_id}"
+
+
 class FormerName(models.Model):
     """A name that an account had: until then nobody else can take it. Of a deleted account: nobody at all.
 
@@ -182,3 +213,22 @@ class FormerName(models.Model):
 
     def __str__(self) -> str:
         return f"{self.folded}, once of {self.user_id}"
+
+
+class AppPassword(models.Model):
+    """A password for one client that knows no second factor; of the password itself there is only the digest.
+
+    `login`: the log-in of all tokens that came by it; another one after a log-out there. Written by
+    accounts.app_passwords, and by accounts.services and .tokens, which end them.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    name = models.CharField(max_length=64)
+    digest = models.CharField(max_length=64, unique=True)
+    login = models.UUIDField(unique=True, default=uuid.uuid4)
+    created_at = models.DateTimeField(default=timezone.now)
+    last_used_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"{self.name} of {self.user_id}"

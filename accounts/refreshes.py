@@ -57,7 +57,7 @@ def refreshes_end(claims: dict[str, Any], user: User, now: datetime) -> None:
 
 def refresh_of(family: RefreshFamily, user: User) -> str:
     """The family's current token, signed: as long as there is no newer one, always the same."""
-    token = tokens.new(tokens.REFRESH, user, family.pk)
+    token = tokens.new(tokens.REFRESH, user, family.pk, user.came_by)
     token["jti"] = family.current
     token.set_iat(at_time=family.since)
     token.set_exp(from_time=family.since)

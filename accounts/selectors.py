@@ -19,11 +19,11 @@ class UserData(TypedDict):
     id: Uuid
     username: Annotated[str, Keyword("pattern", "^[A-Za-z0-9]{3,32}$")]
     is_staff: bool
+    is_bot: Annotated[bool, "A program speaks with it, not a person."]
     created_at: Time
     display_name: Annotated[str, "Empty: the user name is all there is."]
     avatar_url: Annotated[str | None, "A path on this server."]
     status_text: str
-    is_bot: bool
 
 
 class MeData(UserData):
@@ -37,11 +37,11 @@ def user_data(user: User) -> UserData:
         "id": str(user.pk),
         "username": user.username,
         "is_staff": user.is_staff,
+        "is_bot": user.is_bot,
         "created_at": timestamp(user.created_at),
         "display_name": user.display_name,
         "avatar_url": avatar_url(user.avatar),
         "status_text": user.status_text,
-        "is_bot": user.is_bot,
     }
 
 

@@ -20,7 +20,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from accounts import naming, refreshes, tokens
-from accounts.models import RESERVED_USERNAMES, User
+from accounts.models import RESERVED_USERNAMES, AppPassword, Bot, User
 from accounts.passwords import opaque
 from accounts.selectors import UserData, formerly_named, user_data, user_named
 from accounts.signals import user_registered
@@ -137,20 +137,30 @@ def direct_from_set(user: User, direct_from: str) -> None:
 
 
 def user_authenticate(*, username: str, password: str, address: str) -> User:
-    """The user with this name and password; an old hash is replaced by today's.
+    """The user with this name and password, counted as an attempt. Whoever asks sees to the second factor.
 
-    An unknown name takes as long as a wrong password. Raises NotAuthenticatedError (the same for both), BannedError
-    (only to who knows the password), RateLimitedError, UnavailableError.
+    Raises NotAuthenticatedError (wrong name or password), BannedError (only to who knows the password),
+    RateLimitedError, UnavailableError.
     """
     limits = app().limits
-    could_fit = _USERNAME.fullmatch(username) is not None and len(password) <= MAX_PASSWORD_CHARS
     with limits.login(username, address):
-        user = user_named(username) if could_fit else None
-        verdict = app().hashing.verify(password[:MAX_PASSWORD_CHARS], user.password if user else None)
-        if user is None or not verdict.is_correct:
-            raise NotAuthenticatedError(WRONG)
+        user = password_owner(username, password)
     limits.note_login(username, address)
     tokens.check_may_log_in(user)
+    return user
+
+
+def password_owner(username: str, password: str) -> User:
+    """The user with this name and password, also one who may not log in now; the caller counts attempts.
+
+    An old hash is replaced by today's. An unknown name takes as long as a wrong password. Raises NotAuthenticatedError
+    (the same for both), UnavailableError.
+    """
+    could_fit = _USERNAME.fullmatch(username) is not None and len(password) <= MAX_PASSWORD_CHARS
+    user = user_named(username) if could_fit else None
+    verdict = app().hashing.verify(password[:MAX_PASSWORD_CHARS], user.password if user else None)
+    if user is None or user.is_bot or not verdict.is_correct:
+        raise NotAuthenticatedError(WRONG)
     if verdict.upgraded is not None:
         User.objects.filter(pk=user.pk, password=user.password).update(password=verdict.upgraded)
     return user
@@ -166,19 +176,36 @@ def password_change(user: User, old: str, new: str) -> None:
 
 
 def password_confirm(user: User, password: str, *, field: str = "password") -> None:
-    """Whoever is logged in shows that they know the password, too. Raises ForbiddenError, RateLimitedError."""
+    """Whoever is logged in shows that they know the password, too. Raises ForbiddenError, RateLimitedError.
+
+    Whoever came by an app password can't: it is for chatting.
+    """
+    came_by_password_check(user)
     with app().limits.password(str(user.pk)):
         if not app().hashing.verify(password[:MAX_PASSWORD_CHARS], user.password).is_correct:
             raise ForbiddenError("The password is wrong.", fields={field: "wrong"})
 
 
+def came_by_password_check(user: User) -> None:
+    """Raises ForbiddenError for a request of a log-in by an app password."""
+    if tokens.APP_PASSWORD in user.came_by:
+        raise ForbiddenError("An app password is for chatting alone: log in with your own password for this.")
+
+
 def password_set(user: User, new: str) -> None:
-    """The same without the old one, for staff and for password_change(); `new` is checked. Raises ConflictError."""
+    """The same without the old one, for staff and for password_change(); `new` is checked.
+
+    App passwords go with the old one: whoever knew it may have made one. The second factor stays. Raises ConflictError,
+    ForbiddenError (bots have no password).
+    """
+    if user.is_bot:
+        raise ForbiddenError("A bot has no password.")
     encoded = app().hashing.hash(new)
     with transaction.atomic():
         unchanged = User.objects.filter(pk=user.pk, password=user.password)
         if not unchanged.update(password=encoded, token_version=F("token_version") + 1):
             raise ConflictError("The password was changed meanwhile.")
+        AppPassword.objects.filter(user=user).delete()
         announce_end(user, CloseCode.LOGGED_OUT, "password changed")
 
 
@@ -210,14 +237,14 @@ def check_password(password: str, user: User, *, strict: bool, field: str = "pas
 # -- Tokens -------------------------------------------------------------------------------------------------------
 
 
-def tokens_issue(user: User) -> TokensData:
-    """The first access and refresh token of a new log-in."""
+def tokens_issue(user: User, came_by: tuple[str, ...] = ()) -> TokensData:
+    """The first access and refresh token of a new log-in; `came_by`: what opened it (accounts.tokens)."""
     login = uuid.uuid4()
-    return _tokens_data(user, login, str(tokens.new(tokens.REFRESH, user, login)))
+    return _tokens_data(user, login, str(tokens.new(tokens.REFRESH, user, login, came_by)), came_by)
 
 
-def _tokens_data(user: User, login: uuid.UUID, refresh: str) -> TokensData:
-    access = tokens.new(tokens.ACCESS, user, login)
+def _tokens_data(user: User, login: uuid.UUID, refresh: str, came_by: tuple[str, ...]) -> TokensData:
+    access = tokens.new(tokens.ACCESS, user, login, came_by)
     return TokensData(
         user=user_data(user),
         access=str(access),
@@ -226,9 +253,9 @@ def _tokens_data(user: User, login: uuid.UUID, refresh: str) -> TokensData:
     )
 
 
-def seed_token_issue(user: User) -> tuple[str, int]:
-    """The seed contract's token, and when it ends in Unix milliseconds."""
-    token = tokens.new(tokens.SeedToken, user)
+def seed_token_issue(user: User, login: uuid.UUID | None = None, came_by: tuple[str, ...] = ()) -> tuple[str, int]:
+    """The seed contract's token, and when it ends in Unix milliseconds. `login` None: a new log-in."""
+    token = tokens.new(tokens.SeedToken, user, login, came_by)
     return str(token), int(token["exp"]) * 1000
 
 
@@ -249,7 +276,7 @@ def tokens_refresh(refresh: str) -> TokensData:
         logger.warning("tokens: a refresh token of user %s came again; its log-in was ended", user.pk)
     if verdict is not refreshes.Verdict.GOOD:
         raise NotAuthenticatedError("The token was used already.")
-    return _tokens_data(user, claims["login"], refreshes.refresh_of(family, user))
+    return _tokens_data(user, claims["login"], refreshes.refresh_of(family, user), claims["amr"])
 
 
 def tokens_revoke(refresh: str) -> None:
@@ -282,6 +309,7 @@ def user_disable(user: User) -> None:
     with transaction.atomic():
         User.objects.filter(pk=user.pk).update(is_active=False, token_version=F("token_version") + 1)
         announce_end(user, CloseCode.BANNED, "banned")
+        announce_bots_end(user)
 
 
 def user_enable(user: User) -> None:
@@ -296,6 +324,7 @@ def user_ban(user: User, *, until: datetime | None, reason: str = "") -> None:
             banned_until=until or tokens.FOR_GOOD, ban_reason=reason, token_version=F("token_version") + 1
         )
         _announce_ban(user, until=until, reason=reason)
+        announce_bots_end(user)
 
 
 def user_unban(user: User) -> None:
@@ -321,6 +350,13 @@ def rights_announce(user: User) -> None:
 def announce_end(user: User, code: CloseCode, reason: str) -> None:
     """After the commit: every live session of the user ends so. The caller has seen to their tokens."""
     announce(ORDERS_GROUP, END_SESSIONS, end_sessions_body(str(user.pk), int(code), reason))
+
+
+def announce_bots_end(owner: User) -> None:
+    """After the commit: the live sessions of the account's bots end, too. Their tokens are no good while it is off."""
+    for pk in Bot.objects.filter(owner=owner).values_list("pk", flat=True):
+        body = end_sessions_body(str(pk), int(CloseCode.BANNED), "the bot's owner is off")
+        announce(ORDERS_GROUP, END_SESSIONS, body)
 
 
 def _announce_ban(user: User, *, until: datetime | None, reason: str) -> None:

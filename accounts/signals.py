@@ -11,6 +11,8 @@ second_factor_removed = Signal()
 profile_changing = Signal()
 """Sent with `user` and `texts` before what they show of themselves is stored. A receiver may refuse: what it raises is
 the answer."""
+app_passwords_revoked = Signal()
+"""Sent with `user` and `by`, in the transaction in which somebody else revokes all app passwords of an account."""
 
 user_deleted = Signal()
 """Sent with `user`, nameless already, in the transaction that deletes an account: what belongs to it goes with it."""

@@ -23,7 +23,7 @@ from accounts.models import User
 from reaktor import __version__
 from reaktor.errors import ReaktorError
 
-CODE_CHARS = 16
+CODE_CHARS = second_factor.MAX_CODE_CHARS
 
 
 class LoginForm(AdminAuthenticationForm):

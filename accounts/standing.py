@@ -7,15 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from accounts import tokens
+from accounts import bot_tokens, tokens
 from accounts.models import EndedLogin, User
 from reaktor.errors import BannedError
+
+_OFF = ("is_active", "banned_until", "ban_reason")
+_COMPARED = ("username", "is_staff", "is_bot", *_OFF)
 
 
 def accounts_by_id(user_ids: Iterable[str]) -> dict[str, User]:
     """The accounts that there are, as stored now, by id. One query; what no session is compared by loads late."""
-    found = User.objects.filter(pk__in=set(user_ids)).only(
-        "username", "is_active", "is_staff", "is_superuser", "banned_until", "ban_reason", "deleted_at", "token_version"
+    found = (
+        User.objects.filter(pk__in=set(user_ids))
+        .select_related("bot__owner")
+        .only(*_COMPARED, "is_superuser", "deleted_at", "token_version", *(f"bot__owner__{name}" for name in _OFF))
     )
     return {str(user.pk): user for user in found}
 
@@ -26,9 +31,11 @@ def logins_ended(logins: Iterable[str]) -> set[str]:
 
 
 def why_off(user: User) -> BannedError | None:
-    """Why and until when the account is off or banned now; None when it is neither."""
+    """Why and until when the account, or that of a bot's owner, is off or banned now; None when it is neither."""
     try:
         tokens.check_may_log_in(user)
+        if user.is_bot:
+            bot_tokens.check_may_speak(user.bot)
     except BannedError as error:
         return error
     return None

@@ -1,7 +1,8 @@
-"""The three kinds of token, as simplejwt classes: access (15 minutes), refresh (30 days), seed (7 days).
+"""The kinds of token, as simplejwt classes: access (15 minutes), refresh (30 days), seed (7 days), bot (till revoked).
 
 All carry `sub` (user id), `name`, `ver` (the user's token_version: raising it ends them all) and `login` (the log-in
-that they come from, through all refreshes: one can be ended alone). Which refresh token of a log-in is good is
+that they come from, through all refreshes: one can be ended alone); `amr` where it was more, or other, than the
+password that opened it (RFC 8176). Which refresh token of a log-in is good is
 accounts.refreshes'. Called by this app only.
 """
 
@@ -10,21 +11,30 @@ from __future__ import annotations
 import time
 import uuid
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from django.apps import apps
 from django.db import connection
 from rest_framework_simplejwt.exceptions import ExpiredTokenError, TokenError
 from rest_framework_simplejwt.tokens import AccessToken, RefreshToken, Token, UntypedToken
 
-from accounts.models import EndedLogin, User
+from accounts.models import AppPassword, EndedLogin, User
 from reaktor.db.columns import time_from_column, uuid_from_column, uuid_to_column
 from reaktor.errors import BannedError, NotAuthenticatedError, Terms, TokenExpiredError
+
+if TYPE_CHECKING:
+    from accounts.apps import AccountsConfig
 
 SWITCHED_OFF = "This account is switched off."
 FOR_GOOD = datetime(9999, 12, 31, tzinfo=UTC)
 """What banned_until says of a ban without an end."""
 MAX_TOKEN_CHARS = 4_096
 """Ours have about 330; nothing longer is worth a look."""
+CODE, APP_PASSWORD = "otp", "app"
+"""What opened a log-in: the password and a code; an app password. Nothing said: the password alone."""
+STAFF_NEED_CODES = (
+    "Staff need a second factor here: set one up in the admin (/admin/second-factor/), then log in with a code."
+)
 
 T = TypeVar("T", bound=Token)
 _FIELDS = (
@@ -49,9 +59,18 @@ class SeedToken(Token):  # type: ignore[misc]  # simplejwt carries no types
     lifetime = timedelta(days=7)
 
 
-def new(kind: type[T], user: User, login: uuid.UUID | None = None) -> T:
+class BotToken(Token):  # type: ignore[misc]  # the same
+    """A bot's token. How long it is good stands in the store (accounts.bot_tokens); its signature outlives that."""
+
+    token_type = "bot"  # noqa: S105  a kind, no secret
+    lifetime = timedelta(days=36_500)
+
+
+def new(kind: type[T], user: User, login: uuid.UUID | None = None, came_by: tuple[str, ...] = ()) -> T:
     """A fresh token of a kind for the user, out of that log-in (None: a new one); str() signs it."""
     token: T = kind()
+    if came_by:
+        token["amr"] = list(came_by)
     token["login"] = str(login or uuid.uuid4())
     token["sub"] = str(user.pk)
     token["name"] = user.username
@@ -78,6 +97,10 @@ def payload(raw: object, kinds: frozenset[str]) -> dict[str, Any]:
     texts = [claims.get(name) for name in ("token_type", "sub", "name")]
     if not all(isinstance(text, str) for text in texts) or texts[0] not in kinds or type(claims.get("ver")) is not int:
         raise NotAuthenticatedError("The token is not valid.")
+    came_by = claims.get("amr", [])
+    if not isinstance(came_by, list) or not all(isinstance(each, str) for each in came_by):
+        raise NotAuthenticatedError("The token is not valid.")
+    claims["amr"] = tuple(came_by)
     try:
         claims["login"] = uuid.UUID(claims["login"])
     except (KeyError, ValueError, AttributeError, TypeError) as error:
@@ -91,7 +114,8 @@ def payload(raw: object, kinds: frozenset[str]) -> dict[str, Any]:
 def user_of(claims: dict[str, Any]) -> User:
     """The user that verified claims speak for, as stored now. One query.
 
-    Raises BannedError (the account is off) and NotAuthenticatedError (it is gone, or the token was revoked).
+    Raises BannedError (the account is off) and NotAuthenticatedError (it is gone, the token was revoked, or it came
+    about in a way that is not enough for staff).
     """
     user, is_ended = _user_find(claims["sub"], claims["login"])
     if user is None:
@@ -99,7 +123,27 @@ def user_of(claims: dict[str, Any]) -> User:
     check_may_log_in(user)
     if is_ended or user.token_version != claims["ver"]:
         raise NotAuthenticatedError("The token was revoked.")
+    user.came_by = claims["amr"]
+    if is_staff(user):
+        _check_enough_for_staff(user.came_by)
     return user
+
+
+def is_staff(user: User) -> bool:
+    return user.is_staff or user.is_superuser
+
+
+def are_codes_required() -> bool:
+    """Whether staff can't do without a second factor (STAFF_TOTP)."""
+    return cast("AccountsConfig", apps.get_app_config("accounts")).requires_second_factor
+
+
+def _check_enough_for_staff(came_by: tuple[str, ...]) -> None:
+    """Also for who became staff after logging in. Raises NotAuthenticatedError."""
+    if APP_PASSWORD in came_by:
+        raise NotAuthenticatedError("The token was revoked.")
+    if CODE not in came_by and are_codes_required():
+        raise NotAuthenticatedError(STAFF_NEED_CODES)
 
 
 def ban_error(banned_until: datetime, reason: str) -> BannedError:
@@ -139,6 +183,10 @@ def _user_find(user_id: str, login: uuid.UUID) -> tuple[User | None, bool]:
 
 
 def login_end(user: User, login: uuid.UUID) -> None:
-    """End the tokens of one log-in; accounts.expired clears the row away when they would be dead anyway."""
+    """End the tokens of one log-in; accounts.expired clears the row away when they would be dead anyway.
+
+    An app password stays good: what comes by it from now on is another log-in.
+    """
+    AppPassword.objects.filter(login=login).update(login=uuid.uuid4())
     expires_at = datetime.now(UTC) + max(REFRESH.lifetime, SeedToken.lifetime)
     EndedLogin.objects.get_or_create(pk=login, defaults={"user": user, "expires_at": expires_at})

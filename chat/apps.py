@@ -22,7 +22,13 @@ class ChatConfig(AppConfig):
         from django.conf import settings
         from django.db.models.signals import post_migrate, pre_migrate
 
-        from accounts.signals import profile_changing, second_factor_removed, user_deleted, user_registered
+        from accounts.signals import (
+            app_passwords_revoked,
+            profile_changing,
+            second_factor_removed,
+            user_deleted,
+            user_registered,
+        )
         from chat import checks  # noqa: F401  registers the system checks
         from chat.posting.textrules import CurrentTextRules
         from chat.selectors.server_page import CurrentServerPage
@@ -39,6 +45,7 @@ class ChatConfig(AppConfig):
         user_registered.connect(_start_account, dispatch_uid="chat.start_account")
         second_factor_removed.connect(_note_removed_factor, dispatch_uid="chat.note_removed_factor")
         profile_changing.connect(self._check_profile, dispatch_uid="chat.check_profile")
+        app_passwords_revoked.connect(_note_revoked_app_passwords, dispatch_uid="chat.note_revoked_app_passwords")
         user_deleted.connect(self._end_account, dispatch_uid="chat.end_account")
         pre_migrate.connect(_before_migrations, sender=self, dispatch_uid="chat.before_migrations")
         post_migrate.connect(_after_migrations, sender=self, dispatch_uid="chat.after_migrations")
@@ -81,13 +88,25 @@ def _start_account(sender: Any, user: User, **kwargs: Any) -> None:
     from chat.domain.ids import UserId
     from chat.services import memberships_ensure
 
+    if user.is_bot:
+        return  # a webhook's belongs to its channel alone; others get them when they say hello, as who has none does
+
     memberships_ensure(user_id=UserId(str(user.pk)))
 
 
 def _note_removed_factor(sender: Any, user: User, by: User, **kwargs: Any) -> None:
-    """In the transaction that removes it: from then on a password alone opens the admin."""
+    """In the transaction that removes it: from then on a password alone opens the account."""
     from chat.models import AuditAction
     from chat.selectors import user_ref
     from chat.services import audit_add
 
     audit_add(user_ref(by), AuditAction.SECOND_FACTOR_REMOVE, user_ref(user))
+
+
+def _note_revoked_app_passwords(sender: Any, user: User, by: User, **kwargs: Any) -> None:
+    """In the transaction that revokes them."""
+    from chat.models import AuditAction
+    from chat.selectors import user_ref
+    from chat.services import audit_add
+
+    audit_add(user_ref(by), AuditAction.APP_PASSWORDS_REVOKE, user_ref(user))

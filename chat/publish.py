@@ -21,7 +21,7 @@ from chat.domain.ids import ChannelKey, SessionId, UserId
 from chat.membership.wire import channel_group
 from reaktor.process import node
 from reaktor.process.announce import announce
-from reaktor.process.orders import BLOCKS_CHANGED, ORDERS_GROUP
+from reaktor.process.orders import BLOCKS_CHANGED, HIDING_CHANGED, ORDERS_GROUP
 
 
 def durable(*events: Event) -> None:
@@ -52,6 +52,11 @@ def trimmed(key: ChannelKey) -> None:
 def blocks_changed() -> None:
     """The authority reads the blocks anew at once after the commit; it does so each second in any case."""
     announce(ORDERS_GROUP, BLOCKS_CHANGED, {})
+
+
+def hiding_changed(user_id: UserId) -> None:
+    """Every process that has sessions of the user reads anew whom they block, after the commit."""
+    announce(ORDERS_GROUP, HIDING_CHANGED, {"user_id": user_id})
 
 
 def _after_commit(function: Callable[..., None], *args: Any) -> None:

@@ -23,6 +23,7 @@ class ErrorCode(StrEnum):
 
     INVALID = "invalid"
     NOT_AUTHENTICATED = "not_authenticated"
+    SECOND_FACTOR_REQUIRED = "second_factor_required"
     FORBIDDEN = "forbidden"
     NOT_A_MEMBER = "not_a_member"
     MUTED = "muted"
@@ -42,6 +43,7 @@ class ErrorCode(StrEnum):
 HTTP_STATUS: Mapping[ErrorCode, HTTPStatus] = {
     ErrorCode.INVALID: HTTPStatus.BAD_REQUEST,
     ErrorCode.NOT_AUTHENTICATED: HTTPStatus.UNAUTHORIZED,
+    ErrorCode.SECOND_FACTOR_REQUIRED: HTTPStatus.UNAUTHORIZED,
     ErrorCode.FORBIDDEN: HTTPStatus.FORBIDDEN,
     ErrorCode.NOT_A_MEMBER: HTTPStatus.FORBIDDEN,
     ErrorCode.MUTED: HTTPStatus.FORBIDDEN,
@@ -121,6 +123,13 @@ class TokenExpiredError(NotAuthenticatedError):
     """Live sessions close with another code for it (TOKEN_EXPIRED): a new token is all that the client needs."""
 
     default_message = "The token has expired."
+
+
+class SecondFactorRequiredError(ReaktorError):
+    """Said to who gave the right password, and no code."""
+
+    code = ErrorCode.SECOND_FACTOR_REQUIRED
+    default_message = "This account asks for a code as well."
 
 
 class ForbiddenError(ReaktorError):

@@ -14,6 +14,7 @@ from accounts.avatars import avatar
 from chat.admin.cluster import cluster_json, cluster_page
 from chat.transports.native.views import asyncapi
 from chat.transports.native.views import page as asyncapi_page
+from chat.transports.rest.hooks import HookPostView
 from chat.transports.rest.server import logo
 from chat.web.views import index
 from reaktor.errors import ForbiddenError, InvalidError, NotFoundError, ReaktorError
@@ -32,6 +33,7 @@ urlpatterns = [
     path("api/v1/asyncapi", asyncapi_page),
     path("api/v1/", include("accounts.urls")),
     path("api/v1/", include("chat.transports.rest.urls")),
+    path("hooks/<str:token>", HookPostView.as_view(schema=None)),
     path("", include("chat.transports.seed.urls")),
 ]
 

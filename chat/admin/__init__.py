@@ -1,9 +1,9 @@
-"""The admin as a workplace: people, channels, messages, reports, sanctions, words, the audit log, the live cluster.
+"""The admin as a workplace: people, bots, channels, messages, reports, sanctions, words, the audit log, the cluster.
 
 Pages read through chat.selectors and from the live replica; every button calls a service. Importing it registers all
 of it with Django's admin.
 """
 
-from chat.admin import audit, channels, messages, people, reports, sanctions, server_page
+from chat.admin import audit, bots, channels, messages, people, reports, sanctions, server_page
 
-__all__ = ["audit", "channels", "messages", "people", "reports", "sanctions", "server_page"]
+__all__ = ["audit", "bots", "channels", "messages", "people", "reports", "sanctions", "server_page"]

@@ -16,6 +16,7 @@ import orjson
 from chat.delivery.packing import packed
 from chat.delivery.pages import UNUSED_S, weight
 from chat.domain.events import ChangesData, MessageData
+from chat.domain.hiding import Names, messages_seen
 from chat.domain.ids import ChannelKey
 
 HELD_BYTES = 8 * 1024 * 1024
@@ -47,6 +48,10 @@ class ReadyMessages:
         """As clients read it."""
         return written(self.json)
 
+    def seen(self, names: Names) -> ReadyMessages:
+        """As a reader sees them from whom these people are hidden."""
+        return ReadyMessages(messages_seen(self.messages, names)) if names else self
+
     @property
     def size(self) -> int:
         """Roughly what it weighs in memory, JSON included."""
@@ -68,6 +73,10 @@ class Changes:
         if self.ready is None:
             return {"reset": True, "seq": self.seq}
         return {"messages": self.ready.data, "seq": self.seq}
+
+    def seen(self, names: Names) -> Changes:
+        """As a reader sees them from whom these people are hidden."""
+        return self if self.ready is None or not names else Changes(self.seq, self.ready.seen(names).messages)
 
     def within(self, max_bytes: int) -> Changes:
         """The same, or a reset when its messages are larger than that as JSON."""

@@ -9,11 +9,13 @@ it, it is told 4002 and closed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 
 from chat.delivery.feed import Delivery
+from chat.delivery.hidings import Hidings
 from chat.delivery.live_session import Batch, Frame, LiveSession, WireFormat
 from chat.domain.events import SKIPPABLE, Event
+from chat.domain.hiding import NOBODY, Names, event_seen
 from chat.domain.ids import ChannelKey, SessionId, UserId
 from chat.domain.sessions import Transport
 from reaktor.errors import Bye, CloseCode
@@ -25,7 +27,8 @@ class Hub:
     """attach, enter, deliver, flush. `on_dirty` is called once when the first frame of a loop turn is waiting.
 
     `on_deferred` is called once when the first frame waits that may wait; None: none of them waits longer than others.
-    `on_moved` is called with each session that is in other channels than before.
+    `on_moved` is called with each session that is in other channels than before. `hidings`: from which users whose
+    words are hidden, for those who write to them.
     """
 
     def __init__(
@@ -45,6 +48,7 @@ class Hub:
         self._by_channel: dict[ChannelKey, Members] = {}
         self._dirty: dict[SessionId, LiveSession] = {}
         self._deferred: dict[SessionId, LiveSession] = {}
+        self.hidings = Hidings()
         self.deliveries_total = 0
         self.slow_total = 0
         self.joins_total = 0
@@ -142,6 +146,27 @@ class Hub:
             if about is not None and not wire_format.tells_own_presence:
                 group = {key: session for key, session in group.items() if session.info.user_id != about}
             self._write(wire_format, group, event, exclude)
+
+    def deliver_apart(self, deliveries: Iterable[Delivery], hidden: Mapping[UserId, Names]) -> None:
+        """deliver() in a channel where something may be hidden from these users."""
+        for delivery in deliveries:
+            self.to_channel_apart(delivery.event, hidden, exclude=delivery.origin)
+            if delivery.acknowledge is not None:
+                delivery.acknowledge()
+
+    def to_channel_apart(
+        self, event: Event, hidden: Mapping[UserId, Names], *, exclude: SessionId | None = None
+    ) -> None:
+        """One event to the local members of its channel, to each as they see it."""
+        if event.channel is None:
+            return
+        for wire_format, group in self._by_channel.get(event.channel, {}).items():
+            apart: dict[Names, dict[SessionId, LiveSession]] = {}
+            for session_id, session in group.items():
+                apart.setdefault(hidden.get(session.info.user_id, NOBODY), {})[session_id] = session
+            for names, readers in apart.items():
+                if (seen := event_seen(event, names)) is not None:
+                    self._write(wire_format, readers, seen, exclude)
 
     def to_sessions(self, event: Event, sessions: Iterable[LiveSession]) -> None:
         """One event to these sessions."""

@@ -14,7 +14,8 @@ from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
 from chat.delivery.live_session import Frame, WireFormat
-from chat.domain.events import MessageData, event_from_message
+from chat.domain.events import Event, MessageData, event_from_message
+from chat.domain.hiding import Names, event_seen
 from chat.domain.ids import ChannelKey
 
 STRETCH = 100
@@ -57,18 +58,36 @@ class Page:
             found = self._lists[wire_format, first] = self._made(wire_format, first, start, told)
         return found
 
+    def frames_apart(
+        self, wire_format: WireFormat, cursor: int, start: int, told: Set[str], names: Names
+    ) -> list[Frame]:
+        """frames() for a reader from whom these people are hidden: made for them alone."""
+        made = []
+        for message in self._messages[bisect_right(self._seqs, cursor) :]:
+            seen = event_seen(_event(message, _is_new(message, start, told)), names)
+            if seen is not None and (frame := wire_format.encode(seen)) is not None:
+                made.append(frame)
+        return made
+
     def _made(self, wire_format: WireFormat, first: int, start: int, told: Set[str]) -> list[Frame]:
         made: list[Frame] = []
         for index in range(first, len(self._messages)):
             message = self._messages[index]
-            is_new = message["seq"] > start and message["id"] not in told
+            is_new = _is_new(message, start, told)
             key = (wire_format, index, is_new)
             if key not in self._frames:
-                event = event_from_message(message, after=message["seq"] - is_new)
-                self._frames[key] = wire_format.encode(event)
+                self._frames[key] = wire_format.encode(_event(message, is_new))
             if (frame := self._frames[key]) is not None:
                 made.append(frame)
         return made
+
+
+def _is_new(message: MessageData, start: int, told: Set[str]) -> bool:
+    return message["seq"] > start and message["id"] not in told
+
+
+def _event(message: MessageData, is_new: bool) -> Event:
+    return event_from_message(message, after=message["seq"] - is_new)
 
 
 def cut(after: int, until: int, messages: Sequence[MessageData]) -> list[Page]:

@@ -100,8 +100,9 @@ class LastData(TypedDict):
     id: Uuid
     number: Ordinal
     author: str
-    text: Annotated[str | None, f"Its first {LAST_CHARS} characters. Null once deleted."]
+    text: Annotated[str | None, f"Its first {LAST_CHARS} characters. Null once deleted, and where it is hidden."]
     created_at: Time
+    hidden: NotRequired[Annotated[bool, "By somebody whom the user blocks: its text is null. Absent elsewhere."]]
 
 
 class OwnChannelData(ChannelData):
@@ -139,8 +140,22 @@ class MemberData(TypedDict):
     status: Annotated[str, Status]
 
 
+class ViaData(TypedDict):
+    """By what a message was written that no person wrote."""
+
+    kind: Annotated[str, Keyword("enum", ("bot", "hook"))]
+    name: Annotated[str | None, "Of a webhook: to be shown in the author's place. Null: once deleted, and of bots."]
+
+
+def via_data(*, is_bot: bool, via: str | None) -> ViaData | None:
+    """The shape, for a message of such an author. `via`: as it is stored (chat.models.Message)."""
+    if via is None and not is_bot:
+        return None
+    return {"kind": "bot" if via is None else "hook", "name": via or None}
+
+
 class MessageData(TypedDict):
-    """A message in its present state. A deleted one keeps its place: its text is null."""
+    """A message in its present state. A deleted one keeps its place: its text is null. So does a hidden one."""
 
     id: Uuid
     channel: str
@@ -157,6 +172,10 @@ class MessageData(TypedDict):
     created_at: Time
     edited_at: Time | None
     deleted_at: Time | None
+    hidden: NotRequired[
+        Annotated[bool, "In a group, by somebody whom the user blocks: its place alone is told. Absent elsewhere."]
+    ]
+    via: NotRequired[Annotated[ViaData, "Of what bots and webhooks wrote; missing of what people wrote."]]
 
 
 @final

@@ -71,6 +71,26 @@ class InviteData(TypedDict):
     uses_left: Annotated[Count | None, "Null: any number."]
 
 
+class HookData(TypedDict):
+    """An incoming webhook: what posts into a channel by an address of its own."""
+
+    id: Count
+    channel: str
+    name: str
+    username: Annotated[str, "The account that it posts with."]
+    created_by: Annotated[str | None, "Null: the account is gone."]
+    created_at: Time
+    is_on: Annotated[bool, "False: its account, or whoever made it, is switched off or banned."]
+
+
+class HookMadeData(TypedDict):
+    """A new webhook with its address."""
+
+    hook: HookData
+    token: Annotated[str, "Keep it: it is shown this once."]
+    url: Annotated[str, "Where to post. Whoever knows it can."]
+
+
 class AuditData(TypedDict):
     """Who did what, to whom, where, when and why."""
 

@@ -33,6 +33,8 @@ EMOJI_CHARS = 32
 NAME_CHARS = 80
 TOPIC_CHARS = 400
 REASON_CHARS = 400
+VIA_CHARS = 64
+"""Of the name that a webhook's message is shown with."""
 MENTIONS_PER_MESSAGE = 20
 
 
@@ -113,6 +115,14 @@ def check_channel_name(name: object) -> str:
     if not len(shown) <= NAME_CHARS or is_unseen(shown) or has_unstorable(shown):
         raise InvalidError("A channel's name has 1 to 80 characters.", fields={"name": "1 to 80 characters"})
     return shown
+
+
+def shown_via(name: object) -> str:
+    """The name that a webhook's message is shown with, on one line; "" where nothing is left to show."""
+    if not isinstance(name, str) or has_unstorable(name):
+        return ""
+    shown = " ".join(without_turns(name).split())[:VIA_CHARS].strip()
+    return "" if is_unseen(shown) else shown
 
 
 def check_topic(topic: object) -> str:

@@ -57,10 +57,13 @@ class Naming(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What the token of a session says that the store may take back: the account's token version, the log-in's id."""
+    """What the token of a session says that the store may take back: the account's token version, the log-in's id;
+    and whether it is good for more than reading.
+    """
 
     token_version: int
     login: str
+    can_write: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import orjson
@@ -39,6 +40,7 @@ from chat.domain.events import (
     TypingData,
 )
 from chat.domain.following import Follow
+from chat.domain.hiding import Names, message_seen, messages_seen
 from chat.domain.ids import ChannelKey, UserRef
 from chat.domain.policies import ChannelKind
 from chat.domain.reading import Head
@@ -47,7 +49,7 @@ from chat.live.revalidation import credentials_of
 from chat.live.runtime import Runtime
 from chat.live.standings import Look
 from chat.membership.protocol import Outcome
-from chat.posting.batches import Post, Result
+from chat.posting.batches import Post, Result, Stored
 from chat.selectors import ChannelAccess
 from reaktor.db.database import is_disk_full
 from reaktor.errors import (
@@ -149,7 +151,7 @@ async def connect(
                 "epoch": start.epoch,
                 "channels": (greeted := _greeted(runtime, start.channels, cursors)),
                 "channels_left": len(start.channels) - len(greeted),
-                "resume": _bounded(runtime, {key: _renewed(runtime, key, answers[key]) for key in keys}),
+                "resume": _bounded(runtime, {key: _seen_since(runtime, session, key, answers[key]) for key in keys}),
             }
             respond(greeting)
             runtime.local_members.start(session)
@@ -226,6 +228,16 @@ def _renewed(runtime: Runtime, key: ChannelKey, answer: Changes) -> Changes:
     return Changes(feed.head, sorted(merged.values(), key=lambda each: each["changed_seq"]))
 
 
+def _seen_since(runtime: Runtime, session: LiveSession, key: ChannelKey, answer: Changes) -> Changes:
+    """_renewed() as this session's user sees it."""
+    return _renewed(runtime, key, answer).seen(_hidden(runtime, session, key))
+
+
+def _hidden(runtime: Runtime, session: LiveSession, key: ChannelKey) -> Names:
+    """Who is hidden there from the session's user, where that is known."""
+    return runtime.hub.hidings.of(session.user.id, key)
+
+
 def _bounded(runtime: Runtime, answers: dict[ChannelKey, Changes]) -> dict[str, ChangesData]:
     """As clients read them, with resets where one, or all together up to there, would pass their bound."""
     config = runtime.config.delivery
@@ -256,21 +268,23 @@ async def join_channel(
 
         def on_applied(outcome: Outcome) -> None:
             if outcome.is_accepted:
-                respond(_join_data(runtime, found, answer))
+                respond(_join_data(runtime, session, found, answer))
 
         await runtime.join(session, wanted, on_applied)
 
 
-def _join_data(runtime: Runtime, found: ChannelAccess, answer: Changes | None) -> JoinData:
+def _join_data(runtime: Runtime, session: LiveSession, found: ChannelAccess, answer: Changes | None) -> JoinData:
     key = found.channel.key
     feed = runtime.feeds.get(key)
     if feed is None:
         raise NotFoundError("There is no such channel.")
     members = runtime.members(key)
     config = runtime.config.delivery
-    since = None if answer is None else _renewed(runtime, key, answer).within(config.sync_channel_bytes)
+    since = None
+    if answer is not None:
+        since = _seen_since(runtime, session, key, answer).within(config.sync_channel_bytes)
     missed = None if since is None else since.ready
-    messages = written(_newest(runtime, feed)) if missed is None else missed.data
+    messages = missed.data if missed is not None else _newest(runtime, feed, _hidden(runtime, session, key))
     channel = _channel_data(runtime, found)
     channel["seq"], channel["number"] = feed.head, feed.recent.head_number
     channel["flow"] = channel["number"] - found.channel.aside
@@ -287,12 +301,14 @@ def _join_data(runtime: Runtime, found: ChannelAccess, answer: Changes | None) -
     }
 
 
-def _newest(runtime: Runtime, feed: Feed) -> bytes:
-    """The JSON of the messages that a join shows, of a feed that newest_ready() was awaited for."""
+def _newest(runtime: Runtime, feed: Feed, hidden: Names) -> list[MessageData]:
+    """The messages that a join shows, of a feed that newest_ready() was awaited for."""
     newest = feed.recent.newest(runtime.config.delivery.join_messages)
     if newest is None:
         raise UnavailableError("The channel can't be read.")
-    return b"[" + b",".join(newest) + b"]"
+    if hidden:
+        return messages_seen(map(orjson.loads, newest), hidden)
+    return written(b"[" + b",".join(newest) + b"]")
 
 
 async def list_members(runtime: Runtime, session: LiveSession, key: str, cursor: str | None) -> ListData[MemberData]:
@@ -347,7 +363,16 @@ def post_message(
     if nonce is not None:
         rules.check_nonce(nonce)
     post = Post(session.user, wanted, checked, nonce, reply_to, session.info.session_id)
+    if hidden := _hidden(runtime, session, wanted):
+        respond = partial(_respond_seen, respond, hidden)
     runtime.writer.submit(post, respond)
+
+
+def _respond_seen(respond: Callable[[Result], None], hidden: Names, result: Result) -> None:
+    """What was stored before may have reactions by now."""
+    if isinstance(result, Stored):
+        result = result._replace(message=message_seen(result.message, hidden))
+    respond(result)
 
 
 async def edit_message(runtime: Runtime, session: LiveSession, key: str, message_id: str, text: str) -> MessageData:
@@ -379,16 +404,17 @@ async def remove_reaction(runtime: Runtime, session: LiveSession, key: str, mess
 async def _changed(runtime: Runtime, session: LiveSession, service: Any, *, key: str, **fields: Any) -> MessageData:
     """Run the service; answer once this session's own stream has reached the change, never before."""
     wanted = rules.parse_channel_key(key)
+    await runtime.hiding.ready(session.user.id, wanted)
     message: MessageData = await runtime.database.write(service, user=session.user, key=wanted, **fields)
     if wanted in session.channels:
         await runtime.feeds.reached(wanted, message["changed_seq"])
-    return message
+    return message_seen(message, _hidden(runtime, session, wanted))
 
 
 async def list_messages(runtime: Runtime, session: LiveSession, key: str, marks: Mapping[str, int]) -> MessagePageData:
     """A page by number, oldest first; one of over 128 KiB stops earlier, with has_more."""
     wanted = rules.parse_channel_key(key)
-
+    await runtime.hiding.ready(session.user.id, wanted)
     if wanted in session.channels:
         # What it may hear it may read: no question to the store for each of many who page through the same.
         page = await runtime.feeds.history_page(wanted, marks, PAGE_BYTES)
@@ -396,7 +422,7 @@ async def list_messages(runtime: Runtime, session: LiveSession, key: str, marks:
     else:
         found = await runtime.database.read(_readable_page, session.user, wanted, marks)
         page = HistoryPage(found.messages, has_more=found.has_more, max_bytes=PAGE_BYTES, keep_oldest="after" in marks)
-    return {"messages": page.ready.data, "has_more": page.has_more}
+    return {"messages": page.ready.seen(_hidden(runtime, session, wanted)).data, "has_more": page.has_more}
 
 
 def _readable_page(user: UserRef, key: ChannelKey, marks: Mapping[str, int]) -> selectors.MessagePage:
@@ -414,9 +440,10 @@ async def sync(
     asked = [ChannelKey(key) for key in cursors]
     found = await runtime.database.read(selectors.channels_access, user=session.user, keys=asked)
     keys = [each.channel.key for each in found if each.channel.key in cursors]
+    await runtime.hiding.ready(session.user.id, *keys)
     async with runtime.feeds.pinned(*keys):
         answers = {key: await runtime.feeds.answer_since(key, cursors[key]) for key in keys}
-        respond(_bounded(runtime, {key: _renewed(runtime, key, answers[key]) for key in keys}))
+        respond(_bounded(runtime, {key: _seen_since(runtime, session, key, answers[key]) for key in keys}))
 
 
 async def mark_read(runtime: Runtime, session: LiveSession, key: str, number: int, *, is_back: bool) -> ReadData:

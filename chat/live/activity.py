@@ -16,28 +16,28 @@ from array import array
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from math import ceil
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from chat import selectors
 from chat.delivery import wire
 from chat.delivery.follows import Follows
+from chat.delivery.hidings import readers_apart
 from chat.delivery.hub import Hub
 from chat.delivery.live_session import LiveSession
 from chat.domain.events import Activity, Event, EventType
 from chat.domain.following import Follow, Level
+from chat.domain.hiding import activity_seen
 from chat.domain.ids import ChannelKey, UserId
 from chat.domain.rules import is_direct_key
+from chat.live.rounds import TICK_S, Round
 from chat.selectors import Read, Tally
 from reaktor.db.database import Database
 from reaktor.errors import ReaktorError
 
 logger = logging.getLogger(__name__)
-T = TypeVar("T")
 
 SAY_S = 0.1
 TELL_S = 0.25
-TICK_S = 1.0
 DIRECT_ROUND_S = 4.0
 ROUND_S = 45.0
 """Less than the minute that is promised, for a store that is slow."""
@@ -72,6 +72,7 @@ class Activities:
         self._has_to_read = asyncio.Event()
         self._is_gap = False
         self._tallies: dict[UserId, Tally] = {}
+        self._to_count: set[UserId] = set()
         # Hashes of what was found at the last look: a hundredth of what a shape for each channel takes.
         self._reads: dict[UserId, array[int]] = {}
 
@@ -141,14 +142,22 @@ class Activities:
             self._tell(activity)
 
     def _tell_one(self, user_id: UserId, activity: Activity) -> None:
+        activity = activity_seen(activity, self._hub.hidings.of(user_id, activity.channel))
         shows_last = user_id in self.follows.followers(activity.channel, shows_last=True)
         self._hub.to_followers(wire.channel_activity(activity, shows_last=shows_last), [user_id])
 
     def _tell(self, activity: Activity) -> None:
         for shows_last in (True, False):
             followers = self.follows.followers(activity.channel, shows_last=shows_last)
-            if followers:
+            if not followers:
+                continue
+            hidden = self._hub.hidings.in_channel(activity.channel)
+            if hidden is None:
                 self._hub.to_followers(wire.channel_activity(activity, shows_last=shows_last), followers)
+                continue
+            for names, readers in readers_apart(followers, hidden).items():
+                seen = activity_seen(activity, names)
+                self._hub.to_followers(wire.channel_activity(seen, shows_last=shows_last), readers)
 
     # -- Who is here ------------------------------------------------------------------------------------------
 
@@ -212,6 +221,10 @@ class Activities:
             self._to_read[user_id] = before if told is None else (before or {}) | told
             self._has_to_read.set()
 
+    def count(self, user_id: UserId) -> None:
+        """Tell the user at the next tick what is unread, where that is another count now."""
+        self._to_count.add(user_id)
+
     # -- Kept right by the store ------------------------------------------------------------------------------
 
     async def run(self) -> None:
@@ -269,9 +282,9 @@ class Activities:
                 self._hub.to_sessions(event, self._hub.sessions_of(user_id))
 
     async def _compare(self) -> None:
-        direct = _Round(DIRECT_ROUND_S, lambda: self.follows.channels(direct=True))
-        others = _Round(ROUND_S, lambda: self.follows.channels(direct=False))
-        users = _Round(ROUND_S, self.follows.users)
+        direct = Round(DIRECT_ROUND_S, lambda: self.follows.channels(direct=True))
+        others = Round(ROUND_S, lambda: self.follows.channels(direct=False))
+        users = Round(ROUND_S, self.follows.users)
         while True:
             await asyncio.sleep(TICK_S)
             keys = [*direct.next(), *others.next()]
@@ -284,7 +297,9 @@ class Activities:
                 self.read(user_id)
             try:
                 await self._tell_what_is_newer(keys)
-                await self._tell_reads(self.follows.users() if has_gap else await self._moved(whose))
+                counted, self._to_count = self._to_count, set()
+                moved = self.follows.users() if has_gap else await self._moved(whose)
+                await self._tell_reads(list({*moved, *counted}))
             except ReaktorError:
                 self._is_gap = True
 
@@ -351,20 +366,3 @@ def _merge(waiting: dict[ChannelKey, Activity], activity: Activity) -> None:
         waiting[activity.channel] = activity
     elif before.head["number"] == activity.head["number"] and before.head["seq"] < activity.head["seq"]:
         waiting[activity.channel] = activity._replace(is_new=before.is_new)
-
-
-class _Round(Generic[T]):
-    """All of what changes, in slices: once around takes `period_s`, a slice each TICK_S."""
-
-    def __init__(self, period_s: float, read: Callable[[], list[T]]) -> None:
-        self._slices = ceil(period_s / TICK_S)
-        self._read = read
-        self._left: list[T] = []
-        self._size = 0
-
-    def next(self) -> list[T]:
-        if not self._left:
-            self._left = self._read()
-            self._size = ceil(len(self._left) / self._slices)
-        found, self._left = self._left[: self._size], self._left[self._size :]
-        return found

@@ -188,7 +188,11 @@ class Broadcast:
 
     def _deliver(self, event: Event, audience: Audience) -> None:
         if audience.channel is not None:
-            self._hub.to_channel(event, exclude=audience.exclude)
+            hidden = self._hub.hidings.in_channel(audience.channel)
+            if hidden is None:
+                self._hub.to_channel(event, exclude=audience.exclude)
+            else:
+                self._hub.to_channel_apart(event, hidden, exclude=audience.exclude)
         elif audience.user_id is not None:
             self._activities.on_user_event(audience.user_id, event)
             mine = self._hub.sessions_of(audience.user_id)

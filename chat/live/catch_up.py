@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Set
 
 from chat.delivery.hub import Hub
-from chat.delivery.live_session import LiveSession
+from chat.delivery.live_session import Frame, LiveSession
+from chat.delivery.pages import Page
 from chat.domain.ids import ChannelKey
 from chat.live.feeds import Feeds
 from reaktor.errors import Bye, CloseCode
@@ -43,7 +44,7 @@ class CatchUp:
             page = self._feeds.page_ready(channel, after)
             if page is None or page.until < feed.head:
                 return False
-            self._hub.replay(session, page.frames(session.format, after, after, frozenset()))
+            self._hub.replay(session, self._frames(session, channel, page, after, after, frozenset()))
         self._hub.enter(session, channel)
         return True
 
@@ -72,7 +73,7 @@ class CatchUp:
             page = await self._feeds.page_after(channel, cursor)
             if not is_wanted():
                 return
-            self._hub.replay(session, page.frames(session.format, cursor, after, told))
+            self._hub.replay(session, self._frames(session, channel, page, cursor, after, told))
             feed = self._feeds.get(channel)
             if feed is None or page.until >= feed.head:
                 # In one turn: the end of what was missed, then everything that comes.
@@ -87,6 +88,14 @@ class CatchUp:
                 if not await _has_taken(session, PAGE_S):
                     session.close(Bye(CloseCode.TOO_SLOW))
                     return
+
+    def _frames(
+        self, session: LiveSession, channel: ChannelKey, page: Page, cursor: int, start: int, told: Set[str]
+    ) -> list[Frame]:
+        names = self._hub.hidings.of(session.user.id, channel)
+        if names:
+            return page.frames_apart(session.format, cursor, start, told, names)
+        return page.frames(session.format, cursor, start, told)
 
     def _enter(self, session: LiveSession, channel: ChannelKey) -> None:
         session.waiting.pop(channel, None)

@@ -19,6 +19,7 @@ from chat.domain.ids import ChannelKey, SessionId, UserId
 from chat.domain.sessions import LeftReason
 from chat.live.catch_up import CatchUp
 from chat.live.feeds import Feeds
+from chat.live.hiding import Hiding
 from chat.membership.protocol import (
     MemberJoined,
     MemberLeft,
@@ -39,8 +40,16 @@ Task = asyncio.Task[None] | None
 class LocalMembers:
     """Carries transitions out on the hub of this process."""
 
-    def __init__(self, hub: Hub, feeds: Feeds, spawn: Callable[[Coroutine[Any, Any, None], str], Task]) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        feeds: Feeds,
+        spawn: Callable[[Coroutine[Any, Any, None], str], Task],
+        hiding: Hiding | None = None,
+    ) -> None:
+        """`hiding` None: nothing is hidden from anybody."""
         self._hub = hub
+        self._hiding = hiding
         self._feeds = feeds
         self._spawn = spawn
         self._catch_up = CatchUp(hub, feeds)
@@ -109,10 +118,13 @@ class LocalMembers:
             session.waiting[channel] = after
         elif channel in session.channels:
             return
-        elif not self._catch_up.at_once(session, channel, after):
+        elif not self._is_ready(session, channel) or not self._catch_up.at_once(session, channel, after):
             session.waiting[channel] = after
             task = self._spawn(self._open_and_enter(session, channel), f"enter {channel}")
             self._entering[session.info.session_id, channel] = task
+
+    def _is_ready(self, session: LiveSession, channel: ChannelKey) -> bool:
+        return self._hiding is None or self._hiding.is_ready(session.user.id, channel)
 
     async def _open_and_enter(self, session: LiveSession, channel: ChannelKey) -> None:
         """What at_once() could not do, in a task of its own."""
@@ -125,6 +137,8 @@ class LocalMembers:
             return is_here and self._entering.get(key) is mine
 
         try:
+            if self._hiding is not None:
+                await self._hiding.ready(session.user.id, channel)
             await self._catch_up.page_by_page(session, channel, is_wanted)
         except ReaktorError as error:
             logger.warning("members: can't open %s for a session (%s)", channel, error.message)

@@ -1,4 +1,6 @@
-"""The operations of live sessions, and how often each may be asked: the one list for every transport.
+"""The operations of live sessions, how often each may be asked, and which a token may that is good for reading alone.
+
+The one list for every transport.
 
 A transport names the operation and calls check_rate() before it acts, or check_rate_here() for one about which no other
 process is asked; native uses these very names in its frames. A new operation stands here with its Limit, or with the
@@ -12,7 +14,7 @@ from time import monotonic
 
 from chat.delivery.live_session import LiveSession
 from chat.live.runtime import Runtime
-from reaktor.errors import Bye, CloseCode, RateLimitedError, ReaktorError
+from reaktor.errors import Bye, CloseCode, ForbiddenError, RateLimitedError, ReaktorError
 from reaktor.limits.rates import Allowance, Limit, Unmetered
 
 OPERATIONS: Mapping[str, Allowance] = {
@@ -45,19 +47,39 @@ OPERATIONS: Mapping[str, Allowance] = {
     "moderation.lift": Limit.MODERATION,
     "moderation.purge": Limit.BULK_DELETE,
 }
+READING = frozenset(
+    {
+        "hello",
+        "pong",
+        "auth.refresh",
+        "channel.list",
+        "channel.join",
+        "channel.leave",
+        "channel.members",
+        "message.list",
+        "status",
+        "sync",
+    }
+)
+"""What stores nothing, and says nothing but that somebody is there. All else needs the scope `write`."""
 
 
 async def check_rate(runtime: Runtime, session: LiveSession, operation: str) -> None:
-    """Count one operation: of the session, and of its user in all processes. Raises RateLimitedError."""
+    """Count one operation: of the session, and of its user in all processes.
+
+    Raises RateLimitedError, ForbiddenError (the session's token may only read).
+    """
     if (asked := check_rate_here(runtime, session, operation)) is not None:
         await runtime.database.read_once(runtime.rates.check_elsewhere, asked, session.user.id)
 
 
 def check_rate_here(runtime: Runtime, session: LiveSession, operation: str) -> Limit | None:
-    """Count one operation in this process, without waiting. Raises RateLimitedError.
+    """Count one operation in this process, without waiting. Raises RateLimitedError, ForbiddenError.
 
     Returns the limit about which the other processes must be asked as well, if any.
     """
+    if not session.credentials.can_write and operation not in READING:
+        raise ForbiddenError("This token may only read.")
     allowance = OPERATIONS[operation]
     limits = runtime.config.limits
     if isinstance(allowance, Unmetered) or not limits.enabled:

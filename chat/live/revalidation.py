@@ -28,7 +28,7 @@ TOGETHER = 300
 
 def credentials_of(claims: Claims) -> Credentials:
     """What a session that came with this token is compared by."""
-    return Credentials(claims.token_version, str(claims.login))
+    return Credentials(claims.token_version, str(claims.login), claims.can_write)
 
 
 async def verify_again(database: Database, session: LiveSession, verify: Callable[[], User]) -> None:

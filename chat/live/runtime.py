@@ -32,6 +32,7 @@ from chat.live.activity import Activities
 from chat.live.arrivals import Arrivals
 from chat.live.broadcast import Broadcast
 from chat.live.feeds import Feeds, Upkeep
+from chat.live.hiding import Hiding
 from chat.live.kept_places import KeptPlaces, load_places
 from chat.live.local_members import LocalMembers
 from chat.live.members import members_page
@@ -75,7 +76,15 @@ from reaktor.observe.metrics import Metrics
 from reaktor.owned import spawn
 from reaktor.process import node
 from reaktor.process.bus import OVERFLOW, Bus, BusError, Layer
-from reaktor.process.orders import BLOCKS_CHANGED, END_LOGIN, END_SESSIONS, ORDERS_GROUP, PROFILE_CHANGED, RENAMED
+from reaktor.process.orders import (
+    BLOCKS_CHANGED,
+    END_LOGIN,
+    END_SESSIONS,
+    HIDING_CHANGED,
+    ORDERS_GROUP,
+    PROFILE_CHANGED,
+    RENAMED,
+)
 from reaktor.shapes import ListData
 from reaktor.times import parse_timestamp
 
@@ -132,6 +141,7 @@ class Runtime:
         # The authority of several workers is in their supervisor.
         say = None if with_authority else self._say_activities
         self.activities = Activities(self.hub, self.database, say)
+        self.hiding = Hiding(self.hub, self.activities.follows, self.database, self.activities.count)
         self.broadcast = Broadcast(
             self.bus,
             self.hub,
@@ -146,7 +156,7 @@ class Runtime:
         self.standings = Standings()
         self.kept_places = KeptPlaces(self.database, self.hub, self.feeds, self.replica, config.membership)
         self.arrivals = Arrivals()
-        self.local_members = LocalMembers(self.hub, self.feeds, self._spawn)
+        self.local_members = LocalMembers(self.hub, self.feeds, self._spawn, self.hiding)
         self.upkeep = Upkeep(self.feeds, self.database, self.hub, config.delivery, self.local_members.resend)
         self.feeder = Feeder(
             self.bus,
@@ -201,6 +211,7 @@ class Runtime:
                 tasks.create_task(self.upkeep.run(), name="runtime: feeds")
                 tasks.create_task(self.activities.run(), name="runtime: activities")
                 tasks.create_task(self.profiles.run(), name="runtime: profiles")
+                tasks.create_task(self.hiding.run(), name="runtime: hiding")
                 tasks.create_task(self.feeder.run(), name="runtime: feeder")
                 tasks.create_task(self.kept_places.run(), name="runtime: kept places")
                 tasks.create_task(self._watch_database(), name="runtime: database")
@@ -313,6 +324,8 @@ class Runtime:
             self.feeds.rename(body["old"], body["new"])
         elif kind == PROFILE_CHANGED:
             self.profiles.changed(UserId(body["user_id"]))
+        elif kind == HIDING_CHANGED:
+            self.hiding.changed(UserId(body["user_id"]))
         elif kind == remote_join.OPEN:
             # Read here, where junk is survived: an error in a task of its own would end the whole process.
             opening = self.remote_join.open(
@@ -326,6 +339,7 @@ class Runtime:
         elif kind == OVERFLOW:
             self._spawn(self.upkeep.compare_heads(), "runtime: heads after overflow")
             self.activities.on_gap()
+            self.hiding.on_gap()
 
     async def _subscribe(self) -> None:
         """Join the groups that every process reads; the bus may still be on its way up."""
@@ -377,12 +391,14 @@ class Runtime:
         if self.is_draining:
             raise UnavailableError("The server is restarting.")
         self.hub.attach(session)
-        if follows and look is not None:
-            self.activities.begin(session.user.id, follows, look.began)
         try:
+            if follows and look is not None:
+                await self.hiding.ready(session.user.id, *(each.channel for each in follows))
+                self.activities.begin(session.user.id, follows, look.began)
             await self.feeder.submit(Connect(session.info, resume))
         except BaseException:
             self.hub.detach(session)
+            self._note_gone(session.user.id)
             raise
         if (entry := self.replica.session(session.info.session_id)) is not None:
             # That of the session whose place it took; a Hello would say another one.
@@ -412,11 +428,17 @@ class Runtime:
         self.kept_places.note_end(session)
         known = self.kept_places.ended(session, ending, self.hub.detach(session))
         self.feeder.tell(Disconnect(session.info.session_id, ending, known))
-        if not self.hub.sessions_of(session.user.id):
-            self.activities.end(session.user.id)
+        self._note_gone(session.user.id)
+
+    def _note_gone(self, user_id: UserId) -> None:
+        """A session of the user is gone from the hub; it may have been the last one."""
+        if not self.hub.sessions_of(user_id):
+            self.activities.end(user_id)
+            self.hiding.end(user_id)
 
     async def join(self, session: LiveSession, key: ChannelKey, on_applied: Callable[[Outcome], T]) -> T:
         """The session enters a channel whose feed is pinned; on_applied runs in the very turn in which it is in."""
+        await self.hiding.ready(session.user.id, key)
         feed = self.feeds.get(key)
         return await self.feeder.submit(Join(session.info.session_id, key, feed.head if feed else None), on_applied)
 

@@ -1,7 +1,7 @@
 """What is stored. `content`: channels, messages and what hangs on them; `moderation`: what keeps them habitable;
-`moving`: how far an import has come; `deletion`: messages that are on their way out; `cluster`: who works on
-this database, and who has which duty; `places`: where Socket.IO sessions are, for the time after a restart;
-`server_page`: what the server says of itself.
+`hooks`: incoming webhooks; `moving`: how far an import has come; `deletion`: messages that are on their way out;
+`cluster`: who works on this database, and who has which duty; `places`: where Socket.IO sessions are, for the time
+after a restart; `server_page`: what the server says of itself.
 """
 
 from chat.models.cluster import ClusterHost, ClusterIdentity, ClusterLease, random_cluster_id
@@ -15,6 +15,7 @@ from chat.models.content import (
     random_channel_key,
 )
 from chat.models.deletion import Deletion, Purge
+from chat.models.hooks import Hook
 from chat.models.moderation import (
     AuditAction,
     AuditEntry,
@@ -39,6 +40,7 @@ __all__ = [
     "ClusterLease",
     "Deletion",
     "History",
+    "Hook",
     "ImportMark",
     "Invite",
     "KeptPlace",

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from chat.domain.following import Level
 from chat.domain.policies import ChannelKind, Role
-from chat.domain.rules import EMOJI_CHARS, NAME_CHARS, NONCE_CHARS, TOPIC_CHARS
+from chat.domain.rules import EMOJI_CHARS, NAME_CHARS, NONCE_CHARS, TOPIC_CHARS, VIA_CHARS
 from chat.models.folding import FoldedField
 from reaktor.db.ids import uuid7
 
@@ -93,6 +93,8 @@ class Message(models.Model):
     nonce = models.CharField(max_length=NONCE_CHARS, null=True, editable=False)
     reply_to = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="+", db_index=False)
     created_at = models.DateTimeField(editable=False)
+    # Of a webhook's message: the name that it is shown with, "" once it is deleted. Null: it is no webhook's.
+    via = models.CharField(max_length=VIA_CHARS, null=True, editable=False)
     edited_at = models.DateTimeField(null=True, editable=False)
     deleted_at = models.DateTimeField(null=True, editable=False)
 

@@ -124,7 +124,7 @@ class Invite(models.Model):
 
 
 class UserBlock(models.Model):
-    """Somebody whom a user does not want to hear: no direct channel, no mention."""
+    """Somebody whom a user does not want to hear: no direct channel, no mention, nothing of theirs in a group."""
 
     id = models.BigAutoField(primary_key=True)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="blocking")
@@ -211,6 +211,10 @@ class AuditAction(StrEnum):
     ACCOUNT_DELETE = "account.delete"
     ACCOUNT_RIGHTS = "account.rights"
     SECOND_FACTOR_REMOVE = "second_factor.remove"
+    APP_PASSWORDS_REVOKE = "app_passwords.revoke"
+    BOT_CREATE = "bot.create"
+    HOOK_CREATE = "hook.create"
+    HOOK_DELETE = "hook.delete"
     RETENTION = "retention"
     WORD_ADD = "word.add"
     WORD_REMOVE = "word.remove"

@@ -27,7 +27,7 @@ HEADER = "reaktor_export"
 END = "end"
 ROWS_TOGETHER = 2_000
 APPS = ("accounts", "chat", "token_blacklist", "otp_totp", "otp_static")
-"""Ended tokens are among it, since a restored server must not take them again; and the second factors of staff."""
+"""Ended tokens are among it, since a restored server must not take them again; and second factors."""
 GROUPS = "accounts.user_groups"
 LEFT_OUT = {ClusterHost, ClusterIdentity, ClusterLease, History, KeptPlace}
 """They are the database's own, also after an import. The epoch stands in the header; in a new history nobody is

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from django.db import DatabaseError, IntegrityError, transaction
 
-from chat.domain.events import MessageData
+from chat.domain.events import MessageData, via_data
 from chat.domain.ids import ChannelKey, SessionId, UserId, UserRef
 from chat.domain.policies import TextRules
 from chat.domain.reading import Head, Marker
@@ -32,7 +33,10 @@ from reaktor.times import timestamp
 
 
 class Post(NamedTuple):
-    """A message somebody wants stored; text and nonce are checked."""
+    """A message somebody wants stored; text and nonce are checked.
+
+    `via`: of a webhook's, the name that it is to be shown with; None: of all others.
+    """
 
     author: UserRef
     channel: ChannelKey
@@ -40,6 +44,7 @@ class Post(NamedTuple):
     nonce: str | None
     reply_to: str | None = None
     session_id: SessionId | None = None
+    via: str | None = None
 
 
 class Stored(NamedTuple):
@@ -145,7 +150,7 @@ class _Batch:
         channel = self.channels.get(post.channel)
         if channel is None:
             return NotFoundError("There is no such channel.")
-        refusal = self.writing.posting_refusal(channel, post.author.id, post.text, self.text_rules)
+        refusal = self._refusal(post, channel)
         if refusal is not None:
             return refusal
         if post.reply_to is not None and self.reply_channels.get(post.reply_to) != channel.id:
@@ -163,6 +168,7 @@ class _Batch:
             nonce=post.nonce,
             reply_to=uuid.UUID(post.reply_to) if post.reply_to else None,
             created_at=self.now,
+            via=post.via,
         )
         self.rows.append(row)
         self.writing.posted(channel, post.author.id)
@@ -179,6 +185,13 @@ class _Batch:
         message = self._data(post, row, [user.username for user in users])
         return Stored(message, mentioned=tuple(user.id for user in users), is_followed=channel.is_followed)
 
+    def _refusal(self, post: Post, channel: LockedChannel) -> ReaktorError | None:
+        """A webhook tells what has happened, as often and with as many links as it has: its own rate is its bound."""
+        if post.via is None:
+            return self.writing.posting_refusal(channel, post.author.id, post.text, self.text_rules)
+        at_once, any_links = channel._replace(slow_mode_s=0), replace(self.text_rules, new_for=timedelta())
+        return self.writing.posting_refusal(at_once, post.author.id, f"{post.via}\n{post.text}", any_links)
+
     def _note_own(self, pair: Pair, place: Head, at: int) -> None:
         membership = self.writing.memberships.get(pair)
         if membership is None:
@@ -191,7 +204,7 @@ class _Batch:
         self.last_of[pair] = at
 
     def _data(self, post: Post, row: MessageRow, mentions: list[str]) -> MessageData:
-        return {
+        data: MessageData = {
             "id": str(row.id),
             "channel": post.channel,
             "number": row.number,
@@ -208,6 +221,9 @@ class _Batch:
             "edited_at": None,
             "deleted_at": None,
         }
+        if (via := via_data(is_bot=self.writing.is_bot(post.author.id), via=post.via)) is not None:
+            data["via"] = via
+        return data
 
     def _reply_channels(self) -> dict[str, int]:
         """Message id (as the post wrote it) → the id of its channel, for the messages replied to."""

@@ -51,6 +51,7 @@ class AccountRow(NamedTuple):
     ban_reason: str
     is_restricted: bool
     """Some mute or ban may hold for them: which, is asked in a statement of its own."""
+    is_bot: bool
 
 
 class MembershipRow(NamedTuple):
@@ -108,6 +109,10 @@ class Writing:
         if rules.words.rejected is None and "://" not in text:
             return None
         return text_refusal(self._author(channel, user_id), text, rules)
+
+    def is_bot(self, user_id: UserId) -> bool:
+        """Of an author who was not refused."""
+        return self._accounts[user_id].is_bot
 
     def posted(self, channel: LockedChannel, user_id: UserId) -> None:
         """The user's post is taken: in slow mode the next one of the same commit comes too early."""
@@ -168,9 +173,10 @@ def _accounts_lock(pairs: Sequence[Pair], now: datetime) -> tuple[dict[str, Acco
         rows = ", ".join(["(%s, %s)"] * len(part))
         for channel, membership, role, found, *account in driver.select(
             f"WITH wanted(channel_id, user_id) AS (VALUES {rows}) SELECT w.channel_id, m.id, m.role, u.id, "  # noqa: S608
-            "u.is_active, u.is_staff, u.created_at, u.banned_until, u.ban_reason, u.muted_until, EXISTS (SELECT 1 FROM "
-            "chat_sanction s WHERE s.user_id = u.id AND s.lifted_at IS NULL) FROM wanted w JOIN accounts_user u "
-            "ON u.id = w.user_id LEFT JOIN chat_channelmembership m ON m.user_id = u.id AND m.channel_id = w.channel_id"
+            "u.is_active, u.is_staff, u.created_at, u.banned_until, u.ban_reason, u.is_bot, u.muted_until, EXISTS "
+            "(SELECT 1 FROM chat_sanction s WHERE s.user_id = u.id AND s.lifted_at IS NULL) FROM wanted w "
+            "JOIN accounts_user u ON u.id = w.user_id "
+            "LEFT JOIN chat_channelmembership m ON m.user_id = u.id AND m.channel_id = w.channel_id"
             " ORDER BY u.id" + lock,
             [value for channel_id, user_id in part for value in (channel_id, uuid_to_column(user_id))],
         ):
@@ -189,6 +195,7 @@ def _account(
     created: Any,
     banned: Any,
     reason: str,
+    is_bot: Any,
     muted_until: Any,
     sanctions: Any,
 ) -> AccountRow:
@@ -201,6 +208,7 @@ def _account(
         time_from_column(banned),
         reason,
         bool(sanctions) or is_muted,
+        bool(is_bot),
     )
 
 

@@ -56,6 +56,7 @@ class MessageRow(NamedTuple):
     nonce: str | None
     reply_to: uuid.UUID | None
     created_at: datetime
+    via: str | None = None
 
 
 NonceKey = tuple[int, str, str]
@@ -103,26 +104,32 @@ def nonces_find(wanted: Sequence[NonceKey]) -> dict[NonceKey, uuid.UUID]:
 def messages_insert(rows: Sequence[MessageRow]) -> None:
     """Raises IntegrityError for an author or a channel that is gone."""
     created_at: dict[datetime, Any] = {}
-    parameters = []
+    parameters: list[tuple[Any, ...]] = []
+    by_hooks: list[tuple[Any, ...]] = []
     for row in rows:
         if row.created_at not in created_at:
             created_at[row.created_at] = connection.ops.adapt_datetimefield_value(row.created_at)
-        parameters.append(
-            (
-                uuid_to_column(row.id),
-                row.channel_id,
-                uuid_to_column(row.author_id),
-                row.number,
-                row.aside or None,
-                row.seq,
-                row.seq,
-                row.text,
-                row.nonce,
-                uuid_to_column(row.reply_to) if row.reply_to else None,
-                created_at[row.created_at],
-            )
+        values = (
+            uuid_to_column(row.id),
+            row.channel_id,
+            uuid_to_column(row.author_id),
+            row.number,
+            row.aside or None,
+            row.seq,
+            row.seq,
+            row.text,
+            row.nonce,
+            uuid_to_column(row.reply_to) if row.reply_to else None,
+            created_at[row.created_at],
         )
-    driver.insert_rows("chat_message", MESSAGE_COLUMNS, parameters)
+        if row.via is None:
+            parameters.append(values)
+        else:
+            by_hooks.append((*values, row.via))
+    if parameters:
+        driver.insert_rows("chat_message", MESSAGE_COLUMNS, parameters)
+    if by_hooks:
+        driver.insert_rows("chat_message", (*MESSAGE_COLUMNS, "via"), by_hooks)
 
 
 class Posted(NamedTuple):

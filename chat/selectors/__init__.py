@@ -29,6 +29,8 @@ from chat.selectors.following import (
     reads_of,
     tallies_of,
 )
+from chat.selectors.hiding import hidden_names, hidings_of
+from chat.selectors.hooks import hook_data, hooks_list
 from chat.selectors.messages import (
     MessagePage,
     NewestMessages,
@@ -95,7 +97,11 @@ __all__ = [
     "cluster_id",
     "follow_of",
     "follows_of",
+    "hidden_names",
+    "hidings_of",
     "history_epoch",
+    "hook_data",
+    "hooks_list",
     "invite_data",
     "invites_list",
     "memberships_list",

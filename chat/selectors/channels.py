@@ -14,6 +14,7 @@ from django.db import connection
 
 from chat.domain.events import LAST_CHARS, ChannelData, LastData, OwnChannelData, ReadData, mark_data
 from chat.domain.following import Level, level_of
+from chat.domain.hiding import HIDING_KINDS, Names, last_seen, names_hidden
 from chat.domain.ids import ChannelKey, UserRef
 from chat.domain.moderation import MembershipData
 from chat.domain.policies import Access, ChannelKind, Role, ban_from_channel
@@ -21,6 +22,7 @@ from chat.domain.reading import START, UNREAD, Head, Marker
 from chat.domain.rules import UNNAMED
 from chat.models import Channel, Sanction, name_search
 from chat.selectors import rows
+from chat.selectors.hiding import blocked_names
 from chat.selectors.rows import ChannelColumns, LastColumns
 from reaktor.errors import BannedError, InvalidError, NotFoundError
 from reaktor.shapes import ListData
@@ -192,9 +194,15 @@ def my_channels(
     )
     shown = found[:limit]
     mine = list(zip(_all_as_seen([row for row, _ in shown], user), (last for _, last in shown), strict=True))
+    has_hiding = any(row.kind in HIDING_KINDS and last.id is not None for row, last in shown)
+    blocked = blocked_names(user.id) if has_hiding else []
     following = _activity(*shown[-1]) if len(found) > limit else None
     return {
-        "results": [_own(each, last, online) for each, last in mine if each.access.can_read],
+        "results": [
+            _own(each, last, names_hidden(each.channel.kind, blocked), online)
+            for each, last in mine
+            if each.access.can_read
+        ],
         "next": following,
     }
 
@@ -212,10 +220,11 @@ def _parse_activity(cursor: str) -> tuple[datetime, int]:
         raise InvalidError("That is not a cursor of this list.", fields={"cursor": "unknown"}) from None
 
 
-def _own(found: ChannelAccess, last: LastColumns, online: Callable[[ChannelKey], int]) -> OwnChannelData:
+def _own(found: ChannelAccess, last: LastColumns, hidden: Names, online: Callable[[ChannelKey], int]) -> OwnChannelData:
+    shown = _last(last, found.channel.number)
     return {
         **channel_data(found, online=online(found.channel.key)),
-        "last": _last(last, found.channel.number),
+        "last": shown if shown is None else last_seen(shown, hidden),
         "active_at": timestamp(last.active_at),
     }
 

@@ -14,9 +14,9 @@ from typing import Annotated, Any, TypedDict
 
 from django.db.models import F, Q
 
-from accounts.models import Picture, User
+from accounts.models import AppPassword, Bot, Picture, User
 from accounts.selectors import me_data
-from chat.models import ChannelMembership, Message, Reaction, Report, Sanction, UserBlock
+from chat.models import ChannelMembership, Hook, Message, Reaction, Report, Sanction, UserBlock
 from reaktor.errors import InvalidError
 from reaktor.times import timestamp
 
@@ -39,6 +39,9 @@ class Export(TypedDict):
     blocks: list[Row]
     sanctions: Annotated[list[Row], "On this account."]
     reports: Annotated[list[Row], "By this account."]
+    app_passwords: Annotated[list[Row], "What they are called, and when they were used; not what they are."]
+    bots: Annotated[list[Row], "Of this account."]
+    hooks: Annotated[list[Row], "Made by this account."]
     messages: Annotated[list[Row], "One's own, oldest first."]
     next: Annotated[str | None, "The cursor of the next page."]
 
@@ -61,6 +64,9 @@ def export_page(*, user: User, cursor: str | None = None, limit: int = PAGE_MESS
         blocks=others["blocks"],
         sanctions=others["sanctions"],
         reports=others["reports"],
+        app_passwords=others["app_passwords"],
+        bots=others["bots"],
+        hooks=others["hooks"],
         messages=_rows(page[:limit]),
         next=_cursor(page[limit - 1]) if len(page) > limit else None,
     )
@@ -78,6 +84,9 @@ _NOTHING: dict[str, list[Row]] = {
     "blocks": [],
     "sanctions": [],
     "reports": [],
+    "app_passwords": [],
+    "bots": [],
+    "hooks": [],
 }
 
 
@@ -93,8 +102,17 @@ def _others(user: User) -> dict[str, list[Row]]:
             "kind", "reason", "created_at", "until", "lifted_at", key=key
         ),
         "reports": Report.objects.filter(reporter=user).values("message_id", "reason", "created_at", "resolved_at"),
+        "app_passwords": AppPassword.objects.filter(user=user).values("name", "created_at", "last_used_at"),
+        "bots": Bot.objects.filter(owner=user, kind=Bot.Kind.BOT, user__deleted_at=None).values(
+            "scopes",
+            "token_since",
+            username=F("user__username"),
+            display_name=F("user__display_name"),
+            created_at=F("user__created_at"),
+        ),
+        "hooks": Hook.objects.filter(created_by=user).values("name", "created_at", key=key),
     }
-    return {name: _rows(rows.order_by("id")[:PAGE_OTHERS]) for name, rows in mine.items()}
+    return {name: _rows(rows.order_by("pk")[:PAGE_OTHERS]) for name, rows in mine.items()}
 
 
 def _rows(rows: Iterable[Any]) -> list[Row]:

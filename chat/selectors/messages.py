@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from chat.domain.emoji import emoji_spelled
-from chat.domain.events import ChangesData, MessageData
+from chat.domain.events import ChangesData, MessageData, via_data
 from chat.domain.ids import ChannelKey
 from chat.models import Channel, Message
 from chat.selectors import rows
@@ -53,7 +53,7 @@ def message_data(found: Sequence[MessageColumns]) -> list[MessageData]:
 
 def _message(row: MessageColumns, reactions: dict[str, list[str]], mentions: list[str]) -> MessageData:
     is_deleted = row.deleted_at is not None
-    return {
+    data: MessageData = {
         "id": row.id,
         "channel": row.channel,
         "number": row.number,
@@ -70,6 +70,9 @@ def _message(row: MessageColumns, reactions: dict[str, list[str]], mentions: lis
         "edited_at": timestamp(row.edited_at) if row.edited_at else None,
         "deleted_at": timestamp(row.deleted_at) if row.deleted_at else None,
     }
+    if (via := via_data(is_bot=row.is_bot, via=row.via)) is not None:
+        data["via"] = via
+    return data
 
 
 def message_by_id(channel_id: int, message_id: str) -> MessageData:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from django.db import connection
 
+from chat.domain.hiding import HIDING_KINDS
 from chat.domain.reading import Head, Marker
 from reaktor.db.columns import time_from_column, uuid_text, uuid_to_column
 
@@ -77,6 +78,8 @@ class MessageColumns(NamedTuple):
     edited_at: datetime | None
     deleted_at: datetime | None
     channel: str
+    is_bot: bool
+    via: str | None
     column_id: Any
     """The id as the driver gave it, and attached_to() wants it."""
 
@@ -89,14 +92,22 @@ class Attached(NamedTuple):
     username: str
 
 
+_KINDS = ", ".join(f"'{kind.value}'" for kind in HIDING_KINDS)
+IS_HEARD = (
+    # Counted, since PostgreSQL may read whole tables to find out once what is not there.
+    f"CASE WHEN c.kind IN ({_KINDS}) THEN (SELECT count(*) FROM chat_message x JOIN chat_userblock b "  # noqa: S608
+    "ON b.blocked_id = x.author_id WHERE x.id = n.message_id AND b.user_id = n.user_id) ELSE 0 END = 0"
+)
+"""Whether a mention (n, in channel c) is of a message that is not hidden: chat.domain.hiding, in SQL. A block that is
+younger than the mention hides it."""
 _OF_CHANNEL = (
-    "SELECT c.id, c.key, c.name, c.topic, c.kind, c.seq, c.number, c.floor_seq, c.created_at, c.archived_at, "
+    "SELECT c.id, c.key, c.name, c.topic, c.kind, c.seq, c.number, c.floor_seq, c.created_at, c.archived_at, "  # noqa: S608
     "c.frozen_at, c.slow_mode_s, c.aside, m.role, coalesce(m.level, ''), "
     "CASE WHEN m.hidden_number >= c.number THEN 1 ELSE 0 END, coalesce(m.read_number, 0), "
     "coalesce(m.read_aside, 0), "
     "CASE WHEN m.own_above = m.read_number THEN m.own ELSE 0 END, coalesce(m.read_rev, 0), "
     "CASE WHEN m.role IS NULL THEN 0 ELSE (SELECT count(*) FROM chat_mention n WHERE n.user_id = %s "
-    "AND n.channel_id = c.id AND n.number > m.read_number) END, "
+    f"AND n.channel_id = c.id AND n.number > m.read_number AND {IS_HEARD}) END, "
 )
 _FROM = "FROM chat_channel c LEFT JOIN chat_channelmembership m ON m.channel_id = c.id AND m.user_id = %s "
 _BANNED_AND_PARTNER = (
@@ -212,7 +223,8 @@ def reads_select(columns: Sequence[Any]) -> list[tuple[str, str, Head, Marker, i
             "SELECT m.user_id, c.key, c.number, c.aside, m.read_number, m.read_aside, "  # noqa: S608  placeholders only
             "CASE WHEN m.own_above = m.read_number THEN m.own ELSE 0 END, m.read_rev, "
             "(SELECT count(*) FROM chat_mention n WHERE n.user_id = m.user_id AND n.channel_id = m.channel_id "
-            "AND n.number > m.read_number) FROM chat_channelmembership m JOIN chat_channel c ON c.id = m.channel_id "
+            f"AND n.number > m.read_number AND {IS_HEARD}) "
+            "FROM chat_channelmembership m JOIN chat_channel c ON c.id = m.channel_id "
             f"WHERE m.user_id IN ({places})",
             columns,
         )
@@ -265,7 +277,7 @@ def messages_select(where: str, parameters: Sequence[Any], *, order: str, limit:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT m.id, m.number, m.number - coalesce(m.aside, 0), m.seq, m.changed_seq, u.username, "  # noqa: S608
-            "m.text, m.reply_to_id, m.nonce, m.created_at, m.edited_at, m.deleted_at, c.key "
+            "m.text, m.reply_to_id, m.nonce, m.created_at, m.edited_at, m.deleted_at, c.key, u.is_bot, m.via "
             "FROM chat_message m JOIN accounts_user u ON u.id = m.author_id JOIN chat_channel c ON c.id = m.channel_id "
             f"WHERE {where} ORDER BY {order} LIMIT %s",
             [*parameters, limit],
@@ -288,6 +300,8 @@ def _message_columns(
     edited_at: datetime | None,
     deleted_at: datetime | None,
     channel: str,
+    is_bot: Any,
+    via: str | None,
 ) -> MessageColumns:
     return MessageColumns(
         uuid_text(column_id),
@@ -303,6 +317,8 @@ def _message_columns(
         time_from_column(edited_at),
         time_from_column(deleted_at),
         channel,
+        bool(is_bot),
+        via,
         column_id,
     )
 

@@ -9,6 +9,7 @@ from chat.services.channels import channel_archive, channel_create, channel_ensu
 from chat.services.cluster import cluster_rename
 from chat.services.direct import direct_open, group_find, group_open, user_block, user_unblock
 from chat.services.history import history_begin, history_settle
+from chat.services.hooks import hook_create, hook_delete, hook_post
 from chat.services.invites import invite_accept, invite_create, invite_revoke
 from chat.services.logouts import log_out_everywhere
 from chat.services.memberships import (
@@ -45,6 +46,9 @@ __all__ = [
     "group_open",
     "history_begin",
     "history_settle",
+    "hook_create",
+    "hook_delete",
+    "hook_post",
     "invite_accept",
     "invite_create",
     "invite_revoke",

@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from itertools import groupby
 from operator import itemgetter
 
+from django.db.models import Case, Value, When
+
 from chat import publish
 from chat.domain.events import Event, EventType
 from chat.domain.ids import ChannelKey
@@ -23,11 +25,15 @@ BATCH = 100
 """Messages in one transaction: some hundredths of a second in which nobody else writes to their channels."""
 
 
+_NAMELESS = Case(When(via__isnull=False, then=Value("")), default=None)
+"""A webhook's message stays one, without the name that came with it."""
+
+
 def texts_remove(messages: Sequence[uuid.UUID]) -> None:
     """Make them deleted ones, with what hangs on them."""
     Reaction.objects.filter(message_id__in=messages).delete()
     Mention.objects.filter(message_id__in=messages).delete()
-    Message.objects.filter(pk__in=messages).update(text="", deleted_at=datetime.now(UTC))
+    Message.objects.filter(pk__in=messages).update(text="", via=_NAMELESS, deleted_at=datetime.now(UTC))
 
 
 def messages_change(messages: Sequence[Message], kind: EventType, change: Callable[[Sequence[uuid.UUID]], None]) -> int:

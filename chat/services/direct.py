@@ -11,6 +11,7 @@ from django.db import IntegrityError, transaction
 
 from accounts.models import DirectFrom, User
 from accounts.selectors import user_called
+from chat import publish
 from chat.domain.events import EventType
 from chat.domain.ids import ChannelKey, UserRef
 from chat.domain.policies import DIRECT_KINDS, ChannelKind, Role
@@ -115,18 +116,22 @@ def _check_pace(user: UserRef) -> None:
 
 
 def user_block(*, user: UserRef, username: str) -> None:
-    """Not hear somebody: no direct channel with them, no mention by them. Repeating it changes nothing."""
+    """Not hear somebody: no direct channel with them, no mention by them, nothing of theirs in a group. Repeating it
+    changes nothing.
+    """
     other = _somebody_else(user, username)
     if UserBlock.objects.filter(user_id=user.id, blocked=other).exists():
         return
     if UserBlock.objects.filter(user_id=user.id).count() >= MAX_BLOCKED:
         raise ConflictError(f"Nobody blocks more than {MAX_BLOCKED:,} people.")
     UserBlock.objects.get_or_create(user_id=user.id, blocked=other)
+    publish.hiding_changed(user.id)
 
 
 def user_unblock(*, user: UserRef, username: str) -> None:
     """Hear them again. Repeating it changes nothing."""
     UserBlock.objects.filter(user_id=user.id, blocked=_somebody_else(user, username)).delete()
+    publish.hiding_changed(user.id)
 
 
 def _others(user: UserRef, usernames: Sequence[str]) -> list[User]:

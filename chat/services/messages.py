@@ -43,6 +43,7 @@ def message_post(
     reply_to: str | None = None,
     max_chars: int,
     text_rules: CurrentTextRules | None = None,
+    via: str | None = None,
 ) -> Stored:
     """Store a message; permission is enough, no live session is needed. The same nonce again: the same message.
 
@@ -54,7 +55,7 @@ def message_post(
     if nonce is not None:
         rules.check_nonce(nonce)
     found = channel_access(user=user, key=key)
-    post = Post(user, found.channel.key, checked, nonce, reply_to)
+    post = Post(user, found.channel.key, checked, nonce, reply_to, via=via)
     here = node.current()
     if here is not None:
         try:
@@ -139,6 +140,8 @@ def message_delete(*, user: UserRef, key: str, message_id: str, reason: str = ""
 def text_remove(message: Message) -> None:
     """Make a locked message a deleted one, with what hangs on it; the caller saves it under a new seq."""
     message.text = ""
+    if message.via is not None:
+        message.via = ""
     message.deleted_at = datetime.now(UTC)
     Reaction.objects.filter(message=message).delete()
     Mention.objects.filter(message=message).delete()
@@ -225,7 +228,7 @@ def message_store(message: Message, seq: int, kind: EventType, key: ChannelKey) 
     """Store a changed message of a locked channel under the channel's next seq, and publish it."""
     Channel.objects.filter(pk=message.channel_id).update(seq=seq)
     message.changed_seq = seq
-    message.save(update_fields=["text", "edited_at", "deleted_at", "changed_seq"])
+    message.save(update_fields=["text", "via", "edited_at", "deleted_at", "changed_seq"])
     data = message_by_id(message.channel_id, str(message.pk))
     publish.durable(Event(kind, key, data, seq))
     return data

@@ -108,7 +108,10 @@ def _headers(edge: Edge, view: Any, origin: str) -> list[Header]:
 
 
 def state_of(runtime: Runtime, key: ChannelKey) -> Hashable | None:
-    """Changes whenever the channel's messages do; None: nobody is told here when they do."""
+    """Changes whenever the channel's messages do; None: nobody is told here when they do, or not all see the same."""
+    if rules.is_direct_key(key):
+        # A few people read it, and something may be hidden from some of them: there is nothing to share.
+        return None
     feed = runtime.feeds.get(key)
     return None if feed is None or feed.has_hole else (feed.head, runtime.feeds.pages.version(key))
 

@@ -14,8 +14,8 @@ def read_accounts(reader: Reader) -> dict[str, Any]:
         "staff_totp": reader.choice(
             "STAFF_TOTP",
             "optional",
-            "Whether staff must have a second factor for the admin. Whoever has one must show it in any case. "
-            "The API and the chat protocols never ask for it. The default in production is `required`.",
+            "Whether staff must have a second factor, for the admin and for the API. Whoever has one must show it at "
+            "each log-in in any case. The default in production is `required`.",
             among=("optional", "required"),
         ),
         "account_deletion": reader.choice(
@@ -31,5 +31,11 @@ def read_accounts(reader: Reader) -> dict[str, Any]:
             "belong to, too (`shared`); the three that every account begins in don't count. Whoever knows a user name "
             "sees that person in any case.",
             among=("all", "shared"),
+        ),
+        "bots": reader.choice(
+            "BOTS",
+            "members",
+            "Who makes bots: everybody whose account is not new, or staff alone. Bots that there are go on.",
+            among=("members", "staff"),
         ),
     }

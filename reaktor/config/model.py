@@ -99,6 +99,7 @@ class Limits:
     profile: Rate = Rate(30, 600)
     pictures: Rate = Rate(10, 600)
     directory: Rate = Rate(60, 60)
+    hooks: Rate = Rate(10, 10)
     login: Rate = Rate(10, 60)
     register: Rate = Rate(60, 600)
     new_account_s: float = 86_400.0
@@ -313,6 +314,8 @@ class Config:
     """What becomes of the messages of a deleted account: `keep` (under a neutral name) or `remove`."""
     directory: str = "all"
     """Whom people find in the directory: `all`, or who shares a channel with them (`shared`)."""
+    bots: str = "members"
+    """Who makes bots: `members` (everybody) or `staff`."""
     limits: Limits = field(default_factory=Limits)
     http: HttpTimings = field(default_factory=HttpTimings)
     native: NativeTimings = field(default_factory=NativeTimings)

@@ -34,6 +34,7 @@ class Limit(StrEnum):
     PROFILE = "profile"
     PICTURES = "pictures"
     DIRECTORY = "directory"
+    HOOKS = "hooks"
     LOGIN = "login"
     REGISTER = "register"
 

@@ -19,6 +19,9 @@ _MASKS = (
     (re.compile(r"\b((?:token|sid)=)[^&\s\"']+"), r"\1***"),
     # An invite's code opens a channel to whoever reads it.
     (re.compile(r"(?<=/invites/)[^/\s\"']+"), "***"),
+    # A webhook's token is in its path, and posts for whoever reads it. Numbers are ids.
+    (re.compile(r"(?<=/hooks/)(?!\d+(?:[/?\s\"']|\Z))[^/?\s\"']+"), "***"),
+    (re.compile(r"\brk[bh]_[\w.-]+"), "***"),
     (re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]+"), "***"),
     (re.compile(r"(?<=://)([^:/@\s]*):[^@/\s]+(?=@)"), r"\1:***"),
     (re.compile(r"(?<=\bDETAIL:).*?(?=\n\n(?:The above exception|During handling)|\Z)", re.DOTALL), " ***"),

@@ -22,6 +22,8 @@ PROFILE_CHANGED = "orders.profile_changed"
 """What a user shows of themselves has changed: {"user_id": str}. Who tells others of it reads how it is now."""
 BLOCKS_CHANGED = "orders.blocks_changed"
 """Who is banned or kicked has changed: {}."""
+HIDING_CHANGED = "orders.hiding_changed"
+"""A user has blocked somebody, or does no longer: {"user_id": str}, for runtimes alone."""
 
 
 def end_sessions_body(user_id: str, code: int, reason: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ reaktor.asgi in every process that serves).
 
 import os
 
-# A password alone, however good, opens the admin to nobody. STAFF_TOTP=optional says otherwise.
+# A password alone, however good, opens what staff may do to nobody. STAFF_TOTP=optional says otherwise.
 # The API asks for no code; docs/moderation.md says what a staff password opens there.
 os.environ.setdefault("STAFF_TOTP", "required")
 

@@ -29,6 +29,7 @@ from reaktor.numbers import MAX_INTEGER
 from reaktor.web import openapi  # noqa: F401  registers itself
 
 READS = Unmetered("reads change nothing, and the threads of REST bound how many run at once")
+READING = frozenset({"GET", "HEAD"})
 _DIGITS = re.compile(r"[0-9]{1,18}")
 M = TypeVar("M", bound=Callable[..., Any])
 
@@ -53,11 +54,15 @@ class JsonAlways(BaseContentNegotiation):
 
 
 class Operation(NamedTuple):
-    """What a method of a view is asked: how often by one user, and the serializers that check its input."""
+    """What a method of a view is asked: how often by one user, and the serializers that check its input.
+
+    `is_reading`: it changes nothing, though it is no GET.
+    """
 
     allowance: Allowance
     body: type[Input] | None
     query: type[serializers.Serializer[Any]] | None
+    is_reading: bool
 
 
 def operation(
@@ -65,12 +70,13 @@ def operation(
     *,
     body: type[Input] | None = None,
     query: type[serializers.Serializer[Any]] | None = None,
+    is_reading: bool = False,
     **described: Any,
 ) -> Callable[[M], M]:
     """A decorator for a method of a view: the one place that says how often it may be asked, and with which input.
 
     The method finds the checked input in self.wanted. `described` is extend_schema()'s, for the OpenAPI document; a
-    view that is not in it (`schema = None`) has none.
+    view that is not in it (`schema = None`) has none. `is_reading`: as Operation has it.
     """
 
     def declare(method: M) -> M:
@@ -86,7 +92,7 @@ def operation(
                 **described,
             }
             method = extend_schema(**asked)(method)
-        method.operation = Operation(allowance, body, query)  # type: ignore[attr-defined]  # it may
+        method.operation = Operation(allowance, body, query, is_reading)  # type: ignore[attr-defined]  # it may
         return method
 
     return declare
@@ -114,12 +120,16 @@ class ApiView(APIView):
         """The rates of this process."""
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """After the token, before the method. Raises DRF's ValidationError, RateLimitedError."""
+        """After the token, before the method. Raises DRF's ValidationError, RateLimitedError, ForbiddenError (a token
+        that is good for reading alone, and a method that is not).
+        """
         super().initial(request, *args, **kwargs)
         method = getattr(self, (request.method or "").lower(), None)
         if method is None:
             return
         asked: Operation = method.operation
+        if not asked.is_reading and request.method not in READING:
+            self.check_write(request)
         self.wanted = {}
         if asked.query is not None:
             self.wanted |= validated(asked.query, request.query_params.dict())
@@ -127,6 +137,13 @@ class ApiView(APIView):
             self.wanted |= validated(asked.body, request.data)
         if not isinstance(asked.allowance, Unmetered):
             self.count(request, asked.allowance)
+
+    @staticmethod
+    def check_write(request: Request) -> None:
+        """Raises ForbiddenError for a token that is good for reading alone."""
+        claims: Any = request.auth
+        if claims is not None:
+            claims.check_write()
 
     def count(self, request: Request, limit: Limit) -> None:
         """Count one of the user behind the token, in all processes. Raises RateLimitedError."""

@@ -29,7 +29,6 @@ from reaktor.errors import (
     NotAuthenticatedError,
     RateLimitedError,
 )
-from reaktor.process import announce
 from tests.support.rest import PASSWORD, register
 from tests.support.threads import at_once
 
@@ -38,14 +37,6 @@ pytestmark = pytest.mark.django_db
 
 def log_in(username: str, password: str = PASSWORD) -> User:
     return services.user_authenticate(username=username, password=password, address="192.0.2.1")
-
-
-@pytest.fixture
-def said(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, Any]]:
-    """What was announced on the bus, where no node runs to carry it."""
-    heard: list[tuple[str, str, Any]] = []
-    monkeypatch.setattr(announce, "say", lambda group, kind, body: heard.append((group, kind, body)))
-    return heard
 
 
 @pytest.mark.parametrize("name", ["ab", "a" * 33, "a b", "é" * 3, "ada\n", "", "ada-1", "a\x00b", "аda"])

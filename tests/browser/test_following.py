@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import httpx
 import pytest
 from playwright.sync_api import expect
 
@@ -83,3 +84,34 @@ def test_somebody_in_the_list_of_people_is_written_to_alone(people: People, room
     expect(ada.page.get_by_role("heading", name=bob.name)).to_be_visible()
     ada.say("just us")
     expect(bob.place(ada.name).get_by_text("1 unread")).to_be_attached()
+
+
+def test_what_somebody_says_whom_one_blocks_is_one_quiet_line_in_a_group(people: People, room: Room) -> None:
+    ada, bob, eve = (people(name).register() for name in ("ada", "bob", "eve"))
+    for person in (bob, eve):
+        person.expect_connected()
+    ada.page.get_by_role("button", name="New message").click()
+    ada.page.get_by_label("User names").fill(f"{bob.name}, {eve.name}")
+    ada.page.get_by_role("button", name="Open").click()
+    ada.say("picnic?")
+    for person, others in ((bob, (ada, eve)), (eve, (ada, bob))):
+        person.place(", ".join(sorted(each.name for each in others))).click()
+        person.expect_texts(["picnic?"])
+    eve.say("before")
+    ada.expect_texts(["picnic?", "before"])
+    access = ada.page.evaluate("JSON.parse(localStorage.getItem('reaktor.login')).access")
+    httpx.put(
+        f"{ada.url}/api/v1/me/blocks/{eve.name}", headers={"Authorization": f"Bearer {access}"}
+    ).raise_for_status()
+    ada.page.reload()
+    hidden = ada.page.get_by_text("A message from somebody you blocked", exact=True)
+    expect(hidden).to_have_count(1)
+    eve.say("psst")
+    expect(hidden).to_have_count(2)
+    bob.say("hello")
+    ada.expect_texts(["picnic?", *["A message from somebody you blocked"] * 2, "hello"])
+    bob.expect_texts(["picnic?", "before", "psst", "hello"])
+    line = ada.page.locator(".message.is-hidden").last
+    assert eve.name not in line.inner_text()
+    line.hover()
+    expect(ada.page.get_by_role("toolbar")).to_have_count(0)

@@ -39,6 +39,17 @@ async def test_each_request_has_a_line_with_its_id_and_no_line_has_a_secret(talk
         assert posted.status_code == 201
         await http.post("/api/v1/tokens", json={"username": name, "password": f"{PASSWORD}, wrong"})
         await http.post("/api/v1/invites/SECRETCODE/accept", headers=headers)
+        await http.post("/hooks/rkh_SECRETHOOK", json={"text": TEXT})
+        await http.post("/api/v1/hooks/SECRET%48OOK?x=rkh_SECRETHOOK", json={"text": TEXT})
+        made = await http.post("/api/v1/channels", json={"name": "Tea"}, headers=headers)
+        hook = await http.post(
+            f"/api/v1/channels/{made.json()['key']}/hooks", json={"name": "Grafana"}, headers=headers
+        )
+        assert (await http.post(hook.json()["url"], content=b"junk")).status_code == 400
+        assert (await http.post(hook.json()["url"], json={"text": TEXT})).text == "ok"
+        hook_id = hook.json()["hook"]["id"]
+        await http.delete(f"/api/v1/channels/{made.json()['key']}/hooks/{hook_id}", headers=headers)
+        metrics = (await http.get("/metrics")).text
         opened = await http.get(f"/socket.io/?EIO=3&transport=polling&token={token}")
         sid = json.loads(opened.text[opened.text.index("{") : opened.text.index("}") + 1])["sid"]
         event = f'42["message:post","{TEXT}"]'
@@ -62,3 +73,7 @@ async def test_each_request_has_a_line_with_its_id_and_no_line_has_a_secret(talk
     log = talkative.log()
     for hidden in (PASSWORD, TEXT, token, refresh, sid, client.greeting["session"], "SECRETCODE", "my-own"):
         assert hidden not in log
+    for hidden in ("SECRETHOOK", "SECRET%48OOK", hook.json()["token"], hook.json()["token"].removeprefix("rkh_")):
+        assert hidden not in log
+        assert hidden not in metrics
+    assert f"/hooks/{hook_id} 204" in log

@@ -15,6 +15,7 @@ import pytest
 
 from chat.transports.rest.docs import EXAMPLES
 from tests.conftest import MakeServer
+from tests.support.factors import code_of
 from tests.support.native import NativeClient
 from tests.support.openapi import check, operations
 from tests.support.pictures import plain
@@ -23,9 +24,15 @@ from tests.support.server import PASSWORD, LiveServer
 OPERATIONS = {operation["operationId"]: (path, method, operation) for path, method, operation in operations()}
 OF_ONESELF = {"tokens_revoke_all", "me_update", "me_delete", "me_password", "me_sessions_end"}
 """Asked by somebody who has logged in for that alone: afterwards they are another, or logged out."""
+OF_FACTOR = {"second_factor_confirm", "second_factor_recovery_codes", "second_factor_remove"}
+"""Asked by somebody who has begun to set up a second factor, or has one."""
 OF_DIRECT = {"channels_hide", "channels_show"}
 """Asked about a channel that ada and bob have for themselves."""
-WITH_PASSWORD = {"tokens_create", "tokens_refresh", "tokens_revoke", "me_delete", "me_password"}
+OF_A_BOT = {"bots_delete", "bot_tokens_get", "bot_tokens_create", "bot_tokens_revoke"}
+WITH_PASSWORD = {
+    "tokens_create", "tokens_refresh", "tokens_revoke", "me_delete", "me_password", "second_factor_begin",
+    "app_passwords_create", "app_passwords_revoke", *OF_FACTOR,
+}  # fmt: skip
 _numbers = itertools.count(1)
 
 
@@ -46,6 +53,19 @@ class Stage:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         return await self.http.request(method, path, json=body, headers=headers)
 
+    async def set_factor(self, name: str, who: tuple[str, str]) -> None:
+        """What is asked about one's own second factor and app passwords needs beside."""
+        given = {"password": PASSWORD}
+        if name == "app_passwords_revoke":
+            made = await self.ask(who, "POST", "/me/app-passwords", {**given, "name": "x"})
+            self.words[EXAMPLES["app_password_id"]] = made["id"]
+        if name in OF_FACTOR:
+            secret = (await self.ask(who, "POST", "/me/second-factor", given))["secret"]
+            self.words["123456"] = code_of(secret)
+            if name != "second_factor_confirm":
+                found = await self.ask(who, "POST", "/me/second-factor/confirm", {"code": code_of(secret)})
+                self.words["123456"] = found["recovery_codes"][0]
+
     async def set(self, name: str) -> None:
         """A channel of ada's with bob in it, and what the operation needs beside."""
         if name in OF_DIRECT:
@@ -63,6 +83,18 @@ class Stage:
         author = self.bob if name.startswith("reports") else self.ada
         message = await self.ask(author, "POST", f"/channels/{key}/messages", {"text": "Good morning", "nonce": "zero"})
         self.words[EXAMPLES["message_id"]] = message["id"]
+        if name == "hooks_delete":
+            hook = await self.ask(self.ada, "POST", f"/channels/{key}/hooks", {"name": "Grafana"})
+            self.words[EXAMPLES["hook_id"]] = str(hook["hook"]["id"])
+        if name == "hooks_post":
+            hook = await self.ask(self.ada, "POST", f"/channels/{key}/hooks", {"name": "Grafana"})
+            self.words[EXAMPLES["token"]] = hook["token"]
+        if name.startswith("bot"):
+            self.words["pingbot"] = f"pingbot{next(_numbers)}"
+        if name in OF_A_BOT:
+            given = {"username": f"bot{next(_numbers)}", "scopes": ["read"]}
+            bot = await self.ask(self.ada, "POST", "/me/bots", given)
+            self.words[EXAMPLES["bot_id"]] = bot["bot"]["id"]
         if name == "reports_resolve":
             report = f"/channels/{key}/messages/{message['id']}/reports"
             await self.ask(self.server.account(), "POST", report, {"reason": "rude"})
@@ -121,6 +153,7 @@ async def test_an_example_is_granted_and_answered_as_described(
         stage = Stage(own_server, http, staff)
         await stage.set(name)
         asker = await stage.asker(name)
+        await stage.set_factor(name, asker)
         session = None
         if name == "me_sessions_end":
             session = await NativeClient.connect(own_server.url, asker[1])
@@ -135,6 +168,8 @@ async def test_an_example_is_granted_and_answered_as_described(
         sent = stage.here(example["Example"]["value"]) if example else None
         if name == "me_delete":
             sent = {"password": PASSWORD}  # OpenAPI 3.0 has no word for bodies of DELETE; its description has
+        if name == "second_factor_remove":
+            sent = stage.here({"password": PASSWORD, "code": "123456"})  # the same
         filled = path.format(**parts)
         headers = {"Authorization": f"Bearer {asker[1]}"} if described.get("security") != [{}] else {}
         # The document has no example of a picture.
@@ -142,6 +177,9 @@ async def test_an_example_is_granted_and_answered_as_described(
         body = {"content": plain()} if is_picture else {"json": sent}
         answer = await http.request(method, filled, params=query, headers=headers, **body)
         assert answer.is_success, f"{method} {filled} {sent}: {answer.text}"
-        check(answer.status_code, answer.json() if answer.content else None, path, method)
+        if name == "hooks_post":
+            assert answer.text == "ok"
+        else:
+            check(answer.status_code, answer.json() if answer.content else None, path, method)
         if session is not None:
             assert await session.closed() == 4503

@@ -186,6 +186,15 @@ class NativeClient:
         frame = await self.event("message.new", text=text)
         return dict(frame["data"])
 
+    async def reads(self, channel: str, texts: list[str | None], deadline_s: float = DEADLINE_S) -> None:
+        """Wait until a page of the channel's newest messages has these texts."""
+        async with asyncio.timeout(deadline_s):
+            while await self._texts(channel) != texts:  # noqa: ASYNC110  the server does not say when
+                await asyncio.sleep(0.02)
+
+    async def _texts(self, channel: str) -> list[str | None]:
+        return [each["text"] for each in (await self.request("message.list", channel))["messages"]]
+
     async def closed(self, deadline_s: float = DEADLINE_S) -> int:
         """Wait until the server closed the connection; the close code."""
         async with asyncio.timeout(deadline_s):

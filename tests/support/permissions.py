@@ -40,6 +40,8 @@ class Need(Enum):
     MANAGE_ROLES = auto()
     INVITE = auto()
     """To moderate a channel that has invites: private and unlisted ones."""
+    HOOK = auto()
+    """To moderate a channel that may have webhooks: not a direct one."""
     BELONG = auto()
     """To belong to the channel, and to be let in."""
     RENAME = auto()
@@ -103,6 +105,8 @@ def denial(need: Need, cell: Cell) -> str | None:
         case Need.INVITE:
             is_without = cell.kind in ("public", *DIRECT)
             return denial(Need.MODERATE, cell) or ("invalid" if is_without else None)
+        case Need.HOOK:
+            return denial(Need.MODERATE, cell) or ("invalid" if cell.kind in DIRECT else None)
         case Need.LEAVE:
             return kept_out or ("conflict" if cell.kind == "direct" or cell.role == "owner" else None)
 

@@ -314,12 +314,17 @@ class Feeds:
         if self._renames.note(old, new, time.monotonic()):
             self.pages.clear()
             self.at_head.clear()
+            self._hub.hidings.rename(old, new)
             for entry in self._open.values():
                 entry.feed.rewrite(self._renames.renamed, old)
 
     def deliver(self, entry: OpenFeed, ready: Sequence[Delivery]) -> None:
         """To the members here what the feed has made ready, and to those who wait for a seq that it has come."""
-        self._hub.deliver(ready)
+        hidden = self._hub.hidings.in_channel(entry.feed.key)
+        if hidden is None:
+            self._hub.deliver(ready)
+        else:
+            self._hub.deliver_apart(ready, hidden)
         if ready:
             entry.trail.note(ready[0].seq - 1, time.monotonic())
             self.memory.used(entry)

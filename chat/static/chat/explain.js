@@ -8,6 +8,7 @@ const SENTENCES = {
   timeout: "The server did not answer in time.",
   disconnected: "The connection was lost before the answer came.",
   not_authenticated: "Please log in again.",
+  second_factor_required: "This account asks for a code as well.",
   forbidden: "You are not allowed to do that.",
   not_a_member: "You are not in this channel.",
   muted: "You are muted here.",

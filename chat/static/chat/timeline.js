@@ -45,9 +45,14 @@ export function timeline({ messages, unsent, me, readNumber, now }) {
       above = null;
       rows.push({ kind: "new", key: "new" });
     }
-    const isGrouped = above !== null && above.author === message.author && at - above.at < GROUP_MS;
+    const isGrouped =
+      above !== null &&
+      above.author === message.author &&
+      above.name === message.via?.name &&
+      at - above.at < GROUP_MS;
     rows.push({ kind: "message", key: rowKey(message, isOwn), message, isGrouped, isOwn });
-    above = { dayKey, author: message.author, at };
+    // A hidden one does not say whose it is, so nothing is grouped with it.
+    above = { dayKey, author: message.hidden ? null : message.author, name: message.via?.name, at };
   }
   for (const entry of unsent) {
     const at = Date.parse(entry.created_at);

@@ -5,6 +5,9 @@ const day = new Intl.DateTimeFormat("en", { weekday: "long", day: "numeric", mon
 const dayAndYear = new Intl.DateTimeFormat("en", { day: "numeric", month: "long", year: "numeric" });
 const full = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "medium" });
 
+/** What stands in the place of a message that is hidden from the reader. */
+export const HIDDEN_WORDS = "A message from somebody you blocked";
+
 /** 10:42. @param {Date} date */
 export function timeOf(date) {
   return clock.format(date);

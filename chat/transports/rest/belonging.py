@@ -210,7 +210,7 @@ class BlocksView(ChatView):
 class BlockView(ChatView):
     @operation(Limit.MEMBERSHIPS, operation_id="blocks_add", responses=answers({204: None}, 403, 404, 409), tags=["me"])
     def put(self, request: Request, username: str) -> Response:
-        """Not hear somebody: no direct channel with them, no mention by them."""
+        """Not hear somebody: no direct channel with them, no mention by them, nothing of theirs in a group."""
         services.user_block(user=self.me(request), username=username)
         return Response(status=204)
 

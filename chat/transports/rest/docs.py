@@ -24,6 +24,10 @@ EXAMPLES = {
     "code": "Jx2yQ7rT0aVn5KcWb9LmEg",
     "sanction_id": "17",
     "report_id": "42",
+    "app_password_id": "01af2b6c-7d10-7c3e-8a55-3f1d2e4b5a70",
+    "bot_id": "01af2b6c-7d10-7c3e-8a55-3f1d2e4b5a70",
+    "hook_id": "8",
+    "token": "rkh_Jx2yQ7rT0aVn5KcWb9LmEgJx2yQ7rT0aVn5KcWb9LmE",
     "after": 0,
     "names": "bob",
 }

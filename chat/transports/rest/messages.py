@@ -9,6 +9,8 @@ from rest_framework.response import Response
 from chat import selectors, services
 from chat.domain import rules
 from chat.domain.events import ChangesData, MessageData, MessagePageData
+from chat.domain.hiding import NOBODY, Names, message_seen, messages_seen
+from chat.domain.ids import ChannelKey, UserRef
 from chat.transports.rest import shapes
 from chat.transports.rest.views import ChatView
 from reaktor.errors import InvalidError, NotFoundError
@@ -16,10 +18,15 @@ from reaktor.limits.rates import Limit
 from reaktor.web.api import READS, answers, operation
 
 
-def page_data(channel_id: int, **wanted: int) -> MessagePageData:
-    """The answer for what PageQuery has checked."""
+def page_data(channel_id: int, hidden: Names = NOBODY, **wanted: int) -> MessagePageData:
+    """The answer for what PageQuery has checked, to a reader from whom these people are hidden."""
     page = selectors.messages_page(channel_id, **wanted)
-    return {"messages": page.messages, "has_more": page.has_more}
+    return {"messages": messages_seen(page.messages, hidden), "has_more": page.has_more}
+
+
+def seen(me: UserRef, message: MessageData) -> MessageData:
+    """A message as its reader sees it."""
+    return message_seen(message, selectors.hidden_names(me.id, ChannelKey(message["channel"])))
 
 
 def newest_json(channel_id: int) -> bytes:
@@ -41,8 +48,10 @@ class MessagesView(ChatView):
         for ignored in marks[1:]:
             # Unlike the native protocol, which refuses several: no OpenAPI document could say so of parameters.
             del self.wanted[ignored]
-        found = selectors.channel_access(user=self.me(request), key=rules.parse_channel_key(key))
-        return Response(page_data(found.channel.id, **self.wanted))
+        me = self.me(request)
+        found = selectors.channel_access(user=me, key=rules.parse_channel_key(key))
+        hidden = selectors.hidden_names(me.id, found.channel.key)
+        return Response(page_data(found.channel.id, hidden, **self.wanted))
 
     @operation(
         Limit.SEND,
@@ -61,7 +70,7 @@ class MessagesView(ChatView):
             max_chars=self.app().config.limits.text_chars,
             text_rules=self.app().text_rules,
         )
-        return Response(stored.message, status=200 if stored.is_duplicate else 201)
+        return Response(seen(me, stored.message), status=200 if stored.is_duplicate else 201)
 
 
 class ChangesView(ChatView):
@@ -74,9 +83,13 @@ class ChangesView(ChatView):
     )
     def get(self, request: Request, key: str) -> Response:
         """What changed since a cursor, in its present state; or a reset when that is too much to tell."""
-        found = selectors.channel_access(user=self.me(request), key=rules.parse_channel_key(key))
+        me = self.me(request)
+        found = selectors.channel_access(user=me, key=rules.parse_channel_key(key))
         bounds = self.app().config.delivery
         changes = selectors.messages_changed(found.channel, after=self.wanted["after"], limit=bounds.sync_messages)
+        if "messages" in changes:
+            hidden = selectors.hidden_names(me.id, found.channel.key)
+            changes = {"messages": messages_seen(changes["messages"], hidden), "seq": changes["seq"]}
         return Response(selectors.bounded_changes(changes, max_bytes=bounds.sync_channel_bytes))
 
 
@@ -99,7 +112,7 @@ class MessageView(ChatView):
             max_chars=self.app().config.limits.text_chars,
             text_rules=self.app().text_rules,
         )
-        return Response(message)
+        return Response(seen(me, message))
 
     @operation(
         Limit.OPERATIONS,
@@ -109,10 +122,9 @@ class MessageView(ChatView):
     )
     def delete(self, request: Request, key: str, message_id: str) -> Response:
         """The text goes, the place stays: the answer is what is left. By its author or a moderator."""
-        message = services.message_delete(
-            user=self.me(request), key=rules.parse_channel_key(key), message_id=message_id
-        )
-        return Response(message)
+        me = self.me(request)
+        message = services.message_delete(user=me, key=rules.parse_channel_key(key), message_id=message_id)
+        return Response(seen(me, message))
 
 
 def emoji_named(emoji: str) -> str:
@@ -134,7 +146,7 @@ class ReactionView(ChatView):
         """One's emoji on a message; the same again changes nothing."""
         wanted, me = emoji_named(emoji), self.me(request)
         message = services.reaction_add(user=me, key=rules.parse_channel_key(key), message_id=message_id, emoji=wanted)
-        return Response(message)
+        return Response(seen(me, message))
 
     @operation(
         Limit.CHANGES,
@@ -148,4 +160,4 @@ class ReactionView(ChatView):
         message = services.reaction_remove(
             user=me, key=rules.parse_channel_key(key), message_id=message_id, emoji=wanted
         )
-        return Response(message)
+        return Response(seen(me, message))

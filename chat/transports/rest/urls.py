@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from chat.transports.rest import account, belonging, channels, docs, messages, moderation, people, server
+from chat.transports.rest import account, belonging, channels, docs, hooks, messages, moderation, people, server
 
 urlpatterns = [
     path("me/sessions", account.SessionsView.as_view()),
@@ -28,6 +28,9 @@ urlpatterns = [
     path("channels/<str:key>/hidden", belonging.HiddenView.as_view()),
     path("channels/<str:key>/roles/<str:username>", belonging.RoleView.as_view()),
     path("channels/<str:key>/invites", belonging.InvitesView.as_view()),
+    path("channels/<str:key>/hooks", hooks.HooksView.as_view()),
+    path("channels/<str:key>/hooks/<str:hook_id>", hooks.HookView.as_view()),
+    path("hooks/<str:token>", hooks.HookPostView.as_view()),
     path("invites/<str:code>", belonging.InviteView.as_view()),
     path("invites/<str:code>/accept", belonging.InviteAcceptView.as_view()),
     path("server", server.ServerView.as_view()),

@@ -8,9 +8,9 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts import services
+from accounts import logging_in, services
 from accounts.limits import COUNTED_BY_LIMITS
-from accounts.models import RESERVED_USERNAMES, User
+from accounts.models import RESERVED_USERNAMES
 from chat.transports.seed.views import SeedView, required
 from reaktor.errors import InvalidError, NameTakenError, NotAuthenticatedError
 from reaktor.web.api import client_address, operation
@@ -35,18 +35,21 @@ class RegisterView(OpenView):
             )
         except NameTakenError:
             raise NameTakenError("User with name already exists") from None
-        return _logged_in(user)
+        return _logged_in(*services.seed_token_issue(user))
 
 
 class LoginView(OpenView):
     @operation(COUNTED_BY_LIMITS)
     def post(self, request: Request) -> Response:
-        """{name, password} → {token, expiresIn}. One sentence for an unknown name and a wrong password."""
+        """{name, password} → {token, expiresIn}. One sentence for an unknown name and a wrong password.
+
+        An account with a second factor gives an app password as the password.
+        """
         name, password = required(self.fields(request), "name", "password")
         if not isinstance(name, str) or not isinstance(password, str):
             raise NotAuthenticatedError(services.WRONG)
-        user = services.user_authenticate(username=name, password=password, address=client_address(request))
-        return _logged_in(user)
+        given = logging_in.seed_log_in(username=name, password=password, address=client_address(request))
+        return _logged_in(*given)
 
 
 def check_registration(name: object, password: object) -> tuple[str, str]:
@@ -68,6 +71,5 @@ def check_registration(name: object, password: object) -> tuple[str, str]:
     return name, password
 
 
-def _logged_in(user: User) -> Response:
-    token, ends_ms = services.seed_token_issue(user)
+def _logged_in(token: str, ends_ms: int) -> Response:
     return Response({"token": token, "expiresIn": ends_ms})

@@ -16,6 +16,7 @@ from rest_framework.response import Response
 from chat import selectors, services
 from chat.domain import rules
 from chat.domain.events import MemberData, MessageData
+from chat.domain.hiding import NOBODY, Names, messages_seen
 from chat.domain.ids import ChannelKey, UserRef
 from chat.domain.sessions import Status
 from chat.selectors import ChannelAccess
@@ -63,7 +64,7 @@ class ChannelsView(SeedView):
 
 
 class JoinView(SeedView):
-    @operation(Limit.JOIN)
+    @operation(Limit.JOIN, is_reading=True)
     def post(self, request: Request, key: str) -> Response:
         """Enter with one's live Socket.IO sessions, wherever they are. An unknown key makes an unlisted channel."""
         me = self.me(request)
@@ -74,7 +75,8 @@ class JoinView(SeedView):
             others = live.join_user_for_view(me.id, channel.key, channel.seq, JOIN_TIMEOUT_S, limit=MAX_MEMBERS)
             status = live.status_of(me.id)
         page = selectors.messages_page(channel.id, limit=JOIN_MESSAGES)
-        joined = joined_json(channel.key, strings_json(page.messages), members_shown(me.username, status, others))
+        messages = messages_seen(page.messages, selectors.hidden_names(me.id, channel.key))
+        joined = joined_json(channel.key, strings_json(messages), members_shown(me.username, status, others))
         return Response(orjson.Fragment(joined))
 
     def _channel(self, request: Request, me: UserRef, key: str) -> ChannelAccess:
@@ -83,6 +85,7 @@ class JoinView(SeedView):
             return selectors.channel_access(user=me, key=rules.parse_channel_key(key))
         except NotFoundError:
             chosen = rules.check_channel_key(key)
+        self.check_write(request)
         # A private channel that is not theirs has a reserved key, so check_channel_key() refused it above.
         self.count(request, Limit.CREATE_CHANNEL)
         return services.channel_ensure(user=me, key=chosen, text_rules=self.app().text_rules)[0]
@@ -96,12 +99,14 @@ class MessagesView(SeedView):
         At most MAX_MESSAGES, the newest of the range. A channel that does not exist (for this user) has none.
         """
         start, end = (self._position(request, name) for name in ("start", "end"))
+        me = self.me(request)
         try:
-            found = selectors.channel_access(user=self.me(request), key=rules.parse_channel_key(key))
+            channel = selectors.channel_access(user=me, key=rules.parse_channel_key(key)).channel
         except NotFoundError:
             rules.check_channel_key(key)
             return Response({"messages": []})
-        return Response(orjson.Fragment(messages_json(found.channel.id, found.channel.number, start=start, end=end)))
+        hidden = selectors.hidden_names(me.id, channel.key)
+        return Response(orjson.Fragment(messages_json(channel.id, channel.number, hidden, start=start, end=end)))
 
     @staticmethod
     def _position(request: Request, name: str) -> int:
@@ -116,11 +121,13 @@ def listed(found: Iterable[tuple[ChannelKey, str]], online: Callable[[str], int]
     return orjson.dumps({"channels": [{"name": name, "key": key, "onlineCount": online(key)} for key, name in found]})
 
 
-def messages_json(channel_id: int, number: int, *, start: int, end: int) -> bytes:
-    """The answer with the messages at these positions, as JSON; `number`: the newest one's."""
+def messages_json(channel_id: int, number: int, hidden: Names = NOBODY, *, start: int, end: int) -> bytes:
+    """The answer with the messages at these positions, as JSON; `number`: the newest one's. To a reader from whom these
+    people are hidden.
+    """
     newest, oldest = number - start, number - min(end, start + MAX_MESSAGES) + 1
     messages = selectors.messages_between(channel_id, oldest, newest) if newest >= oldest else []
-    return orjson.dumps({"messages": as_strings(messages)})
+    return orjson.dumps({"messages": as_strings(messages_seen(messages, hidden))})
 
 
 def joined_json(key: ChannelKey, messages: bytes, members: list[MemberData]) -> bytes:
@@ -142,7 +149,9 @@ def strings_json(messages: Iterable[MessageData]) -> bytes:
 
 
 def as_strings(messages: Iterable[MessageData]) -> list[str]:
-    """Each message as the JSON string that the original kept in its lists."""
+    """Each message as the JSON string that the original kept in its lists. Hidden ones are left out: for those its
+    clients have no word.
+    """
     return [
         orjson.dumps(
             {
@@ -155,4 +164,5 @@ def as_strings(messages: Iterable[MessageData]) -> list[str]:
             }
         ).decode()
         for message in messages
+        if "hidden" not in message
     ]

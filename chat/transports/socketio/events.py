@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from chat.domain.events import Event, EventType, MessageData
+from chat.domain.events import DURABLE, Event, EventType, MessageData
 from chat.domain.ids import ChannelKey
 from chat.domain.policies import ChannelKind
 from chat.domain.rules import parse_channel_key
@@ -112,7 +112,8 @@ def expiry_payload(expires_at: float) -> dict[str, int]:
 
 
 class SocketIOFormat:
-    """The wire format of Socket.IO sessions. `now` gives the date of what has none of its own.
+    """The wire format of Socket.IO sessions. `now` gives the date of what has none of its own. Of hidden messages these
+    clients are told nothing.
 
     `is_full`: of those that ask for all events (wants_all()), not only for what the replaced server's clients know.
     """
@@ -130,6 +131,8 @@ class SocketIOFormat:
 
     def _said(self, event: Event) -> tuple[str, Mapping[str, Any]] | None:
         data = event.data
+        if event.type in DURABLE and data.get("hidden"):
+            return None
         match event.type:
             case EventType.MESSAGE_NEW:
                 return MESSAGE_POST, message_payload(data)
@@ -160,7 +163,9 @@ class SocketIOFormat:
                 # Somebody wants to talk to them: a channel like any other, for a client that knows no other word.
                 return CHANNEL_CREATED, {"name": data["name"], "key": data["key"]}
             case EventType.CHANNEL_ACTIVITY if self._is_full:
-                return CHANNEL_ACTIVITY, {"channel": event.channel, **data}
+                # How far the channel has come is a count of places; of a hidden message there is no word.
+                last = None if data["last"] is not None and data["last"].get("hidden") else data["last"]
+                return CHANNEL_ACTIVITY, {"channel": event.channel, "head": data["head"], "last": last}
             case EventType.SANCTION if data["kind"] in SANCTIONS:
                 code, done = SANCTIONS[data["kind"]]
                 where = "here" if event.channel else "everywhere"

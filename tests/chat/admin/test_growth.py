@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -15,12 +16,14 @@ from django.db.models import Model
 from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
-from accounts.models import User
+from accounts import bots
+from accounts.models import Bot, User
 from chat import services
 from chat.admin import access, lists
 from chat.admin.channels import FOUND
-from chat.models import AuditEntry, Channel, Message, Report, Sanction, ServerPage, WordRule, name_search
+from chat.models import AuditEntry, Channel, Hook, Message, Report, Sanction, ServerPage, WordRule, name_search
 from chat.selectors import user_ref
 from tests.support.databases import is_sqlite
 from tests.support.plans import plans_of, prefer_indexes
@@ -31,7 +34,9 @@ pytestmark = [pytest.mark.django_db, pytest.mark.database]
 
 SEARCHES: dict[type[Model], tuple[str, ...]] = {
     AuditEntry: ("by:mia", "on:ada", "in:general", "since:2020-01-31", "until:2040-01-31", "loud", "by:mia loud"),
+    Bot: ("pingbot", "of:ada"),
     Channel: ("general", "gen", "ge"),
+    Hook: ("in:general", "boss", "ada in:general"),
     Message: ("in:general", "by:ada", "in:general by:ada", "words", "in:general words", "by:ada words"),
     Report: ("in:general", "by:ada", "rude", "in:general rude"),
     Sanction: ("ada", "in:general"),
@@ -54,6 +59,9 @@ def browser(request: pytest.FixtureRequest, ada: User) -> Client:
     press(at_admin(mia), Report.objects.earliest("id"), "dismiss")
     press(at_admin(mia), ada, "mute", reason="loud", duration="3600", place="general")
     WordRule.objects.create(word="pills")
+    User.objects.filter(pk=ada.pk).update(created_at=timezone.now() - timedelta(days=30))
+    bots.bot_create(owner=ada, username="pingbot")
+    services.hook_create(user=user_ref(mia), key="general", name="Grafana", public_url="")
     name_search.ensure("default")
     prefer_indexes("sort", "incremental_sort")
     return at_admin(mia if request.param == "mia" else root("boss"))

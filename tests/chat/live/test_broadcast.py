@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import pytest
 
+from chat.delivery.hidings import Hidings
 from chat.delivery.wire import Audience
 from chat.domain.events import Event, EventType
 from chat.domain.ids import ChannelKey
@@ -24,6 +25,7 @@ class Channelled:
     has_unwritten = False
 
     def __init__(self) -> None:
+        self.hidings = Hidings()
         self.taken: list[list[int | str]] = []
         self.delivered: list[Any] = []
         self.is_up = True

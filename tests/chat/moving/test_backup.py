@@ -25,8 +25,8 @@ from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp.models import TOTPDevice
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
-from accounts import naming, profiles, refreshes, tokens
-from accounts.models import User
+from accounts import bots, naming, profiles, refreshes, tokens
+from accounts.models import AppPassword, User
 from accounts.services import user_register
 from chat import selectors, services
 from chat.domain.ids import ChannelKey
@@ -97,8 +97,11 @@ def everything() -> None:
     BlacklistedToken.objects.create(token=old)
     tokens.login_end(staff, uuid.uuid4())
     TOTPDevice.objects.create(user=staff, name="phone")
+    AppPassword.objects.create(user=User.objects.get(username="carol"), name="Old phone", digest="0" * 64)
     StaticDevice.objects.create(user=staff, name="paper").token_set.create(token="abcdefg2")
     staff.groups.add(Group.objects.create(name="Night shift"))
+    bots.bot_create(owner=staff, username="pingbot")
+    services.hook_create(user=ann, key=tea, name="Grafana", public_url="")
     Deletion.objects.create(user=User.objects.get(username="carol"))
     at = datetime.now(UTC)
     Purge.objects.create(author=staff, channel=Channel.objects.get(key="tea"), since=at, until=at)

@@ -20,9 +20,13 @@ export class Api {
     return this.#grant("accounts", { username, password });
   }
 
-  /** @returns {Promise<Grant>} */
-  logIn(username, password) {
-    return this.#grant("tokens", { username, password });
+  /**
+   * Rejects with `second_factor_required` where a code is needed as well.
+   * @param {string} username  @param {string} password  @param {string} [code]  of the second factor
+   * @returns {Promise<Grant>}
+   */
+  logIn(username, password, code) {
+    return this.#grant("tokens", { username, password, ...(code ? { code } : {}) });
   }
 
   /** A new pair; the old refresh token dies. @returns {Promise<Grant>} */

@@ -37,8 +37,8 @@ export class Credentials {
     return this.#keep(await this.api.register(username, password));
   }
 
-  async logIn(username, password) {
-    return this.#keep(await this.api.logIn(username, password));
+  async logIn(username, password, code = "") {
+    return this.#keep(await this.api.logIn(username, password, code));
   }
 
   /** Tell the server that a login that was forgotten here has ended, if it can be reached. @param {Login} login */

@@ -48,7 +48,8 @@ async function open() {
 
 function draw() {
   const channel = chat.store.channel(page("#channels").value);
-  const said = (channel?.messages ?? []).map(({ author, text }) => `${author}: ${text ?? "(deleted)"}`);
+  const textOf = ({ text, hidden }) => text ?? (hidden ? "(hidden)" : "(deleted)");
+  const said = (channel?.messages ?? []).map((message) => `${message.author}: ${textOf(message)}`);
   const waiting = chat.outbox.entries(channel?.key).map(({ text }) => `(not sent yet) ${text}`);
   const rows = [...said, ...waiting].map((text) => Object.assign(document.createElement("li"), { textContent: text }));
   page("#messages").replaceChildren(...rows);

@@ -8,11 +8,11 @@
  * @property {string} id
  * @property {string} username
  * @property {boolean} is_staff
+ * @property {boolean} is_bot       a program speaks with it, not a person
  * @property {string} created_at
  * @property {string} display_name     empty: the user name is all there is
  * @property {string|null} avatar_url  a path on the server, in 96 pixels
  * @property {string} status_text
- * @property {boolean} is_bot
  */
 
 /**
@@ -76,7 +76,7 @@
  * @property {number} seq          the position it took when it was stored
  * @property {number} changed_seq  the position of its last change; greater is newer
  * @property {string} author
- * @property {string|null} text    null once deleted
+ * @property {string|null} text    null once deleted, and where it is hidden
  * @property {string|null} reply_to
  * @property {string|null} nonce
  * @property {Object<string, string[]>} reactions
@@ -84,6 +84,8 @@
  * @property {string} created_at
  * @property {string|null} edited_at
  * @property {string|null} deleted_at
+ * @property {true} [hidden]       in a group, by somebody whom the user blocks: its place is all that is told
+ * @property {{kind: "bot"|"hook", name: string|null}} [via]  of what no person wrote; a webhook's is shown under that name
  */
 
 /** @typedef {{messages?: Message[], seq: number, reset?: boolean}} Changes */
@@ -92,8 +94,8 @@
  * Something was said in a channel that the user follows and this session is not in.
  * @typedef {object} Activity
  * @property {{number: number, seq: number, flow: number}} head
- * @property {{id: string, number: number, author: string, text: string|null, created_at: string}|null} last  the newest
- *   message, where the level is `all`
+ * @property {{id: string, number: number, author: string, text: string|null, created_at: string, hidden?: true}|null} last
+ *   the newest message, where the level is `all`
  */
 
 /**

@@ -4,6 +4,7 @@ import { h } from "../dom.js";
 import { explain } from "../explain.js";
 
 const HINTS = { username: "3 to 32 letters or digits.", password: "At least 8 characters." };
+const CODE_HINT = "From your authenticator app, or a recovery code.";
 const GOOD_NAME = /^[A-Za-z0-9]{3,32}$/;
 const SHORTEST_PASSWORD = 8;
 
@@ -25,6 +26,13 @@ export class AuthView {
       maxlength: 32,
     });
     this.password = this.#field("password", "Password", { type: "password" });
+    this.code = this.#field("code", "Code", {
+      autocomplete: "one-time-code",
+      autocapitalize: "none",
+      maxlength: 32,
+    });
+    this.code.hint.textContent = CODE_HINT;
+    this.code.row.hidden = true;
     this.error = h("p", { class: "form-error", role: "alert" }, notice);
     this.submit = h("button", { class: "button is-primary is-wide", type: "submit" });
     this.other = h("button", { class: "link", type: "button", on: { click: () => this.#turn() } });
@@ -44,6 +52,7 @@ export class AuthView {
         this.lead,
         this.username.row,
         this.password.row,
+        this.code.row,
         this.error,
         this.submit,
         h("p", { class: "auth-other" }, this.question, " ", this.other),
@@ -103,6 +112,7 @@ export class AuthView {
 
   #turn() {
     this.isNew = !this.isNew;
+    this.#askForCode(false);
     this.#complain({});
     this.error.textContent = "";
     this.#say();
@@ -111,12 +121,19 @@ export class AuthView {
 
   /** Mark fields that are wrong. @param {Object<string, string>} problems */
   #complain(problems) {
+    this.code.input.removeAttribute("aria-invalid");
     for (const { input, hint } of [this.username, this.password]) {
       const problem = problems[input.name];
       if (problem) input.setAttribute("aria-invalid", "true");
       else input.removeAttribute("aria-invalid");
       hint.textContent = problem ?? (this.isNew ? HINTS[input.name] : "");
     }
+  }
+
+  /** @param {boolean} isAsked */
+  #askForCode(isAsked) {
+    this.code.row.hidden = !isAsked;
+    this.code.input.value = "";
   }
 
   /** What can be said without asking the server. */
@@ -140,12 +157,20 @@ export class AuthView {
     if (this.error.textContent) return;
     this.submit.disabled = true;
     try {
-      const how = this.isNew ? "register" : "logIn";
-      this.onLogin(await this.credentials[how](username, password));
+      const login = this.isNew
+        ? await this.credentials.register(username, password)
+        : await this.credentials.logIn(username, password, this.code.input.value);
+      this.onLogin(login);
     } catch (error) {
+      if (error.code === "second_factor_required") {
+        this.#askForCode(true);
+        this.code.input.focus();
+        return;
+      }
       // The server marks fields with a word or two; its sentence says it better.
       const marked = Object.keys(error.fields ?? {}).filter((name) => name in HINTS);
       this.#complain(Object.fromEntries(marked.map((name) => [name, HINTS[name]])));
+      if ("code" in (error.fields ?? {})) this.code.input.setAttribute("aria-invalid", "true");
       this.error.textContent = explain(error);
     } finally {
       this.submit.disabled = false;

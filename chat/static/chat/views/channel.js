@@ -77,6 +77,11 @@ export class ChannelView {
       { class: "button is-quiet", type: "button", hidden: true, on: { click: () => this.#follow() } },
       "Follow",
     );
+    this.hooks = h(
+      "button",
+      { class: "button is-quiet", type: "button", hidden: true, on: { click: () => this.#hooks() } },
+      "Webhooks",
+    );
     this.leave = h(
       "button",
       { class: "button is-quiet", type: "button", hidden: true, on: { click: () => this.#leave() } },
@@ -87,7 +92,7 @@ export class ChannelView {
       { class: "page-head" },
       menuButton,
       h("div", { class: "page-title" }, this.title, this.topic),
-      h("div", { class: "page-actions" }, this.copy, this.follow, this.leave, this.people),
+      h("div", { class: "page-actions" }, this.copy, this.follow, this.hooks, this.leave, this.people),
     );
   }
 
@@ -113,6 +118,7 @@ export class ChannelView {
     this.composer.element.hidden = !isThere || problem?.code === "banned";
     this.copy.hidden = !isThere || channel.info.kind !== "unlisted";
     this.follow.hidden = !isThere || channel.info.role !== null;
+    this.hooks.hidden = !isThere || !this.#moderates(channel.info);
     this.leave.hidden = !isThere;
     setText(this.leave, channel?.info.kind === "direct" ? "Hide" : "Leave");
     this.people.hidden = !isThere;
@@ -151,6 +157,17 @@ export class ChannelView {
     drafts.delete(this.key);
     this.chat.send(this.key, text);
     this.messages.wrote();
+  }
+
+  /** Whether the user may do there what moderators do, in a channel that has any. */
+  #moderates({ kind, role }) {
+    const isDirect = kind === "direct" || kind === "group";
+    return !isDirect && (this.chat.store.me.is_staff || role === "owner" || role === "moderator");
+  }
+
+  async #hooks() {
+    const { openHooks } = await import("./hooks.js");
+    openHooks({ chat: this.chat, key: this.key, toasts: this.toasts });
   }
 
   async #follow() {

@@ -1,10 +1,10 @@
 /** One row of a channel: a message, an unsent one, a day, or the mark of what is new. */
 
 import { RequestError } from "../client/index.js";
-import { h } from "../dom.js";
+import { h, tint } from "../dom.js";
 import { explain } from "../explain.js";
 import { partsOf } from "../richtext.js";
-import { momentOf, timeOf } from "../words.js";
+import { HIDDEN_WORDS, momentOf, timeOf } from "../words.js";
 import { avatarOf, nameOf } from "./person.js";
 
 /**
@@ -27,6 +27,7 @@ export function drawRow(item, row, actions) {
 }
 
 function drawMessage(item, { message, isGrouped, isOwn }, actions) {
+  if (message.hidden) return drawHidden(item, message);
   const isForMe = message.mentions.includes(actions.me);
   item.className = classes("message", { "is-grouped": isGrouped, "is-own": isOwn, "is-for-me": isForMe });
   item.dataset.id = message.id;
@@ -38,12 +39,20 @@ function drawMessage(item, { message, isGrouped, isOwn }, actions) {
     timeOf(date),
   );
   item.replaceChildren(
-    ...head(actions.people, message.author, time, isGrouped),
+    ...head(actions.people, message.author, time, isGrouped, message.via),
     message.text === null
       ? h("p", { class: "text is-gone" }, "This message was deleted.")
       : textOf(message.text, actions.me, message.edited_at === null ? "" : " edited"),
     ...reactions(message, actions),
   );
+}
+
+/** One quiet line, so that it is seen that somebody spoke: what others answer would be a riddle else. */
+function drawHidden(item, message) {
+  item.className = "message is-hidden";
+  item.dataset.id = message.id;
+  item.tabIndex = -1;
+  item.replaceChildren(h("p", { class: "text is-gone" }, HIDDEN_WORDS));
 }
 
 function drawUnsent(item, { unsent, isGrouped }, actions) {
@@ -71,11 +80,22 @@ function drawUnsent(item, { unsent, isGrouped }, actions) {
   );
 }
 
-function head(people, author, time, isGrouped) {
-  if (isGrouped) return [h("span", { class: "only-heard" }, author), time];
+/** @param {{name: string|null}} [via]  of a bot or a webhook; what a webhook calls itself stands in its author's place */
+function head(people, author, time, isGrouped, via) {
+  const name = via?.name ?? author;
+  if (isGrouped) return [h("span", { class: "only-heard" }, name), time];
+  const isItself = name === author;
   return [
-    avatarOf(people, author),
-    h("p", { class: "message-head" }, nameOf(people, author, "author"), time),
+    isItself
+      ? avatarOf(people, author)
+      : h("span", { class: `avatar ${tint(author)}`, "aria-hidden": "true" }, name.slice(0, 1).toUpperCase()),
+    h(
+      "p",
+      { class: "message-head" },
+      isItself ? nameOf(people, author, "author") : h("span", { class: "author" }, name),
+      via && h("span", { class: "bot-badge", title: `Not a person: ${author}` }, "bot"),
+      time,
+    ),
   ];
 }
 

@@ -143,7 +143,7 @@ export class Shell {
   #onNews({ kind, key, data }) {
     const channel = key === null ? undefined : this.chat.store.channel(key);
     const name = channel?.info.name ?? "a channel";
-    if (kind === "message" && key === this.shown && data.author !== this.chat.store.me.username) {
+    if (kind === "message" && key === this.shown && data.author !== this.chat.store.me.username && !data.hidden) {
       this.toasts.announce(`${data.author}: ${data.text}`);
     } else if (kind === "mention" && key !== this.shown) {
       this.toasts.announce(`You are mentioned in ${name}`);

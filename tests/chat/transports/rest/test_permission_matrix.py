@@ -12,7 +12,8 @@ import orjson
 import pytest
 from django.db import transaction
 
-from chat.models import Invite, Report, Sanction
+from accounts.models import Bot, User
+from chat.models import Hook, Invite, Report, Sanction
 from chat.transports.rest import docs
 from tests.support.permissions import ROLES, Cell, Need, build, cells, denial
 from tests.support.rest import Rest, logged_in, register
@@ -62,6 +63,9 @@ OPERATIONS: dict[str, tuple[Need, Request]] = {
     "invites_list": (Need.MODERATE, path("GET", CHANNEL + "/invites")),
     "invites_create": (Need.INVITE, path("POST", CHANNEL + "/invites", {"uses": 1})),
     "invites_revoke": (Need.MODERATE, path("DELETE", "/api/v1/invites/{invite}")),
+    "hooks_list": (Need.MODERATE, path("GET", CHANNEL + "/hooks")),
+    "hooks_create": (Need.HOOK, path("POST", CHANNEL + "/hooks", {"name": "Grafana"})),
+    "hooks_delete": (Need.MODERATE, path("DELETE", CHANNEL + "/hooks/{hook}")),
     "direct_open": (Need.TOKEN, path("POST", "/api/v1/direct", VICTIM)),
     "sanctions_list": (Need.TOKEN, path("GET", "/api/v1/sanctions")),
     "sanctions_create": (
@@ -75,8 +79,8 @@ OPERATIONS: dict[str, tuple[Need, Request]] = {
     ),
     "audit_list": (Need.TOKEN, path("GET", "/api/v1/audit")),
 }
-ELSEWHERE = {"invites_accept"}
-"""Whose rule is about the invite, not about the channel: tests.chat.services.test_belonging."""
+ELSEWHERE = {"invites_accept", "hooks_post"}
+"""Whose rule is about the invite or the webhook, not about the channel: see test_belonging and test_hooks."""
 EVERYWHERE_FOR_STAFF = {
     "sanctions_create": {**VICTIM, "kind": "mute"},
     "messages_purge": {**VICTIM, "hours": 1},
@@ -104,11 +108,19 @@ def scene() -> dict[str, dict[str, Any]]:
         each |= {
             "report": report.pk,
             "invite": Invite.objects.create(**channel).code,
+            "hook": Hook.objects.create(**channel, name="x", digest=each["key"], user=speaker(each["key"])).pk,
             "sanction": Sanction.objects.create(**channel, kind="mute", user=users["victim"]).pk,
         }
         # So that the stranger's report of the matrix is a new one.
         Report.objects.filter(pk=report.pk).update(reporter=None)
     return found
+
+
+def speaker(key: str) -> User:
+    """The account of a channel's webhook."""
+    user = User.objects.create(username=f"hook{key.replace('-', '')}", password="!", is_bot=True)
+    Bot.objects.create(user=user, kind=Bot.Kind.HOOK)
+    return user
 
 
 def channel_id(key: str) -> int:
@@ -119,8 +131,6 @@ def channel_id(key: str) -> int:
 
 @pytest.fixture
 def people(scene: dict[str, dict[str, Any]]) -> dict[str, Rest]:
-    from accounts.models import User
-
     return {role: logged_in(User.objects.get(username=role)) for role in ROLES}
 
 
@@ -138,7 +148,7 @@ def test_every_operation_is_in_the_matrix() -> None:
         operation["operationId"]
         for found in document["paths"].values()
         for operation in found.values()
-        if {"channels", "messages", "memberships", "moderation"} & set(operation["tags"])
+        if {"channels", "messages", "memberships", "moderation", "hooks"} & set(operation["tags"])
     }
     assert {name.split()[0] for name in OPERATIONS} | ELSEWHERE == described
 

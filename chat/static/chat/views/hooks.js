@@ -1,0 +1,110 @@
+/** The webhooks of a channel, for who moderates it: a dialog with those that there are, and a field to make one. */
+
+import { h, setText } from "../dom.js";
+import { explain } from "../explain.js";
+import { textInput } from "./formdialog.js";
+import { secret } from "./secret.js";
+
+/** @param {{chat: import("../client/chat.js").Chat, key: string, toasts: import("./toasts.js").Toasts}} parts */
+export function openHooks({ chat, key, toasts }) {
+  const path = `channels/${encodeURIComponent(key)}/hooks`;
+  const list = h("ul", { class: "thing-list" });
+  const note = h("p", { class: "settings-lead", role: "status" }, "Loading…");
+  const error = h("p", { class: "form-error", role: "alert" });
+  const shown = h("div");
+  const name = textInput({ id: "hook-name", name: "name", maxlength: "80", placeholder: "Grafana" });
+  const button = h("button", { class: "button is-primary", type: "submit" }, "Make a webhook");
+
+  async function load() {
+    try {
+      const { results } = await chat.rest("GET", path);
+      list.replaceChildren(...results.map(row));
+      setText(note, results.length === 0 ? "This channel has no webhooks." : "");
+    } catch (failure) {
+      setText(note, explain(failure));
+    }
+  }
+
+  async function remove(hook) {
+    if (!window.confirm(`Nothing can post by the address of ${hook.name} any more. Delete it?`)) return;
+    try {
+      await chat.rest("DELETE", `${path}/${hook.id}`);
+      shown.replaceChildren();
+    } catch (failure) {
+      setText(error, explain(failure));
+    }
+    await load();
+  }
+
+  function row(hook) {
+    const by = hook.created_by === null ? "" : `, made by ${hook.created_by}`;
+    const state = hook.is_on ? "" : ", switched off";
+    return h(
+      "li",
+      { class: "thing" },
+      h(
+        "p",
+        { class: "thing-words" },
+        h("strong", {}, hook.name),
+        h("span", { class: "thing-note" }, `posts as ${hook.username}${by}${state}`),
+      ),
+      h(
+        "button",
+        {
+          class: "button is-small is-danger",
+          type: "button",
+          "aria-label": `Delete: ${hook.name}`,
+          on: { click: () => remove(hook) },
+        },
+        "Delete",
+      ),
+    );
+  }
+
+  async function make(event) {
+    event.preventDefault();
+    setText(error, name.value.trim() === "" ? "Please give it a name." : "");
+    if (error.textContent !== "") return;
+    button.disabled = true;
+    try {
+      const made = await chat.rest("POST", path, { name: name.value.trim() });
+      name.value = "";
+      shown.replaceChildren(secret({ label: `The address of ${made.hook.name}.`, value: made.url, toasts }));
+      await load();
+    } catch (failure) {
+      setText(error, explain(failure));
+    } finally {
+      button.disabled = false;
+    }
+  }
+
+  const dialog = h(
+    "dialog",
+    { class: "dialog", "aria-labelledby": "hooks-heading", on: { close: () => dialog.remove() } },
+    h(
+      "form",
+      { novalidate: true, on: { submit: make } },
+      h("h2", { id: "hooks-heading" }, "Webhooks"),
+      h(
+        "p",
+        { class: "dialog-lead" },
+        "By its address a program posts into this channel. It takes what a Slack webhook takes.",
+      ),
+      note,
+      list,
+      shown,
+      h("div", { class: "field" }, h("label", { for: "hook-name" }, "Name of a new one"), name),
+      error,
+      h(
+        "div",
+        { class: "dialog-buttons" },
+        h("button", { class: "button", type: "button", on: { click: () => dialog.close() } }, "Close"),
+        button,
+      ),
+    ),
+  );
+  document.body.append(dialog);
+  dialog.showModal();
+  name.focus();
+  load();
+}

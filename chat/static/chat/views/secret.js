@@ -1,0 +1,33 @@
+/** Something that is shown this once: a token, an address. A field to select it from, and a button that copies it. */
+
+import { h } from "../dom.js";
+
+/**
+ * @param {{label: string, value: string, toasts: import("./toasts.js").Toasts}} parts
+ * @returns {HTMLElement}
+ */
+export function secret({ label, value, toasts }) {
+  const field = h("input", { class: "input", readonly: true, value, "aria-label": label, spellcheck: "false" });
+  const copy = async () => {
+    field.focus();
+    field.select();
+    try {
+      await navigator.clipboard.writeText(value);
+      toasts.show("It is copied.");
+    } catch {
+      // The clipboard is there on https and localhost only, and may be forbidden: what is selected can be copied by hand.
+      toasts.show("It is selected: copy it with your keyboard.");
+    }
+  };
+  return h(
+    "div",
+    { class: "secret", role: "status" },
+    h("p", {}, h("strong", {}, label), " Keep it: it is shown this once."),
+    h(
+      "div",
+      { class: "secret-row" },
+      field,
+      h("button", { class: "button", type: "button", on: { click: copy } }, "Copy"),
+    ),
+  );
+}
