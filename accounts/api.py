@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, cast
+from typing import Annotated, ClassVar, TypedDict, cast
 
 from django.db import transaction
 from rest_framework import serializers
@@ -10,8 +10,9 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts import deletion, logging_in, schema, services  # noqa: F401  schema registers itself
+from accounts import deletion, logging_in, registration, schema, services  # noqa: F401  schema registers itself
 from accounts.limits import COUNTED_BY_LIMITS
+from accounts.mail_models import MAX_ADDRESS_CHARS
 from accounts.models import DirectFrom, User
 from accounts.profile_rules import DISPLAY_NAME_CHARS, STATUS_CHARS
 from accounts.profiles import profile_update
@@ -19,11 +20,13 @@ from accounts.second_factor import MAX_CODE_CHARS
 from accounts.selectors import MeData, me_data
 from accounts.services import TokensData
 from reaktor.limits.rates import Limit, Rates, Unmetered
+from reaktor.shapes import Keyword
 from reaktor.web.api import READS, ApiView, Input, Text, answers, client_address, operation
 
 ONCE = Unmetered("a refresh token is good for one request")
 LAST = Unmetered("it ends the very token that asks for it")
 USERNAME = r"^[A-Za-z0-9]{3,32}\Z"
+MAX_INVITE_CHARS = 64
 NOT_ONLY_DIGITS = r"^[^\x00]*[^\d\x00][^\x00]*\Z"
 
 
@@ -36,6 +39,17 @@ class Registration(Input):
         pattern=NOT_ONLY_DIGITS,
         help_text="Neither a common one nor like the name.",
     )
+
+
+class NewAccount(Registration):
+    email = Text(required=False, max_length=MAX_ADDRESS_CHARS, help_text="A mail with a link is sent there.")
+    invite = Text(required=False, max_length=MAX_INVITE_CHARS, help_text="The code of a server invite.")
+
+
+class WaitingData(TypedDict):
+    """The account is made, and staff have to approve it before its owner can log in."""
+
+    state: Annotated[str, Keyword("enum", ("waiting",))]
 
 
 class Credentials(Input):
@@ -104,13 +118,18 @@ class AccountsView(OpenView):
     @operation(
         COUNTED_BY_LIMITS,
         operation_id="accounts_create",
-        body=Registration,
-        responses=answers({201: TokensData}, 409),
+        body=NewAccount,
+        responses=answers({201: TokensData, 202: WaitingData}, 403, 409),
         tags=["accounts"],
     )
     def post(self, request: Request) -> Response:
-        """Register. The answer logs in, too."""
-        user = services.user_register(**self.wanted, strict=True, address=client_address(request))
+        """Register. The answer logs in, too, unless the account has to be approved first (202).
+
+        403: nobody can register here, or only with an invite. An invite lets in without waiting.
+        """
+        user, is_waiting = registration.account_create(**self.wanted, ip=client_address(request))
+        if is_waiting:
+            return Response(WaitingData(state="waiting"), status=202)
         return Response(services.tokens_issue(user), status=201)
 
 

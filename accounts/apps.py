@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,10 @@ class AccountsConfig(AppConfig):
         self.bots_by_members: bool = settings.REAKTOR.bots == "members"
         limits = settings.REAKTOR.limits
         self.new_account_s: float = limits.new_account_s if limits.enabled else 0.0
+        self.mail = settings.REAKTOR.mail
+        self.registration: str = settings.REAKTOR.registration
+        self.page_url: str = settings.REAKTOR.page_url
+        self.wake_mailer: Callable[[], None] = _nobody_sends
         self.limits = AccountLimits(settings.REAKTOR.limits.login, self.rates)
 
     @cached_property
@@ -40,3 +45,7 @@ class AccountsConfig(AppConfig):
         from reaktor.limits.rates import rates_of
 
         return rates_of(settings.REAKTOR, is_worker=settings.IS_WORKER)
+
+
+def _nobody_sends() -> None:
+    """No mailer runs in this process; others look every few seconds. Where one runs, reaktor.asgi puts it here."""

@@ -71,13 +71,13 @@ def bot_data(bot: Bot) -> BotData:
         "display_name": bot.user.display_name,
         "is_active": bot.user.is_active,
         "created_at": timestamp(bot.user.created_at),
-        "token": token_data(bot) if bot.login is not None else None,
+        "token": token_data(bot) if bot.has_token else None,
     }
 
 
 def token_data(bot: Bot) -> BotTokenData:
     """Raises NotFoundError where the bot has no token."""
-    if bot.token_since is None:
+    if bot.token_since is None or not bot.has_token:
         raise NotFoundError("The bot has no token.")
     return {"scopes": bot.scopes.split(), "created_at": timestamp(bot.token_since)}
 
@@ -173,7 +173,8 @@ def _token_end(bot: Bot, reason: str) -> None:
 def _token_store(bot: Bot, scopes: str) -> str:
     """The new token, of which the digest is kept."""
     bot.login, bot.scopes, bot.token_since = uuid.uuid4(), scopes, timezone.now()
+    bot.version = bot.user.token_version
     token = bot_tokens.token_make(bot.user, bot.login, scopes)
     bot.digest = bot_tokens.digest_of(token)
-    bot.save(update_fields=["login", "digest", "scopes", "token_since"])
+    bot.save(update_fields=["login", "digest", "scopes", "version", "token_since"])
     return token

@@ -14,6 +14,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from accounts import second_factor
+from accounts.mailing import mail_data_delete
 from accounts.models import AppPassword, Bot, User
 from accounts.naming import name_change
 from accounts.profiles import profile_clear
@@ -54,6 +55,7 @@ def account_end(user: User) -> None:
         profile_clear(gone)
         Bot.objects.filter(pk=gone.pk).update(login=None, digest="", scopes="", token_since=None)
         User.objects.filter(pk=gone.pk).update(token_version=F("token_version") + 1)
+        mail_data_delete(gone)
         gone.groups.clear()
         gone.user_permissions.clear()
         second_factor.devices_delete(gone)

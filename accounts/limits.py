@@ -120,6 +120,17 @@ class AccountLimits:
         own = f"code:{device}"
         return Attempt(self._backoff, [(own, CODE)], own=own) if self._rates.is_enabled else NOT_COUNTED
 
+    def mail(self, folded: str, address: str) -> None:
+        """One more mail about accounts to that e-mail address, asked for from there. Raises RateLimitedError."""
+        if self._rates.is_enabled:
+            self._rates.check(Limit.MAIL_FROM_IP, hashed(address_group(address)))
+            self._rates.check(Limit.MAIL_TO_ADDRESS, hashed(folded))
+
+    def invite_look(self, address: str) -> None:
+        """One more look at whether an invite is good, from there. Raises RateLimitedError."""
+        if self._rates.is_enabled:
+            self._rates.check(Limit.INVITE_LOOKS, hashed(address_group(address)))
+
     def register(self, address: str | None) -> Attempt:
         """Around the making of an account; one whose name is taken has failed. None: whoever asks is not limited."""
         if not self._rates.is_enabled or address is None:

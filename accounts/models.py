@@ -17,9 +17,24 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
+from accounts.mail_models import EmailAddress, Mail, MailToken, WaitingAccount
 from accounts.passwords import opaque
 from accounts.searching import SearchField
 from reaktor.db.ids import uuid7
+
+__all__ = [
+    "RESERVED_USERNAMES",
+    "DirectFrom",
+    "EmailAddress",
+    "EndedLogin",
+    "FormerName",
+    "Mail",
+    "MailToken",
+    "RefreshFamily",
+    "User",
+    "UserManager",
+    "WaitingAccount",
+]
 
 RESERVED_USERNAMES = frozenset({"system", "you"})
 
@@ -177,7 +192,8 @@ class Bot(models.Model):
     """An account that a program speaks with, and its one token. Written by accounts.bots.
 
     `owner` NULL: it is the server's. `kind` hook: it speaks for an incoming webhook, has no token and logs in nowhere.
-    `login` NULL: there is no token; else the log-in that its sessions belong to. `digest`: SHA-256 of the token.
+    `login` NULL: there is no token; else the log-in that its sessions belong to. `digest`: SHA-256 of the token;
+    `version`: the account's token_version that it was made with.
     """
 
     class Kind(models.TextChoices):
@@ -191,6 +207,7 @@ class Bot(models.Model):
     scopes = models.CharField(max_length=20, blank=True, default="")
     login = models.UUIDField(null=True, editable=False)
     digest = models.CharField(max_length=64, blank=True, default="", editable=False)
+    version = models.PositiveIntegerField(default=0, editable=False)
     token_since = models.DateTimeField(null=True, editable=False)
 
     class Meta:
@@ -198,6 +215,11 @@ class Bot(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.user_id}"
+
+    @property
+    def has_token(self) -> bool:
+        """Whether there is one that nothing has ended."""
+        return self.login is not None and self.version == self.user.token_version
 
 
 class FormerName(models.Model):

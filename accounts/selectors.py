@@ -8,7 +8,7 @@ from typing import Annotated, TypedDict
 
 from django.utils import timezone
 
-from accounts.models import DirectFrom, FormerName, User
+from accounts.models import DirectFrom, EmailAddress, FormerName, User
 from reaktor.shapes import Keyword, Time, Uuid
 from reaktor.times import timestamp
 
@@ -26,7 +26,15 @@ class UserData(TypedDict):
     status_text: str
 
 
-class MeData(UserData):
+class AddressData(TypedDict):
+    """The e-mail address of an account, for its owner alone."""
+
+    email: Annotated[str | None, "The confirmed one."]
+    email_confirmed: bool
+    email_pending: Annotated[str | None, "One that counts once it is confirmed."]
+
+
+class MeData(UserData, AddressData):
     """One's own account."""
 
     direct_from: Annotated[str, Keyword("enum", DirectFrom.values), "From whom one takes a first direct message."]
@@ -51,7 +59,13 @@ def avatar_url(digest: str) -> str | None:
 
 
 def me_data(user: User) -> MeData:
-    return {**user_data(user), "direct_from": user.direct_from}
+    return {**user_data(user), **address_data(user), "direct_from": user.direct_from}
+
+
+def address_data(user: User) -> AddressData:
+    """The address that counts, and one that waits to be confirmed. One query."""
+    found = {row.confirmed_at is not None: row.address for row in EmailAddress.objects.filter(user=user)}
+    return {"email": found.get(True), "email_confirmed": True in found, "email_pending": found.get(False)}
 
 
 def user_named(username: str) -> User | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import re
 import uuid
+from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, TypedDict, cast
 
@@ -20,7 +21,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from accounts import naming, refreshes, tokens
-from accounts.models import RESERVED_USERNAMES, AppPassword, Bot, User
+from accounts.models import RESERVED_USERNAMES, AppPassword, Bot, MailToken, User, WaitingAccount
 from accounts.passwords import opaque
 from accounts.selectors import UserData, formerly_named, user_data, user_named
 from accounts.signals import user_registered
@@ -67,11 +68,20 @@ def app() -> AccountsConfig:
 # -- Accounts -----------------------------------------------------------------------------------------------------
 
 
-def user_register(*, username: str, password: str, strict: bool, address: str | None = None) -> User:
+def user_register(
+    *,
+    username: str,
+    password: str,
+    strict: bool,
+    address: str | None = None,
+    is_active: bool = True,
+    beside: Callable[[User], None] | None = None,
+) -> User:
     """A new account. `strict`: Django's password validators, else the seed contract's six characters.
 
     `address` None is not limited (commands). Of two at once with one name, one wins. Raises InvalidError,
-    NameTakenError, RateLimitedError, UnavailableError.
+    NameTakenError, RateLimitedError, UnavailableError. `beside`: called with the account in the transaction that stores
+    it; what it raises undoes that.
     """
     check_username(username)
     check_password(password, User(username=username), strict=strict)
@@ -79,8 +89,11 @@ def user_register(*, username: str, password: str, strict: bool, address: str | 
         # Asked before the costly part; the constraint decides between two who ask at once.
         if user_named(username) is not None or formerly_named([username.lower()]):
             raise NameTakenError
-        user = User(username=username, password=app().hashing.hash(password))
-        user_store(user)
+        user = User(username=username, password=app().hashing.hash(password), is_active=is_active)
+        with transaction.atomic():
+            user_store(user)
+            if beside is not None:
+                beside(user)
     return user
 
 
@@ -93,7 +106,8 @@ def user_store(user: User) -> None:
         with transaction.atomic():
             user.save(force_insert=True)
             naming.name_check_former(user.username, user)
-            user_registered.send(User, user=user)
+            if user.is_active:
+                user_registered.send(User, user=user)
     except IntegrityError:
         raise NameTakenError from None
 
@@ -193,19 +207,24 @@ def came_by_password_check(user: User) -> None:
 
 
 def password_set(user: User, new: str) -> None:
-    """The same without the old one, for staff and for password_change(); `new` is checked.
+    """The same without the old one, for staff and for password_change(); `new` is checked. See password_store()."""
+    password_store(user, app().hashing.hash(new))
+
+
+def password_store(user: User, encoded: str) -> None:
+    """The second half: `encoded` is hashed already. Links that would set another one are dead.
 
     App passwords go with the old one: whoever knew it may have made one. The second factor stays. Raises ConflictError,
     ForbiddenError (bots have no password).
     """
     if user.is_bot:
         raise ForbiddenError("A bot has no password.")
-    encoded = app().hashing.hash(new)
     with transaction.atomic():
         unchanged = User.objects.filter(pk=user.pk, password=user.password)
         if not unchanged.update(password=encoded, token_version=F("token_version") + 1):
             raise ConflictError("The password was changed meanwhile.")
         AppPassword.objects.filter(user=user).delete()
+        MailToken.objects.filter(user=user, purpose=MailToken.RESET).delete()
         announce_end(user, CloseCode.LOGGED_OUT, "password changed")
 
 
@@ -295,6 +314,8 @@ def login_end(user: User, *, login: uuid.UUID) -> None:
     """Log-out on one device from another: every token of that log-in is dead. Its live sessions are the caller's."""
     with transaction.atomic():
         tokens.login_end(user, login)
+        # A bot's token is not made anew out of its log-in: this was it.
+        Bot.objects.filter(pk=user.pk, login=login).update(login=None, digest="")
 
 
 def tokens_revoke_all(user: User) -> None:
@@ -313,8 +334,12 @@ def user_disable(user: User) -> None:
 
 
 def user_enable(user: User) -> None:
-    """Switch it on again; it logs in anew."""
-    User.objects.filter(pk=user.pk).update(is_active=True)
+    """Switch it on again; it logs in anew. For one that waited to be approved it begins only now."""
+    with transaction.atomic():
+        User.objects.filter(pk=user.pk).update(is_active=True)
+        if WaitingAccount.objects.filter(pk=user.pk).delete()[0]:
+            user.is_active = True
+            user_registered.send(User, user=user)
 
 
 def user_ban(user: User, *, until: datetime | None, reason: str = "") -> None:

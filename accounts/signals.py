@@ -3,7 +3,15 @@
 from django.dispatch import Signal
 
 user_registered = Signal()
-"""Sent with `user` inside the transaction that stores a new account: what belongs to it is stored with it."""
+"""Sent with `user` inside the transaction that stores a new account: what belongs to it is stored with it.
+
+Of an account that waits for approval: in the transaction that approves it."""
+
+invite_used = Signal()
+"""Sent with `user` and `code` inside the transaction that stores a new account: whoever keeps invites counts one use.
+
+Raises NotFoundError for an invite that is no good; then there is no account.
+"""
 
 second_factor_removed = Signal()
 """Sent with `user` and `by` (whoever did it), in the transaction in which the second factor goes."""

@@ -36,6 +36,8 @@ def why_off(user: User) -> BannedError | None:
         tokens.check_may_log_in(user)
         if user.is_bot:
             bot_tokens.check_may_speak(user.bot)
+    except User.bot.RelatedObjectDoesNotExist:
+        return BannedError(tokens.SWITCHED_OFF)
     except BannedError as error:
         return error
     return None

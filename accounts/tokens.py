@@ -18,9 +18,9 @@ from django.db import connection
 from rest_framework_simplejwt.exceptions import ExpiredTokenError, TokenError
 from rest_framework_simplejwt.tokens import AccessToken, RefreshToken, Token, UntypedToken
 
-from accounts.models import AppPassword, EndedLogin, User
+from accounts.models import AppPassword, EndedLogin, User, WaitingAccount
 from reaktor.db.columns import time_from_column, uuid_from_column, uuid_to_column
-from reaktor.errors import BannedError, NotAuthenticatedError, Terms, TokenExpiredError
+from reaktor.errors import BannedError, NotAuthenticatedError, Terms, TokenExpiredError, WaitingError
 
 if TYPE_CHECKING:
     from accounts.apps import AccountsConfig
@@ -152,11 +152,14 @@ def ban_error(banned_until: datetime, reason: str) -> BannedError:
 
 
 def check_may_log_in(user: User) -> None:
-    """Raises BannedError, with why and until when, for an account that is off or banned now."""
+    """Raises BannedError, with why and until when, for an account that is off or banned now; WaitingError for one that
+    nobody has approved yet."""
     now = datetime.now(UTC)
     if user.banned_until is not None and user.banned_until > now:
         raise ban_error(user.banned_until, user.ban_reason)
     if not user.is_active:
+        if WaitingAccount.objects.filter(pk=user.pk).exists():
+            raise WaitingError
         raise BannedError(SWITCHED_OFF)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from accounts import api, avatars, bots_api, second_factor_api
+from accounts import api, avatars, bots_api, mail_api, second_factor_api
 
 urlpatterns = [
     path("accounts", api.AccountsView.as_view()),
@@ -14,6 +14,10 @@ urlpatterns = [
     path("tokens/revoke-all", api.TokensRevokeAllView.as_view()),
     path("me", api.MeView.as_view()),
     path("me/avatar", avatars.AvatarView.as_view()),
+    path("me/email", mail_api.MeEmailView.as_view()),
+    path("email/confirm", mail_api.EmailConfirmView.as_view()),
+    path("password/reset", mail_api.PasswordResetView.as_view()),
+    path("password/reset/confirm", mail_api.PasswordResetConfirmView.as_view()),
     path("me/password", api.MePasswordView.as_view()),
     path("me/second-factor", second_factor_api.SecondFactorView.as_view()),
     path("me/second-factor/confirm", second_factor_api.SecondFactorConfirmView.as_view()),

@@ -24,6 +24,7 @@ class ChatConfig(AppConfig):
 
         from accounts.signals import (
             app_passwords_revoked,
+            invite_used,
             profile_changing,
             second_factor_removed,
             user_deleted,
@@ -39,10 +40,11 @@ class ChatConfig(AppConfig):
         self.is_worker = settings.IS_WORKER
         patience.take_time()  # asgi and the supervisor, which serve, say so after this
         self.text_rules = CurrentTextRules(self.config.limits)
-        # The one place that says how one gets an account. A setting of that name is this value.
-        self.server_page = CurrentServerPage(getattr(self.config, "registration", "open"))
+        # Where nobody has said how one gets an account, nobody does (accounts.registration).
+        self.server_page = CurrentServerPage(self.config.registration or "closed")
         self.listing: Joint[bytes] = Joint()
         user_registered.connect(_start_account, dispatch_uid="chat.start_account")
+        invite_used.connect(self._use_invite, dispatch_uid="chat.use_invite")
         second_factor_removed.connect(_note_removed_factor, dispatch_uid="chat.note_removed_factor")
         profile_changing.connect(self._check_profile, dispatch_uid="chat.check_profile")
         app_passwords_revoked.connect(_note_revoked_app_passwords, dispatch_uid="chat.note_revoked_app_passwords")
@@ -61,6 +63,13 @@ class ChatConfig(AppConfig):
         from chat.services.words import words_check
 
         words_check(user_ref(user), texts, self.text_rules)
+
+    def _use_invite(self, sender: Any, user: User, code: str, **kwargs: Any) -> None:
+        """In the transaction that stores the account."""
+        from chat.selectors import user_ref
+        from chat.services import server_invite_use
+
+        server_invite_use(user=user_ref(user), code=code, by_members=self.config.member_invites)
 
     def _end_account(self, sender: Any, user: User, **kwargs: Any) -> None:
         """In the transaction that deletes the account."""

@@ -72,6 +72,13 @@ def _switches(config: Config) -> list[CheckMessage]:
     problems: list[CheckMessage] = []
     if not config.limits.enabled:
         problems.append(Error("LIMITS=off is for benchmarks, not for production.", id="reaktor.E004"))
+    if not config.registration:
+        problems.append(
+            Error(
+                "REGISTRATION must be set: who may make an account (open, invite, approval or closed).",
+                id="reaktor.E009",
+            )
+        )
     if config.debug:
         problems.append(Error("DEBUG must be off.", id="reaktor.E005"))
     return problems

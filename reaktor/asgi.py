@@ -29,6 +29,8 @@ from django.core import checks  # noqa: E402
 from django.core.exceptions import ImproperlyConfigured  # noqa: E402
 
 import reaktor.urls  # noqa: E402, F401  the views are imported now, not while somebody waits for the first answer
+from accounts.apps import AccountsConfig  # noqa: E402
+from accounts.mailer import Mailer  # noqa: E402
 from chat.apps import ChatConfig  # noqa: E402
 from chat.domain.ids import WorkerId  # noqa: E402
 from chat.live.runtime import Runtime  # noqa: E402
@@ -104,6 +106,8 @@ class NodeRuntime(Runtime):
         relay = None if with_authority else _relay(config, worker, self.host_relay, self._departures)
         self.socketio = SocketIOServer(config.engineio, ChatApplication(), worker=worker, relay=relay)
         self._counts = CountExchange(self.bus, self.mailbox)
+        self._mailer = Mailer(self.database, config.mail.sender)
+        self._sends_mail = config.mail.is_possible
 
     def hosts(self) -> list[dict[str, Any]]:
         return [] if self.own_host is None else self.own_host.status()
@@ -112,7 +116,7 @@ class NodeRuntime(Runtime):
         self.host_relay.tell(hosts)
 
     def metrics(self) -> Metrics:
-        return added([super().metrics(), self.host_relay.metrics()])
+        return added([super().metrics(), self.host_relay.metrics(), self._mailer.metrics()])
 
     def share_counts(self, counts: AddressCounts) -> None:
         self._counts.share(counts)
@@ -125,6 +129,9 @@ class NodeRuntime(Runtime):
                 tasks.create_task(self.socketio.run(), name="socketio")
                 tasks.create_task(self._counts.run(), name="counts")
                 tasks.create_task(self._departures.run(), name="departures")
+                if self._sends_mail:
+                    cast(AccountsConfig, apps.get_app_config("accounts")).wake_mailer = self._mailer.wake
+                    tasks.create_task(self._mailer.run(), name="mail")
                 if self.own_host is not None:
                     tasks.create_task(self.own_host.keep(self.database), name="host")
         finally:

@@ -37,6 +37,7 @@ class ErrorCode(StrEnum):
     RATE_LIMITED = "rate_limited"
     UNAVAILABLE = "unavailable"
     UNKNOWN_OPERATION = "unknown_operation"
+    WAITING = "waiting"
     INTERNAL = "internal"
 
 
@@ -57,6 +58,7 @@ HTTP_STATUS: Mapping[ErrorCode, HTTPStatus] = {
     ErrorCode.RATE_LIMITED: HTTPStatus.TOO_MANY_REQUESTS,
     ErrorCode.UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
     ErrorCode.UNKNOWN_OPERATION: HTTPStatus.BAD_REQUEST,
+    ErrorCode.WAITING: HTTPStatus.FORBIDDEN,
     ErrorCode.INTERNAL: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 
@@ -180,6 +182,13 @@ class RestrictedError(ReaktorError):
 class BannedError(RestrictedError):
     code = ErrorCode.BANNED
     default_message = "This account is banned."
+
+
+class WaitingError(ReaktorError):
+    """Of an account that staff have not approved yet; only to who knows its password."""
+
+    code = ErrorCode.WAITING
+    default_message = "Your account waits for approval."
 
 
 class NotFoundError(ReaktorError):

@@ -11,7 +11,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0007_directory_rows'),
+        ('accounts', '0008_mail'),
     ]
 
     operations = [

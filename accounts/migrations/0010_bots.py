@@ -20,6 +20,7 @@ class Migration(migrations.Migration):
                 ('scopes', models.CharField(blank=True, default='', max_length=20)),
                 ('login', models.UUIDField(editable=False, null=True)),
                 ('digest', models.CharField(blank=True, default='', editable=False, max_length=64)),
+                ('version', models.PositiveIntegerField(default=0, editable=False)),
                 ('token_since', models.DateTimeField(editable=False, null=True)),
                 ('owner', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL)),
             ],

@@ -114,7 +114,7 @@ class BotAdmin(ModerationAdmin):
             return "deleted"
         if why_off(bot.user) is not None:
             return "off"
-        return "on" if bot.login is not None or bot.kind == Bot.Kind.HOOK else "without a token"
+        return "on" if bot.has_token or bot.kind == Bot.Kind.HOOK else "without a token"
 
     @admin.display(description="made")
     def since(self, bot: Bot) -> str:

@@ -7,9 +7,9 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from chat.selectors.workplace import open_messages_count
+from chat.selectors.workplace import open_messages_count, waiting_accounts_count
 
 
 def menu(request: HttpRequest) -> dict[str, Any]:
-    """`open_reports`: how many messages wait for a decision; counted once for a page."""
-    return {"open_reports": cache(open_messages_count)}
+    """How many messages (`open_reports`) and accounts (`waiting_accounts`) wait for a decision; counted once a page."""
+    return {"open_reports": cache(open_messages_count), "waiting_accounts": cache(waiting_accounts_count)}

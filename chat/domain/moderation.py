@@ -91,6 +91,26 @@ class HookMadeData(TypedDict):
     url: Annotated[str, "Where to post. Whoever knows it can."]
 
 
+class ServerInviteData(TypedDict):
+    """A link that lets somebody register."""
+
+    code: str
+    created_by: str
+    created_at: Time
+    expires_at: Annotated[Time | None, "Null: never."]
+    uses_left: Annotated[Count | None, "Null: any number."]
+    used: Annotated[Count, "Accounts made with it."]
+    channels: Annotated[list[str], "Keys of the channels that they are members of from the start."]
+
+
+class ServerInviteLook(TypedDict):
+    """What somebody without an account may know of a server invite that is good."""
+
+    code: str
+    invited_by: Annotated[str, "The name of who made it."]
+    expires_at: Annotated[Time | None, "Null: never."]
+
+
 class AuditData(TypedDict):
     """Who did what, to whom, where, when and why."""
 

@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('chat', '0019_server_page'),
+        ('chat', '0020_server_invites'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -19,7 +19,7 @@ from django.apps import apps
 from django.db import connection, transaction
 from django.db.models import F, ForeignKey, Model, QuerySet
 
-from accounts.models import User
+from accounts.models import Mail, MailToken, User
 from chat.models import ClusterHost, ClusterIdentity, ClusterLease, History, KeptPlace
 
 VERSION = 1
@@ -29,9 +29,9 @@ ROWS_TOGETHER = 2_000
 APPS = ("accounts", "chat", "token_blacklist", "otp_totp", "otp_static")
 """Ended tokens are among it, since a restored server must not take them again; and second factors."""
 GROUPS = "accounts.user_groups"
-LEFT_OUT = {ClusterHost, ClusterIdentity, ClusterLease, History, KeptPlace}
-"""They are the database's own, also after an import. The epoch stands in the header; in a new history nobody is
-where they were."""
+LEFT_OUT = {ClusterHost, ClusterIdentity, ClusterLease, History, KeptPlace, Mail, MailToken}
+"""What was to be mailed was mailed long ago. The others are the database's own, also after an import. The epoch stands
+in the header; in a new history nobody is where they were."""
 
 
 def tables() -> list[type[Model]]:

@@ -16,7 +16,7 @@ from django.db.models import F, Q
 
 from accounts.models import AppPassword, Bot, Picture, User
 from accounts.selectors import me_data
-from chat.models import ChannelMembership, Hook, Message, Reaction, Report, Sanction, UserBlock
+from chat.models import ChannelMembership, Hook, Message, Reaction, Report, Sanction, ServerInvite, UserBlock
 from reaktor.errors import InvalidError
 from reaktor.times import timestamp
 
@@ -42,6 +42,7 @@ class Export(TypedDict):
     app_passwords: Annotated[list[Row], "What they are called, and when they were used; not what they are."]
     bots: Annotated[list[Row], "Of this account."]
     hooks: Annotated[list[Row], "Made by this account."]
+    server_invites: Annotated[list[Row], "By this account."]
     messages: Annotated[list[Row], "One's own, oldest first."]
     next: Annotated[str | None, "The cursor of the next page."]
 
@@ -67,6 +68,7 @@ def export_page(*, user: User, cursor: str | None = None, limit: int = PAGE_MESS
         app_passwords=others["app_passwords"],
         bots=others["bots"],
         hooks=others["hooks"],
+        server_invites=others["server_invites"],
         messages=_rows(page[:limit]),
         next=_cursor(page[limit - 1]) if len(page) > limit else None,
     )
@@ -87,6 +89,7 @@ _NOTHING: dict[str, list[Row]] = {
     "app_passwords": [],
     "bots": [],
     "hooks": [],
+    "server_invites": [],
 }
 
 
@@ -111,6 +114,9 @@ def _others(user: User) -> dict[str, list[Row]]:
             created_at=F("user__created_at"),
         ),
         "hooks": Hook.objects.filter(created_by=user).values("name", "created_at", key=key),
+        "server_invites": ServerInvite.objects.filter(created_by=user).values(
+            "code", "created_at", "expires_at", "uses_left", "used", "channels", "revoked_at"
+        ),
     }
     return {name: _rows(rows.order_by("pk")[:PAGE_OTHERS]) for name, rows in mine.items()}
 

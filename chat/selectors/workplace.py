@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from django.db.models import Case, Count, Exists, IntegerField, OuterRef, Q, QuerySet, Value, When
 
-from accounts.models import User
+from accounts.models import User, WaitingAccount
 from chat.domain.policies import DIRECT_KINDS, Resolution, Role
 from chat.models import AuditEntry, Channel, ChannelMembership, Invite, Message, Report, Sanction
 
@@ -154,6 +154,12 @@ def open_messages_count() -> int:
     """How many messages wait for a decision, however many reported each; of the first COUNTED_REPORTS."""
     waiting = Report.objects.filter(resolved_at=None).order_by("id")[:COUNTED_REPORTS]
     return waiting.aggregate(count=Count("message_id", distinct=True))["count"] or 0
+
+
+def waiting_accounts_count() -> int:
+    """How many accounts wait for approval; of the first COUNTED_REPORTS."""
+    waiting = WaitingAccount.objects.order_by("since")[:COUNTED_REPORTS]
+    return waiting.aggregate(count=Count("pk"))["count"] or 0
 
 
 def first_of_each_message(found: QuerySet[Report], among: QuerySet[Report]) -> QuerySet[Report]:

@@ -4,6 +4,7 @@ Called in database threads by REST views, by admin, by commands, and by actions 
 locked in this order: report, channel, invite, account, message.
 """
 
+from chat.services.approvals import account_approve, account_refuse
 from chat.services.audit import audit_add
 from chat.services.channels import channel_archive, channel_create, channel_ensure, channel_update
 from chat.services.cluster import cluster_rename
@@ -28,11 +29,19 @@ from chat.services.purge import FIRST_BATCHES, messages_purge, purge_batch, purg
 from chat.services.reports import report_create, report_resolve
 from chat.services.roles import role_remove, role_set
 from chat.services.sanctions import sanction_issue, sanction_lift, sanction_lift_all
+from chat.services.server_invites import (
+    server_invite_create,
+    server_invite_revoke,
+    server_invite_use,
+    server_invites_end,
+)
 from chat.services.server_page import server_page_set
 from chat.services.words import word_remove, word_set
 
 __all__ = [
     "FIRST_BATCHES",
+    "account_approve",
+    "account_refuse",
     "audit_add",
     "channel_archive",
     "channel_create",
@@ -77,6 +86,10 @@ __all__ = [
     "sanction_issue",
     "sanction_lift",
     "sanction_lift_all",
+    "server_invite_create",
+    "server_invite_revoke",
+    "server_invite_use",
+    "server_invites_end",
     "server_page_set",
     "user_block",
     "user_unblock",

@@ -31,6 +31,7 @@ from chat.models import (
 )
 from chat.services.bulk import BATCH, messages_change, texts_remove
 from chat.services.places import places_forget
+from chat.services.server_invites import server_invites_end
 
 
 def account_leave(*, user_id: UserId, removes_messages: bool) -> None:
@@ -47,6 +48,7 @@ def account_leave(*, user_id: UserId, removes_messages: bool) -> None:
         UserBlock.objects.filter(Q(user_id=user_id) | Q(blocked_id=user_id)).delete()
         places_forget(user_id)
         Invite.objects.filter(created_by__pk=user_id, revoked_at=None).update(revoked_at=datetime.now(UTC))
+        server_invites_end(user_id)
         if removes_messages:
             Deletion.objects.get_or_create(user_id=user_id)
         AuditEntry.objects.create(actor="system", action=AuditAction.ACCOUNT_DELETE, target_id=user_id)

@@ -14,6 +14,7 @@ from reaktor.config.cluster_variables import read_cluster
 from reaktor.config.connection_variables import read_engineio, read_http, read_membership, read_native
 from reaktor.config.limit_variables import read_limits
 from reaktor.config.log_variables import read_logs
+from reaktor.config.mail_variables import read_mail, read_registration
 from reaktor.config.message_variables import read_delivery, read_retention
 from reaktor.config.model import Config, ConfigError
 from reaktor.config.redis_variables import read_redis
@@ -61,4 +62,6 @@ def _read(reader: Reader) -> Config:
         delivery=read_delivery(reader),
         retention=read_retention(reader),
         **read_accounts(reader),
+        **read_registration(reader),
+        mail=read_mail(reader),
     )

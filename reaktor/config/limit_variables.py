@@ -137,6 +137,22 @@ def read_limits(reader: Reader) -> Limits:
         hooks=reader.rate("LIMIT_HOOKS", default.hooks, "How many messages one webhook may post."),
         login=reader.rate("LIMIT_LOGIN", default.login, "How many log-ins with one name are tried from one address."),
         register=reader.rate("LIMIT_REGISTER", default.register, "How many accounts are made from one address."),
+        mail_to_address=reader.rate(
+            "LIMIT_MAIL_TO_ADDRESS",
+            default.mail_to_address,
+            "How many mails about accounts one e-mail address is sent: confirmations and new passwords.",
+        ),
+        mail_from_ip=reader.rate(
+            "LIMIT_MAIL_FROM_IP", default.mail_from_ip, "How many such mails are asked for from one address."
+        ),
+        server_invites=reader.rate(
+            "LIMIT_SERVER_INVITES", default.server_invites, "How many server invites one user may make or revoke."
+        ),
+        invite_looks=reader.rate(
+            "LIMIT_INVITE_LOOKS",
+            default.invite_looks,
+            "How often one address may ask whether a server invite is good. Registering with one counts, too.",
+        ),
         new_account_s=reader.seconds("NEW_ACCOUNT", default.new_account_s, "How long an account counts as new."),
         new_account_links=reader.number(
             "LIMIT_LINKS",

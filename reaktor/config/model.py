@@ -102,6 +102,10 @@ class Limits:
     hooks: Rate = Rate(10, 10)
     login: Rate = Rate(10, 60)
     register: Rate = Rate(60, 600)
+    mail_to_address: Rate = Rate(3, 3600)
+    mail_from_ip: Rate = Rate(10, 3600)
+    server_invites: Rate = Rate(20, 3600)
+    invite_looks: Rate = Rate(30, 600)
     new_account_s: float = 86_400.0
     new_account_links: int = 2
 
@@ -241,6 +245,23 @@ class Retention:
 
 
 @dataclass(frozen=True, slots=True)
+class Mail:
+    """Outgoing e-mail. `url`: the mail server, as django-environ writes it; empty: no mail is sent.
+
+    `sender`: what stands in From.
+    """
+
+    url: str = field(default="", repr=False)
+    sender: str = "Reaktor <reaktor@localhost>"
+    is_required: bool = False
+    """Whether an account must have an address (EMAIL_REQUIRED)."""
+
+    @property
+    def is_possible(self) -> bool:
+        return bool(self.url)
+
+
+@dataclass(frozen=True, slots=True)
 class RelayTls:
     """Files in PEM for TLS between hosts: the certificate of this one and its key, and who signs those of all."""
 
@@ -316,6 +337,11 @@ class Config:
     """Whom people find in the directory: `all`, or who shares a channel with them (`shared`)."""
     bots: str = "members"
     """Who makes bots: `members` (everybody) or `staff`."""
+    registration: str = ""
+    """Who may make an account: `open`, `invite`, `approval` or `closed`; empty: nobody has said, and it is closed."""
+    member_invites: bool = False
+    """Whether members may make server invites, or staff alone."""
+    mail: Mail = field(default_factory=Mail)
     limits: Limits = field(default_factory=Limits)
     http: HttpTimings = field(default_factory=HttpTimings)
     native: NativeTimings = field(default_factory=NativeTimings)
@@ -325,6 +351,11 @@ class Config:
     database: Database = field(default_factory=Database)
     retention: Retention = field(default_factory=Retention)
     cluster: Cluster = field(default_factory=Cluster)
+
+    @property
+    def page_url(self) -> str:
+        """Where the web client is, for links in mails; without PUBLIC_URL on this machine."""
+        return self.web.public_url or f"http://localhost:{self.cluster.port}"
 
     @property
     def run_dirs(self) -> Path:

@@ -37,6 +37,10 @@ class Limit(StrEnum):
     HOOKS = "hooks"
     LOGIN = "login"
     REGISTER = "register"
+    MAIL_TO_ADDRESS = "mail_to_address"
+    MAIL_FROM_IP = "mail_from_ip"
+    SERVER_INVITES = "server_invites"
+    INVITE_LOOKS = "invite_looks"
 
 
 @dataclass(frozen=True, slots=True)

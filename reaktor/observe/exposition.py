@@ -64,6 +64,9 @@ COUNTERS = (
     ),
     MetricDescription("host_relays_served", "Requests that other hosts relayed, and that this worker served."),
     MetricDescription("host_relays_broken", "Relayed requests that did not come in whole, or not as they were signed."),
+    MetricDescription("mails_sent", "Mails that the mail server took."),
+    MetricDescription("mails_failed", "Attempts to send a mail that failed; it is tried again."),
+    MetricDescription("mails_given_up", "Mails that were not sent for good; the admin shows them."),
     MetricDescription("rate_limited", "Requests refused by a limit.", label="limit"),
     MetricDescription(
         "worker_restarts", "Workers started in this slot after the first one, reloads included.", adds_up=False

@@ -235,6 +235,12 @@ SPECTACULAR_SETTINGS = {
     },
 }
 
+# Without EMAIL_URL nothing is ever sent: accounts.mailing asks REAKTOR.mail.
+vars().update(environ.Env.email_url_config(REAKTOR.mail.url or "dummymail://"))
+DEFAULT_FROM_EMAIL = REAKTOR.mail.sender
+# Each wait for the mail server; a mail has several.
+EMAIL_TIMEOUT = 10
+
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True

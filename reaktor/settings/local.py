@@ -4,6 +4,9 @@ import os
 
 # Anybody who reaches the server can register, and nothing is encrypted: that is for the machine itself.
 os.environ.setdefault("BIND", "127.0.0.1")
+os.environ.setdefault("REGISTRATION", "open")
+# Mails are shown, not sent.
+os.environ.setdefault("EMAIL_URL", "consolemail://")
 
 from reaktor.config.secrets import made_secret
 from reaktor.settings.base import *  # noqa: F403

@@ -4,6 +4,8 @@ import os
 import tempfile
 
 os.environ.setdefault("DATA_DIR", tempfile.mkdtemp(prefix="reaktor-test-"))
+os.environ.setdefault("REGISTRATION", "open")
+os.environ.setdefault("EMAIL_URL", "memorymail://")
 
 from reaktor.config.secrets import made_secret
 from reaktor.process.layer import MEMORY_LAYER

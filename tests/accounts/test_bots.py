@@ -237,7 +237,22 @@ def test_a_ban_of_the_bot_itself_ends_its_token_for_good(ada: User) -> None:
     services.user_unban(bot_of(found).user)
     with pytest.raises(NotAuthenticatedError):
         speaks(found["token"])
+    assert bots.bots_of(ada)[0]["token"] is None
     speaks(bots.bot_token_make(bot_of(found))["token"])
+    assert bots.bots_of(ada)[0]["token"] is not None
+
+
+def test_a_bot_that_logs_itself_out_somewhere_has_ended_its_one_token(ada: User) -> None:
+    found = made(ada)
+    services.login_end(bot_of(found).user, login=verify_token(found["token"]).login)
+    with pytest.raises(NotAuthenticatedError):
+        speaks(found["token"])
+    assert bots.bots_of(ada)[0]["token"] is None
+
+
+def test_a_bot_of_which_nothing_else_is_known_is_off() -> None:
+    stray = User.objects.create(username="stray", password="!", is_bot=True)
+    assert why_off(accounts_by_id([str(stray.pk)])[str(stray.pk)]) is not None
 
 
 def test_the_verifier_asks_the_store_one_question(ada: User, django_assert_num_queries: Any) -> None:

@@ -122,6 +122,7 @@ async def test_a_redis_on_the_path_is_enough_for_workers(make_chat: MakeChat, tm
                 "SECRET_KEY": "abcdefghijklmnopqrstuvwxyz" * 2,
                 "JWT_SECRET": "zyxwvutsrqponmlkjihgfedcba" * 2,
                 "PUBLIC_URL": "http://localhost:8000",
+                "REGISTRATION": "closed",
             },
             "There is no Redis here: install redis-server, or name one by REDIS_URL.",
         ),

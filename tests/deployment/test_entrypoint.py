@@ -115,6 +115,7 @@ def test_the_entry_point_prepares_and_serves_twice_over(
         DATABASE_URL=database_url,
         REDIS_URL=redis.url,
         PUBLIC_URL=f"http://127.0.0.1:{port}",
+        REGISTRATION="open",
         PORT=str(port),
         WORKERS="1",
         DJANGO_SUPERUSER_USERNAME="root",
@@ -162,6 +163,7 @@ def test_several_may_prepare_one_empty_database_at_once(image: Path, database_ur
                 DATA_DIR=str(tmp_path),
                 DATABASE_URL=database_url,
                 PUBLIC_URL="http://localhost:8000",
+                REGISTRATION="open",
                 SECRET_KEY="s" * 50,
                 JWT_SECRET="j" * 50,
                 DJANGO_SUPERUSER_USERNAME="root",
@@ -191,6 +193,7 @@ def test_what_does_not_answer_in_time_is_named_without_its_password(away: str, i
         env=clean_environment(
             DATA_DIR=str(tmp_path / "data"),
             PUBLIC_URL="http://localhost:8000",
+            REGISTRATION="open",
             SECRET_KEY="s" * 50,
             JWT_SECRET="j" * 50,
             SERVICES_WAIT="300ms",

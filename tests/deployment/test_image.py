@@ -78,6 +78,7 @@ def environment(database_url: str, redis_port: int, port: int) -> dict[str, str]
         "DATABASE_URL": database_url,
         "REDIS_URL": f"redis://127.0.0.1:{redis_port}/0",
         "PUBLIC_URL": f"http://127.0.0.1:{port}",
+        "REGISTRATION": "open",
         "PORT": str(port),
     }
     assert set(here) - set(given) == {"PORT"}, "compose.yaml gives what is replaced here"

@@ -186,7 +186,12 @@ async def test_curl_posts_json_a_form_and_json_called_a_form(server: LiveServer)
         for number in (1, 2, 3):
             said = await ada.message(f"said {number}")
             assert (said["via"], said["number"]) == ({"kind": "hook", "name": "Alert manager"}, number)
-        assert await asyncio.to_thread(curl, "-d", '{"text": "x"}', f"{server.url}/api/v1/hooks/{made['token']}")
+        other = f"{server.url}/api/v1/hooks/{made['token']}"
+        assert (await asyncio.to_thread(curl, "-d", '{"text": "said 4"}', other))[2] == "ok"
+    path = f"{server.url}/channels/{key}/messages?start=0&end=4"
+    old = (await asyncio.to_thread(httpx.get, path, headers=bearer(token))).json()["messages"]
+    shown = [(json.loads(each)["user"], json.loads(each)["message"]) for each in old]
+    assert shown == [(made["hook"]["username"], f"said {number}") for number in (1, 2, 3, 4)]
 
 
 async def test_what_is_wrong_is_said_in_our_shape(server: LiveServer) -> None:

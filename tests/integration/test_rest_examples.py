@@ -30,9 +30,19 @@ OF_DIRECT = {"channels_hide", "channels_show"}
 """Asked about a channel that ada and bob have for themselves."""
 OF_A_BOT = {"bots_delete", "bot_tokens_get", "bot_tokens_create", "bot_tokens_revoke"}
 WITH_PASSWORD = {
-    "tokens_create", "tokens_refresh", "tokens_revoke", "me_delete", "me_password", "second_factor_begin",
-    "app_passwords_create", "app_passwords_revoke", *OF_FACTOR,
+    "tokens_create", "tokens_refresh", "tokens_revoke", "me_delete", "me_password", "me_email", "me_email_remove",
+    "second_factor_begin", "app_passwords_create", "app_passwords_revoke", *OF_FACTOR,
 }  # fmt: skip
+BY_MAIL = {"email_confirm": "confirm", "password_reset_confirm": "reset"}
+"""Asked with the token of a mail's link, for that purpose."""
+MAKE_TOKEN = """
+from accounts.addresses import address_parse
+from accounts.mail_tokens import token_make
+from accounts.models import EmailAddress, User
+bob, address = User.objects.get(username={name!r}), address_parse("{name}@example.org")
+EmailAddress.objects.create(user=bob, address=address.text, folded=address.folded)
+print("token", token_make({purpose!r}, user=bob, folded=address.folded)[0])
+"""
 _numbers = itertools.count(1)
 
 
@@ -80,6 +90,10 @@ class Stage:
         else:
             await self.ask(self.bob, "PUT", f"/channels/{key}/membership")
         # Nobody reports, and decides about, what they wrote themselves.
+        if name.startswith("server_invites"):
+            self.words[EXAMPLES["code"]] = (await self.ask(self.ada, "POST", "/server-invites", {}))["code"]
+        if name in BY_MAIL:
+            self.words["mWq0…"] = self._mailed(BY_MAIL[name])
         author = self.bob if name.startswith("reports") else self.ada
         message = await self.ask(author, "POST", f"/channels/{key}/messages", {"text": "Good morning", "nonce": "zero"})
         self.words[EXAMPLES["message_id"]] = message["id"]
@@ -104,6 +118,11 @@ class Stage:
             mute = {"kind": "mute", "username": self.bob[0], "channel": key}
             self.words[EXAMPLES["sanction_id"]] = str((await self.ask(self.ada, "POST", "/sanctions", mute))["id"])
 
+    def _mailed(self, purpose: str) -> str:
+        """The token of a link that was mailed to bob."""
+        said = self.server.manage("shell", "-c", MAKE_TOKEN.format(name=self.bob[0], purpose=purpose))
+        return next(line.split()[1] for line in said.splitlines() if line.startswith("token "))
+
     @staticmethod
     def _kind(name: str) -> str:
         return "private" if name.startswith("invites") else "public"
@@ -126,6 +145,8 @@ class Stage:
         """An example as it reads on this server."""
         if isinstance(value, dict):
             return {name: self.here(each) for name, each in value.items()}
+        if isinstance(value, list):
+            return [self.here(each) for each in value]
         return self.words.get(value, value) if isinstance(value, str) else value
 
 
@@ -166,7 +187,7 @@ async def test_an_example_is_granted_and_answered_as_described(
         query = {each["name"]: stage.here(each["example"]) for each in shown if each["in"] == "query"}
         example = described.get("requestBody", {}).get("content", {}).get("application/json", {}).get("examples")
         sent = stage.here(example["Example"]["value"]) if example else None
-        if name == "me_delete":
+        if name in {"me_delete", "me_email_remove"}:
             sent = {"password": PASSWORD}  # OpenAPI 3.0 has no word for bodies of DELETE; its description has
         if name == "second_factor_remove":
             sent = stage.here({"password": PASSWORD, "code": "123456"})  # the same

@@ -18,6 +18,7 @@ SANE = {
     "JWT_SECRET": "zyxwvutsrqponmlkjihgfedcba" * 2,
     "PUBLIC_URL": "https://chat.example",
     "TRUSTED_PROXIES": "10.0.0.1",
+    "REGISTRATION": "invite",
 }
 
 
@@ -57,7 +58,12 @@ def test_whatever_checks_migrates_or_serves_names_all_that_is_missing_at_once(tm
         code, said = finish(process)
         assert code == 1
         assert "Traceback" not in said or "reaktor.asgi" in process.args[-1]
-        for name in ("SECRET_KEY (or SECRET_KEY_FILE)", "JWT_SECRET (or JWT_SECRET_FILE)", "PUBLIC_URL must be set"):
+        for name in (
+            "SECRET_KEY (or SECRET_KEY_FILE)",
+            "JWT_SECRET (or JWT_SECRET_FILE)",
+            "PUBLIC_URL must be set",
+            "REGISTRATION must be set",
+        ):
             assert name in said, process.args
 
 

@@ -24,7 +24,10 @@ from tests.support.ports import free_port
 ROOT = Path(__file__).resolve().parents[2]
 START_S = 60.0
 PASSWORD = "correct horse battery"
-_NOT_OURS = {"DJANGO_SETTINGS_MODULE", "DATABASE_URL", "TEST_DATABASE_URL", "REDIS_URL", "SECRET_KEY", "JWT_SECRET"}
+_NOT_OURS = {
+    "DJANGO_SETTINGS_MODULE", "DATABASE_URL", "TEST_DATABASE_URL", "REDIS_URL", "SECRET_KEY", "JWT_SECRET", "EMAIL_URL",
+    "REGISTRATION",
+}  # fmt: skip
 _names = itertools.count(1)
 _MAKE_ACCOUNTS = """
 from datetime import timedelta

@@ -14,6 +14,7 @@ COMPOSE = {
     "REDIS_URL": "redis://redis:6379/0",
     "TRUSTED_PROXIES": "172.30.8.10",
     "LOG_FORMAT": "json",
+    "REGISTRATION": "open",
 }
 """What docker/chat.env sets: the addresses in compose.yaml, which brings DATABASE_URL with the password itself."""
 

@@ -13,6 +13,7 @@ const SENTENCES = {
   not_a_member: "You are not in this channel.",
   muted: "You are muted here.",
   banned: "This account is banned.",
+  waiting: "Your account waits for approval.",
   archived: "This channel is archived: it can be read, but nothing new can be posted.",
   not_found: "There is nothing under this address.",
   conflict: "That contradicts what is stored.",

@@ -1,13 +1,19 @@
 /**
  * The start of the web client: puts the parts together, and shows the page that the address names.
- * `#/` is the lobby, `#/c/<key>` a channel, `#/settings/<section>` one's own settings; without a login there is only the log-in page, and the address stays.
+ * `#/` is the lobby, `#/c/<key>` a channel, `#/settings/<section>` one's own settings. Without a login there is
+ * only the log-in page, and the address stays: `#/invite/<code>` is one for registering. `#/forgot-password` and the
+ * pages that links in mails lead to need no login, and are there with one, too.
  */
 
 import { Api, Chat, Credentials, Memory, needsLogin } from "./client/index.js";
 import { explainEnd } from "./explain.js";
+import { facts } from "./facts.js";
 import { AuthView } from "./views/auth.js";
 import { forgetDrafts } from "./views/channel.js";
 import { Shell } from "./views/shell.js";
+
+const ACCOUNT_PAGE = /^#\/(confirm-email|reset-password|forgot-password)(?:\/([A-Za-z0-9_-]{1,100}))?$/;
+const INVITE = /^#\/invite\/([A-Za-z0-9_-]{1,64})$/;
 
 class App {
   /** @param {HTMLElement} root */
@@ -21,6 +27,8 @@ class App {
     this.chat = new Chat({ url, credentials: this.credentials, shared, own, api });
     /** @type {Shell|null} */
     this.shell = null;
+    /** @type {AuthView|null} */
+    this.door = null;
   }
 
   start() {
@@ -36,10 +44,12 @@ class App {
     document.addEventListener("visibilitychange", () => this.#onSight());
     const { login } = this.credentials;
     if (login) this.#in(login);
-    else this.#showLogin();
+    else this.#route();
   }
 
   #in(login) {
+    if (INVITE.test(location.hash)) history.replaceState(null, "", location.pathname);
+    this.door = null;
     this.shell = new Shell({ chat: this.chat, onLogOut: () => this.#logOut() });
     this.root.replaceChildren(this.shell.element);
     this.chat.start(login.user);
@@ -71,14 +81,33 @@ class App {
 
   #showLogin(notice = "") {
     document.title = "Reaktor";
-    const view = new AuthView({
+    this.door = new AuthView({
       credentials: this.credentials,
       notice,
+      invite: INVITE.exec(location.hash)?.[1] ?? "",
+      ...facts(),
       server: () => this.api.server(),
       onLogin: (login) => this.#in(login),
     });
-    this.root.replaceChildren(view.element);
-    view.focus();
+    this.root.replaceChildren(this.door.element);
+    this.door.focus();
+  }
+
+  async #showAccountPage(name, token) {
+    const { accountPage } = await import("./views/accountpage.js");
+    const page = accountPage({ api: this.api, name, token, onDone: (notice) => this.#leaveAccountPage(notice) });
+    this.door = null;
+    this.root.replaceChildren(page.element);
+    page.focus();
+  }
+
+  /** The token is of no use any more, and nobody should find it in the history. @param {string} notice */
+  #leaveAccountPage(notice) {
+    history.replaceState(null, "", location.pathname);
+    if (this.shell) {
+      this.#route();
+      if (notice) this.shell.toasts.show(notice);
+    } else this.#showLogin(notice);
   }
 
   #onOtherTab() {
@@ -94,13 +123,24 @@ class App {
   }
 
   #route() {
+    const page = ACCOUNT_PAGE.exec(location.hash);
+    if (page) {
+      this.#showAccountPage(page[1], page[2] ?? "");
+      return;
+    }
+    if (!this.shell) {
+      // Somebody who is typing a password is left alone, whatever becomes of the address.
+      if (!this.door || INVITE.test(location.hash)) this.#showLogin();
+      return;
+    }
+    if (this.root.firstChild !== this.shell.element) this.root.replaceChildren(this.shell.element);
     const settings = /^#\/settings(?:\/([a-z]+))?$/.exec(location.hash);
     if (settings) {
-      this.shell?.showSettings(settings[1] ?? "");
+      this.shell.showSettings(settings[1] ?? "");
       return;
     }
     const found = /^#\/c\/([A-Za-z0-9_-]{1,64})$/.exec(location.hash);
-    this.shell?.show(found ? found[1] : null);
+    this.shell.show(found ? found[1] : null);
   }
 }
 

@@ -8,7 +8,7 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts import logging_in, services
+from accounts import logging_in, registration, services
 from accounts.limits import COUNTED_BY_LIMITS
 from accounts.models import RESERVED_USERNAMES
 from chat.transports.seed.views import SeedView, required
@@ -28,6 +28,7 @@ class RegisterView(OpenView):
     @operation(COUNTED_BY_LIMITS)
     def post(self, request: Request) -> Response:
         """{name, password} → {token, expiresIn}."""
+        registration.open_check()
         name, password = check_registration(*required(self.fields(request), "name", "password"))
         try:
             user = services.user_register(

@@ -19,7 +19,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts import bots
-from accounts.models import Bot, User
+from accounts.mailing import mail_queue
+from accounts.models import Bot, Mail, User, WaitingAccount
 from chat import services
 from chat.admin import access, lists
 from chat.admin.channels import FOUND
@@ -37,10 +38,12 @@ SEARCHES: dict[type[Model], tuple[str, ...]] = {
     Bot: ("pingbot", "of:ada"),
     Channel: ("general", "gen", "ge"),
     Hook: ("in:general", "boss", "ada in:general"),
+    Mail: ("ada",),
     Message: ("in:general", "by:ada", "in:general by:ada", "words", "in:general words", "by:ada words"),
     Report: ("in:general", "by:ada", "rude", "in:general rude"),
     Sanction: ("ada", "in:general"),
     User: ("ada", "a"),
+    WaitingAccount: ("ada",),
     WordRule: ("pills",),
 }
 NAMES = "chat_wordrule|django_|auth_|otp_|sqlite_master"
@@ -62,6 +65,8 @@ def browser(request: pytest.FixtureRequest, ada: User) -> Client:
     User.objects.filter(pk=ada.pk).update(created_at=timezone.now() - timedelta(days=30))
     bots.bot_create(owner=ada, username="pingbot")
     services.hook_create(user=user_ref(mia), key="general", name="Grafana", public_url="")
+    mail_queue(to="ada@example.org", subject="Hello", text="Hello.")
+    WaitingAccount.objects.create(user=register("eve"))
     name_search.ensure("default")
     prefer_indexes("sort", "incremental_sort")
     return at_admin(mia if request.param == "mia" else root("boss"))

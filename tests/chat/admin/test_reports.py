@@ -124,7 +124,7 @@ def test_the_queue_asks_the_same_number_of_questions_however_long_it_is(
     mia: Client, ada: User, bob: User, django_assert_max_num_queries: Any
 ) -> None:
     report(bob, ada, "one")
-    with django_assert_max_num_queries(14) as few:
+    with django_assert_max_num_queries(15) as few:
         queue(mia)
     asked = len(few)
     for number in range(10):

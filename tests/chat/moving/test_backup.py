@@ -26,7 +26,7 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
 from accounts import bots, naming, profiles, refreshes, tokens
-from accounts.models import AppPassword, User
+from accounts.models import AppPassword, User, WaitingAccount
 from accounts.services import user_register
 from chat import selectors, services
 from chat.domain.ids import ChannelKey
@@ -43,6 +43,7 @@ from chat.models import (
     Removal,
     Report,
     Sanction,
+    ServerInvite,
     UserBlock,
     WordRule,
 )
@@ -50,6 +51,7 @@ from chat.moving import backup
 from chat.posting.batches import Post, Stored, store_batch
 from reaktor.sandbox.pictures import Pictures
 from tests.support.databases import channel_of, own_database, postgresql_url, user_ref
+from tests.support.mails import confirmed
 from tests.support.pictures import plain
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.database]
@@ -82,6 +84,9 @@ def everything() -> None:
     Removal.objects.create(user_id=bob.id, channel=channel, until=until)
     Report.objects.create(message_id=first_id, channel=channel, author_id=ann.id, reason="?", text="zeile")
     Invite.objects.create(channel=channel, created_by_id=ann.id, uses_left=3)
+    ServerInvite.objects.create(created_by_id=ann.id, channels=["tea"])
+    confirmed(User.objects.get(pk=ann.id), "ann@example.org")
+    WaitingAccount.objects.create(user_id=bob.id)
     UserBlock.objects.create(user_id=ann.id, blocked_id=bob.id)
     WordRule.objects.create(word="fie")
     AuditEntry.objects.create(actor="ann", action=AuditAction.MUTE, details={"until": None, "ünï": [1]})

@@ -27,6 +27,16 @@ test("days stand between messages, and a new day begins a new group", () => {
   );
 });
 
+test("nothing is grouped with a hidden message, which does not say whose it is", () => {
+  const hidden = { author: "eve", text: null, hidden: true };
+  const messages = [1, 2, 3, 4].map((number) => message(number, number === 2 ? hidden : { author: "eve" }));
+  const found = rows({ messages }).filter(({ kind }) => kind === "message");
+  assert.deepEqual(
+    found.slice(2).map(({ isGrouped }) => isGrouped),
+    [false, true],
+  );
+});
+
 test("a group ends with another author, and after five minutes", () => {
   const found = rows({
     messages: [

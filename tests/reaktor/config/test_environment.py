@@ -24,5 +24,6 @@ def test_every_variable_is_there_once_and_no_module_reads_one_behind_their_back(
     }
     # Set by the server itself, or for its tests.
     own = {"REAKTOR_WORKER", "REAKTOR_HOST", "REAKTOR_CLUSTER_ID", "DJANGO_SETTINGS_MODULE", "DATA_DIR"}
-    own |= {"TEST_DATABASE_URL", "STAFF_TOTP", "BIND"}  # production's own default, and local's
+    # Production's own default, and local's.
+    own |= {"TEST_DATABASE_URL", "STAFF_TOTP", "BIND", "REGISTRATION", "EMAIL_URL"}
     assert {name for name, _ in elsewhere} <= own

@@ -15,9 +15,12 @@ export class Api {
     this.fetch = fetch;
   }
 
-  /** @returns {Promise<Grant>} */
-  register(username, password) {
-    return this.#grant("accounts", { username, password });
+  /**
+   * @param {string} username  @param {string} password  @param {{email?: string, invite?: string}} [more]
+   * @returns {Promise<Grant|null>} null: the account has to be approved before one can log in
+   */
+  register(username, password, more = {}) {
+    return this.#grant("accounts", { username, password, ...more });
   }
 
   /**
@@ -40,7 +43,7 @@ export class Api {
   }
 
   /**
-   * Anything else that REST has. @param {string} access  @param {string} method  @param {string} path  under /api/v1
+   * Anything else that REST has. @param {string} access  "": without a login  @param {string} method  @param {string} path  under /api/v1
    * @param {any} [body]  @returns {Promise<any>} what was answered, null where there is nothing to say
    */
   async ask(access, method, path, body) {
@@ -68,6 +71,7 @@ export class Api {
    */
   async #grant(path, body) {
     const { data, date } = await this.#post(path, body);
+    if (data.state === "waiting") return null;
     const servedAt = date ? Date.parse(date) : Date.now();
     return {
       user: data.user,

@@ -33,8 +33,10 @@ export class Credentials {
     return this.memory.get(NAME);
   }
 
-  async register(username, password) {
-    return this.#keep(await this.api.register(username, password));
+  /** @returns {Promise<Login|null>} null: the account waits for approval  @param {{email?: string, invite?: string}} [more] */
+  async register(username, password, more) {
+    const grant = await this.api.register(username, password, more);
+    return grant && this.#keep(grant);
   }
 
   async logIn(username, password, code = "") {

@@ -1,23 +1,34 @@
-/** The page before there is a login: log in, or register. */
+/** The page before there is a login: log in, or register as this server lets one. */
 
 import { h } from "../dom.js";
 import { explain } from "../explain.js";
 
-const HINTS = { username: "3 to 32 letters or digits.", password: "At least 8 characters." };
+const HINTS = { username: "3 to 32 letters or digits.", password: "At least 8 characters.", email: "" };
 const CODE_HINT = "From your authenticator app, or a recovery code.";
+const CLOSED = {
+  closed: "Nobody can register on this server.",
+  invite: "You need an invite to register on this server. Open the link that you were given.",
+};
+const WAITING =
+  "Your account is made, and waits for approval. Once somebody has looked at it you can log in with your name and password.";
 const GOOD_NAME = /^[A-Za-z0-9]{3,32}$/;
 const SHORTEST_PASSWORD = 8;
 
 export class AuthView {
   /**
-   * @param {{credentials: import("../client/credentials.js").Credentials, notice?: string,
+   * @param {{credentials: import("../client/credentials.js").Credentials, notice?: string, invite?: string,
+   *   registration: string, sendsMail: boolean, needsEmail: boolean,
    *   server?: () => Promise<import("../client/types.js").Server>,
-   *   onLogin: (login: import("../client/credentials.js").Login) => void}} parts  notice: why one is here again
+   *   onLogin: (login: import("../client/credentials.js").Login) => void}} parts  notice: why one is here again;
+   *   invite: the code of a server invite, whose link one has opened; server: asks whose server this is
    */
-  constructor({ credentials, notice = "", server, onLogin }) {
+  constructor({ credentials, notice = "", invite = "", registration, sendsMail, needsEmail, server, onLogin }) {
     this.credentials = credentials;
     this.onLogin = onLogin;
-    this.isNew = false;
+    this.invite = invite;
+    this.registration = registration;
+    this.needsEmail = needsEmail;
+    this.isNew = invite !== "";
     this.title = h("h1", { class: "auth-title" });
     this.lead = h("p", { class: "auth-lead" });
     this.username = this.#field("username", "Name", {
@@ -33,7 +44,15 @@ export class AuthView {
     });
     this.code.hint.textContent = CODE_HINT;
     this.code.row.hidden = true;
+    this.email = this.#field("email", needsEmail ? "E-mail address" : "E-mail address (optional)", {
+      type: "email",
+      autocomplete: "email",
+      required: needsEmail,
+    });
+    this.asksEmail = sendsMail;
     this.error = h("p", { class: "form-error", role: "alert" }, notice);
+    this.done = h("p", { class: "form-done", role: "status" });
+    this.forgot = h("p", { class: "auth-other" }, h("a", { href: "#/forgot-password" }, "Forgotten your password?"));
     this.submit = h("button", { class: "button is-primary is-wide", type: "submit" });
     this.other = h("button", { class: "link", type: "button", on: { click: () => this.#turn() } });
     this.question = h("span");
@@ -53,8 +72,11 @@ export class AuthView {
         this.username.row,
         this.password.row,
         this.code.row,
+        this.email.row,
         this.error,
+        this.done,
         this.submit,
+        sendsMail && this.forgot,
         h("p", { class: "auth-other" }, this.question, " ", this.other),
         this.rules,
       ),
@@ -101,7 +123,12 @@ export class AuthView {
   #say() {
     const { isNew } = this;
     this.title.textContent = isNew ? "Create an account" : "Welcome back";
-    this.lead.textContent = isNew ? "A name and a password are all it takes." : "Log in to see who is there.";
+    const shut = isNew && !this.invite ? (CLOSED[this.registration] ?? "") : "";
+    this.lead.textContent = shut || (isNew ? this.#welcome() : "Log in to see who is there.");
+    for (const { row } of [this.username, this.password]) row.hidden = shut !== "";
+    this.email.row.hidden = !isNew || !this.asksEmail || shut !== "";
+    this.submit.hidden = shut !== "";
+    this.forgot.hidden = isNew;
     this.submit.textContent = isNew ? "Register" : "Log in";
     this.question.textContent = isNew ? "You have an account?" : "New here?";
     this.other.textContent = isNew ? "Log in" : "Register";
@@ -110,9 +137,16 @@ export class AuthView {
     this.password.input.setAttribute("autocomplete", isNew ? "new-password" : "current-password");
   }
 
+  #welcome() {
+    if (this.invite) return "You are invited: choose a name and a password.";
+    if (this.registration === "approval") return "Somebody looks at new accounts before their owners can log in.";
+    return this.needsEmail ? "Choose a name and a password." : "A name and a password are all it takes.";
+  }
+
   #turn() {
     this.isNew = !this.isNew;
     this.#askForCode(false);
+    this.done.textContent = "";
     this.#complain({});
     this.error.textContent = "";
     this.#say();
@@ -122,7 +156,7 @@ export class AuthView {
   /** Mark fields that are wrong. @param {Object<string, string>} problems */
   #complain(problems) {
     this.code.input.removeAttribute("aria-invalid");
-    for (const { input, hint } of [this.username, this.password]) {
+    for (const { input, hint } of [this.username, this.password, this.email]) {
       const problem = problems[input.name];
       if (problem) input.setAttribute("aria-invalid", "true");
       else input.removeAttribute("aria-invalid");
@@ -137,13 +171,14 @@ export class AuthView {
   }
 
   /** What can be said without asking the server. */
-  #problems(username, password) {
+  #problems(username, password, email) {
     const problems = {};
     if (username === "") problems.username = "Please enter a name.";
     else if (this.isNew && !GOOD_NAME.test(username)) problems.username = `A name has ${HINTS.username}`;
     if (password === "") problems.password = "Please enter a password.";
     else if (this.isNew && password.length < SHORTEST_PASSWORD)
       problems.password = `It needs ${HINTS.password.toLowerCase()}`;
+    if (this.isNew && this.needsEmail && email === "") problems.email = "Please enter your e-mail address.";
     return problems;
   }
 
@@ -151,16 +186,15 @@ export class AuthView {
     event.preventDefault();
     const username = this.username.input.value.trim();
     const password = this.password.input.value;
-    const problems = this.#problems(username, password);
+    const email = this.email.input.value.trim();
+    const problems = this.#problems(username, password, email);
     this.#complain(problems);
     this.error.textContent = Object.keys(problems).length > 0 ? "Please look at what is marked." : "";
     if (this.error.textContent) return;
     this.submit.disabled = true;
     try {
-      const login = this.isNew
-        ? await this.credentials.register(username, password)
-        : await this.credentials.logIn(username, password, this.code.input.value);
-      this.onLogin(login);
+      if (this.isNew) await this.#register(username, password, email);
+      else this.onLogin(await this.credentials.logIn(username, password, this.code.input.value));
     } catch (error) {
       if (error.code === "second_factor_required") {
         this.#askForCode(true);
@@ -175,5 +209,17 @@ export class AuthView {
     } finally {
       this.submit.disabled = false;
     }
+  }
+
+  async #register(username, password, email) {
+    const more = { ...(email && { email }), ...(this.invite && { invite: this.invite }) };
+    const login = await this.credentials.register(username, password, more);
+    if (login) {
+      this.onLogin(login);
+      return;
+    }
+    this.#turn();
+    this.password.input.value = "";
+    this.done.textContent = WAITING;
   }
 }

@@ -4,15 +4,27 @@
  */
 
 import { h } from "../dom.js";
+import { facts } from "../facts.js";
 
 /** @typedef {import("./settings/form.js").Parts} Parts */
 
-/** @type {Array<{id: string, title: string, load: () => Promise<(parts: Parts) => {element: Element}>}>} */
+/**
+ * `isFor`: who has the section at all.
+ * @type {Array<{id: string, title: string, load: () => Promise<(parts: Parts) => {element: Element}>,
+ *   isFor?: (me: any) => boolean}>}
+ */
 const SECTIONS = [
   { id: "profile", title: "Profile", load: async () => (await import("./settings/profile.js")).profileSection },
   { id: "account", title: "Account", load: async () => (await import("./settings/account.js")).accountSection },
   { id: "security", title: "Security", load: async () => (await import("./settings/security.js")).securitySection },
   { id: "bots", title: "Bots", load: async () => (await import("./settings/bots.js")).botsSection },
+  { id: "email", title: "E-mail", load: async () => (await import("./settings/email.js")).emailSection },
+  {
+    id: "invites",
+    title: "Invites",
+    load: async () => (await import("./settings/invites.js")).invitesSection,
+    isFor: (me) => me.is_staff || facts().membersInvite,
+  },
 ];
 
 export class Settings {
@@ -23,8 +35,9 @@ export class Settings {
     this.parts = parts;
     this.content = null;
     this.body = h("div", { class: "settings-body" });
+    this.sections = SECTIONS.filter(({ isFor }) => isFor?.(parts.chat.store.me) ?? true);
     this.links = new Map(
-      SECTIONS.map(({ id, title }) => [id, h("a", { class: "place", href: `#/settings/${id}` }, title)]),
+      this.sections.map(({ id, title }) => [id, h("a", { class: "place", href: `#/settings/${id}` }, title)]),
     );
     this.element = h(
       "main",
@@ -42,7 +55,7 @@ export class Settings {
 
   /** @param {string} section */
   async show(section) {
-    const found = SECTIONS.find(({ id }) => id === section) ?? SECTIONS[0];
+    const found = this.sections.find(({ id }) => id === section) ?? this.sections[0];
     this.shown = found.id;
     for (const [id, link] of this.links) {
       if (id === found.id) link.setAttribute("aria-current", "page");
