@@ -15,7 +15,7 @@ from chat.transports.rest import docs
 from tests.support.openapi import DOCUMENT, check, operations
 from tests.support.rest import Rest, live, logged_in, post, register
 
-OPEN = ("/api/v1/accounts", "/api/v1/tokens", "/api/v1/email/confirm", "/api/v1/password")
+OPEN = ("/api/v1/accounts", "/api/v1/tokens", "/api/v1/email/confirm", "/api/v1/password", "/api/v1/hooks/")
 """Asked by who has no token yet."""
 
 
