@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, TypedDict, cast
 
+from django.db import transaction
 from rest_framework import serializers
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
@@ -13,6 +14,8 @@ from accounts import deletion, logging_in, names, registration, schema, services
 from accounts.limits import COUNTED_BY_LIMITS
 from accounts.mail_models import MAX_ADDRESS_CHARS
 from accounts.models import DirectFrom, User
+from accounts.profile_rules import DISPLAY_NAME_CHARS, STATUS_CHARS
+from accounts.profiles import profile_update
 from accounts.second_factor import MAX_CODE_CHARS
 from accounts.selectors import MeData, me_data
 from accounts.services import TokensData
@@ -74,8 +77,17 @@ class RefreshInput(Input):
 
 
 class ProfileInput(Input):
-    example: ClassVar = {"username": "ada2", "direct_from": "shared"}
+    example: ClassVar = {
+        "username": "ada2",
+        "display_name": "Ada Lovelace",
+        "status_text": "Counting",
+        "direct_from": "shared",
+    }
     username = NewName(required=False)
+    display_name = Text(
+        required=False, may_be_blank=True, max_length=DISPLAY_NAME_CHARS, help_text="One line. Empty: none."
+    )
+    status_text = Text(required=False, may_be_blank=True, max_length=STATUS_CHARS, help_text="The same.")
     direct_from = serializers.ChoiceField(DirectFrom.values, required=False)
 
 
@@ -184,13 +196,21 @@ class MeView(UserView):
         tags=["me"],
     )
     def patch(self, request: Request) -> Response:
-        """What is named changes. With another name, live sessions are told to come back, and do so under it."""
+        """What is named changes. Another display name or status is told to who shares a channel. With another user
+        name, live sessions are told to come back, and do so under it.
+        """
         user = self.user(request)
-        if "direct_from" in self.wanted:
-            services.direct_from_set(user, self.wanted["direct_from"])
+        shown = {name: self.wanted[name] for name in ("display_name", "status_text") if name in self.wanted}
         if "username" in self.wanted:
-            self.rates().check(Limit.RENAME, str(user.pk))
-            user = services.user_rename(user, username=self.wanted["username"])
+            self.count(request, Limit.RENAME)
+        if shown:
+            self.count(request, Limit.PROFILE)
+        with transaction.atomic():
+            profile_update(user, **shown)
+            if "direct_from" in self.wanted:
+                services.direct_from_set(user, self.wanted["direct_from"])
+            if "username" in self.wanted:
+                user = services.user_rename(user, username=self.wanted["username"])
         return Response(me_data(user))
 
     @operation(

@@ -23,8 +23,10 @@ class AccountsConfig(AppConfig):
 
         from accounts.hashing import Hashing
         from accounts.limits import AccountLimits
+        from reaktor.sandbox.pictures import Pictures
 
         self.hashing = Hashing()
+        self.pictures = Pictures()
         self.requires_second_factor: bool = settings.REAKTOR.staff_totp == "required"
         self.bots_by_members: bool = settings.REAKTOR.bots == "members"
         limits = settings.REAKTOR.limits

@@ -17,6 +17,7 @@ from accounts import second_factor
 from accounts.mailing import mail_data_delete
 from accounts.models import AppPassword, Bot, User
 from accounts.naming import name_change
+from accounts.profiles import profile_clear
 from accounts.services import announce_end, password_confirm
 from accounts.signals import user_deleted
 from reaktor.errors import CloseCode
@@ -51,6 +52,7 @@ def account_end(user: User) -> None:
         gone.deleted_at = timezone.now()
         gone.last_login = None
         gone.save()
+        profile_clear(gone)
         Bot.objects.filter(pk=gone.pk).update(login=None, digest="", scopes="", token_since=None)
         User.objects.filter(pk=gone.pk).update(token_version=F("token_version") + 1)
         mail_data_delete(gone)

@@ -23,6 +23,7 @@ from accounts.claims import name_claim
 from accounts.mail_models import EmailAddress, Mail, MailToken, WaitingAccount
 from accounts.name_columns import FoldedName, NameSkeleton
 from accounts.passwords import opaque
+from accounts.searching import SearchField
 from accounts.validators import NOT_ALLOWED, validate_username
 from reaktor.db.ids import uuid7
 from reaktor.errors import NameTakenError
@@ -112,6 +113,8 @@ class User(AbstractBaseUser, PermissionsMixin):
         db_default=DirectFrom.EVERYBODY.value,
         editable=False,
     )
+    search_name = SearchField(source="username")
+    search_display = SearchField(source="display_name")
     is_bot = models.BooleanField("bot", default=False, db_default=False, editable=False)
     is_active = models.BooleanField("active", default=True, help_text="Off: can't log in, and no token works.")
     is_staff = models.BooleanField(
@@ -146,6 +149,16 @@ class User(AbstractBaseUser, PermissionsMixin):
             models.Index(fields=["id"], condition=models.Q(is_superuser=True), name="user_superuser"),
             models.Index(fields=["username_folded"], name="user_name_folded"),
             models.Index(fields=["username_skeleton"], name="user_name_skeleton"),
+            # For the directory (accounts.directory): who may be found, by the beginning of a name.
+            models.Index(fields=["search_name", "id"], condition=models.Q(is_active=True), name="user_search_name"),
+            models.Index(
+                fields=["search_display", "id"],
+                condition=models.Q(is_active=True, search_display__isnull=False),
+                name="user_search_display",
+            ),
+            models.Index(fields=["id"], condition=models.Q(search_name=None), name="user_unsearched"),
+            # Whether a picture is anybody's still.
+            models.Index(fields=["avatar"], condition=~models.Q(avatar=""), name="user_avatar"),
         ]
 
     def __str__(self) -> str:
@@ -158,6 +171,23 @@ class User(AbstractBaseUser, PermissionsMixin):
     def get_session_auth_hash(self) -> str:
         """What a login session of Django's (the admin's) is compared with: it ends when the tokens do."""
         return salted_hmac("accounts.session", f"{self.password}:{self.token_version}", algorithm="sha256").hexdigest()
+
+
+class Picture(models.Model):
+    """A person's picture in its sizes, by the hash of its bytes: one row, however many accounts have it.
+
+    In the database, not in files: every host has to show it, and the three together are some ten kilobytes. Written by
+    accounts.profiles; `stored_at` is when somebody took it last.
+    """
+
+    hash = models.CharField(max_length=64, primary_key=True)
+    small = models.BinaryField()
+    medium = models.BinaryField()
+    large = models.BinaryField()
+    stored_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return self.hash
 
 
 class EndedLogin(models.Model):

@@ -31,7 +31,7 @@ def name_change(user: User, username: str, now: datetime | None = None) -> None:
     old, user.username = user.username, username
     try:
         with transaction.atomic():
-            user.save(update_fields=["username", "username_folded", "username_skeleton"])
+            user.save(update_fields=["username", "username_folded", "username_skeleton", "search_name"])
     except IntegrityError:
         user.username = old
         raise NameTakenError from None

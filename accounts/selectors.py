@@ -22,6 +22,9 @@ class UserData(TypedDict):
     is_staff: bool
     is_bot: Annotated[bool, "A program speaks with it, not a person."]
     created_at: Time
+    display_name: Annotated[str, "Empty: the user name is all there is."]
+    avatar_url: Annotated[str | None, "A path on this server."]
+    status_text: str
 
 
 class AddressData(TypedDict):
@@ -45,7 +48,15 @@ def user_data(user: User) -> UserData:
         "is_staff": user.is_staff,
         "is_bot": user.is_bot,
         "created_at": timestamp(user.created_at),
+        "display_name": user.display_name,
+        "avatar_url": avatar_url(user.avatar),
+        "status_text": user.status_text,
     }
+
+
+def avatar_url(digest: str) -> str | None:
+    """Where the picture with this hash is, in 96 pixels; None: there is none."""
+    return f"/avatars/{digest}/96.webp" if digest else None
 
 
 def me_data(user: User) -> MeData:

@@ -16,6 +16,9 @@ Raises NotFoundError for an invite that is no good; then there is no account.
 second_factor_removed = Signal()
 """Sent with `user` and `by` (whoever did it), in the transaction in which the second factor goes."""
 
+profile_changing = Signal()
+"""Sent with `user` and `texts` before what they show of themselves is stored. A receiver may refuse: what it raises is
+the answer."""
 app_passwords_revoked = Signal()
 """Sent with `user` and `by`, in the transaction in which somebody else revokes all app passwords of an account."""
 

@@ -38,8 +38,8 @@ STAFF_NEED_CODES = (
 
 T = TypeVar("T", bound=Token)
 _FIELDS = (
-    "is_superuser", "id", "username", "is_bot", "is_active", "is_staff", "banned_until", "ban_reason", "token_version",
-    "created_at",
+    "is_superuser", "id", "username", "display_name", "status_text", "avatar", "is_bot", "is_active", "is_staff",
+    "banned_until", "ban_reason", "token_version", "created_at",
 )  # fmt: skip
 """In the model's order, as from_db() wants them."""
 _FIND = f"""
@@ -177,10 +177,12 @@ def _user_find(user_id: str, login: uuid.UUID) -> tuple[User | None, bool]:
         row = cursor.fetchone()
     if row is None:
         return None, False
-    is_ended, is_superuser, pk, name, is_bot, is_active, is_staff, banned_until, *others, created_at = row
-    times = time_from_column(banned_until), time_from_column(created_at)
-    values = [is_superuser, uuid_from_column(pk), name, bool(is_bot), is_active, is_staff, times[0], *others, times[1]]
-    return User.from_db(connection.alias, _FIELDS, values), bool(is_ended)
+    is_ended, *columns = row
+    found = dict(zip(_FIELDS, columns, strict=True))
+    found["id"] = uuid_from_column(found["id"])
+    for name in ("banned_until", "created_at"):
+        found[name] = time_from_column(found[name])
+    return User.from_db(connection.alias, _FIELDS, list(found.values())), bool(is_ended)
 
 
 def login_end(user: User, login: uuid.UUID) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from accounts import api, bots_api, mail_api, second_factor_api
+from accounts import api, avatars, bots_api, mail_api, second_factor_api
 
 urlpatterns = [
     path("accounts", api.AccountsView.as_view()),
@@ -13,6 +13,7 @@ urlpatterns = [
     path("tokens/revoke", api.TokensRevokeView.as_view()),
     path("tokens/revoke-all", api.TokensRevokeAllView.as_view()),
     path("me", api.MeView.as_view()),
+    path("me/avatar", avatars.AvatarView.as_view()),
     path("me/email", mail_api.MeEmailView.as_view()),
     path("email/confirm", mail_api.EmailConfirmView.as_view()),
     path("password/reset", mail_api.PasswordResetView.as_view()),

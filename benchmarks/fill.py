@@ -54,8 +54,8 @@ def _authors() -> list[Any]:
 
 def _places(channels: int, messages: int) -> list[Place]:
     """The channels, made with the heads that their messages will have."""
-    from chat.domain.scripts import folded
     from chat.models import Channel
+    from reaktor.scripts import folded
 
     others = messages // 2
     each, more = divmod(others, max(channels, 1))

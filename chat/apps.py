@@ -25,12 +25,14 @@ class ChatConfig(AppConfig):
         from accounts.signals import (
             app_passwords_revoked,
             invite_used,
+            profile_changing,
             second_factor_removed,
             user_deleted,
             user_registered,
         )
         from chat import checks  # noqa: F401  registers the system checks
         from chat.posting.textrules import CurrentTextRules
+        from chat.selectors.server_page import CurrentServerPage
         from reaktor.db import patience
         from reaktor.web.joint import Joint
 
@@ -38,10 +40,13 @@ class ChatConfig(AppConfig):
         self.is_worker = settings.IS_WORKER
         patience.take_time()  # asgi and the supervisor, which serve, say so after this
         self.text_rules = CurrentTextRules(self.config.limits)
+        # Where nobody has said how one gets an account, nobody does (accounts.registration).
+        self.server_page = CurrentServerPage(self.config.registration or "closed")
         self.listing: Joint[bytes] = Joint()
         user_registered.connect(_start_account, dispatch_uid="chat.start_account")
         invite_used.connect(self._use_invite, dispatch_uid="chat.use_invite")
         second_factor_removed.connect(_note_removed_factor, dispatch_uid="chat.note_removed_factor")
+        profile_changing.connect(self._check_profile, dispatch_uid="chat.check_profile")
         app_passwords_revoked.connect(_note_revoked_app_passwords, dispatch_uid="chat.note_revoked_app_passwords")
         user_deleted.connect(self._end_account, dispatch_uid="chat.end_account")
         pre_migrate.connect(_before_migrations, sender=self, dispatch_uid="chat.before_migrations")
@@ -51,6 +56,13 @@ class ChatConfig(AppConfig):
     def rates(self) -> Rates:
         """The rates of this process; accounts owns them."""
         return cast("AccountsConfig", apps.get_app_config("accounts")).rates
+
+    def _check_profile(self, sender: Any, user: User, texts: list[str], **kwargs: Any) -> None:
+        """Before what somebody shows of themselves is stored: the word filter holds for it, too."""
+        from chat.selectors import user_ref
+        from chat.services.words import words_check
+
+        words_check(user_ref(user), texts, self.text_rules)
 
     def _use_invite(self, sender: Any, user: User, code: str, **kwargs: Any) -> None:
         """In the transaction that stores the account."""

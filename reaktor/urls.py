@@ -10,10 +10,12 @@ from django.urls import include, path
 from django.views import defaults
 from django.views.generic import RedirectView
 
+from accounts.avatars import avatar
 from chat.admin.cluster import cluster_json, cluster_page
 from chat.transports.native.views import asyncapi
 from chat.transports.native.views import page as asyncapi_page
 from chat.transports.rest.hooks import HookPostView
+from chat.transports.rest.server import logo
 from chat.web.views import index
 from reaktor.errors import ForbiddenError, InvalidError, NotFoundError, ReaktorError
 from reaktor.web.cors_policy import SEED_PATHS
@@ -25,6 +27,8 @@ urlpatterns = [
     path("admin/cluster/", admin.site.admin_view(cluster_page), name="cluster"),
     path("admin/cluster/status.json", admin.site.admin_view(cluster_json), name="cluster_status"),
     path("admin/", admin.site.urls),
+    path("avatars/<str:digest>/<int:side>.webp", avatar),
+    path("logo/<str:digest>.webp", logo),
     path("api/v1/asyncapi.json", asyncapi),
     path("api/v1/asyncapi", asyncapi_page),
     path("api/v1/", include("accounts.urls")),

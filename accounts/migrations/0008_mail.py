@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0007_names_filled'),
+        ('accounts', '0007_directory_rows'),
     ]
 
     operations = [

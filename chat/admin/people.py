@@ -17,6 +17,7 @@ from django.http import HttpRequest
 from accounts import services as accounts
 from accounts.admin import UserAdmin
 from accounts.models import User
+from accounts.selectors import avatar_url
 from chat import services
 from chat.admin import live
 from chat.admin.access import acting, sees_direct
@@ -36,6 +37,7 @@ from chat.selectors import user_ref
 from chat.selectors.workplace import SHOWN_MEMBERS, user_page
 
 HOURS = (1, 6, 24, 72, MAX_PURGE_HOURS)
+SHOWN_PARTS = (("display_name", "Display name"), ("status_text", "Status"), ("avatar", "Picture"))
 RIGHTS = frozenset({"username", "is_staff", "is_superuser", "groups", "user_permissions"})
 
 
@@ -53,6 +55,12 @@ class KickForm(ReasonForm):
 class PurgeForm(ReasonForm):
     place = forms.CharField(max_length=64, required=False)
     hours = forms.IntegerField(min_value=1, max_value=MAX_PURGE_HOURS)
+
+
+class ProfileForm(ReasonForm):
+    """What is taken away of how somebody shows themselves."""
+
+    parts = forms.MultipleChoiceField(choices=SHOWN_PARTS)
 
 
 class LiftForm(DeedForm):
@@ -91,6 +99,12 @@ def lift(who: UserRef, found: Any, values: Values) -> str:
     """End one sanction before its time."""
     lifted = services.sanction_lift(user=who, sanction_id=values["sanction"])
     return f"The {lifted['kind']} of {lifted['username']} is lifted."
+
+
+def _clear_profile(who: UserRef, user: User, values: Values) -> str:
+    services.profile_clear(user=who, username=user.username, parts=values["parts"], reason=values["reason"])
+    names = dict(SHOWN_PARTS)
+    return f"Taken from {user.username}: {', '.join(names[part].lower() for part in values['parts'])}."
 
 
 def _log_out(who: UserRef, user: User, values: Values) -> str:
@@ -136,6 +150,7 @@ class PeopleAdmin(WorkplaceAdmin, UserAdmin):
         ObjectAction("kick", _kick, KickForm),
         ObjectAction("lift", lift, LiftForm),
         ObjectAction("log_out", _log_out),
+        ObjectAction("clear_profile", _clear_profile, ProfileForm),
         ObjectAction("purge", _purge, PurgeForm, question=_ask_purge),
     )
 
@@ -158,6 +173,8 @@ class PeopleAdmin(WorkplaceAdmin, UserAdmin):
         visiting = list(here.exclude(kind__in=DIRECT_KINDS)[:SHOWN_MEMBERS])
         return {
             "page": page,
+            "avatar": avatar_url(user.avatar),
+            "shown_parts": [each for each in SHOWN_PARTS if getattr(user, each[0])],
             "sessions": live.sessions_of(user.pk),
             "visiting": visiting,
             "places": [*(each.channel for each in page.memberships), *visiting],

@@ -35,6 +35,7 @@ class EventType(StrEnum):
     USER_QUIT = "user.quit"
     """Once per session, beside member.left per channel; only Socket.IO has a word for it."""
     PRESENCE_CHANGED = "presence.changed"
+    USER_UPDATED = "user.updated"
     TYPING = "typing"
     READ_UPDATED = "read.updated"
     MENTION = "mention"
@@ -48,7 +49,15 @@ class EventType(StrEnum):
 DURABLE = frozenset(
     {EventType.MESSAGE_NEW, EventType.MESSAGE_UPDATED, EventType.MESSAGE_DELETED, EventType.REACTION_CHANGED}
 )
-SKIPPABLE = frozenset({EventType.TYPING, EventType.PRESENCE_CHANGED, EventType.MEMBER_JOINED, EventType.MEMBER_LEFT})
+SKIPPABLE = frozenset(
+    {
+        EventType.TYPING,
+        EventType.PRESENCE_CHANGED,
+        EventType.MEMBER_JOINED,
+        EventType.MEMBER_LEFT,
+        EventType.USER_UPDATED,
+    }
+)
 """What a session that can't keep up is spared first."""
 
 

@@ -13,7 +13,7 @@ from functools import lru_cache
 import regex
 
 from accounts import names
-from chat.domain.scripts import SPACELESS
+from reaktor.scripts import SPACELESS
 
 MENTIONS_PER_MESSAGE = 20
 _AT = re.compile(

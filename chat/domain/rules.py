@@ -13,8 +13,8 @@ from datetime import datetime
 from chat.domain.emoji import emoji_spelled
 from chat.domain.ids import ChannelKey
 from chat.domain.policies import ChannelKind
-from chat.domain.scripts import is_unseen, without_turns
 from reaktor.errors import InvalidError, NotFoundError, TooLargeError
+from reaktor.scripts import is_unseen, without_turns
 
 _KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")

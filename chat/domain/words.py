@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import regex
 
-from chat.domain.scripts import SPACELESS
+from reaktor.scripts import SPACELESS
 
 
 @dataclass(frozen=True, slots=True)

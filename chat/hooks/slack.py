@@ -15,8 +15,8 @@ from urllib.parse import parse_qs
 import orjson
 
 from chat.domain.rules import has_unstorable, shown_via
-from chat.domain.scripts import is_unseen
 from reaktor.errors import InvalidError
+from reaktor.scripts import is_unseen
 
 CUT = "…"
 MAX_PARTS = 200

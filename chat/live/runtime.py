@@ -36,6 +36,7 @@ from chat.live.hiding import Hiding
 from chat.live.kept_places import KeptPlaces, load_places
 from chat.live.local_members import LocalMembers
 from chat.live.members import members_page
+from chat.live.profiles import Profiles
 from chat.live.remote_join import RemoteJoin
 from chat.live.revalidation import Revalidation, verify_again
 from chat.live.standings import Look, Standings
@@ -75,7 +76,15 @@ from reaktor.observe.metrics import Metrics
 from reaktor.owned import spawn
 from reaktor.process import node
 from reaktor.process.bus import OVERFLOW, Bus, BusError, Layer
-from reaktor.process.orders import BLOCKS_CHANGED, END_LOGIN, END_SESSIONS, HIDING_CHANGED, ORDERS_GROUP, RENAMED
+from reaktor.process.orders import (
+    BLOCKS_CHANGED,
+    END_LOGIN,
+    END_SESSIONS,
+    HIDING_CHANGED,
+    ORDERS_GROUP,
+    PROFILE_CHANGED,
+    RENAMED,
+)
 from reaktor.shapes import ListData
 from reaktor.times import parse_timestamp
 
@@ -143,6 +152,7 @@ class Runtime:
         )
         self.writer = Writer(self.database, config.database, rates, text_rules, self.broadcast.stored)
         self.replica = Replica(worker)
+        self.profiles = Profiles(self.hub, self.replica, self.activities.follows, self.database)
         self.standings = Standings()
         self.kept_places = KeptPlaces(self.database, self.hub, self.feeds, self.replica, config.membership)
         self.arrivals = Arrivals()
@@ -200,6 +210,7 @@ class Runtime:
                 tasks.create_task(Deletions(self.database).run(), name="runtime: deletions")
                 tasks.create_task(self.upkeep.run(), name="runtime: feeds")
                 tasks.create_task(self.activities.run(), name="runtime: activities")
+                tasks.create_task(self.profiles.run(), name="runtime: profiles")
                 tasks.create_task(self.hiding.run(), name="runtime: hiding")
                 tasks.create_task(self.feeder.run(), name="runtime: feeder")
                 tasks.create_task(self.kept_places.run(), name="runtime: kept places")
@@ -311,6 +322,8 @@ class Runtime:
             self._on_end_login(UserId(body["user_id"]), body["login"], CloseCode(body["code"]), body["reason"])
         elif kind == RENAMED:
             self.feeds.rename(body["old"], body["new"])
+        elif kind == PROFILE_CHANGED:
+            self.profiles.changed(UserId(body["user_id"]))
         elif kind == HIDING_CHANGED:
             self.hiding.changed(UserId(body["user_id"]))
         elif kind == remote_join.OPEN:

@@ -5,7 +5,7 @@ from django.db import migrations
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations.state import StateApps
 
-from chat.domain.scripts import folded
+from reaktor.scripts import folded
 
 BATCH = 1_000
 

@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('chat', '0018_groups'),
+        ('chat', '0019_server_page'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

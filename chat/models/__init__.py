@@ -1,7 +1,7 @@
 """What is stored. `content`: channels, messages and what hangs on them; `moderation`: what keeps them habitable;
 `hooks`: incoming webhooks; `moving`: how far an import has come; `deletion`: messages that are on their way out;
 `cluster`: who works on this database, and who has which duty; `places`: where Socket.IO sessions are, for the time
-after a restart; `server_invites`: who may register.
+after a restart; `server_invites`: who may register; `server_page`: what the server says of itself.
 """
 
 from chat.models.cluster import ClusterHost, ClusterIdentity, ClusterLease, random_cluster_id
@@ -29,6 +29,7 @@ from chat.models.moderation import (
 from chat.models.moving import ImportMark
 from chat.models.places import KeptPlace
 from chat.models.server_invites import ServerInvite
+from chat.models.server_page import ServerPage
 
 __all__ = [
     "AuditAction",
@@ -52,6 +53,7 @@ __all__ = [
     "Report",
     "Sanction",
     "ServerInvite",
+    "ServerPage",
     "UserBlock",
     "WordRule",
     "random_channel_key",

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db import models
 
-from chat.domain.scripts import folded
+from reaktor.scripts import folded
 
 
 class FoldedField(models.TextField):  # type: ignore[type-arg]  # generic only in its stubs

@@ -222,3 +222,5 @@ class AuditAction(StrEnum):
     RETENTION = "retention"
     WORD_ADD = "word.add"
     WORD_REMOVE = "word.remove"
+    PROFILE_CLEAR = "profile.clear"
+    SERVER_PAGE = "server.page"

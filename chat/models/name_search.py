@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from django.db import Error, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from chat.domain.scripts import folded
+from reaktor.scripts import folded
 
 logger = logging.getLogger(__name__)
 

@@ -2,11 +2,13 @@
 
 A file is a header, rows, an end: {"reaktor_export": 1, "at", "epoch", "tables": {name: rows}}, then {name: {column:
 value…}} for each row, every table after those that it refers to, then {"end": rows}. Without its end it is half a file.
-Columns are named, so that newer code reads what older code wrote. Read by import_chat, written by export_chat.
+Columns are named, so that newer code reads what older code wrote; bytes are in base64. Read by import_chat, written by
+export_chat.
 """
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -115,4 +117,9 @@ def lines(counts: dict[str, int]) -> Iterator[bytes]:
 
 
 def _line(value: Any) -> bytes:
-    return orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z)
+    return orjson.dumps(value, _base64, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z)
+
+
+def _base64(value: Any) -> str:
+    """Columns of bytes; Django's field reads it back. Raises TypeError for all else."""
+    return base64.b64encode(memoryview(value)).decode()

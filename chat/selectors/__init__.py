@@ -58,6 +58,7 @@ from chat.selectors.moderation import (
     sanction_data,
     sanctions_list,
 )
+from chat.selectors.people import Profile, profiles_of, sharing
 from chat.selectors.places import places_page, worker_places
 from chat.selectors.users import (
     AUTHORITY,
@@ -75,6 +76,7 @@ __all__ = [
     "ChannelRow",
     "MessagePage",
     "NewestMessages",
+    "Profile",
     "Read",
     "Tally",
     "activities_of",
@@ -114,6 +116,7 @@ __all__ = [
     "newest_messages",
     "parse_message_id",
     "places_page",
+    "profiles_of",
     "public_channels",
     "read_data",
     "reads_of",
@@ -121,6 +124,7 @@ __all__ = [
     "reports_list",
     "sanction_data",
     "sanctions_list",
+    "sharing",
     "tallies_of",
     "user_data",
     "user_ref",

@@ -6,6 +6,7 @@ what was done to this account: sanctions, with their reasons.
 
 from __future__ import annotations
 
+import base64
 import uuid
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
@@ -13,7 +14,7 @@ from typing import Annotated, Any, TypedDict
 
 from django.db.models import F, Q
 
-from accounts.models import AppPassword, Bot, User
+from accounts.models import AppPassword, Bot, Picture, User
 from accounts.selectors import me_data
 from chat.models import ChannelMembership, Hook, Message, Reaction, Report, Sanction, ServerInvite, UserBlock
 from reaktor.errors import InvalidError
@@ -58,7 +59,7 @@ def export_page(*, user: User, cursor: str | None = None, limit: int = PAGE_MESS
     page = list(found[: limit + 1])
     others = _others(user) if not cursor else _NOTHING
     return Export(
-        account={**me_data(user), "last_login": _json(user.last_login)},
+        account={**me_data(user), "avatar": None if cursor else _picture(user), "last_login": _json(user.last_login)},
         memberships=others["memberships"],
         reactions=others["reactions"],
         blocks=others["blocks"],
@@ -71,6 +72,12 @@ def export_page(*, user: User, cursor: str | None = None, limit: int = PAGE_MESS
         messages=_rows(page[:limit]),
         next=_cursor(page[limit - 1]) if len(page) > limit else None,
     )
+
+
+def _picture(user: User) -> str | None:
+    """One's own picture in its largest size, as WebP in base64."""
+    found = Picture.objects.filter(hash=user.avatar).values_list("large", flat=True).first() if user.avatar else None
+    return None if found is None else base64.b64encode(found).decode()
 
 
 _NOTHING: dict[str, list[Row]] = {

@@ -24,6 +24,7 @@ from chat.services.memberships import (
 )
 from chat.services.messages import message_delete, message_edit, message_post, reaction_add, reaction_remove
 from chat.services.places import places_clear, places_forget, places_store
+from chat.services.profiles import profile_clear
 from chat.services.purge import FIRST_BATCHES, messages_purge, purge_batch, purge_begin
 from chat.services.reports import report_create, report_resolve
 from chat.services.roles import role_remove, role_set
@@ -34,6 +35,7 @@ from chat.services.server_invites import (
     server_invite_use,
     server_invites_end,
 )
+from chat.services.server_page import server_page_set
 from chat.services.words import word_remove, word_set
 
 __all__ = [
@@ -71,6 +73,7 @@ __all__ = [
     "places_clear",
     "places_forget",
     "places_store",
+    "profile_clear",
     "purge_batch",
     "purge_begin",
     "reaction_add",
@@ -87,6 +90,7 @@ __all__ = [
     "server_invite_revoke",
     "server_invite_use",
     "server_invites_end",
+    "server_page_set",
     "user_block",
     "user_unblock",
     "word_remove",

@@ -5,7 +5,6 @@ Who may is the access that chat.selectors reads; live sessions are told through 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,14 +16,15 @@ from chat.domain.events import ChannelData, Event, EventType
 from chat.domain.ids import ChannelKey, UserRef
 from chat.domain.policies import MAX_SLOW_MODE_S, Access, ChannelKind, Role
 from chat.domain.reading import START, UNREAD
-from chat.domain.scripts import folded
 from chat.models import AuditAction, Channel, ChannelMembership, random_channel_key
 from chat.posting.textrules import CurrentTextRules
 from chat.selectors import ChannelAccess, channel_access, channel_data, read_data, user_ref
 from chat.services.audit import audit_add
 from chat.services.locking import channel_locked
 from chat.services.memberships import tell_membership
-from reaktor.errors import ConflictError, ForbiddenError, InvalidError
+from chat.services.words import words_check
+from reaktor.errors import ConflictError, InvalidError
+from reaktor.scripts import folded
 from reaktor.times import timestamp
 
 MADE_BY_HAND = (ChannelKind.PUBLIC.value, ChannelKind.UNLISTED.value, ChannelKind.PRIVATE.value)
@@ -50,7 +50,7 @@ def channel_create(
     else:
         chosen = rules.check_channel_key(key) if key is not None else ChannelKey(random_channel_key())
     fields = {"name": rules.check_channel_name(name), "topic": rules.check_topic(topic), "kind": kind}
-    _check_words(user, [fields["name"], fields["topic"], key or ""], text_rules)
+    words_check(user, [fields["name"], fields["topic"], key or ""], text_rules)
     try:
         with transaction.atomic():
             channel = Channel.objects.create(key=chosen, created_by_id=user.id, **fields)
@@ -73,7 +73,7 @@ def channel_ensure(
     """
     chosen = rules.check_channel_key(key)
     if not Channel.objects.filter(key=chosen).exists():
-        _check_words(user, [chosen], text_rules)
+        words_check(user, [chosen], text_rules)
     with transaction.atomic():
         _, is_new = Channel.objects.get_or_create(
             key=chosen, defaults={"name": chosen, "kind": ChannelKind.UNLISTED.value, "created_by_id": user.id}
@@ -100,7 +100,7 @@ def channel_update(
         wanted["name"] = rules.check_channel_name(name)
     if topic is not None:
         wanted["topic"] = rules.check_topic(topic)
-    _check_words(user, [wanted[field] for field in ("name", "topic") if field in wanted], text_rules)
+    words_check(user, [wanted[field] for field in ("name", "topic") if field in wanted], text_rules)
     if slow_mode_s is not None:
         if not 0 <= slow_mode_s <= MAX_SLOW_MODE_S:
             raise InvalidError("Slow mode is at most 6 hours.", fields={"slow_mode_s": f"0 to {MAX_SLOW_MODE_S}"})
@@ -120,15 +120,6 @@ def channel_update(
             found = channel_access(user=user, key=found.channel.key, to_moderate=True)
             _tell_about(found, EventType.CHANNEL_UPDATED)
     return found
-
-
-def _check_words(user: UserRef, texts: Iterable[str], text_rules: CurrentTextRules | None) -> None:
-    """Names and topics are read by more people than any message. Staff may write what they like."""
-    if text_rules is None or user.is_staff:
-        return
-    words = text_rules.current().words
-    if any(words.rejects(text) for text in texts):
-        raise ForbiddenError("That has words that are not allowed here.")
 
 
 def _shown(changes: dict[str, Any]) -> dict[str, Any]:

@@ -1,12 +1,18 @@
-"""Writes of the word filter's rules. Every process reads them anew within a second (chat.posting.textrules)."""
+"""Writes of the word filter's rules, and what they refuse beside messages.
+
+Every process reads the rules anew within a second (chat.posting.textrules).
+"""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 from django.db import transaction
 
 from chat.domain.ids import UserRef
 from chat.domain.rules import has_unstorable
 from chat.models import AuditAction, WordRule
+from chat.posting.textrules import CurrentTextRules
 from chat.services.audit import audit_add
 from reaktor.errors import ForbiddenError, InvalidError
 
@@ -37,6 +43,18 @@ def word_remove(*, user: UserRef, word: str) -> None:
     with transaction.atomic():
         if WordRule.objects.filter(word=word).delete()[0]:
             audit_add(user, AuditAction.WORD_REMOVE, details={"word": word})
+
+
+def words_check(user: UserRef, texts: Iterable[str], text_rules: CurrentTextRules | None) -> None:
+    """Names, topics and profiles are read by more people than any message. Staff may write what they like.
+
+    Raises ForbiddenError.
+    """
+    if text_rules is None or user.is_staff:
+        return
+    words = text_rules.current().words
+    if any(words.rejects(text) for text in texts):
+        raise ForbiddenError("That has words that are not allowed here.")
 
 
 def _check_staff(user: UserRef) -> None:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from io import BytesIO
+from tempfile import TemporaryFile
 from typing import Any, Protocol
 
 import daphne.server  # noqa: F401  first of all: it installs the reactor that every other import would choose
@@ -28,6 +29,7 @@ from reaktor.cluster.reading import Room
 from reaktor.cluster.replies import CLOSE, RETRY_AFTER_S, error_bytes, error_reply
 from reaktor.config.model import HttpTimings
 from reaktor.errors import ErrorCode
+from reaktor.web.bodies import BodyBounds
 from reaktor.web.edge import Edge, date_header, has_header
 from reaktor.web.reply import Header
 from reaktor.web.websocket_handshake import usual_request
@@ -89,12 +91,13 @@ class Request(WebRequest):
         self._body_bytes = 0
 
     def gotLength(self, length: int | None) -> None:  # noqa: N802  Twisted's name
-        # Twisted puts bodies of unknown length into a temporary file; ours are bounded.
-        self.content = BytesIO()
+        # Twisted puts bodies of unknown length into a temporary file; ours are bounded, and most are small.
+        is_large = BodyBounds.is_large(self.channel.asked_path)
+        self.content = TemporaryFile() if is_large else BytesIO()  # noqa: SIM115  Twisted closes it
 
     def handleContentChunk(self, data: bytes) -> None:  # noqa: N802
         self._body_bytes += len(data)
-        if self._body_bytes > self.server.body_bytes:
+        if self._body_bytes > self.channel.body_bytes:
             self.channel.refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is larger than what is taken.")
         elif not self.channel.refused:
             super().handleContentChunk(data)
@@ -292,11 +295,21 @@ class Channel(HTTPChannel):
             self.refuse(HTTPStatus.TOO_MANY_REQUESTS, "Too many connections from this address.", RETRY_AFTER_S)
         elif encoding not in (b"", b"identity"):
             self.refuse(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Encoded bodies are not taken.")
-        elif self.length is not None and self.length > self.server.body_bytes:
+        elif self.length is not None and self.length > self.body_bytes:
             self.refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is larger than what is taken.")
         else:
             self.deadline = time.monotonic() + self.server.http_timings.body_timeout_s
             super().allHeadersReceived()
+
+    @property
+    def asked_path(self) -> str:
+        """Of the request that is read, as it was sent."""
+        return self._path.partition(b"?")[0].decode("latin-1")
+
+    @property
+    def body_bytes(self) -> int:
+        """So much the body of this request may have."""
+        return BodyBounds(self.server.body_bytes).of(self.asked_path)
 
     def _is_well_addressed(self, headers: Headers) -> bool:
         """Whether it is clear which resource is meant, and where the body ends (RFC 9112: 3.2, 6.1).

@@ -24,6 +24,14 @@ def read_accounts(reader: Reader) -> dict[str, Any]:
             "What becomes of the messages of a deleted account: kept under a neutral name, or removed.",
             among=("keep", "remove"),
         ),
+        "directory": reader.choice(
+            "DIRECTORY",
+            "all",
+            "Whom somebody finds who searches for people: everybody (`all`), or who belongs to a channel that they "
+            "belong to, too (`shared`); the three that every account begins in don't count. Whoever knows a user name "
+            "sees that person in any case.",
+            among=("all", "shared"),
+        ),
         "bots": reader.choice(
             "BOTS",
             "members",

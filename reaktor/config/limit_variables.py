@@ -129,6 +129,11 @@ def read_limits(reader: Reader) -> Limits:
             "How often one user may take a new name, or name a new bot or webhook. Each new name of their own ends all "
             "of their sessions, which come back.",
         ),
+        profile=reader.rate(
+            "LIMIT_PROFILE", default.profile, "How often one user may change their display name or status."
+        ),
+        pictures=reader.rate("LIMIT_PICTURES", default.pictures, "How many pictures one user may send."),
+        directory=reader.rate("LIMIT_DIRECTORY", default.directory, "How often one user may search the directory."),
         hooks=reader.rate("LIMIT_HOOKS", default.hooks, "How many messages one webhook may post."),
         login=reader.rate("LIMIT_LOGIN", default.login, "How many log-ins with one name are tried from one address."),
         register=reader.rate("LIMIT_REGISTER", default.register, "How many accounts are made from one address."),

@@ -96,6 +96,9 @@ class Limits:
     moderation: Rate = Rate(60, 60)
     bulk_delete: Rate = Rate(6, 60)
     rename: Rate = Rate(10, 3600)
+    profile: Rate = Rate(30, 600)
+    pictures: Rate = Rate(10, 600)
+    directory: Rate = Rate(60, 60)
     hooks: Rate = Rate(10, 10)
     login: Rate = Rate(10, 60)
     register: Rate = Rate(60, 600)
@@ -330,6 +333,8 @@ class Config:
     """Whether staff must have a second factor in the admin: `required` or `optional` (whoever has one shows it)."""
     account_deletion: str = "keep"
     """What becomes of the messages of a deleted account: `keep` (under a neutral name) or `remove`."""
+    directory: str = "all"
+    """Whom people find in the directory: `all`, or who shares a channel with them (`shared`)."""
     bots: str = "members"
     """Who makes bots: `members` (everybody) or `staff`."""
     registration: str = ""

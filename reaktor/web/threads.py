@@ -24,6 +24,7 @@ from django.urls import set_script_prefix
 from reaktor.errors import InvalidError, TooLargeError, UnavailableError
 from reaktor.observe.logcontext import run_in_context
 from reaktor.owned import Job
+from reaktor.web.bodies import BodyBounds
 from reaktor.web.edge import Edge
 from reaktor.web.refusals import refusal
 from reaktor.web.reply import Header, Reply
@@ -32,6 +33,8 @@ from reaktor.web.scope import PEER, Receive, Scope, Send
 from reaktor.web.turns import Turns
 
 logger = logging.getLogger(__name__)
+
+LARGE_AT_ONCE = 4
 
 
 class ThreadHandler(BaseHandler):
@@ -77,7 +80,8 @@ class ThreadedDjango:
     """Scopes of type http. `threads` requests run, of one peer `per_peer` (None: all), `waiting` wait, the rest are
     refused. The peer is what a Gate has noted in the scope.
 
-    `max_body_bytes` bounds what is read of a body; more is 413 without a look at it. `edge`: what a refusal carries.
+    `max_body_bytes` bounds what is read of a usual body; more is 413 without a look at it. Of the large ones
+    (reaktor.web.bodies) LARGE_AT_ONCE are in memory, the others are refused. `edge`: what a refusal carries.
     """
 
     def __init__(
@@ -92,18 +96,27 @@ class ThreadedDjango:
         self._answer: Callable[[Scope, bytes], Reply] = ThreadHandler().answer
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="rest")
         self._turns = Turns(running=threads, per_peer=per_peer or threads, waiting=waiting)
-        self._max_body_bytes = max_body_bytes
+        self._bounds = BodyBounds(max_body_bytes)
+        self._large = 0
         self._edge = edge or Edge()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        body = await self._body(receive)
-        if body is None:
+        is_large = BodyBounds.is_large(scope["path"])
+        if is_large and self._large >= LARGE_AT_ONCE:
+            await refusal(UnavailableError("Too many pictures at once."), scope, self._edge).send(scope, send)
             return
-        await (await self._run(scope, body)).send(scope, send)
+        self._large += is_large
+        try:
+            most = self._bounds.of(scope["path"])
+            body = await self._body(receive, most)
+            if body is not None:
+                await (await self._run(scope, body, most)).send(scope, send)
+        finally:
+            self._large -= is_large
 
-    async def _run(self, scope: Scope, body: bytes) -> Reply:
-        if len(body) > self._max_body_bytes:
-            error = TooLargeError(f"A request body has at most {self._max_body_bytes} bytes.")
+    async def _run(self, scope: Scope, body: bytes, most: int) -> Reply:
+        if len(body) > most:
+            error = TooLargeError(f"A request body has at most {most} bytes.")
             return refusal(error, scope, self._edge)
         peer = scope.get(PEER, "")
         try:
@@ -127,7 +140,7 @@ class ThreadedDjango:
         if not future.cancelled():
             future.exception()  # asked for, since whoever waited may be gone: asyncio would log it as an error
 
-    async def _body(self, receive: Receive) -> bytes | None:
+    async def _body(self, receive: Receive, most: int) -> bytes | None:
         """The body, or a little more than the bound of it; None when the client went away."""
         chunks: list[bytes] = []
         size = 0
@@ -138,7 +151,7 @@ class ThreadedDjango:
             chunk = message.get("body", b"")
             size += len(chunk)
             chunks.append(chunk)
-            if not message.get("more_body", False) or size > self._max_body_bytes:
+            if not message.get("more_body", False) or size > most:
                 return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     def close(self) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import time
 from datetime import UTC, datetime, timedelta
 
+import httpx
 import pytest
 
 from chat.domain.events import EventType
@@ -30,6 +31,13 @@ async def store_unheard(server: LiveServer, channel: str, author: str, count: in
     """Messages of a process that dies between its commit and its publishing."""
     script = STORE_BEHIND_ITS_BACK.format(author=author, channel=channel, count=count)
     await asyncio.to_thread(server.manage, "shell", "-c", script)
+
+
+def show(server: LiveServer, token: str, name: str) -> None:
+    """Another display name."""
+    headers = {"Authorization": f"Bearer {token}"}
+    answer = httpx.patch(f"{server.url}/api/v1/me", json={"display_name": name}, headers=headers, timeout=60)
+    assert answer.status_code == 200, answer.text
 
 
 async def moderated(ann: NativeClient, bob: NativeClient, key: str) -> None:
@@ -94,6 +102,8 @@ async def test_each_documented_frame_is_seen_and_fits_its_schema(hasty_server: L
     await bob.request("reaction.add", key, id=sent["id"], emoji="👍")
     await ann.event("reaction.changed", key)
     await bob.request("reaction.remove", key, id=sent["id"], emoji="👍")
+    await asyncio.to_thread(show, server, token, "Ann of Everything")
+    assert (await bob.event("user.updated"))["data"]["user"]["display_name"] == "Ann of Everything"
     await bob.request("typing", key)
     await ann.event("typing", key)
     await bob.request("status", status="away")

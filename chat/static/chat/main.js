@@ -80,14 +80,15 @@ class App {
   }
 
   #showLogin(notice = "") {
+    document.title = "Reaktor";
     this.door = new AuthView({
       credentials: this.credentials,
       notice,
       invite: INVITE.exec(location.hash)?.[1] ?? "",
       ...facts(),
+      server: () => this.api.server(),
       onLogin: (login) => this.#in(login),
     });
-    document.title = "Reaktor";
     this.root.replaceChildren(this.door.element);
     this.door.focus();
   }

@@ -26,6 +26,11 @@ export function dayOf(date, now) {
   return (isSameYear(date, now) ? day : dayAndYear).format(date);
 }
 
+/** 3 March 2024. @param {Date} date */
+export function dateOf(date) {
+  return dayAndYear.format(date);
+}
+
 function isSameYear(date, now) {
   return date.getFullYear() === now.getFullYear();
 }

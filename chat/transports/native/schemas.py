@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, NotRequired, TypedDict
 
+from accounts.directory import PersonData
 from accounts.selectors import UserData
 from chat.domain.events import (
     ActivityData,
@@ -44,6 +45,12 @@ class HelloData(Greeting):
     user: UserData
     expires_at: Time
     limits: dict[str, Count]
+
+
+class UserUpdatedData(TypedDict):
+    """Somebody who shares a channel with the user, or the user, as they are shown now."""
+
+    user: PersonData
 
 
 class SentData(TypedDict):
@@ -98,6 +105,7 @@ EVENTS: dict[EventType, tuple[str, Any]] = {
     EventType.MEMBER_JOINED: ("A user is in the channel now.", MemberData),
     EventType.MEMBER_LEFT: ("A user is no longer in the channel.", MemberLeftData),
     EventType.PRESENCE_CHANGED: ("A member is online or away.", MemberData),
+    EventType.USER_UPDATED: ("Somebody shows another name, status or picture.", UserUpdatedData),
     EventType.TYPING: ("A member types; ends after 6 s unless said again.", TypingData),
     EventType.READ_UPDATED: (
         "The user's marker moved, by another session or by a message of their own; or what is unread was counted anew.",

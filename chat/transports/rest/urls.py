@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from django.urls import path
 
-from chat.transports.rest import account, belonging, channels, docs, hooks, messages, moderation, server_invites
+from chat.transports.rest import (
+    account,
+    belonging,
+    channels,
+    docs,
+    hooks,
+    messages,
+    moderation,
+    people,
+    server,
+    server_invites,
+)
 
 urlpatterns = [
     path("me/sessions", account.SessionsView.as_view()),
@@ -33,6 +44,9 @@ urlpatterns = [
     path("hooks/<str:token>", hooks.HookPostView.as_view()),
     path("invites/<str:code>", belonging.InviteView.as_view()),
     path("invites/<str:code>/accept", belonging.InviteAcceptView.as_view()),
+    path("server", server.ServerView.as_view()),
+    path("users", people.PeopleView.as_view()),
+    path("users/<str:username>", people.PersonView.as_view()),
     path("server-invites", server_invites.ServerInvitesView.as_view()),
     path("server-invites/<str:code>", server_invites.ServerInviteView.as_view()),
     path("direct", belonging.DirectView.as_view()),

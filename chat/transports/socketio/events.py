@@ -31,6 +31,7 @@ USER_JOINED = "user : joined"
 USER_LEFT = "user : left"
 USER_QUIT = "user : quit"
 USER_STATUS_CHANGED = "user : status_changed"
+USER_UPDATED = "user : updated"
 CHANNEL_CREATED = "channel : created"
 CHANNEL_ADDED = "channel : added"
 CHANNEL_ACTIVITY = "channel : activity"
@@ -152,6 +153,8 @@ class SocketIOFormat:
             case EventType.PRESENCE_CHANGED:
                 changed = {"channel": event.channel, "user": data["username"], "status": data["status"]}
                 return USER_STATUS_CHANGED, changed
+            case EventType.USER_UPDATED if self._is_full:
+                return USER_UPDATED, data
             case EventType.CHANNEL_CREATED:
                 return CHANNEL_CREATED, {"name": data["name"], "key": data["key"]}
             case EventType.CHANNEL_ADDED if self._is_full:

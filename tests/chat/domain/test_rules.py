@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from chat.domain import rules
 from chat.domain.policies import Access, ChannelKind, Role
-from chat.domain.scripts import is_unseen
 from reaktor.errors import BannedError, ForbiddenError, InvalidError, NotFoundError, ReaktorError, TooLargeError
+from reaktor.scripts import is_unseen
 
 UNSTORABLE = ["\x00", "half \ud83d", "\udfff"]
 

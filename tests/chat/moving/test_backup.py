@@ -7,6 +7,7 @@ import os
 import stat
 import subprocess
 import sys
+import tempfile
 import threading
 import uuid
 from datetime import UTC, datetime
@@ -24,7 +25,7 @@ from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp.models import TOTPDevice
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
-from accounts import bots, names, naming, refreshes, tokens
+from accounts import bots, names, naming, profiles, refreshes, tokens
 from accounts.models import AppPassword, User, WaitingAccount
 from accounts.services import user_register
 from chat import selectors, services
@@ -48,8 +49,10 @@ from chat.models import (
 )
 from chat.moving import backup
 from chat.posting.batches import Post, Stored, store_batch
+from reaktor.sandbox.pictures import Pictures
 from tests.support.databases import channel_of, own_database, postgresql_url, user_ref
 from tests.support.mails import confirmed
+from tests.support.pictures import plain
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.database]
 ROOT = Path(__file__).resolve().parents[3]
@@ -70,6 +73,11 @@ def everything() -> None:
     assert isinstance(last, Stored)
     services.reaction_add(user=bob, key=tea, message_id=first_id, emoji="👍")
     services.message_delete(user=ann, key=tea, message_id=last.message["id"])
+    with tempfile.TemporaryFile() as source:
+        source.write(plain())
+        profiles.avatar_set(User.objects.get(pk=ann.id), source, Pictures())
+    profiles.profile_update(User.objects.get(pk=ann.id), display_name="Änn", status_text="here")
+    services.server_page_set(user=ann, name="Tea house", welcome="Hello", rules="Be kind", logo=b"RIFF\xff\x00")
     channel = Channel.objects.get(key=tea)
     until = datetime(2027, 1, 2, 3, 4, 5, 678901, UTC)
     Sanction.objects.create(kind="mute", user_id=bob.id, channel=channel, reason="…", issued_by_id=ann.id, until=until)

@@ -11,7 +11,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from accounts import names
-from chat.domain.scripts import SPACELESS
+from reaktor.scripts import SPACELESS
 
 MODULE = Path(__file__).parents[3] / "chat" / "static" / "chat" / "names.js"
 SCRIPT = """

@@ -6,6 +6,7 @@
 import { RequestError } from "./errors.js";
 
 const TIMEOUT_MS = 15_000;
+const UPLOAD_TIMEOUT_MS = 60_000;
 
 export class Api {
   /** @param {{base?: string, fetch?: typeof fetch}} [parts] */
@@ -49,6 +50,11 @@ export class Api {
     return (await this.#ask(method, path, body, access)).data;
   }
 
+  /** Whose server this is. @returns {Promise<import("./types.js").Server>} */
+  async server() {
+    return (await this.#ask("GET", "server")).data;
+  }
+
   /** The direct channel with one person, or the group of several. @returns {Promise<import("./types.js").ChannelInfo>} */
   async direct(access, usernames) {
     return (await this.#ask("POST", "direct", { usernames }, access)).data;
@@ -80,14 +86,19 @@ export class Api {
   }
 
   async #ask(method, path, body, access) {
+    const isPlain = !(body instanceof Blob);
     const authorization = access ? { Authorization: `Bearer ${access}` } : {};
     let response;
     try {
       response = await this.fetch(`${this.base}/${path}`, {
         method,
-        headers: { "Content-Type": "application/json", Accept: "application/json", ...authorization },
-        body: JSON.stringify(body),
-        signal: AbortSignal.timeout(TIMEOUT_MS),
+        headers: {
+          "Content-Type": isPlain ? "application/json" : body.type || "application/octet-stream",
+          Accept: "application/json",
+          ...authorization,
+        },
+        body: isPlain ? JSON.stringify(body) : body,
+        signal: AbortSignal.timeout(isPlain ? TIMEOUT_MS : UPLOAD_TIMEOUT_MS),
       });
     } catch (error) {
       throw new RequestError(error?.name === "TimeoutError" ? "timeout" : "offline");

@@ -5,6 +5,7 @@
 
 import { RequestError } from "./errors.js";
 import { Outbox, randomNonce } from "./outbox.js";
+import { People } from "./people.js";
 import { Places } from "./places.js";
 import { Session } from "./session.js";
 import { Signs } from "./signs.js";
@@ -34,6 +35,7 @@ export class Chat {
     this.api = api;
     this.places = new Places({ shared, own });
     this.store = new Store({ readMark: (key) => this.places.readMark(key) });
+    this.people = new People({ ask: (names) => this.#named(names) });
     this.session = new Session({
       url,
       getToken: (refusing) => credentials.access(refusing),
@@ -79,6 +81,7 @@ export class Chat {
     this.session.stop();
     this.outbox.clear();
     this.places.clear();
+    this.people.clear();
     this.signs.clear();
     for (const timer of this.#timers.values()) clearTimeout(timer);
     for (const map of [this.#joins, this.#pages, this.#timers, this.problems]) map.clear();
@@ -128,6 +131,56 @@ export class Chat {
    */
   async rest(method, path, body) {
     return this.api.ask(await this.credentials.access(), method, path, body);
+  }
+
+  // -- People --------------------------------------------------------------------------------------------------
+
+  /** People by the beginning of a name. @param {string} search  @returns {Promise<import("./types.js").Person[]>} */
+  async searchPeople(search) {
+    const { results } = await this.rest("GET", `users?search=${encodeURIComponent(search)}`);
+    for (const person of results) this.people.take(person);
+    return results;
+  }
+
+  /** Somebody, as they are shown now. @param {string} username  @returns {Promise<import("./types.js").Person>} */
+  async person(username) {
+    const person = await this.rest("GET", `users/${encodeURIComponent(username)}`);
+    this.people.take(person);
+    return person;
+  }
+
+  /** Whom one does not want to hear. @returns {Promise<string[]>} */
+  async blocked() {
+    const { results } = await this.rest("GET", "me/blocks");
+    return results.map(({ username }) => username);
+  }
+
+  /** Not hear somebody, or hear them again. @param {string} username  @param {boolean} on */
+  async block(username, on) {
+    await this.rest(on ? "PUT" : "DELETE", `me/blocks/${encodeURIComponent(username)}`, {});
+  }
+
+  /**
+   * Change how one shows oneself, by a request that answers with the own account.
+   * @param {"PATCH"|"PUT"|"DELETE"} method  @param {string} path  @param {object|Blob} [body]
+   */
+  async showMyself(method, path, body) {
+    const user = await this.rest(method, path, body);
+    this.#shown(user);
+    return user;
+  }
+
+  #shown(user) {
+    const { me } = this.store;
+    if (me?.id === user.id) {
+      const { display_name, avatar_url, status_text } = user;
+      this.store.me = { ...me, display_name, avatar_url, status_text };
+    }
+    this.people.take(user);
+  }
+
+  async #named(names) {
+    return (await this.rest("GET", `users?names=${encodeURIComponent(names.join(","))}`)).results;
   }
 
   /** Not see a direct channel or a group until something is said there. @param {string} key */
@@ -281,6 +334,8 @@ export class Chat {
   }
 
   #onHello(hello) {
+    this.people.doubt();
+    this.people.take(hello.user);
     const again = new Set([...this.store.hello(hello), ...this.places.entered()]);
     if (this.active !== null) again.add(this.active);
     for (const channel of this.store.channels.values()) this.#settle(channel);
@@ -290,6 +345,10 @@ export class Chat {
   }
 
   #onEvent(frame) {
+    if (frame.event === "user.updated") {
+      this.#shown(frame.data.user);
+      return;
+    }
     const news = this.store.fold(frame, Date.now());
     const channel = frame.channel === undefined ? undefined : this.store.channel(frame.channel);
     if (channel && frame.data?.nonce && frame.data.author === this.store.me?.username) {

@@ -13,6 +13,7 @@ export { Credentials } from "./credentials.js";
 export { needsLogin, RequestError } from "./errors.js";
 export { Memory } from "./memory.js";
 export { Outbox, randomNonce } from "./outbox.js";
+export { People } from "./people.js";
 export { Places } from "./places.js";
 export { planReturn } from "./reconnect.js";
 export { Session } from "./session.js";

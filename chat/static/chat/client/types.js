@@ -10,6 +10,31 @@
  * @property {boolean} is_staff
  * @property {boolean} is_bot       a program speaks with it, not a person
  * @property {string} created_at
+ * @property {string} display_name     empty: the user name is all there is
+ * @property {string|null} avatar_url  a path on the server, in 96 pixels
+ * @property {string} status_text
+ */
+
+/**
+ * Somebody, as everybody sees them.
+ * @typedef {object} Person
+ * @property {string} id
+ * @property {string} username
+ * @property {string} display_name     empty: the user name is all there is
+ * @property {string|null} avatar_url  a path on the server, in 96 pixels
+ * @property {string} status_text
+ * @property {string} created_at
+ * @property {boolean} is_bot
+ */
+
+/**
+ * Whose server this is.
+ * @typedef {object} Server
+ * @property {string} name
+ * @property {string|null} logo_url
+ * @property {string} rules
+ * @property {string} welcome
+ * @property {"open"|"invite"|"approval"|"closed"} registration
  */
 
 /**

@@ -18,10 +18,11 @@ export class AuthView {
   /**
    * @param {{credentials: import("../client/credentials.js").Credentials, notice?: string, invite?: string,
    *   registration: string, sendsMail: boolean, needsEmail: boolean,
+   *   server?: () => Promise<import("../client/types.js").Server>,
    *   onLogin: (login: import("../client/credentials.js").Login) => void}} parts  notice: why one is here again;
-   *   invite: the code of a server invite, whose link one has opened
+   *   invite: the code of a server invite, whose link one has opened; server: asks whose server this is
    */
-  constructor({ credentials, notice = "", invite = "", registration, sendsMail, needsEmail, onLogin }) {
+  constructor({ credentials, notice = "", invite = "", registration, sendsMail, needsEmail, server, onLogin }) {
     this.credentials = credentials;
     this.onLogin = onLogin;
     this.invite = invite;
@@ -56,13 +57,17 @@ export class AuthView {
     this.submit = h("button", { class: "button is-primary is-wide", type: "submit" });
     this.other = h("button", { class: "link", type: "button", on: { click: () => this.#turn() } });
     this.question = h("span");
+    this.brand = h("p", { class: "brand" }, h("span", { class: "brand-mark", "aria-hidden": "true" }), "Reaktor");
+    this.welcome = h("p", { class: "auth-welcome", dir: "auto", hidden: true });
+    this.rules = h("details", { class: "auth-rules", hidden: true });
     this.element = h(
       "main",
       { class: "auth" },
       h(
         "form",
         { class: "auth-card", novalidate: true, on: { submit: (event) => this.#onSubmit(event) } },
-        h("p", { class: "brand" }, h("span", { class: "brand-mark", "aria-hidden": "true" }), "Reaktor"),
+        this.brand,
+        this.welcome,
         this.title,
         this.lead,
         this.username.row,
@@ -74,9 +79,28 @@ export class AuthView {
         this.submit,
         sendsMail && this.forgot,
         h("p", { class: "auth-other" }, this.question, " ", this.other),
+        this.rules,
       ),
     );
     this.#say();
+    // Without an answer one can log in all the same.
+    server?.().then(
+      (found) => this.#introduce(found),
+      () => {},
+    );
+  }
+
+  /** Whose server this is. @param {import("../client/types.js").Server} server */
+  #introduce({ name, logo_url, welcome, rules }) {
+    const mark = logo_url
+      ? h("img", { class: "auth-logo", src: logo_url, alt: "" })
+      : h("span", { class: "brand-mark", "aria-hidden": "true" });
+    this.brand.replaceChildren(mark, name);
+    document.title = name;
+    this.welcome.textContent = welcome;
+    this.welcome.hidden = welcome === "";
+    this.rules.replaceChildren(h("summary", {}, "Rules of this server"), h("p", { dir: "auto" }, rules));
+    this.rules.hidden = rules === "";
   }
 
   focus() {

@@ -21,6 +21,7 @@ export class ChannelView {
     const onProblem = (error) => toasts.show(explain(error));
     this.messages = new Messages({ chat, key, onProblem });
     this.members = new Members({
+      people: chat.people,
       onMore: () => chat.loadMembers(key).catch(onProblem),
       onMessage: (username) => this.#message(username),
     });

@@ -12,7 +12,7 @@ export class FormDialog {
    * @param {{
    *   id: string,
    *   action: string,
-   *   fields: Array<{input: HTMLInputElement, label: string, aside?: string}>,
+   *   fields: Array<{input: HTMLInputElement, label: string, aside?: string, below?: Element}>,
    *   problem: () => string,
    *   submit: () => Promise<void>,
    *   explain: (error: any) => string,
@@ -40,7 +40,7 @@ export class FormDialog {
         { novalidate: true, on: { submit: (event) => this.#onSubmit(event) } },
         this.heading,
         this.lead,
-        ...fields.map(({ input, label, aside }) =>
+        ...fields.map(({ input, label, aside, below }) =>
           h(
             "div",
             { class: "field" },
@@ -51,6 +51,7 @@ export class FormDialog {
               aside && h("span", { class: "field-aside" }, `(${aside})`),
             ),
             input,
+            below,
           ),
         ),
         this.error,

@@ -4,7 +4,6 @@ import { h, icon, keyed, setText } from "../dom.js";
 import { explain } from "../explain.js";
 import { count } from "../words.js";
 import { NewChannel } from "./newchannel.js";
-import { NewMessage } from "./newmessage.js";
 import { badge } from "./sidebar.js";
 
 const REFRESH_MS = 15_000;
@@ -20,7 +19,8 @@ export class Lobby {
     this.next = null;
     this.asked = 0;
     this.dialog = new NewChannel({ chat, onCreated: (key) => (location.hash = `#/c/${key}`) });
-    this.message = new NewMessage({ chat, onOpened: (key) => (location.hash = `#/c/${key}`) });
+    /** @type {import("./newmessage.js").NewMessage|null} loaded when it is wanted */
+    this.message = null;
     this.search = h("input", {
       class: "input",
       type: "search",
@@ -50,7 +50,7 @@ export class Lobby {
           { class: "page-actions" },
           h(
             "button",
-            { class: "button", type: "button", on: { click: () => this.message.open() } },
+            { class: "button", type: "button", on: { click: () => this.#newMessage() } },
             icon("people"),
             "New message",
           ),
@@ -60,11 +60,19 @@ export class Lobby {
       ),
       h("div", { class: "lobby-body" }, this.search, this.list, this.note, this.more),
       this.dialog.element,
-      this.message.element,
     );
     this.ticker = setInterval(() => document.hidden || this.#refresh(), REFRESH_MS);
     this.stopListening = chat.onState((state) => state.name === "live" && this.#refresh());
     this.#refresh();
+  }
+
+  async #newMessage() {
+    const { NewMessage } = await import("./newmessage.js");
+    if (!this.message) {
+      this.message = new NewMessage({ chat: this.chat, onOpened: (key) => (location.hash = `#/c/${key}`) });
+      this.element.append(this.message.element);
+    }
+    this.message.open();
   }
 
   #button(drawing, words, kind, look = "") {

@@ -1,10 +1,15 @@
 /** Who is in the channel now: online first, then away. */
 
-import { h, initialOf, keyed, setText, tint } from "../dom.js";
+import { h, keyed, setText } from "../dom.js";
+import { avatarOf, nameOf } from "./person.js";
 
 export class Members {
-  /** @param {{onMore: () => void, onMessage: (username: string) => void}} parts  `onMore`: more of them are asked for */
-  constructor({ onMore, onMessage }) {
+  /**
+   * @param {{people: import("../client/people.js").People, onMore: () => void, onMessage: (username: string) => void}} parts
+   *   `onMore`: more of them are asked for
+   */
+  constructor({ people, onMore, onMessage }) {
+    this.people = people;
     this.onMessage = onMessage;
     this.heading = h("h2", { class: "members-heading" });
     this.list = h("ul", { class: "member-list" });
@@ -48,12 +53,8 @@ export class Members {
   #draw(item, { username, status, isMe }) {
     item.className = `member is-${status}`;
     item.replaceChildren(
-      h(
-        "span",
-        { class: `avatar is-small is-${status} ${tint(username)}`, "aria-hidden": "true" },
-        initialOf(username),
-      ),
-      h("bdi", { class: "member-name" }, username),
+      avatarOf(this.people, username, `is-small is-${status}`),
+      nameOf(this.people, username, "member-name"),
       ...(isMe ? [h("span", { class: "member-note" }, "you")] : [this.#messageButton(username)]),
       ...(status === "away"
         ? [h("span", { class: "member-note" }, "away")]

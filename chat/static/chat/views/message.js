@@ -5,12 +5,13 @@ import { h, initialOf, tint } from "../dom.js";
 import { explain } from "../explain.js";
 import { partsOf } from "../richtext.js";
 import { HIDDEN_WORDS, momentOf, timeOf } from "../words.js";
+import { avatarOf, nameOf } from "./person.js";
 
 /**
  * Draw a row into its list item.
  * @param {HTMLElement} item
  * @param {import("../timeline.js").Row} row
- * @param {{me: string, onReact: (message: import("../client/types.js").Message, emoji: string) => void,
+ * @param {{me: string, people: import("../client/people.js").People, onReact: (message: import("../client/types.js").Message, emoji: string) => void,
  *   onRetry: (nonce: string) => void, onDiscard: (nonce: string) => void}} actions
  */
 export function drawRow(item, row, actions) {
@@ -38,7 +39,7 @@ function drawMessage(item, { message, isGrouped, isOwn }, actions) {
     timeOf(date),
   );
   item.replaceChildren(
-    ...head(message.author, time, isGrouped, message.via),
+    ...head(actions.people, message.author, time, isGrouped, message.via),
     message.text === null
       ? h("p", { class: "text is-gone" }, "This message was deleted.")
       : textOf(message, actions.me, message.edited_at === null ? "" : " edited"),
@@ -61,7 +62,7 @@ function drawUnsent(item, { unsent, isGrouped }, actions) {
   const button = (words, handler) =>
     h("button", { class: "link", type: "button", on: { click: () => handler(unsent.nonce) } }, words);
   item.replaceChildren(
-    ...head(actions.me, h("span"), isGrouped),
+    ...head(actions.people, actions.me, h("span"), isGrouped),
     textOf(unsent, actions.me, hasFailed ? " not sent" : " sending…"),
     ...(hasFailed
       ? [
@@ -80,15 +81,18 @@ function drawUnsent(item, { unsent, isGrouped }, actions) {
 }
 
 /** @param {{name: string|null}} [via]  of a bot or a webhook; what a webhook calls itself stands in its author's place */
-function head(author, time, isGrouped, via) {
+function head(people, author, time, isGrouped, via) {
   const name = via?.name ?? author;
   if (isGrouped) return [h("span", { class: "only-heard" }, name), time];
+  const isItself = name === author;
   return [
-    h("span", { class: `avatar ${tint(author)}`, "aria-hidden": "true" }, initialOf(name)),
+    isItself
+      ? avatarOf(people, author)
+      : h("span", { class: `avatar ${tint(author)}`, "aria-hidden": "true" }, initialOf(name)),
     h(
       "p",
       { class: "message-head" },
-      h("bdi", { class: "author" }, name),
+      isItself ? nameOf(people, author, "author") : h("bdi", { class: "author" }, name),
       via && h("span", { class: "bot-badge", title: `Not a person: ${author}` }, "bot"),
       time,
     ),

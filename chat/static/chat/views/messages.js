@@ -32,6 +32,7 @@ export class Messages {
     const find = (id) => this.channel?.find(id);
     this.actions = {
       me: "",
+      people: chat.people,
       onReact: (message, emoji) => attempt(chat.react(find(message.id) ?? message, emoji)),
       onRetry: (nonce) => chat.outbox.retry(key, nonce),
       onDiscard: (nonce) => chat.outbox.remove(key, nonce),

@@ -1,7 +1,13 @@
-/** The dialog that opens a direct channel with one person, or a group with several. */
+/** The dialog that opens a direct channel with one person, or a group with several, and finds them by their names. */
 
+import { h } from "../dom.js";
 import { explain } from "../explain.js";
 import { FormDialog, textInput } from "./formdialog.js";
+import { avatarOf, shownName } from "./person.js";
+
+const LEAST_CHARS = 2;
+const SHOWN = 6;
+const PAUSE_MS = 200;
 
 export class NewMessage {
   /** @param {{chat: import("../client/chat.js").Chat, onOpened: (key: string) => void}} parts */
@@ -9,10 +15,12 @@ export class NewMessage {
     this.chat = chat;
     this.onOpened = onOpened;
     this.names = textInput({ id: "new-message-names", name: "names", autocapitalize: "none", spellcheck: "false" });
+    this.names.addEventListener("input", () => this.#searchSoon());
+    this.found = h("ul", { class: "people-found", "aria-label": "People" });
     this.dialog = new FormDialog({
       id: "new-message",
       action: "Open",
-      fields: [{ input: this.names, label: "User names", aside: "with blanks between them" }],
+      fields: [{ input: this.names, label: "User names", aside: "with blanks between them", below: this.found }],
       problem: () => (this.#written().length === 0 ? "Please name somebody." : ""),
       submit: () => this.#open(),
       explain: (error) => (error.code === "not_found" ? "There is nobody with that name." : explain(error)),
@@ -22,11 +30,51 @@ export class NewMessage {
 
   open() {
     this.names.value = "";
+    this.found.replaceChildren();
     this.dialog.open("New message", "To one person, or up to seven: nobody else will read it.", this.names);
   }
 
   #written() {
     return this.names.value.split(/[\s,;、，；،؛]+/).filter((name) => name !== "");
+  }
+
+  #searchSoon() {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.#search(), PAUSE_MS);
+  }
+
+  /** People whose name begins like the one that is being written. */
+  async #search() {
+    const word = /[^\s,;]*$/.exec(this.names.value)[0];
+    if ([...word].length < LEAST_CHARS) return this.found.replaceChildren();
+    let people = [];
+    try {
+      people = await this.chat.searchPeople(word);
+    } catch {
+      // Names can be written in full, too.
+    }
+    if (!this.names.value.endsWith(word)) return undefined;
+    const others = people.filter(({ username }) => username !== this.chat.store.me.username);
+    return this.found.replaceChildren(...others.slice(0, SHOWN).map((person) => this.#choice(person, word)));
+  }
+
+  #choice(person, word) {
+    const choose = () => {
+      this.names.value = `${this.names.value.slice(0, this.names.value.length - word.length)}${person.username} `;
+      this.found.replaceChildren();
+      this.names.focus();
+    };
+    return h(
+      "li",
+      {},
+      h(
+        "button",
+        { class: "person-found", type: "button", on: { click: choose } },
+        avatarOf(this.chat.people, person.username, "is-small"),
+        h("span", { class: "person-name" }, shownName(person, person.username)),
+        h("span", { class: "member-note" }, `@${person.username}`),
+      ),
+    );
   }
 
   async #open() {

@@ -14,6 +14,7 @@ import { facts } from "../facts.js";
  *   isFor?: (me: any) => boolean}>}
  */
 const SECTIONS = [
+  { id: "profile", title: "Profile", load: async () => (await import("./settings/profile.js")).profileSection },
   { id: "account", title: "Account", load: async () => (await import("./settings/account.js")).accountSection },
   { id: "security", title: "Security", load: async () => (await import("./settings/security.js")).securitySection },
   { id: "bots", title: "Bots", load: async () => (await import("./settings/bots.js")).botsSection },

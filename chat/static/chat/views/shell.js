@@ -4,6 +4,7 @@ import { frameBatched, h, icon, isComposing } from "../dom.js";
 import { Banner } from "./banner.js";
 import { ChannelView } from "./channel.js";
 import { Lobby } from "./lobby.js";
+import { refresh } from "./person.js";
 import { Sidebar } from "./sidebar.js";
 import { Toasts } from "./toasts.js";
 import { sanctionLine } from "../words.js";
@@ -37,8 +38,11 @@ export class Shell {
     );
     this.element.addEventListener("keydown", (event) => event.key === "Escape" && !isComposing(event) && this.#menu(false));
     this.draw = frameBatched(() => this.update());
+    this.people = frameBatched(() => this.#drawPeople());
+    this.element.addEventListener("click", (event) => this.#openCard(event));
     this.stops = [
       chat.store.subscribe(() => this.draw()),
+      chat.people.subscribe(() => this.people()),
       chat.onState((state) => this.#onState(state)),
       chat.onNews((news) => this.#onNews(news)),
     ];
@@ -96,6 +100,18 @@ export class Shell {
     this.sidebar.update(this.shown);
     this.page?.update();
     document.title = this.#title();
+  }
+
+  #drawPeople() {
+    refresh(this.element, this.chat.people);
+    this.sidebar.update(this.shown);
+  }
+
+  async #openCard(event) {
+    const username = event.target.closest("[data-card]")?.dataset.card;
+    if (!username) return;
+    const { openProfileCard } = await import("./profilecard.js");
+    openProfileCard({ chat: this.chat, username, onMessage: (key) => (location.hash = `#/c/${key}`) });
   }
 
   #title() {

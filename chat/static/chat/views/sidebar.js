@@ -1,14 +1,15 @@
 /** The side bar: one's channels with what is unread in them, and oneself: name, online or away, settings, log out. */
 
-import { h, icon, initialOf, keyed, setText, tint } from "../dom.js";
+import { h, icon, keyed, setText } from "../dom.js";
 import { count } from "../words.js";
+import { avatarOf, plainNameOf, shownName } from "./person.js";
 
 export class Sidebar {
   /** @param {{chat: import("../client/chat.js").Chat, onLogOut: () => void, onNavigate: () => void}} parts */
   constructor({ chat, onLogOut, onNavigate }) {
     this.chat = chat;
     this.list = h("ul", { class: "places" });
-    this.avatar = h("span", { class: "avatar", "aria-hidden": "true" });
+    this.avatar = h("span", { class: "me-avatar" });
     this.name = h("span", { class: "me-name" });
     this.away = h("input", {
       type: "checkbox",
@@ -52,16 +53,18 @@ export class Sidebar {
   update(active) {
     const { chat } = this;
     const username = chat.store.me?.username ?? "";
-    setText(this.name, username);
-    setText(this.avatar, initialOf(username));
-    this.avatar.className = `avatar ${tint(username)} is-${chat.session.isLive ? chat.signs.status : "offline"}`;
+    setText(this.name, shownName(username ? chat.people.find(username) : null, username));
+    if (this.avatar.dataset.of !== username) this.avatar.replaceChildren(avatarOf(chat.people, username));
+    this.avatar.dataset.of = username;
+    for (const status of ["online", "away", "offline"])
+      this.avatar.firstChild.classList.toggle(`is-${status}`, status === (chat.session.isLive ? chat.signs.status : "offline"));
     this.away.checked = chat.signs.chosen === "away";
     current(this.lobby, active === null);
     current(this.settings, active?.startsWith("settings/") ?? false);
     keyed(this.list, places(chat, active), {
       key: (place) => place.key,
       create: (place) => h("li", {}, h("a", { class: "place", href: `#/c/${place.key}` })),
-      update: (item, place) => drawPlace(item.firstChild, place),
+      update: (item, place) => drawPlace(item.firstChild, place, chat.people),
       same: (one, other) => JSON.stringify(one) === JSON.stringify(other),
     });
   }
@@ -78,6 +81,7 @@ function places(chat, active) {
       key,
       name: info.name,
       isListed: info.kind === "public",
+      kind: info.kind,
       isDirect: info.kind === "direct" || info.kind === "group",
       isEntered,
       unread,
@@ -101,17 +105,21 @@ function places(chat, active) {
   return [...known, ...visited];
 }
 
-function drawPlace(link, place) {
+function drawPlace(link, place, people) {
   current(link, place.isActive);
   link.classList.toggle("is-unread", place.unread > 0);
   link.classList.toggle("is-entered", place.isEntered);
   const parts = [
-    place.isDirect
+    place.kind === "direct"
+      ? avatarOf(people, place.name, "is-tiny")
+      : place.isDirect
       ? icon("people")
       : place.isListed
         ? h("span", { class: "place-mark", "aria-hidden": "true" }, "#")
         : icon("lock"),
-    h("span", { class: "place-name" }, place.name),
+    place.kind === "direct"
+      ? plainNameOf(people, place.name, "place-name")
+      : h("span", { class: "place-name" }, place.name),
   ];
   if (place.mentions > 0)
     parts.push(badge(`@${place.mentions}`, count(place.mentions, "mention"), "is-mention"));

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import stat
 import time
 
@@ -17,6 +18,7 @@ from chat.membership.roster import SessionEntry
 from chat.models import Sanction, UserBlock
 from chat.selectors import export
 from tests.chat.transports.rest.test_openapi import check
+from tests.support.pictures import RED, is_close, pixel, plain
 from tests.support.rest import Rest, error_code, live, logged_in, post, register
 
 pytestmark = pytest.mark.django_db
@@ -132,3 +134,13 @@ def test_the_command_writes_one_document_of_all_pages(
         call_command("export_user", "nobody")
     with pytest.raises(CommandError, match="can't be written"):
         call_command("export_user", "ada", output=tmp_path / "no" / "such")
+
+
+def test_the_export_has_what_one_shows_of_oneself_and_the_picture() -> None:
+    ada = register("ada")
+    rest = logged_in(ada)
+    rest.patch("/api/v1/me", {"display_name": "Ada Lovelace", "status_text": "Counting"})
+    assert rest("PUT", "/api/v1/me/avatar", plain(), content_type="image/png")[0] == 200
+    account = rest.get("/api/v1/me/export")[1]["account"]
+    assert (account["display_name"], account["status_text"]) == ("Ada Lovelace", "Counting")
+    assert is_close(pixel(base64.b64decode(account["avatar"]), (128, 128)), RED)

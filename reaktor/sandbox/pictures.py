@@ -1,0 +1,74 @@
+"""Small pictures of one that a stranger sent: squares for people, a logo for the server. Made sandboxed.
+
+Called in threads by accounts and chat. What is not taken is an InvalidError that says why.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO
+
+from reaktor.errors import InvalidError, TooLargeError
+from reaktor.sandbox.sandbox import MIB, Bounds, OverboundError, Sandbox
+
+MAX_BYTES = 5 * MIB
+MAX_PIXELS = 40_000_000
+"""Of four bytes each, twice while they are scaled: within the memory of Bounds."""
+MAX_SIDE = 16_384
+CONTENT_TYPE = "image/webp"
+_WORK = Path(__file__).with_name("picture_work.py")
+_REFUSED = {
+    "type": "This is no picture that we know: PNG, JPEG, WebP or GIF.",
+    "pixels": f"The picture is too large: at most {MAX_PIXELS // 1_000_000} million pixels, {MAX_SIDE} on a side.",
+    "broken": "The picture is damaged, or not complete.",
+}
+_COSTLY = "The picture takes too much time or memory to read."
+
+Size = tuple[int, int]
+
+
+class Pictures:
+    """One per process."""
+
+    def __init__(self, bounds: Bounds = Bounds()) -> None:  # noqa: B008  frozen
+        self._sandbox = Sandbox(_WORK, bounds)
+
+    def squares(self, source: IO[bytes], sides: Sequence[int]) -> list[bytes]:
+        """The middle of the picture as a square of each of these sides, in pixels. `source`: a real file.
+
+        Raises InvalidError, TooLargeError, UnavailableError.
+        """
+        return self._made(source, [(side, side) for side in sides], is_cropped=True)
+
+    def within(self, source: IO[bytes], size: Size) -> bytes:
+        """The whole picture, scaled down to fit. Raises as squares() does."""
+        return self._made(source, [size], is_cropped=False)[0]
+
+    def _made(self, source: IO[bytes], sizes: Sequence[Size], *, is_cropped: bool) -> list[bytes]:
+        size = source.seek(0, 2)
+        source.seek(0)
+        if size > MAX_BYTES:
+            raise TooLargeError(f"A picture has at most {MAX_BYTES // MIB} MiB.", fields={"image": "too large"})
+        wanted = {"sizes": sizes, "is_cropped": is_cropped, "max_pixels": MAX_PIXELS, "max_side": MAX_SIDE}
+        try:
+            head, _, rest = self._sandbox.run(source, json.dumps(wanted)).partition(b"\n")
+            said = json.loads(head)
+        except (OverboundError, ValueError):
+            raise _refusal(_COSTLY) from None
+        if "refused" in said:
+            raise _refusal(_REFUSED[said["refused"]])
+        return _cut(rest, said["lengths"])
+
+
+def _refusal(why: str) -> InvalidError:
+    return InvalidError(why, fields={"image": why})
+
+
+def _cut(joined: bytes, lengths: Sequence[int]) -> list[bytes]:
+    made, start = [], 0
+    for length in lengths:
+        made.append(joined[start : start + length])
+        start += length
+    return made
