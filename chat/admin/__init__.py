@@ -5,6 +5,6 @@ Pages read through chat.selectors and from the live replica; every button calls 
 of it with Django's admin.
 """
 
-from chat.admin import approvals, audit, bots, channels, mails, messages, people, reports, sanctions
+from chat.admin import approvals, audit, bots, channels, mails, messages, notices, people, reports, sanctions
 
-__all__ = ["approvals", "audit", "bots", "channels", "mails", "messages", "people", "reports", "sanctions"]
+__all__ = ["approvals", "audit", "bots", "channels", "mails", "messages", "notices", "people", "reports", "sanctions"]

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from django.urls import path
 
-from chat.transports.rest import account, belonging, channels, docs, hooks, messages, moderation, server_invites
+from chat.transports.rest import (
+    account,
+    belonging,
+    channels,
+    docs,
+    hooks,
+    messages,
+    moderation,
+    notices,
+    server_invites,
+)
 
 urlpatterns = [
     path("me/sessions", account.SessionsView.as_view()),
     path("me/sessions/<str:session_id>", account.SessionView.as_view()),
     path("me/export", account.ExportView.as_view()),
+    path("me/push", notices.PushView.as_view()),
+    path("me/notifications", notices.PreferencesView.as_view()),
     path("me/channels", channels.OwnChannelsView.as_view()),
     path("channels", channels.ChannelsView.as_view()),
     path("channels/<str:key>", channels.ChannelView.as_view()),
