@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 from django.apps import AppConfig, apps
@@ -9,6 +10,8 @@ from django.apps import AppConfig, apps
 if TYPE_CHECKING:
     from accounts.apps import AccountsConfig
     from accounts.models import User
+    from chat.notices.targets import Targets
+    from chat.notices.vapid import Vapid
     from reaktor.limits.rates import Rates
 
 
@@ -63,6 +66,21 @@ class ChatConfig(AppConfig):
         from chat.services.words import words_check
 
         words_check(user_ref(user), texts, self.text_rules)
+
+    @cached_property
+    def vapid(self) -> Vapid | None:
+        """What pushes are signed with; None: nothing is pushed."""
+        from django.conf import settings
+
+        from chat.notices.webpush import vapid_of
+
+        return vapid_of(self.config, settings.VAPID_KEY) if settings.VAPID_KEY else None
+
+    @cached_property
+    def push_targets(self) -> Targets:
+        from chat.notices.targets import Targets
+
+        return Targets(self.config.push)
 
     def _use_invite(self, sender: Any, user: User, code: str, **kwargs: Any) -> None:
         """In the transaction that stores the account."""

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
 
 from reaktor.config.model import MIN_SECRET_CHARS, Config
-from reaktor.config.secrets import STORED
+from reaktor.config.secrets import OPTIONAL, STORED
 from reaktor.hosts import is_loopback
 
 
@@ -31,6 +31,8 @@ def _secrets() -> list[CheckMessage]:
     problems: list[CheckMessage] = []
     for name in STORED:
         if name in settings.MISSING_SECRETS:
+            if name in OPTIONAL:
+                continue
             problems.append(Error(f"{name} (or {name}_FILE) must be set.", id="reaktor.E001"))
         elif len(getattr(settings, name)) < MIN_SECRET_CHARS:
             problems.append(Error(f"{name} must have at least {MIN_SECRET_CHARS} characters.", id="reaktor.E001"))
@@ -81,4 +83,7 @@ def _switches(config: Config) -> list[CheckMessage]:
         )
     if config.debug:
         problems.append(Error("DEBUG must be off.", id="reaktor.E005"))
+    if config.push.allows_private:
+        # Whoever subscribes names where we call: they must not reach what only this network can.
+        problems.append(Error("PUSH_PRIVATE is for tests, not for production.", id="reaktor.E009"))
     return problems

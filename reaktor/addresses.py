@@ -91,3 +91,17 @@ def address_group(address: str) -> str:
     if not isinstance(parsed, ipaddress.IPv6Address):
         return address
     return str(ipaddress.ip_network((parsed, _IPV6_SITE_BITS), strict=False))
+
+
+_TUNNELS = tuple(ipaddress.ip_network(text) for text in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32"))
+"""IPv6 networks whose addresses hold an IPv4 address, which may be any."""
+
+
+def is_public(address: IpAddress) -> bool:
+    """Whether the address is one host on the internet: not of this machine or network, reserved, or for many."""
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped is not None:
+            return is_public(address.ipv4_mapped)
+        if address.is_site_local or any(address in network for network in _TUNNELS):
+            return False
+    return address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified)

@@ -95,7 +95,15 @@ class NodeRuntime(Runtime):
     ) -> None:
         """`own_host`: of a process that is the whole server, authority included."""
         with_authority = own_host is not None
-        super().__init__(config, layer, worker, rates=rates, text_rules=text_rules, with_authority=with_authority)
+        super().__init__(
+            config,
+            layer,
+            worker,
+            rates=rates,
+            text_rules=text_rules,
+            with_authority=with_authority,
+            vapid_key=settings.VAPID_KEY,
+        )
         self.own_host = own_host
         # A worker has siblings, and other hosts; a lone process has nobody to hand a request to.
         key = relay_key(settings.SECRET_KEY, config.cluster_id)

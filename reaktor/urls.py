@@ -16,7 +16,7 @@ from chat.transports.native.views import asyncapi
 from chat.transports.native.views import page as asyncapi_page
 from chat.transports.rest.hooks import HookPostView
 from chat.transports.rest.server import logo
-from chat.web.views import index
+from chat.web.views import index, service_worker, unsubscribe
 from reaktor.errors import ForbiddenError, InvalidError, NotFoundError, ReaktorError
 from reaktor.web.cors_policy import SEED_PATHS
 from reaktor.web.rest import JsonHandlers
@@ -34,6 +34,8 @@ urlpatterns = [
     path("api/v1/", include("accounts.urls")),
     path("api/v1/", include("chat.transports.rest.urls")),
     path("hooks/<str:token>", HookPostView.as_view(schema=None)),
+    path("sw.js", service_worker),
+    path("notices/unsubscribe/<str:token>", unsubscribe),
     path("", include("chat.transports.seed.urls")),
 ]
 

@@ -5,7 +5,19 @@ Pages read through chat.selectors and from the live replica; every button calls 
 of it with Django's admin.
 """
 
-from chat.admin import approvals, audit, bots, channels, mails, messages, people, reports, sanctions, server_page
+from chat.admin import (
+    approvals,
+    audit,
+    bots,
+    channels,
+    mails,
+    messages,
+    notices,
+    people,
+    reports,
+    sanctions,
+    server_page,
+)
 
 __all__ = [
     "approvals",
@@ -14,6 +26,7 @@ __all__ = [
     "channels",
     "mails",
     "messages",
+    "notices",
     "people",
     "reports",
     "sanctions",

@@ -56,6 +56,8 @@ from chat.membership.protocol import (
 from chat.membership.replica import Replica
 from chat.membership.roster import SessionEntry
 from chat.membership.wire import worker_mailbox
+from chat.notices.courier import Courier
+from chat.notices.webpush import push_opener
 from chat.posting.textrules import CurrentTextRules
 from chat.posting.writer import Writer
 from reaktor import __version__
@@ -123,6 +125,7 @@ class Runtime:
         rates: Rates,
         text_rules: CurrentTextRules,
         with_authority: bool,
+        vapid_key: str = "",
     ) -> None:
         self.config = config
         self.rates = rates
@@ -171,6 +174,14 @@ class Runtime:
             moved=self.feeds.moved,
             beat_due=self.feeds.beat_due,
         )
+        self.courier = Courier(
+            self.database,
+            holder=self.mailbox,
+            status_of=self.replica.status_of,
+            is_in_step=lambda: self.feeder.is_in_step and not self.is_draining,
+            open_push=push_opener(config, vapid_key),
+            home=config.page_url,
+        )
         self.remote_join = RemoteJoin(self.bus, worker, self.feeds, self.replica, self.feeder)
         # Of this process alone: nobody else hears it, and no lease has to say so.
         self._own_mandate = Mandate(int(time.time() * 1000), "") if with_authority else None
@@ -214,6 +225,7 @@ class Runtime:
                 tasks.create_task(self.hiding.run(), name="runtime: hiding")
                 tasks.create_task(self.feeder.run(), name="runtime: feeder")
                 tasks.create_task(self.kept_places.run(), name="runtime: kept places")
+                tasks.create_task(self.courier.run(), name="runtime: courier")
                 tasks.create_task(self._watch_database(), name="runtime: database")
                 revalidation = Revalidation(self.database, self.hub, self.config.delivery.sessions_interval_s)
                 tasks.create_task(revalidation.run(), name="runtime: revalidation")
@@ -231,6 +243,7 @@ class Runtime:
     async def drain(self, seconds: float) -> None:
         """Say `bye 4001` to every session, spread over half of the time, and wait until they are gone or time is up."""
         self.is_draining = True
+        await self.courier.give_back()
         deadline = time.monotonic() + seconds
         sessions = self.hub.sessions()
         for index, session in enumerate(sessions):
@@ -283,6 +296,7 @@ class Runtime:
                 "slow_sessions_closed": self.hub.slow_total,
                 "bus_dropped": self.bus.dropped,
                 "broadcast_dropped": self.broadcast.dropped_total,
+                **{f"notices:{outcome}": count for outcome, count in self.courier.outcomes.items()},
                 **{f"rate_limited:{name}": count for name, count in self.rates.refused().items()},
             },
             "gauges": {

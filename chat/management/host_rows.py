@@ -163,6 +163,7 @@ class OwnHost:
             wire=wire.VERSION,
             secret_key=fingerprint("SECRET_KEY", settings.SECRET_KEY),
             jwt_secret=fingerprint("JWT_SECRET", settings.JWT_SECRET),
+            vapid_key=fingerprint("VAPID_KEY", settings.VAPID_KEY) if settings.VAPID_KEY else "",
             has_shared_bus=self._has_shared_bus,
             advertise=self._config.cluster.advertise if self._has_shared_bus else "",
             worker_connections=may_open.workers,

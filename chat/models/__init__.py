@@ -1,7 +1,8 @@
 """What is stored. `content`: channels, messages and what hangs on them; `moderation`: what keeps them habitable;
 `hooks`: incoming webhooks; `moving`: how far an import has come; `deletion`: messages that are on their way out;
 `cluster`: who works on this database, and who has which duty; `places`: where Socket.IO sessions are, for the time
-after a restart; `server_invites`: who may register; `server_page`: what the server says of itself.
+after a restart; `notices`: who is to be told of what while they are not here; `server_invites`: who may register;
+`server_page`: what the server says of itself.
 """
 
 from chat.models.cluster import ClusterHost, ClusterIdentity, ClusterLease, random_cluster_id
@@ -27,6 +28,7 @@ from chat.models.moderation import (
     WordRule,
 )
 from chat.models.moving import ImportMark
+from chat.models.notices import Notice, NoticePreferences, OutboxEntry, PushSubscription
 from chat.models.places import KeptPlace
 from chat.models.server_invites import ServerInvite
 from chat.models.server_page import ServerPage
@@ -47,7 +49,11 @@ __all__ = [
     "KeptPlace",
     "Mention",
     "Message",
+    "Notice",
+    "NoticePreferences",
+    "OutboxEntry",
     "Purge",
+    "PushSubscription",
     "Reaction",
     "Removal",
     "Report",

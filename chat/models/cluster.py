@@ -57,6 +57,9 @@ class ClusterHost(models.Model):
     wire = models.PositiveSmallIntegerField(help_text="The version of what its processes say to others.")
     secret_key = models.CharField(max_length=32, help_text="A fingerprint of its SECRET_KEY.")
     jwt_secret = models.CharField(max_length=32, help_text="A fingerprint of its JWT_SECRET.")
+    vapid_key = models.CharField(
+        max_length=32, db_default="", default="", help_text="A fingerprint of its VAPID_KEY. Empty: it has none."
+    )
     files = models.CharField(max_length=40, default="local", help_text="Where it keeps files.")
     has_shared_bus = models.BooleanField(help_text="Whether other hosts can hear it: it was given a Redis.")
     advertise = models.CharField(

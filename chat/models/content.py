@@ -154,7 +154,11 @@ class ChannelMembership(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["user", "channel"], name="membership_user_channel")]
-        indexes = [models.Index(fields=["channel", "role", "id"], name="membership_role")]
+        indexes = [
+            models.Index(fields=["channel", "role", "id"], name="membership_role"),
+            # Each post asks whether there is one: in most channels there is none.
+            models.Index(fields=["channel", "id"], condition=models.Q(level="all"), name="membership_all"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.user_id} in {self.channel_id}"

@@ -20,7 +20,16 @@ from django.db import connection, transaction
 from django.db.models import F, ForeignKey, Model, QuerySet
 
 from accounts.models import Mail, MailToken, User
-from chat.models import ClusterHost, ClusterIdentity, ClusterLease, History, KeptPlace
+from chat.models import (
+    ClusterHost,
+    ClusterIdentity,
+    ClusterLease,
+    History,
+    KeptPlace,
+    Notice,
+    OutboxEntry,
+    PushSubscription,
+)
 
 VERSION = 1
 HEADER = "reaktor_export"
@@ -29,9 +38,14 @@ ROWS_TOGETHER = 2_000
 APPS = ("accounts", "chat", "token_blacklist", "otp_totp", "otp_static")
 """Ended tokens are among it, since a restored server must not take them again; and second factors."""
 GROUPS = "accounts.user_groups"
-LEFT_OUT = {ClusterHost, ClusterIdentity, ClusterLease, History, KeptPlace, Mail, MailToken}
+LEFT_OUT = {
+    *(ClusterHost, ClusterIdentity, ClusterLease, History, KeptPlace),
+    *(Mail, MailToken),
+    *(Notice, OutboxEntry, PushSubscription),
+}
 """What was to be mailed was mailed long ago. The others are the database's own, also after an import. The epoch stands
-in the header; in a new history nobody is where they were."""
+in the header; in a new history nobody is where they were, and nobody is told again of what was said before. A browser
+subscribes anew by itself."""
 
 
 def tables() -> list[type[Model]]:

@@ -17,7 +17,8 @@ from django.db import DatabaseError, IntegrityError, transaction
 
 from chat.domain.events import MessageData, via_data
 from chat.domain.ids import ChannelKey, SessionId, UserId, UserRef
-from chat.domain.policies import TextRules
+from chat.domain.notices import concerns
+from chat.domain.policies import ChannelKind, TextRules
 from chat.domain.reading import Head, Marker
 from chat.models import Mention, Message, Report
 from chat.posting import statements
@@ -93,6 +94,7 @@ class _Batch:
         self.rows: list[MessageRow] = []
         self.mentions: list[Mention] = []
         self.reports: list[Report] = []
+        self.outbox: list[uuid.UUID] = []
         self.first_of: dict[NonceKey, Result] = {}
         self.posted: dict[Pair, Posted] = {}
         self.last_of: dict[Pair, int] = {}
@@ -110,7 +112,7 @@ class _Batch:
         self.mentioning = Mentioning(texts, channels, authors, self.now)
         results = [self._result(post, key, at) for at, (post, key) in enumerate(zip(self.posts, keys, strict=True))]
         if self.rows:
-            statements.messages_insert(self.rows)
+            statements.messages_insert(self.rows, self.outbox)
             moved = {row.channel_id for row in self.rows}
             statements.heads_store(
                 (each.seq, each.number, each.id) for each in self.channels.values() if each.id in moved
@@ -182,6 +184,8 @@ class _Batch:
         self.mentions += [
             Mention(message_id=row.id, channel_id=row.channel_id, user_id=user.id, number=row.number) for user in users
         ]
+        if concerns(ChannelKind(channel.kind), has_mentions=bool(users), has_all=channel.has_all):
+            self.outbox.append(row.id)
         message = self._data(post, row, [user.username for user in users])
         return Stored(message, mentioned=tuple(user.id for user in users), is_followed=channel.is_followed)
 

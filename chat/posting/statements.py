@@ -17,6 +17,7 @@ from django.db import connection
 from chat.domain.reading import Head, Marker
 from reaktor.db import driver
 from reaktor.db.columns import uuid_from_column, uuid_text, uuid_to_column
+from reaktor.db.driver import Beside
 
 PARAMETERS_PER_QUERY = 900
 """SQLite takes 999 in its smallest builds."""
@@ -29,7 +30,9 @@ MESSAGE_COLUMNS = (
 
 
 class LockedChannel(NamedTuple):
-    """A channel row under lock: its heads may be moved. `is_followed`: somebody belongs to it."""
+    """A channel row under lock: its heads may be moved. `is_followed`: somebody belongs to it; `has_all`: a member has
+    asked to be told of all.
+    """
 
     id: int
     key: str
@@ -41,6 +44,7 @@ class LockedChannel(NamedTuple):
     is_frozen: bool
     slow_mode_s: int
     is_followed: bool
+    has_all: bool
 
 
 class MessageRow(NamedTuple):
@@ -69,10 +73,11 @@ def channels_lock(keys: Iterable[str]) -> list[LockedChannel]:
     lock = " FOR NO KEY UPDATE" if connection.features.has_select_for_update else ""
     places = ", ".join(["%s"] * len(wanted))
     return [
-        LockedChannel(pk, key, seq, number, aside, bool(gone), kind, bool(frozen), slow, bool(followed))
-        for pk, key, seq, number, aside, gone, kind, frozen, slow, followed in driver.select(
+        LockedChannel(pk, key, seq, number, aside, bool(gone), kind, bool(frozen), slow, bool(followed), bool(asked))
+        for pk, key, seq, number, aside, gone, kind, frozen, slow, followed, asked in driver.select(
             "SELECT id, key, seq, number, aside, archived_at IS NOT NULL, kind, frozen_at IS NOT NULL, "  # noqa: S608
-            "slow_mode_s, EXISTS (SELECT 1 FROM chat_channelmembership m WHERE m.channel_id = chat_channel.id) "
+            "slow_mode_s, EXISTS (SELECT 1 FROM chat_channelmembership m WHERE m.channel_id = chat_channel.id), "
+            "EXISTS (SELECT 1 FROM chat_channelmembership a WHERE a.channel_id = chat_channel.id AND a.level = 'all') "
             f"FROM chat_channel WHERE key IN ({places}) ORDER BY id{lock}",
             wanted,
         )
@@ -101,8 +106,8 @@ def nonces_find(wanted: Sequence[NonceKey]) -> dict[NonceKey, uuid.UUID]:
     return found
 
 
-def messages_insert(rows: Sequence[MessageRow]) -> None:
-    """Raises IntegrityError for an author or a channel that is gone."""
+def messages_insert(rows: Sequence[MessageRow], outbox: Sequence[uuid.UUID] = ()) -> None:
+    """Raises IntegrityError for an author or a channel that is gone. `outbox`: those of which notices are made."""
     created_at: dict[datetime, Any] = {}
     parameters: list[tuple[Any, ...]] = []
     by_hooks: list[tuple[Any, ...]] = []
@@ -126,10 +131,12 @@ def messages_insert(rows: Sequence[MessageRow]) -> None:
             parameters.append(values)
         else:
             by_hooks.append((*values, row.via))
+    beside: Beside | None = Beside("chat_outbox", "message_id", [uuid_to_column(pk) for pk in outbox])
     if parameters:
-        driver.insert_rows("chat_message", MESSAGE_COLUMNS, parameters)
+        driver.insert_rows("chat_message", MESSAGE_COLUMNS, parameters, beside)
+        beside = None
     if by_hooks:
-        driver.insert_rows("chat_message", (*MESSAGE_COLUMNS, "via"), by_hooks)
+        driver.insert_rows("chat_message", (*MESSAGE_COLUMNS, "via"), by_hooks, beside)
 
 
 class Posted(NamedTuple):

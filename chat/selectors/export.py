@@ -16,7 +16,18 @@ from django.db.models import F, Q
 
 from accounts.models import AppPassword, Bot, Picture, User
 from accounts.selectors import me_data
-from chat.models import ChannelMembership, Hook, Message, Reaction, Report, Sanction, ServerInvite, UserBlock
+from chat.models import (
+    ChannelMembership,
+    Hook,
+    Message,
+    NoticePreferences,
+    PushSubscription,
+    Reaction,
+    Report,
+    Sanction,
+    ServerInvite,
+    UserBlock,
+)
 from reaktor.errors import InvalidError
 from reaktor.times import timestamp
 
@@ -43,6 +54,8 @@ class Export(TypedDict):
     bots: Annotated[list[Row], "Of this account."]
     hooks: Annotated[list[Row], "Made by this account."]
     server_invites: Annotated[list[Row], "By this account."]
+    notifications: Annotated[list[Row], "What one chose of how one is told; none: nothing."]
+    subscriptions: Annotated[list[Row], "Browsers that are told, without their addresses."]
     messages: Annotated[list[Row], "One's own, oldest first."]
     next: Annotated[str | None, "The cursor of the next page."]
 
@@ -69,6 +82,8 @@ def export_page(*, user: User, cursor: str | None = None, limit: int = PAGE_MESS
         bots=others["bots"],
         hooks=others["hooks"],
         server_invites=others["server_invites"],
+        notifications=others["notifications"],
+        subscriptions=others["subscriptions"],
         messages=_rows(page[:limit]),
         next=_cursor(page[limit - 1]) if len(page) > limit else None,
     )
@@ -90,6 +105,8 @@ _NOTHING: dict[str, list[Row]] = {
     "bots": [],
     "hooks": [],
     "server_invites": [],
+    "notifications": [],
+    "subscriptions": [],
 }
 
 
@@ -117,6 +134,10 @@ def _others(user: User) -> dict[str, list[Row]]:
         "server_invites": ServerInvite.objects.filter(created_by=user).values(
             "code", "created_at", "expires_at", "uses_left", "used", "channels", "revoked_at"
         ),
+        "notifications": NoticePreferences.objects.filter(user=user).values(
+            "push", "email", "preview", "quiet_from", "quiet_to", "quiet_days", "time_zone", "mailed_at"
+        ),
+        "subscriptions": PushSubscription.objects.filter(user=user).values("login", "created_at", "renewed_at"),
     }
     return {name: _rows(rows.order_by("pk")[:PAGE_OTHERS]) for name, rows in mine.items()}
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from django.db import transaction
 
-from chat.models import History, KeptPlace
+from chat.models import History, KeptPlace, Notice, OutboxEntry
 from reaktor.db.identity import database_identity
 
 
@@ -34,6 +34,9 @@ def _settle(is_copy: Callable[[History, str], bool]) -> bool:
             history.epoch = uuid.uuid4()
             # What somebody had seen of the other history says nothing about this one.
             KeptPlace.objects.all().delete()
+            # Nobody is told a second time of what was said before.
+            Notice.objects.all().delete()
+            OutboxEntry.objects.all().delete()
         if begins or history.home != home:
             history.home = home
             history.save(update_fields=["epoch", "home"])

@@ -26,6 +26,9 @@ from chat.models import (
     Invite,
     Mention,
     Message,
+    Notice,
+    NoticePreferences,
+    PushSubscription,
     Reaction,
     UserBlock,
 )
@@ -47,6 +50,8 @@ def account_leave(*, user_id: UserId, removes_messages: bool) -> None:
         Mention.objects.filter(user_id=user_id).delete()
         UserBlock.objects.filter(Q(user_id=user_id) | Q(blocked_id=user_id)).delete()
         places_forget(user_id)
+        for kind in (Notice, PushSubscription, NoticePreferences):
+            kind._default_manager.filter(user_id=user_id).delete()
         Invite.objects.filter(created_by__pk=user_id, revoked_at=None).update(revoked_at=datetime.now(UTC))
         server_invites_end(user_id)
         if removes_messages:

@@ -27,8 +27,8 @@ class HostRow:
     """One host as the database has it, or as it is about to be written (then without number, life and renewals).
 
     `lock`: the locked file of its DATA_DIR, as no other machine has it. `wire`: the version of what its processes say.
-    `secret_key`, `jwt_secret`: fingerprints. `has_shared_bus`: other hosts can hear it. `advertise`: where it takes
-    what other hosts relay (empty: nothing). `is_up`: it has not ended in order.
+    `secret_key`, `jwt_secret`, `vapid_key`: fingerprints. `has_shared_bus`: other hosts can hear it. `advertise`: where
+    it takes what other hosts relay (empty: nothing). `is_up`: it has not ended in order.
     `worker_connections`, `other_connections`: as many as it may open to the database (0: its release did not say).
     `relays_by_tls`: what hosts relay to each other is encrypted.
     """
@@ -44,6 +44,7 @@ class HostRow:
     worker_connections: int = 0
     other_connections: int = 0
     relays_by_tls: bool = False
+    vapid_key: str = ""
     is_up: bool = True
     number: int = 0
     life: int = 0
@@ -119,6 +120,8 @@ class Entrance:
         for variable, mine, theirs in (
             ("SECRET_KEY", own.secret_key, row.secret_key),
             ("JWT_SECRET", own.jwt_secret, row.jwt_secret),
+            # A release without push has none, and a host without one pushes nothing.
+            ("VAPID_KEY", own.vapid_key or row.vapid_key, row.vapid_key or own.vapid_key),
         ):
             if mine != theirs:
                 return f"{variable} is another one than on host {name}. Give all hosts the same {variable}."

@@ -17,6 +17,7 @@ from reaktor.config.log_variables import read_logs
 from reaktor.config.mail_variables import read_mail, read_registration
 from reaktor.config.message_variables import read_delivery, read_retention
 from reaktor.config.model import Config, ConfigError
+from reaktor.config.push_variables import read_push
 from reaktor.config.redis_variables import read_redis
 from reaktor.config.start_variables import read_secrets, read_start
 from reaktor.config.storage_variables import read_database, read_storage
@@ -61,6 +62,7 @@ def _read(reader: Reader) -> Config:
         membership=read_membership(reader),
         delivery=read_delivery(reader),
         retention=read_retention(reader),
+        push=read_push(reader),
         **read_accounts(reader),
         **read_registration(reader),
         mail=read_mail(reader),

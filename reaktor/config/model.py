@@ -16,7 +16,7 @@ KIB = 1024
 MIB = 1024 * 1024
 UNLIMITED = 1_000_000
 MIN_SECRET_CHARS = 32
-"""What production asks of SECRET_KEY and JWT_SECRET."""
+"""What production asks of SECRET_KEY, JWT_SECRET and VAPID_KEY."""
 MAX_HOST_NAME = 63
 SERVER_FILE = "supervisor.json"
 """In the run directory: who serves there, and where it hears what commands have to say."""
@@ -245,6 +245,23 @@ class Retention:
 
 
 @dataclass(frozen=True, slots=True)
+class Push:
+    """Web push: the hosts of services (`push.example`, `*.push.example`, `push.example:8443`), whom they may ask.
+
+    `contact` empty: the public address. `allows_private`: a service may have a private address (for tests).
+    """
+
+    hosts: tuple[str, ...] = (
+        "fcm.googleapis.com",
+        "*.push.services.mozilla.com",
+        "*.notify.windows.com",
+        "*.push.apple.com",
+    )
+    contact: str = ""
+    allows_private: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Mail:
     """Outgoing e-mail. `url`: the mail server, as django-environ writes it; empty: no mail is sent.
 
@@ -316,6 +333,7 @@ class Config:
     """The name that the database has for this cluster; empty for a process that has a bus of its own."""
     secret_key: str = field(default="", repr=False)
     jwt_secret: str = field(default="", repr=False)
+    vapid_key: str = field(default="", repr=False)
     database_url: str = field(default="", repr=False)
     database_direct_url: str = field(default="", repr=False)
     """The same database past a pooler, for all but the workers; empty: the same way."""
@@ -350,6 +368,7 @@ class Config:
     delivery: Delivery = field(default_factory=Delivery)
     database: Database = field(default_factory=Database)
     retention: Retention = field(default_factory=Retention)
+    push: Push = field(default_factory=Push)
     cluster: Cluster = field(default_factory=Cluster)
 
     @property

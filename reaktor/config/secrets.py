@@ -1,12 +1,14 @@
 """Secrets: where they come from when the environment does not hold them itself.
 
-NAME_FILE names a file that holds NAME (container secrets). SECRET_KEY and JWT_SECRET may also lie in the data directory
-(0600): development makes them there on first use, production only by
-`python -m reaktor.config.secrets` (the entry point).
+NAME_FILE names a file that holds NAME (container secrets). SECRET_KEY, JWT_SECRET and VAPID_KEY may also lie in the
+data directory (0600): development makes them there on first use, production only by
+`python -m reaktor.config.secrets` (the entry point). Where SECRET_KEY is given, VAPID_KEY is derived from it unless it
+is given, too: then all hosts have the same.
 """
 
 from __future__ import annotations
 
+import hmac
 import os
 import secrets
 import sys
@@ -16,8 +18,10 @@ from pathlib import Path
 from reaktor.config.environment import variables
 from reaktor.config.model import ConfigError
 
-STORED = {"SECRET_KEY": "secret_key", "JWT_SECRET": "jwt_secret"}
+STORED = {"SECRET_KEY": "secret_key", "JWT_SECRET": "jwt_secret", "VAPID_KEY": "vapid_key"}
 """Variables that may be kept in the data directory, and the names of their files there."""
+OPTIONAL = frozenset({"VAPID_KEY"})
+"""Those without which production serves all the same."""
 FILE_SUFFIX = "_FILE"
 
 
@@ -51,6 +55,11 @@ def stored_secret(data_dir: Path, name: str) -> str:
         return ""
 
 
+def derived_secret(secret: str, name: str) -> str:
+    """Another secret that is the same wherever this one is; it tells nothing of it."""
+    return hmac.digest(secret.encode(), f"reaktor {name}".encode(), "sha256").hex()
+
+
 def stand_in_secret() -> str:
     """For a process that signs nothing (collectstatic): random, and forgotten with it."""
     return secrets.token_urlsafe(48)
@@ -81,10 +90,13 @@ def made_secret(data_dir: Path, name: str) -> str:
 def make_missing(env: Mapping[str, str]) -> list[Path]:
     """Make the secrets that neither the environment nor the data directory holds; the files that are new."""
     data_dir = Path(env.get("DATA_DIR", "").strip() or "var").absolute()
+    given = {name for name in STORED if env.get(name, "").strip() or env.get(name + FILE_SUFFIX, "").strip()}
+    if "SECRET_KEY" in given:
+        # Several hosts are given the same one. Keys that each of them made would not be.
+        given.add("VAPID_KEY")
     made = []
     for name, file_name in STORED.items():
-        is_given = env.get(name, "").strip() or env.get(name + FILE_SUFFIX, "").strip()
-        if not is_given and not (data_dir / file_name).exists():
+        if name not in given and not (data_dir / file_name).exists():
             made_secret(data_dir, file_name)
             made.append(data_dir / file_name)
     return made
@@ -97,6 +109,6 @@ def _reason(error: OSError | UnicodeDecodeError) -> str:
 if __name__ == "__main__":
     try:
         for path in make_missing(os.environ):
-            sys.stderr.write(f"made {path}: keep it; a new one logs everybody out\n")
+            sys.stderr.write(f"made {path}: keep it; a new one logs everybody out, or ends their push\n")
     except OSError as error:
         sys.exit(f"Can't keep secrets in the data directory: {error}")

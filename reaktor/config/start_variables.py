@@ -28,6 +28,14 @@ def read_secrets(reader: Reader) -> dict[str, Any]:
             secret=True,
             required=True,
         ),
+        "vapid_key": reader.text(
+            "VAPID_KEY",
+            "",
+            f"Shows push services that a notice is from this server: at least {MIN_SECRET_CHARS} random characters, "
+            "the same on all hosts. After a new one, each browser has to subscribe again. Where SECRET_KEY is given, "
+            "the default is derived from it; else it is made and kept in DATA_DIR.",
+            secret=True,
+        ),
     }
 
 

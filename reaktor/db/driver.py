@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -33,15 +33,39 @@ def execute(statement: str, parameters: Sequence[Any] = ()) -> None:
         cursor.execute(spelled, parameters)
 
 
-def insert_rows(table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """Insert rows of values for these columns. Raises django.db.DatabaseError."""
+class Beside(NamedTuple):
+    """Values for one column of another table, a row each, which are inserted along with others."""
+
+    table: str
+    column: str
+    values: Sequence[Any]
+
+
+def insert_rows(
+    table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], beside: Beside | None = None
+) -> None:
+    """Insert rows of values for these columns; what stands `beside` them costs PostgreSQL no statement of its own.
+
+    Raises django.db.DatabaseError.
+    """
     row = _places(len(columns))
     into = f"INSERT INTO {table} ({', '.join(columns)}) VALUES "  # noqa: S608  names of ours alone
     if _has_cheap_statements():
         _execute_each(into + row, rows)
+        if beside is not None and beside.values:
+            _execute_each(
+                f"INSERT INTO {beside.table} ({beside.column}) VALUES (%s)",  # noqa: S608  the same
+                [(value,) for value in beside.values],
+            )
         return
-    for part in _parts(rows):
-        execute(into + ", ".join([row] * len(part)), [value for row in part for value in row])
+    for part in _parts(rows, 0 if beside is None else 1):
+        statement, values = into + ", ".join([row] * len(part)), [value for row in part for value in row]
+        if beside is not None and beside.values:
+            places = ", ".join(["(%s)"] * len(beside.values))
+            along = f"INSERT INTO {beside.table} ({beside.column}) VALUES {places}"  # noqa: S608  the same
+            statement, values = f"WITH beside AS ({along}) {statement}", [*beside.values, *values]
+            beside = None
+        execute(statement, values)
 
 
 def update_rows(table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
@@ -76,8 +100,9 @@ def _places(count: int) -> str:
     return f"({', '.join(['%s'] * count)})"
 
 
-def _parts(rows: Sequence[Sequence[Any]]) -> Iterator[Sequence[Sequence[Any]]]:
-    step = POSTGRESQL_PARAMETERS // len(rows[0]) if rows else 1
+def _parts(rows: Sequence[Sequence[Any]], more: int = 0) -> Iterator[Sequence[Sequence[Any]]]:
+    """`more`: values of each row that go with it, and are not among its own."""
+    step = POSTGRESQL_PARAMETERS // (len(rows[0]) + more) if rows else 1
     for start in range(0, len(rows), step):
         yield rows[start : start + step]
 

@@ -67,6 +67,7 @@ COUNTERS = (
     MetricDescription("mails_sent", "Mails that the mail server took."),
     MetricDescription("mails_failed", "Attempts to send a mail that failed; it is tried again."),
     MetricDescription("mails_given_up", "Mails that were not sent for good; the admin shows them."),
+    MetricDescription("notices", "Pushes by how they went; dropped and failed: notices.", label="outcome"),
     MetricDescription("rate_limited", "Requests refused by a limit.", label="limit"),
     MetricDescription(
         "worker_restarts", "Workers started in this slot after the first one, reloads included.", adds_up=False

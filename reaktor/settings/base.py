@@ -269,6 +269,8 @@ LOGGING: dict[str, Any] = {
         # A traceback for every request with a foreign Host header; the access log has the answer, 400.
         "django.security": {"level": "CRITICAL"},
         "asyncio": {"level": "WARNING"},
+        # Lines with the addresses of browsers, which are secrets.
+        "httpcore": {"level": "WARNING"},
         # A line for each attempt; whoever needed the connection says that the database is away.
         "psycopg.pool": {"level": "ERROR"},
     },

@@ -10,7 +10,7 @@ import os
 # The API asks for no code; docs/moderation.md says what a staff password opens there.
 os.environ.setdefault("STAFF_TOTP", "required")
 
-from reaktor.config.secrets import STORED, stand_in_secret, stored_secret
+from reaktor.config.secrets import STORED, derived_secret, stand_in_secret, stored_secret
 from reaktor.settings.base import *  # noqa: F403
 from reaktor.settings.base import BASE_DIR, DATA_DIR, REAKTOR, SIMPLE_JWT
 
@@ -18,11 +18,16 @@ PRODUCTION = True
 DEBUG = REAKTOR.debug
 _known = {
     name: given or stored_secret(DATA_DIR, STORED[name])
-    for name, given in (("SECRET_KEY", REAKTOR.secret_key), ("JWT_SECRET", REAKTOR.jwt_secret))
+    for name, given in (
+        ("SECRET_KEY", REAKTOR.secret_key),
+        ("JWT_SECRET", REAKTOR.jwt_secret),
+        ("VAPID_KEY", REAKTOR.vapid_key or (REAKTOR.secret_key and derived_secret(REAKTOR.secret_key, "vapid_key"))),
+    )
 }
 MISSING_SECRETS = tuple(name for name, value in _known.items() if not value)
 SECRET_KEY = _known["SECRET_KEY"] or stand_in_secret()
 JWT_SECRET = _known["JWT_SECRET"] or stand_in_secret()
+VAPID_KEY = _known["VAPID_KEY"]
 SIMPLE_JWT = {**SIMPLE_JWT, "SIGNING_KEY": JWT_SECRET}
 
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = REAKTOR.web.is_https

@@ -14,6 +14,7 @@ from reaktor.settings.base import DATA_DIR, SIMPLE_JWT, database, sqlite
 
 SECRET_KEY = made_secret(DATA_DIR, "secret_key")
 JWT_SECRET = made_secret(DATA_DIR, "jwt_secret")
+VAPID_KEY = made_secret(DATA_DIR, "vapid_key")
 SIMPLE_JWT = {**SIMPLE_JWT, "SIGNING_KEY": JWT_SECRET}
 
 _url = os.environ.get("TEST_DATABASE_URL", "")

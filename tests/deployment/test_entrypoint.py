@@ -146,7 +146,7 @@ def test_the_entry_point_prepares_and_serves_twice_over(
         assert code == 0
         assert "Traceback" not in container.said()
         assert ("Made the administrator root." in container.said()) == (run == 1)
-        assert len(re.findall(r"made .*_(?:key|secret): keep it", container.said())) == (2 if run == 1 else 0)
+        assert len(re.findall(r"made .*_(?:key|secret): keep it", container.said())) == (3 if run == 1 else 0)
         assert PASSWORD not in container.said()
     assert sorted(path for path in image.rglob("*")) == before, "the root file system may be read-only"
     assert not container.is_healthy()

@@ -80,6 +80,8 @@ def test_production_says_everything_that_is_given_and_unsafe_at_once(tmp_path: P
         "ALLOWED_HOSTS": "*",
         "LIMITS": "off",
         "DEBUG": "on",
+        "PUSH_PRIVATE": "on",
+        "VAPID_KEY": "short",
     }
     made_secret(tmp_path, "secret_key")
     (tmp_path / "secret_key").chmod(0o644)
@@ -88,7 +90,9 @@ def test_production_says_everything_that_is_given_and_unsafe_at_once(tmp_path: P
     for sentence in (
         "SECRET_KEY must have at least 32",
         "JWT_SECRET must have at least 32",
+        "VAPID_KEY must have at least 32",
         "must differ",
+        "PUSH_PRIVATE is for tests",
         "PUBLIC_URL must be https",
         "ALLOWED_HOSTS must name",
         "LIMITS=off",

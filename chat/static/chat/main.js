@@ -54,6 +54,10 @@ class App {
     this.root.replaceChildren(this.shell.element);
     this.chat.start(login.user);
     this.#route();
+    // Only whoever has allowed it needs what it takes. A device that can't be reached now is told the next time.
+    if (globalThis.Notification?.permission === "granted") {
+      import("./views/push.js").then(({ renew }) => renew(this.chat)).catch(() => {});
+    }
   }
 
   /**

@@ -24,7 +24,19 @@ from accounts.models import Bot, Mail, User, WaitingAccount
 from chat import services
 from chat.admin import access, lists
 from chat.admin.channels import FOUND
-from chat.models import AuditEntry, Channel, Hook, Message, Report, Sanction, ServerPage, WordRule, name_search
+from chat.models import (
+    AuditEntry,
+    Channel,
+    Hook,
+    Message,
+    Notice,
+    OutboxEntry,
+    Report,
+    Sanction,
+    ServerPage,
+    WordRule,
+    name_search,
+)
 from chat.selectors import user_ref
 from tests.support.databases import is_sqlite
 from tests.support.plans import plans_of, prefer_indexes
@@ -39,6 +51,8 @@ SEARCHES: dict[type[Model], tuple[str, ...]] = {
     Channel: ("general", "gen", "ge"),
     Hook: ("in:general", "boss", "ada in:general"),
     Mail: ("ada",),
+    Notice: ("ada",),
+    OutboxEntry: ("ada",),
     Message: ("in:general", "by:ada", "in:general by:ada", "words", "in:general words", "by:ada words"),
     Report: ("in:general", "by:ada", "rude", "in:general rude"),
     Sanction: ("ada", "in:general"),

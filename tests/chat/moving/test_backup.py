@@ -39,6 +39,7 @@ from chat.models import (
     ImportMark,
     Invite,
     Message,
+    NoticePreferences,
     Purge,
     Removal,
     Report,
@@ -90,6 +91,7 @@ def everything() -> None:
     UserBlock.objects.create(user_id=ann.id, blocked_id=bob.id)
     WordRule.objects.create(word="fie")
     AuditEntry.objects.create(actor="ann", action=AuditAction.MUTE, details={"until": None, "ünï": [1]})
+    NoticePreferences.objects.create(user_id=ann.id, push=False)
     ImportMark.objects.create(source="0" * 64, position=3)
     claims = tokens.new(tokens.REFRESH, User.objects.get(username="ann")).payload
     staff = User.objects.get(username="ann")

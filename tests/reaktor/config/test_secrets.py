@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import stat
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -39,6 +43,21 @@ def test_only_secrets_that_nobody_gave_are_made(tmp_path: Path) -> None:
     env = {"DATA_DIR": str(tmp_path), "SECRET_KEY_FILE": "/run/secrets/key"}
     assert make_missing(env) == [tmp_path / "jwt_secret"]
     assert make_missing(env) == []
+    assert [path.name for path in make_missing({"DATA_DIR": str(tmp_path)})] == ["secret_key", "vapid_key"]
+
+
+def test_hosts_with_one_secret_key_have_one_key_for_push() -> None:
+    """Each would otherwise make its own, and a browser that subscribed with one is deaf to the other."""
+    shown = "from django.conf import settings; print(settings.VAPID_KEY)"
+    found = set()
+    for host in ("east", "west"):
+        with tempfile.TemporaryDirectory() as folder:
+            options = {"SECRET_KEY": "s" * 50, "JWT_SECRET": "j" * 50, "DATA_DIR": f"{folder}/{host}"}
+            for settings in ("local", "production"):
+                env = {**os.environ, **options, "DJANGO_SETTINGS_MODULE": f"reaktor.settings.{settings}"}
+                found.add(subprocess.check_output([sys.executable, "-c", shown], env=env, text=True))
+    assert len(found) == 1
+    assert len(found.pop().strip()) == 64
 
 
 def test_a_secret_may_come_from_a_file(tmp_path: Path) -> None:

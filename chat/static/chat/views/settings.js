@@ -16,6 +16,11 @@ import { facts } from "../facts.js";
 const SECTIONS = [
   { id: "profile", title: "Profile", load: async () => (await import("./settings/profile.js")).profileSection },
   { id: "account", title: "Account", load: async () => (await import("./settings/account.js")).accountSection },
+  {
+    id: "notifications",
+    title: "Notifications",
+    load: async () => (await import("./settings/notifications.js")).notificationsSection,
+  },
   { id: "security", title: "Security", load: async () => (await import("./settings/security.js")).securitySection },
   { id: "bots", title: "Bots", load: async () => (await import("./settings/bots.js")).botsSection },
   { id: "email", title: "E-mail", load: async () => (await import("./settings/email.js")).emailSection },

@@ -14,7 +14,9 @@ import { explain } from "../../explain.js";
  * @param {{
  *   title: string,
  *   lead?: string,
+ *   choices?: Element[],
  *   fields?: Array<{input: any, label: string, hint?: string}>,
+ *   after?: Element[],
  *   action: string,
  *   look?: string,
  *   problem?: () => string,
@@ -22,7 +24,17 @@ import { explain } from "../../explain.js";
  * }} parts  `problem` says what is wrong with the fields, or ""; `submit` may return what is said when it is done
  * @returns {HTMLElement}
  */
-export function settingsForm({ title, lead, fields = [], action, look = "", problem = () => "", submit }) {
+export function settingsForm({
+  title,
+  lead,
+  choices = [],
+  fields = [],
+  after = [],
+  action,
+  look = "",
+  problem = () => "",
+  submit,
+}) {
   const error = h("p", { class: "form-error", role: "alert" });
   const done = h("p", { class: "form-done", role: "status" });
   const button = h("button", { class: `button ${look}`, type: "submit" }, action);
@@ -47,6 +59,7 @@ export function settingsForm({ title, lead, fields = [], action, look = "", prob
     { class: "settings-form", novalidate: true, on: { submit: onSubmit } },
     h("h3", {}, title),
     lead && h("p", { class: "settings-lead" }, lead),
+    ...choices,
     ...fields.map(({ input, label, hint }) =>
       h(
         "div",
@@ -56,6 +69,7 @@ export function settingsForm({ title, lead, fields = [], action, look = "", prob
         hint && h("span", { class: "field-hint" }, hint),
       ),
     ),
+    ...after,
     error,
     done,
     h("div", { class: "settings-buttons" }, button),
