@@ -7,6 +7,7 @@ and nothing of it. Everybody else sees it as it is. Names stand for people as in
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import cast
 
 from accounts.names import folded
 from chat.domain.events import DURABLE, Activity, Event, EventType, LastData, MessageData
@@ -35,8 +36,9 @@ def message_seen(message: MessageData, names: Names) -> MessageData:
     are taken away.
     """
     if is_hidden(message["author"], names):
+        told = cast(MessageData, {name: value for name, value in message.items() if name != "via"})
         return {
-            **message,
+            **told,
             "text": None,
             "reply_to": None,
             "nonce": None,

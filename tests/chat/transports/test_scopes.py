@@ -17,7 +17,10 @@ from tests.chat.transports.test_allowances import filled, methods_of
 from tests.support.rest import Rest, error_code, logged_in, register
 
 pytestmark = pytest.mark.django_db
-NO_TOKEN = {"/api/v1/accounts", "/api/v1/tokens", "/api/v1/tokens/refresh", "/api/v1/tokens/revoke"}
+NO_TOKEN = {
+    "/api/v1/accounts", "/api/v1/tokens", "/api/v1/tokens/refresh", "/api/v1/tokens/revoke", "/api/v1/email/confirm",
+    "/api/v1/password/reset", "/api/v1/password/reset/confirm",
+}  # fmt: skip
 EITHER_WAY = {"/channels/nothing/join"}
 """What reads where there is a channel, and makes one where there is none."""
 
