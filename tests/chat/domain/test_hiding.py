@@ -39,7 +39,7 @@ def test_of_a_hidden_message_its_place_is_left() -> None:
     rest = {name: value for name, value in seen.items() if name not in PLACE}
     nothing = {"text": None, "reply_to": None, "nonce": None, "reactions": {}, "mentions": [], "edited_at": None}
     assert rest == {**nothing, "hidden": True}
-    assert set(seen) == set(get_type_hints(MessageData)) - {"via"}, "a field that is new must be decided about here, too"
+    assert set(seen) == set(get_type_hints(MessageData)) - {"via"}, "a new field must be decided about here, too"
 
 
 def test_what_is_not_hidden_is_the_same_object() -> None:
