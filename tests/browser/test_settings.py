@@ -21,10 +21,12 @@ def test_settings_are_opened_from_the_side_bar_and_have_an_address(people: Peopl
     page.on("request", lambda request: asked.append(request.url))
     page.get_by_role("link", name="Settings").click()
     expect(page.get_by_role("heading", name="Settings")).to_be_visible()
-    expect(page.get_by_role("heading", name="Your data")).to_be_visible()
-    assert any("views/settings/account" in url for url in asked), "sections are not part of the first load"
+    expect(page.get_by_role("heading", name="Profile")).to_be_visible()
+    assert any("views/settings/profile" in url for url in asked), "sections are not part of the first load"
+    page.get_by_role("link", name="Account").click()
     page.reload()
     expect(page.get_by_role("heading", name="Your data")).to_be_visible()
+    page.go_back()
     page.go_back()
     expect(page.get_by_role("heading", name=room.name)).to_be_visible()
 
@@ -59,6 +61,6 @@ def test_an_account_is_deleted_with_its_password_alone(people: People, room: Roo
 
 
 def test_settings_fit_a_phone(people: People, room: Room) -> None:
-    ada = people("ada", width=360, height=740).register("/#/settings")
+    ada = people("ada", width=360, height=740).register("/#/settings/account")
     expect(ada.page.get_by_role("heading", name="Your data")).to_be_visible()
     assert ada.page.evaluate("document.documentElement.scrollWidth") <= 360

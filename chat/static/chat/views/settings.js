@@ -68,6 +68,8 @@ export class Settings {
     }
     const make = await found.load();
     if (this.shown !== found.id) return;
+    // On a phone they stand in one line, of which a part is seen.
+    this.links.get(found.id).scrollIntoView({ block: "nearest", inline: "nearest" });
     this.content?.destroy?.();
     this.content = make(this.parts);
     this.body.replaceChildren(h("h2", {}, found.title), this.content.element);

@@ -13,10 +13,15 @@ export function emailSection({ chat }) {
     state.textContent = "This server sends no e-mail, so an address would be of no use.";
     return { element };
   }
-  const show = async () => (state.textContent = line(await chat.rest("GET", "me")));
+  const removal = removeForm(chat, () => show());
+  const show = async () => {
+    const me = await chat.rest("GET", "me");
+    state.textContent = line(me);
+    removal.hidden = facts().needsEmail || (me.email ?? me.email_pending) === null;
+  };
+  removal.hidden = true;
   show().catch(() => (state.textContent = ""));
-  element.append(changeForm(chat, show));
-  if (!facts().needsEmail) element.append(removeForm(chat, show));
+  element.append(changeForm(chat, show), removal);
   return { element };
 }
 
