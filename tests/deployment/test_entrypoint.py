@@ -116,6 +116,8 @@ def test_the_entry_point_prepares_and_serves_twice_over(
         REDIS_URL=redis.url,
         PUBLIC_URL=f"http://127.0.0.1:{port}",
         REGISTRATION="open",
+        # The administrator logs in to the API, and has no second factor yet.
+        STAFF_TOTP="optional",
         PORT=str(port),
         WORKERS="1",
         DJANGO_SUPERUSER_USERNAME="root",
