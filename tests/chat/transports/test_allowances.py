@@ -96,7 +96,7 @@ GOOD = {
     "name": "Tea", "text": "hi", "nonce": "1", "username": "nobody", "kind": "mute", "user": "nobody", "reason": "spam",
     "role": "member", "number": 1, "resolution": "dismissed", "hours": 1, "level": "all",
     "password": "wrong", "code": "123456",
-    "scopes": ["read"],
+    "scopes": ["read"], "endpoint": "https://push.example", "keys": {"p256dh": "x", "auth": "y"},
 }  # fmt: skip
 
 
