@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from django.db import transaction
 from django.db.models import F
 
+from accounts.models import User
 from chat.domain.ids import ChannelKey, UserRef
 from chat.domain.moderation import ServerInviteData
 from chat.domain.policies import ChannelKind
@@ -43,6 +44,9 @@ def server_invite_create(
     """
     if not (by_members or user.is_staff):
         raise ForbiddenError("Only staff may invite to this server.")
+    if User.objects.filter(pk=user.id, is_bot=True).exists():
+        # Its token lies about in files: whoever finds one must not become a member.
+        raise ForbiddenError("A bot invites nobody.")
     if uses is not None and not 1 <= uses <= MAX_USES:
         raise InvalidError("An invite has 1 to 100,000 uses.", fields={"uses": f"1 to {MAX_USES}"})
     if len(channels) > MAX_CHANNELS:

@@ -189,3 +189,9 @@ def test_an_invite_is_approval_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(apps.get_app_config("accounts"), "registration", "approval")
     account = {"username": "ada", "password": PASSWORD, "invite": make()}
     assert Rest().post("/api/v1/accounts", account)[0] == 201
+
+
+def test_a_bot_invites_nobody() -> None:
+    bot = User.objects.create(username="pingbot", password="!", is_bot=True)
+    with pytest.raises(ForbiddenError, match="bot"):
+        make(by_members=True, user=ref_of(bot))

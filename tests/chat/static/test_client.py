@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 import shutil
 import subprocess
@@ -78,6 +79,20 @@ def test_the_page_holds_no_script_and_no_style_of_its_own() -> None:
     text = PAGE.read_text()
     assert re.search(r"<style|style=|\son\w+=", text) is None
     assert all("src=" in tag for tag in re.findall(r"<script[^>]*>", text))
+
+
+def test_the_page_loads_little_before_it_shows_something_and_little_in_all() -> None:
+    """What is opened seldom is loaded when it is opened."""
+    styles = list((STATIC / "chat/css").glob("*.css"))
+    first: set[Path] = set(styles)
+    waiting = [STATIC / "chat/main.js"]
+    while waiting:
+        module = waiting.pop()
+        if module not in first:
+            first.add(module)
+            waiting += [(module.parent / url).resolve() for url in IMPORTED.findall(module.read_text())]
+    assert sum(len(gzip.compress(path.read_bytes(), 9)) for path in first) <= 70 * 1024
+    assert sum(path.stat().st_size for path in [*MODULES, *styles]) <= 450 * 1024
 
 
 def test_every_import_follows_when_the_files_are_served_under_hashed_names(tmp_path: Path) -> None:

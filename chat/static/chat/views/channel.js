@@ -3,6 +3,7 @@
 import { h, icon, setText } from "../dom.js";
 import { explain } from "../explain.js";
 import { typingLine } from "../words.js";
+import { copyText } from "./clipboard.js";
 import { Composer } from "./composer.js";
 import { Members } from "./members.js";
 import { Messages } from "./messages.js";
@@ -201,13 +202,8 @@ export class ChannelView {
 
   async #copyLink() {
     const link = location.href;
-    try {
-      await navigator.clipboard.writeText(link);
+    if (await copyText(link, () => window.prompt("Copy this link:", link)))
       this.toasts.show("The link is copied. Whoever has it may come in.");
-    } catch {
-      // The clipboard is there on https and localhost only, and may be forbidden.
-      window.prompt("Copy this link:", link);
-    }
   }
 
   #togglePeople() {

@@ -3,7 +3,6 @@
 import { h, icon, keyed, setText } from "../dom.js";
 import { explain } from "../explain.js";
 import { count } from "../words.js";
-import { NewChannel } from "./newchannel.js";
 import { badge } from "./sidebar.js";
 
 const REFRESH_MS = 15_000;
@@ -18,9 +17,8 @@ export class Lobby {
     this.keys = [];
     this.next = null;
     this.asked = 0;
-    this.dialog = new NewChannel({ chat, onCreated: (key) => (location.hash = `#/c/${key}`) });
-    /** @type {import("./newmessage.js").NewMessage|null} loaded when it is wanted */
-    this.message = null;
+    /** @type {Map<any, any>} the dialogs that were wanted, by their class */
+    this.dialogs = new Map();
     this.search = h("input", {
       class: "input",
       type: "search",
@@ -59,7 +57,6 @@ export class Lobby {
         ),
       ),
       h("div", { class: "lobby-body" }, this.search, this.list, this.note, this.more),
-      this.dialog.element,
     );
     this.ticker = setInterval(() => document.hidden || this.#refresh(), REFRESH_MS);
     this.stopListening = chat.onState((state) => state.name === "live" && this.#refresh());
@@ -68,15 +65,26 @@ export class Lobby {
 
   async #newMessage() {
     const { NewMessage } = await import("./newmessage.js");
-    if (!this.message) {
-      this.message = new NewMessage({ chat: this.chat, onOpened: (key) => (location.hash = `#/c/${key}`) });
-      this.element.append(this.message.element);
+    this.#dialog(NewMessage).open();
+  }
+
+  /** @param {"public"|"unlisted"} kind */
+  async #newChannel(kind) {
+    const { NewChannel } = await import("./newchannel.js");
+    this.#dialog(NewChannel).open(kind);
+  }
+
+  #dialog(Dialog) {
+    if (!this.dialogs.has(Dialog)) {
+      const made = new Dialog({ chat: this.chat, onDone: (key) => (location.hash = `#/c/${key}`) });
+      this.dialogs.set(Dialog, made);
+      this.element.append(made.element);
     }
-    this.message.open();
+    return this.dialogs.get(Dialog);
   }
 
   #button(drawing, words, kind, look = "") {
-    const open = () => this.dialog.open(kind);
+    const open = () => this.#newChannel(kind);
     return h(
       "button",
       { class: `button ${look}`, type: "button", on: { click: open } },

@@ -4,10 +4,10 @@ import { explain } from "../explain.js";
 import { FormDialog, textInput } from "./formdialog.js";
 
 export class NewChannel {
-  /** @param {{chat: import("../client/chat.js").Chat, onCreated: (key: string) => void}} parts */
-  constructor({ chat, onCreated }) {
+  /** @param {{chat: import("../client/chat.js").Chat, onDone: (key: string) => void}} parts */
+  constructor({ chat, onDone }) {
     this.chat = chat;
-    this.onCreated = onCreated;
+    this.onDone = onDone;
     this.name = textInput({ id: "new-channel-name", name: "name", maxlength: 80 });
     this.topic = textInput({ id: "new-channel-topic", name: "topic", maxlength: 400 });
     this.dialog = new FormDialog({
@@ -41,6 +41,6 @@ export class NewChannel {
     const made = { name: this.name.value.trim(), kind: this.kind, ...(topic === "" ? {} : { topic }) };
     const key = await this.chat.create(made);
     this.dialog.close();
-    this.onCreated(key);
+    this.onDone(key);
   }
 }

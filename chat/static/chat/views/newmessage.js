@@ -10,10 +10,10 @@ const SHOWN = 6;
 const PAUSE_MS = 200;
 
 export class NewMessage {
-  /** @param {{chat: import("../client/chat.js").Chat, onOpened: (key: string) => void}} parts */
-  constructor({ chat, onOpened }) {
+  /** @param {{chat: import("../client/chat.js").Chat, onDone: (key: string) => void}} parts */
+  constructor({ chat, onDone }) {
     this.chat = chat;
-    this.onOpened = onOpened;
+    this.onDone = onDone;
     this.names = textInput({ id: "new-message-names", name: "names", autocapitalize: "none", spellcheck: "false" });
     this.names.addEventListener("input", () => this.#searchSoon());
     this.found = h("ul", { class: "people-found", "aria-label": "People" });
@@ -80,6 +80,6 @@ export class NewMessage {
   async #open() {
     const key = await this.chat.openDirect(this.#written());
     this.dialog.close();
-    this.onOpened(key);
+    this.onDone(key);
   }
 }

@@ -1,6 +1,7 @@
 /** Something that is shown this once: a token, an address. A field to select it from, and a button that copies it. */
 
 import { h } from "../dom.js";
+import { copyText } from "./clipboard.js";
 
 /**
  * @param {{label: string, value: string, toasts: import("./toasts.js").Toasts}} parts
@@ -9,15 +10,8 @@ import { h } from "../dom.js";
 export function secret({ label, value, toasts }) {
   const field = h("input", { class: "input", readonly: true, value, "aria-label": label, spellcheck: "false" });
   const copy = async () => {
-    field.focus();
-    field.select();
-    try {
-      await navigator.clipboard.writeText(value);
-      toasts.show("It is copied.");
-    } catch {
-      // The clipboard is there on https and localhost only, and may be forbidden: what is selected can be copied by hand.
-      toasts.show("It is selected: copy it with your keyboard.");
-    }
+    const isCopied = await copyText(value, () => field.select());
+    toasts.show(isCopied ? "It is copied." : "It is marked: copy it with your keyboard.");
   };
   return h(
     "div",

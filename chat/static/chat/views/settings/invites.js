@@ -1,6 +1,7 @@
 /** Server invites: links that let somebody register. Make one, copy it, take it back. */
 
 import { h } from "../../dom.js";
+import { copyText } from "../clipboard.js";
 import { explain } from "../../explain.js";
 import { textInput } from "../formdialog.js";
 import { settingsForm } from "./form.js";
@@ -46,13 +47,8 @@ export function invitesSection({ chat, toasts }) {
   }
 
   async function copy(link, field) {
-    try {
-      await navigator.clipboard.writeText(link);
-      toasts.show("The link is copied.");
-    } catch {
-      // Without https, or without permission: then the reader copies what is marked.
-      field.focus();
-    }
+    const isCopied = await copyText(link, () => field.select());
+    toasts.show(isCopied ? "The link is copied." : "It is marked: copy it with your keyboard.");
   }
 
   async function revoke(code) {

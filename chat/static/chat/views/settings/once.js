@@ -1,6 +1,7 @@
 /** What is shown once and never again: recovery codes, an app password. To be copied, or kept as a file. */
 
 import { h } from "../../dom.js";
+import { copyText } from "../clipboard.js";
 
 /**
  * @param {{title: string, lead: string, lines: string[], file?: string, onDone: () => void}} parts
@@ -13,14 +14,8 @@ export function shownOnce({ title, lead, lines, file, onDone }) {
   const list = h("ul", { class: "secrets" }, ...lines.map((line) => h("li", {}, h("code", {}, line))));
 
   async function copy() {
-    try {
-      await navigator.clipboard.writeText(text);
-      said.textContent = "Copied.";
-    } catch {
-      // The clipboard is there on https and localhost only, and may be forbidden.
-      getSelection()?.selectAllChildren(list);
-      said.textContent = "They are marked: copy them with your keyboard.";
-    }
+    const isCopied = await copyText(text, () => getSelection()?.selectAllChildren(list));
+    said.textContent = isCopied ? "It is copied." : "It is marked: copy it with your keyboard.";
   }
 
   function save() {
