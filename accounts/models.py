@@ -59,10 +59,12 @@ class UserManager(BaseUserManager["User"]):
         An ASCII name is also found where old code wrote it, which knows no folded column (accounts.claims).
         """
         folded = list(wanted)
+        found = self.filter(username_folded__in=folded).values("pk")
         lower = [name for name in folded if name.isascii()]
-        return self.alias(lower=Lower("username")).filter(
-            models.Q(username_folded__in=folded) | models.Q(lower__in=lower)
-        )
+        if lower:
+            # One condition of both would be answered by a walk through all of them, or by bitmaps.
+            found = found.union(self.alias(lower=Lower("username")).filter(lower__in=lower).values("pk"))
+        return self.filter(pk__in=found)
 
     def get_by_natural_key(self, username: str | None) -> User:
         wanted = names.folded(username or "")

@@ -53,7 +53,8 @@ def profile_update(user: User, *, display_name: str | None = None, status_text: 
 
 def _check_is_nobody_else(shown: str, user: User) -> None:
     """Whoever is shown under the user name of another, or what looks like it, would be taken for them."""
-    if shown and any(names.are_confusable(shown, other) for other in neighbours([shown], user.pk)):
+    is_another = User.objects.exclude(pk=user.pk).filter(search_name=search_key(shown), is_active=True).exists
+    if shown and (is_another() or any(names.are_confusable(shown, other) for other in neighbours([shown], user.pk))):
         raise InvalidError("That is somebody's user name.", fields={"display_name": "somebody's user name"})
 
 

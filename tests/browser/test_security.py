@@ -32,7 +32,7 @@ def set_up(person: Person) -> tuple[str, list[str]]:
     form.get_by_role("button", name="Set up").click()
     expect(page.get_by_role("img", name="QR code")).to_be_visible()
     assert page.get_by_role("img", name="QR code").evaluate("(image) => image.naturalWidth > 0")
-    secret = (page.locator("code.secret").text_content() or "").replace(" ", "")
+    secret = (page.locator("code.secret-key").text_content() or "").replace(" ", "")
     page.get_by_label("Code").fill("000000" if code_of(secret) != "000000" else "000001")
     page.get_by_role("button", name="Confirm").click()
     expect(page.get_by_role("alert").filter(has_text="not the code")).to_be_visible()
@@ -128,6 +128,7 @@ def test_a_log_in_elsewhere_is_seen_and_ended_and_another_password_ends_the_rest
     other = people("other")
     other.name = ada.name
     other.log_in(room.path)
+    other.expect_channel(room.name)
     other.expect_problem("HTTP 401")
     page = ada.page
     page.goto(f"{ada.url}/#/settings/security")
