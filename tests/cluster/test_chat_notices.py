@@ -122,6 +122,7 @@ def test_while_workers_are_killed_each_notice_is_shown_once_and_none_is_lost(
     assert len({push.content["text"] for push in friends.browser.pushes}) == 24
 
 
+@pytest.mark.long
 def test_after_the_death_of_everything_what_waited_is_told(make_chat: MakeChat, service: PushService) -> None:
     """Supervisor and workers are killed while a push service is away."""
     with make_chat(

@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 ROOT = Path(__file__).resolve().parents[2]
 URL = postgresql_url()
-WHERE = ["tests/chat", "tests/reaktor/db"]
+WHERE = ["tests/accounts", "tests/chat", "tests/reaktor/db"]
 SILENT_S = 14.0
 AWAY_S = 60.0
 BACK_S = 25.0
