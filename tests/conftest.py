@@ -25,7 +25,7 @@ ROOT = Path(__file__).parent
 settings.register_profile("suite", derandomize=True)
 settings.load_profile("suite")
 
-# What starts real servers shares them within its folder, and so runs in one process. They wait a lot, so three
+# What starts real servers shares them within its folder, and so runs in one process. They wait a lot, so four
 # processes keep two cores busy. The longest first.
 TOGETHER = ("cluster", "faults", "integration", "browser", "interop", "docs", "deployment")
 WITH = {"browser": "faults"}
@@ -34,7 +34,7 @@ WITH = {"browser": "faults"}
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """For `pytest -n 3 --dist loadgroup` (make test): what runs together first, everything else beside and behind it.
+    """For `pytest -n 4 --dist loadgroup` (make test): what runs together first, everything else beside and behind it.
 
     First of all hooks: xdist reads the groups in its own. A test that names its group itself is one of the first.
     """

@@ -188,6 +188,7 @@ def test_staff_make_an_invite_link_and_whoever_opens_it_registers(come: Comer, i
     expect(root.page.get_by_label("Invite link")).to_have_count(0)
 
 
+@pytest.mark.long
 def test_who_waits_for_approval_is_told_so(come: Comer, approving: LiveServer) -> None:
     ada = come(approving, "ada")
     ada.visit()

@@ -25,6 +25,9 @@ CLICK = """async (tag) => {
   const [shown] = await self.registration.getNotifications({ tag });
   self.dispatchEvent(new NotificationEvent("notificationclick", { notification: shown }));
 }"""
+WINDOWS = """async () => {
+  return (await self.clients.matchAll({ type: "window", includeUncontrolled: true })).length;
+}"""
 READY = """async () => {
   await navigator.serviceWorker.register("/sw.js");
   await navigator.serviceWorker.ready;
@@ -35,6 +38,7 @@ class Pushes:
     """Hands pushes to the service worker of a page, as the browser's own service would."""
 
     def __init__(self, page: Page) -> None:
+        self.page = page
         self.origin = page.evaluate("location.origin")
         page.context.grant_permissions(["notifications"], origin=self.origin)
         page.evaluate(READY)
@@ -47,6 +51,11 @@ class Pushes:
         self.wait = page.wait_for_timeout
         self.until(lambda: self.registrations)
         self.worker.evaluate("async () => (await self.registration.getNotifications()).map((each) => each.close())")
+
+    def nobody_looks(self) -> None:
+        """Playwright has every page of the chat believe that it is in front: there is none any more."""
+        self.page.goto("about:blank")
+        self.until(lambda: self.worker.evaluate(WINDOWS) == 0)
 
     def _on_registrations(self, found: dict[str, Any]) -> None:
         mine = [each for each in found["registrations"] if each["scopeURL"].startswith(self.origin)]
@@ -76,8 +85,7 @@ def notice(room: Room, tag: str = "m1", **more: str) -> dict[str, Any]:
 def test_a_push_is_shown_once_under_its_tag_and_a_click_leads_to_its_channel(people: People, room: Room) -> None:
     ada = people("ada").register("/")
     pushes = Pushes(ada.page)
-    # Nobody looks: Playwright has every page of the chat believe that it is in front.
-    ada.page.goto("about:blank")
+    pushes.nobody_looks()
     pushes.push(notice(room))
     pushes.push(notice(room))
     pushes.push(notice(room, "m2", title="", text=""))
@@ -97,7 +105,7 @@ def test_a_push_is_shown_once_under_its_tag_and_a_click_leads_to_its_channel(peo
 def test_what_is_no_notice_is_not_shown(junk: str, people: People, room: Room) -> None:
     ada = people("ada").register("/")
     pushes = Pushes(ada.page)
-    ada.page.goto("about:blank")
+    pushes.nobody_looks()
     pushes.push(junk)
     pushes.push(notice(room, "after"))
     pushes.until(pushes.shown)
@@ -110,7 +118,7 @@ def test_who_looks_at_the_chat_is_shown_nothing_beside_it(people: People, room: 
     ada.page.bring_to_front()
     ada.page.wait_for_function("document.hasFocus() && document.visibilityState === 'visible'")
     pushes.push(notice(room, "seen"))
-    ada.page.goto("about:blank")
+    pushes.nobody_looks()
     pushes.push(notice(room, "unseen"))
     pushes.until(pushes.shown)
     assert [each["tag"] for each in pushes.shown()] == ["unseen"]

@@ -113,6 +113,7 @@ async def test_a_block_holds_on_both_workers_within_a_second_and_is_lifted_as_so
             await group.inside[slot].message("heard again")
 
 
+@pytest.mark.long
 async def test_where_the_bus_loses_the_word_of_a_block_it_holds_within_a_minute(lossy_chat: ChatCluster) -> None:
     async with group_of(lossy_chat) as group:
         loss = group.chat.directory / "loss"

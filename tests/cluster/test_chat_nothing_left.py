@@ -51,6 +51,7 @@ def chat(make_chat: MakeChat) -> Iterator[ChatCluster]:
         yield found
 
 
+@pytest.mark.long
 async def test_sessions_of_every_kind_leave_no_object_behind(chat: ChatCluster) -> None:
     """Memory grew by 10 MB in ten minutes of coming and going, and nobody could say whether Python held it."""
     people = PassersBy(chat.port, CHANNELS, life_s=0.3)

@@ -64,6 +64,7 @@ async def test_a_reload_under_load_refuses_no_connection_and_loses_no_message(ch
     assert knocking.served > 50
 
 
+@pytest.mark.long
 async def test_scaling_from_one_to_three_to_two_under_load(chat: ChatCluster):
     """The tests of this module share two workers: here the way is 2, 1, 3, 2."""
     async with crowd(chat, per_slot=4) as people, Knocking(chat, (1, 2, 3)) as knocking:

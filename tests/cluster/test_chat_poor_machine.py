@@ -103,6 +103,7 @@ async def test_sessions_are_told_when_it_stops_and_nothing_is_left(make_chat: Ma
         assert "Traceback" not in chat.said()
 
 
+@pytest.mark.long
 async def test_a_redis_on_the_path_is_enough_for_workers(make_chat: MakeChat, tmp_path: Path) -> None:
     with make_chat(WORKERS="2", **poor_machine(tmp_path, redis_as="redis-server")) as chat:
         assert "(2 workers, embedded Redis)" in chat.said()

@@ -115,6 +115,7 @@ def end_with_test() -> Iterator[Callable[[ChatCluster], None]]:
         cluster.destroy()
 
 
+@pytest.mark.long
 def test_of_two_servers_of_one_database_that_start_in_the_same_second_exactly_one_serves(
     one: ChatCluster, tmp_path: Path, redis_server: RedisServer, end_with_test: Callable[[ChatCluster], None]
 ) -> None:
@@ -140,6 +141,7 @@ def test_of_two_servers_of_one_database_that_start_in_the_same_second_exactly_on
     assert time.monotonic() - at < 60
 
 
+@pytest.mark.long
 @pytest.mark.long
 def test_a_supervisor_that_was_stopped_for_too_long_finds_another_one_and_ends(
     one: ChatCluster, tmp_path: Path, redis_server: RedisServer, end_with_test: Callable[[ChatCluster], None]

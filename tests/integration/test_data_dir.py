@@ -6,12 +6,15 @@ import os
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.support.native import NativeClient
 from tests.support.server import LiveServer
 
 NAME = "a b#c?d%20e+f=g:h&i"
 
 
+@pytest.mark.long
 async def test_a_server_works_in_a_directory_whatever_its_name(tmp_path: Path) -> None:
     """Its database was made somewhere else, its Redis was not found, or its workers could not listen."""
     directory = tmp_path / NAME / "data"

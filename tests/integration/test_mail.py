@@ -101,6 +101,7 @@ def test_a_mail_survives_the_death_of_who_sends_it_and_keeps_its_id(make_server:
         assert mailbox.attempts == [mail["Message-ID"]] * 2
 
 
+@pytest.mark.long
 def test_mails_that_wait_while_the_mail_server_is_away_are_sent_when_it_is_back(make_server: MakeServer) -> None:
     with smtp_server() as mailbox:
         pass

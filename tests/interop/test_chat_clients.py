@@ -332,6 +332,7 @@ TOKEN_S = 15.0
 ENDED_S = TOKEN_S + 30.0
 
 
+@pytest.mark.long
 async def test_clients_whose_token_ends_come_back_with_the_next_one_of_their_auth_function(
     server: LiveServer, driver: JsDriver
 ) -> None:
@@ -359,6 +360,7 @@ async def test_clients_whose_token_ends_come_back_with_the_next_one_of_their_aut
     await asyncio.gather(*(one(library, mode) for library in ("sio31", "sio48") for mode in TRANSPORTS.values()))
 
 
+@pytest.mark.long
 async def test_clients_without_an_auth_function_come_back_with_the_token_that_their_page_puts_into_the_query(
     server: LiveServer, driver: JsDriver
 ) -> None:

@@ -35,7 +35,9 @@ ARGUMENTS = (
     "--disable-sync",
 )
 WAIT_MS = 10_000
-LINE_IS_DOWN = re.compile(r"WebSocket connection to .* failed|net::ERR_(CONNECTION_REFUSED|INTERNET_DISCONNECTED)")
+LINE_IS_DOWN = re.compile(
+    r"WebSocket connection to .* failed|net::ERR_(CONNECTION_REFUSED|CONNECTION_RESET|INTERNET_DISCONNECTED)"
+)
 """What Chromium itself writes to the console while there is no server, whatever the page does."""
 
 
