@@ -31,6 +31,9 @@ TOGETHER = ("cluster", "faults", "integration", "browser", "interop", "docs", "d
 WITH = {"browser": "faults"}
 """In the same process as that folder: Chromium breaks off what it loads when a network device comes or goes."""
 
+BETWEEN = ("sio25", "sio31")
+"""Clients between the oldest generation and the newest: what they do is left to the long tests."""
+
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -49,6 +52,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker(pytest.mark.xdist_group(WITH.get(folder, folder)))
         return 1 + TOGETHER.index(folder), at
 
+    for item in items:
+        callspec = getattr(item, "callspec", None)
+        if item.path.parent.name == "interop" and callspec and callspec.params.get("library") in BETWEEN:
+            item.add_marker(pytest.mark.long)
     items[:] = [items[at] for at in sorted(range(len(items)), key=place)]
 
 
