@@ -23,6 +23,8 @@ from tests.support.seed import PASSWORD, TEXT, Seed
 from tests.support.server import LiveServer
 from tests.support.tokens import claim, reissued
 
+SOON_S = 5.0
+"""A second is promised, on a machine that does nothing else."""
 pytestmark = pytest.mark.interop
 
 TRANSPORTS = {"websocket": ["websocket"], "polling": ["polling"], "upgrade": ["polling", "websocket"]}
@@ -120,15 +122,15 @@ async def test_what_becomes_of_a_message_is_told_within_a_second(
         await owner.post(key, "mine")
         [other] = await client.expect_event("message:post")
         await owner.request("message.edit", key, id=other["id"], text="mine, edited")
-        [updated] = await client.expect_event("message:updated", 1.0)
+        [updated] = await client.expect_event("message:updated", SOON_S)
         assert updated == {**other, "message": "mine, edited", "edited": updated["edited"]}
         assert updated["edited"] > other["date"]
         await owner.request("reaction.add", key, id=other["id"], emoji="👍")
         await owner.request("message.delete", key, id=mine["id"])
         if wants_all:
-            reacted = (await client.expect("event", 1.0))["args"]
+            reacted = (await client.expect("event", SOON_S))["args"]
             assert reacted == [{"channel": key, "id": other["id"], "seq": other["seq"], "reactions": {"👍": [name]}}]
-        deleted = await client.expect("event", 1.0)
+        deleted = await client.expect("event", SOON_S)
         assert (deleted["name"], deleted["args"][0]["id"]) == ("message:deleted", answer["id"])
         assert deleted["args"][0]["message"] == "(deleted)"
 
