@@ -2,6 +2,8 @@
 
 from django.db import migrations, models
 
+from reaktor.db.new_columns import AddColumn
+
 
 class Migration(migrations.Migration):
 
@@ -10,27 +12,27 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.AddField(
+        AddColumn(
             model_name='user',
             name='avatar',
             field=models.CharField(blank=True, db_default='', default='', editable=False, max_length=64),
         ),
-        migrations.AddField(
+        AddColumn(
             model_name='user',
             name='direct_from',
             field=models.CharField(choices=[('everybody', 'everybody'), ('shared', 'who shares a channel with them'), ('nobody', 'nobody')], db_default='everybody', default='everybody', editable=False, max_length=9),
         ),
-        migrations.AddField(
+        AddColumn(
             model_name='user',
             name='display_name',
             field=models.CharField(blank=True, db_default='', default='', editable=False, max_length=64),
         ),
-        migrations.AddField(
+        AddColumn(
             model_name='user',
             name='is_bot',
             field=models.BooleanField(db_default=False, default=False, editable=False, verbose_name='bot'),
         ),
-        migrations.AddField(
+        AddColumn(
             model_name='user',
             name='status_text',
             field=models.CharField(blank=True, db_default='', default='', editable=False, max_length=100),
