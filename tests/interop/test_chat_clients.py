@@ -446,13 +446,17 @@ async def test_what_a_client_repeats_by_itself_is_stored_once_if_it_brings_a_non
 async def test_a_client_whose_state_is_gone_is_not_told_that_it_recovered(
     make_server: MakeServer, driver: JsDriver
 ) -> None:
+    """Its place was not written before the crash: they are written once a second."""
     live = make_server(LOG_LEVEL="WARNING")
     user = Seed(live, *live.account())
     client = user.open(driver, "sio48", ["websocket"])
     before = await client.expect("connect")
     await client.expect_event("logged_in")
-    await asyncio.to_thread(live.restart)
-    again = await client.expect("connect", 20)
+    live.kill()
+    forget = "from chat.models import KeptPlace; KeptPlace.objects.all().delete()"
+    await asyncio.to_thread(live.manage, "shell", "-v0", "-c", forget)
+    await asyncio.to_thread(live.start)
+    again = await client.expect("connect", 60)
     assert again["recovered"] is False
     assert again["id"] != before["id"]
     # What came of that connection can be recovered.
