@@ -5,8 +5,11 @@ Tests that share a server keep to accounts and channels of their own. make_serve
 
 from __future__ import annotations
 
+import fcntl
 import itertools
+import json
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -73,12 +76,41 @@ def pytest_report_header() -> str:
     return f"database tests: on SQLite {other}"
 
 
-@pytest.fixture(scope="session")
-def prepared_server(tmp_path_factory: pytest.TempPathFactory) -> LiveServer:
-    """Never started: a migrated database with accounts, which all the others begin with."""
-    server = LiveServer(tmp_path_factory.mktemp("prepared"))
-    server.prepare()
+def _made_once(tmp_path_factory: pytest.TempPathFactory, name: str, make: Callable[[LiveServer], None]) -> LiveServer:
+    """A server that is never started. Of several test processes the first makes it, and the others wait for it."""
+    root = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent
+    server, done = LiveServer(root / name), root / f"{name}.json"
+    with (root / f"{name}.lock").open("w") as guard:
+        fcntl.flock(guard, fcntl.LOCK_EX)
+        if not done.exists():
+            make(server)
+            done.write_text(json.dumps(server.pool))
+    server.pool = [(username, token) for username, token in json.loads(done.read_text())]
     return server
+
+
+@pytest.fixture(scope="session")
+def migrated_server(tmp_path_factory: pytest.TempPathFactory) -> LiveServer:
+    """Never started: a migrated database without anybody."""
+
+    def make(server: LiveServer) -> None:
+        server.data_dir.mkdir()
+        server.migrate()
+
+    return _made_once(tmp_path_factory, "migrated", make)
+
+
+@pytest.fixture(scope="session")
+def prepared_server(migrated_server: LiveServer, tmp_path_factory: pytest.TempPathFactory) -> LiveServer:
+    """Never started: a database with accounts, which all the others begin with."""
+
+    def make(server: LiveServer) -> None:
+        shutil.copytree(migrated_server.data_dir, server.data_dir)
+        server.prepare()
+
+    return _made_once(tmp_path_factory, "prepared", make)
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,8 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 from urllib.parse import quote
 
+from autobahn.exception import Disconnected
+
 from reaktor.observe.logcontext import REQUEST_ID, SESSION, new_request_id
 from reaktor.web.close_codes import NORMAL
 from reaktor.web.edge import NOSNIFF, date_header
@@ -54,7 +56,11 @@ class Requests:
                 outcome = "accepted"
             elif message["type"] == "websocket.close":
                 outcome = message.get("code", NORMAL)
-            await send(message)
+            try:
+                await send(message)
+            except Disconnected:
+                # A stock Daphne (runserver) raises this while a socket closes. What comes then is dropped, as by ours.
+                pass
 
         try:
             await self._application(scope, receive, send_with_id)

@@ -45,11 +45,10 @@ class Room:
 
 
 @pytest.fixture(scope="package")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+def server(migrated_server: LiveServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     # Limits have tests of their own; here they would only make the order of tests matter.
-    data = tmp_path_factory.mktemp("browser")
-    live = LiveServer(data, LIMITS="off", DJANGO_SETTINGS_MODULE="tests.support.live_settings")
-    live.migrate()
+    data = tmp_path_factory.mktemp("browser") / "data"
+    live = migrated_server.copy(data, LIMITS="off", DJANGO_SETTINGS_MODULE="tests.support.live_settings")
     live.start()
     yield live
     live.stop()

@@ -30,27 +30,26 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def mailing(data: Path, mailbox: Mailbox) -> Iterator[LiveServer]:
+def mailing(migrated_server: LiveServer, data: Path, mailbox: Mailbox) -> Iterator[LiveServer]:
     """A server that sends mails, on which everybody may register."""
-    yield from serve(data / "open", EMAIL_URL=mailbox.url)
+    yield from serve(migrated_server, data / "open", EMAIL_URL=mailbox.url)
 
 
 @pytest.fixture(scope="module")
-def inviting(data: Path, mailbox: Mailbox) -> Iterator[LiveServer]:
+def inviting(migrated_server: LiveServer, data: Path, mailbox: Mailbox) -> Iterator[LiveServer]:
     """One on which one registers by invite, and that has a member of the staff, root."""
     folder = data / "invite"
-    yield from serve(folder, EMAIL_URL=mailbox.url, REGISTRATION="invite")
+    yield from serve(migrated_server, folder, EMAIL_URL=mailbox.url, REGISTRATION="invite")
 
 
 @pytest.fixture(scope="module")
-def approving(data: Path) -> Iterator[LiveServer]:
-    yield from serve(data / "approval", REGISTRATION="approval", EMAIL_URL="")
+def approving(migrated_server: LiveServer, data: Path) -> Iterator[LiveServer]:
+    yield from serve(migrated_server, data / "approval", REGISTRATION="approval", EMAIL_URL="")
 
 
-def serve(folder: Path, **environment: str) -> Iterator[LiveServer]:
-    folder.mkdir()
-    live = LiveServer(folder, LIMITS="off", DJANGO_SETTINGS_MODULE="tests.support.live_settings", **environment)
-    live.migrate()
+def serve(migrated: LiveServer, folder: Path, **environment: str) -> Iterator[LiveServer]:
+    settings = "tests.support.live_settings"
+    live = migrated.copy(folder, LIMITS="off", DJANGO_SETTINGS_MODULE=settings, **environment)
     live.start()
     yield live
     live.stop()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import CDPSession, Page, expect
+from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, expect
 
 from tests.browser.conftest import People, Room
+from tests.support.browser import launch_beside
 
 pytestmark = pytest.mark.browser
 WAIT_S = 20.0
@@ -32,6 +33,17 @@ READY = """async () => {
   await navigator.serviceWorker.register("/sw.js");
   await navigator.serviceWorker.ready;
 }"""
+
+
+@pytest.fixture(scope="module")
+def browser(browser: Browser) -> Iterator[Browser]:
+    with launch_beside(browser) as whole:
+        yield whole
+
+
+@pytest.fixture(scope="module")
+def contexts(browser: Browser) -> list[BrowserContext]:
+    return []
 
 
 class Pushes:

@@ -99,6 +99,7 @@ async def test_who_is_here_on_another_worker_and_reads_is_not_told(pushing: Chat
     assert friends.browser.texts == ["and now you are gone"]
 
 
+@pytest.mark.long
 def test_while_workers_are_killed_each_notice_is_shown_once_and_none_is_lost(
     pushing: ChatCluster, service: PushService
 ) -> None:

@@ -63,6 +63,7 @@ def cluster_ids(redis_server: RedisServer) -> list[str]:
         return [key.decode().split(":")[1] for key in client.keys("reaktor:*:authority")]
 
 
+@pytest.mark.long
 async def test_two_clusters_chat_over_one_redis_without_hearing_each_other(
     one: ChatCluster, other: ChatCluster, redis_server: RedisServer
 ) -> None:

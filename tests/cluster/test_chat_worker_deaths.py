@@ -49,6 +49,7 @@ async def test_a_hung_worker_is_replaced_and_its_people_come_back_complete(chat:
         assert [person.connects for person in people.on[2]] == [1] * 3
 
 
+@pytest.mark.long
 async def test_three_hundred_sessions_of_a_killed_worker_come_back_at_once_and_nobody_is_locked_out(chat: ChatCluster):
     """Each user has as many sessions as allowed, so a ghost that counted would refuse its own user."""
     storm = [Crowd(chat, [key]) for key in await new_channels(chat, 10)]

@@ -82,6 +82,7 @@ def test_a_request_does_not_wait_for_a_mail_server_that_hangs(own_server: LiveSe
     assert not mailbox.to("hal@example.org"), f"still hanging after {time.monotonic() - began:.0f} s"
 
 
+@pytest.mark.long
 def test_a_mail_survives_the_death_of_who_sends_it_and_keeps_its_id(make_server: MakeServer) -> None:
     with smtp_server() as mailbox:
         server = make_server(EMAIL_URL=mailbox.url)

@@ -46,7 +46,7 @@ if URL is not None and "TEST_DATABASE_URL" not in os.environ:
             env={**os.environ, "TEST_DATABASE_URL": f"{URL}_{os.getpid()}"},
             capture_output=True,
             text=True,
-            timeout=420,
+            timeout=1200,
         )
         assert done.returncode == 0, done.stdout + done.stderr
         assert " passed" in done.stdout
@@ -170,6 +170,7 @@ if URL is not None and "TEST_DATABASE_URL" not in os.environ:
         assert time.monotonic() - back < BACK_S
         assert {frame["event"] for frame in bob.all_events[seen:]} <= {"typing", "message.new", "ping"}
 
+    @pytest.mark.long
     def test_prepare_gives_its_role_limits_in_this_database_and_leaves_what_an_operator_set(tmp_path: Path) -> None:
         """A statement that waited for a lock was carried out after everybody had been told that it was refused."""
         with own_database(str(URL), f"reaktor_limits_{os.getpid()}") as url:

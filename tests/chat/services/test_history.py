@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import subprocess
 from contextlib import closing
@@ -17,6 +18,7 @@ from chat.services import history_begin, history_settle
 from reaktor.db.identity import database_identity
 from tests.reaktor.test_settings import finish, start
 from tests.support.databases import own_database, postgresql_url
+from tests.support.server import LiveServer
 
 TABLE = History._meta.db_table
 
@@ -68,9 +70,11 @@ def settled(directory: Path, url: str = "") -> tuple[str, str]:
 
 if connection.vendor == "sqlite":
 
-    def test_what_backup_wrote_and_restore_puts_back_is_another_history(tmp_path: Path) -> None:
+    def test_what_backup_wrote_and_restore_puts_back_is_another_history(
+        migrated_server: LiveServer, tmp_path: Path
+    ) -> None:
         """The page on running it left this to the reader, who forgot it."""
-        manage(tmp_path, "migrate", "-v0")
+        shutil.copytree(migrated_server.data_dir, tmp_path, dirs_exist_ok=True)
         _, epoch = settled(tmp_path)
         manage(tmp_path, "backup", str(tmp_path / "copy"))
         database = tmp_path / "reaktor.sqlite3"
@@ -88,8 +92,10 @@ if connection.vendor == "sqlite":
             assert before.execute("SELECT count(*) FROM chat_channel WHERE name = 'Later'").fetchone() != (0,)
 
     @pytest.mark.long
-    def test_a_copy_that_is_written_over_the_database_by_hand_is_seen_at_the_next_start(tmp_path: Path) -> None:
-        manage(tmp_path, "migrate", "-v0")
+    def test_a_copy_that_is_written_over_the_database_by_hand_is_seen_at_the_next_start(
+        migrated_server: LiveServer, tmp_path: Path
+    ) -> None:
+        shutil.copytree(migrated_server.data_dir, tmp_path, dirs_exist_ok=True)
         _, epoch = settled(tmp_path)
         manage(tmp_path, "backup", str(tmp_path / "copy"))
         # The file stays the same one, as with cp.
@@ -98,8 +104,10 @@ if connection.vendor == "sqlite":
         assert (began, restored == epoch) == ("True", False)
 
     @pytest.mark.long
-    def test_no_database_is_replaced_by_what_is_none_or_beside_a_server(tmp_path: Path) -> None:
-        manage(tmp_path, "migrate", "-v0")
+    def test_no_database_is_replaced_by_what_is_none_or_beside_a_server(
+        migrated_server: LiveServer, tmp_path: Path
+    ) -> None:
+        shutil.copytree(migrated_server.data_dir, tmp_path, dirs_exist_ok=True)
         (tmp_path / "junk").write_text("no database")
         run = tmp_path / "run" / "8000"
         run.mkdir(parents=True)

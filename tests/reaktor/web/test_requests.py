@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from autobahn.exception import Disconnected
 
 from reaktor.web.requests import Requests
 
@@ -32,6 +33,23 @@ async def test_a_path_can_not_forge_a_line(path: str, shown: str, caplog: pytest
     await Requests(answer, access_log=True)(scope, ignore, ignore)  # type: ignore[arg-type]  # nothing is received
     (line,) = caplog.messages
     assert line.startswith(f"192.0.2.1 GET {shown} 404 ")
+
+
+async def test_what_is_sent_while_the_socket_closes_is_dropped() -> None:
+    """runserver wrote a traceback, and with it went what else the connection had to do."""
+    asked: list[str] = []
+
+    async def talk(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "websocket.send", "text": "late"})
+        await send({"type": "websocket.close"})
+
+    async def closing(message: Any) -> None:
+        asked.append(message["type"])
+        raise Disconnected("Attempt to send on a closed protocol")
+
+    scope = {"type": "websocket", "path": "/ws/v1", "headers": []}
+    await Requests(talk, access_log=False)(scope, closing, closing)  # type: ignore[arg-type]  # nothing is received
+    assert asked == ["websocket.send", "websocket.close"]
 
 
 @pytest.mark.parametrize(
