@@ -22,8 +22,10 @@ from reaktor.db.ids import uuid7
 
 
 def random_channel_key() -> str:
-    """43 URL-safe characters from 256 random bits. The seed contract names the length."""
-    return secrets.token_urlsafe(32)
+    """43 URL-safe characters, as the seed contract has them. Not "-" first: a command would take it for an option."""
+    while (key := secrets.token_urlsafe(32)).startswith("-"):
+        pass
+    return key
 
 
 class Channel(models.Model):

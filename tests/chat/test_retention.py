@@ -16,7 +16,7 @@ from django.test.utils import CaptureQueriesContext
 from accounts.models import User
 from chat import retention, selectors, services
 from chat.domain.ids import ChannelKey, UserRef
-from chat.models import AuditEntry, Channel, ChannelMembership, Mention, Message, Reaction
+from chat.models import AuditEntry, Channel, ChannelMembership, Mention, Message, Reaction, random_channel_key
 from chat.posting.batches import Post, Stored, store_batch
 from reaktor.db.exclusive import exclusive
 from tests.support.databases import channel_of, user_ref
@@ -204,6 +204,13 @@ def test_the_command_says_what_would_go_and_what_went(ann: UserRef, tea: Channel
     assert numbers(tea) == [4, 5]
     with pytest.raises(CommandError, match="There is no channel 'nowhere'"):
         call_command("apply_retention", "--channel", "nowhere")
+
+
+def test_no_key_looks_like_an_option_of_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One in 64 did: "expected one argument"."""
+    found = iter(["-uk", "--x", "a-b"])
+    monkeypatch.setattr("secrets.token_urlsafe", lambda _: next(found))
+    assert random_channel_key() == "a-b"
 
 
 def test_two_runs_do_not_get_in_each_others_way(settings: Any, tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ async def test_live_sessions_and_newcomers_agree_with_the_store(chat: ChatCluste
     await bob.message("message 8")
 
     def trim() -> str:
-        command = [sys.executable, "manage.py", "apply_retention", "--channel", key]
+        command = [sys.executable, "manage.py", "apply_retention", f"--channel={key}"]
         environment = {**chat.environment, "RETENTION_MESSAGES": "3"}
         return subprocess.run(command, env=environment, check=True, capture_output=True, text=True, timeout=60).stdout
 

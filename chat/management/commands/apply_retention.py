@@ -25,7 +25,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--dry-run", action="store_true", help="say what would go, and keep it")
-        parser.add_argument("--channel", metavar="KEY", help="in this channel alone")
+        parser.add_argument(
+            "--channel", metavar="KEY", help="in this channel alone (--channel=KEY if it begins with -)"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         config: Config = settings.REAKTOR

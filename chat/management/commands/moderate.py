@@ -30,7 +30,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("action", choices=ACTIONS)
         parser.add_argument("user", help="whom")
-        parser.add_argument("--channel", metavar="KEY", help="where (default: everywhere)")
+        parser.add_argument(
+            "--channel", metavar="KEY", help="where (default: everywhere; --channel=KEY if it begins with -)"
+        )
         parser.add_argument("--for", dest="period", metavar="2h", help="how long (default: for good; purge: 24h)")
         parser.add_argument("--reason", default="", metavar="TEXT", help="why; the user is shown it")
 
