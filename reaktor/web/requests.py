@@ -13,8 +13,6 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 from urllib.parse import quote
 
-from autobahn.exception import Disconnected
-
 from reaktor.observe.logcontext import REQUEST_ID, SESSION, new_request_id
 from reaktor.web.close_codes import NORMAL
 from reaktor.web.edge import NOSNIFF, date_header
@@ -58,15 +56,22 @@ class Requests:
                 outcome = message.get("code", NORMAL)
             try:
                 await send(message)
-            except Disconnected:
-                # A stock Daphne (runserver) raises this while a socket closes. What comes then is dropped, as by ours.
-                pass
+            except RuntimeError as error:
+                if not _says_closed(error):
+                    raise
 
         try:
             await self._application(scope, receive, send_with_id)
         finally:
             if self._access_log:
                 _log(scope, outcome, time.monotonic() - started)
+
+
+def _says_closed(error: RuntimeError) -> bool:
+    """Daphne's own server raises while a socket closes. What is sent then is dropped, as by ours."""
+    from autobahn.exception import Disconnected  # has a megabyte of its own, and our server doesn't need it
+
+    return isinstance(error, Disconnected)
 
 
 def _without_id(headers: Iterable[Header]) -> list[Header]:
