@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 from django.apps import apps
+from django.db import connection
 from django.utils import timezone
 
 from accounts import directory, profiles, services
@@ -104,7 +105,7 @@ def test_an_upgrade_fills_what_is_there_in_batches(monkeypatch: pytest.MonkeyPat
     User.objects.update(search_name=None, search_display=None)
     migration = importlib.import_module("accounts.migrations.0007_directory_rows")
     monkeypatch.setattr(migration, "BATCH", 2)
-    migration.fill(apps, None)
+    migration.fill(apps, connection.schema_editor(atomic=False))
     assert found("tea") == sorted(found("elodie")) == [f"tea{number}" for number in range(5)]
 
 
