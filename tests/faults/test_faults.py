@@ -18,6 +18,7 @@ from tests.faults.network import RefusedError
 from tests.faults.releases import ROOT, this_release
 from tests.faults.schedule import TEMPLATES, Fault, Kind, Role, timed
 from tests.faults.stage import NAMES, Stage, stage
+from tests.support.frames import other_release
 
 pytestmark = pytest.mark.cluster
 
@@ -74,7 +75,8 @@ def test_the_laws_hold_through_each_fault_of_a_host(role: Role) -> None:
 @pytest.mark.long
 def test_the_laws_hold_while_one_host_after_another_gets_the_next_release() -> None:
     """From the last release to ours, whose processes say things in the next version."""
-    assert check(played([Fault(Kind.UPGRADED, Role.NEXT)] * len(NAMES), this_release)) == {}
+    with other_release():
+        assert check(played([Fault(Kind.UPGRADED, Role.NEXT)] * len(NAMES), this_release)) == {}
 
 
 @pytest.mark.long
