@@ -2,17 +2,19 @@
 
 A mention is @ and the longest name that exists. A name ends where a word can end: before what no name has, before one
 of _ . -, where the script changes, and anywhere in scripts that write no blanks between words. The web client marks the
-names that the server found by the same rule (chat/static/chat/richtext.js).
+names that the server found by the same rule (chat/static/chat/formatting.js). What stands in code is no name.
 """
 
 from __future__ import annotations
 
 import re
+from collections import deque
 from functools import lru_cache
 
 import regex
 
 from accounts import names
+from chat.domain.formatting import code_parts
 from reaktor.scripts import SPACELESS
 
 MENTIONS_PER_MESSAGE = 20
@@ -39,7 +41,12 @@ def possible_mentions(text: str) -> tuple[tuple[str, ...], ...]:
     if "@" not in text:  # as most texts: looking for names costs a fifth of storing the message
         return ()
     found: dict[tuple[str, ...], None] = {}
+    code = deque(code_parts(text))
     for match in _AT.finditer(text):
+        while code and code[0][1] <= match.start():
+            code.popleft()
+        if code and code[0][0] <= match.start():
+            continue
         if match[0] == "@" and (possible := _names_at(text, match.end())):
             found[possible] = None
             if len(found) == MENTIONS_PER_MESSAGE:

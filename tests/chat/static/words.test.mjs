@@ -1,9 +1,8 @@
-// What is shown: rows of a channel, parts of a text, words for times and counts.
+// What is shown: rows of a channel, words for times and counts.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { partsOf } from "../../../chat/static/chat/richtext.js";
 import { isSameRow, timeline } from "../../../chat/static/chat/timeline.js";
 import { dayOf, sanctionLine, termsLine, timeOf, typingLine } from "../../../chat/static/chat/words.js";
 import { message } from "./support.mjs";
@@ -69,87 +68,6 @@ test("one's own message keeps its row when it is acknowledged", () => {
   const after = rows({ messages: [message(1, { author: "ada", nonce: "n1" })] }).at(-1);
   assert.equal(before.key, after.key);
   assert.equal(isSameRow(before, after), false);
-});
-
-test("law: the parts of a text, put together, are the text", () => {
-  const texts = [
-    "",
-    "plain",
-    "see https://example.org/a(b)?c=d&e=f#g. Then",
-    "(https://example.org)",
-    "@ada and @bob, mail a@bcd.de",
-    "javascript:alert(1) data:text/html,x file:///etc/passwd",
-    "https://",
-    "<a href=https://x.y>z</a>",
-    "@ab @@abc @太郎さん @ADA.",
-  ];
-  for (const text of texts)
-    assert.equal(
-      partsOf(text, ["ada", "太郎"])
-        .map((part) => part.text)
-        .join(""),
-      text,
-    );
-});
-
-test("only http and https become links, without the full stop of the sentence", () => {
-  const links = (text) =>
-    partsOf(text)
-      .filter(({ kind }) => kind === "link")
-      .map((part) => part.text);
-  assert.deepEqual(links("see https://example.org/a, (http://b.org/c)."), [
-    "https://example.org/a",
-    "http://b.org/c",
-  ]);
-  assert.deepEqual(links("javascript:alert(1) ftp://x.org data:text/html,hi //x.org"), []);
-});
-
-// A link to an encyclopedia lost its last bracket; one in a Japanese sentence took the rest of the sentence along.
-test("a link keeps its own brackets and ends with the sentence, in any script", () => {
-  const links = (text) =>
-    partsOf(text)
-      .filter(({ kind }) => kind === "link")
-      .map((part) => part.text);
-  for (const [text, link] of [
-    ["https://en.wikipedia.org/wiki/Tea_(drink)", "https://en.wikipedia.org/wiki/Tea_(drink)"],
-    ["(see https://en.wikipedia.org/wiki/Tea_(drink))", "https://en.wikipedia.org/wiki/Tea_(drink)"],
-    ["[https://a.org/x[1]].", "https://a.org/x[1]"],
-    ["見て https://a.org/茶。それから", "https://a.org/茶"],
-    ["（https://a.org/b）", "https://a.org/b"],
-    ["「https://a.org」、", "https://a.org"],
-    ["HTTPS://EXAMPLE.org/A", "HTTPS://EXAMPLE.org/A"],
-    ["“https://a.org/b”…", "https://a.org/b"],
-    ["https://a.org/b?c=(d)&e=f!", "https://a.org/b?c=(d)&e=f"],
-  ])
-    assert.deepEqual(links(text), [link], text);
-  assert.deepEqual(links("https://... http://)"), []);
-});
-
-const marked = (text, mentions) =>
-  partsOf(text, mentions)
-    .filter(({ kind }) => kind === "name")
-    .map((part) => `${part.text} ${part.name}`);
-
-test("names are those that the server found in the message, and no others", () => {
-  assert.deepEqual(marked("@ada, (@bob2) @eve mail@example.org", ["ada", "bob2"]), ["@ada ada", "@bob2 bob2"]);
-  assert.deepEqual(marked("@ada @adamant @ada2 @Ada.", ["ada"]), ["@ada ada", "@Ada ada"]);
-  assert.deepEqual(marked("@ada", []), []);
-  assert.deepEqual(
-    marked("https://a.org/@ada www.a.org/@ada .@ada _@ada @ada@b.org josé@ada.org", ["ada", "ada.org"]),
-    [],
-  );
-  assert.deepEqual(marked("你好@ada，@bob!", ["ada", "bob"]), ["@ada ada", "@bob bob"]);
-});
-
-test("of the names that a place begins with the longest is meant, in any script and form", () => {
-  assert.deepEqual(marked("@ada.lovelace-x", ["ada", "ada.lovelace"]), ["@ada.lovelace ada.lovelace"]);
-  assert.deepEqual(marked("@太郎さん、@太郎", ["太郎"]), ["@太郎 太郎", "@太郎 太郎"]);
-  assert.deepEqual(marked("@太郎さん", ["太郎", "太郎さん"]), ["@太郎さん 太郎さん"]);
-  assert.deepEqual(marked("@김민수는 @иван, @ИВАНОВ", ["김민수", "Иван"]), ["@김민수 김민수", "@иван Иван"]);
-  assert.deepEqual(marked("و@محمد،", ["محمد"]), ["@محمد محمد"]);
-  assert.deepEqual(marked("@สมชายครับ @เก่ง", ["สมชาย", "เก"]), ["@สมชาย สมชาย"]);
-  assert.deepEqual(marked("@STRASSE @Jose\u0301!", ["Straße", "José"]), ["@STRASSE Straße", "@Jose\u0301 José"]);
-  assert.deepEqual(marked("@\u{104b0}\u{104b1} x", ["\u{104b0}\u{104b1}"]), ["@\u{104b0}\u{104b1} \u{104b0}\u{104b1}"]);
 });
 
 test("days and typists are said in words", () => {
