@@ -216,7 +216,7 @@ const inner = (children) => children.map((child) => (child instanceof Made ? htm
 
 /** An element as the examples of docs/formatting.json write it. */
 export function htmlOf({ tag, attributes, children, value }) {
-  if (tag === "div") return htmlOf(children[0]); // the block around code
+  if (tag === "div") return htmlOf(children.at(-1)); // the block around code
   if (tag === "bdi" && !attributes.class?.startsWith("name")) return inner(children);
   const [name, attribute] = {
     a: ["a", ` href="${attributes.href}"`],

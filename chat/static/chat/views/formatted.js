@@ -76,7 +76,7 @@ function codeOf({ text, language }) {
   return h(
     "div",
     { class: "code-block", dir: "ltr" },
+    h("div", { class: "code-head" }, language, copy),
     h("pre", { tabindex: "0", role: "group", "aria-label": language ? `Code, ${language}` : "Code" }, code),
-    copy,
   );
 }

@@ -12,7 +12,7 @@ const EXAMPLES = [
   "> quote",
   "- item",
   "1. item",
-  "```js\ncode in lines\n```",
+  "```js\ncode\n```",
 ];
 
 /** @returns {HTMLElement} */
