@@ -101,12 +101,10 @@ def shortened(text: str, max_chars: int) -> str:
 
 
 def excerpt(text: str, max_chars: int) -> str:
-    """The same for where it is read as it is, in a mail or on a lock screen: without half a link, which would lead
-    elsewhere, and with "…" in the place of what is missing.
+    """The same for where programs make links of what looks like one, as in a mail: half a link, which would lead
+    elsewhere, is left out.
     """
-    if len(text) <= max_chars:
-        return text
-    found = shortened(text, max_chars - 1)
-    if not text[len(found)].isspace():
-        found = _LINK.sub("", found)
-    return found.rstrip() + CUT
+    found = shortened(text, max_chars)
+    if len(found) == len(text) or text[len(found)].isspace():
+        return found
+    return _LINK.sub(CUT, found)

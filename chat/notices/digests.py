@@ -29,8 +29,11 @@ SALT = "chat.notices.unsubscribe"
 
 
 class Line(TypedDict):
+    """One message of a mail. `indented`: its text for a mail without HTML: no line of it is taken for one of ours."""
+
     title: str
     text: str
+    indented: str
     link: str
 
 
@@ -107,7 +110,12 @@ def _write(user: User, address: str, said: Sequence[Due], home: str, *, has_prev
     """Whether it is queued."""
     stop = f"{home}/notices/unsubscribe/{unsubscribe_token(user.pk)}"
     lines = [
-        Line(title=title_of(each.told), text=each.told.text, link=f"{home}/#/c/{each.told.channel}")
+        Line(
+            title=title_of(each.told),
+            text=each.told.text,
+            indented="\n".join(f"  {line}" for line in each.told.text.splitlines()),
+            link=f"{home}/#/c/{each.told.channel}",
+        )
         for each in said[:MAX_LINES]
     ]
     words = {

@@ -20,6 +20,7 @@ from accounts.bot_tokens import check_may_speak
 from accounts.claims import name_check, names_lock
 from accounts.models import Bot, User
 from chat.domain import rules
+from chat.domain.formatting import shortened
 from chat.domain.ids import ChannelKey, UserId, UserRef
 from chat.domain.moderation import HookMadeData
 from chat.domain.policies import Access
@@ -91,11 +92,11 @@ def _account_make(owner: User, name: str) -> Bot:
         try:
             accounts.check_username(username)
             name_check(username)
-            return bots.bot_account_make(owner=owner, username=username, display_name=name[:64], kind=Bot.Kind.HOOK)
+            return bots.bot_account_make(owner=owner, username=username, display_name=shortened(name, 64), kind=Bot.Kind.HOOK)
         except (InvalidError, NameTakenError):
             continue
     return bots.bot_account_make(
-        owner=owner, username=f"{base}{secrets.token_hex(4)}", display_name=name[:64], kind=Bot.Kind.HOOK
+        owner=owner, username=f"{base}{secrets.token_hex(4)}", display_name=shortened(name, 64), kind=Bot.Kind.HOOK
     )
 
 

@@ -3,8 +3,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { initialOf } from "../../../chat/static/chat/dom.js";
 import { isSameRow, timeline } from "../../../chat/static/chat/timeline.js";
-import { dayOf, sanctionLine, termsLine, timeOf, typingLine } from "../../../chat/static/chat/words.js";
+import { dayOf, peopleLine, sanctionLine, termsLine, timeOf, typingLine } from "../../../chat/static/chat/words.js";
 import { message } from "./support.mjs";
 
 const now = new Date("2026-01-03T12:00:00");
@@ -78,6 +79,25 @@ test("days and typists are said in words", () => {
   assert.equal(typingLine(["محمد", "ada"]), "\u2068محمد\u2069 and ada are typing…");
   assert.equal(typingLine(["ada", "bob", "eve"]), "ada, bob and eve are typing…");
   assert.equal(typingLine(["a", "b", "c", "d"]), "Several people are typing…");
+});
+
+test("the first people are named, in their own direction, and the others counted", () => {
+  assert.equal(peopleLine(["ada", "محمد"]), "ada, \u2068محمد\u2069");
+  const many = Array.from({ length: 500 }, (_, index) => `p${index}`);
+  assert.equal(peopleLine(many.slice(0, 20)), many.slice(0, 20).join(", "));
+  assert.equal(peopleLine(many), `${many.slice(0, 20).join(", ")} and 480 others`);
+});
+
+// A webhook called by a flag had half of it in the place of its picture.
+test("the initial of a name is what is seen as its first character", () => {
+  assert.deepEqual(["ada", "e\u0301t\u00e9", "\u{1f1e9}\u{1f1ea} news", "\u{1f469}\u{1f3fd}\u200d\u{1f680}x", ""].map(initialOf), [
+    "A",
+    "E\u0301",
+    "\u{1f1e9}\u{1f1ea}",
+    "\u{1f469}\u{1f3fd}\u200d\u{1f680}",
+    "",
+  ]);
+  assert.equal(initialOf("a" + "\u0301".repeat(60)), "A");
 });
 
 // Whoever was muted was told why, but not for how long.
