@@ -337,11 +337,12 @@ class Activity(NamedTuple):
 
 def last_data(message: MessageData) -> LastData:
     """The message as a list of channels shows it."""
+    text = message["text"]
     return {
         "id": message["id"],
         "number": message["number"],
         "author": message["author"],
-        "text": None if message["text"] is None else shortened(message["text"], LAST_CHARS),
+        "text": text if text is None or len(text) <= LAST_CHARS else shortened(text, LAST_CHARS),
         "created_at": message["created_at"],
     }
 

@@ -56,3 +56,13 @@ def in_the_client() -> Iterator[Ask]:
 @given(st.lists(st.sampled_from(PIECES), max_size=30).map("".join))
 def test_law_what_is_code_for_the_server_is_code_in_the_client(in_the_client: Ask, text: str) -> None:
     assert in_the_client(text) == [text[start:end] for start, end in code_parts(text)]
+
+
+def test_the_page_of_the_specification_shows_examples_that_are_tested() -> None:
+    page = (ROOT / "docs/formatting.md").read_text()
+    examples = json.loads((ROOT / "docs/formatting.json").read_text())
+    shown = [json.loads(line) for line in page.splitlines() if line.startswith('    {"text"')]
+    known = [{"text": each["text"], "html": each["html"]} for each in examples]
+    assert len(shown) > 20
+    assert [each for each in shown if each not in known] == []
+    assert f"has {len(examples)} examples" in page
