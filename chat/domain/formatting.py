@@ -1,7 +1,7 @@
 """Which parts of a text are code: what stands there is neither a link nor a mention. And texts cut short. Pure.
 
-Texts are Markdown as it was typed; clients draw it (docs/formatting.md). The server asks for the code alone, by the rules
-that the web client draws by (chat/static/chat/formatting.js). The examples of both are in docs/formatting.json.
+Texts are Markdown as it was typed; clients draw it (docs/formatting.md). The server asks for the code alone, by the
+rules that the web client draws by (chat/static/chat/formatting.js). The examples of both are in docs/formatting.json.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ Part = tuple[int, int]
 
 
 def code_parts(text: str) -> tuple[Part, ...]:
-    """The code in a text, in order: blocks from the first line of backticks to the last one, and code within a line with
-    its backticks. Linear in the length of the text.
+    """The code in a text, in order: blocks from the first line of backticks to the last one, and code within a line
+    with its backticks. Linear in the length of the text.
     """
     return tuple(_code_parts(text)) if "`" in text else ()  # as few texts have
 

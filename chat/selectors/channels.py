@@ -14,8 +14,8 @@ from django.db import connection
 
 from chat.domain.events import LAST_CHARS, ChannelData, LastData, OwnChannelData, ReadData, mark_data
 from chat.domain.following import Level, level_of
-from chat.domain.hiding import HIDING_KINDS, Names, last_seen, names_hidden
 from chat.domain.formatting import shortened
+from chat.domain.hiding import HIDING_KINDS, Names, last_seen, names_hidden
 from chat.domain.ids import ChannelKey, UserRef
 from chat.domain.moderation import MembershipData
 from chat.domain.policies import Access, ChannelKind, Role, ban_from_channel

@@ -86,17 +86,17 @@ def _check_may_have(is_direct: bool, *, is_archived: bool, owner: User) -> None:
 
 def _account_make(owner: User, name: str) -> Bot:
     """The account that the webhook speaks with, called as nearly as it can be. Raises NameTakenError."""
-    base = _as_username(name)
+    base, shown = _as_username(name), shortened(name, 64)
     for number in range(1, _TRIES):
         username = base if number == 1 else f"{base}{number}"
         try:
             accounts.check_username(username)
             name_check(username)
-            return bots.bot_account_make(owner=owner, username=username, display_name=shortened(name, 64), kind=Bot.Kind.HOOK)
+            return bots.bot_account_make(owner=owner, username=username, display_name=shown, kind=Bot.Kind.HOOK)
         except (InvalidError, NameTakenError):
             continue
     return bots.bot_account_make(
-        owner=owner, username=f"{base}{secrets.token_hex(4)}", display_name=shortened(name, 64), kind=Bot.Kind.HOOK
+        owner=owner, username=f"{base}{secrets.token_hex(4)}", display_name=shown, kind=Bot.Kind.HOOK
     )
 
 

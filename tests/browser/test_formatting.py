@@ -27,7 +27,8 @@ LONG = (
 def is_too_wide(page: Page) -> bool:
     """Whether anything makes the page or the list of messages wider than it is."""
     found: bool = page.evaluate(
-        "[document.documentElement, document.querySelector('.scroller')].some((each) => each.scrollWidth > each.clientWidth)"
+        "[document.documentElement, document.querySelector('.scroller')]"
+        ".some((each) => each.scrollWidth > each.clientWidth)"
     )
     return found
 
@@ -82,7 +83,7 @@ def test_what_turns_the_direction_of_writing_turns_no_more_than_its_own_text(peo
     field.fill("\u202eturned")
     field.press("Enter")
     text = ada.log.locator(".text", has_text="edited")
-    places = text.evaluate("(text) => [...text.querySelectorAll('span')].map((each) => each.getBoundingClientRect().left)")
+    places = text.locator("span").evaluate_all("(all) => all.map((each) => each.getBoundingClientRect().left)")
     assert len(places) == 2
     assert places == sorted(places)
     ada.say("\u05d0\u05d1 abc")

@@ -26,8 +26,11 @@ for await (const line of createInterface({ input: process.stdin })) {
   console.log(JSON.stringify(codeOf(parse(text)).map(({ from, to }) => text.slice(from, to))));
 }
 """
-PIECES = ("`", "``", "```", "````", "\n", "\n```\n", "\n> ", ">", "> > ", " ", "\\", "\r\n", "a", "*", "_", "~~", "- ", "  - ",
-          "1. ", "[", "](https://a.b)", "]", "(", "https://a.b/", "\ufeff", "\u2028", "\u0085", "\x0c", "\x1c", "\t", "😀", "@ab")  # fmt: skip
+PIECES = (
+    "`", "``", "```", "````", "\n", "\n```\n", "\n> ", ">", "> > ", " ", "\\", "\r\n", "a", "*", "_", "~~", "- ", "  - ",
+    "1. ", "[", "](https://a.b)", "]", "(", "https://a.b/", "\ufeff", "\u2028", "\u0085", "\x0c", "\x1c", "\t",
+    "\U0001f600", "@ab",
+)  # fmt: skip
 
 Ask = Callable[[str], list[str]]
 
