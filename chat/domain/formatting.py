@@ -19,6 +19,9 @@ _FENCE_END = re.compile(r" {0,3}(`{3,})[ \t]*")
 _TICKS = re.compile("`+")
 _LINK = re.compile(r"https?://\S*\Z", re.IGNORECASE)
 _CLUSTER = regex.compile(r"\X")
+_APART = regex.compile(r"\p{Grapheme_Cluster_Break=Other}{2}")
+"""Two characters that are always seen as two, as nearly all are."""
+_LAST_APART = regex.compile(r"(?r)\p{Grapheme_Cluster_Break=Other}{2}")
 CUT = "…"
 
 Part = tuple[int, int]
@@ -90,10 +93,12 @@ def shortened(text: str, max_chars: int) -> str:
     """The beginning of a text, of at most so many characters. What is seen as one character is not torn, unless it is
     longer than that by itself.
     """
-    if len(text) <= max_chars or text[max_chars - 1 : max_chars + 1].isascii():
-        return text[:max_chars] if text[max_chars - 1 : max_chars + 1] != "\r\n" else text[: max_chars - 1]
-    end = 0
-    for cluster in _CLUSTER.finditer(text):
+    if len(text) <= max_chars or _APART.match(text, max_chars - 1):
+        return text[:max_chars]
+    # From the last place before that where it is plain: looking from the beginning costs as much as storing the text.
+    known = _LAST_APART.search(text, 0, max_chars)
+    end = known.start() + 1 if known else 0
+    for cluster in _CLUSTER.finditer(text, end, max_chars + 1):
         if cluster.end() > max_chars:
             break
         end = cluster.end()
