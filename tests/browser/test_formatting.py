@@ -83,8 +83,8 @@ def test_what_turns_the_direction_of_writing_turns_no_more_than_its_own_text(peo
     field.fill("\u202eturned")
     field.press("Enter")
     text = ada.log.locator(".text", has_text="edited")
+    expect(text.locator("span")).to_have_count(2)
     places = text.locator("span").evaluate_all("(all) => all.map((each) => each.getBoundingClientRect().left)")
-    assert len(places) == 2
     assert places == sorted(places)
     ada.say("\u05d0\u05d1 abc")
     row = ada.log.locator(".text p").last
