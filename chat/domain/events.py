@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal, NamedTuple, NotRequired, TypedDict, final
 
 from chat.domain.following import Level
+from chat.domain.formatting import shortened
 from chat.domain.ids import ChannelKey
 from chat.domain.policies import ChannelKind, Role
 from chat.domain.reading import Head, Marker
@@ -91,7 +92,7 @@ class ChannelData(TypedDict):
 
 
 LAST_CHARS = 200
-"""So much of a channel's newest message a list shows."""
+"""So much of a channel's newest message a list shows, in code points; cut between what is seen as characters."""
 
 
 class LastData(TypedDict):
@@ -100,7 +101,9 @@ class LastData(TypedDict):
     id: Uuid
     number: Ordinal
     author: str
-    text: Annotated[str | None, f"Its first {LAST_CHARS} characters. Null once deleted, and where it is hidden."]
+    text: Annotated[
+        str | None, f"Its beginning, at most {LAST_CHARS} code points. Null once deleted, and where it is hidden."
+    ]
     created_at: Time
     hidden: NotRequired[Annotated[bool, "By somebody whom the user blocks: its text is null. Absent elsewhere."]]
 
@@ -334,11 +337,12 @@ class Activity(NamedTuple):
 
 def last_data(message: MessageData) -> LastData:
     """The message as a list of channels shows it."""
+    text = message["text"]
     return {
         "id": message["id"],
         "number": message["number"],
         "author": message["author"],
-        "text": None if message["text"] is None else message["text"][:LAST_CHARS],
+        "text": text if text is None or len(text) <= LAST_CHARS else shortened(text, LAST_CHARS),
         "created_at": message["created_at"],
     }
 

@@ -2,17 +2,20 @@
 
 A mention is @ and the longest name that exists. A name ends where a word can end: before what no name has, before one
 of _ . -, where the script changes, and anywhere in scripts that write no blanks between words. The web client marks the
-names that the server found by the same rule (chat/static/chat/richtext.js).
+names that the server found by the same rule (chat/static/chat/formatting.js). What stands in code is no name.
 """
 
 from __future__ import annotations
 
 import re
+import sys
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 import regex
 
 from accounts import names
+from chat.domain.formatting import Part, code_parts
 from reaktor.scripts import SPACELESS
 
 MENTIONS_PER_MESSAGE = 20
@@ -32,6 +35,9 @@ _CUT = regex.compile(
 )
 
 
+_NONE = (sys.maxsize, sys.maxsize)
+
+
 def possible_mentions(text: str) -> tuple[tuple[str, ...], ...]:
     """For each place that names somebody: the folded names that may be meant, the longest first. Each place once, at
     most MENTIONS_PER_MESSAGE.
@@ -39,12 +45,26 @@ def possible_mentions(text: str) -> tuple[tuple[str, ...], ...]:
     if "@" not in text:  # as most texts: looking for names costs a fifth of storing the message
         return ()
     found: dict[tuple[str, ...], None] = {}
-    for match in _AT.finditer(text):
+    places = _AT.finditer(text)
+    if "`" in text:
+        places = _outside(places, code_parts(text))
+    for match in places:
         if match[0] == "@" and (possible := _names_at(text, match.end())):
             found[possible] = None
             if len(found) == MENTIONS_PER_MESSAGE:
                 break
     return tuple(found)
+
+
+def _outside(places: Iterable[re.Match[str]], parts: Iterable[Part]) -> Iterator[re.Match[str]]:
+    """Those that are in none of these parts; both in order."""
+    left = iter(parts)
+    start, end = next(left, _NONE)
+    for place in places:
+        while end <= place.start():
+            start, end = next(left, _NONE)
+        if place.start() < start:
+            yield place
 
 
 def _names_at(text: str, start: int) -> tuple[str, ...]:

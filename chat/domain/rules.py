@@ -11,6 +11,7 @@ import unicodedata
 from datetime import datetime
 
 from chat.domain.emoji import emoji_spelled
+from chat.domain.formatting import shortened
 from chat.domain.ids import ChannelKey
 from chat.domain.policies import ChannelKind
 from reaktor.errors import InvalidError, NotFoundError, TooLargeError
@@ -113,7 +114,7 @@ def shown_via(name: object) -> str:
     """The name that a webhook's message is shown with, on one line; "" where nothing is left to show."""
     if not isinstance(name, str) or has_unstorable(name):
         return ""
-    shown = " ".join(without_turns(name).split())[:VIA_CHARS].strip()
+    shown = shortened(" ".join(without_turns(name).split()), VIA_CHARS).strip()
     return "" if is_unseen(shown) else shown
 
 

@@ -14,11 +14,11 @@ from urllib.parse import parse_qs
 
 import orjson
 
+from chat.domain.formatting import CUT, shortened
 from chat.domain.rules import has_unstorable, shown_via
 from reaktor.errors import InvalidError
 from reaktor.scripts import is_unseen
 
-CUT = "…"
 MAX_PARTS = 200
 """Blocks, attachments, fields and pieces of rich text of one message: as many as Slack takes, and more than is read."""
 MAX_DEPTH = 8
@@ -80,7 +80,7 @@ def cut(text: str, max_chars: int) -> str:
     """The text, or as much of it as fits, ended by "…": at the end of a line, else of a word, where one is near."""
     if len(text) <= max_chars:
         return text
-    kept = text[: max_chars - len(CUT)]
+    kept = shortened(text, max_chars - len(CUT))
     for end in ("\n", " "):
         at = kept.rfind(end)
         if at >= len(kept) * 3 // 4:

@@ -17,6 +17,7 @@ from typing import Any
 import orjson
 
 from chat.domain.errors import RowError
+from chat.domain.formatting import shortened
 from chat.domain.rules import NAME_CHARS, check_channel_key, has_unstorable
 from reaktor.errors import InvalidError
 from reaktor.times import parse_timestamp
@@ -110,7 +111,7 @@ def parse_message(raw: bytes, max_chars: int) -> SeedMessage:
         text = storable(text)
         notes.append(UNSTORABLE)
     if len(text) > max_chars:
-        text = text[:max_chars]
+        text = shortened(text, max_chars)
         notes.append(CUT)
     author = row.get("user")
     at = _date(row.get("date"))

@@ -7,10 +7,10 @@ accounts.mailing sends it. Whoever has the link of a mail can stop them, without
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from django.core import signing
 from django.db import transaction
@@ -110,7 +110,7 @@ def _write(user: User, address: str, said: Sequence[Due], home: str, *, has_prev
         Line(title=title_of(each.told), text=each.told.text, link=f"{home}/#/c/{each.told.channel}")
         for each in said[:MAX_LINES]
     ]
-    words = {
+    words: dict[str, Any] = {
         "username": user.display_name or user.username,
         "home": home,
         "stop": stop,
@@ -121,11 +121,16 @@ def _write(user: User, address: str, said: Sequence[Due], home: str, *, has_prev
     return mail_queue(
         to=address,
         subject="1 unread message" if len(said) == 1 else f"{len(said)} unread messages",
-        text=render_to_string("chat/mail/digest.txt", words),
+        text=render_to_string("chat/mail/digest.txt", {**words, "lines": _indented(words["lines"])}),
         html=render_to_string("chat/mail/digest.html", words),
         headers={"List-Unsubscribe": f"<{stop}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"},
         user=user,
     )
+
+
+def _indented(lines: Iterable[Line]) -> list[Line]:
+    """For a mail that is mere text: no line of what somebody wrote is taken for one of the mail's own."""
+    return [{**line, "text": "\n".join(f"  {each}" for each in line["text"].splitlines())} for line in lines]
 
 
 def unsubscribe_token(user_id: uuid.UUID) -> str:

@@ -16,6 +16,7 @@ from django.db.models import Exists, OuterRef, Q
 
 from chat.domain.events import LAST_CHARS
 from chat.domain.following import Level, level_of
+from chat.domain.formatting import excerpt
 from chat.domain.ids import UserId
 from chat.domain.notices import Facts, Reason
 from chat.domain.policies import ChannelKind, SanctionKind
@@ -132,7 +133,7 @@ class _Known:
         )
         name = "" if kind is ChannelKind.DIRECT else channel.name
         author = message.author.display_name or message.author.username
-        told = Told(message.pk, channel.key, name, message.number, author, message.text[:LAST_CHARS])
+        told = Told(message.pk, channel.key, name, message.number, author, excerpt(message.text, LAST_CHARS))
         subscriptions = self._subscriptions.get(user_id, [])
         if row.pushes is not None:
             subscriptions = [each for each in subscriptions if each.id in row.pushes]

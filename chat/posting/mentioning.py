@@ -26,8 +26,9 @@ class Mentioning:
     def __init__(
         self, texts: Iterable[str], channels: Iterable[LockedChannel], authors: Iterable[str], now: datetime
     ) -> None:
+        self._possible = {text: possible for text in texts if (possible := possible_mentions(text))}
         self._named: Mapping[str, UserRef | None] = users_named(
-            {name for text in texts for possible in possible_mentions(text) for name in possible}
+            {name for places in self._possible.values() for possible in places for name in possible}
         )
         self._members: set[tuple[int, str]] = set()
         self._banned: set[tuple[int | None, str]] = set()
@@ -50,10 +51,10 @@ class Mentioning:
         self._blocks = {(str(user), str(blocked)) for user, blocked in blocks.values_list("user_id", "blocked_id")}
 
     def of(self, text: str, channel: LockedChannel, author_id: str) -> list[UserRef]:
-        """Whom this text of that author in that channel mentions."""
+        """Whom this text, one of those that were given, mentions: by that author in that channel."""
         if not self._named:
             return []
-        named = (self._longest(possible) for possible in possible_mentions(text))
+        named = (self._longest(possible) for possible in self._possible.get(text, ()))
         return [user for user in dict.fromkeys(named) if user and self._hears(user.id, channel, author_id)]
 
     def _longest(self, possible: Iterable[str]) -> UserRef | None:

@@ -14,6 +14,7 @@ from django.db import connection
 
 from chat.domain.events import LAST_CHARS, ChannelData, LastData, OwnChannelData, ReadData, mark_data
 from chat.domain.following import Level, level_of
+from chat.domain.formatting import shortened
 from chat.domain.hiding import HIDING_KINDS, Names, last_seen, names_hidden
 from chat.domain.ids import ChannelKey, UserRef
 from chat.domain.moderation import MembershipData
@@ -232,7 +233,7 @@ def _own(found: ChannelAccess, last: LastColumns, hidden: Names, online: Callabl
 def _last(last: LastColumns, number: int) -> LastData | None:
     if last.id is None:
         return None
-    text = None if last.deleted_at is not None else (last.text or "")[:LAST_CHARS]
+    text = None if last.deleted_at is not None else shortened(last.text or "", LAST_CHARS)
     return {
         "id": last.id,
         "number": number,

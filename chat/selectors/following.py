@@ -10,6 +10,7 @@ from django.db import connection
 
 from chat.domain.events import LAST_CHARS, Activity, HeadData, LastData, ReadUpdateData, mark_data
 from chat.domain.following import Follow, Level, level_of, shows_last
+from chat.domain.formatting import shortened
 from chat.domain.ids import ChannelKey, UserId
 from chat.domain.policies import ChannelKind
 from chat.selectors import rows
@@ -111,7 +112,7 @@ def activities_of(keys: Sequence[ChannelKey]) -> list[Activity]:
         where = f"m.number = c.number AND c.key IN ({', '.join(['%s'] * len(part))})"
         for row in rows.messages_select(where, part, order="c.id", limit=TOGETHER):
             head = HeadData(number=row.number, seq=row.changed_seq, flow=row.flow)
-            text = None if row.deleted_at is not None else row.text[:LAST_CHARS]
+            text = None if row.deleted_at is not None else shortened(row.text, LAST_CHARS)
             last = LastData(
                 id=row.id, number=row.number, author=row.author, text=text, created_at=timestamp(row.created_at)
             )

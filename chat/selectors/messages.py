@@ -38,17 +38,23 @@ class MessagePage:
 
 def message_data(found: Sequence[MessageColumns]) -> list[MessageData]:
     """The `message` shape, reactions and mentions fetched in one more query."""
-    reactions: dict[Any, dict[str, list[str]]] = {}
+    reactions: dict[Any, dict[str, dict[str, None]]] = {}
     mentions: dict[Any, list[str]] = {}
     for column_id, emoji, username in rows.attached_to([row.column_id for row in found]):
         if emoji is None:
             mentions.setdefault(column_id, []).append(username)
         else:
             # Rows of versions before may spell one emoji in several ways.
-            names = reactions.setdefault(column_id, {}).setdefault(emoji_spelled(emoji) or emoji, [])
-            if username not in names:
-                names.append(username)
-    return [_message(row, reactions.get(row.column_id, {}), mentions.get(row.column_id, [])) for row in found]
+            names = reactions.setdefault(column_id, {}).setdefault(emoji_spelled(emoji) or emoji, {})
+            names[username] = None
+    return [
+        _message(
+            row,
+            {emoji: list(names) for emoji, names in reactions.get(row.column_id, {}).items()},
+            mentions.get(row.column_id, []),
+        )
+        for row in found
+    ]
 
 
 def _message(row: MessageColumns, reactions: dict[str, list[str]], mentions: list[str]) -> MessageData:

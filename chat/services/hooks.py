@@ -20,6 +20,7 @@ from accounts.bot_tokens import check_may_speak
 from accounts.claims import name_check, names_lock
 from accounts.models import Bot, User
 from chat.domain import rules
+from chat.domain.formatting import shortened
 from chat.domain.ids import ChannelKey, UserId, UserRef
 from chat.domain.moderation import HookMadeData
 from chat.domain.policies import Access
@@ -85,17 +86,17 @@ def _check_may_have(is_direct: bool, *, is_archived: bool, owner: User) -> None:
 
 def _account_make(owner: User, name: str) -> Bot:
     """The account that the webhook speaks with, called as nearly as it can be. Raises NameTakenError."""
-    base = _as_username(name)
+    base, shown = _as_username(name), shortened(name, 64)
     for number in range(1, _TRIES):
         username = base if number == 1 else f"{base}{number}"
         try:
             accounts.check_username(username)
             name_check(username)
-            return bots.bot_account_make(owner=owner, username=username, display_name=name[:64], kind=Bot.Kind.HOOK)
+            return bots.bot_account_make(owner=owner, username=username, display_name=shown, kind=Bot.Kind.HOOK)
         except (InvalidError, NameTakenError):
             continue
     return bots.bot_account_make(
-        owner=owner, username=f"{base}{secrets.token_hex(4)}", display_name=name[:64], kind=Bot.Kind.HOOK
+        owner=owner, username=f"{base}{secrets.token_hex(4)}", display_name=shown, kind=Bot.Kind.HOOK
     )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from django.db import transaction
+from django.db.models import Count, Q
 
 from chat import publish
 from chat.delivery.wire import mention, message_new
@@ -29,7 +30,8 @@ from chat.services.audit import audit_add
 from reaktor.errors import ConflictError, NotFoundError, ReaktorError, UnavailableError
 from reaktor.process import node
 
-REACTIONS_PER_MESSAGE = 200
+REACTIONS_PER_MESSAGE, EMOJI_PER_MESSAGE = 500, 50
+"""Each event of a message names all who reacted: in the longest names about 90 KB, usually 5."""
 POST_TIMEOUT_S = 15.0
 """More than the writer's own: it answers first, so that a time-out here is its loop's."""
 
@@ -153,9 +155,16 @@ def reaction_add(*, user: UserRef, key: str, message_id: str, emoji: str) -> Mes
     spellings = rules.emoji_spellings(emoji, wanted)
 
     def change(message: Message, found: ChannelAccess, channel: LockedChannel) -> bool:
-        if Reaction.objects.filter(message=message, user_id=user.id, emoji__in=spellings).exists():
+        same = Q(emoji__in=spellings)
+        held = Reaction.objects.filter(message=message).aggregate(
+            all=Count("pk"),
+            kinds=Count("emoji", distinct=True),
+            same=Count("pk", filter=same),
+            own=Count("pk", filter=same & Q(user_id=user.id)),
+        )
+        if held["own"]:
             return False
-        if Reaction.objects.filter(message=message).count() >= REACTIONS_PER_MESSAGE:
+        if held["all"] >= REACTIONS_PER_MESSAGE or (not held["same"] and held["kinds"] >= EMOJI_PER_MESSAGE):
             raise ConflictError("That message has as many reactions as it can bear.")
         Reaction.objects.create(message=message, user_id=user.id, emoji=wanted)
         return True

@@ -12,10 +12,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from chat import selectors, services
-from chat.domain.events import ChannelData
+from chat.domain.events import ChannelData, last_data
 from chat.domain.ids import ChannelKey, UserRef
 from chat.models import Channel, ChannelMembership, name_search
-from chat.posting.batches import Post, store_batch
+from chat.posting.batches import Post, Stored, store_batch
 from reaktor.errors import InvalidError, NotFoundError
 from reaktor.shapes import ListData
 from tests.support.databases import channel_of, is_sqlite, user_ref
@@ -117,6 +117,18 @@ def test_own_channels_come_by_what_was_said_last(ann: UserRef) -> None:
     assert long["text"] == ("long " * 50)[:200]
     Channel.objects.filter(key=keys[0]).update(number=9)  # as when its newest messages are gone
     assert selectors.my_channels(user=ann, online=lambda key: 0)["results"][-1]["last"] is None
+
+
+def test_the_last_message_is_not_cut_within_what_is_seen_as_a_character(ann: UserRef) -> None:
+    """Of a family the list showed half, of a letter with marks the letter."""
+    family = "\N{MAN}\u200d\N{WOMAN}\u200d\N{GIRL}"
+    key = channel_of(ann, "family")
+    (stored,) = store_batch([Post(ann, key, family * 50, None)])
+    assert isinstance(stored, Stored)
+    (own_channel,) = selectors.my_channels(user=ann, online=lambda key: 0)["results"]
+    (activity,) = selectors.activities_of([key])
+    shown = [own_channel["last"]["text"], activity.last["text"], last_data(stored.message)["text"]]
+    assert shown == [family * 40] * 3
 
 
 def test_of_those_said_at_the_same_time_none_is_left_out(ann: UserRef) -> None:

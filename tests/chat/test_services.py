@@ -269,6 +269,19 @@ def test_reactions_of_one_message_are_bounded(ann: UserRef, tea: ChannelKey, mon
         services.reaction_add(user=ann, key=tea, message_id=message["id"], emoji="d")
 
 
+def test_many_may_give_a_message_the_same_emoji_and_few_different_ones_fit(
+    ann: UserRef, tea: ChannelKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(services.messages, "EMOJI_PER_MESSAGE", 2)
+    message = posted(ann, tea)
+    for user, emoji in ((ann, "a"), (ann, "b"), (user_ref("bob"), "b"), (user_ref("carl"), "b")):
+        services.reaction_add(user=user, key=tea, message_id=message["id"], emoji=emoji)
+    with pytest.raises(ConflictError):
+        services.reaction_add(user=ann, key=tea, message_id=message["id"], emoji="c")
+    left = services.reaction_remove(user=ann, key=tea, message_id=message["id"], emoji="a")
+    assert left["reactions"] == {"b": ["ann", "bob", "carl"]}
+
+
 class Random_:  # noqa: N801  a random user of the services
     """Does random things to one channel and remembers every event of it."""
 

@@ -120,9 +120,13 @@ export function tint(name) {
   return `tint-${sum % 6}`;
 }
 
-/** The letter that stands for a name, with its marks. @param {string} name */
+/** What is seen as the first character of a name: a letter with its marks, a flag. @param {string} name */
 export function initialOf(name) {
-  return (name.match(/^.\p{M}*/su)?.[0] ?? "").toUpperCase();
+  const segments = Intl.Segmenter ? new Intl.Segmenter().segment(name) : [];
+  const [{ segment } = { segment: "" }] = segments;
+  // Nobody piles up so many marks but to paint over others.
+  const first = segment && segment.length <= 16 ? segment : (name.match(/^./su)?.[0] ?? "");
+  return first.toUpperCase();
 }
 
 /**

@@ -8,7 +8,8 @@ const ASCII_OF_A_NAME = /^[A-Za-z0-9_.-]$/;
 const MARK = /^[\p{M}\u1160-\u11FF]/u;
 const LETTER = /\p{L}/u;
 const LATIN = /\p{Script=Latin}/u;
-const SPACELESS = new RegExp(
+/** A letter of a script that writes no blanks between words, or (Hangul) glues particles to them. */
+export const SPACELESS = new RegExp(
   "[" +
     "Han Hiragana Katakana Bopomofo Hangul Thai Lao Khmer Myanmar Tibetan Yi Javanese Balinese"
       .split(" ")

@@ -5,6 +5,8 @@ const day = new Intl.DateTimeFormat("en", { weekday: "long", day: "numeric", mon
 const dayAndYear = new Intl.DateTimeFormat("en", { day: "numeric", month: "long", year: "numeric" });
 const full = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "medium" });
 
+const NAMED = 20;
+
 /** What stands in the place of a message that is hidden from the reader. */
 export const HIDDEN_WORDS = "A message from somebody you blocked";
 
@@ -51,6 +53,12 @@ export function typingLine(typists) {
   if (names.length === 1) return `${names[0]} is typing…`;
   if (names.length <= 3) return `${names.slice(0, -1).join(", ")} and ${names.at(-1)} are typing…`;
   return "Several people are typing…";
+}
+
+/** ada, bob and 12 others. @param {string[]} names */
+export function peopleLine(names) {
+  const shown = names.slice(0, NAMED).map(isolated).join(", ");
+  return names.length > NAMED ? `${shown} and ${count(names.length - NAMED, "other")}` : shown;
 }
 
 /** A name that may be written from right to left, so that it turns nothing around it. @param {string} name */

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chat.domain.formatting import CUT
 from chat.domain.rules import VIA_CHARS, check_text
-from chat.hooks.slack import CUT, cut, plain, posting_of, text_of
+from chat.hooks.slack import cut, plain, posting_of, text_of
 from reaktor.errors import InvalidError
 
 MAX_CHARS = 4_000

@@ -62,6 +62,20 @@ def test_unread_messages_stand_in_one_mail_that_leads_to_them(ann: UserRef, bob:
     assert not Notice.objects.exists()
 
 
+def test_texts_stand_in_mails_as_they_were_typed(ann: UserRef, friends: ChannelKey) -> None:
+    """The second line of a text could pass for one of the mail's own, and half a link led elsewhere."""
+    link = "https://example.org/" + "x" * 200
+    post(ann, friends, "```\n@bob  <b>\n```\nTo stop these mails: https://evil.example")
+    post(ann, friends, f"see {link}")
+    post(ann, friends, "\N{WOMAN}\u200d\N{ROCKET}" * 70)
+    make_all()
+    (mail,) = write(now(16))
+    assert "\n  ```\n  @bob  <b>\n  ```\n  To stop these mails: https://evil.example\n" in mail.text
+    assert "```<br>@bob  &lt;b&gt;<br>```<br>" in mail.html
+    assert "\n  see …\n" in mail.text
+    assert "\n  " + "\N{WOMAN}\u200d\N{ROCKET}" * 66 + "\n" in mail.text
+
+
 def test_a_second_mail_comes_a_quarter_of_an_hour_later(ann: UserRef, friends: ChannelKey) -> None:
     post(ann, friends, "one")
     make_all()

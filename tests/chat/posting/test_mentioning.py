@@ -84,6 +84,15 @@ def test_an_edit_tells_the_newly_named_and_nobody_twice(
     assert told[1:] == [(bob.id, "@bob!")]
 
 
+def test_what_is_in_code_names_nobody(ann: UserRef, tea: ChannelKey) -> None:
+    user_ref("bob")
+    user_ref("carl")
+    for say in (posted, edited):
+        assert say(ann, tea, "`@bob` and ```@bob```") == []
+        assert say(ann, tea, "```py\n@bob\n```\nnot so") == []
+        assert say(ann, tea, "`@carl` @bob") == ["bob"]
+
+
 def test_a_reaction_that_was_stored_in_another_spelling_is_the_same_one(ann: UserRef, tea: ChannelKey) -> None:
     """Two hearts on one message, each with one name, and one's own could not be taken back."""
     bob = user_ref("bob")

@@ -178,3 +178,51 @@ export function fakeSockets() {
   }
   return { FakeSocket, opened };
 }
+
+/** As much of a page's document as making elements takes. html() says what was made, without classes and the like. */
+class Made {
+  constructor(tag) {
+    this.tag = tag;
+    this.attributes = {};
+    this.children = [];
+    this.handlers = {};
+  }
+
+  append(...children) {
+    this.children.push(...children);
+  }
+
+  setAttribute(name, value) {
+    this.attributes[name] = value;
+  }
+
+  addEventListener(type, handler) {
+    this.handlers[type] = handler;
+  }
+
+  get all() {
+    return [this, ...this.children.flatMap((child) => child.all ?? [])];
+  }
+
+  get text() {
+    return this.children.map((child) => child.text ?? child).join("");
+  }
+}
+
+export const fakeDocument = { createElement: (tag) => new Made(tag) };
+
+const escaped = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+const inner = (children) => children.map((child) => (child instanceof Made ? htmlOf(child) : escaped(child))).join("");
+
+/** An element as the examples of docs/formatting.json write it. */
+export function htmlOf({ tag, attributes, children, value }) {
+  if (tag === "div") return htmlOf(children.at(-1)); // the block around code
+  if (tag === "bdi" && !attributes.class?.startsWith("name")) return inner(children);
+  const [name, attribute] = {
+    a: ["a", ` href="${attributes.href}"`],
+    li: ["li", value === undefined ? "" : ` value="${value}"`],
+    code: ["code", attributes["data-language"] ? ` class="language-${attributes["data-language"]}"` : ""],
+    bdi: ["mark", ""],
+  }[tag] ?? [tag, ""];
+  return `<${name}${attribute}>${inner(children)}</${name}>`;
+}

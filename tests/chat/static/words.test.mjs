@@ -1,11 +1,11 @@
-// What is shown: rows of a channel, parts of a text, words for times and counts.
+// What is shown: rows of a channel, words for times and counts.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { partsOf } from "../../../chat/static/chat/richtext.js";
+import { initialOf } from "../../../chat/static/chat/dom.js";
 import { isSameRow, timeline } from "../../../chat/static/chat/timeline.js";
-import { dayOf, sanctionLine, termsLine, timeOf, typingLine } from "../../../chat/static/chat/words.js";
+import { dayOf, peopleLine, sanctionLine, termsLine, timeOf, typingLine } from "../../../chat/static/chat/words.js";
 import { message } from "./support.mjs";
 
 const now = new Date("2026-01-03T12:00:00");
@@ -71,87 +71,6 @@ test("one's own message keeps its row when it is acknowledged", () => {
   assert.equal(isSameRow(before, after), false);
 });
 
-test("law: the parts of a text, put together, are the text", () => {
-  const texts = [
-    "",
-    "plain",
-    "see https://example.org/a(b)?c=d&e=f#g. Then",
-    "(https://example.org)",
-    "@ada and @bob, mail a@bcd.de",
-    "javascript:alert(1) data:text/html,x file:///etc/passwd",
-    "https://",
-    "<a href=https://x.y>z</a>",
-    "@ab @@abc @太郎さん @ADA.",
-  ];
-  for (const text of texts)
-    assert.equal(
-      partsOf(text, ["ada", "太郎"])
-        .map((part) => part.text)
-        .join(""),
-      text,
-    );
-});
-
-test("only http and https become links, without the full stop of the sentence", () => {
-  const links = (text) =>
-    partsOf(text)
-      .filter(({ kind }) => kind === "link")
-      .map((part) => part.text);
-  assert.deepEqual(links("see https://example.org/a, (http://b.org/c)."), [
-    "https://example.org/a",
-    "http://b.org/c",
-  ]);
-  assert.deepEqual(links("javascript:alert(1) ftp://x.org data:text/html,hi //x.org"), []);
-});
-
-// A link to an encyclopedia lost its last bracket; one in a Japanese sentence took the rest of the sentence along.
-test("a link keeps its own brackets and ends with the sentence, in any script", () => {
-  const links = (text) =>
-    partsOf(text)
-      .filter(({ kind }) => kind === "link")
-      .map((part) => part.text);
-  for (const [text, link] of [
-    ["https://en.wikipedia.org/wiki/Tea_(drink)", "https://en.wikipedia.org/wiki/Tea_(drink)"],
-    ["(see https://en.wikipedia.org/wiki/Tea_(drink))", "https://en.wikipedia.org/wiki/Tea_(drink)"],
-    ["[https://a.org/x[1]].", "https://a.org/x[1]"],
-    ["見て https://a.org/茶。それから", "https://a.org/茶"],
-    ["（https://a.org/b）", "https://a.org/b"],
-    ["「https://a.org」、", "https://a.org"],
-    ["HTTPS://EXAMPLE.org/A", "HTTPS://EXAMPLE.org/A"],
-    ["“https://a.org/b”…", "https://a.org/b"],
-    ["https://a.org/b?c=(d)&e=f!", "https://a.org/b?c=(d)&e=f"],
-  ])
-    assert.deepEqual(links(text), [link], text);
-  assert.deepEqual(links("https://... http://)"), []);
-});
-
-const marked = (text, mentions) =>
-  partsOf(text, mentions)
-    .filter(({ kind }) => kind === "name")
-    .map((part) => `${part.text} ${part.name}`);
-
-test("names are those that the server found in the message, and no others", () => {
-  assert.deepEqual(marked("@ada, (@bob2) @eve mail@example.org", ["ada", "bob2"]), ["@ada ada", "@bob2 bob2"]);
-  assert.deepEqual(marked("@ada @adamant @ada2 @Ada.", ["ada"]), ["@ada ada", "@Ada ada"]);
-  assert.deepEqual(marked("@ada", []), []);
-  assert.deepEqual(
-    marked("https://a.org/@ada www.a.org/@ada .@ada _@ada @ada@b.org josé@ada.org", ["ada", "ada.org"]),
-    [],
-  );
-  assert.deepEqual(marked("你好@ada，@bob!", ["ada", "bob"]), ["@ada ada", "@bob bob"]);
-});
-
-test("of the names that a place begins with the longest is meant, in any script and form", () => {
-  assert.deepEqual(marked("@ada.lovelace-x", ["ada", "ada.lovelace"]), ["@ada.lovelace ada.lovelace"]);
-  assert.deepEqual(marked("@太郎さん、@太郎", ["太郎"]), ["@太郎 太郎", "@太郎 太郎"]);
-  assert.deepEqual(marked("@太郎さん", ["太郎", "太郎さん"]), ["@太郎さん 太郎さん"]);
-  assert.deepEqual(marked("@김민수는 @иван, @ИВАНОВ", ["김민수", "Иван"]), ["@김민수 김민수", "@иван Иван"]);
-  assert.deepEqual(marked("و@محمد،", ["محمد"]), ["@محمد محمد"]);
-  assert.deepEqual(marked("@สมชายครับ @เก่ง", ["สมชาย", "เก"]), ["@สมชาย สมชาย"]);
-  assert.deepEqual(marked("@STRASSE @Jose\u0301!", ["Straße", "José"]), ["@STRASSE Straße", "@Jose\u0301 José"]);
-  assert.deepEqual(marked("@\u{104b0}\u{104b1} x", ["\u{104b0}\u{104b1}"]), ["@\u{104b0}\u{104b1} \u{104b0}\u{104b1}"]);
-});
-
 test("days and typists are said in words", () => {
   assert.equal(dayOf(new Date("2026-01-03T00:00:01"), now), "Today");
   assert.equal(dayOf(new Date("2025-12-24T10:00:00"), now), "December 24, 2025");
@@ -160,6 +79,25 @@ test("days and typists are said in words", () => {
   assert.equal(typingLine(["محمد", "ada"]), "\u2068محمد\u2069 and ada are typing…");
   assert.equal(typingLine(["ada", "bob", "eve"]), "ada, bob and eve are typing…");
   assert.equal(typingLine(["a", "b", "c", "d"]), "Several people are typing…");
+});
+
+test("the first people are named, in their own direction, and the others counted", () => {
+  assert.equal(peopleLine(["ada", "محمد"]), "ada, \u2068محمد\u2069");
+  const many = Array.from({ length: 500 }, (_, index) => `p${index}`);
+  assert.equal(peopleLine(many.slice(0, 20)), many.slice(0, 20).join(", "));
+  assert.equal(peopleLine(many), `${many.slice(0, 20).join(", ")} and 480 others`);
+});
+
+// A webhook called by a flag had half of it in the place of its picture.
+test("the initial of a name is what is seen as its first character", () => {
+  assert.deepEqual(["ada", "e\u0301t\u00e9", "\u{1f1e9}\u{1f1ea} news", "\u{1f469}\u{1f3fd}\u200d\u{1f680}x", ""].map(initialOf), [
+    "A",
+    "E\u0301",
+    "\u{1f1e9}\u{1f1ea}",
+    "\u{1f469}\u{1f3fd}\u200d\u{1f680}",
+    "",
+  ]);
+  assert.equal(initialOf("a" + "\u0301".repeat(60)), "A");
 });
 
 // Whoever was muted was told why, but not for how long.

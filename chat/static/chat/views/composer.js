@@ -20,17 +20,31 @@ export class Composer {
       rows: 1,
       "aria-label": "Message",
       autocomplete: "off",
+      dir: "auto",
       value: draft,
       on: { input: () => this.#onInput(), keydown: (event) => this.#onKey(event) },
     });
     this.counter = h("span", { class: "composer-count", role: "status" });
     this.button = h("button", { class: "send-button", type: "submit", "aria-label": "Send" }, icon("send"));
+    this.help = h(
+      "button",
+      {
+        class: "help-button",
+        type: "button",
+        title: "Formatting",
+        "aria-label": "Formatting",
+        "aria-expanded": "false",
+        on: { click: () => this.#toggleHelp() },
+      },
+      "Aa",
+    );
     this.note = h("p", { class: "composer-note", hidden: true });
     this.form = h(
       "form",
       { class: "composer", on: { submit: (event) => this.#onSubmit(event) } },
       this.field,
       this.counter,
+      this.help,
       this.button,
     );
     this.element = h("div", { class: "composer-place" }, this.form, this.note);
@@ -55,6 +69,15 @@ export class Composer {
       isArchived ? "This channel is archived. It can be read, but nothing new can be posted." : "",
     );
     this.field.placeholder = `Write to ${info.name}`;
+  }
+
+  /** How words are made bold and the like, above the field. */
+  async #toggleHelp() {
+    const { formattingHelp } = await import("./formattinghelp.js");
+    const isOpen = this.element.firstChild !== this.form;
+    if (isOpen) this.element.firstChild.remove();
+    else this.element.prepend(formattingHelp());
+    this.help.setAttribute("aria-expanded", String(!isOpen));
   }
 
   #onInput() {

@@ -3,9 +3,18 @@
 import { RequestError } from "../client/index.js";
 import { h, initialOf, tint } from "../dom.js";
 import { explain } from "../explain.js";
-import { partsOf } from "../richtext.js";
-import { HIDDEN_WORDS, momentOf, timeOf } from "../words.js";
+import { HIDDEN_WORDS, momentOf, peopleLine, timeOf } from "../words.js";
 import { avatarOf, nameOf } from "./person.js";
+
+/** What makes elements of a text; null: not loaded yet, and texts are shown as they were typed. */
+let formatted = null;
+
+/** Whether texts look otherwise from now on. */
+export async function loadFormatting() {
+  const wasThere = formatted !== null;
+  ({ formatted } = await import("./formatted.js"));
+  return !wasThere;
+}
 
 /**
  * Draw a row into its list item.
@@ -100,20 +109,18 @@ function head(people, author, time, isGrouped, via) {
 }
 
 function textOf({ text, mentions }, me, remark) {
-  const paragraph = h("p", { class: "text", dir: "auto" });
-  for (const part of partsOf(text, mentions)) {
-    if (part.kind === "link") {
-      paragraph.append(
-        h("a", { href: part.text, target: "_blank", rel: "noopener noreferrer nofollow" }, part.text),
-      );
-    } else if (part.kind === "name") {
-      paragraph.append(h("bdi", { class: part.name === me ? "name is-me" : "name" }, part.text));
-    } else {
-      paragraph.append(part.text);
-    }
+  const blocks = formatted?.(text, mentions, me) ?? [h("p", { dir: "auto" }, text)];
+  if (remark) {
+    // Apart from the words: what turns their direction, and is not ended, ends there.
+    const line = blocks.at(-1)?.tagName === "P" ? blocks.at(-1) : h("p");
+    line.replaceChildren(
+      h("span", { class: "words" }, ...line.childNodes),
+      h("span", { class: "remark" }, remark),
+    );
+    line.className = "has-remark";
+    if (!blocks.includes(line)) blocks.push(line);
   }
-  if (remark) paragraph.append(h("span", { class: "remark" }, remark));
-  return paragraph;
+  return h("div", { class: "text" }, ...blocks);
 }
 
 function reactions(message, { me, onReact }) {
@@ -126,11 +133,11 @@ function reactions(message, { me, onReact }) {
         class: "reaction",
         type: "button",
         "aria-pressed": String(names.includes(me)),
-        title: names.join(", "),
-        "aria-label": `${emoji}, ${names.length}: ${names.join(", ")}`,
+        title: peopleLine(names),
+        "aria-label": `${emoji}, ${names.length}: ${peopleLine(names)}`,
         on: { click: () => onReact(message, emoji) },
       },
-      emoji,
+      h("bdi", {}, emoji),
       " ",
       String(names.length),
     ),

@@ -6,7 +6,7 @@
 import { frameBatched, h, icon, keyed, setText } from "../dom.js";
 import { isSameRow, timeline } from "../timeline.js";
 import { count } from "../words.js";
-import { drawRow } from "./message.js";
+import { drawRow, loadFormatting } from "./message.js";
 import { Toolbar } from "./toolbar.js";
 
 const END_PX = 48;
@@ -62,6 +62,9 @@ export class Messages {
     this.element = h("div", { class: "messages" }, this.scroller, this.pill);
     this.#listen();
     this.redraw = frameBatched(() => this.update());
+    this.isDrawnAnew = false;
+    // Without it texts are shown as they were typed.
+    loadFormatting().then((isNew) => isNew && this.#drawAnew(), () => {});
   }
 
   get channel() {
@@ -103,6 +106,11 @@ export class Messages {
     this.#olderIfNear();
   }
 
+  #drawAnew() {
+    this.isDrawnAnew = true;
+    this.redraw();
+  }
+
   #draw(channel) {
     const rows = timeline({
       messages: channel.messages,
@@ -121,8 +129,9 @@ export class Messages {
         drawRow(item, row, this.actions);
         if (isPointedAt) this.toolbar.attach(item);
       },
-      same: isSameRow,
+      same: (one, other) => !this.isDrawnAnew && isSameRow(one, other),
     });
+    this.isDrawnAnew = false;
     setText(this.top, channel.hasOlder ? "Earlier messages…" : `This is where ${channel.info.name} begins.`);
   }
 

@@ -88,6 +88,7 @@ export class Toolbar {
     const field = h("textarea", {
       class: "input edit-field",
       "aria-label": "Edit message",
+      dir: "auto",
       rows: Math.min(8, message.text.split("\n").length),
       value: message.text,
     });
