@@ -38,6 +38,7 @@ class ChannelColumns(NamedTuple):
     frozen_at: datetime | None
     slow_mode_s: int
     aside: int
+    everybody_pins: bool
     role: str | None
     level: str
     is_hidden: bool
@@ -102,7 +103,7 @@ IS_HEARD = (
 younger than the mention hides it."""
 _OF_CHANNEL = (
     "SELECT c.id, c.key, c.name, c.topic, c.kind, c.seq, c.number, c.floor_seq, c.created_at, c.archived_at, "  # noqa: S608
-    "c.frozen_at, c.slow_mode_s, c.aside, m.role, coalesce(m.level, ''), "
+    "c.frozen_at, c.slow_mode_s, c.aside, c.everybody_pins, m.role, coalesce(m.level, ''), "
     "CASE WHEN m.hidden_number >= c.number THEN 1 ELSE 0 END, coalesce(m.read_number, 0), "
     "coalesce(m.read_aside, 0), "
     "CASE WHEN m.own_above = m.read_number THEN m.own ELSE 0 END, coalesce(m.read_rev, 0), "

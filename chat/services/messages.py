@@ -7,7 +7,7 @@ under the channel row's lock.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from django.db import transaction
 
@@ -17,8 +17,8 @@ from chat.domain import rules
 from chat.domain.errors import ArchivedError
 from chat.domain.events import Event, EventType, MessageData
 from chat.domain.ids import ChannelKey, UserId, UserRef
-from chat.domain.policies import TextRules, check_delete_message, check_edit_message
-from chat.models import AuditAction, Channel, Mention, Message, Reaction, Report
+from chat.domain.policies import TextRules, check_delete_message, check_edit_in_time, check_edit_message
+from chat.models import AuditAction, Channel, EarlierText, Mention, Message, Reaction, Report
 from chat.posting.batches import Post, Stored, store_batch
 from chat.posting.mentioning import Mentioning
 from chat.posting.permissions import Writing
@@ -26,10 +26,13 @@ from chat.posting.statements import LockedChannel, channels_lock
 from chat.posting.textrules import CurrentTextRules, flagged
 from chat.selectors import ChannelAccess, channel_access, message_by_id, parse_message_id, reads_of
 from chat.services.audit import audit_add
+from chat.services.bulk import marks_remove
 from reaktor.errors import ConflictError, NotFoundError, ReaktorError, UnavailableError
 from reaktor.process import node
 
 REACTIONS_PER_MESSAGE = 200
+EARLIER_TEXTS = 100
+"""So many a message has at most."""
 POST_TIMEOUT_S = 15.0
 """More than the writer's own: it answers first, so that a time-out here is its loop's."""
 
@@ -81,10 +84,13 @@ def message_edit(
     message_id: str,
     text: str,
     max_chars: int,
+    window_s: float = 0.0,
     text_rules: CurrentTextRules | None = None,
 ) -> MessageData:
-    """Another text for one's own message. Raises ForbiddenError, NotFoundError, ConflictError (deleted), and whatever
-    keeps its author from writing it anew.
+    """Another text for one's own message; the one of before is kept. `window_s`: so old it may be; 0: any age.
+
+    Raises ForbiddenError, NotFoundError, ConflictError (deleted), EditWindowError, and whatever keeps its author from
+    writing it anew.
     """
     wanted = rules.check_text(text, max_chars=max_chars)
     newly: list[UserRef] = []
@@ -92,10 +98,13 @@ def message_edit(
 
     def change(message: Message, found: ChannelAccess, channel: LockedChannel) -> bool:
         check_edit_message(is_own=str(message.author_id) == user.id)
+        now = datetime.now(UTC)
+        check_edit_in_time(found.access, now - message.created_at, timedelta(seconds=window_s))
         if message.text == wanted:
             return False
+        _keep_earlier(message)
         message.text = wanted
-        message.edited_at = datetime.now(UTC)
+        message.edited_at = now
         newly.extend(_mentions_replace(message, channel, user))
         _flag_anew(message, allowed)
         return True
@@ -109,6 +118,19 @@ def message_edit(
             publish.to_user(each.id, mention(data))
             _tell_read(each, data)
     return data
+
+
+def _keep_earlier(message: Message) -> None:
+    """What a locked message says until now. Of very many texts the first one and the newest are kept."""
+    EarlierText.objects.create(
+        message=message,
+        author_id=message.author_id,
+        text=message.text,
+        written_at=message.edited_at or message.created_at,
+    )
+    kept = EarlierText.objects.filter(message=message).order_by("pk").values_list("pk", flat=True)
+    if len(ids := list(kept[: EARLIER_TEXTS + 1])) > EARLIER_TEXTS:
+        EarlierText.objects.filter(pk=ids[1]).delete()
 
 
 def _tell_read(user: UserRef, message: MessageData) -> None:
@@ -143,8 +165,7 @@ def text_remove(message: Message) -> None:
     if message.via is not None:
         message.via = ""
     message.deleted_at = datetime.now(UTC)
-    Reaction.objects.filter(message=message).delete()
-    Mention.objects.filter(message=message).delete()
+    marks_remove([message.pk])
 
 
 def reaction_add(*, user: UserRef, key: str, message_id: str, emoji: str) -> MessageData:

@@ -122,6 +122,27 @@ async def on_message_list(context: Context, session: NativeSession, request: Req
     context.answer(request, await actions.list_messages(context.runtime, session, request.channel, marks))
 
 
+@handles("message.edits")
+async def on_message_edits(context: Context, session: NativeSession, request: Request) -> None:
+    context.answer(request, await actions.list_edits(context.runtime, session, request.channel, request.data["id"]))
+
+
+@handles("pin.add")
+async def on_pin_add(context: Context, session: NativeSession, request: Request) -> None:
+    context.answer(request, await actions.add_pin(context.runtime, session, request.channel, request.data["id"]))
+
+
+@handles("pin.remove")
+async def on_pin_remove(context: Context, session: NativeSession, request: Request) -> None:
+    await actions.remove_pin(context.runtime, session, request.channel, request.data["id"])
+    context.answer(request, {})
+
+
+@handles("pin.list")
+async def on_pin_list(context: Context, session: NativeSession, request: Request) -> None:
+    context.answer(request, await actions.list_pins(context.runtime, session, request.channel))
+
+
 @handles("reaction.add")
 async def on_reaction_add(context: Context, session: NativeSession, request: Request) -> None:
     data = request.data

@@ -63,6 +63,7 @@ class ChannelChange(Input):
     topic = Text(required=False, may_be_blank=True, max_length=rules.TOPIC_CHARS)
     slow_mode_s = WholeInBody(required=False, max_value=MAX_SLOW_MODE_S, help_text="By a moderator; 0: off.")
     is_frozen = serializers.BooleanField(required=False, help_text="By a moderator: nobody else writes.")
+    everybody_pins = serializers.BooleanField(required=False, help_text="By a moderator: whoever may write may pin.")
 
 
 _LEVELS = [level.value for level in Level]
