@@ -353,6 +353,7 @@ def post_message(
     nonce: str | None,
     reply_to: str | None,
     respond: Callable[[Result], None],
+    is_confirmed: bool | None = None,
 ) -> None:
     """Queue a message; `respond` in its place of the channel's order, after the commit. Never waits.
 
@@ -364,7 +365,7 @@ def post_message(
     checked = rules.check_text(text, max_chars=runtime.config.limits.text_chars)
     if nonce is not None:
         rules.check_nonce(nonce)
-    post = Post(session.user, wanted, checked, nonce, reply_to, session.info.session_id)
+    post = Post(session.user, wanted, checked, nonce, reply_to, session.info.session_id, is_confirmed=is_confirmed)
     if hidden := _hidden(runtime, session, wanted):
         respond = partial(_respond_seen, respond, hidden)
     runtime.writer.submit(post, respond)

@@ -16,8 +16,10 @@ from chat.domain.hiding import HIDING_KINDS
 from chat.domain.reading import Head, Marker
 from reaktor.db.columns import time_from_column, uuid_text, uuid_to_column
 
-PARAMETERS_PER_QUERY = 400
-"""Each id stands twice in a statement, and SQLite takes 999 parameters in its smallest builds."""
+PARAMETERS_PER_QUERY = 300
+"""Each id stands three times in a statement, and SQLite takes 999 parameters in its smallest builds."""
+LAST = 2**63 - 1
+"""An id above all others."""
 MAX_CHANNELS = 10_000
 """Of one answer; nobody belongs to so many."""
 
@@ -101,6 +103,17 @@ IS_HEARD = (
 )
 """Whether a mention (n, in channel c) is of a message that is not hidden: chat.domain.hiding, in SQL. A block that is
 younger than the mention hides it."""
+CALLED = (
+    "FROM chat_call k WHERE k.channel_id = m.channel_id AND k.number > m.read_number AND m.level <> 'nothing' "
+    "AND k.author_id <> m.user_id AND k.created_at > m.created_at "
+    "AND (k.present IS NULL OR k.present LIKE '%%' || replace(CAST(m.user_id AS text), '-', '') || '%%') "
+    # Counted as above. Whom it names, too, has it unread once.
+    "AND (SELECT count(*) FROM chat_mention q WHERE q.message_id = k.message_id AND q.user_id = m.user_id) = 0 "
+    "AND (SELECT count(*) FROM chat_userblock b WHERE b.user_id = m.user_id AND b.blocked_id = k.author_id) = 0"
+)
+"""Messages above a membership's marker (m) that call its user: chat.domain.calls, in SQL. Who followed the channel when
+it was said, and is told of it now: at level `nothing` nobody is, nor who blocks the author.
+"""
 _OF_CHANNEL = (
     "SELECT c.id, c.key, c.name, c.topic, c.kind, c.seq, c.number, c.floor_seq, c.created_at, c.archived_at, "  # noqa: S608
     "c.frozen_at, c.slow_mode_s, c.aside, c.everybody_pins, m.role, coalesce(m.level, ''), "
@@ -108,7 +121,7 @@ _OF_CHANNEL = (
     "coalesce(m.read_aside, 0), "
     "CASE WHEN m.own_above = m.read_number THEN m.own ELSE 0 END, coalesce(m.read_rev, 0), "
     "CASE WHEN m.role IS NULL THEN 0 ELSE (SELECT count(*) FROM chat_mention n WHERE n.user_id = %s "
-    f"AND n.channel_id = c.id AND n.number > m.read_number AND {IS_HEARD}) END, "
+    f"AND n.channel_id = c.id AND n.number > m.read_number AND {IS_HEARD}) + (SELECT count(*) {CALLED}) END, "
 )
 _FROM = "FROM chat_channel c LEFT JOIN chat_channelmembership m ON m.channel_id = c.id AND m.user_id = %s "
 _BANNED_AND_PARTNER = (
@@ -224,7 +237,7 @@ def reads_select(columns: Sequence[Any]) -> list[tuple[str, str, Head, Marker, i
             "SELECT m.user_id, c.key, c.number, c.aside, m.read_number, m.read_aside, "  # noqa: S608  placeholders only
             "CASE WHEN m.own_above = m.read_number THEN m.own ELSE 0 END, m.read_rev, "
             "(SELECT count(*) FROM chat_mention n WHERE n.user_id = m.user_id AND n.channel_id = m.channel_id "
-            f"AND n.number > m.read_number AND {IS_HEARD}) "
+            f"AND n.number > m.read_number AND {IS_HEARD}) + (SELECT count(*) {CALLED}) "
             "FROM chat_channelmembership m JOIN chat_channel c ON c.id = m.channel_id "
             f"WHERE m.user_id IN ({places})",
             columns,
@@ -325,7 +338,9 @@ def _message_columns(
 
 
 def attached_to(column_ids: Sequence[Any]) -> Iterable[Attached]:
-    """The reactions and mentions of these messages, each kind in the order in which they were made."""
+    """The reactions and mentions of these messages, each kind in the order in which they were made; the word by which a
+    message calls many is the last mention.
+    """
     for start in range(0, len(column_ids), PARAMETERS_PER_QUERY):
         ids = column_ids[start : start + PARAMETERS_PER_QUERY]
         places = ", ".join(["%s"] * len(ids))
@@ -334,8 +349,10 @@ def attached_to(column_ids: Sequence[Any]) -> Iterable[Attached]:
                 "SELECT r.message_id, r.emoji, u.username, r.id FROM chat_reaction r "  # noqa: S608  placeholders only
                 f"JOIN accounts_user u ON u.id = r.user_id WHERE r.message_id IN ({places}) UNION ALL "
                 "SELECT n.message_id, NULL, u.username, n.id FROM chat_mention n "
-                f"JOIN accounts_user u ON u.id = n.user_id WHERE n.message_id IN ({places}) ORDER BY 4",
-                [*ids, *ids],
+                f"JOIN accounts_user u ON u.id = n.user_id WHERE n.message_id IN ({places}) UNION ALL "
+                f"SELECT k.message_id, NULL, k.word, {LAST} FROM chat_call k WHERE k.message_id IN ({places}) "
+                "ORDER BY 4",
+                [*ids, *ids, *ids],
             )
             for column_id, emoji, username, _ in cursor.fetchall():
                 yield Attached(column_id, emoji, username)

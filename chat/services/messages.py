@@ -14,11 +14,12 @@ from django.db import transaction
 from chat import publish
 from chat.delivery.wire import mention, message_new
 from chat.domain import rules
+from chat.domain.calls import call_in
 from chat.domain.errors import ArchivedError
 from chat.domain.events import Event, EventType, MessageData
 from chat.domain.ids import ChannelKey, UserId, UserRef
 from chat.domain.policies import TextRules, check_delete_message, check_edit_in_time, check_edit_message
-from chat.models import AuditAction, Channel, EarlierText, Mention, Message, Reaction, Report
+from chat.models import AuditAction, Call, Channel, EarlierText, Mention, Message, Reaction, Report
 from chat.posting.batches import Post, Stored, store_batch
 from chat.posting.mentioning import Mentioning
 from chat.posting.permissions import Writing
@@ -47,8 +48,10 @@ def message_post(
     max_chars: int,
     text_rules: CurrentTextRules | None = None,
     via: str | None = None,
+    is_confirmed: bool | None = None,
 ) -> Stored:
     """Store a message; permission is enough, no live session is needed. The same nonce again: the same message.
+    `is_confirmed`: its sender knows how many it calls; None: they can't be asked.
 
     Where a runtime runs its writer takes it into the next batch. Raises NotFoundError, InvalidError, TooLargeError,
     whatever chat.posting.permissions refuses, and UnavailableError (then it may be stored all the same: repeat it with
@@ -58,7 +61,7 @@ def message_post(
     if nonce is not None:
         rules.check_nonce(nonce)
     found = channel_access(user=user, key=key)
-    post = Post(user, found.channel.key, checked, nonce, reply_to, via=via)
+    post = Post(user, found.channel.key, checked, nonce, reply_to, via=via, is_confirmed=is_confirmed)
     here = node.current()
     if here is not None:
         try:
@@ -257,6 +260,8 @@ def message_store(message: Message, seq: int, kind: EventType, key: ChannelKey) 
 
 def _mentions_replace(message: Message, channel: LockedChannel, author: UserRef) -> list[UserRef]:
     """Whom the edited text mentions; those who are to be told: nobody who was mentioned before."""
+    # An edit calls nobody; and what no longer says so has called nobody.
+    Call.objects.filter(message=message).exclude(word=call_in(message.text) or "").delete()
     before = {str(pk) for pk in Mention.objects.filter(message=message).values_list("user_id", flat=True)}
     Mention.objects.filter(message=message).delete()
     mentioning = Mentioning([message.text], [channel], [author.id], datetime.now(UTC))

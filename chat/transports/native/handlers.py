@@ -99,6 +99,7 @@ def on_message_send(context: Context, session: NativeSession, request: Request) 
         text=request.data["text"],
         nonce=request.data["nonce"],
         reply_to=request.data["reply_to"],
+        is_confirmed=request.data["confirm"],
         respond=partial(context.answer_stored, request),
     )
 

@@ -193,7 +193,12 @@ OPERATIONS: dict[str, Operation] = {
         Operation(
             "message.send",
             "Post a message, stored once per nonce.",
-            {"text": STRING, "nonce": STRING, "reply_to": OPTIONAL_STRING},
+            {
+                "text": STRING,
+                "nonce": STRING,
+                "reply_to": OPTIONAL_STRING,
+                "confirm": Field("boolean", required=False, default=False),
+            },
             needs_channel=True,
             reply="sent",
         ),

@@ -58,16 +58,18 @@ class MessagesView(ChatView):
         Limit.SEND,
         operation_id="messages_create",
         body=shapes.MessageInput,
-        responses=answers({201: MessageData, 200: MessageData}, 403, 404),
+        responses=answers({201: MessageData, 200: MessageData}, 403, 404, 409),
         tags=["messages"],
     )
     def post(self, request: Request, key: str) -> Response:
         """Post a message: 201, stored; 200, it was stored before under the same nonce. No live session is needed."""
         me = self.me(request)
+        is_confirmed = self.wanted.pop("confirm")
         stored = services.message_post(
             user=me,
             key=rules.parse_channel_key(key),
             **self.wanted,
+            is_confirmed=is_confirmed,
             max_chars=self.app().config.limits.text_chars,
             text_rules=self.app().text_rules,
         )

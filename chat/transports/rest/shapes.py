@@ -105,6 +105,9 @@ class MessageInput(Input):
     text = Text(pattern=NOT_BLANK, help_text="Kept as sent; not blank; at most 4,000 characters unless configured.")
     nonce = Text(max_length=rules.NONCE_CHARS, help_text="The sender's own name for this sending: makes retries safe.")
     reply_to = Text(required=False, allow_null=True, pattern=UUID, help_text="The id of a message of this channel.")
+    confirm = serializers.BooleanField(
+        default=False, help_text="It may call many by @channel or @here: without it such a message is refused."
+    )
 
 
 class MessageChange(Input):

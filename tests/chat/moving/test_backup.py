@@ -74,6 +74,11 @@ def everything() -> None:
     assert isinstance(last, Stored)
     services.reaction_add(user=bob, key=tea, message_id=first_id, emoji="👍")
     services.message_delete(user=ann, key=tea, message_id=last.message["id"])
+    (called,) = store_batch([Post(bob, tea, "@channel kettle", "n3")])
+    assert isinstance(called, Stored)
+    called_id = called.message["id"]
+    services.message_edit(user=bob, key=tea, message_id=called_id, text="@channel the kettle", max_chars=100)
+    services.pin_add(user=ann, key=tea, message_id=called_id)
     with tempfile.TemporaryFile() as source:
         source.write(plain())
         profiles.avatar_set(User.objects.get(pk=ann.id), source, Pictures())
