@@ -32,7 +32,7 @@ class ConfirmationRequiredError(ReaktorError):
 
     def __init__(self, told: int) -> None:
         self.told = told
-        super().__init__(f"That tells {told} people at once. Send it with `confirm` if you mean it.")
+        super().__init__(f"That tells {told} people at once. Is that meant?")
 
     def as_data(self) -> ErrorDetail:
         data = super().as_data()

@@ -151,7 +151,7 @@ def test_out_and_in_and_out_again_is_the_same_under_a_new_epoch(everything: None
     channel_of(ann, "new")
     (stored,) = store_batch([Post(ann, ChannelKey("tea"), "and on", None)])
     assert isinstance(stored, Stored)
-    assert (stored.message["number"], stored.message["seq"]) == (4, 6)
+    assert (stored.message["number"], stored.message["seq"]) == (5, 8)
 
 
 def test_told_to_replace_it_deletes_what_is_here_whatever_refers_to_it(everything: None, tmp_path: Path) -> None:
