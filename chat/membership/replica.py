@@ -362,7 +362,7 @@ class Replica:
         return None if user is None else user.status
 
     def present(self) -> frozenset[UserId]:
-        """The users of whom some session is live and not away. In the loop only."""
+        """The users whom others see as online, wherever they are. In the loop only."""
         return frozenset(user_id for user_id, user in self._roster.users.items() if user.online)
 
     def users_channels(self, user_id: UserId) -> frozenset[ChannelKey]:

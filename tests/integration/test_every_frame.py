@@ -71,6 +71,8 @@ async def followed(ann: NativeClient, second: NativeClient, bob: NativeClient, k
     assert (await ann.event("level.changed", key))["data"] == {"level": "nothing"}
     await bob.request("channel.follow", key)
     await bob.event("channel.added", key)
+    await ann.post(key, "@here, look")
+    assert (await bob.event("mention", key))["data"]["number"] == 2
     await bob.request("channel.unfollow", key)
     await bob.event("channel.removed", key)
     await bob.join(key)
