@@ -36,6 +36,8 @@ from reaktor.times import timestamp
 PAGE_MESSAGES = 1_000
 PAGE_OTHERS = 10_000
 """Of memberships, reactions and the rest; nobody by hand comes near it, and an answer has to end somewhere."""
+TOGETHER = 900
+"""Ids in one statement: SQLite takes 999 parameters in its smallest builds."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -149,11 +151,10 @@ def _others(user: User) -> dict[str, list[Row]]:
 
 
 def _with_edits(page: Sequence[Any]) -> list[Row]:
-    """One query more, where any was edited."""
     edited = [row["id"] for row in page if row["edited_at"] is not None]
     edits: dict[uuid.UUID, list[Row]] = {}
-    if edited:
-        texts = EarlierText.objects.filter(message_id__in=edited).order_by("pk")
+    for start in range(0, len(edited), TOGETHER):
+        texts = EarlierText.objects.filter(message_id__in=edited[start : start + TOGETHER]).order_by("pk")
         for message_id, text, at in texts.values_list("message_id", "text", "written_at"):
             edits.setdefault(message_id, []).append({"text": text, "written_at": timestamp(at)})
     return [{**shown, "edits": edits.get(row["id"], [])} for row, shown in zip(page, _rows(page), strict=True)]
