@@ -100,14 +100,14 @@ class Broadcast:
             for user_id in each.stored.mentioned:
                 self.ephemeral(wire.mention(each.stored.message), Audience(user_id=user_id))
             if each.stored.called is not None:
-                self._call(each.stored, each.stored.called, author)
+                self._call(each.stored, each.stored.called)
             if each.stored.marker is not None and self._is_elsewhere(author, session_id):
                 event = wire.read_updated(each.stored.message, each.stored.marker)
                 self.ephemeral(event, Audience(user_id=author, exclude=session_id))
 
-    def _call(self, stored: Stored, called: Called, author: UserId) -> None:
+    def _call(self, stored: Stored, called: Called) -> None:
         """Tell whom a message calls, in one bus message; who is named as well was told."""
-        event, but = wire.mention(stored.message), called.but.union(stored.mentioned, [author])
+        event, but = wire.mention(stored.message), called.but.union(stored.mentioned)
         self._activities.call(event, called.only, but)
         if not self._is_alone:
             self._enqueue(wire.EVERYBODY_GROUP, wire.CALL_KIND, wire.call_body(event, called.only, but))

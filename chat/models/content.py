@@ -99,6 +99,10 @@ class Message(models.Model):
     created_at = models.DateTimeField(editable=False)
     # Of a webhook's message: the name that it is shown with, "" once it is deleted. Null: it is no webhook's.
     via = models.CharField(max_length=VIA_CHARS, null=True, editable=False)
+    # The word by which it calls many (Call says whom). Null: it calls nobody.
+    calls = models.CharField(
+        max_length=7, null=True, editable=False, choices=[(word.value, word.value) for word in CallWord]
+    )
     edited_at = models.DateTimeField(null=True, editable=False)
     deleted_at = models.DateTimeField(null=True, editable=False)
 
@@ -201,25 +205,25 @@ class Mention(models.Model):
 
 
 class Call(models.Model):
-    """A message that calls many at once, by @channel or @here: one row, however many they are.
+    """Whom a message calls by @channel or @here: one row, however many they are.
 
     Each of them has it unread above their read marker, as a mention; chat.selectors.rows says who they are. `present`:
-    of @here, the ids of the members who were present, in 32 digits each with a blank between; null: it calls all.
+    of @here, the members who were present; null: it calls all. `but`: not these: its author, who blocked the author
+    then, and whom it mentions. Both are ids of 32 digits with a blank between, so that a statement can look into them.
     """
 
     message = models.OneToOneField(Message, primary_key=True, on_delete=models.CASCADE, related_name="call")
     channel = models.ForeignKey(Channel, on_delete=models.CASCADE, related_name="+", db_index=False)
-    author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+", db_index=False)
     number = models.BigIntegerField()
-    word = models.CharField(max_length=7, choices=[(word.value, word.value) for word in CallWord])
     present = models.TextField(null=True)
+    but = models.TextField()
     created_at = models.DateTimeField()
 
     class Meta:
         indexes = [models.Index(fields=["channel", "number"], name="call_unread")]
 
     def __str__(self) -> str:
-        return f"@{self.word} in {self.message_id}"
+        return f"call by {self.message_id}"
 
 
 class Pin(models.Model):

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from django.db import DatabaseError, IntegrityError, transaction
 
-from chat.domain.calls import call_in
+from chat.domain.calls import CallWord, call_in
 from chat.domain.errors import ConfirmationRequiredError
 from chat.domain.events import MessageData, via_data
 from chat.domain.ids import ChannelKey, SessionId, UserId, UserRef
@@ -102,6 +102,7 @@ class _Batch:
         self.rows: list[MessageRow] = []
         self.mentions: list[Mention] = []
         self.calls: list[Call] = []
+        self.words: dict[uuid.UUID, CallWord] = {}
         self.calling: Calling | None = None
         self.reports: list[Report] = []
         self.outbox: list[uuid.UUID] = []
@@ -133,6 +134,8 @@ class _Batch:
             Mention.objects.bulk_create(self.mentions)
         if self.calls:
             Call.objects.bulk_create(self.calls)
+            for pk, word in self.words.items():
+                Message.objects.filter(pk=pk).update(calls=word.value)
         if self.reports:
             Report.objects.bulk_create(self.reports)
         if self.posted:
@@ -224,7 +227,8 @@ class _Batch:
         ]
         named = [user.username for user in users]
         if called is not None:
-            self.calls.append(called.row(row))
+            self.calls.append(called.row(row, (user.id for user in users)))
+            self.words[row.id] = called.word
             named.append(called.word.value)
         if concerns(ChannelKind(channel.kind), has_mentions=bool(named), has_all=channel.has_all):
             self.outbox.append(row.id)

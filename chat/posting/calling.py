@@ -25,24 +25,35 @@ PRESENT = 5_000
 
 
 class Called(NamedTuple):
-    """Whom a message calls: `only` these; None: all members. But for those who do not want to hear its author."""
+    """Whom a message calls: `only` these (None: all members), but not its author and who blocks them (`but`)."""
 
     word: CallWord
     only: frozenset[UserId] | None
     but: frozenset[UserId]
 
-    def row(self, message: MessageRow) -> Call:
+    def row(self, message: MessageRow, mentioned: Iterable[UserId]) -> Call:
         """As it is stored."""
-        present = None if self.only is None else " ".join(sorted(uuid.UUID(each).hex for each in self.only))
         return Call(
             message_id=message.id,
             channel_id=message.channel_id,
-            author_id=message.author_id,
             number=message.number,
-            word=self.word.value,
-            present=present,
+            present=None if self.only is None else ids_stored(self.only),
+            but=ids_stored(self.but.union(mentioned)),
             created_at=datetime.now(UTC),
         )
+
+
+def ids_stored(users: Iterable[str]) -> str:
+    """As Call has them."""
+    return " ".join(sorted(uuid.UUID(each).hex for each in users))
+
+
+def call_renamed(call: Call, before: Iterable[str], now: Iterable[str]) -> None:
+    """An edit: the message mentions others than before, who have it unread as a mention."""
+    others = {uuid.UUID(each).hex for each in before}
+    kept = [each for each in call.but.split() if each not in others]
+    call.but = " ".join([*kept, *ids_stored(now).split()])
+    call.save(update_fields=["but"])
 
 
 class Calling:
@@ -57,13 +68,13 @@ class Calling:
         )
         counts = counted.order_by().values_list("channel_id", "members", "heard")
         self._counts = {pk: (all_of_them, heard) for pk, all_of_them, heard in counts}
-        self._blockers: dict[str, set[UserId]] = {}
-        wanted = set(authors)
-        own = self._heard.filter(user_id__in=wanted).values_list("channel_id", "user_id")
-        self._hearing_authors = {(channel_id, str(user_id)) for channel_id, user_id in own}
-        blocks = UserBlock.objects.filter(blocked_id__in=wanted).values_list("blocked_id", "user_id")
-        for blocked, user in blocks:
-            self._blockers.setdefault(str(blocked), set()).add(UserId(str(user)))
+        wanted = {uuid.UUID(author) for author in authors}
+        self._but = {str(author): {UserId(str(author))} for author in wanted}
+        blocks = UserBlock.objects.filter(blocked_id__in=wanted)
+        for blocked, user in blocks.values_list("blocked_id", "user_id"):
+            self._but[str(blocked)].add(UserId(str(user)))
+        near = self._heard.filter(Q(user_id__in=wanted) | Q(user_id__in=blocks.values("user_id")))
+        self._near = {(pk, str(user)) for pk, user in near.values_list("channel_id", "user_id")}
 
     def of(
         self,
@@ -80,25 +91,18 @@ class Calling:
         Raises ConfirmationRequiredError.
         """
         members, heard = self._counts.get(channel.id, (0, 0))
-        blockers = frozenset(self._blockers.get(author, ()))
-        called = Called(word, self._present(word, channel.id, author, present, blockers), blockers)
-        others = heard - ((channel.id, author) in self._hearing_authors)
-        told = others if called.only is None else len(called.only)
+        but = frozenset(self._but[author])
+        called = Called(word, self._present(word, channel.id, (present or frozenset()) - but), but)
+        told = heard - sum((channel.id, user) in self._near for user in but)
+        if called.only is not None:
+            told = len(called.only)
         kind = ChannelKind(channel.kind)
         calls = is_call(kind, members=members, is_moderator=is_moderator, told=told, is_confirmed=is_confirmed)
         return called if calls else None
 
-    def _present(
-        self,
-        word: CallWord,
-        channel_id: int,
-        author: UserId,
-        present: frozenset[UserId] | None,
-        blockers: frozenset[UserId],
-    ) -> frozenset[UserId] | None:
+    def _present(self, word: CallWord, channel_id: int, present: frozenset[UserId]) -> frozenset[UserId] | None:
         if word is CallWord.CHANNEL:
             return None
-        wanted = (present or frozenset()) - blockers - {author}
-        heard = self._heard.filter(channel_id=channel_id).values_list("user_id", flat=True) if wanted else ()
-        found = wanted.intersection(UserId(str(each)) for each in heard)
+        heard = self._heard.filter(channel_id=channel_id).values_list("user_id", flat=True) if present else ()
+        found = present.intersection(UserId(str(each)) for each in heard)
         return found if len(found) <= PRESENT else None

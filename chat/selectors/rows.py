@@ -16,10 +16,8 @@ from chat.domain.hiding import HIDING_KINDS
 from chat.domain.reading import Head, Marker
 from reaktor.db.columns import time_from_column, uuid_text, uuid_to_column
 
-PARAMETERS_PER_QUERY = 300
-"""Each id stands three times in a statement, and SQLite takes 999 parameters in its smallest builds."""
-LAST = 2**63 - 1
-"""An id above all others."""
+PARAMETERS_PER_QUERY = 400
+"""Each id stands twice in a statement, and SQLite takes 999 parameters in its smallest builds."""
 MAX_CHANNELS = 10_000
 """Of one answer; nobody belongs to so many."""
 
@@ -83,6 +81,7 @@ class MessageColumns(NamedTuple):
     channel: str
     is_bot: bool
     via: str | None
+    calls: str | None
     column_id: Any
     """The id as the driver gave it, and attached_to() wants it."""
 
@@ -103,16 +102,13 @@ IS_HEARD = (
 )
 """Whether a mention (n, in channel c) is of a message that is not hidden: chat.domain.hiding, in SQL. A block that is
 younger than the mention hides it."""
+_ME = "'%%' || replace(CAST(m.user_id AS text), '-', '') || '%%'"
 CALLED = (
     "FROM chat_call k WHERE k.channel_id = m.channel_id AND k.number > m.read_number AND m.level <> 'nothing' "
-    "AND k.author_id <> m.user_id AND k.created_at > m.created_at "
-    "AND (k.present IS NULL OR k.present LIKE '%%' || replace(CAST(m.user_id AS text), '-', '') || '%%') "
-    # Counted as above. Whom it names, too, has it unread once.
-    "AND (SELECT count(*) FROM chat_mention q WHERE q.message_id = k.message_id AND q.user_id = m.user_id) = 0 "
-    "AND (SELECT count(*) FROM chat_userblock b WHERE b.user_id = m.user_id AND b.blocked_id = k.author_id) = 0"
+    f"AND k.created_at > m.created_at AND (k.present IS NULL OR k.present LIKE {_ME}) AND k.but NOT LIKE {_ME}"
 )
-"""Messages above a membership's marker (m) that call its user: chat.domain.calls, in SQL. Who followed the channel when
-it was said, and is told of it now: at level `nothing` nobody is, nor who blocks the author.
+"""Messages above a membership's marker (m) that call its user: who followed the channel when it was said, and is not at
+level `nothing` now. Without subqueries: PostgreSQL would plan them anew each time.
 """
 _OF_CHANNEL = (
     "SELECT c.id, c.key, c.name, c.topic, c.kind, c.seq, c.number, c.floor_seq, c.created_at, c.archived_at, "  # noqa: S608
@@ -291,7 +287,7 @@ def messages_select(where: str, parameters: Sequence[Any], *, order: str, limit:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT m.id, m.number, m.number - coalesce(m.aside, 0), m.seq, m.changed_seq, u.username, "  # noqa: S608
-            "m.text, m.reply_to_id, m.nonce, m.created_at, m.edited_at, m.deleted_at, c.key, u.is_bot, m.via "
+            "m.text, m.reply_to_id, m.nonce, m.created_at, m.edited_at, m.deleted_at, c.key, u.is_bot, m.via, m.calls "
             "FROM chat_message m JOIN accounts_user u ON u.id = m.author_id JOIN chat_channel c ON c.id = m.channel_id "
             f"WHERE {where} ORDER BY {order} LIMIT %s",
             [*parameters, limit],
@@ -316,6 +312,7 @@ def _message_columns(
     channel: str,
     is_bot: Any,
     via: str | None,
+    calls: str | None,
 ) -> MessageColumns:
     return MessageColumns(
         uuid_text(column_id),
@@ -333,14 +330,13 @@ def _message_columns(
         channel,
         bool(is_bot),
         via,
+        calls,
         column_id,
     )
 
 
 def attached_to(column_ids: Sequence[Any]) -> Iterable[Attached]:
-    """The reactions and mentions of these messages, each kind in the order in which they were made; the word by which a
-    message calls many is the last mention.
-    """
+    """The reactions and mentions of these messages, each kind in the order in which they were made."""
     for start in range(0, len(column_ids), PARAMETERS_PER_QUERY):
         ids = column_ids[start : start + PARAMETERS_PER_QUERY]
         places = ", ".join(["%s"] * len(ids))
@@ -349,10 +345,8 @@ def attached_to(column_ids: Sequence[Any]) -> Iterable[Attached]:
                 "SELECT r.message_id, r.emoji, u.username, r.id FROM chat_reaction r "  # noqa: S608  placeholders only
                 f"JOIN accounts_user u ON u.id = r.user_id WHERE r.message_id IN ({places}) UNION ALL "
                 "SELECT n.message_id, NULL, u.username, n.id FROM chat_mention n "
-                f"JOIN accounts_user u ON u.id = n.user_id WHERE n.message_id IN ({places}) UNION ALL "
-                f"SELECT k.message_id, NULL, k.word, {LAST} FROM chat_call k WHERE k.message_id IN ({places}) "
-                "ORDER BY 4",
-                [*ids, *ids, *ids],
+                f"JOIN accounts_user u ON u.id = n.user_id WHERE n.message_id IN ({places}) ORDER BY 4",
+                [*ids, *ids],
             )
             for column_id, emoji, username, _ in cursor.fetchall():
                 yield Attached(column_id, emoji, username)

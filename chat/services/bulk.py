@@ -33,7 +33,7 @@ _NAMELESS = Case(When(via__isnull=False, then=Value("")), default=None)
 def texts_remove(messages: Sequence[uuid.UUID]) -> None:
     """Make them deleted ones, with what hangs on them."""
     marks_remove(messages)
-    Message.objects.filter(pk__in=messages).update(text="", via=_NAMELESS, deleted_at=datetime.now(UTC))
+    Message.objects.filter(pk__in=messages).update(text="", via=_NAMELESS, calls=None, deleted_at=datetime.now(UTC))
 
 
 def marks_remove(messages: Sequence[uuid.UUID]) -> None:

@@ -50,7 +50,7 @@ def account_leave(*, user_id: UserId, removes_messages: bool) -> None:
         ChannelMembership.objects.filter(user_id=user_id).delete()
         Mention.objects.filter(user_id=user_id).delete()
         # What they took back, nobody is to read once they are gone, whatever becomes of their messages.
-        EarlierText.objects.filter(author_id=user_id).delete()
+        EarlierText.objects.filter(author__pk=user_id).delete()
         UserBlock.objects.filter(Q(user_id=user_id) | Q(blocked_id=user_id)).delete()
         places_forget(user_id)
         for kind in (Notice, PushSubscription, NoticePreferences):

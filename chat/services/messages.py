@@ -21,6 +21,7 @@ from chat.domain.ids import ChannelKey, UserId, UserRef
 from chat.domain.policies import TextRules, check_delete_message, check_edit_in_time, check_edit_message
 from chat.models import AuditAction, Call, Channel, EarlierText, Mention, Message, Reaction, Report
 from chat.posting.batches import Post, Stored, store_batch
+from chat.posting.calling import call_renamed
 from chat.posting.mentioning import Mentioning
 from chat.posting.permissions import Writing
 from chat.posting.statements import LockedChannel, channels_lock
@@ -167,6 +168,7 @@ def text_remove(message: Message) -> None:
     message.text = ""
     if message.via is not None:
         message.via = ""
+    message.calls = None
     message.deleted_at = datetime.now(UTC)
     marks_remove([message.pk])
 
@@ -252,7 +254,7 @@ def message_store(message: Message, seq: int, kind: EventType, key: ChannelKey) 
     """Store a changed message of a locked channel under the channel's next seq, and publish it."""
     Channel.objects.filter(pk=message.channel_id).update(seq=seq)
     message.changed_seq = seq
-    message.save(update_fields=["text", "via", "edited_at", "deleted_at", "changed_seq"])
+    message.save(update_fields=["text", "via", "calls", "edited_at", "deleted_at", "changed_seq"])
     data = message_by_id(message.channel_id, str(message.pk))
     publish.durable(Event(kind, key, data, seq))
     return data
@@ -260,8 +262,6 @@ def message_store(message: Message, seq: int, kind: EventType, key: ChannelKey) 
 
 def _mentions_replace(message: Message, channel: LockedChannel, author: UserRef) -> list[UserRef]:
     """Whom the edited text mentions; those who are to be told: nobody who was mentioned before."""
-    # An edit calls nobody; and what no longer says so has called nobody.
-    Call.objects.filter(message=message).exclude(word=call_in(message.text) or "").delete()
     before = {str(pk) for pk in Mention.objects.filter(message=message).values_list("user_id", flat=True)}
     Mention.objects.filter(message=message).delete()
     mentioning = Mentioning([message.text], [channel], [author.id], datetime.now(UTC))
@@ -269,7 +269,19 @@ def _mentions_replace(message: Message, channel: LockedChannel, author: UserRef)
     Mention.objects.bulk_create(
         Mention(message=message, channel_id=channel.id, user_id=user.id, number=message.number) for user in mentioned
     )
+    if message.calls is not None:
+        _call_keep(message, before, {user.id for user in mentioned})
     return [user for user in mentioned if user.id not in before]
+
+
+def _call_keep(message: Message, before: set[str], mentioned: set[str]) -> None:
+    """An edit calls nobody; and what no longer says so has called nobody."""
+    call = Call.objects.filter(message=message).first()
+    if call is not None and call_in(message.text) == message.calls:
+        call_renamed(call, before, mentioned)
+    else:
+        message.calls = None
+        Call.objects.filter(message=message).delete()
 
 
 def _flag_anew(message: Message, rules: TextRules) -> None:

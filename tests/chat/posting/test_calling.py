@@ -82,12 +82,15 @@ def test_who_blocks_the_author_or_is_told_nothing_is_not_called(
 ) -> None:
     services.user_block(user=bob, username="ann")
     services.level_set(user=eve, key=tea, level="nothing")
+    assert post(ann, tea).called is None
+    follower("kim", tea)
     stored = post(ann, tea)
     assert stored.called is not None
-    assert stored.called.but == {bob.id}
+    assert stored.called.but == {ann.id, bob.id}
     assert (unread(bob, tea), unread(eve, tea)) == (0, 0)
     services.level_set(user=eve, key=tea, level="mentions")
-    assert unread(eve, tea) == 1
+    services.user_unblock(user=bob, username="ann")
+    assert (unread(bob, tea), unread(eve, tea)) == (0, 1)
 
 
 def test_in_a_crowd_only_moderators_call_and_confirm_it(
@@ -123,6 +126,15 @@ def test_in_direct_channels_and_groups_the_words_are_text(ann: UserRef) -> None:
     for key in (pair, group):
         assert post(ann, key, "@channel @here", present=frozenset([bob.id, eve.id])).message["mentions"] == []
     assert not Call.objects.exists()
+
+
+def test_who_is_named_by_an_edit_or_no_longer_has_it_unread_once(
+    tea: ChannelKey, ann: UserRef, bob: UserRef, eve: UserRef
+) -> None:
+    message = post(ann, tea, "@channel @bob").message["id"]
+    for text in ("@channel @eve", "@channel @eve @bob", "@channel"):
+        services.message_edit(user=ann, key=tea, message_id=message, text=text, max_chars=99)
+        assert (unread(bob, tea), unread(eve, tea)) == (1, 1), text
 
 
 def test_an_edit_calls_nobody_and_may_take_a_call_back(tea: ChannelKey, ann: UserRef, bob: UserRef) -> None:

@@ -94,16 +94,18 @@ class Room:
         called = set()
         for member in ChannelMembership.objects.filter(channel=self.channel).exclude(level="nothing"):
             is_present = word == "channel" or str(member.user_id) in (post.present or ())
-            is_deaf = word == "here" and str(member.user_id) in self.blockers(post.author.id)
+            is_deaf = str(member.user_id) in self.blockers(post.author.id)
             if word and is_present and not is_deaf and str(member.user_id) != post.author.id:
                 called.add(member.pk)
         message = stored.message
         expected = word if called else None
         assert (stored.called.word.value if stored.called else None) == expected
         assert message["mentions"][-1:] == ([expected] if expected else message["mentions"][-1:])
-        # Who is at `nothing` now, or blocks the author, may be told of @channel when they are not any more.
+        # Who is at `nothing` now may be told of @channel when they are not any more.
         if expected == "channel":
-            called = set(ChannelMembership.objects.filter(channel=self.channel).values_list("pk", flat=True))
+            deaf = self.blockers(post.author.id) | {post.author.id}
+            members = ChannelMembership.objects.filter(channel=self.channel).exclude(user_id__in=deaf)
+            called = set(members.values_list("pk", flat=True))
         named = self.named(post.text, post.author.id)
         self.said[message["id"]] = Said(message["number"], post.author.id, named, expected, called)
 
@@ -184,15 +186,8 @@ class Room:
         member = ChannelMembership.objects.get(channel=self.channel, user_id=user.id)
         left = Message.objects.filter(channel=self.channel, deleted_at=None).values_list("pk", flat=True)
         there = {str(pk) for pk in left}
-        blocked = {str(pk) for pk in UserBlock.objects.filter(user_id=user.id).values_list("blocked_id", flat=True)}
         return sum(
-            user.id in said.named
-            or (
-                member.pk in said.called
-                and member.level != "nothing"
-                and said.author != user.id
-                and said.author not in blocked
-            )
+            user.id in said.named or (member.pk in said.called and member.level != "nothing")
             for pk, said in self.said.items()
             if pk in there and said.number > above
         )
