@@ -41,6 +41,9 @@ class Channel(models.Model):
     aside = models.BigIntegerField(
         default=0, db_default=0, editable=False, help_text="How many messages its flow does not show."
     )
+    called = models.BigIntegerField(
+        default=0, db_default=0, editable=False, help_text="Number of the newest message that called its members."
+    )
     floor_seq = models.BigIntegerField(default=0, editable=False, help_text="Cursors below it must read anew.")
     slow_mode_s = models.PositiveIntegerField(
         "slow mode",

@@ -22,7 +22,7 @@ from chat.domain.ids import ChannelKey, SessionId, UserId, UserRef
 from chat.domain.notices import concerns
 from chat.domain.policies import ChannelKind, TextRules
 from chat.domain.reading import Head, Marker
-from chat.models import Call, Mention, Message, Report
+from chat.models import Call, Channel, Mention, Message, Report
 from chat.posting import statements
 from chat.posting.calling import Called, Calling
 from chat.posting.mentioning import Mentioning
@@ -134,8 +134,9 @@ class _Batch:
             Mention.objects.bulk_create(self.mentions)
         if self.calls:
             Call.objects.bulk_create(self.calls)
-            for pk, word in self.words.items():
-                Message.objects.filter(pk=pk).update(calls=word.value)
+            for call in self.calls:
+                Message.objects.filter(pk=call.message_id).update(calls=self.words[call.message_id].value)
+                Channel.objects.filter(pk=call.channel_id).update(called=call.number)
         if self.reports:
             Report.objects.bulk_create(self.reports)
         if self.posted:
