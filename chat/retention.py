@@ -20,6 +20,7 @@ from chat import publish
 from chat.domain.ids import SYSTEM, ChannelKey, UserRef
 from chat.models import AuditAction, Channel, ChannelMembership, Message, Report
 from chat.services.audit import audit_add
+from chat.services.pins import pins_drop
 
 BATCH_ROWS = 500
 MIN_ROWS = 50
@@ -137,6 +138,7 @@ def _batch_delete(expired: Expired, trimmed: Trimmed, batch_rows: int) -> int:
         is_last, found = len(found) <= batch_rows, found[:batch_rows]
         deleted, floor_seq = trimmed.deleted + len(found), channel.floor_seq
         if found:
+            pins_drop([pk for pk, _ in found])
             # With what hangs on them; replies to them stay, as replies to nothing.
             Message.objects.filter(pk__in=[pk for pk, _ in found]).only("pk").delete()
             floor_seq = max(floor_seq, *(changed_seq for _, changed_seq in found))

@@ -14,7 +14,7 @@ from enum import IntEnum, StrEnum
 from http import HTTPStatus
 from typing import Annotated, NotRequired, TypedDict
 
-from reaktor.shapes import Seconds, Time
+from reaktor.shapes import Count, Seconds, Time
 from reaktor.times import timestamp
 
 
@@ -38,6 +38,8 @@ class ErrorCode(StrEnum):
     UNAVAILABLE = "unavailable"
     UNKNOWN_OPERATION = "unknown_operation"
     WAITING = "waiting"
+    EDIT_WINDOW_OVER = "edit_window_over"
+    CONFIRMATION_REQUIRED = "confirmation_required"
     INTERNAL = "internal"
 
 
@@ -59,6 +61,8 @@ HTTP_STATUS: Mapping[ErrorCode, HTTPStatus] = {
     ErrorCode.UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
     ErrorCode.UNKNOWN_OPERATION: HTTPStatus.BAD_REQUEST,
     ErrorCode.WAITING: HTTPStatus.FORBIDDEN,
+    ErrorCode.EDIT_WINDOW_OVER: HTTPStatus.FORBIDDEN,
+    ErrorCode.CONFIRMATION_REQUIRED: HTTPStatus.CONFLICT,
     ErrorCode.INTERNAL: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 
@@ -73,6 +77,7 @@ class ErrorDetail(TypedDict):
     reason: NotRequired[Annotated[str, "With `muted` and `banned`: why, in the moderator's words; they may be empty."]]
     until: NotRequired[Annotated[Time | None, "With `muted` and `banned`: its end. Null: for good."]]
     is_everywhere: NotRequired[Annotated[bool, "With `muted` and `banned`: not in one channel alone."]]
+    told: NotRequired[Annotated[Count, "With `confirmation_required`: how many people the message would tell at once."]]
 
 
 class ReaktorError(Exception):

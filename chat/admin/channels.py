@@ -98,6 +98,16 @@ def _thaw(who: UserRef, channel: Channel, values: Values) -> str:
     return f"{channel.name} is open again."
 
 
+def _let_everybody_pin(who: UserRef, channel: Channel, values: Values) -> str:
+    services.channel_update(user=who, key=channel.key, everybody_pins=True)
+    return f"Whoever may write in {channel.name} may pin messages now."
+
+
+def _let_moderators_pin(who: UserRef, channel: Channel, values: Values) -> str:
+    services.channel_update(user=who, key=channel.key, everybody_pins=False)
+    return f"Only moderators pin messages in {channel.name} now."
+
+
 def _archive(who: UserRef, channel: Channel, values: Values) -> str:
     services.channel_archive(user=who, key=channel.key)
     return f"{channel.name} is archived."
@@ -161,6 +171,8 @@ class ChannelAdmin(WorkplaceAdmin):
         ObjectAction("slow", _slow, SlowForm),
         ObjectAction("freeze", _freeze),
         ObjectAction("thaw", _thaw),
+        ObjectAction("everybody_pins", _let_everybody_pin),
+        ObjectAction("moderators_pin", _let_moderators_pin),
         ObjectAction("archive", _archive, permission=MANAGE_CHANNELS, question=_ask_archive),
         ObjectAction("role", _role, RoleForm, permission=MANAGE_CHANNELS),
         ObjectAction("delete_message", _delete_message, MessageForm),

@@ -12,13 +12,15 @@ from typing import Any, NamedTuple
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 
 from accounts.selectors import user_named
 from chat import services
 from chat.admin.access import ModerationAdmin, acting, shown_time, without_direct
 from chat.admin.lists import LOOKED_AT, looked_at
-from chat.models import Channel, Message
+from chat.models import Channel, Message, Pin
 
 
 def named_channel(key: str) -> int:
@@ -91,7 +93,7 @@ class MessageAdmin(ModerationAdmin):
     sortable_by = ("when",)
     fields = (
         "id", "channel", "author", "text", "number", "seq", "changed_seq", "reply_to", "nonce",
-        "created_at", "edited_at", "deleted_at",
+        "created_at", "edited_at", "said_before", "is_pinned", "deleted_at",
     )  # fmt: skip
     readonly_fields = fields
     actions = ("take_away",)
@@ -106,6 +108,17 @@ class MessageAdmin(ModerationAdmin):
     @admin.display(description="text")
     def shown_text(self, message: Message) -> str:
         return "(deleted)" if message.deleted_at else Truncator(message.text).chars(80)
+
+    @admin.display(description="said before")
+    def said_before(self, message: Message) -> str:
+        """Each text with the time since when it stood there, oldest first."""
+        texts = message.earlier_texts.order_by("pk").values_list("written_at", "text")
+        lines = format_html_join(SafeString("<br>"), "{}: {}", ((shown_time(at), text) for at, text in texts))
+        return lines or "-"
+
+    @admin.display(description="pinned", boolean=True)
+    def is_pinned(self, message: Message) -> bool:
+        return Pin.objects.filter(pk=message.pk).exists()
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Message], search_term: str

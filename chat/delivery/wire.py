@@ -6,7 +6,7 @@ chat.live.broadcast of every other process; chat.live.runtime reads what retenti
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,8 @@ EVERYBODY_GROUP = "events.everybody"
 DURABLE_KIND = "events.durable"
 EPHEMERAL_KIND = "events.ephemeral"
 ACTIVITY_KIND = "events.activity"
+CALL_KIND = "events.call"
+"""A message calls those who follow its channel."""
 GAP_KIND = "events.gap"
 """The bus did not take something that the sender had to say."""
 TRIMMED_KIND = "channel.trimmed"
@@ -44,6 +46,17 @@ def mention(message: MessageData) -> Event:
     """What a mentioned user is told, wherever they are."""
     data = {"id": message["id"], "number": message["number"], "author": message["author"], "text": message["text"]}
     return Event(EventType.MENTION, ChannelKey(message["channel"]), data)
+
+
+def call_body(event: Event, only: Collection[UserId] | None, but: Collection[UserId]) -> dict[str, Any]:
+    """The event that each is told who follows its channel: `only` these (None: all of them), without those in `but`."""
+    return {"event": event_body(event), "only": None if only is None else list(only), "but": list(but)}
+
+
+def call_from_body(body: Mapping[str, Any]) -> tuple[Event, frozenset[UserId] | None, frozenset[UserId]]:
+    """Raises ValueError, KeyError or TypeError on junk."""
+    only = body["only"]
+    return event_from_body(body["event"]), None if only is None else frozenset(only), frozenset(body["but"])
 
 
 def read_updated(message: MessageData, marker: Marker) -> Event:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reaktor.errors import ErrorCode, ReaktorError, RestrictedError
+from reaktor.errors import ErrorCode, ErrorDetail, ReaktorError, RestrictedError
 
 
 class NotAMemberError(ReaktorError):
@@ -18,6 +18,26 @@ class MutedError(RestrictedError):
 class ArchivedError(ReaktorError):
     code = ErrorCode.ARCHIVED
     default_message = "This channel is archived."
+
+
+class EditWindowError(ReaktorError):
+    code = ErrorCode.EDIT_WINDOW_OVER
+    default_message = "That message is too old to be edited."
+
+
+class ConfirmationRequiredError(ReaktorError):
+    """Of a message that calls very many: its sender sends it again, and says that this is meant."""
+
+    code = ErrorCode.CONFIRMATION_REQUIRED
+
+    def __init__(self, told: int) -> None:
+        self.told = told
+        super().__init__(f"That tells {told} people at once. Is that meant?")
+
+    def as_data(self) -> ErrorDetail:
+        data = super().as_data()
+        data["told"] = self.told
+        return data
 
 
 class RowError(ValueError):

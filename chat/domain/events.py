@@ -39,6 +39,7 @@ class EventType(StrEnum):
     USER_UPDATED = "user.updated"
     TYPING = "typing"
     READ_UPDATED = "read.updated"
+    PIN_CHANGED = "pin.changed"
     MENTION = "mention"
     AUTH_EXPIRING = "auth.expiring"
     SANCTION = "sanction"
@@ -86,6 +87,7 @@ class ChannelData(TypedDict):
     unread: Annotated[Count, "flow - read_flow - own."]
     mentions: Annotated[Count, "Unread messages that name the user."]
     slow_mode_s: Annotated[Count, "Seconds between two messages of one member; 0: off."]
+    everybody_pins: Annotated[bool, "Whoever may write may pin messages, not moderators alone."]
     frozen_at: Annotated[Time | None, "Since when only moderators write."]
     archived_at: Time | None
     created_at: Time
@@ -283,6 +285,30 @@ class MentionData(TypedDict):
     number: Ordinal
     author: str
     text: str
+
+
+class PinData(TypedDict):
+    """A message that is kept at hand in its channel."""
+
+    message: MessageData
+    pinned_by: Annotated[str | None, "Null: the account is gone."]
+    pinned_at: Time
+
+
+class PinChangedData(TypedDict):
+    """A message was pinned, or is no longer: somebody took it down, or it was deleted."""
+
+    id: Uuid
+    number: Ordinal
+    is_pinned: bool
+    by: Annotated[str | None, "Who did it. Null: the message is gone."]
+
+
+class EarlierTextData(TypedDict):
+    """What a message said before it was edited."""
+
+    text: str
+    written_at: Annotated[Time, "From when on it said so."]
 
 
 class ExpiryData(TypedDict):

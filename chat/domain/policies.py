@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
 
-from chat.domain.errors import ArchivedError, MutedError, NotAMemberError
+from chat.domain.errors import ArchivedError, EditWindowError, MutedError, NotAMemberError
 from chat.domain.words import NO_WORDS, WordFilter
 from reaktor.errors import BannedError, ForbiddenError, NotFoundError, RateLimitedError, ReaktorError, Terms
 
@@ -174,6 +174,30 @@ def check_delete_message(access: Access, *, is_own: bool) -> None:
     """By its author, or by a moderator of its channel. Raises ForbiddenError."""
     if not is_own and not access.can_moderate:
         raise ForbiddenError("Only its author or a moderator may delete a message.")
+
+
+def check_pin(access: Access, *, everybody_pins: bool) -> None:
+    """By a moderator; by whoever may write there (that is asked elsewhere) where the channel lets everybody, or has no
+    moderators. Raises ForbiddenError, and ArchivedError: there it stays as it is.
+    """
+    if access.is_archived:
+        raise ArchivedError
+    if not (access.can_moderate or everybody_pins or access.kind.is_direct):
+        raise ForbiddenError("Only moderators pin messages in this channel.")
+
+
+def check_see_earlier(access: Access, *, is_own: bool) -> None:
+    """What a message said before it was edited: its author sees it, and moderators. Raises ForbiddenError."""
+    if not is_own and (access.kind.is_direct or not access.can_moderate):
+        raise ForbiddenError("Only its author and moderators see what a message said before.")
+
+
+def check_edit_in_time(access: Access, age: timedelta, window: timedelta) -> None:
+    """A message is edited while it is young enough; `window` zero: always. Moderators edit theirs at any time, so that
+    what they once said of a channel's rules can be kept right. Raises EditWindowError.
+    """
+    if window and age > window and not access.can_moderate:
+        raise EditWindowError
 
 
 def check_decide_report(*, is_own_message: bool) -> None:

@@ -29,6 +29,7 @@ from chat.domain.errors import NotAMemberError
 from chat.domain.events import (
     ChangesData,
     ChannelData,
+    EarlierTextData,
     Event,
     EventType,
     Greeting,
@@ -36,6 +37,7 @@ from chat.domain.events import (
     MemberData,
     MessageData,
     MessagePageData,
+    PinData,
     ReadData,
     TypingData,
 )
@@ -351,6 +353,7 @@ def post_message(
     nonce: str | None,
     reply_to: str | None,
     respond: Callable[[Result], None],
+    is_confirmed: bool | None = None,
 ) -> None:
     """Queue a message; `respond` in its place of the channel's order, after the commit. Never waits.
 
@@ -362,7 +365,7 @@ def post_message(
     checked = rules.check_text(text, max_chars=runtime.config.limits.text_chars)
     if nonce is not None:
         rules.check_nonce(nonce)
-    post = Post(session.user, wanted, checked, nonce, reply_to, session.info.session_id)
+    post = Post(session.user, wanted, checked, nonce, reply_to, session.info.session_id, is_confirmed=is_confirmed)
     if hidden := _hidden(runtime, session, wanted):
         respond = partial(_respond_seen, respond, hidden)
     runtime.writer.submit(post, respond)
@@ -376,15 +379,16 @@ def _respond_seen(respond: Callable[[Result], None], hidden: Names, result: Resu
 
 
 async def edit_message(runtime: Runtime, session: LiveSession, key: str, message_id: str, text: str) -> MessageData:
-    max_chars = runtime.config.limits.text_chars
+    limits = runtime.config.limits
     return await _changed(
         runtime,
         session,
         services.message_edit,
         key=key,
         message_id=message_id,
-        text=rules.check_text(text, max_chars=max_chars),
-        max_chars=max_chars,
+        text=rules.check_text(text, max_chars=limits.text_chars),
+        max_chars=limits.text_chars,
+        window_s=limits.edit_window_s,
         text_rules=runtime.text_rules,
     )
 
@@ -428,6 +432,32 @@ async def list_messages(runtime: Runtime, session: LiveSession, key: str, marks:
 def _readable_page(user: UserRef, key: ChannelKey, marks: Mapping[str, int]) -> selectors.MessagePage:
     found = selectors.channel_access(user=user, key=key)
     return selectors.messages_page(found.channel.id, **marks)
+
+
+async def list_edits(runtime: Runtime, session: LiveSession, key: str, message_id: str) -> ListData[EarlierTextData]:
+    """What a message said before, to its author and to moderators. Raises ForbiddenError."""
+    wanted = rules.parse_channel_key(key)
+    return await runtime.database.read(selectors.earlier_texts, user=session.user, key=wanted, message_id=message_id)
+
+
+# -- Pins ---------------------------------------------------------------------------------------------------------
+# Their answers have messages from anywhere in the channel, so no cursor is moved by them, and none is waited for.
+
+
+async def add_pin(runtime: Runtime, session: LiveSession, key: str, message_id: str) -> PinData:
+    wanted = rules.parse_channel_key(key)
+    return await runtime.database.write(services.pin_add, user=session.user, key=wanted, message_id=message_id)
+
+
+async def remove_pin(runtime: Runtime, session: LiveSession, key: str, message_id: str) -> None:
+    wanted = rules.parse_channel_key(key)
+    await runtime.database.write(services.pin_remove, user=session.user, key=wanted, message_id=message_id)
+
+
+async def list_pins(runtime: Runtime, session: LiveSession, key: str) -> ListData[PinData]:
+    """The pinned messages, the newest pin first."""
+    wanted = rules.parse_channel_key(key)
+    return await runtime.database.read(selectors.pins_list, user=session.user, key=wanted)
 
 
 async def sync(

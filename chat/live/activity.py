@@ -14,7 +14,7 @@ import logging
 import time
 from array import array
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -103,6 +103,18 @@ class Activities:
         """What another process said. Raises ValueError, KeyError or TypeError on junk."""
         for activity in wire.activities_from_body(body):
             self._take(activity)
+
+    def call(self, event: Event, only: Collection[UserId] | None, but: Collection[UserId]) -> None:
+        """A message calls those who follow its channel: tell `only` these (None: all of them), but for some."""
+        if event.channel is None:
+            return
+        called = [
+            user_id
+            for shows_last in (True, False)
+            for user_id in self.follows.followers(event.channel, shows_last=shows_last)
+            if user_id not in but and (only is None or user_id in only)
+        ]
+        self._hub.to_sessions(event, [each for user_id in called for each in self._hub.sessions_of(user_id)])
 
     def on_gap(self) -> None:
         """The bus lost something: compare all of it at the next tick."""
@@ -210,6 +222,8 @@ class Activities:
         if event.type is EventType.CHANNEL_REMOVED:
             # What is read may be a moment late, and they may not be told any more.
             self.follows.drop(user_id, event.channel)
+        if event.type is EventType.LEVEL_CHANGED:
+            self.count(user_id)  # who is called has it unread, but for those who are told nothing
         self.read(user_id, {event.channel: event.data.get("level", Level.NOTHING) != Level.NOTHING})
 
     def read(self, user_id: UserId, told: dict[ChannelKey, bool] | None = None) -> None:

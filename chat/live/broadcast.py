@@ -24,6 +24,8 @@ from chat.domain.ids import ChannelKey, SessionId, UserId
 from chat.live.activity import Activities
 from chat.live.feeds import Feeds
 from chat.membership.wire import channel_group
+from chat.posting.batches import Stored
+from chat.posting.calling import Called
 from chat.posting.writer import Committed
 from reaktor.observe.metrics import SECONDS, Histogram
 from reaktor.process.bus import Bus, BusError, Saying
@@ -97,9 +99,18 @@ class Broadcast:
             author, session_id = each.post.author.id, each.post.session_id
             for user_id in each.stored.mentioned:
                 self.ephemeral(wire.mention(each.stored.message), Audience(user_id=user_id))
+            if each.stored.called is not None:
+                self._call(each.stored, each.stored.called)
             if each.stored.marker is not None and self._is_elsewhere(author, session_id):
                 event = wire.read_updated(each.stored.message, each.stored.marker)
                 self.ephemeral(event, Audience(user_id=author, exclude=session_id))
+
+    def _call(self, stored: Stored, called: Called) -> None:
+        """Tell whom a message calls, in one bus message; who is named as well was told."""
+        event, but = wire.mention(stored.message), called.but.union(stored.mentioned)
+        self._activities.call(event, called.only, but)
+        if not self._is_alone:
+            self._enqueue(wire.EVERYBODY_GROUP, wire.CALL_KIND, wire.call_body(event, called.only, but))
 
     def durable(self, events: Sequence[Event]) -> None:
         """Durable events of one channel that a service committed."""
@@ -180,6 +191,8 @@ class Broadcast:
                 self._deliver(*found)
         elif kind == wire.ACTIVITY_KIND:
             self._activities.on_body(body)
+        elif kind == wire.CALL_KIND:
+            self._activities.call(*wire.call_from_body(body))
         elif kind == wire.GAP_KIND:
             self._activities.on_gap()
         else:

@@ -153,8 +153,10 @@ class Runtime:
             is_alone=with_authority,
             is_elsewhere=self._is_elsewhere,
         )
-        self.writer = Writer(self.database, config.database, rates, text_rules, self.broadcast.stored)
         self.replica = Replica(worker)
+        self.writer = Writer(
+            self.database, config.database, rates, text_rules, self.broadcast.stored, self.replica.present
+        )
         self.profiles = Profiles(self.hub, self.replica, self.activities.follows, self.database)
         self.standings = Standings()
         self.kept_places = KeptPlaces(self.database, self.hub, self.feeds, self.replica, config.membership)

@@ -361,6 +361,10 @@ class Replica:
         user = self._roster.users.get(user_id)
         return None if user is None else user.status
 
+    def present(self) -> frozenset[UserId]:
+        """The users whom others see as online, wherever they are. In the loop only."""
+        return frozenset(user_id for user_id, user in self._roster.users.items() if user.online)
+
     def users_channels(self, user_id: UserId) -> frozenset[ChannelKey]:
         """Where the user is a member, through whichever session."""
         user = self._roster.users.get(user_id)

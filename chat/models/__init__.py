@@ -7,11 +7,14 @@ after a restart; `notices`: who is to be told of what while they are not here; `
 
 from chat.models.cluster import ClusterHost, ClusterIdentity, ClusterLease, random_cluster_id
 from chat.models.content import (
+    Call,
     Channel,
     ChannelMembership,
+    EarlierText,
     History,
     Mention,
     Message,
+    Pin,
     Reaction,
     random_channel_key,
 )
@@ -36,12 +39,14 @@ from chat.models.server_page import ServerPage
 __all__ = [
     "AuditAction",
     "AuditEntry",
+    "Call",
     "Channel",
     "ChannelMembership",
     "ClusterHost",
     "ClusterIdentity",
     "ClusterLease",
     "Deletion",
+    "EarlierText",
     "History",
     "Hook",
     "ImportMark",
@@ -52,6 +57,7 @@ __all__ = [
     "Notice",
     "NoticePreferences",
     "OutboxEntry",
+    "Pin",
     "Purge",
     "PushSubscription",
     "Reaction",

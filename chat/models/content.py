@@ -1,4 +1,4 @@
-"""What is stored: channels, messages, durable memberships, reactions, mentions.
+"""What is stored: channels, messages, durable memberships, reactions, mentions, calls, pins, earlier texts.
 
 New messages come from chat.posting, changes from chat.services, deletions by age and count from chat.retention, imports
 from chat.moving. Who gives out a seq or a number does it under the lock of the channel's row. No OFFSET anywhere: pages
@@ -14,6 +14,7 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
+from chat.domain.calls import CallWord
 from chat.domain.following import Level
 from chat.domain.policies import ChannelKind, Role
 from chat.domain.rules import EMOJI_CHARS, NAME_CHARS, NONCE_CHARS, TOPIC_CHARS, VIA_CHARS
@@ -42,6 +43,9 @@ class Channel(models.Model):
     aside = models.BigIntegerField(
         default=0, db_default=0, editable=False, help_text="How many messages its flow does not show."
     )
+    called = models.BigIntegerField(
+        default=0, db_default=0, editable=False, help_text="Number of the newest message that called its members."
+    )
     floor_seq = models.BigIntegerField(default=0, editable=False, help_text="Cursors below it must read anew.")
     slow_mode_s = models.PositiveIntegerField(
         "slow mode",
@@ -50,6 +54,9 @@ class Channel(models.Model):
         help_text="Seconds between two messages of one member; 0: off. Moderators are exempt.",
     )
     frozen_at = models.DateTimeField("frozen", null=True, blank=True, help_text="Only moderators write since then.")
+    everybody_pins = models.BooleanField(
+        default=False, db_default=False, editable=False, help_text="Whoever may write may pin, not moderators alone."
+    )
     pair = models.CharField(
         max_length=73, null=True, unique=True, editable=False, help_text="A direct channel's two user ids, sorted."
     )
@@ -97,6 +104,10 @@ class Message(models.Model):
     created_at = models.DateTimeField(editable=False)
     # Of a webhook's message: the name that it is shown with, "" once it is deleted. Null: it is no webhook's.
     via = models.CharField(max_length=VIA_CHARS, null=True, editable=False)
+    # The word by which it calls many (Call says whom). Null: it calls nobody.
+    calls = models.CharField(
+        max_length=7, null=True, editable=False, choices=[(word.value, word.value) for word in CallWord]
+    )
     edited_at = models.DateTimeField(null=True, editable=False)
     deleted_at = models.DateTimeField(null=True, editable=False)
 
@@ -196,6 +207,61 @@ class Mention(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user_id} in {self.message_id}"
+
+
+class Call(models.Model):
+    """Whom a message calls by @channel or @here: one row, however many they are.
+
+    Each of them has it unread above their read marker, as a mention; chat.selectors.rows says who they are. `present`:
+    of @here, the members who were present; null: it calls all. `but`: not these: its author, who blocked the author
+    then, and whom it mentions. Both are ids of 32 digits with a blank between, so that a statement can look into them.
+    """
+
+    message = models.OneToOneField(Message, primary_key=True, on_delete=models.CASCADE, related_name="call")
+    channel = models.ForeignKey(Channel, on_delete=models.CASCADE, related_name="+", db_index=False)
+    number = models.BigIntegerField()
+    present = models.TextField(null=True)
+    but = models.TextField()
+    created_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["channel", "number"], name="call_unread")]
+
+    def __str__(self) -> str:
+        return f"call by {self.message_id}"
+
+
+class Pin(models.Model):
+    """A message that is kept at hand in its channel."""
+
+    message = models.OneToOneField(Message, primary_key=True, on_delete=models.CASCADE, related_name="pin")
+    channel = models.ForeignKey(Channel, on_delete=models.CASCADE, related_name="pins", db_index=False)
+    # Nobody asks what somebody has pinned but for their own export.
+    pinned_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["channel", "created_at"], name="pin_channel")]
+
+    def __str__(self) -> str:
+        return f"{self.message_id} in {self.channel_id}"
+
+
+class EarlierText(models.Model):
+    """What an edited message said before. It goes when its message's text goes, and when its author's account does."""
+
+    id = models.BigAutoField(primary_key=True)
+    # Begins an index below.
+    message = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="earlier_texts", db_index=False)
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    text = models.TextField()
+    written_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["message", "id"], name="earlier_text_message")]
+
+    def __str__(self) -> str:
+        return f"{self.message_id} until {self.pk}"
 
 
 class History(models.Model):

@@ -203,6 +203,8 @@ class AuditAction(StrEnum):
     CHANNEL_UPDATE = "channel.update"
     CHANNEL_ARCHIVE = "channel.archive"
     MESSAGE_DELETE = "message.delete"
+    PIN_ADD = "pin.add"
+    PIN_REMOVE = "pin.remove"
     PURGE = "purge"
     REPORT_RESOLVE = "report.resolve"
     INVITE_CREATE = "invite.create"

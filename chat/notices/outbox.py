@@ -21,6 +21,7 @@ from chat.domain.following import Level, level_of
 from chat.domain.notices import DIGEST, Reason, again_after, reason_of
 from chat.domain.policies import ChannelKind
 from chat.models import (
+    Call,
     Channel,
     ChannelMembership,
     Mention,
@@ -102,22 +103,26 @@ def _expand(entries: Sequence[OutboxEntry]) -> None:
     messages = {message.pk: message for message in wanted.select_related("channel")}
     over = [entry.pk for entry in entries if entry.pk not in messages]
     named = _named(list(messages.values()))
+    calls = {call.pk: call for call in Call.objects.filter(pk__in=messages)}
     reasons: dict[Told, Reason] = {}
-    pages: dict[tuple[int, int], _Page] = {}
+    pages: dict[tuple[int, int, bool], _Page] = {}
     for entry in entries:
         message = messages.get(entry.pk)
         if message is None:
             continue
-        at = (message.channel_id, entry.after or 0)
+        call = calls.get(message.pk)
+        at = (message.channel_id, entry.after or 0, call is not None)
         if at not in pages:
-            pages[at] = _Page(message.channel, at[1])
+            pages[at] = _Page(message.channel, at[1], is_called=call is not None)
         page = pages[at]
         mine = named.get(message.pk, {})
         if entry.after is None:
             reasons |= {(message.pk, user_id): reason for user_id, reason in mine.items() if reason is not None}
         # Who is named was told in the first step: that notice may be over by now, and another one would be a second.
-        others = (user_id for user_id in page.users if user_id != message.author_id and user_id not in mine)
-        reasons |= {(message.pk, user_id): page.reason for user_id in others}
+        others = (user_id for user_id in page.levels if user_id != message.author_id and user_id not in mine)
+        for user_id in others:
+            if (reason := page.reason(user_id, call)) is not None:
+                reasons[message.pk, user_id] = reason
         if page.next is None:
             over.append(entry.pk)
         else:
@@ -147,25 +152,34 @@ def _named(messages: Sequence[Message]) -> dict[uuid.UUID, dict[uuid.UUID, Reaso
 
 
 class _Page:
-    """The next members of a channel, by the id of their membership, who are told of each message and can be reached.
+    """The next members of a channel, by the id of their membership, who may be told of each message and can be reached:
+    those who are told of all, and where many are called the others, too.
 
-    `next`: after which one to go on; None: there are no more.
+    `levels`: how much each wants to be told. `next`: after which one to go on; None: there are no more.
     """
 
-    def __init__(self, channel: Channel, after: int) -> None:
-        kind = ChannelKind(channel.kind)
-        reason = reason_of(kind, Level.ALL, is_mentioned=False)
-        assert reason is not None  # noqa: S101  at `all` there is one
-        self.reason = reason
+    def __init__(self, channel: Channel, after: int, *, is_called: bool) -> None:
+        self.kind = ChannelKind(channel.kind)
+        usual = reason_of(self.kind, Level.ALL, is_mentioned=False)
         members = ChannelMembership.objects.filter(channel_id=channel.pk, pk__gt=after)
-        members = members.filter(level__in=["", Level.ALL.value]) if kind.is_closed else members.filter(level="all")
+        if is_called:
+            members = members.exclude(level=Level.NOTHING.value)
+        elif self.kind.is_closed:
+            members = members.filter(level__in=["", Level.ALL.value])
+        else:
+            members = members.filter(level=Level.ALL.value)
         reached: Q = Q(Exists(PushSubscription.objects.filter(user_id=OuterRef("user_id"))))
-        if reason in MAILED and is_mail_possible():
+        if (is_called or usual in MAILED) and is_mail_possible():
             confirmed = EmailAddress.objects.filter(user_id=OuterRef("user_id"), confirmed_at__isnull=False)
             reached |= Q(Exists(confirmed))
-        found = list(members.filter(reached).order_by("pk").values_list("pk", "user_id")[:MEMBERS])
-        self.users = [user_id for _, user_id in found]
+        found = list(members.filter(reached).order_by("pk").values_list("pk", "user_id", "level")[:MEMBERS])
+        self.levels = {user_id: level_of(level, self.kind) for _, user_id, level in found}
         self.next: int | None = found[-1][0] if len(found) == MEMBERS else None
+
+    def reason(self, user_id: uuid.UUID, call: Call | None) -> Reason | None:
+        """Why that member is told of a message which names others, or nobody."""
+        is_called = call is not None and (call.present is None or user_id.hex in call.present)
+        return reason_of(self.kind, self.levels[user_id], is_mentioned=is_called)
 
 
 def _store(messages: Mapping[uuid.UUID, Message], reasons: Mapping[Told, Reason]) -> None:

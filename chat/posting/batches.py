@@ -15,13 +15,16 @@ from typing import NamedTuple
 
 from django.db import DatabaseError, IntegrityError, transaction
 
+from chat.domain.calls import CallWord, call_in
+from chat.domain.errors import ConfirmationRequiredError
 from chat.domain.events import MessageData, via_data
 from chat.domain.ids import ChannelKey, SessionId, UserId, UserRef
 from chat.domain.notices import concerns
 from chat.domain.policies import ChannelKind, TextRules
 from chat.domain.reading import Head, Marker
-from chat.models import Mention, Message, Report
+from chat.models import Call, Channel, Mention, Message, Report
 from chat.posting import statements
+from chat.posting.calling import Called, Calling
 from chat.posting.mentioning import Mentioning
 from chat.posting.permissions import Pair, Writing
 from chat.posting.statements import LockedChannel, MessageRow, NonceKey, Posted
@@ -36,7 +39,8 @@ from reaktor.times import timestamp
 class Post(NamedTuple):
     """A message somebody wants stored; text and nonce are checked.
 
-    `via`: of a webhook's, the name that it is to be shown with; None: of all others.
+    `via`: of a webhook's, the name that it is to be shown with; None: of all others. `is_confirmed`: its sender knows
+    how many it calls; None: they can't be asked. `present`: who is here and not away, where that matters to it.
     """
 
     author: UserRef
@@ -46,6 +50,8 @@ class Post(NamedTuple):
     reply_to: str | None = None
     session_id: SessionId | None = None
     via: str | None = None
+    is_confirmed: bool | None = None
+    present: frozenset[UserId] | None = None
 
 
 class Stored(NamedTuple):
@@ -53,6 +59,7 @@ class Stored(NamedTuple):
 
     `is_followed`: somebody belongs to the channel, and is to be told of it.
     `marker`: where the author's stands now, if they are a member and this is their last one of this commit there.
+    `called`: whom it calls, beside who is mentioned.
     """
 
     message: MessageData
@@ -60,6 +67,7 @@ class Stored(NamedTuple):
     mentioned: tuple[UserId, ...] = ()
     is_followed: bool = False
     marker: Marker | None = None
+    called: Called | None = None
 
 
 Result = Stored | ReaktorError
@@ -93,6 +101,9 @@ class _Batch:
         self.created_at = timestamp(self.now)
         self.rows: list[MessageRow] = []
         self.mentions: list[Mention] = []
+        self.calls: list[Call] = []
+        self.words: dict[uuid.UUID, CallWord] = {}
+        self.calling: Calling | None = None
         self.reports: list[Report] = []
         self.outbox: list[uuid.UUID] = []
         self.first_of: dict[NonceKey, Result] = {}
@@ -110,6 +121,8 @@ class _Batch:
         self.reply_channels = self._reply_channels()
         texts, authors = [post.text for post in self.posts], {post.author.id for post in self.posts}
         self.mentioning = Mentioning(texts, channels, authors, self.now)
+        if any("@" in text for text in texts):
+            self._find_calls()
         results = [self._result(post, key, at) for at, (post, key) in enumerate(zip(self.posts, keys, strict=True))]
         if self.rows:
             statements.messages_insert(self.rows, self.outbox)
@@ -119,11 +132,36 @@ class _Batch:
             )
         if self.mentions:
             Mention.objects.bulk_create(self.mentions)
+        if self.calls:
+            Call.objects.bulk_create(self.calls)
+            for call in self.calls:
+                Message.objects.filter(pk=call.message_id).update(calls=self.words[call.message_id].value)
+                Channel.objects.filter(pk=call.channel_id).update(called=call.number)
         if self.reports:
             Report.objects.bulk_create(self.reports)
         if self.posted:
             self._move_markers(results)
         return results
+
+    def _find_calls(self) -> None:
+        calling = [post for post in self.posts if call_in(post.text)]
+        if calling:
+            channels = [self.channels[post.channel] for post in calling if post.channel in self.channels]
+            self.calling = Calling(channels, (post.author.id for post in calling))
+
+    def _called(self, post: Post, channel: LockedChannel) -> Called | None:
+        """Raises ConfirmationRequiredError."""
+        word = None if self.calling is None else call_in(post.text)
+        if self.calling is None or word is None:
+            return None
+        return self.calling.of(
+            word,
+            channel,
+            post.author.id,
+            is_moderator=self.writing.is_moderator(channel, post.author.id),
+            present=post.present,
+            is_confirmed=post.is_confirmed,
+        )
 
     def _move_markers(self, results: list[Result]) -> None:
         moved = statements.markers_move(list(self.posted.values()))
@@ -157,6 +195,10 @@ class _Batch:
             return refusal
         if post.reply_to is not None and self.reply_channels.get(post.reply_to) != channel.id:
             return NotFoundError("The message replied to is not in this channel.")
+        try:
+            called = None if self.calling is None else self._called(post, channel)
+        except ConfirmationRequiredError as error:
+            return error
         moved = channel._replace(seq=channel.seq + 1, number=channel.number + 1)
         self.channels[post.channel] = moved
         row = MessageRow(
@@ -184,10 +226,15 @@ class _Batch:
         self.mentions += [
             Mention(message_id=row.id, channel_id=row.channel_id, user_id=user.id, number=row.number) for user in users
         ]
-        if concerns(ChannelKind(channel.kind), has_mentions=bool(users), has_all=channel.has_all):
+        named = [user.username for user in users]
+        if called is not None:
+            self.calls.append(called.row(row, (user.id for user in users)))
+            self.words[row.id] = called.word
+            named.append(called.word.value)
+        if concerns(ChannelKind(channel.kind), has_mentions=bool(named), has_all=channel.has_all):
             self.outbox.append(row.id)
-        message = self._data(post, row, [user.username for user in users])
-        return Stored(message, mentioned=tuple(user.id for user in users), is_followed=channel.is_followed)
+        mentioned = tuple(user.id for user in users)
+        return Stored(self._data(post, row, named), False, mentioned, channel.is_followed, called=called)
 
     def _refusal(self, post: Post, channel: LockedChannel) -> ReaktorError | None:
         """A webhook tells what has happened, as often and with as many links as it has: its own rate is its bound."""

@@ -114,6 +114,10 @@ class Writing:
         """Of an author who was not refused."""
         return self._accounts[user_id].is_bot
 
+    def is_moderator(self, channel: LockedChannel, user_id: UserId) -> bool:
+        """Of an author who was not refused."""
+        return self._author(channel, user_id).is_moderator
+
     def posted(self, channel: LockedChannel, user_id: UserId) -> None:
         """The user's post is taken: in slow mode the next one of the same commit comes too early."""
         if channel.slow_mode_s:

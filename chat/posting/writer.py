@@ -23,6 +23,8 @@ from functools import partial
 from math import inf
 from typing import NamedTuple
 
+from chat.domain.calls import CallWord, call_in
+from chat.domain.ids import UserId
 from chat.posting.batches import Post, Result, Stored, store_batch
 from chat.posting.textrules import CurrentTextRules
 from reaktor.config.model import Database as DatabaseConfig
@@ -79,7 +81,9 @@ class Writer:
         rates: Rates,
         text_rules: CurrentTextRules,
         on_stored: Callable[[Sequence[Committed]], None],
+        present: Callable[[], frozenset[UserId]] = frozenset,
     ) -> None:
+        """`present`: who is here on any host, and not away; asked in the loop."""
         self._database = database
         self._text_rules = text_rules
         self._batch_messages = config.batch_messages
@@ -87,6 +91,7 @@ class Writer:
         self._timeout_s = config.timeout_s
         self._rates = rates
         self._on_stored = on_stored
+        self._present = present
         # The loop puts in, a turn takes out in the thread; who takes out more than one at a time holds the lock.
         self._queue: deque[_Waiting] = deque()
         self._lock = threading.Lock()
@@ -109,6 +114,8 @@ class Writer:
             raise UnavailableError("The server is stopping.")
         if len(self._queue) >= self._bound:
             raise UnavailableError("Too many messages are waiting to be stored.")
+        if "@" in post.text and call_in(post.text) is CallWord.HERE:
+            post = post._replace(present=self._present())
         self._queue.append(_Waiting(post, on_result, time.monotonic()))
         self._see_to_turn()
         if self._timer is None:

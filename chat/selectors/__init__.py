@@ -31,6 +31,7 @@ from chat.selectors.following import (
 )
 from chat.selectors.hiding import hidden_names, hidings_of
 from chat.selectors.hooks import hook_data, hooks_list
+from chat.selectors.marks import earlier_texts, pin_data, pins_list
 from chat.selectors.messages import (
     MessagePage,
     NewestMessages,
@@ -95,6 +96,7 @@ __all__ = [
     "channel_row",
     "channels_access",
     "cluster_id",
+    "earlier_texts",
     "follow_of",
     "follows_of",
     "hidden_names",
@@ -115,6 +117,8 @@ __all__ = [
     "my_channels",
     "newest_messages",
     "parse_message_id",
+    "pin_data",
+    "pins_list",
     "places_page",
     "profiles_of",
     "public_channels",

@@ -52,6 +52,7 @@ class ChannelRow:
     frozen_at: datetime | None = None
     slow_mode_s: int = 0
     aside: int = 0
+    everybody_pins: bool = False
 
     @property
     def head(self) -> Head:
@@ -87,6 +88,7 @@ def channel_row(found: Channel | ChannelColumns, *, name: str | None = None) -> 
         frozen_at=found.frozen_at,
         slow_mode_s=found.slow_mode_s,
         aside=found.aside,
+        everybody_pins=bool(found.everybody_pins),
     )
 
 
@@ -296,6 +298,7 @@ def _shape(
         "is_hidden": False,
         **read_data(marker, head if role else START, mentions),
         "slow_mode_s": row.slow_mode_s,
+        "everybody_pins": bool(row.everybody_pins),
         "frozen_at": timestamp(row.frozen_at) if row.frozen_at else None,
         "archived_at": timestamp(row.archived_at) if row.archived_at else None,
         "created_at": timestamp(row.created_at),

@@ -72,8 +72,9 @@ def tallies_of(user_ids: Sequence[UserId]) -> dict[UserId, Tally]:
         mine = driver.select(
             "SELECT m.user_id, sum(m.read_rev), sum((SELECT coalesce(sum(n.number), 0) FROM chat_mention n "  # noqa: S608
             "WHERE n.user_id = m.user_id AND n.channel_id = m.channel_id AND n.number > m.read_number "
-            f"AND {rows.IS_HEARD})) FROM chat_channelmembership m JOIN chat_channel c ON c.id = m.channel_id "
-            f"WHERE m.user_id IN ({places}) GROUP BY m.user_id",
+            f"AND {rows.IS_HEARD}) + (SELECT coalesce(sum(k.number), 0) {rows.CALLED})) "
+            f"FROM chat_channelmembership m JOIN chat_channel c ON c.id = m.channel_id WHERE m.user_id IN ({places}) "
+            "GROUP BY m.user_id",
             part,
         )
         found.update((UserId(uuid_text(user_id)), Tally(int(revs), int(named))) for user_id, revs, named in mine)

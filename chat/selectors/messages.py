@@ -71,7 +71,7 @@ def _message(row: MessageColumns, reactions: dict[str, list[str]], mentions: lis
         "reply_to": row.reply_to,
         "nonce": row.nonce,
         "reactions": {} if is_deleted else reactions,
-        "mentions": [] if is_deleted else mentions,
+        "mentions": [] if is_deleted else mentions if row.calls is None else [*mentions, row.calls],
         "created_at": timestamp(row.created_at),
         "edited_at": timestamp(row.edited_at) if row.edited_at else None,
         "deleted_at": timestamp(row.deleted_at) if row.deleted_at else None,

@@ -23,6 +23,7 @@ from chat.services.memberships import (
     read_mark,
 )
 from chat.services.messages import message_delete, message_edit, message_post, reaction_add, reaction_remove
+from chat.services.pins import pin_add, pin_remove
 from chat.services.places import places_clear, places_forget, places_store
 from chat.services.profiles import profile_clear
 from chat.services.purge import FIRST_BATCHES, messages_purge, purge_batch, purge_begin
@@ -70,6 +71,8 @@ __all__ = [
     "message_edit",
     "message_post",
     "messages_purge",
+    "pin_add",
+    "pin_remove",
     "places_clear",
     "places_forget",
     "places_store",

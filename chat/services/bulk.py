@@ -17,9 +17,10 @@ from django.db.models import Case, Value, When
 from chat import publish
 from chat.domain.events import Event, EventType
 from chat.domain.ids import ChannelKey
-from chat.models import Channel, Mention, Message, Reaction
+from chat.models import Call, Channel, EarlierText, Mention, Message, Reaction
 from chat.posting.statements import changed_seqs_store
 from chat.selectors import messages_by_ids
+from chat.services.pins import pins_drop
 
 BATCH = 100
 """Messages in one transaction: some hundredths of a second in which nobody else writes to their channels."""
@@ -31,9 +32,15 @@ _NAMELESS = Case(When(via__isnull=False, then=Value("")), default=None)
 
 def texts_remove(messages: Sequence[uuid.UUID]) -> None:
     """Make them deleted ones, with what hangs on them."""
-    Reaction.objects.filter(message_id__in=messages).delete()
-    Mention.objects.filter(message_id__in=messages).delete()
-    Message.objects.filter(pk__in=messages).update(text="", via=_NAMELESS, deleted_at=datetime.now(UTC))
+    marks_remove(messages)
+    Message.objects.filter(pk__in=messages).update(text="", via=_NAMELESS, calls=None, deleted_at=datetime.now(UTC))
+
+
+def marks_remove(messages: Sequence[uuid.UUID]) -> None:
+    """Everything that hangs on messages which lose their text."""
+    for kind in (Reaction, Mention, Call, EarlierText):
+        kind._default_manager.filter(message_id__in=messages).delete()
+    pins_drop(messages)
 
 
 def messages_change(messages: Sequence[Message], kind: EventType, change: Callable[[Sequence[uuid.UUID]], None]) -> int:

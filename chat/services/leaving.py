@@ -23,6 +23,7 @@ from chat.models import (
     AuditEntry,
     ChannelMembership,
     Deletion,
+    EarlierText,
     Invite,
     Mention,
     Message,
@@ -48,6 +49,8 @@ def account_leave(*, user_id: UserId, removes_messages: bool) -> None:
             _inherit(channel_id, user_id)
         ChannelMembership.objects.filter(user_id=user_id).delete()
         Mention.objects.filter(user_id=user_id).delete()
+        # What they took back, nobody is to read once they are gone, whatever becomes of their messages.
+        EarlierText.objects.filter(author__pk=user_id).delete()
         UserBlock.objects.filter(Q(user_id=user_id) | Q(blocked_id=user_id)).delete()
         places_forget(user_id)
         for kind in (Notice, PushSubscription, NoticePreferences):

@@ -7,7 +7,7 @@ under the channel row's lock.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from django.db import transaction
 from django.db.models import Count, Q
@@ -15,23 +15,28 @@ from django.db.models import Count, Q
 from chat import publish
 from chat.delivery.wire import mention, message_new
 from chat.domain import rules
+from chat.domain.calls import call_in
 from chat.domain.errors import ArchivedError
 from chat.domain.events import Event, EventType, MessageData
 from chat.domain.ids import ChannelKey, UserId, UserRef
-from chat.domain.policies import TextRules, check_delete_message, check_edit_message
-from chat.models import AuditAction, Channel, Mention, Message, Reaction, Report
+from chat.domain.policies import TextRules, check_delete_message, check_edit_in_time, check_edit_message
+from chat.models import AuditAction, Call, Channel, EarlierText, Mention, Message, Reaction, Report
 from chat.posting.batches import Post, Stored, store_batch
+from chat.posting.calling import call_renamed
 from chat.posting.mentioning import Mentioning
 from chat.posting.permissions import Writing
 from chat.posting.statements import LockedChannel, channels_lock
 from chat.posting.textrules import CurrentTextRules, flagged
 from chat.selectors import ChannelAccess, channel_access, message_by_id, parse_message_id, reads_of
 from chat.services.audit import audit_add
+from chat.services.bulk import marks_remove
 from reaktor.errors import ConflictError, NotFoundError, ReaktorError, UnavailableError
 from reaktor.process import node
 
 REACTIONS_PER_MESSAGE, EMOJI_PER_MESSAGE = 500, 50
 """Each event of a message names all who reacted: in the longest names about 90 KB, usually 5."""
+EARLIER_TEXTS = 100
+"""So many a message has at most."""
 POST_TIMEOUT_S = 15.0
 """More than the writer's own: it answers first, so that a time-out here is its loop's."""
 
@@ -46,8 +51,10 @@ def message_post(
     max_chars: int,
     text_rules: CurrentTextRules | None = None,
     via: str | None = None,
+    is_confirmed: bool | None = None,
 ) -> Stored:
     """Store a message; permission is enough, no live session is needed. The same nonce again: the same message.
+    `is_confirmed`: its sender knows how many it calls; None: they can't be asked.
 
     Where a runtime runs its writer takes it into the next batch. Raises NotFoundError, InvalidError, TooLargeError,
     whatever chat.posting.permissions refuses, and UnavailableError (then it may be stored all the same: repeat it with
@@ -57,7 +64,7 @@ def message_post(
     if nonce is not None:
         rules.check_nonce(nonce)
     found = channel_access(user=user, key=key)
-    post = Post(user, found.channel.key, checked, nonce, reply_to, via=via)
+    post = Post(user, found.channel.key, checked, nonce, reply_to, via=via, is_confirmed=is_confirmed)
     here = node.current()
     if here is not None:
         try:
@@ -83,10 +90,13 @@ def message_edit(
     message_id: str,
     text: str,
     max_chars: int,
+    window_s: float = 0.0,
     text_rules: CurrentTextRules | None = None,
 ) -> MessageData:
-    """Another text for one's own message. Raises ForbiddenError, NotFoundError, ConflictError (deleted), and whatever
-    keeps its author from writing it anew.
+    """Another text for one's own message; the one of before is kept. `window_s`: so old it may be; 0: any age.
+
+    Raises ForbiddenError, NotFoundError, ConflictError (deleted), EditWindowError, and whatever keeps its author from
+    writing it anew.
     """
     wanted = rules.check_text(text, max_chars=max_chars)
     newly: list[UserRef] = []
@@ -94,10 +104,13 @@ def message_edit(
 
     def change(message: Message, found: ChannelAccess, channel: LockedChannel) -> bool:
         check_edit_message(is_own=str(message.author_id) == user.id)
+        now = datetime.now(UTC)
+        check_edit_in_time(found.access, now - message.created_at, timedelta(seconds=window_s))
         if message.text == wanted:
             return False
+        _keep_earlier(message)
         message.text = wanted
-        message.edited_at = datetime.now(UTC)
+        message.edited_at = now
         newly.extend(_mentions_replace(message, channel, user))
         _flag_anew(message, allowed)
         return True
@@ -111,6 +124,19 @@ def message_edit(
             publish.to_user(each.id, mention(data))
             _tell_read(each, data)
     return data
+
+
+def _keep_earlier(message: Message) -> None:
+    """What a locked message says until now. Of very many texts the first one and the newest are kept."""
+    EarlierText.objects.create(
+        message=message,
+        author_id=message.author_id,
+        text=message.text,
+        written_at=message.edited_at or message.created_at,
+    )
+    kept = EarlierText.objects.filter(message=message).order_by("pk").values_list("pk", flat=True)
+    if len(ids := list(kept[: EARLIER_TEXTS + 1])) > EARLIER_TEXTS:
+        EarlierText.objects.filter(pk=ids[1]).delete()
 
 
 def _tell_read(user: UserRef, message: MessageData) -> None:
@@ -144,9 +170,9 @@ def text_remove(message: Message) -> None:
     message.text = ""
     if message.via is not None:
         message.via = ""
+    message.calls = None
     message.deleted_at = datetime.now(UTC)
-    Reaction.objects.filter(message=message).delete()
-    Mention.objects.filter(message=message).delete()
+    marks_remove([message.pk])
 
 
 def reaction_add(*, user: UserRef, key: str, message_id: str, emoji: str) -> MessageData:
@@ -237,7 +263,7 @@ def message_store(message: Message, seq: int, kind: EventType, key: ChannelKey) 
     """Store a changed message of a locked channel under the channel's next seq, and publish it."""
     Channel.objects.filter(pk=message.channel_id).update(seq=seq)
     message.changed_seq = seq
-    message.save(update_fields=["text", "via", "edited_at", "deleted_at", "changed_seq"])
+    message.save(update_fields=["text", "via", "calls", "edited_at", "deleted_at", "changed_seq"])
     data = message_by_id(message.channel_id, str(message.pk))
     publish.durable(Event(kind, key, data, seq))
     return data
@@ -252,7 +278,19 @@ def _mentions_replace(message: Message, channel: LockedChannel, author: UserRef)
     Mention.objects.bulk_create(
         Mention(message=message, channel_id=channel.id, user_id=user.id, number=message.number) for user in mentioned
     )
+    if message.calls is not None:
+        _call_keep(message, before, {user.id for user in mentioned})
     return [user for user in mentioned if user.id not in before]
+
+
+def _call_keep(message: Message, before: set[str], mentioned: set[str]) -> None:
+    """An edit calls nobody; and what no longer says so has called nobody."""
+    call = Call.objects.filter(message=message).first()
+    if call is not None and call_in(message.text) == message.calls:
+        call_renamed(call, before, mentioned)
+    else:
+        message.calls = None
+        Call.objects.filter(message=message).delete()
 
 
 def _flag_anew(message: Message, rules: TextRules) -> None:

@@ -161,4 +161,10 @@ def read_limits(reader: Reader) -> Limits:
             unit="links",
             minimum=0,
         ),
+        edit_window_s=reader.seconds(
+            "EDIT_WINDOW",
+            default.edit_window_s,
+            "How long the author of a message may edit it. Moderators may edit what they wrote at any time. 0: so may "
+            "everybody.",
+        ),
     )

@@ -108,6 +108,7 @@ class Limits:
     invite_looks: Rate = Rate(30, 600)
     new_account_s: float = 86_400.0
     new_account_links: int = 2
+    edit_window_s: float = 0.0
 
     @property
     def max_sessions_per_user(self) -> int:

@@ -71,6 +71,8 @@ async def followed(ann: NativeClient, second: NativeClient, bob: NativeClient, k
     assert (await ann.event("level.changed", key))["data"] == {"level": "nothing"}
     await bob.request("channel.follow", key)
     await bob.event("channel.added", key)
+    await ann.post(key, "@here, look")
+    assert (await bob.event("mention", key))["data"]["number"] == 2
     await bob.request("channel.unfollow", key)
     await bob.event("channel.removed", key)
     await bob.join(key)
@@ -99,6 +101,14 @@ async def test_each_documented_frame_is_seen_and_fits_its_schema(hasty_server: L
     await followed(ann, second, bob, key)
     await ann.request("message.edit", key, id=sent["id"], text="hello")
     await bob.event("message.updated", key)
+    assert [each["text"] for each in (await ann.request("message.edits", key, id=sent["id"]))["results"]] == [
+        f"hi @{bob.greeting['user']['username']}"
+    ]
+    await ann.request("pin.add", key, id=sent["id"])
+    told = await bob.event("pin.changed", key)
+    assert (told["data"]["number"], told["data"]["is_pinned"], "seq" in told) == (1, True, False)
+    assert [each["message"]["text"] for each in (await bob.request("pin.list", key))["results"]] == ["hello"]
+    await ann.request("pin.remove", key, id=sent["id"])
     await bob.request("reaction.add", key, id=sent["id"], emoji="👍")
     await ann.event("reaction.changed", key)
     await bob.request("reaction.remove", key, id=sent["id"], emoji="👍")

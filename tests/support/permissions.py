@@ -33,6 +33,10 @@ class Need(Enum):
     """To be in the channel, with a live session."""
     DELETE_OWN = auto()
     """Whoever may read there, and staff, who act where they are no member, too."""
+    PIN = auto()
+    """To moderate a channel that one may read; in direct channels and groups, to be in them."""
+    SEE_EARLIER = auto()
+    """To moderate a channel that one may read; in direct channels and groups nobody does."""
     MODERATE = auto()
     SANCTION = auto()
     """To moderate, where there are sanctions: not in direct channels."""
@@ -92,6 +96,10 @@ def denial(need: Need, cell: Cell) -> str | None:
             return above
         case Need.MODERATE:
             return above or (None if moderates else "forbidden")
+        case Need.PIN:
+            return kept_out or (None if moderates or cell.kind in DIRECT else "forbidden")
+        case Need.SEE_EARLIER:
+            return kept_out or ("forbidden" if cell.kind in DIRECT or not moderates else None)
         case Need.SANCTION:
             return above or ("invalid" if cell.kind in DIRECT else None if moderates else "forbidden")
         case Need.MANAGE:

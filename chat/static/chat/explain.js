@@ -40,6 +40,8 @@ const SERVER_KNOWS_BETTER = new Set([
   "banned",
   "not_authenticated",
   "name_taken",
+  "edit_window_over",
+  "confirmation_required",
 ]);
 
 /**

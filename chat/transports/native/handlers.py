@@ -99,6 +99,7 @@ def on_message_send(context: Context, session: NativeSession, request: Request) 
         text=request.data["text"],
         nonce=request.data["nonce"],
         reply_to=request.data["reply_to"],
+        is_confirmed=request.data["confirm"],
         respond=partial(context.answer_stored, request),
     )
 
@@ -120,6 +121,27 @@ async def on_message_delete(context: Context, session: NativeSession, request: R
 async def on_message_list(context: Context, session: NativeSession, request: Request) -> None:
     marks = {name: value for name, value in request.data.items() if value is not None}
     context.answer(request, await actions.list_messages(context.runtime, session, request.channel, marks))
+
+
+@handles("message.edits")
+async def on_message_edits(context: Context, session: NativeSession, request: Request) -> None:
+    context.answer(request, await actions.list_edits(context.runtime, session, request.channel, request.data["id"]))
+
+
+@handles("pin.add")
+async def on_pin_add(context: Context, session: NativeSession, request: Request) -> None:
+    context.answer(request, await actions.add_pin(context.runtime, session, request.channel, request.data["id"]))
+
+
+@handles("pin.remove")
+async def on_pin_remove(context: Context, session: NativeSession, request: Request) -> None:
+    await actions.remove_pin(context.runtime, session, request.channel, request.data["id"])
+    context.answer(request, {})
+
+
+@handles("pin.list")
+async def on_pin_list(context: Context, session: NativeSession, request: Request) -> None:
+    context.answer(request, await actions.list_pins(context.runtime, session, request.channel))
 
 
 @handles("reaction.add")

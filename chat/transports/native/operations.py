@@ -153,12 +153,13 @@ OPERATIONS: dict[str, Operation] = {
         ),
         Operation(
             "channel.update",
-            "Another name or topic (owners); slow mode, frozen or not (moderators).",
+            "Another name or topic (owners); slow mode, frozen or not, who pins (moderators).",
             {
                 "name": OPTIONAL_STRING,
                 "topic": OPTIONAL_STRING,
                 "slow_mode_s": Field("integer", required=False, maximum=MAX_SLOW_MODE_S),
                 "is_frozen": Field("boolean", required=False),
+                "everybody_pins": Field("boolean", required=False),
             },
             needs_channel=True,
             reply="channel",
@@ -192,7 +193,12 @@ OPERATIONS: dict[str, Operation] = {
         Operation(
             "message.send",
             "Post a message, stored once per nonce.",
-            {"text": STRING, "nonce": STRING, "reply_to": OPTIONAL_STRING},
+            {
+                "text": STRING,
+                "nonce": STRING,
+                "reply_to": OPTIONAL_STRING,
+                "confirm": Field("boolean", required=False, default=False),
+            },
             needs_channel=True,
             reply="sent",
         ),
@@ -222,6 +228,22 @@ OPERATIONS: dict[str, Operation] = {
             needs_channel=True,
             reply="list",
         ),
+        Operation(
+            "message.edits",
+            "What a message said before it was edited (its author, moderators).",
+            {"id": STRING},
+            needs_channel=True,
+            reply="edits",
+        ),
+        Operation(
+            "pin.add",
+            "Keep a message at hand in its channel.",
+            {"id": STRING},
+            needs_channel=True,
+            reply="pin",
+        ),
+        Operation("pin.remove", "No longer keep it at hand.", {"id": STRING}, needs_channel=True),
+        Operation("pin.list", "The pinned messages, the newest pin first.", needs_channel=True, reply="pins"),
         Operation(
             "reaction.add",
             "One's emoji on a message.",

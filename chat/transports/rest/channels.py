@@ -76,7 +76,7 @@ class ChannelView(ChatView):
         tags=["channels"],
     )
     def patch(self, request: Request, key: str) -> Response:
-        """Another name or topic, by an owner; slow mode, frozen or not, by a moderator."""
+        """Another name or topic, by an owner; slow mode, frozen or not, and who pins, by a moderator."""
         me = self.me(request)
         changed = services.channel_update(
             user=me, key=rules.parse_channel_key(key), **self.wanted, text_rules=self.app().text_rules

@@ -1,4 +1,4 @@
-"""/api/v1/channels/{key}/messages: history, posting, editing, deleting, reactions, changes since a cursor."""
+"""/api/v1/channels/{key}/messages and pins: history, posting, editing, deleting, reactions, changes since a cursor."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from rest_framework.response import Response
 
 from chat import selectors, services
 from chat.domain import rules
-from chat.domain.events import ChangesData, MessageData, MessagePageData
+from chat.domain.events import ChangesData, EarlierTextData, MessageData, MessagePageData, PinData
 from chat.domain.hiding import NOBODY, Names, message_seen, messages_seen
 from chat.domain.ids import ChannelKey, UserRef
 from chat.transports.rest import shapes
 from chat.transports.rest.views import ChatView
 from reaktor.errors import InvalidError, NotFoundError
 from reaktor.limits.rates import Limit
+from reaktor.shapes import ListData
 from reaktor.web.api import READS, answers, operation
 
 
@@ -57,16 +58,18 @@ class MessagesView(ChatView):
         Limit.SEND,
         operation_id="messages_create",
         body=shapes.MessageInput,
-        responses=answers({201: MessageData, 200: MessageData}, 403, 404),
+        responses=answers({201: MessageData, 200: MessageData}, 403, 404, 409),
         tags=["messages"],
     )
     def post(self, request: Request, key: str) -> Response:
         """Post a message: 201, stored; 200, it was stored before under the same nonce. No live session is needed."""
         me = self.me(request)
+        is_confirmed = self.wanted.pop("confirm")
         stored = services.message_post(
             user=me,
             key=rules.parse_channel_key(key),
             **self.wanted,
+            is_confirmed=is_confirmed,
             max_chars=self.app().config.limits.text_chars,
             text_rules=self.app().text_rules,
         )
@@ -110,6 +113,7 @@ class MessageView(ChatView):
             message_id=message_id,
             text=self.wanted["text"],
             max_chars=self.app().config.limits.text_chars,
+            window_s=self.app().config.limits.edit_window_s,
             text_rules=self.app().text_rules,
         )
         return Response(seen(me, message))
@@ -125,6 +129,53 @@ class MessageView(ChatView):
         me = self.me(request)
         message = services.message_delete(user=me, key=rules.parse_channel_key(key), message_id=message_id)
         return Response(seen(me, message))
+
+
+class EditsView(ChatView):
+    @operation(
+        READS,
+        operation_id="messages_edits",
+        responses=answers({200: ListData[EarlierTextData]}, 403, 404),
+        tags=["messages"],
+    )
+    def get(self, request: Request, key: str, message_id: str) -> Response:
+        """What a message said before it was edited, oldest first. For its author and for moderators."""
+        me, channel = self.me(request), rules.parse_channel_key(key)
+        return Response(selectors.earlier_texts(user=me, key=channel, message_id=message_id))
+
+
+class PinsView(ChatView):
+    @operation(
+        READS, operation_id="pins_list", responses=answers({200: ListData[PinData]}, 403, 404), tags=["messages"]
+    )
+    def get(self, request: Request, key: str) -> Response:
+        """The pinned messages of a channel, the newest pin first; all of them."""
+        return Response(selectors.pins_list(user=self.me(request), key=rules.parse_channel_key(key)))
+
+
+class PinView(ChatView):
+    @operation(
+        Limit.CHANGES,
+        operation_id="pins_add",
+        responses=answers({200: PinData}, 403, 404, 409),
+        tags=["messages"],
+    )
+    def put(self, request: Request, key: str, message_id: str) -> Response:
+        """Keep a message at hand: by a moderator, or by whoever may write, as the channel has it. At most 50."""
+        me, channel = self.me(request), rules.parse_channel_key(key)
+        return Response(services.pin_add(user=me, key=channel, message_id=message_id))
+
+    @operation(
+        Limit.CHANGES,
+        operation_id="pins_remove",
+        responses=answers({204: None}, 403, 404),
+        tags=["messages"],
+    )
+    def delete(self, request: Request, key: str, message_id: str) -> Response:
+        """No longer keep it at hand; repeating it changes nothing."""
+        me, channel = self.me(request), rules.parse_channel_key(key)
+        services.pin_remove(user=me, key=channel, message_id=message_id)
+        return Response(status=204)
 
 
 def emoji_named(emoji: str) -> str:

@@ -63,6 +63,7 @@ class ChannelChange(Input):
     topic = Text(required=False, may_be_blank=True, max_length=rules.TOPIC_CHARS)
     slow_mode_s = WholeInBody(required=False, max_value=MAX_SLOW_MODE_S, help_text="By a moderator; 0: off.")
     is_frozen = serializers.BooleanField(required=False, help_text="By a moderator: nobody else writes.")
+    everybody_pins = serializers.BooleanField(required=False, help_text="By a moderator: whoever may write may pin.")
 
 
 _LEVELS = [level.value for level in Level]
@@ -104,6 +105,9 @@ class MessageInput(Input):
     text = Text(pattern=NOT_BLANK, help_text="Kept as sent; not blank; at most 4,000 characters unless configured.")
     nonce = Text(max_length=rules.NONCE_CHARS, help_text="The sender's own name for this sending: makes retries safe.")
     reply_to = Text(required=False, allow_null=True, pattern=UUID, help_text="The id of a message of this channel.")
+    confirm = serializers.BooleanField(
+        default=False, help_text="It may call many by @channel or @here: without it such a message is refused."
+    )
 
 
 class MessageChange(Input):

@@ -33,6 +33,9 @@ urlpatterns = [
     path("channels/<str:key>/changes", messages.ChangesView.as_view()),
     path("channels/<str:key>/messages", messages.MessagesView.as_view()),
     path("channels/<str:key>/messages/<str:message_id>", messages.MessageView.as_view()),
+    path("channels/<str:key>/messages/<str:message_id>/edits", messages.EditsView.as_view()),
+    path("channels/<str:key>/pins", messages.PinsView.as_view()),
+    path("channels/<str:key>/pins/<str:message_id>", messages.PinView.as_view()),
     path("channels/<str:key>/messages/<str:message_id>/reactions/<str:emoji>", messages.ReactionView.as_view()),
     path(
         "channels/<str:key>/messages/<str:message_id>/reports",

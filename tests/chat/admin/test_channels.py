@@ -54,6 +54,15 @@ def test_slow_mode_and_freezing(mia: Client, general: Channel) -> None:
     assert general.frozen_at is None
 
 
+def test_who_pins(mia: Client, general: Channel) -> None:
+    assert press(mia, general, "everybody_pins") == ["Whoever may write in General may pin messages now."]
+    general.refresh_from_db()
+    assert general.everybody_pins
+    assert press(mia, general, "moderators_pin") == ["Only moderators pin messages in General now."]
+    general.refresh_from_db()
+    assert not general.everybody_pins
+
+
 def test_roles_are_given_by_who_manages_channels(boss: Client, ada: User, general: Channel) -> None:
     assert press(boss, general, "role", username="ada", role="moderator") == ["ada is moderator of General now."]
     assert ChannelMembership.objects.get(user=ada, channel=general).role == "moderator"

@@ -11,6 +11,7 @@ from accounts.models import User
 from chat import services
 from chat.domain.errors import ArchivedError
 from chat.models import AuditEntry, Channel, Message
+from chat.selectors import user_ref
 from tests.support.rest import post, register
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
@@ -94,6 +95,16 @@ def test_a_text_is_taken_away_and_its_place_is_kept(mia: Client, ada: User) -> N
     mia.post(MESSAGES, {"action": "take_away", "_selected_action": [made["id"]]})
     message = Message.objects.get(pk=made["id"])
     assert (message.text, message.number, message.changed_seq) == ("", 1, 2)
+
+
+def test_a_message_s_page_shows_what_it_said_before(mia: Client, ada: User) -> None:
+    made = post(ada, "very <rude>")
+    page = f"{MESSAGES}{made['id']}/change/"
+    assert "very &lt;rude&gt;" in mia.get(page).content.decode()
+    services.message_edit(user=user_ref(ada), key="general", message_id=made["id"], text="polite", max_chars=100)
+    shown = mia.get(page).content.decode()
+    assert "polite" in shown
+    assert ": very &lt;rude&gt;" in shown
 
 
 def test_what_is_refused_is_said_and_not_done(mia: Client, ada: User, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -115,6 +115,13 @@ def test_the_status_of_a_user_is_the_best_of_the_sessions() -> None:
     assert replica.members(LOBBY) == [(ANN, "ann", sessions.Status.AWAY)]
 
 
+def test_who_is_present_is_online_with_some_session() -> None:
+    replica = replica_at(connected("s1"), connected("s2", worker=SECOND), connected("s3", "bob", SECOND))
+    assert len(replica.present()) == 2
+    apply(replica, m.StatusChanged(S1, sessions.Status.AWAY), m.StatusChanged(SessionId("s3"), sessions.Status.AWAY))
+    assert replica.present() == {ANN}
+
+
 def test_the_end_of_the_only_online_session_is_a_change_of_presence() -> None:
     replica = replica_at(connected("s1"), connected("s2"), m.StatusChanged(S1, sessions.Status.AWAY))
     told = apply(replica, m.Disconnected(S2))

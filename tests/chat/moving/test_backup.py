@@ -74,6 +74,11 @@ def everything() -> None:
     assert isinstance(last, Stored)
     services.reaction_add(user=bob, key=tea, message_id=first_id, emoji="👍")
     services.message_delete(user=ann, key=tea, message_id=last.message["id"])
+    (called,) = store_batch([Post(bob, tea, "@channel kettle", "n3")])
+    assert isinstance(called, Stored)
+    called_id = called.message["id"]
+    services.message_edit(user=bob, key=tea, message_id=called_id, text="@channel the kettle", max_chars=100)
+    services.pin_add(user=ann, key=tea, message_id=called_id)
     with tempfile.TemporaryFile() as source:
         source.write(plain())
         profiles.avatar_set(User.objects.get(pk=ann.id), source, Pictures())
@@ -146,7 +151,7 @@ def test_out_and_in_and_out_again_is_the_same_under_a_new_epoch(everything: None
     channel_of(ann, "new")
     (stored,) = store_batch([Post(ann, ChannelKey("tea"), "and on", None)])
     assert isinstance(stored, Stored)
-    assert (stored.message["number"], stored.message["seq"]) == (4, 6)
+    assert (stored.message["number"], stored.message["seq"]) == (5, 8)
 
 
 def test_told_to_replace_it_deletes_what_is_here_whatever_refers_to_it(everything: None, tmp_path: Path) -> None:

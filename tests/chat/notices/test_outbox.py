@@ -76,6 +76,14 @@ def test_a_post_that_is_refused_leaves_none(ann: UserRef, bob: UserRef) -> None:
     assert not OutboxEntry.objects.exists()
 
 
+def test_a_call_that_reaches_somebody_leaves_one(ann: UserRef, bob: UserRef, tea: ChannelKey) -> None:
+    post(ann, tea, "@channel is empty")
+    assert not OutboxEntry.objects.exists()
+    services.membership_join(user=bob, key=tea)
+    post(ann, tea, "@channel")
+    assert OutboxEntry.objects.count() == 1
+
+
 # -- Whom it makes notices for
 
 
@@ -290,3 +298,31 @@ def test_posts_ask_for_no_more_queries_whoever_follows(ann: UserRef, tea: Channe
     services.membership_join(user=user_ref("carl"), key=tea, level="all")
     store_batch([Post(ann, tea, "hi", str(number)) for number in range(50)])
     assert OutboxEntry.objects.count() == 50
+
+
+# -- Calls
+
+
+def test_a_call_tells_all_members_but_who_is_told_nothing_or_blocks_its_author(
+    ann: UserRef, bob: UserRef, tea: ChannelKey, subscribe: Subscribe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "MEMBERS", 2)
+    eve, kim, joe = user_ref("eve"), user_ref("kim"), user_ref("joe")
+    for user, level in ((bob, "mentions"), (eve, "nothing"), (kim, "all"), (joe, None)):
+        services.membership_join(user=user, key=tea, level=level)
+    for user in (ann, bob, eve, kim, joe):
+        subscribe(user)
+    post(ann, tea, "@channel look, @joe")
+    assert make_all() == [("bob", "mention"), ("joe", "mention"), ("kim", "mention")]
+
+
+def test_who_was_not_present_is_told_of_here_as_of_any_other_message(
+    ann: UserRef, bob: UserRef, tea: ChannelKey, subscribe: Subscribe
+) -> None:
+    eve, kim = user_ref("eve"), user_ref("kim")
+    for user, level in ((bob, "mentions"), (eve, "mentions"), (kim, "all")):
+        services.membership_join(user=user, key=tea, level=level)
+        subscribe(user)
+    (stored,) = store_batch([Post(ann, tea, "@here?", None, present=frozenset([bob.id, ann.id]))])
+    assert isinstance(stored, Stored)
+    assert make_all() == [("bob", "mention"), ("kim", "all")]

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
 from django.db import connections
 
-from chat.domain.ids import ChannelKey, SessionId, UserRef
+from chat import services
+from chat.domain.ids import ChannelKey, SessionId, UserId, UserRef
 from chat.domain.policies import TextRules
 from chat.models import Message
 from chat.posting.batches import Post, Stored
@@ -22,7 +23,7 @@ from reaktor.config.model import Limits
 from reaktor.db.database import Database
 from reaktor.errors import NotFoundError, UnavailableError
 from reaktor.limits.rates import Rates
-from tests.support.databases import is_sqlite, taken_away
+from tests.support.databases import is_sqlite, taken_away, user_ref
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.database]
@@ -43,11 +44,16 @@ class Told:
 
 
 @asynccontextmanager
-async def writing(told: Told, text_rules: CurrentTextRules | None = None, **figures: float) -> AsyncIterator[Writer]:
+async def writing(
+    told: Told,
+    text_rules: CurrentTextRules | None = None,
+    present: Callable[[], frozenset[UserId]] = frozenset,
+    **figures: float,
+) -> AsyncIterator[Writer]:
     config = DatabaseConfig(**figures)  # type: ignore[arg-type]
     database = Database(config)
     limits = Limits()
-    writer = Writer(database, config, Rates(limits), text_rules or CurrentTextRules(limits), told)
+    writer = Writer(database, config, Rates(limits), text_rules or CurrentTextRules(limits), told, present)
     task = asyncio.create_task(writer.run())
     await asyncio.sleep(0)  # a task that is cancelled before its first step never runs at all
     try:
@@ -71,6 +77,31 @@ async def test_posts_gather_while_the_previous_transaction_runs(ann: UserRef, te
     assert [number for batch in told.batches for number in batch] == list(range(1, 101))
     assert len(told.batches) == writer.batches_total == 1
     assert writer.stored_total == 100
+
+
+@pytest.fixture
+def bob(tea: ChannelKey) -> UserRef:
+    """Follows the channel."""
+    found = user_ref("bob")
+    services.membership_join(user=found, key=tea)
+    return found
+
+
+async def test_who_is_present_is_asked_for_posts_that_call_them_and_no_others(
+    ann: UserRef, bob: UserRef, tea: ChannelKey
+) -> None:
+    asked: list[int] = []
+
+    def present() -> frozenset[UserId]:
+        asked.append(1)
+        return frozenset([bob.id])
+
+    async with writing(Told(), present=present) as writer:
+        for text in ("hi", "@channel", "me@here.org", "@here"):
+            stored = await writer.post(Post(ann, tea, text, text))
+        assert len(asked) == 1
+        assert stored.called is not None
+        assert stored.called.only == {bob.id}
 
 
 async def test_no_batch_is_larger_than_allowed(ann: UserRef, tea: ChannelKey) -> None:

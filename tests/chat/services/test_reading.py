@@ -1,19 +1,45 @@
-"""Unread counts in the database: after any sequence of what moves them they are what a recount finds."""
+"""Unread counts in the database: after any sequence of what moves them they are what a recount finds.
+
+Of mentions and calls the recount is of the test's own notes: who was named or called when it was said.
+"""
 
 from __future__ import annotations
 
 import random
 import uuid
+from dataclasses import dataclass
 
 import pytest
 
 from chat import retention, selectors, services
-from chat.domain.ids import ChannelKey, UserRef
-from chat.models import Channel, ChannelMembership, Message
+from chat.domain.ids import ChannelKey, UserId, UserRef
+from chat.models import Channel, ChannelMembership, Message, UserBlock
 from chat.posting.batches import Post, Stored, store_batch
 from tests.support.databases import channel_of, user_ref
 
 pytestmark = pytest.mark.django_db
+
+
+TEXTS = {
+    "hi": (set(), None),
+    "@bob look": ({"bob"}, None),
+    "@channel all": (set(), "channel"),
+    "@here now, @eve": ({"eve"}, "here"),
+    "@here you": (set(), "here"),
+    "mail me at x@here": (set(), None),
+}
+"""Whom each names, and the word by which it calls."""
+
+
+@dataclass
+class Said:
+    """What was said, and who was meant by it then: whom it names; whose memberships it calls."""
+
+    number: int
+    author: UserId
+    named: set[str]
+    word: str | None
+    called: set[int]
 
 
 class Room:
@@ -26,11 +52,12 @@ class Room:
         self.channel = Channel.objects.get(key=self.key)
         for user in self.people[1:3]:
             services.membership_join(user=user, key=self.key)
+        self.said: dict[str, Said] = {}
 
     def post(self) -> None:
         """Several of one commit, in any order of authors; one may be sent twice."""
         posts = [
-            Post(self.chance.choice(self.people), self.key, "hi", uuid.uuid4().hex)
+            Post(self.chance.choice(self.people), self.key, self.some_text, uuid.uuid4().hex, present=self.some_people)
             for _ in range(self.chance.randint(1, 4))
         ]
         if self.chance.random() < 0.3:
@@ -40,11 +67,69 @@ class Room:
         last = {}
         for post, result in zip(posts, results, strict=True):
             if isinstance(result, Stored) and not result.is_duplicate:
+                self.note(post, result)
                 last[post.author.username] = result.marker
         for user in self.people:
             if user.username in last and user is not self.people[3]:
                 access = selectors.channel_access(user=user, key=self.key)
                 assert access.access.role is None or last[user.username] == access.marker
+
+    @property
+    def some_text(self) -> str:
+        return self.chance.choice(list(TEXTS))
+
+    @property
+    def some_people(self) -> frozenset[UserId]:
+        return frozenset(user.id for user in self.people if self.chance.random() < 0.6)
+
+    def blockers(self, author: UserId) -> set[str]:
+        return {str(pk) for pk in UserBlock.objects.filter(blocked_id=author).values_list("user_id", flat=True)}
+
+    def named(self, text: str, author: UserId) -> set[str]:
+        names = {user.id for user in self.people if user.username in TEXTS[text][0]}
+        return names - {author} - self.blockers(author)
+
+    def note(self, post: Post, stored: Stored) -> None:
+        word = TEXTS[post.text][1]
+        called = set()
+        for member in ChannelMembership.objects.filter(channel=self.channel).exclude(level="nothing"):
+            is_present = word == "channel" or str(member.user_id) in (post.present or ())
+            is_deaf = str(member.user_id) in self.blockers(post.author.id)
+            if word and is_present and not is_deaf and str(member.user_id) != post.author.id:
+                called.add(member.pk)
+        message = stored.message
+        expected = word if called else None
+        assert (stored.called.word.value if stored.called else None) == expected
+        assert message["mentions"][-1:] == ([expected] if expected else message["mentions"][-1:])
+        # Who is at `nothing` now may be told of @channel when they are not any more.
+        if expected == "channel":
+            deaf = self.blockers(post.author.id) | {post.author.id}
+            members = ChannelMembership.objects.filter(channel=self.channel).exclude(user_id__in=deaf)
+            called = set(members.values_list("pk", flat=True))
+        named = self.named(post.text, post.author.id)
+        self.said[message["id"]] = Said(message["number"], post.author.id, named, expected, called)
+
+    def edit(self) -> None:
+        if not (found := [pk for pk in self.said if Message.objects.filter(pk=pk, deleted_at=None).exists()]):
+            return
+        pk, text = self.chance.choice(found), self.some_text
+        author = next(user for user in self.people if user.id == self.said[pk].author)
+        if Message.objects.get(pk=pk).text != text:
+            services.message_edit(user=author, key=self.key, message_id=pk, text=text, max_chars=100)
+            self.said[pk].named = self.named(text, author.id)
+            if TEXTS[text][1] != self.said[pk].word:
+                self.said[pk].word, self.said[pk].called = None, set()
+
+    def hear(self) -> None:
+        """Somebody wants to be told less, or more."""
+        user = self.chance.choice(self.people[:3])
+        if ChannelMembership.objects.filter(channel=self.channel, user_id=user.id).exists():
+            services.level_set(user=user, key=self.key, level=self.chance.choice(["nothing", "mentions", "all"]))
+
+    def block(self) -> None:
+        user, other = self.chance.sample(self.people[:3], 2)
+        act = services.user_unblock if UserBlock.objects.filter(user_id=user.id).exists() else services.user_block
+        act(user=user, username=other.username)
 
     def read(self) -> None:
         user, head = self.chance.choice(self.people), self.head
@@ -93,6 +178,19 @@ class Room:
             assert shown["own"] == above.filter(author_id=user.id).count()
             assert shown["unread"] == above.exclude(author_id=user.id).count()
             assert shown["unread"] == shown["flow"] - shown["read_flow"] - shown["own"]
+            assert shown["mentions"] == self.mentions(user, shown["read_number"])
+            (read,) = [each for each in selectors.reads_of([user.id])[user.id] if each.channel == self.key]
+            assert read.data["mentions"] == shown["mentions"]
+
+    def mentions(self, user: UserRef, above: int) -> int:
+        member = ChannelMembership.objects.get(channel=self.channel, user_id=user.id)
+        left = Message.objects.filter(channel=self.channel, deleted_at=None).values_list("pk", flat=True)
+        there = {str(pk) for pk in left}
+        return sum(
+            user.id in said.named or (member.pk in said.called and member.level != "nothing")
+            for pk, said in self.said.items()
+            if pk in there and said.number > above
+        )
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -100,6 +198,7 @@ def test_what_is_counted_on_the_way_is_what_a_recount_finds(seed: int) -> None:
     chance = random.Random(seed)
     room = Room(chance)
     deeds = [room.post, room.post, room.post, room.read, room.read, room.delete, room.expire, room.come_and_go]
+    deeds += [room.edit, room.hear, room.block]
     for _ in range(40):
         chance.choice(deeds)()
         room.recount()

@@ -127,6 +127,30 @@ test("a message that was stored before is not shown a second time", async () => 
   assert.equal(line.chat.store.channel("general").messages.length, 3);
 });
 
+test("a message that would tell very many waits for a word, and is then sent as meant, under its own nonce", async () => {
+  const line = await inGeneral();
+  line.chat.send("general", "@channel");
+  await settled();
+  await line.refuse("message.send", { code: "confirmation_required", message: "That tells 300 people.", told: 300 });
+  const [unsent] = line.chat.outbox.entries("general");
+  assert.deepEqual([unsent.state, unsent.problem.code], ["failed", "confirmation_required"]);
+  line.chat.outbox.retry("general", unsent.nonce, true);
+  await settled();
+  const [first, second] = line.asked("message.send").map(({ data }) => data);
+  assert.deepEqual(second, { ...first, confirm: true });
+});
+
+test("pages hear of pins, and the channel's window and cursor stay as they are", async () => {
+  const line = await inGeneral();
+  const heard = [];
+  line.chat.onNews((news) => heard.push(news));
+  const { cursor, newest } = line.chat.store.channel("general");
+  const data = { id: "m900", number: 900, is_pinned: true, by: "bob" };
+  line.socket.say({ event: "pin.changed", channel: "general", data });
+  assert.deepEqual(heard, [{ kind: "pin", key: "general", data }]);
+  assert.deepEqual([cursor, newest], [line.chat.store.channel("general").cursor, line.chat.store.channel("general").newest]);
+});
+
 test("whoever turns out not to be in the channel enters it and sends again", async () => {
   const line = await inGeneral();
   line.chat.send("general", "hi");

@@ -229,8 +229,8 @@ export class ChannelState {
   }
 
   /** Another name or topic, slower, frozen or archived; nothing else of what is told to everybody alike is about this user. */
-  rename({ name, topic, slow_mode_s, frozen_at, archived_at }) {
-    this.info = { ...this.info, name, topic, slow_mode_s, frozen_at, archived_at };
+  rename({ name, topic, slow_mode_s, everybody_pins, frozen_at, archived_at }) {
+    this.info = { ...this.info, name, topic, slow_mode_s, everybody_pins, frozen_at, archived_at };
   }
 
   /** Everything up to this message has been read; it is shown. A lower number than before changes nothing. */

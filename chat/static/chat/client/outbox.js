@@ -17,7 +17,7 @@ export class Outbox {
 
   /**
    * @param {object} parts
-   * @param {(key: string, message: {text: string, nonce: string}) => Promise<any>} parts.send  rejects with RequestError
+   * @param {(key: string, message: {text: string, nonce: string, confirm?: boolean}) => Promise<any>} parts.send  rejects with RequestError
    * @param {(key: string, unsent: import("./types.js").Unsent, reply: any) => void} parts.onStored
    * @param {(key: string) => void} parts.onChange
    * @param {import("./memory.js").Memory} parts.memory
@@ -68,9 +68,9 @@ export class Outbox {
     for (const key of this.#queues.keys()) this.#work(key);
   }
 
-  /** Try a failed message again. */
-  retry(key, nonce) {
-    this.#update(key, nonce, { state: "waiting", problem: undefined });
+  /** Try a failed message again. @param {boolean} [confirm]  it may tell very many */
+  retry(key, nonce, confirm) {
+    this.#update(key, nonce, { state: "waiting", problem: undefined, confirm });
     this.#work(key);
   }
 
@@ -111,7 +111,7 @@ export class Outbox {
   async #sendOne(key, entry) {
     const life = this.#life;
     try {
-      const reply = await this.send(key, { text: entry.text, nonce: entry.nonce });
+      const reply = await this.send(key, { text: entry.text, nonce: entry.nonce, confirm: entry.confirm });
       if (life !== this.#life) return false;
       this.onStored(key, entry, reply);
       this.remove(key, entry.nonce);

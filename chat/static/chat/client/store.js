@@ -110,7 +110,7 @@ export class Store {
    * Take one event. Returns what pages may want to announce, or null.
    * @param {import("./types.js").EventFrame} frame
    * @param {number} now
-   * @returns {{kind: "message"|"mention"|"sync"|"sanction", key: string|null, data: any}|null}
+   * @returns {{kind: "message"|"mention"|"pin"|"sync"|"sanction", key: string|null, data: any}|null}
    */
   fold(frame, now) {
     const { event, data = {} } = frame;
@@ -189,6 +189,8 @@ export class Store {
       case "mention":
         channel.mention(data);
         return { kind: "mention", key: channel.key, data };
+      case "pin.changed":
+        return { kind: "pin", key: channel.key, data };
       case "channel.updated":
       case "channel.archived":
         // Told to everybody alike, so it says nothing true of one's own role and markers.

@@ -58,6 +58,7 @@
  * @property {number} unread       flow - read_flow - own
  * @property {number} mentions
  * @property {number} slow_mode_s  seconds between two messages of one member; 0: off
+ * @property {boolean} everybody_pins  whoever may write may pin, not moderators alone
  * @property {string|null} frozen_at  since when only moderators write
  * @property {string|null} archived_at
  * @property {string} created_at
@@ -80,7 +81,7 @@
  * @property {string|null} reply_to
  * @property {string|null} nonce
  * @property {Object<string, string[]>} reactions
- * @property {string[]} mentions
+ * @property {string[]} mentions    names; `channel` or `here` where it calls many
  * @property {string} created_at
  * @property {string|null} edited_at
  * @property {string|null} deleted_at

@@ -20,7 +20,16 @@ export class ChannelView {
     this.key = key;
     this.toasts = toasts;
     const onProblem = (error) => toasts.show(explain(error));
-    this.messages = new Messages({ chat, key, onProblem });
+    this.messages = new Messages({
+      chat,
+      key,
+      onProblem,
+      moderates: () => this.#moderates(chat.store.channel(key).info),
+      pins: {
+        pinWord: (id) => this.#mayPin && (this.pinned?.has(id) ? "Unpin" : "Pin"),
+        onPin: async (id) => (await this.#pins()).toggle(id),
+      },
+    });
     this.members = new Members({
       people: chat.people,
       onMore: () => chat.loadMembers(key).catch(onProblem),
@@ -78,6 +87,11 @@ export class ChannelView {
       { class: "button is-quiet", type: "button", hidden: true, on: { click: () => this.#follow() } },
       "Follow",
     );
+    this.pins = h(
+      "button",
+      { class: "button is-quiet", type: "button", hidden: true, on: { click: async () => (await this.#pins()).open() } },
+      "Pins",
+    );
     this.hooks = h(
       "button",
       { class: "button is-quiet", type: "button", hidden: true, on: { click: () => this.#hooks() } },
@@ -93,7 +107,7 @@ export class ChannelView {
       { class: "page-head" },
       menuButton,
       h("div", { class: "page-title" }, this.title, this.topic),
-      h("div", { class: "page-actions" }, this.copy, this.follow, this.hooks, this.leave, this.people),
+      h("div", { class: "page-actions" }, this.copy, this.follow, this.pins, this.hooks, this.leave, this.people),
     );
   }
 
@@ -120,7 +134,7 @@ export class ChannelView {
     this.copy.hidden = !isThere || channel.info.kind !== "unlisted";
     this.follow.hidden = !isThere || channel.info.role !== null;
     this.hooks.hidden = !isThere || !this.#moderates(channel.info);
-    this.leave.hidden = !isThere;
+    this.leave.hidden = this.pins.hidden = !isThere;
     setText(this.leave, channel?.info.kind === "direct" ? "Hide" : "Leave");
     this.people.hidden = !isThere;
     setText(this.title, channel?.info.name ?? "");
@@ -128,6 +142,7 @@ export class ChannelView {
     if (problem) this.#drawProblem(problem);
     else if (!isThere) setText(this.notice, this.chat.session.isLive ? "Loading…" : "");
     if (!isThere) return;
+    if (this.#mayPin && !this.pinned) this.#pins();
     this.people.replaceChildren(
       icon("people"),
       `${channel.memberCount}`,
@@ -164,6 +179,17 @@ export class ChannelView {
   #moderates({ kind, role }) {
     const isDirect = kind === "direct" || kind === "group";
     return !isDirect && (this.chat.store.me.is_staff || role === "owner" || role === "moderator");
+  }
+
+  get #mayPin() {
+    const info = this.chat.store.channel(this.key)?.info ?? {};
+    return info.everybody_pins || ["direct", "group"].includes(info.kind) || this.#moderates(info);
+  }
+
+  async #pins() {
+    const { Pins } = await import("./pins.js");
+    const { chat, key, toasts } = this;
+    return (this.pinned ??= new Pins({ chat, key, toasts, mayPin: () => this.#mayPin }));
   }
 
   async #hooks() {
@@ -222,6 +248,7 @@ export class ChannelView {
     if (this.composer.draft.trim() === "") drafts.delete(this.key);
     else drafts.set(this.key, this.composer.draft);
     this.messages.destroy();
+    this.pinned?.destroy();
     if (this.chat.active === this.key) this.chat.active = null;
   }
 }

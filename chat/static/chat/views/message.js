@@ -21,7 +21,7 @@ export async function loadFormatting() {
  * @param {HTMLElement} item
  * @param {import("../timeline.js").Row} row
  * @param {{me: string, people: import("../client/people.js").People, onReact: (message: import("../client/types.js").Message, emoji: string) => void,
- *   onRetry: (nonce: string) => void, onDiscard: (nonce: string) => void}} actions
+ *   moderates: () => boolean, onEdits: (message: import("../client/types.js").Message) => void, onRetry: (nonce: string, confirm: boolean) => void, onDiscard: (nonce: string) => void}} actions
  */
 export function drawRow(item, row, actions) {
   item.removeAttribute("tabindex");
@@ -37,7 +37,7 @@ export function drawRow(item, row, actions) {
 
 function drawMessage(item, { message, isGrouped, isOwn }, actions) {
   if (message.hidden) return drawHidden(item, message);
-  const isForMe = message.mentions.includes(actions.me);
+  const isForMe = !isOwn && message.mentions.some((name) => [actions.me, "channel", "here"].includes(name));
   item.className = classes("message", { "is-grouped": isGrouped, "is-own": isOwn, "is-for-me": isForMe });
   item.dataset.id = message.id;
   item.tabIndex = -1;
@@ -51,9 +51,14 @@ function drawMessage(item, { message, isGrouped, isOwn }, actions) {
     ...head(actions.people, message.author, time, isGrouped, message.via),
     message.text === null
       ? h("p", { class: "text is-gone" }, "This message was deleted.")
-      : textOf(message, actions.me, message.edited_at === null ? "" : " edited"),
+      : textOf(message, actions.me, message.edited_at && edited(message, isOwn, actions)),
     ...reactions(message, actions),
   );
+}
+
+function edited(message, isOwn, { moderates, onEdits }) {
+  if (!isOwn && !moderates()) return "edited";
+  return h("button", { class: "link", type: "button", on: { click: () => onEdits(message) } }, "edited");
 }
 
 /** One quiet line, so that it is seen that somebody spoke: what others answer would be a riddle else. */
@@ -66,13 +71,14 @@ function drawHidden(item, message) {
 
 function drawUnsent(item, { unsent, isGrouped }, actions) {
   const hasFailed = unsent.state === "failed";
+  const isAsked = unsent.problem?.code === "confirmation_required";
   item.className = classes("message is-own is-unsent", { "is-grouped": isGrouped, "has-failed": hasFailed });
   delete item.dataset.id;
   const button = (words, handler) =>
     h("button", { class: "link", type: "button", on: { click: () => handler(unsent.nonce) } }, words);
   item.replaceChildren(
     ...head(actions.people, actions.me, h("span"), isGrouped),
-    textOf(unsent, actions.me, hasFailed ? " not sent" : " sending…"),
+    textOf(unsent, actions.me, hasFailed ? "not sent" : "sending…"),
     ...(hasFailed
       ? [
           h(
@@ -80,7 +86,7 @@ function drawUnsent(item, { unsent, isGrouped }, actions) {
             { class: "problem", role: "alert" },
             unsent.problem ? explain(new RequestError(unsent.problem.code, unsent.problem)) : "It could not be sent.",
             " ",
-            button("Try again", actions.onRetry),
+            button(isAsked ? "Tell them" : "Try again", (nonce) => actions.onRetry(nonce, isAsked)),
             " ",
             button("Discard", actions.onDiscard),
           ),
@@ -115,6 +121,7 @@ function textOf({ text, mentions }, me, remark) {
     const line = blocks.at(-1)?.tagName === "P" ? blocks.at(-1) : h("p");
     line.replaceChildren(
       h("span", { class: "words" }, ...line.childNodes),
+      " ",
       h("span", { class: "remark" }, remark),
     );
     line.className = "has-remark";

@@ -14,9 +14,10 @@ const OLDER_PX = 600;
 
 export class Messages {
   /**
-   * @param {{chat: import("../client/chat.js").Chat, key: string, onProblem: (error: any) => void}} parts
+   * @param {{chat: import("../client/chat.js").Chat, key: string, onProblem: (error: any) => void, moderates: () => boolean, pins: object}} parts
+   *   pins: for the toolbar
    */
-  constructor({ chat, key, onProblem }) {
+  constructor({ chat, key, onProblem, moderates, pins }) {
     this.chat = chat;
     this.key = key;
     this.isAtEnd = true;
@@ -34,7 +35,9 @@ export class Messages {
       me: "",
       people: chat.people,
       onReact: (message, emoji) => attempt(chat.react(find(message.id) ?? message, emoji)),
-      onRetry: (nonce) => chat.outbox.retry(key, nonce),
+      moderates,
+      onEdits: async (message) => (await import("./edits.js")).openEdits({ chat, message }),
+      onRetry: (nonce, confirm) => chat.outbox.retry(key, nonce, confirm),
       onDiscard: (nonce) => chat.outbox.remove(key, nonce),
     };
     this.toolbar = new Toolbar({
@@ -44,6 +47,7 @@ export class Messages {
       onEdit: (message, text) => attempt(chat.edit(key, message.id, text)),
       onDelete: (message) => attempt(chat.remove(key, message.id)),
       onDone: () => this.#finishEdit(),
+      ...pins,
     });
     this.top = h("p", { class: "list-top", role: "status" });
     this.list = h("ol", { class: "rows" });

@@ -11,10 +11,11 @@ export class Toolbar {
   /**
    * @param {{find: (id: string) => import("../client/types.js").Message|undefined, me: () => string,
    *   onReact: (message: any, emoji: string) => void, onEdit: (message: any, text: string) => Promise<void>,
-   *   onDelete: (message: any) => void, onDone: () => void}} parts
+   *   onDelete: (message: any) => void, onDone: () => void, pinWord: (id: string) => string|false, onPin: (id: string) => Promise<void>}} parts
+   *   pinWord: what its button says, if there is one
    */
-  constructor({ find, me, onReact, onEdit, onDelete, onDone }) {
-    Object.assign(this, { find, me, onReact, onEdit, onDelete, onDone });
+  constructor(parts) {
+    Object.assign(this, parts);
     /** @type {string|null} the message that is being edited */
     this.editing = null;
     this.item = null;
@@ -39,8 +40,10 @@ export class Toolbar {
 
   #drawMain(message) {
     const isOwn = message.author === this.me();
+    const pin = this.pinWord(message.id);
     this.element.replaceChildren(
       this.#button("React", () => this.#drawReactions(message)),
+      ...(pin ? [this.#button(pin, () => this.onPin(message.id).then(() => this.#redraw(message)))] : []),
       ...(isOwn
         ? [
             this.#button("Edit", () => this.edit(message.id)),
@@ -48,6 +51,10 @@ export class Toolbar {
           ]
         : []),
     );
+  }
+
+  #redraw(message) {
+    if (this.item?.dataset.id === message.id) this.#drawMain(message);
   }
 
   #drawReactions(message) {

@@ -136,6 +136,19 @@ def test_the_command_writes_one_document_of_all_pages(
         call_command("export_user", "ada", output=tmp_path / "no" / "such")
 
 
+def test_the_export_has_what_one_s_messages_said_before_and_what_one_pinned() -> None:
+    ada = register("ada", is_staff=True)
+    first, second = post(ada, "one"), post(ada, "kept")
+    rest = logged_in(ada)
+    message = f"/api/v1/channels/general/messages/{first['id']}"
+    assert rest.patch(message, {"text": "two"})[0] == 200
+    assert rest.send("PUT", f"/api/v1/channels/general/pins/{second['id']}", {}).status_code == 200
+    answer = rest.get("/api/v1/me/export")
+    check(*answer, "/api/v1/me/export")
+    assert [[edit["text"] for edit in each["edits"]] for each in answer[1]["messages"]] == [["one"], []]
+    assert [(each["message"], each["key"]) for each in answer[1]["pins"]] == [(second["id"], "general")]
+
+
 def test_the_export_has_what_one_shows_of_oneself_and_the_picture() -> None:
     ada = register("ada")
     rest = logged_in(ada)
