@@ -60,6 +60,7 @@ from chat.notices.courier import Courier
 from chat.notices.webpush import push_opener
 from chat.posting.textrules import CurrentTextRules
 from chat.posting.writer import Writer
+from chat.search.keeper import Keeper
 from reaktor import __version__
 from reaktor.config.model import Config
 from reaktor.db.database import Database, probe
@@ -182,6 +183,7 @@ class Runtime:
             open_push=push_opener(config, vapid_key),
             home=config.page_url,
         )
+        self.search_keeper = Keeper(self.database, holder=self.mailbox, may_act=lambda: not self.is_draining)
         self.remote_join = RemoteJoin(self.bus, worker, self.feeds, self.replica, self.feeder)
         # Of this process alone: nobody else hears it, and no lease has to say so.
         self._own_mandate = Mandate(int(time.time() * 1000), "") if with_authority else None
@@ -226,6 +228,7 @@ class Runtime:
                 tasks.create_task(self.feeder.run(), name="runtime: feeder")
                 tasks.create_task(self.kept_places.run(), name="runtime: kept places")
                 tasks.create_task(self.courier.run(), name="runtime: courier")
+                tasks.create_task(self.search_keeper.run(), name="runtime: search")
                 tasks.create_task(self._watch_database(), name="runtime: database")
                 revalidation = Revalidation(self.database, self.hub, self.config.delivery.sessions_interval_s)
                 tasks.create_task(revalidation.run(), name="runtime: revalidation")
@@ -244,6 +247,7 @@ class Runtime:
         """Say `bye 4001` to every session, spread over half of the time, and wait until they are gone or time is up."""
         self.is_draining = True
         await self.courier.give_back()
+        await self.search_keeper.give_back()
         deadline = time.monotonic() + seconds
         sessions = self.hub.sessions()
         for index, session in enumerate(sessions):
@@ -296,6 +300,7 @@ class Runtime:
                 "slow_sessions_closed": self.hub.slow_total,
                 "bus_dropped": self.bus.dropped,
                 "broadcast_dropped": self.broadcast.dropped_total,
+                "search_indexed": self.search_keeper.indexed_total,
                 **{f"notices:{outcome}": count for outcome, count in self.courier.outcomes.items()},
                 **{f"rate_limited:{name}": count for name, count in self.rates.refused().items()},
             },
