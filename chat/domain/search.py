@@ -7,7 +7,7 @@ itself, so an index that is behind, or knows less than the text (no order of wor
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import NamedTuple, NotRequired, TypedDict
@@ -15,8 +15,10 @@ from typing import NamedTuple, NotRequired, TypedDict
 import regex
 
 from chat.domain.events import MessageData
+from chat.domain.rules import parse_channel_key
 from reaktor.errors import InvalidError
 from reaktor.scripts import SPACELESS, folded
+from reaktor.times import parse_timestamp
 
 QUERY_CHARS = 256
 MAX_TERMS = 12
@@ -28,6 +30,7 @@ LEXEME_CHARS = 40
 TEXT_LEXEMES = 5_000
 """Of one text; with LEXEME_CHARS that is within the megabyte that a tsvector may have."""
 MAX_HIGHLIGHTS = 100
+CURSOR = "^[0-9a-f]{1,32}"
 HAS = ("link",)
 """What a message can be asked to have."""
 MARK = "\ue000"
@@ -113,6 +116,29 @@ class Filters(TypedDict):
     before: NotRequired[datetime]
     after: NotRequired[datetime]
     has: NotRequired[str]
+
+
+def filters_of(asked: Mapping[str, str | None]) -> Filters:
+    """From what a client gives: in, from, before, after, has. Raises InvalidError."""
+    found: Filters = {}
+    if (channel := asked.get("in")) is not None:
+        found["channel"] = parse_channel_key(channel)
+    if (author := asked.get("from")) is not None:
+        found["author"] = author
+    if (before := asked.get("before")) is not None:
+        found["before"] = _time("before", before)
+    if (after := asked.get("after")) is not None:
+        found["after"] = _time("after", after)
+    if (has := asked.get("has")) is not None:
+        found["has"] = has
+    return found
+
+
+def _time(name: str, text: str) -> datetime:
+    try:
+        return parse_timestamp(text)
+    except (ValueError, OverflowError):
+        raise InvalidError(f"{name} is a time or a day.", fields={name: "a time or a day, as 2026-01-31"}) from None
 
 
 # -- Texts ----------------------------------------------------------------------------------------------------------

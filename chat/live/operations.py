@@ -34,6 +34,7 @@ OPERATIONS: Mapping[str, Allowance] = {
     "message.edit": Limit.CHANGES,
     "message.delete": Limit.OPERATIONS,
     "message.list": Limit.OPERATIONS,
+    "search": Limit.SEARCH,
     "reaction.add": Limit.CHANGES,
     "reaction.remove": Limit.CHANGES,
     "read": Unmetered("clients say it with every message that they show, and only forward moves are stored"),
@@ -57,6 +58,7 @@ READING = frozenset(
         "channel.leave",
         "channel.members",
         "message.list",
+        "search",
         "status",
         "sync",
     }

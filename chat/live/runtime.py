@@ -95,6 +95,7 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 PROBE_S = 5.0
+SEARCHES_AT_ONCE = 2
 DEFERRED_S = 0.02
 """How long presence and typing wait for more to be written with them: a crowd that comes writes to each other less."""
 
@@ -184,6 +185,9 @@ class Runtime:
             home=config.page_url,
         )
         self.search_keeper = Keeper(self.database, holder=self.mailbox, may_act=lambda: not self.is_draining)
+        # A search may take half a second, and what else is read must not wait for many of them.
+        self.search_turns = asyncio.Semaphore(SEARCHES_AT_ONCE)
+        self.searching = 0
         self.remote_join = RemoteJoin(self.bus, worker, self.feeds, self.replica, self.feeder)
         # Of this process alone: nobody else hears it, and no lease has to say so.
         self._own_mandate = Mandate(int(time.time() * 1000), "") if with_authority else None

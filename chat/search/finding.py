@@ -24,7 +24,7 @@ from chat.models.message_search import TOP, WHOLE, Found, TooSlowError, Wanted
 from chat.selectors import ChannelAccess
 from chat.selectors.hiding import blocked_names
 from chat.selectors.rows import MessageColumns
-from reaktor.errors import InvalidError, NotFoundError
+from reaktor.errors import InvalidError, NotFoundError, UnavailableError
 
 PAGE = 25
 BUDGET_S = 0.5
@@ -36,7 +36,7 @@ QUICK_S, SLOW_S = 0.03, 0.12
 """A window that took less is followed by a longer one, one that took more by a shorter one."""
 LEAST_S = 0.05
 """What is left to a last look at the index, however late it is."""
-_CURSOR = re.compile(r"[0-9a-f]{1,32}")
+_CURSOR = re.compile(rules.CURSOR)
 
 
 class Asked(NamedTuple):
@@ -159,17 +159,21 @@ class _Walk:
         return Page(self._hits, below)
 
     def _go_back(self) -> int | None:
-        """Until the page is full, or the time is up; below which place there may be more."""
+        """Until the page is full, or the time is up; below which place there may be more. However late it is, it comes
+        further than it was.
+        """
         with suppress(TooSlowError):
             self._look_at_newest()
         while not self._is_full and self._high > self._asked.low:
-            if self._clock() >= self._until:
+            if self._clock() >= self._until and self._high < self._asked.high:
                 return self._high
             newest = message_search.newest_below(self._high)
             if newest is None or newest < self._asked.low:
                 return None
             self._high = newest + 1
             if not self._look_at_window():
+                if self._high == self._asked.high:
+                    raise UnavailableError("That search takes too long now.")
                 return self._high
         return self._high if self._is_full and self._high > self._asked.low else None
 

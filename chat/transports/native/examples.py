@@ -28,6 +28,7 @@ _DATA: dict[str, dict[str, Any]] = {
     "message.edit": {"id": MESSAGE, "text": "Hello, all!"},
     "message.delete": {"id": MESSAGE},
     "message.list": {"before": 100, "limit": 50},
+    "search": {"q": 'tea "with milk" -coffee', "in": CHANNEL, "has": "link"},
     "reaction.add": {"id": MESSAGE, "emoji": "👍"},
     "reaction.remove": {"id": MESSAGE, "emoji": "👍"},
     "read": {"number": 1},

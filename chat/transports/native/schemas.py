@@ -31,6 +31,7 @@ from chat.domain.events import (
     TypingData,
 )
 from chat.domain.moderation import LiftedData, PurgeData, SanctionData, SanctionEventData
+from chat.domain.search import HitsData
 from reaktor.shapes import Count, ListData, Ordinal, Time, Uuid
 
 
@@ -82,6 +83,7 @@ REPLIES: dict[str, Any] = {
     "sent": SentData,
     "message": MessageData,
     "list": MessagePageData,
+    "hits": HitsData,
     "read": ReadData,
     "sync": SyncData,
     "sanction": SanctionData,
