@@ -214,6 +214,23 @@ def index_forget() -> None:
         message_search.clear()
 
 
+class State(NamedTuple):
+    """In how many channels something is to be indexed, and about how many messages of before there was an index."""
+
+    behind: int
+    older: int
+
+
+def index_state() -> State:
+    """Counts all channels: for a command."""
+    ((behind, older),) = driver.select(
+        "SELECT coalesce(sum(CASE WHEN p.seq IS NULL AND c.seq > 0 OR p.seq < c.seq THEN 1 ELSE 0 END), 0), "
+        "coalesce(sum(CASE WHEN p.seq IS NULL THEN c.number ELSE p.back END), 0) "
+        "FROM chat_channel c LEFT JOIN chat_searchplace p ON p.channel_id = c.id"
+    )
+    return State(int(behind), int(older))
+
+
 def index_now() -> int:
     """Index whatever is missing, in this thread, to the end; how many messages were looked at. For commands."""
     indexed, after, is_over = 0, 0, False
