@@ -105,7 +105,10 @@ def fill(messages: int) -> None:
     drawn = random.Random(1)
     authors = User.objects.bulk_create([User(username=f"author{number}", password="!") for number in range(AUTHORS)])
     channels = Channel.objects.bulk_create(
-        [Channel(key=f"c{number}", name=f"c{number}", name_folded=f"c{number}", kind="public") for number in range(CHANNELS)]
+        [
+            Channel(key=f"c{number}", name=f"c{number}", name_folded=f"c{number}", kind="public")
+            for number in range(CHANNELS)
+        ]
     )
     weights = list(itertools.accumulate(1 / (rank + 5) for rank in range(CHANNELS)))
     numbers = [0] * CHANNELS
@@ -131,7 +134,10 @@ def fill(messages: int) -> None:
         for channel, number in zip(channels, numbers, strict=True):
             Channel.objects.filter(pk=channel.pk).update(number=number, seq=number)
         SearchPlace.objects.bulk_create(
-            [SearchPlace(channel=channel, seq=number, back=0) for channel, number in zip(channels, numbers, strict=True)]
+            [
+                SearchPlace(channel=channel, seq=number, back=0)
+                for channel, number in zip(channels, numbers, strict=True)
+            ]
         )
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE" if connection.vendor == "postgresql" else "ANALYZE")
@@ -199,7 +205,10 @@ def fill_sqlite(rows: Iterator[Any]) -> None:
                 ],
             )  # fmt: skip
             message_search.store(
-                [Entry(pk, channel, stored_lexemes(pk, channel, author, part)) for pk, channel, author, _, _, part, _ in some]
+                [
+                    Entry(pk, channel, stored_lexemes(pk, channel, author, part))
+                    for pk, channel, author, _, _, part, _ in some
+                ]
             )
 
 
@@ -208,14 +217,14 @@ def fill_sqlite(rows: Iterator[Any]) -> None:
 
 def post_steadily(seconds: float) -> None:
     """PER_S messages a second, in small batches; then how late they were in the index."""
+    from django.db import connection
+
     from accounts.models import User
     from chat import selectors
     from chat.domain.ids import ChannelKey
     from chat.posting.batches import Post, Stored, store_batch
     from reaktor.db import driver
     from reaktor.db.columns import uuid_to_column
-
-    from django.db import connection
 
     drawn, talk = random.Random(3), Talk()
     who = [selectors.user_ref(user) for user in User.objects.filter(username__startswith="author")[:50]]
@@ -227,7 +236,12 @@ def post_steadily(seconds: float) -> None:
     while time.monotonic() < until or waiting:
         if time.monotonic() < until:
             posts = [
-                Post(drawn.choice(who), ChannelKey(f"c{drawn.randrange(CHANNELS)}"), talk.message(drawn).text, uuid.uuid4().hex)
+                Post(
+                    drawn.choice(who),
+                    ChannelKey(f"c{drawn.randrange(CHANNELS)}"),
+                    talk.message(drawn).text,
+                    uuid.uuid4().hex,
+                )
                 for _ in range(int(PER_S * every))
             ]
             stored = store_batch(posts)
@@ -279,7 +293,9 @@ def ask_all() -> None:
         [ChannelMembership(channel_id=pk, user_id=everybody.id) for pk in ids], ignore_conflicts=True
     )
     texts = [
-        text for text in Message.objects.order_by("-id").values_list("text", flat=True)[: ASKED * 40 : 1] if text.isascii()
+        text
+        for text in Message.objects.order_by("-id").values_list("text", flat=True)[: ASKED * 40 : 1]
+        if text.isascii()
     ]
 
     def common() -> str:
@@ -357,14 +373,21 @@ def post_costs() -> None:
 
     def post(count: int) -> float:
         posts = [
-            Post(drawn.choice(who), ChannelKey(f"c{drawn.randrange(CHANNELS)}"), talk.message(drawn).text, uuid.uuid4().hex)
+            Post(
+                drawn.choice(who),
+                ChannelKey(f"c{drawn.randrange(CHANNELS)}"),
+                talk.message(drawn).text,
+                uuid.uuid4().hex,
+            )
             for _ in range(count)
         ]
         began = time.perf_counter()
         store_batch(posts)
         return time.perf_counter() - began
 
-    took: dict[tuple[int, bool], list[float]] = {(count, is_kept): [] for count in (1, BATCH) for is_kept in (False, True)}
+    took: dict[tuple[int, bool], list[float]] = {
+        (count, is_kept): [] for count in (1, BATCH) for is_kept in (False, True)
+    }
     for _ in range(4):
         for is_kept in (False, True):
             keeper = child("--keep") if is_kept else None
@@ -378,7 +401,8 @@ def post_costs() -> None:
     for count in (1, BATCH):
         without, beside = (sorted(took[count, is_kept]) for is_kept in (False, True))
         print(
-            f"  a transaction of {count} at {PER_S} messages a second: {at(without, 0.5) * 1e3:.2f} ms without the keeper, "
+            f"  a transaction of {count} at {PER_S} messages a second: "
+            f"{at(without, 0.5) * 1e3:.2f} ms without the keeper, "
             f"{at(beside, 0.5) * 1e3:.2f} ms beside it ({at(beside, 0.5) / at(without, 0.5) - 1:+.1%}); means "
             f"{sum(without) / len(without) * 1e3:.2f} and {sum(beside) / len(beside) * 1e3:.2f} ms",
             flush=True,

@@ -143,7 +143,7 @@ class MessageAdmin(ModerationAdmin):
             try:
                 found = found_messages(search)
             except ReaktorError as error:
-                self.message_user(request, error.message, messages.WARNING)
+                self.message_user(request, error.message, messages.WARNING, fail_silently=True)
                 found = []
             return queryset.filter(search.condition, pk__in=found), False
         along, order = Q(), str(queryset.query.order_by[0])

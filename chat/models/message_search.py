@@ -1,9 +1,9 @@
 """The index by which messages are found: what stands in it, and how it is asked. Written by chat.search alone, and by
 who deletes rows of messages.
 
-PostgreSQL has a side table of tsvectors with a GIN index; SQLite an FTS5 table, whose rows have integers of our own that
-sort as the messages' ids do. Neither is something that Django's models know: migration 0025 made them.
-Both hold the lexemes of chat.domain.search, and know nothing of their order.
+PostgreSQL has a side table of tsvectors with a GIN index; SQLite an FTS5 table, whose rows have integers of our own
+that sort as the messages' ids do. Neither is something that Django's models know: migration 0025 made them. Both hold
+the lexemes of chat.domain.search, and know nothing of their order.
 
 A place is where a message stands among all: places sort by time, and are this module's own.
 """
@@ -43,7 +43,7 @@ class Entry(NamedTuple):
 
 
 class Wanted(NamedTuple):
-    """What a message must have in the index: all of `needles` and one of `any_of` (if there are some), none of `barred`.
+    """What a message must have in the index: all of `needles`, one of `any_of` if there are some, none of `barred`.
 
     `channels`: it is in one of these; None: anywhere.
     """

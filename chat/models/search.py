@@ -1,4 +1,4 @@
-"""How far the search index has come in each channel, and where a text was changed. The index itself is message_search's.
+"""How far the search index has come in each channel, and where texts were changed. The index is message_search's.
 
 Every change of a message takes the next seq of its channel under the channel's lock. So what the index misses of a
 channel is what changed above one seq, whatever the order in which transactions of several hosts commit.

@@ -1,8 +1,8 @@
 """Searches: which messages answer one, newest first, of those that whoever asks may read now.
 
-The index is asked in windows of time that go back until the page is full: short ones at first, longer ones while nothing
-comes. It says what may be meant; the live rows say whether the message is still there, in which channel, and what it
-says now. After BUDGET_S the page ends where it is, and `next` leads on from there.
+The index is asked in windows of time that go back until the page is full: short ones at first, longer ones while
+nothing comes. It says what may be meant; the live rows say whether the message is still there, in which channel, and
+what it says now. After BUDGET_S the page ends where it is, and `next` leads on from there.
 """
 
 from __future__ import annotations

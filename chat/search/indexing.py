@@ -2,8 +2,8 @@
 
 Every change of a message takes its channel's next seq under the channel's lock, so what is missing in the index is what
 stands above one seq of each channel (SearchPlace), and above none that is committed later. Which channels to look at is
-told by hints: the newest ids, and the journal of edits. A hint may be missing (a transaction that committed late, a host
-with another clock): all channels are compared, a slice at a time.
+told by hints: the newest ids, and the journal of edits. A hint may be missing (a transaction that committed late, a
+host with another clock): all channels are compared, a slice at a time.
 
 What is read is stored only if the place is still where it was: of two processes that index the same, one stores.
 """
@@ -32,7 +32,7 @@ LATE_S = 5.0
 
 
 class Behind(NamedTuple):
-    """A channel of which the index knows what changed up to `place` (None: it has never looked), and not up to `head`."""
+    """A channel of which the index knows what changed up to `place` (None: nothing yet), and not up to `head`."""
 
     channel_id: int
     place: int | None
@@ -40,7 +40,7 @@ class Behind(NamedTuple):
 
 
 class Step(NamedTuple):
-    """What was read of a channel, to be stored if its place (`is_back`: that of its older messages) is still `before`."""
+    """What was read of a channel, to be stored if its place is still `before`. `is_back`: that of older messages."""
 
     channel_id: int
     before: int
@@ -74,7 +74,7 @@ def journal_waits() -> bool:
 
 
 def journal_take() -> list[Behind]:
-    """Channels in which texts were edited or deleted. Writes: takes them out of the journal, which holds hints alone."""
+    """Channels in which texts were edited or deleted. Writes: takes them out of the journal, which has hints alone."""
     with transaction.atomic():
         taken = driver.select(
             "DELETE FROM chat_searchchange WHERE id IN (SELECT id FROM chat_searchchange ORDER BY id LIMIT %s) "
@@ -173,7 +173,13 @@ def older_read(after_channel: int) -> Step | None:
 
 
 def _step(
-    channel_id: int, before: int, after: int, rows: Sequence[tuple[object, ...]], *, is_back: bool = False, is_last: bool = True
+    channel_id: int,
+    before: int,
+    after: int,
+    rows: Sequence[tuple[object, ...]],
+    *,
+    is_back: bool = False,
+    is_last: bool = True,
 ) -> Step:
     entries: list[Entry] = []
     gone: list[uuid.UUID] = []

@@ -87,9 +87,7 @@ def test_a_message_that_was_given_its_id_long_ago_comes_with_its_channels_slice(
     assert found(ann, "late") == ["late tea"]
 
 
-def test_all_slices_together_are_all_channels(
-    ann: UserRef, monkeypatch: pytest.MonkeyPatch, tea: ChannelKey
-) -> None:
+def test_all_slices_together_are_all_channels(ann: UserRef, monkeypatch: pytest.MonkeyPatch, tea: ChannelKey) -> None:
     monkeypatch.setattr(indexing, "SLICE", 2)
     keys = [channel_of(ann, f"c{number}") for number in range(4)]
     for key in keys:
@@ -182,9 +180,7 @@ def test_purges_and_retention_take_their_words_along(ann: UserRef, tea: ChannelK
     post(ann, tea, "young tea")
     index_now()
     with transaction.atomic():
-        messages_change(
-            list(Message.objects.filter(pk=old[2])), EventType.MESSAGE_DELETED, texts_remove
-        )
+        messages_change(list(Message.objects.filter(pk=old[2])), EventType.MESSAGE_DELETED, texts_remove)
     assert SearchChange.objects.count() == 1
     index_now()
     assert indexed() == 3
@@ -232,8 +228,8 @@ def test_messages_of_one_moment_have_places_of_their_own(ann: UserRef) -> None:
 
 def test_lexemes_of_all_scripts_come_back_from_the_database(ann: UserRef, tea: ChannelKey) -> None:
     """SQLite's tokenizer leaves alone what was cut, whatever Unicode it knows of; PostgreSQL's tsvector as well."""
-    words = ["чай", "τσάι", "चाय", "شاي", "北京", "茶", "コーヒー", "서울", "หมา", "မြန်မာ", "ຊາ", "ភាសា", "ꓡꓲꓢꓴ", "𐐀𐐁𐐂", "𞤀𞤁",
-             "ᱥᱟᱱ", "cafe\u0301", "٣٤٥", "𑄃𑄋", "ꯃꯤꯇꯩ", "𞅀𞅁", "ʻokina", "naïve", "x²", "ǅ", "ﬁsh", "𝒯ea"]  # fmt: skip
+    words = """чай τσάι चाय شاي 北京 茶 コーヒー 서울 หมา မြန်မာ ຊາ ភាសា ꓡꓲꓢꓴ 𐐀𐐁𐐂 𞤀𞤁 ᱥᱟᱱ cafe\u0301 ٣٤٥ 𑄃𑄋 ꯃꯤꯇꯩ 𞅀𞅁
+        ʻokina naïve x² ǅ ﬁsh 𝒯ea""".split()
     post(ann, tea, *(f"{word} said" for word in words))
     index_now()
     for word in words:

@@ -46,9 +46,11 @@ class World:
         said = next((each for each in self.said if each[0] == who and each[1] == key), None)
         deeds: dict[str, Callable[[], Any]] = {
             "post": lambda: self._post(who, key),
-            "edit": lambda: said
-            and services.message_edit(
-                user=user, key=key, message_id=said[2], text=f"tea again {next(_numbers)}", max_chars=100
+            "edit": lambda: (
+                said
+                and services.message_edit(
+                    user=user, key=key, message_id=said[2], text=f"tea again {next(_numbers)}", max_chars=100
+                )
             ),
             "delete": lambda: said and services.message_delete(user=user, key=key, message_id=said[2]),
             "join": lambda: services.membership_join(user=user, key=key),
@@ -101,9 +103,7 @@ class World:
 DEEDS = ["post", "post", "post", "edit", "delete", "join", "leave", "let in", "kick", "ban", "lift", "block", "unblock",
          "archive", "index"]  # fmt: skip
 deeds = st.lists(
-    st.tuples(
-        st.sampled_from(DEEDS), st.integers(0, PEOPLE - 1), st.integers(0, PEOPLE - 1), st.integers(0, 4)
-    ),
+    st.tuples(st.sampled_from(DEEDS), st.integers(0, PEOPLE - 1), st.integers(0, PEOPLE - 1), st.integers(0, 4)),
     min_size=5,
     max_size=25,
 )

@@ -30,7 +30,9 @@ def test_messages_are_found_by_whoever_belongs_to_the_channel(ada: Rest) -> None
     said(ada, made["key"], "Green TEA")
     status, page = ada.get("/api/v1/search?q=tea&from=ada&has=&in=")
     assert (status, error_code(page)) == (400, "invalid")
-    status, page = ada.get(f"/api/v1/search?q=tea&from=ada&in={made['key']}&after=2026-01-01&before=2200-01-01T00:00:00Z")
+    status, page = ada.get(
+        f"/api/v1/search?q=tea&from=ada&in={made['key']}&after=2026-01-01&before=2200-01-01T00:00:00Z"
+    )
     assert status == 200
     (hit,) = page["results"]
     assert hit["message"]["text"] == "Green TEA"
