@@ -24,7 +24,8 @@ from reaktor.db.columns import uuid_from_column, uuid_text, uuid_to_column
 
 CHANGES = 200
 """So many changes of a channel are read at once, so many messages stored in one transaction."""
-CHANNELS = 50
+CHANNELS = 16
+"""At once: a worker that reads the texts of many serves people as well."""
 SLICE = 900
 JOURNAL = 900
 LATE_S = 5.0

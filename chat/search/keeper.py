@@ -94,15 +94,20 @@ class Keeper:
             await self._database.write(indexing.places_begin, new)
         left = [each for each in behind if each.place is not None]
         is_whole = not new
-        while left:
-            if until is not None and self._clock() > until:
-                return False
+        waiting: list[Step] = []
+        while left and await self._has_duty() and (until is None or self._clock() < until):
             steps = await self._database.read(indexing.changes_read, left[:CHANNELS])
             left = left[CHANNELS:]
-            for part in _parts(steps):
-                self.indexed_total += await self._database.write(indexing.steps_store, part)
             is_whole = is_whole and all(step.is_last for step in steps)
-        return is_whole
+            *whole, waiting = _parts([*waiting, *steps])
+            await self._store(whole)
+        await self._store([waiting])
+        return is_whole and not left
+
+    async def _store(self, parts: Sequence[Sequence[Step]]) -> None:
+        for part in parts:
+            if part:
+                self.indexed_total += await self._database.write(indexing.steps_store, part)
 
     async def _index_slice(self) -> bool:
         """Whether the next slice is to be looked at again, at once."""
@@ -132,4 +137,4 @@ def _parts(steps: Sequence[Step]) -> list[list[Step]]:
             count = 0
         parts[-1].append(step)
         count += size
-    return parts if parts[-1] else []
+    return parts

@@ -13,11 +13,11 @@ from chat.domain import search
 from chat.domain.search import MARK, QUERY_CHARS, found_in, has_link, lexemes, marks_of, needles_of, parsed, pieces_of
 from reaktor.errors import InvalidError
 
-WORDS = (
-    """tea TEA teapot café cafe\u0301 Straße e-mail ｔｅａ 북경에서 北京 北京大学 大 黒猫が コーヒー ｺｰﾋｰ กรุงเทพ หมา
-    မြန်မာ ພາສາ ភាសា чай ЧАЙ τσάι चाय شاي 🍵 https://tea.example/pot don't 3.14""".split()
-    + ["x" * 50]
-)
+OF_ALL_SCRIPTS = """
+    tea TEA teapot café cafe\u0301 Straße e-mail ｔｅａ 북경에서 北京 北京大学 大 黒猫が コーヒー ｺｰﾋｰ กรุงเทพ หมา
+    မြန်မာ ພາສາ ភាសា чай ЧАЙ τσάι चाय شاي 🍵 https://tea.example/pot don't 3.14
+"""
+WORDS = [*OF_ALL_SCRIPTS.split(), "x" * 50]
 texts = st.lists(st.sampled_from(WORDS) | st.text(max_size=6), max_size=8).map(" ".join) | st.lists(
     st.sampled_from(WORDS) | st.text(max_size=3), max_size=8
 ).map("".join)
