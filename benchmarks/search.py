@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -26,6 +26,8 @@ AUTHORS, CHANNELS = 500, 1_000
 VOCABULARY = 30_000
 HALVES = 60_000
 """A message is two of so many parts: all differ, and none has to be cut anew."""
+CYCLE = 100_000
+LINK = " https://example.org/x"
 YEAR_MS = 365 * 86_400_000
 ASKED = 100
 PER_S = 200
@@ -86,7 +88,7 @@ class Talk:
     def message(self, drawn: random.Random) -> Part:
         (name,) = drawn.choices(self._names, cum_weights=self._shares)
         one, other = drawn.choices(self.parts[name], k=2)
-        link = " https://example.org/x" if drawn.random() < 0.05 else ""
+        link = LINK if drawn.random() < 0.05 else ""
         found = one.lexemes | other.lexemes
         return Part(f"{one.text} {other.text}{link}", found | {"https", "example", "org", "x"} if link else found)
 
@@ -95,77 +97,124 @@ class Talk:
 
 
 def fill(messages: int) -> None:
-    from django.db import connection, transaction
+    """Message number i stands in the channel of slot i, in time at its share of the year. So all of it is computed, on
+    PostgreSQL by the database itself.
+    """
+    from django.db import connection
 
     from accounts.models import User
     from chat.models import Channel, ChannelMembership, SearchPlace
-    from reaktor.db.columns import uuid_to_column
 
     began = time.monotonic()
-    drawn = random.Random(1)
     authors = User.objects.bulk_create([User(username=f"author{number}", password="!") for number in range(AUTHORS)])
     channels = Channel.objects.bulk_create(
-        [
-            Channel(key=f"c{number}", name=f"c{number}", name_folded=f"c{number}", kind="public")
-            for number in range(CHANNELS)
-        ]
+        [Channel(key=f"c{each}", name=f"c{each}", name_folded=f"c{each}", kind="public") for each in range(CHANNELS)]
     )
-    weights = list(itertools.accumulate(1 / (rank + 5) for rank in range(CHANNELS)))
-    numbers = [0] * CHANNELS
     # Of many sizes, as channels are; the largest ones left out, which would be most of everything.
     for author, count in ((authors[0], 3), (authors[1], 300)):
         chosen = range(20, 20 + 3 * count, 3)
         ChannelMembership.objects.bulk_create([ChannelMembership(channel=channels[at], user=author) for at in chosen])
-    talk = Talk()
-    now_ms = int(time.time() * 1000) - 3_600_000
-
-    def rows() -> Iterator[tuple[uuid.UUID, Any, Any, int, int, Part, int]]:
-        step = YEAR_MS / messages
-        for at in range(messages):
-            at_ms = now_ms - YEAR_MS + int(at * step)
-            (place,) = drawn.choices(range(CHANNELS), cum_weights=weights)
-            numbers[place] += 1
-            pk = uuid.UUID(int=at_ms << 80 | 7 << 76 | drawn.getrandbits(12) << 64 | 1 << 63 | drawn.getrandbits(62))
-            author = authors[min(int(drawn.expovariate(0.02)), AUTHORS - 1)]
-            yield pk, channels[place].pk, author.pk, numbers[place], at_ms, talk.message(drawn), at
-
-    (fill_sqlite if connection.vendor == "sqlite" else fill_postgresql)(rows())
-    with transaction.atomic():
-        for channel, number in zip(channels, numbers, strict=True):
-            Channel.objects.filter(pk=channel.pk).update(number=number, seq=number)
-        SearchPlace.objects.bulk_create(
-            [
-                SearchPlace(channel=channel, seq=number, back=0)
-                for channel, number in zip(channels, numbers, strict=True)
-            ]
-        )
+    slots = Slots([channel.pk for channel in channels])
+    since_ms = int(time.time() * 1000) - 3_600_000 - YEAR_MS
+    write = fill_sqlite if connection.vendor == "sqlite" else fill_postgresql
+    write(messages, slots, [author.pk for author in authors], Talk(), since_ms)
+    numbers = slots.numbers(messages)
+    Channel.objects.bulk_update(
+        [Channel(pk=channel.pk, number=numbers[channel.pk], seq=numbers[channel.pk]) for channel in channels],
+        ["number", "seq"],
+        batch_size=100,
+    )
+    SearchPlace.objects.bulk_create(
+        [SearchPlace(channel_id=channel.pk, seq=numbers[channel.pk], back=0) for channel in channels]
+    )
     with connection.cursor() as cursor:
-        cursor.execute("VACUUM ANALYZE" if connection.vendor == "postgresql" else "ANALYZE")
+        cursor.execute("ANALYZE" if connection.vendor == "sqlite" else "VACUUM ANALYZE chat_message, chat_search")
         if connection.vendor == "postgresql":
             cursor.execute(
                 "SELECT pg_size_pretty(pg_table_size('chat_message')), pg_size_pretty(pg_table_size('chat_search')), "
                 "pg_size_pretty(pg_relation_size('chat_search_words'))"
             )
             print("  sizes: messages {}, side table {}, GIN {}".format(*cursor.fetchone()))
-    assert uuid_to_column(authors[0].pk)
     print(f"  filled {messages:,} messages in {time.monotonic() - began:.0f} s", flush=True)
 
 
+class Slots:
+    """Which channel each of CYCLE messages stands in, and as which of those of its channel; then all over again."""
+
+    def __init__(self, channels: list[int]) -> None:
+        drawn = random.Random(1)
+        weights = [1 / (rank + 5) for rank in range(len(channels))]
+        self.channels = channels + drawn.choices(channels, weights, k=CYCLE - len(channels))
+        drawn.shuffle(self.channels)
+        self.counts: dict[int, int] = {}
+        self.ranks: list[int] = []
+        for channel in self.channels:
+            self.counts[channel] = self.counts.get(channel, 0) + 1
+            self.ranks.append(self.counts[channel])
+
+    def place(self, i: int) -> tuple[int, int]:
+        """(channel, number in it)."""
+        turn, slot = divmod(i, CYCLE)
+        channel = self.channels[slot]
+        return channel, turn * self.counts[channel] + self.ranks[slot]
+
+    def numbers(self, messages: int) -> dict[int, int]:
+        turns, rest = divmod(messages, CYCLE)
+        found = {channel: turns * count for channel, count in self.counts.items()}
+        for channel in self.channels[:rest]:
+            found[channel] += 1
+        return found
+
+
 COLUMNS = "id, channel_id, author_id, number, seq, changed_seq, text, created_at"
+_ROWS = """
+    FROM generate_series(0, {messages} - 1) AS i
+    CROSS JOIN LATERAL (SELECT {since_ms} + i * {year_ms} / {messages} AS ms, md5(i::text) AS drawn) AS at
+    JOIN slots s ON s.slot = i % {cycle}
+    JOIN authors w ON w.pos = abs(hashint8(i + 7)) % {authors}
+    JOIN parts a ON a.pos = abs(hashint8(i)) % {parts}
+    JOIN parts b ON b.pos = abs(hashint8(i + 1000000007)) % {parts}
+    CROSS JOIN LATERAL (SELECT i % 20 = 0 AS has_link,
+        (lpad(to_hex(at.ms), 12, '0') || '7' || substr(at.drawn, 1, 3) || '8' || substr(at.drawn, 4, 15))::uuid AS id) m
+"""
+_MESSAGES = """
+    INSERT INTO chat_message (id, channel_id, author_id, number, seq, changed_seq, text, created_at)
+    SELECT m.id, s.channel, w.id, n, n, n, a.text || ' ' || b.text || CASE WHEN has_link THEN '{link}' ELSE '' END,
+        to_timestamp(at.ms / 1000.0)
+"""
+_INDEXED = """
+    INSERT INTO chat_search (message_id, channel_id, words)
+    SELECT m.id, s.channel, a.words || b.words || CASE WHEN has_link THEN {linked}::tsvector ELSE '' END
+        || array_to_tsvector(ARRAY['{mark}c' || to_hex(s.channel), '{mark}a' || right(w.id::text, 12),
+            '{mark}0' || to_hex(at.ms >> 20), '{mark}1' || to_hex(at.ms >> 25), '{mark}2' || to_hex(at.ms >> 30)])
+"""
+_NUMBER = "CROSS JOIN LATERAL (SELECT i / {cycle} * s.per_cycle + s.rank AS n) AS numbered"
 
 
-def stored_lexemes(pk: uuid.UUID, channel_id: int, author_id: uuid.UUID, part: Part) -> list[str]:
-    from chat.domain.search import marks_of
-
-    return [*part.lexemes, *marks_of(pk, channel_id, str(author_id), part.text)]
-
-
-def fill_postgresql(rows: Iterator[Any]) -> None:
+def fill_postgresql(messages: int, slots: Slots, authors: list[uuid.UUID], talk: Talk, since_ms: int) -> None:
     """The indexes of both tables are made afterwards: that takes half of the time."""
     from django.db import connection
 
+    from chat.domain.search import LINK_MARK, MARK
+
+    parts = [part for some in talk.parts.values() for part in some]
     with connection.cursor() as cursor:
         cursor.execute("SET statement_timeout = 0; SET maintenance_work_mem = '1GB'; SET synchronous_commit = off")
+        cursor.execute(
+            "CREATE TEMP TABLE parts (pos int PRIMARY KEY, text text, words tsvector);"
+            "CREATE TEMP TABLE authors (pos int PRIMARY KEY, id uuid);"
+            "CREATE TEMP TABLE slots (slot int PRIMARY KEY, channel bigint, rank int, per_cycle int)"
+        )
+        with cursor.copy("COPY parts FROM STDIN") as copy:
+            for pos, part in enumerate(parts):
+                copy.write_row((pos, part.text, " ".join(f"'{word}'" for word in part.lexemes)))
+        with cursor.copy("COPY authors FROM STDIN") as copy:
+            for row in enumerate(authors):
+                copy.write_row(row)
+        with cursor.copy("COPY slots FROM STDIN") as copy:
+            for slot, channel in enumerate(slots.channels):
+                copy.write_row((slot, channel, slots.ranks[slot], slots.counts[channel]))
+        cursor.execute("ANALYZE parts, authors, slots")
         cursor.execute(
             "SELECT indexname, indexdef, conname FROM pg_indexes LEFT JOIN pg_constraint ON conname = indexname "
             "WHERE tablename IN ('chat_message', 'chat_search') AND indexname NOT LIKE '%pkey'"
@@ -173,43 +222,42 @@ def fill_postgresql(rows: Iterator[Any]) -> None:
         dropped = cursor.fetchall()
         for name, _, constraint in dropped:
             cursor.execute(f"ALTER TABLE chat_message DROP CONSTRAINT {name}" if constraint else f"DROP INDEX {name}")
-        while some := list(itertools.islice(rows, 50_000)):
-            with cursor.copy(f"COPY chat_message ({COLUMNS}) FROM STDIN") as copy:
-                for pk, channel, author, number, at_ms, part, _ in some:
-                    at = time.strftime("%Y-%m-%d %H:%M:%S+00", time.gmtime(at_ms / 1000))
-                    copy.write_row((pk, channel, author, number, number, number, part.text, at))
-            with cursor.copy("COPY chat_search (message_id, channel_id, words) FROM STDIN") as copy:
-                for pk, channel, author, _, _, part, _ in some:
-                    words = " ".join(f"'{word}'" for word in stored_lexemes(pk, channel, author, part))
-                    copy.write_row((pk, channel, words))
-        print("  copied", flush=True)
-        for _, definition, _ in dropped:
+        linked = "'" + " ".join(f"''{word}''" for word in ("https", "example", "org", "x", LINK_MARK)) + "'"
+        values = {
+            "messages": f"{messages}::bigint", "since_ms": f"{since_ms}::bigint", "year_ms": f"{YEAR_MS}::bigint",
+            "cycle": CYCLE, "authors": AUTHORS, "parts": len(parts), "link": LINK, "linked": linked, "mark": MARK,
+        }  # fmt: skip
+        for statement in (_MESSAGES + _ROWS + _NUMBER, _INDEXED + _ROWS):
+            began = time.monotonic()
+            cursor.execute(statement.format(**values))
+            print(f"  {statement.split()[2]}: {time.monotonic() - began:.0f} s", flush=True)
+        for name, definition, _ in dropped:
+            began = time.monotonic()
             cursor.execute(definition)
+            print(f"  index {name}: {time.monotonic() - began:.0f} s", flush=True)
 
 
-def fill_sqlite(rows: Iterator[Any]) -> None:
+def fill_sqlite(messages: int, slots: Slots, authors: list[uuid.UUID], talk: Talk, since_ms: int) -> None:
     from django.db import connection, transaction
 
+    from chat.domain.search import marks_of
     from chat.models import message_search
     from chat.models.message_search import Entry
 
+    drawn = random.Random(2)
     places = ", ".join(["%s"] * len(COLUMNS.split(", ")))
-    while some := list(itertools.islice(rows, 20_000)):
+    for start in range(0, messages, 20_000):
+        rows, entries = [], []
+        for i in range(start, min(start + 20_000, messages)):
+            ms = since_ms + i * YEAR_MS // messages
+            pk = uuid.UUID(int=ms << 80 | 7 << 76 | drawn.getrandbits(12) << 64 | 1 << 63 | drawn.getrandbits(62))
+            (channel, number), author, part = slots.place(i), drawn.choice(authors), talk.message(drawn)
+            at = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(ms / 1000))
+            rows.append((pk.hex, channel, author.hex, number, number, number, part.text, at))
+            entries.append(Entry(pk, channel, [*part.lexemes, *marks_of(pk, channel, str(author), part.text)]))
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.executemany(
-                f"INSERT INTO chat_message ({COLUMNS}) VALUES ({places})",
-                [
-                    (pk.hex, channel, author.hex, number, number, number, part.text,
-                     time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(at_ms / 1000)))
-                    for pk, channel, author, number, at_ms, part, _ in some
-                ],
-            )  # fmt: skip
-            message_search.store(
-                [
-                    Entry(pk, channel, stored_lexemes(pk, channel, author, part))
-                    for pk, channel, author, _, _, part, _ in some
-                ]
-            )
+            cursor.executemany(f"INSERT INTO chat_message ({COLUMNS}) VALUES ({places})", rows)
+            message_search.store(entries)
 
 
 # -- Who posts, and who keeps the index -----------------------------------------------------------------------------

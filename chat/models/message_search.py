@@ -80,8 +80,7 @@ def _is_sqlite(own: BaseDatabaseWrapper) -> bool:
 def store(entries: Sequence[Entry]) -> None:
     """These messages as they are now, instead of what the index held of them. Inside a transaction; each once."""
     if _is_sqlite(connection):
-        for entry in entries:
-            _store_sqlite(entry)
+        _store_sqlite(entries)
     elif entries:
         driver.execute(
             f"INSERT INTO {TABLE} (message_id, channel_id, words) "  # noqa: S608  ours
@@ -98,32 +97,49 @@ def store(entries: Sequence[Entry]) -> None:
         )
 
 
-def _store_sqlite(entry: Entry) -> None:
+def _store_sqlite(entries: Sequence[Entry]) -> None:
+    """A few statements for all, since nobody posts meanwhile."""
     # By time SQLite looks with its own keys.
-    words = " ".join(sorted(word for word in entry.lexemes if not _is_time(word)))
-    message_id = uuid_to_column(entry.message_id)
-    for key, held in driver.select(
-        f"SELECT k.id, f.words FROM {KEYS} k JOIN {TABLE} f ON f.rowid = k.id WHERE k.message_id = %s",  # noqa: S608
-        [message_id],
-    ):
-        if held != words:
-            driver.execute(f"UPDATE {TABLE} SET words = %s WHERE rowid = %s", [words, key])  # noqa: S608  ours
-        return
-    first = _key_of(entry.message_id)
-    taken = {
-        key
-        for (key,) in driver.select(
-            f"SELECT id FROM {KEYS} WHERE id >= %s ORDER BY id LIMIT 1000",  # noqa: S608  ours
-            [first],
-        )
-    }
-    # Of two messages of one moment that would have the same the second one has the next: at most all of a moment.
-    key = next(each for each in range(first, first + len(taken) + 1) if each not in taken)
-    driver.execute(
-        f"INSERT INTO {KEYS} (id, message_id, channel_id) VALUES (%s, %s, %s)",  # noqa: S608  ours
-        [key, message_id, entry.channel_id],
+    words = {each.message_id: " ".join(word for word in each.lexemes if not _is_time(word)) for each in entries}
+    known = driver.select(
+        f"SELECT k.message_id, k.id, f.words FROM json_each(%s) j JOIN {KEYS} k ON k.message_id = j.value "  # noqa: S608
+        f"JOIN {TABLE} f ON f.rowid = k.id",
+        [_json([each.hex for each in words])],
     )
-    driver.execute(f"INSERT INTO {TABLE} (rowid, words) VALUES (%s, %s)", [key, words])  # noqa: S608  ours
+    for column_id, key, held in known:
+        now = words.pop(uuid_from_column(column_id))
+        if held != now:
+            driver.execute(f"UPDATE {TABLE} SET words = %s WHERE rowid = %s", [now, key])  # noqa: S608  ours
+    new = [each for each in entries if each.message_id in words]
+    keys = _free_keys([each.message_id for each in new])
+    if new:
+        rows = zip(new, keys, strict=True)
+        driver.insert_rows(
+            KEYS,
+            ("id", "message_id", "channel_id"),
+            [(key, uuid_to_column(each.message_id), each.channel_id) for each, key in rows],
+        )
+        rows = zip(new, keys, strict=True)
+        driver.insert_rows(TABLE, ("rowid", "words"), [(key, words[each.message_id]) for each, key in rows])
+
+
+def _free_keys(message_ids: Sequence[uuid.UUID]) -> list[int]:
+    """A key for each. Of two messages of one moment that would have the same the second one has the next."""
+    wanted = [_key_of(each) for each in message_ids]
+    found = driver.select(f"SELECT id FROM {KEYS} WHERE id IN (SELECT value FROM json_each(%s))", [_json(wanted)])  # noqa: S608
+    taken = {key for (key,) in found}
+    keys = []
+    for first in wanted:
+        key = first
+        while key in taken or (key != first and driver.select(f"SELECT 1 FROM {KEYS} WHERE id = %s", [key])):  # noqa: S608
+            key += 1
+        taken.add(key)
+        keys.append(key)
+    return keys
+
+
+def _json(values: Sequence[object]) -> str:
+    return orjson.dumps(values).decode()
 
 
 def _is_time(lexeme: str) -> bool:
@@ -141,10 +157,9 @@ def forget(message_ids: Sequence[uuid.UUID]) -> None:
     if not message_ids:
         return
     if _is_sqlite(connection):
-        ids = orjson.dumps([each.hex for each in message_ids]).decode()
         for (key,) in driver.select(
             f"SELECT id FROM {KEYS} WHERE message_id IN (SELECT value FROM json_each(%s))",  # noqa: S608  ours
-            [ids],
+            [_json([each.hex for each in message_ids])],
         ):
             driver.execute(f"DELETE FROM {TABLE} WHERE rowid = %s", [key])  # noqa: S608  ours
             driver.execute(f"DELETE FROM {KEYS} WHERE id = %s", [key])  # noqa: S608  ours
@@ -276,7 +291,7 @@ def _look_sqlite(wanted: Wanted, low: int, high: int, limit: int, within_s: floa
     where, parameters = "", []
     if wanted.channels is not None:
         where = "AND k.channel_id IN (SELECT value FROM json_each(%s)) "
-        parameters = [orjson.dumps(list(wanted.channels)).decode()]
+        parameters = [_json(list(wanted.channels))]
     with _interrupted(within_s):
         found = driver.select(
             f"SELECT k.id, k.message_id FROM {TABLE} CROSS JOIN {KEYS} k ON k.id = {TABLE}.rowid "  # noqa: S608

@@ -200,18 +200,31 @@ def _step(
 def steps_store(steps: Sequence[Step]) -> int:
     """Store what was read, and how far that is; how many messages. One transaction. Writes."""
     with transaction.atomic():
-        ours = [step for step in steps if _moved(step)]
+        ours = _moved(steps)
         entries = [entry for step in ours for entry in step.entries]
         message_search.store(entries)
         message_search.forget([message_id for step in ours for message_id in step.gone])
     return len(entries)
 
 
-def _moved(step: Step) -> bool:
-    places = SearchPlace.objects.filter(channel_id=step.channel_id)
-    if step.is_back:
-        return bool(places.filter(back=step.before).update(back=step.after))
-    return bool(places.filter(seq=step.before).update(seq=step.after))
+def _moved(steps: Sequence[Step]) -> list[Step]:
+    """Those whose places are still where they were; from now on they are where the steps end."""
+    wanted = [step.channel_id for step in steps]
+    lock = " FOR UPDATE" if connection.features.has_select_for_update else ""
+    places = {
+        channel_id: (seq, back)
+        for channel_id, seq, back in driver.select(
+            "SELECT channel_id, seq, back FROM chat_searchplace "  # noqa: S608  placeholders only
+            f"WHERE channel_id IN ({', '.join(['%s'] * len(wanted))}) ORDER BY channel_id{lock}",
+            wanted,
+        )
+    }
+    ours = [step for step in steps if places.get(step.channel_id, (None, None))[step.is_back] == step.before]
+    for name, is_back in (("seq", False), ("back", True)):
+        moved = [(step.after, step.channel_id) for step in ours if step.is_back is is_back]
+        if moved:
+            driver.update_rows("chat_searchplace", (name,), moved, key="channel_id")
+    return ours
 
 
 def index_forget() -> None:
