@@ -22,6 +22,8 @@ from reaktor.errors import UnavailableError
 logger = logging.getLogger(__name__)
 
 LOOK_S = 0.5
+RESTS = 3
+"""So many rounds look at hints alone, where a slice had nothing to index: a quiet server is asked little."""
 SLICE_S = 0.5
 """How long a round works on what a slice has brought, before it looks for new messages again."""
 
@@ -46,6 +48,7 @@ class Keeper:
         self._next_look = 0.0
         self._slice_after = 0
         self._older_after = 0
+        self._rests = 0
         self.indexed_total = 0
 
     async def run(self) -> None:
@@ -70,9 +73,13 @@ class Keeper:
             await self._index(await self._database.read(indexing.behind_by_newest, self._now()))
             if await self._database.read(indexing.journal_waits):
                 await self._index(await self._database.write(indexing.journal_take))
-            if await self._index_slice():
+            if self._rests > 0:
+                self._rests -= 1
+                return False
+            if await self._index_slice() or await self._index_older():
                 return True
-            return await self._index_older()
+            self._rests = RESTS
+            return False
         except UnavailableError:
             return False  # the database is away: everybody else says so
         except Exception:
