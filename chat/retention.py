@@ -18,7 +18,7 @@ from django.db.models import Count, Exists, F, OuterRef, QuerySet
 
 from chat import publish
 from chat.domain.ids import SYSTEM, ChannelKey, UserRef
-from chat.models import AuditAction, Channel, ChannelMembership, Message, Report
+from chat.models import AuditAction, Channel, ChannelMembership, Message, Report, message_search
 from chat.services.audit import audit_add
 from chat.services.pins import pins_drop
 
@@ -141,6 +141,7 @@ def _batch_delete(expired: Expired, trimmed: Trimmed, batch_rows: int) -> int:
             pins_drop([pk for pk, _ in found])
             # With what hangs on them; replies to them stay, as replies to nothing.
             Message.objects.filter(pk__in=[pk for pk, _ in found]).only("pk").delete()
+            message_search.forget([pk for pk, _ in found])
             floor_seq = max(floor_seq, *(changed_seq for _, changed_seq in found))
             Channel.objects.filter(pk=channel.pk).update(floor_seq=floor_seq)
         if is_last and deleted:

@@ -5,22 +5,32 @@ The list reads a bounded number of rows: the table may hold ten million.
 
 from __future__ import annotations
 
+import time
 import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 
+from accounts.models import User
 from accounts.selectors import user_named
 from chat import services
 from chat.admin.access import ModerationAdmin, acting, shown_time, without_direct
 from chat.admin.lists import LOOKED_AT, looked_at
+from chat.domain.search import parsed
 from chat.models import Channel, Message, Pin
+from chat.models.message_search import TOP
+from chat.search.finding import Asked, search_page
+from chat.selectors import user_ref
+from reaktor.errors import InvalidError, ReaktorError
+
+FOUND = 200
+SEARCH_S = 1.0
 
 
 def named_channel(key: str) -> int:
@@ -62,6 +72,23 @@ class Search(NamedTuple):
         return found if self.author is None else found & Q(author=self.author)
 
 
+def found_messages(search: Search) -> list[uuid.UUID]:
+    """The newest messages that answer the words, wherever they are. Raises InvalidError, UnavailableError."""
+    author = None
+    if search.author is not None:
+        user = User.objects.filter(pk=search.author).first()
+        if user is None:
+            return []
+        author = user_ref(user)
+    query = parsed(" ".join(search.words))
+    if not query.wanted:
+        raise InvalidError("Give a word to look for.")
+    channels = None if search.channel is None else [search.channel]
+    asked = Asked(query, channels, author, has_link=False, low=0, high=TOP)
+    page = search_page(asked, limit=FOUND, until=time.monotonic() + SEARCH_S)
+    return [uuid.UUID(hit.message.id) for hit in page.hits]
+
+
 class WhenFilter(admin.SimpleListFilter):
     """By time through the primary key, which begins with it: the one index that the whole table has in that order."""
 
@@ -86,8 +113,8 @@ class MessageAdmin(ModerationAdmin):
     list_select_related = ("channel", "author")
     search_fields = ("text",)
     search_help_text = (
-        "in:KEY (a channel), by:NAME (an author), and words that the text contains; among the newest "
-        f"{LOOKED_AT:,} of that author, of that channel, or of all."
+        'in:KEY (a channel), by:NAME (an author), and words, "a phrase", -without, begin*: the newest '
+        f"{FOUND} that answer. Without words, the newest {LOOKED_AT:,} of that author or channel."
     )
     ordering = ("-id",)
     sortable_by = ("when",)
@@ -123,16 +150,21 @@ class MessageAdmin(ModerationAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Message], search_term: str
     ) -> tuple[QuerySet[Message], bool]:
-        """Along the one index that has what was asked for in order; everything else is looked for in that."""
+        """Words are looked for in the search index; all else along the one index that has it in order."""
         search = Search.parsed(search_term)
+        if search.words:
+            try:
+                found = found_messages(search)
+            except ReaktorError as error:
+                self.message_user(request, error.message, messages.WARNING, fail_silently=True)
+                found = []
+            return queryset.filter(search.condition, pk__in=found), False
         along, order = Q(), str(queryset.query.order_by[0])
         if search.author is not None:
             along, order = Q(author=search.author), "-created_at"
         elif search.channel is not None:
             along, order = Q(channel=search.channel), "-number"
         queryset = queryset.filter(search.condition).order_by(order)
-        for word in search.words:
-            queryset = queryset.filter(text__icontains=word)
         return looked_at(queryset, order, of=Message.objects.filter(along)), False
 
     @admin.action(description="Take the text away (the place is kept)", permissions=["moderate"])

@@ -46,12 +46,14 @@ from chat.domain.hiding import Names, message_seen, messages_seen
 from chat.domain.ids import ChannelKey, UserRef
 from chat.domain.policies import ChannelKind
 from chat.domain.reading import Head
+from chat.domain.search import HitsData, filters_of
 from chat.domain.sessions import Ending, Status
 from chat.live.revalidation import credentials_of
 from chat.live.runtime import Runtime
 from chat.live.standings import Look
 from chat.membership.protocol import Outcome
 from chat.posting.batches import Post, Result, Stored
+from chat.search.finding import messages_search
 from chat.selectors import ChannelAccess
 from reaktor.db.database import is_disk_full
 from reaktor.errors import (
@@ -68,6 +70,7 @@ logger = logging.getLogger(__name__)
 
 PAGE_MESSAGES = 100
 PAGE_BYTES = 128 * 1024
+SEARCHES_WAITING = 32
 GREETED_CHANNELS = 500
 GREETED_BYTES = 256 * 1024
 """Of the channels in a greeting; the others are in GET /api/v1/me/channels."""
@@ -427,6 +430,23 @@ async def list_messages(runtime: Runtime, session: LiveSession, key: str, marks:
         found = await runtime.database.read(_readable_page, session.user, wanted, marks)
         page = HistoryPage(found.messages, has_more=found.has_more, max_bytes=PAGE_BYTES, keep_oldest="after" in marks)
     return {"messages": page.ready.seen(_hidden(runtime, session, wanted)).data, "has_more": page.has_more}
+
+
+async def search_messages(runtime: Runtime, session: LiveSession, asked: Mapping[str, str | None]) -> HitsData:
+    """A page of what answers a query; `asked`: as chat.domain.search has it. Raises UnavailableError where too many
+    search in this process, and what chat.search.finding raises.
+    """
+    filters = filters_of(asked)
+    if runtime.searching >= SEARCHES_WAITING:
+        raise UnavailableError("Too many are searching.")
+    runtime.searching += 1
+    try:
+        async with runtime.search_turns:
+            return await runtime.database.read(
+                messages_search, user=session.user, q=asked["q"] or "", filters=filters, cursor=asked["cursor"]
+            )
+    finally:
+        runtime.searching -= 1
 
 
 def _readable_page(user: UserRef, key: ChannelKey, marks: Mapping[str, int]) -> selectors.MessagePage:

@@ -38,6 +38,7 @@ OPERATIONS: Mapping[str, Allowance] = {
     "pin.add": Limit.CHANGES,
     "pin.remove": Limit.CHANGES,
     "pin.list": Limit.OPERATIONS,
+    "search": Limit.SEARCH,
     "reaction.add": Limit.CHANGES,
     "reaction.remove": Limit.CHANGES,
     "read": Unmetered("clients say it with every message that they show, and only forward moves are stored"),
@@ -63,6 +64,7 @@ READING = frozenset(
         "message.list",
         "message.edits",
         "pin.list",
+        "search",
         "status",
         "sync",
     }

@@ -60,6 +60,7 @@ from chat.notices.courier import Courier
 from chat.notices.webpush import push_opener
 from chat.posting.textrules import CurrentTextRules
 from chat.posting.writer import Writer
+from chat.search.keeper import Keeper
 from reaktor import __version__
 from reaktor.config.model import Config
 from reaktor.db.database import Database, probe
@@ -94,6 +95,7 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 PROBE_S = 5.0
+SEARCHES_AT_ONCE = 2
 DEFERRED_S = 0.02
 """How long presence and typing wait for more to be written with them: a crowd that comes writes to each other less."""
 
@@ -184,6 +186,10 @@ class Runtime:
             open_push=push_opener(config, vapid_key),
             home=config.page_url,
         )
+        self.search_keeper = Keeper(self.database, holder=self.mailbox, may_act=lambda: not self.is_draining)
+        # A search may take half a second, and what else is read must not wait for many of them.
+        self.search_turns = asyncio.Semaphore(SEARCHES_AT_ONCE)
+        self.searching = 0
         self.remote_join = RemoteJoin(self.bus, worker, self.feeds, self.replica, self.feeder)
         # Of this process alone: nobody else hears it, and no lease has to say so.
         self._own_mandate = Mandate(int(time.time() * 1000), "") if with_authority else None
@@ -228,6 +234,7 @@ class Runtime:
                 tasks.create_task(self.feeder.run(), name="runtime: feeder")
                 tasks.create_task(self.kept_places.run(), name="runtime: kept places")
                 tasks.create_task(self.courier.run(), name="runtime: courier")
+                tasks.create_task(self.search_keeper.run(), name="runtime: search")
                 tasks.create_task(self._watch_database(), name="runtime: database")
                 revalidation = Revalidation(self.database, self.hub, self.config.delivery.sessions_interval_s)
                 tasks.create_task(revalidation.run(), name="runtime: revalidation")
@@ -246,6 +253,7 @@ class Runtime:
         """Say `bye 4001` to every session, spread over half of the time, and wait until they are gone or time is up."""
         self.is_draining = True
         await self.courier.give_back()
+        await self.search_keeper.give_back()
         deadline = time.monotonic() + seconds
         sessions = self.hub.sessions()
         for index, session in enumerate(sessions):
@@ -298,6 +306,7 @@ class Runtime:
                 "slow_sessions_closed": self.hub.slow_total,
                 "bus_dropped": self.bus.dropped,
                 "broadcast_dropped": self.broadcast.dropped_total,
+                "search_indexed": self.search_keeper.indexed_total,
                 **{f"notices:{outcome}": count for outcome, count in self.courier.outcomes.items()},
                 **{f"rate_limited:{name}": count for name, count in self.rates.refused().items()},
             },

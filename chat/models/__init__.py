@@ -2,7 +2,7 @@
 `hooks`: incoming webhooks; `moving`: how far an import has come; `deletion`: messages that are on their way out;
 `cluster`: who works on this database, and who has which duty; `places`: where Socket.IO sessions are, for the time
 after a restart; `notices`: who is to be told of what while they are not here; `server_invites`: who may register;
-`server_page`: what the server says of itself.
+`server_page`: what the server says of itself; `search`: how far the index of messages is.
 """
 
 from chat.models.cluster import ClusterHost, ClusterIdentity, ClusterLease, random_cluster_id
@@ -33,6 +33,7 @@ from chat.models.moderation import (
 from chat.models.moving import ImportMark
 from chat.models.notices import Notice, NoticePreferences, OutboxEntry, PushSubscription
 from chat.models.places import KeptPlace
+from chat.models.search import SearchChange, SearchPlace
 from chat.models.server_invites import ServerInvite
 from chat.models.server_page import ServerPage
 
@@ -64,6 +65,8 @@ __all__ = [
     "Removal",
     "Report",
     "Sanction",
+    "SearchChange",
+    "SearchPlace",
     "ServerInvite",
     "ServerPage",
     "UserBlock",

@@ -29,6 +29,8 @@ from chat.models import (
     Notice,
     OutboxEntry,
     PushSubscription,
+    SearchChange,
+    SearchPlace,
 )
 
 VERSION = 1
@@ -42,10 +44,11 @@ LEFT_OUT = {
     *(ClusterHost, ClusterIdentity, ClusterLease, History, KeptPlace),
     *(Mail, MailToken),
     *(Notice, OutboxEntry, PushSubscription),
+    *(SearchChange, SearchPlace),
 }
 """What was to be mailed was mailed long ago. The others are the database's own, also after an import. The epoch stands
 in the header; in a new history nobody is where they were, and nobody is told again of what was said before. A browser
-subscribes anew by itself."""
+subscribes anew by itself, and the search index is made anew."""
 
 
 def tables() -> list[type[Model]]:

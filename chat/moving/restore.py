@@ -20,7 +20,7 @@ from django.db.models import Field, Model
 from accounts.claims import names_fill
 from accounts.models import User
 from accounts.name_columns import OfName
-from chat.models import History, Message
+from chat.models import History, Message, message_search
 from chat.moving import backup
 
 
@@ -156,6 +156,7 @@ def _parsed(line: bytes, number: int) -> dict[str, Any]:
 
 def _clear() -> None:
     """Written out: the audit log, for one, deletes nothing that goes through the ORM."""
+    message_search.clear()
     with connection.cursor() as cursor:
         for model in backup.tables_to_clear():
             cursor.execute(f"DELETE FROM {connection.ops.quote_name(model._meta.db_table)}")  # noqa: S608  our own name

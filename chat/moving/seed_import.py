@@ -167,7 +167,7 @@ class SeedImport:
         statements.messages_insert(
             [
                 MessageRow(
-                    id=uuid7(),
+                    id=uuid7(at),
                     channel_id=channel.id,
                     author_id=author_id,
                     number=channel.number + place,

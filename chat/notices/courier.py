@@ -21,10 +21,10 @@ from chat.domain.sessions import Status
 from chat.notices import due as store
 from chat.notices.digests import digest_step, digest_waits
 from chat.notices.due import Due, Ended
-from chat.notices.duty import RENEW_S, Duty
 from chat.notices.outbox import outbox_step, outbox_waits
 from chat.notices.subscriptions import subscriptions_forget
 from chat.notices.webpush import Outcome, Sent, WebPush, content_of, topic_of
+from chat.services.duty import RENEW_S, Duty
 from reaktor.db.database import Database
 from reaktor.errors import UnavailableError
 
@@ -62,7 +62,7 @@ class Courier:
         self._open_push = open_push
         self._home = home
         self._clock = clock
-        self._duty = Duty(holder, clock)
+        self._duty = Duty("notices", holder, clock)
         self._next_look = 0.0
         self._under_way: set[asyncio.Task[None]] = set()
         self._ended: list[Ended] = []

@@ -20,7 +20,7 @@ from chat.models import Channel, Message
 from chat.selectors import rows
 from chat.selectors.channels import ChannelRow, channel_row
 from chat.selectors.rows import MessageColumns
-from reaktor.db.columns import uuid_to_column
+from reaktor.db.columns import uuid_from_column, uuid_to_column
 from reaktor.errors import InvalidError, NotFoundError
 from reaktor.times import timestamp
 
@@ -98,6 +98,16 @@ def messages_by_ids(ids: Sequence[uuid.UUID]) -> list[MessageData]:
         where = f"m.id IN ({', '.join(['%s'] * len(part))})"
         found += rows.messages_select(where, part, order="m.channel_id, m.changed_seq", limit=len(part))
     return message_data(found)
+
+
+def messages_standing(ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, MessageColumns]:
+    """The rows of those of these messages that are not deleted. One query, for some hundred of them."""
+    if not ids:
+        return {}
+    columns = [uuid_to_column(each) for each in ids]
+    where = f"m.id IN ({', '.join(['%s'] * len(columns))}) AND m.deleted_at IS NULL"
+    found = rows.messages_select(where, columns, order="m.id", limit=len(columns))
+    return {uuid_from_column(row.column_id): row for row in found}
 
 
 def parse_message_id(message_id: object) -> uuid.UUID:

@@ -205,6 +205,20 @@ def channels_select_mine(user_id: str, keys: Sequence[str]) -> list[ChannelColum
     return channels_select(user_id, where, [uuid_to_column(user_id), *keys], limit=MAX_CHANNELS)
 
 
+def readable_select(user_id: str) -> list[int]:
+    """The ids of the channels that the user durably belongs to, without those that they are banned from."""
+    me, now = uuid_to_column(user_id), connection.ops.adapt_datetimefield_value(datetime.now(UTC))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT m.channel_id FROM chat_channelmembership m WHERE m.user_id = %s AND NOT EXISTS ("
+            "SELECT 1 FROM chat_sanction s WHERE s.user_id = %s AND s.channel_id = m.channel_id "
+            "AND s.lifted_at IS NULL AND s.kind = 'ban' AND (s.until IS NULL OR s.until > %s)) "
+            "ORDER BY m.channel_id LIMIT %s",
+            [me, me, now, MAX_CHANNELS],
+        )
+        return [channel_id for (channel_id,) in cursor.fetchall()]
+
+
 _ACTIVE_AT = "coalesce(l.created_at, c.created_at)"
 _MINE = (
     f"{_OF_CHANNEL}{_BANNED_AND_PARTNER}, l.id, a.username, l.text, l.deleted_at, l.created_at {_FROM}"

@@ -17,7 +17,7 @@ from django.db.models import Case, Value, When
 from chat import publish
 from chat.domain.events import Event, EventType
 from chat.domain.ids import ChannelKey
-from chat.models import Call, Channel, EarlierText, Mention, Message, Reaction
+from chat.models import Call, Channel, EarlierText, Mention, Message, Reaction, SearchChange
 from chat.posting.statements import changed_seqs_store
 from chat.selectors import messages_by_ids
 from chat.services.pins import pins_drop
@@ -61,8 +61,11 @@ def messages_change(messages: Sequence[Message], kind: EventType, change: Callab
         heads[channel_id] += 1
         seqs.append((pk, heads[channel_id]))
     changed_seqs_store(seqs)
-    for channel_id in {channel_id for _, channel_id in left}:
+    changed_in = {channel_id for _, channel_id in left}
+    for channel_id in changed_in:
         Channel.objects.filter(pk=channel_id).update(seq=heads[channel_id])
+    if kind is not EventType.REACTION_CHANGED:
+        SearchChange.objects.bulk_create(SearchChange(channel_id=channel_id) for channel_id in changed_in)
     for key, changed in groupby(messages_by_ids([pk for pk, _ in left]), itemgetter("channel")):
         publish.durable(*(Event(kind, ChannelKey(key), data, data["changed_seq"]) for data in changed))
     return len(left)

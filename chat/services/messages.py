@@ -20,7 +20,17 @@ from chat.domain.errors import ArchivedError
 from chat.domain.events import Event, EventType, MessageData
 from chat.domain.ids import ChannelKey, UserId, UserRef
 from chat.domain.policies import TextRules, check_delete_message, check_edit_in_time, check_edit_message
-from chat.models import AuditAction, Call, Channel, EarlierText, Mention, Message, Reaction, Report
+from chat.models import (
+    AuditAction,
+    Call,
+    Channel,
+    EarlierText,
+    Mention,
+    Message,
+    Reaction,
+    Report,
+    SearchChange,
+)
 from chat.posting.batches import Post, Stored, store_batch
 from chat.posting.calling import call_renamed
 from chat.posting.mentioning import Mentioning
@@ -264,6 +274,8 @@ def message_store(message: Message, seq: int, kind: EventType, key: ChannelKey) 
     Channel.objects.filter(pk=message.channel_id).update(seq=seq)
     message.changed_seq = seq
     message.save(update_fields=["text", "via", "calls", "edited_at", "deleted_at", "changed_seq"])
+    if kind is not EventType.REACTION_CHANGED:
+        SearchChange.objects.create(channel_id=message.channel_id)
     data = message_by_id(message.channel_id, str(message.pk))
     publish.durable(Event(kind, key, data, seq))
     return data

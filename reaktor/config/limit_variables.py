@@ -134,6 +134,7 @@ def read_limits(reader: Reader) -> Limits:
         ),
         pictures=reader.rate("LIMIT_PICTURES", default.pictures, "How many pictures one user may send."),
         directory=reader.rate("LIMIT_DIRECTORY", default.directory, "How often one user may search the directory."),
+        search=reader.rate("LIMIT_SEARCH", default.search, "How many pages of messages one user may search for."),
         hooks=reader.rate("LIMIT_HOOKS", default.hooks, "How many messages one webhook may post."),
         login=reader.rate("LIMIT_LOGIN", default.login, "How many log-ins with one name are tried from one address."),
         register=reader.rate("LIMIT_REGISTER", default.register, "How many accounts are made from one address."),

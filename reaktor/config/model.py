@@ -99,6 +99,7 @@ class Limits:
     profile: Rate = Rate(30, 600)
     pictures: Rate = Rate(10, 600)
     directory: Rate = Rate(60, 60)
+    search: Rate = Rate(60, 60)
     hooks: Rate = Rate(10, 10)
     login: Rate = Rate(10, 60)
     register: Rate = Rate(60, 600)

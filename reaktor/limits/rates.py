@@ -34,6 +34,7 @@ class Limit(StrEnum):
     PROFILE = "profile"
     PICTURES = "pictures"
     DIRECTORY = "directory"
+    SEARCH = "search"
     HOOKS = "hooks"
     LOGIN = "login"
     REGISTER = "register"

@@ -57,6 +57,7 @@ COUNTERS = (
     MetricDescription("feed_repairs", "Times that missing events of a channel were read from the database."),
     MetricDescription("slow_sessions_closed", "Sessions ended because they did not read what they were sent."),
     MetricDescription("bus_dropped", "Bus messages dropped because a worker fell behind with reading; it resyncs."),
+    MetricDescription("search_indexed", "Messages that went into the search index, new and changed ones."),
     MetricDescription("broadcast_dropped", "Events that did not fit into the queue to the bus; readers compare heads."),
     MetricDescription("host_relays_sent", "Requests relayed to other hosts, which let them in."),
     MetricDescription(

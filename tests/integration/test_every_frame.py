@@ -99,6 +99,7 @@ async def test_each_documented_frame_is_seen_and_fits_its_schema(hasty_server: L
     await bob.event("message.new", key)
     await bob.event("mention", key)
     await followed(ann, second, bob, key)
+    await ann.request("search", q="hi", **{"in": key, "from": name})
     await ann.request("message.edit", key, id=sent["id"], text="hello")
     await bob.event("message.updated", key)
     assert [each["text"] for each in (await ann.request("message.edits", key, id=sent["id"]))["results"]] == [

@@ -52,8 +52,8 @@ NATIVE: list[tuple[str, Need, dict[str, Any]]] = [
     ("channel.archive", Need.MANAGE, {}),
     ("channel.unfollow", Need.LEAVE, {}),
 ]
-OF_NO_CHANNEL = {"hello", "auth.refresh", "channel.list", "channel.create", "status", "sync", "pong"}
-"""Asked of one's own session; sync is about many channels, and leaves out those that one may not read."""
+OF_NO_CHANNEL = {"hello", "auth.refresh", "channel.list", "channel.create", "status", "sync", "search", "pong"}
+"""Asked of one's own session; sync and search are about many channels, and leave out those that one may not read."""
 
 
 @dataclass

@@ -46,6 +46,8 @@ def empty_tables() -> None:
     That one truncates, which on PostgreSQL makes a new file for each table and index, and then makes Django's own rows
     anew: half a second a test.
     """
+    from chat.models import message_search
+
     tables = sorted({*connection.introspection.django_table_names()} - KEPT_TABLES)
     deletions = [f"DELETE FROM {connection.ops.quote_name(table)}" for table in tables]
     with connection.constraint_checks_disabled(), transaction.atomic(), connection.cursor() as cursor:
@@ -55,6 +57,8 @@ def empty_tables() -> None:
         else:
             cursor.execute("SET LOCAL session_replication_role = replica")
             cursor.execute("; ".join(deletions))
+        # What no model knows.
+        message_search.clear()
 
 
 def is_sqlite() -> bool:

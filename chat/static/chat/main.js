@@ -1,6 +1,7 @@
 /**
  * The start of the web client: puts the parts together, and shows the page that the address names.
- * `#/` is the lobby, `#/c/<key>` a channel, `#/settings/<section>` one's own settings. Without a login there is
+ * `#/` is the lobby, `#/c/<key>` a channel, `#/c/<key>/<number>` a message of it, `#/search/<what>` a search,
+ * `#/settings/<section>` one's own settings. Without a login there is
  * only the log-in page, and the address stays: `#/invite/<code>` is one for registering. `#/forgot-password` and the
  * pages that links in mails lead to need no login, and are there with one, too.
  */
@@ -141,6 +142,11 @@ class App {
     const settings = /^#\/settings(?:\/([a-z]+))?$/.exec(location.hash);
     if (settings) {
       this.shell.showSettings(settings[1] ?? "");
+      return;
+    }
+    const finding = /^#\/(search(?:\/.*)?|c\/[A-Za-z0-9_-]{1,64}\/\d{1,15})$/.exec(location.hash);
+    if (finding) {
+      this.shell.showFinding(finding[1]);
       return;
     }
     const found = /^#\/c\/([A-Za-z0-9_-]{1,64})$/.exec(location.hash);

@@ -31,6 +31,7 @@ _DATA: dict[str, dict[str, Any]] = {
     "message.edits": {"id": MESSAGE},
     "pin.add": {"id": MESSAGE},
     "pin.remove": {"id": MESSAGE},
+    "search": {"q": 'tea "with milk" -coffee', "in": CHANNEL, "has": "link"},
     "reaction.add": {"id": MESSAGE, "emoji": "👍"},
     "reaction.remove": {"id": MESSAGE, "emoji": "👍"},
     "read": {"number": 1},

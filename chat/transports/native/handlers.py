@@ -144,6 +144,11 @@ async def on_pin_list(context: Context, session: NativeSession, request: Request
     context.answer(request, await actions.list_pins(context.runtime, session, request.channel))
 
 
+@handles("search")
+async def on_search(context: Context, session: NativeSession, request: Request) -> None:
+    context.answer(request, await actions.search_messages(context.runtime, session, request.data))
+
+
 @handles("reaction.add")
 async def on_reaction_add(context: Context, session: NativeSession, request: Request) -> None:
     data = request.data

@@ -13,6 +13,7 @@ from typing import Any
 from chat.domain.following import Level
 from chat.domain.policies import MAX_PURGE_HOURS, MAX_SLOW_MODE_S
 from chat.domain.rules import has_unstorable
+from chat.domain.search import HAS
 from reaktor.errors import InvalidError
 from reaktor.numbers import MAX_INTEGER
 
@@ -244,6 +245,20 @@ OPERATIONS: dict[str, Operation] = {
         ),
         Operation("pin.remove", "No longer keep it at hand.", {"id": STRING}, needs_channel=True),
         Operation("pin.list", "The pinned messages, the newest pin first.", needs_channel=True, reply="pins"),
+        Operation(
+            "search",
+            "A page of the messages that answer a query, newest first.",
+            {
+                "q": Field("string", required=False, default=""),
+                "in": OPTIONAL_STRING,
+                "from": OPTIONAL_STRING,
+                "before": OPTIONAL_STRING,
+                "after": OPTIONAL_STRING,
+                "has": Field("string", required=False, choices=HAS),
+                "cursor": OPTIONAL_STRING,
+            },
+            reply="hits",
+        ),
         Operation(
             "reaction.add",
             "One's emoji on a message.",

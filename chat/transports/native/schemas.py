@@ -34,6 +34,7 @@ from chat.domain.events import (
     TypingData,
 )
 from chat.domain.moderation import LiftedData, PurgeData, SanctionData, SanctionEventData
+from chat.domain.search import HitsData
 from reaktor.shapes import Count, ListData, Ordinal, Time, Uuid
 
 
@@ -88,6 +89,7 @@ REPLIES: dict[str, Any] = {
     "edits": ListData[EarlierTextData],
     "pin": PinData,
     "pins": ListData[PinData],
+    "hits": HitsData,
     "read": ReadData,
     "sync": SyncData,
     "sanction": SanctionData,

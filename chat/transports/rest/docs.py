@@ -12,7 +12,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 from drf_spectacular.generators import SchemaGenerator
 
-ONE_OF = frozenset({"names"})
+ONE_OF = frozenset({"names", "q"})
 """Parameters of a query that are needed unless another one is given."""
 _making = threading.Lock()
 EXAMPLES = {
@@ -30,6 +30,7 @@ EXAMPLES = {
     "token": "rkh_Jx2yQ7rT0aVn5KcWb9LmEgJx2yQ7rT0aVn5KcWb9LmE",
     "after": 0,
     "names": "bob",
+    "q": "tea",
 }
 """What stands for the parts of paths and for what a query must have. A test sends them, as its server calls them."""
 

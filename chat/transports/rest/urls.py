@@ -14,6 +14,7 @@ from chat.transports.rest import (
     moderation,
     notices,
     people,
+    search,
     server,
     server_invites,
 )
@@ -55,6 +56,7 @@ urlpatterns = [
     path("users/<str:username>", people.PersonView.as_view()),
     path("server-invites", server_invites.ServerInvitesView.as_view()),
     path("server-invites/<str:code>", server_invites.ServerInviteView.as_view()),
+    path("search", search.SearchView.as_view()),
     path("direct", belonging.DirectView.as_view()),
     path("me/blocks", belonging.BlocksView.as_view()),
     path("me/blocks/<str:username>", belonging.BlockView.as_view()),

@@ -22,7 +22,7 @@ from accounts import bots
 from accounts.mailing import mail_queue
 from accounts.models import Bot, Mail, User, WaitingAccount
 from chat import services
-from chat.admin import access, lists
+from chat.admin import access, messages
 from chat.admin.channels import FOUND
 from chat.models import (
     AuditEntry,
@@ -37,6 +37,7 @@ from chat.models import (
     WordRule,
     name_search,
 )
+from chat.search.indexing import index_now
 from chat.selectors import user_ref
 from tests.support.databases import is_sqlite
 from tests.support.plans import plans_of, prefer_indexes
@@ -128,6 +129,10 @@ def asked_of(found: Any, model: type[Model]) -> Iterator[dict[str, str]]:
 
 
 def assert_bounded(sql: str, plan: str, asked: object) -> None:
+    if "chat_search" in sql:
+        # Of the search index the newest of a window of time are wanted: what it finds there is sorted.
+        assert "LIMIT" in sql or "max(id)" in sql, sql
+        return
     lines = [line for line in plan.splitlines() if not ASIDE.search(line)]
     said = f"{asked}\n{sql}\n" + "\n".join(lines)
     if is_sqlite():
@@ -181,14 +186,13 @@ def test_the_address_can_filter_by_nothing_that_the_list_has_no_filter_for(brows
         assert browser.get(reverse(f"admin:{path}_changelist"), {asked: "x"}).status_code == 400
 
 
-def test_words_are_looked_for_among_so_many_of_what_an_index_finds(
-    browser: Client, ada: User, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_words_bring_so_many_of_the_newest(browser: Client, ada: User, monkeypatch: pytest.MonkeyPatch) -> None:
     """A word that nobody said was looked for in all that there was."""
-    monkeypatch.setattr(lists, "LOOKED_AT", 4)
+    monkeypatch.setattr(messages, "FOUND", 4)
     bob = User.objects.get(username="bob")
     for number in range(3):
         post(bob, f"later words {number}", "random")
+    index_now()
     later, earlier = ({f"{when}words {number}" for number in range(3)} for when in ("later ", ""))
     for search, found, least in (
         ("words", later | earlier, 4),

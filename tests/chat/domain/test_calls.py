@@ -32,7 +32,7 @@ from chat.domain.policies import ChannelKind
         ("https://example.org/@here", None),
         ("https://example.org/ @here", "here"),
         ("@herë", None),
-        ("`@here` and ```\n@channel\n```", None),
+        ("`@here` and\n```\n@channel\n```", None),
         ("`code` @here", "here"),
     ],
 )

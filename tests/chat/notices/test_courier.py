@@ -18,11 +18,11 @@ from chat.domain.sessions import Status
 from chat.models import ClusterLease, Notice, OutboxEntry, PushSubscription
 from chat.notices import due as store
 from chat.notices.courier import Courier
-from chat.notices.duty import FREE_S, Duty
 from chat.notices.preferences import preferences_change
 from chat.notices.targets import Targets
 from chat.notices.vapid import Vapid
 from chat.notices.webpush import WebPush
+from chat.services.duty import FREE_S, Duty
 from reaktor.config.model import Database as DatabaseConfig
 from reaktor.db.database import Database
 from tests.chat.notices.conftest import Subscribe
@@ -282,7 +282,7 @@ async def test_a_courier_that_does_not_know_who_is_here_does_nothing(
 
 def test_one_process_has_the_duty_until_it_is_not_heard_of() -> None:
     now = [0.0]
-    one, other = (Duty(name, lambda: now[0]) for name in ("one", "other"))
+    one, other = (Duty("notices", name, lambda: now[0]) for name in ("one", "other"))
     assert one.hold()
     for _ in range(10):
         now[0] += 2
@@ -301,5 +301,5 @@ def test_one_process_has_the_duty_until_it_is_not_heard_of() -> None:
 def test_two_that_find_it_free_do_not_both_have_it() -> None:
     from tests.support.threads import at_once
 
-    duties = [Duty(str(number), lambda: 0.0) for number in range(4)]
+    duties = [Duty("notices", str(number), lambda: 0.0) for number in range(4)]
     assert sum(map(bool, at_once(*[duty.hold for duty in duties]))) == 1

@@ -74,6 +74,13 @@ export class Shell {
     this.#open((menuButton) => new Settings({ chat, menuButton, toasts, section, onLogOut }));
   }
 
+  /** Show a search, or where a message stands; loaded now. @param {string} path */
+  async showFinding(path) {
+    this.shown = path;
+    const { pageOf } = await import("./search.js");
+    if (this.shown === path) this.#open((menuButton) => pageOf(path, { chat: this.chat, menuButton }));
+  }
+
   /** @param {(menuButton: HTMLElement) => any} make  the page, which replaces the one that is shown */
   #open(make) {
     this.page?.destroy();

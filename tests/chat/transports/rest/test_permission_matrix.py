@@ -41,6 +41,7 @@ OPERATIONS: dict[str, tuple[Need, Request]] = {
     "channels_members": (Need.READ, path("GET", CHANNEL + "/members")),
     "channels_read": (Need.READ, path("PUT", CHANNEL + "/read", {"number": 1})),
     "messages_list": (Need.READ, path("GET", CHANNEL + "/messages")),
+    "messages_search": (Need.READ, path("GET", "/api/v1/search?q=tea&in={key}")),
     "messages_create": (Need.WRITE, path("POST", CHANNEL + "/messages", {"text": "hi", "nonce": "1"})),
     "messages_changes": (Need.READ, path("GET", CHANNEL + "/changes?after=0")),
     "messages_edit": (Need.WRITE, path("PATCH", CHANNEL + "/messages/{own}", {"text": "hello"})),

@@ -1,4 +1,5 @@
-"""Which process of the cluster sends the notices: the one whose term stands in a row of the leases, and is renewed.
+"""Which process of the cluster has a duty (sends the notices, keeps the search index): the one whose term stands in the
+duty's row of the leases, and is renewed.
 
 Nothing wrong is done where two believe it for a moment: rows are taken one by one. It is there so that one process asks
 the database instead of all. Nobody's clock is compared with another one's: a lease is free when its row has stayed the
@@ -14,7 +15,6 @@ from django.db.models import F, QuerySet
 
 from chat.models import ClusterLease
 
-DUTY = "notices"
 RENEW_S = 2.0
 HELD_S = 5.0
 """Who could not renew it for so long acts no more."""
@@ -24,7 +24,8 @@ FREE_S = 7.0
 class Duty:
     """hold() every RENEW_S, release() at the end; in database threads, one at a time."""
 
-    def __init__(self, holder: str, clock: Callable[[], float]) -> None:
+    def __init__(self, duty: str, holder: str, clock: Callable[[], float]) -> None:
+        self._duty = duty
         self._holder = holder
         self._term = secrets.token_hex(8)
         self._clock = clock
@@ -43,13 +44,13 @@ class Duty:
             self._renewed_at = began
             return True
         self._renewed_at = None
-        row, _ = ClusterLease.objects.get_or_create(duty=DUTY)
+        row, _ = ClusterLease.objects.get_or_create(duty=self._duty)
         seen = (row.term, row.renewals)
         if seen != self._seen:
             self._seen, self._seen_at = seen, began
         if row.holder and began - self._seen_at < FREE_S:
             return False
-        same = ClusterLease.objects.filter(duty=DUTY, holder=row.holder, term=row.term, renewals=row.renewals)
+        same = ClusterLease.objects.filter(duty=self._duty, holder=row.holder, term=row.term, renewals=row.renewals)
         taken = same.update(holder=self._holder, term=self._term, renewals=0, epoch=F("epoch") + 1)
         self._renewed_at = began if taken else None
         return bool(taken)
@@ -60,4 +61,4 @@ class Duty:
         self._mine().update(holder="")
 
     def _mine(self) -> QuerySet[ClusterLease]:
-        return ClusterLease.objects.filter(duty=DUTY, term=self._term).exclude(holder="")
+        return ClusterLease.objects.filter(duty=self._duty, term=self._term).exclude(holder="")

@@ -1,0 +1,324 @@
+"""The index by which messages are found: what stands in it, and how it is asked. Written by chat.search alone, and by
+who deletes rows of messages.
+
+PostgreSQL has a side table of tsvectors with a GIN index; SQLite an FTS5 table, whose rows have integers of our own
+that sort as the messages' ids do. Neither is something that Django's models know: migration 0024 made them. Both hold
+the lexemes of chat.domain.search, and know nothing of their order.
+
+A place is where a message stands among all: places sort by time, and are this module's own.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import orjson
+from django.db import OperationalError, connection, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from chat.domain.search import MARK, SPANS, Needle, time_mark
+from reaktor.db import driver
+from reaktor.db.columns import uuid_from_column, uuid_to_column
+
+TABLE = "chat_search"
+KEYS = "chat_search_key"
+_KEY_BITS = 20
+_MAX_MS = 2**43 - 1
+"""What a key has room for: 250 years from now."""
+TOP = 2**128
+"""Above every place."""
+
+
+class Entry(NamedTuple):
+    """What the index is to hold of one message."""
+
+    message_id: uuid.UUID
+    channel_id: int
+    lexemes: Sequence[str]
+
+
+class Wanted(NamedTuple):
+    """What a message must have in the index: all of `needles`, one of `any_of` if there are some, none of `barred`.
+
+    `channels`: it is in one of these; None: anywhere.
+    """
+
+    needles: Sequence[Needle]
+    barred: Sequence[str] = ()
+    any_of: Sequence[str] = ()
+    channels: Sequence[int] | None = None
+
+
+class Found(NamedTuple):
+    place: int
+    message_id: uuid.UUID
+
+
+class TooSlowError(Exception):
+    """The index was not asked to the end in the time that there was."""
+
+
+def clear() -> None:
+    """All of it, inside a transaction."""
+    driver.execute(f"DELETE FROM {TABLE}")  # noqa: S608  ours
+    if _is_sqlite(connection):
+        driver.execute(f"DELETE FROM {KEYS}")  # noqa: S608  ours
+
+
+def _is_sqlite(own: BaseDatabaseWrapper) -> bool:
+    return own.vendor == "sqlite"
+
+
+# -- Writing --------------------------------------------------------------------------------------------------------
+
+
+def store(entries: Sequence[Entry]) -> None:
+    """These messages as they are now, instead of what the index held of them. Inside a transaction; each once."""
+    if _is_sqlite(connection):
+        _store_sqlite(entries)
+    elif entries:
+        driver.execute(
+            f"INSERT INTO {TABLE} (message_id, channel_id, words) "  # noqa: S608  ours
+            "SELECT message_id, channel_id, array_to_tsvector(string_to_array(lexemes, ' ')) "
+            "FROM unnest(%s::uuid[], %s::bigint[], %s::text[]) AS new(message_id, channel_id, lexemes) "
+            "ON CONFLICT (message_id) DO UPDATE SET words = excluded.words "
+            # A reaction is a change, too, and changes nothing here.
+            f"WHERE {TABLE}.words IS DISTINCT FROM excluded.words",
+            [
+                [each.message_id for each in entries],
+                [each.channel_id for each in entries],
+                [" ".join(each.lexemes) for each in entries],
+            ],
+        )
+
+
+def _store_sqlite(entries: Sequence[Entry]) -> None:
+    """A few statements for all, since nobody posts meanwhile."""
+    # By time SQLite looks with its own keys.
+    words = {each.message_id: " ".join(word for word in each.lexemes if not _is_time(word)) for each in entries}
+    known = driver.select(
+        f"SELECT k.message_id, k.id, f.words FROM json_each(%s) j JOIN {KEYS} k ON k.message_id = j.value "  # noqa: S608
+        f"JOIN {TABLE} f ON f.rowid = k.id",
+        [_json([each.hex for each in words])],
+    )
+    for column_id, key, held in known:
+        now = words.pop(uuid_from_column(column_id))
+        if held != now:
+            driver.execute(f"UPDATE {TABLE} SET words = %s WHERE rowid = %s", [now, key])  # noqa: S608  ours
+    new = [each for each in entries if each.message_id in words]
+    keys = _free_keys([each.message_id for each in new])
+    if new:
+        rows = zip(new, keys, strict=True)
+        driver.insert_rows(
+            KEYS,
+            ("id", "message_id", "channel_id"),
+            [(key, uuid_to_column(each.message_id), each.channel_id) for each, key in rows],
+        )
+        rows = zip(new, keys, strict=True)
+        driver.insert_rows(TABLE, ("rowid", "words"), [(key, words[each.message_id]) for each, key in rows])
+
+
+def _free_keys(message_ids: Sequence[uuid.UUID]) -> list[int]:
+    """A key for each. Of two messages of one moment that would have the same the second one has the next."""
+    wanted = [_key_of(each) for each in message_ids]
+    found = driver.select(f"SELECT id FROM {KEYS} WHERE id IN (SELECT value FROM json_each(%s))", [_json(wanted)])  # noqa: S608
+    taken = {key for (key,) in found}
+    keys = []
+    for first in wanted:
+        key = first
+        while key in taken or (key != first and driver.select(f"SELECT 1 FROM {KEYS} WHERE id = %s", [key])):  # noqa: S608
+            key += 1
+        taken.add(key)
+        keys.append(key)
+    return keys
+
+
+def _json(values: Sequence[object]) -> str:
+    return orjson.dumps(values).decode()
+
+
+def _is_time(lexeme: str) -> bool:
+    return lexeme.startswith(MARK) and lexeme[1:2].isdigit()
+
+
+def _key_of(message_id: uuid.UUID) -> int:
+    """48 bits of milliseconds and the first 20 random ones of the id, so that keys sort as ids do."""
+    random_bits = (message_id.int >> 64 & 0xFFF) << 8 | message_id.int >> 54 & 0xFF
+    return min(message_id.int >> 80, _MAX_MS) << _KEY_BITS | random_bits
+
+
+def forget(message_ids: Sequence[uuid.UUID]) -> None:
+    """These are in no index any more. Inside a transaction; some hundred."""
+    if not message_ids:
+        return
+    if _is_sqlite(connection):
+        for (key,) in driver.select(
+            f"SELECT id FROM {KEYS} WHERE message_id IN (SELECT value FROM json_each(%s))",  # noqa: S608  ours
+            [_json([each.hex for each in message_ids])],
+        ):
+            driver.execute(f"DELETE FROM {TABLE} WHERE rowid = %s", [key])  # noqa: S608  ours
+            driver.execute(f"DELETE FROM {KEYS} WHERE id = %s", [key])  # noqa: S608  ours
+    else:
+        driver.execute(f"DELETE FROM {TABLE} WHERE message_id = ANY(%s::uuid[])", [list(message_ids)])  # noqa: S608
+
+
+# -- Places ---------------------------------------------------------------------------------------------------------
+
+
+def place_at(at_ms: int) -> int:
+    """Below those of all messages of that moment, above those of all before."""
+    return min(at_ms, _MAX_MS) << _KEY_BITS if _is_sqlite(connection) else at_ms << 80
+
+
+def time_of(place: int) -> int:
+    """In Unix milliseconds."""
+    return place >> (_KEY_BITS if _is_sqlite(connection) else 80)
+
+
+def newest_below(place: int) -> int | None:
+    """The place of the newest message in the index below this one. One look-up."""
+    if _is_sqlite(connection):
+        found = driver.select(f"SELECT max(id) FROM {KEYS} WHERE id < %s", [min(place, 2**63 - 1)])  # noqa: S608
+    else:
+        found = driver.select(
+            f"SELECT message_id FROM {TABLE} WHERE message_id < %s ORDER BY message_id DESC LIMIT 1",  # noqa: S608
+            [_uuid(place)],
+        )
+    if not found or found[0][0] is None:
+        return None
+    return int(found[0][0]) if _is_sqlite(connection) else uuid_from_column(found[0][0]).int
+
+
+def _uuid(place: int) -> uuid.UUID:
+    return uuid.UUID(int=min(max(place, 0), TOP - 1))
+
+
+# -- Reading --------------------------------------------------------------------------------------------------------
+
+WHOLE = len(SPANS)
+"""The level of a look at all times at once; below it, at one of the times that marks know of."""
+NEWEST_ROWS = 2_000
+
+
+def look_at_newest(wanted: Wanted, *, low: int, high: int, limit: int, within_s: float) -> tuple[list[Found], int]:
+    """(what is among the newest NEWEST_ROWS between these places, how far down it looked). Raises TooSlowError.
+
+    What many messages have is found so without the index, which knows no order. SQLite's does: there it finds nothing
+    and looks at nothing.
+    """
+    if _is_sqlite(connection):
+        return [], high
+    rows = (
+        f"SELECT message_id, channel_id, words FROM {TABLE} WHERE message_id < %s AND message_id >= %s "  # noqa: S608
+        "ORDER BY message_id DESC LIMIT %s"
+    )
+    bounds = [_uuid(high), _uuid(low), NEWEST_ROWS]
+    condition, parameters = _tsquery(wanted, [])
+    with _quickly(within_s):
+        found = driver.select(
+            f"WITH newest AS MATERIALIZED ({rows}) SELECT message_id, {condition} "  # noqa: S608  placeholders only
+            "FROM newest ORDER BY message_id DESC",
+            [*bounds, *parameters],
+        )
+    hits = [Found(uuid_from_column(pk).int, uuid_from_column(pk)) for pk, is_hit in found if is_hit]
+    if len(hits) > limit:
+        return hits[:limit], hits[limit - 1].place
+    return hits, low if len(found) < NEWEST_ROWS else uuid_from_column(found[-1][0]).int
+
+
+def look(wanted: Wanted, *, level: int, low: int, high: int, limit: int, within_s: float) -> list[Found]:
+    """The newest `limit` between these places, which are of one time of that level. Raises TooSlowError."""
+    if _is_sqlite(connection):
+        return _look_sqlite(wanted, low, high, limit, within_s)
+    marks = [] if level == WHOLE else [time_mark(level, time_of(high - 1))]
+    condition, parameters = _tsquery(wanted, marks)
+    with _quickly(within_s):
+        found = driver.select(
+            f"SELECT message_id FROM {TABLE} WHERE {condition} AND message_id < %s AND message_id >= %s "  # noqa: S608
+            # As text, or the planner might go along the index of ids, through all messages for a rare word.
+            "ORDER BY message_id::text DESC LIMIT %s",
+            [*parameters, _uuid(high), _uuid(low), limit],
+        )
+    return [Found(uuid_from_column(pk).int, uuid_from_column(pk)) for (pk,) in found]
+
+
+def _tsquery(wanted: Wanted, marks: Iterable[str]) -> tuple[str, list[Any]]:
+    parts = [_quoted(needle.lexeme) + (":*" if needle.is_prefix else "") for needle in wanted.needles]
+    parts += [f"!{_quoted(lexeme)}" for lexeme in wanted.barred]
+    parts += [_quoted(mark) for mark in marks]
+    if wanted.any_of:
+        parts.append(f"({' | '.join(map(_quoted, wanted.any_of))})")
+    condition, parameters = "words @@ %s::tsquery", [" & ".join(parts)]
+    if wanted.channels is None:
+        return condition, parameters
+    return f"{condition} AND channel_id = ANY(%s::bigint[])", [*parameters, list(wanted.channels)]
+
+
+def _quoted(lexeme: str) -> str:
+    return "'" + lexeme.replace("\\", "\\\\").replace("'", "''") + "'"
+
+
+@contextmanager
+def _quickly(within_s: float) -> Iterator[None]:
+    """Inside, PostgreSQL ends a statement that takes longer, and does not read the whole table."""
+    if connection.in_atomic_block:
+        # What is set would hold for the rest of somebody's transaction.
+        yield
+        return
+    try:
+        with transaction.atomic():
+            driver.select(
+                "SELECT set_config('statement_timeout', %s, true), set_config('enable_seqscan', 'off', true)",
+                [f"{max(int(within_s * 1000), 1)}ms"],
+            )
+            yield
+    except OperationalError as error:
+        if getattr(error.__cause__, "sqlstate", None) == "57014":
+            raise TooSlowError from error
+        raise
+
+
+def _look_sqlite(wanted: Wanted, low: int, high: int, limit: int, within_s: float) -> list[Found]:
+    parts = [f'"{needle.lexeme}"' + (" *" if needle.is_prefix else "") for needle in wanted.needles]
+    if wanted.any_of:
+        parts.append("(" + " OR ".join(f'"{mark}"' for mark in wanted.any_of) + ")")
+    asked = " AND ".join(parts) + "".join(f' NOT "{lexeme}"' for lexeme in wanted.barred)
+    where, parameters = "", []
+    if wanted.channels is not None:
+        where = "AND k.channel_id IN (SELECT value FROM json_each(%s)) "
+        parameters = [_json(list(wanted.channels))]
+    with _interrupted(within_s):
+        found = driver.select(
+            f"SELECT k.id, k.message_id FROM {TABLE} CROSS JOIN {KEYS} k ON k.id = {TABLE}.rowid "  # noqa: S608
+            f"WHERE {TABLE} MATCH %s AND {TABLE}.rowid >= %s AND {TABLE}.rowid < %s {where}"
+            f"ORDER BY {TABLE}.rowid DESC LIMIT %s",
+            [asked, min(low, 2**63 - 1), min(high, 2**63 - 1), *parameters, limit],
+        )
+    return [Found(int(key), uuid_from_column(pk)) for key, pk in found]
+
+
+_STEPS = 2_000
+"""So many steps of SQLite's machine take less than a millisecond."""
+
+
+@contextmanager
+def _interrupted(within_s: float) -> Iterator[None]:
+    """Inside, SQLite ends a statement that takes longer."""
+    connection.ensure_connection()
+    own: sqlite3.Connection = connection.connection
+    until = time.monotonic() + within_s
+    is_late: Callable[[], int] = lambda: time.monotonic() > until  # noqa: E731
+    own.set_progress_handler(is_late, _STEPS)
+    try:
+        yield
+    except OperationalError as error:
+        if str(error) == "interrupted":
+            raise TooSlowError from error
+        raise
+    finally:
+        own.set_progress_handler(None, 0)

@@ -1,0 +1,252 @@
+"""Searches: which messages answer one, newest first, of those that whoever asks may read now.
+
+The index is asked in windows of time that go back until the page is full: short ones at first, longer ones while
+nothing comes. It says what may be meant; the live rows say whether the message is still there, in which channel, and
+what it says now. After BUDGET_S the page ends where it is, and `next` leads on from there.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import NamedTuple
+
+from accounts.selectors import user_named
+from chat import selectors
+from chat.domain import search as rules
+from chat.domain.hiding import is_hidden, message_seen, names_hidden
+from chat.domain.ids import ChannelKey, UserRef
+from chat.domain.search import Filters, HitData, HitsData, Query
+from chat.models import message_search
+from chat.models.message_search import TOP, WHOLE, Found, TooSlowError, Wanted
+from chat.selectors import ChannelAccess
+from chat.selectors.hiding import blocked_names
+from chat.selectors.rows import MessageColumns
+from reaktor.errors import InvalidError, NotFoundError, UnavailableError
+
+PAGE = 25
+BUDGET_S = 0.5
+FEW_CHANNELS = 8
+"""Of so many the index is asked for each; of more what it finds is looked through for them."""
+CANDIDATES = 100
+"""So many texts are read at once."""
+QUICK_S, SLOW_S = 0.03, 0.12
+"""A window that took less is followed by a longer one, one that took more by a shorter one."""
+LEAST_S = 0.05
+"""What is left to a last look at the index, however late it is."""
+_CURSOR = re.compile(rules.CURSOR)
+
+
+class Asked(NamedTuple):
+    """A search, with names looked up. `channels`: their ids; None: all there are (for staff)."""
+
+    query: Query
+    channels: Sequence[int] | None
+    author: UserRef | None
+    has_link: bool
+    low: int
+    high: int
+
+
+class Hit(NamedTuple):
+    """A message that answers, and where what was looked for stands in its text."""
+
+    message: MessageColumns
+    highlights: list[list[int]]
+
+
+class Page(NamedTuple):
+    """Messages newest first, and the place to go on below; None: that was all."""
+
+    hits: list[Hit]
+    below: int | None
+
+
+def messages_search(
+    *, user: UserRef, q: str, filters: Filters, cursor: str | None = None, clock: Callable[[], float] = time.monotonic
+) -> HitsData:
+    """A page of what answers the query in the channels that the user belongs to, or in the one that is named, if they
+    may read it.
+
+    Raises InvalidError (nothing to look for, no cursor of a page), NotFoundError (no such channel, no such author),
+    BannedError.
+    """
+    began = clock()
+    asked = _asked(user, rules.parsed(q), filters, cursor)
+    if asked.channels is not None and not asked.channels:
+        return {"results": [], "next": None}
+    page = search_page(asked, limit=PAGE, until=began + BUDGET_S, clock=clock)
+    return {"results": _seen(user, page.hits), "next": None if page.below is None else f"{page.below:x}"}
+
+
+def _asked(user: UserRef, query: Query, filters: Filters, cursor: str | None) -> Asked:
+    if cursor is not None and not _CURSOR.fullmatch(cursor):
+        raise InvalidError("That is not a cursor of this list.", fields={"cursor": "unknown"})
+    has = filters.get("has")
+    if has is not None and has not in rules.HAS:
+        raise InvalidError(f"has is one of {', '.join(rules.HAS)}.", fields={"has": "unknown"})
+    if not query.wanted and has is None and "author" not in filters:
+        raise InvalidError("Give a word to look for, or an author.", fields={"q": "nothing to look for"})
+    author = None
+    if "author" in filters:
+        named = user_named(filters["author"])
+        if named is None:
+            raise NotFoundError("There is no such user.")
+        author = selectors.user_ref(named)
+    if "channel" in filters:
+        channels = [selectors.channel_access(user=user, key=ChannelKey(filters["channel"])).channel.id]
+    else:
+        channels = selectors.channels_searched(user)
+    high = TOP if cursor is None else int(cursor, 16)
+    if "before" in filters:
+        high = min(high, _place(filters["before"].timestamp()))
+    low = _place(filters["after"].timestamp()) if "after" in filters else 0
+    return Asked(query, channels, author, has == "link", low, high)
+
+
+def _place(seconds: float) -> int:
+    return message_search.place_at(max(int(seconds * 1000), 0))
+
+
+def _seen(user: UserRef, hits: Sequence[Hit]) -> list[HitData]:
+    """As the user sees them, without what they may not read or is hidden from them."""
+    keys = list({ChannelKey(hit.message.channel) for hit in hits})
+    rooms = {each.channel.key: each for each in selectors.channels_named(user=user, keys=keys)} if keys else {}
+    blocked = blocked_names(user.id) if any(each.channel.kind.is_direct for each in rooms.values()) else []
+    found: list[HitData] = []
+    for message, hit in zip(selectors.message_data([hit.message for hit in hits]), hits, strict=True):
+        room = rooms.get(ChannelKey(message["channel"]))
+        if room is None:
+            continue
+        hidden = names_hidden(room.channel.kind, blocked)
+        if not is_hidden(message["author"], hidden):
+            shown = message_seen(message, hidden)
+            found.append({"message": shown, "channel": _channel(room), "highlights": hit.highlights})
+    return found
+
+
+def _channel(room: ChannelAccess) -> rules.SearchChannel:
+    return {"key": room.channel.key, "name": room.channel.name, "kind": room.channel.kind.value}
+
+
+# -- Going back in time ---------------------------------------------------------------------------------------------
+
+
+def search_page(asked: Asked, *, limit: int, until: float, clock: Callable[[], float] = time.monotonic) -> Page:
+    """What answers in these channels, whoever asks: for messages_search(), and for staff. `until`: by the clock."""
+    return _Walk(asked, limit, until, clock).page()
+
+
+class _Walk:
+    """One page: how far back it has come, and what it has found."""
+
+    def __init__(self, asked: Asked, limit: int, until: float, clock: Callable[[], float]) -> None:
+        self._asked = asked
+        self._limit = limit
+        self._until = until
+        self._clock = clock
+        self._wanted = _wanted(asked)
+        self._high = asked.high
+        self._level = 0
+        self._hits: list[Hit] = []
+
+    def page(self) -> Page:
+        below = self._go_back()
+        # Those of one moment have ids in no order.
+        self._hits.sort(key=lambda hit: (hit.message.id[:13], hit.message.number), reverse=True)
+        return Page(self._hits, below)
+
+    def _go_back(self) -> int | None:
+        """Until the page is full, or the time is up; below which place there may be more. However late it is, it comes
+        further than it was.
+        """
+        with suppress(TooSlowError):
+            self._look_at_newest()
+        while not self._is_full and self._high > self._asked.low:
+            if self._clock() >= self._until and self._high < self._asked.high:
+                return self._high
+            newest = message_search.newest_below(self._high)
+            if newest is None or newest < self._asked.low:
+                return None
+            self._high = newest + 1
+            if not self._look_at_window():
+                if self._high == self._asked.high:
+                    raise UnavailableError("That search takes too long now.")
+                return self._high
+        return self._high if self._is_full and self._high > self._asked.low else None
+
+    @property
+    def _is_full(self) -> bool:
+        return len(self._hits) >= self._limit
+
+    @property
+    def _left_s(self) -> float:
+        return max(self._until - self._clock(), LEAST_S)
+
+    def _look_at_newest(self) -> None:
+        found, down_to = message_search.look_at_newest(
+            self._wanted, low=self._asked.low, high=self._high, limit=CANDIDATES, within_s=self._left_s
+        )
+        self._take(found, down_to)
+
+    def _look_at_window(self) -> bool:
+        """False: the time was over before the shortest one was looked through."""
+        began = self._clock()
+        low = max(self._asked.low, _window_start(self._level, self._high))
+        try:
+            found = message_search.look(
+                self._wanted, level=self._level, low=low, high=self._high, limit=CANDIDATES, within_s=self._left_s
+            )
+        except TooSlowError:
+            is_over, self._level = self._level == 0, 0
+            return not is_over
+        took_s = self._clock() - began
+        self._take(found, low if len(found) < CANDIDATES else found[-1].place)
+        if took_s < QUICK_S and len(found) < CANDIDATES:
+            self._level = min(self._level + 1, WHOLE)
+        elif took_s > SLOW_S:
+            self._level = max(self._level - 1, 0)
+        return True
+
+    def _take(self, found: Sequence[Found], down_to: int) -> None:
+        """Ask the live rows of what was found; `down_to`: nothing else was there down to this place."""
+        messages = selectors.messages_standing([each.message_id for each in found])
+        for each in found:
+            message = messages.get(each.message_id)
+            highlights = None if message is None else self._highlights(message)
+            if message is not None and highlights is not None:
+                self._hits.append(Hit(message, highlights))
+                if self._is_full:
+                    self._high = each.place
+                    return
+        self._high = down_to
+
+    def _highlights(self, message: MessageColumns) -> list[list[int]] | None:
+        """None: as it is now, the message does not answer. Filters by what else a message has belong here."""
+        author = self._asked.author
+        if author is not None and message.author != author.username:
+            return None
+        if self._asked.has_link and not rules.has_link(message.text):
+            return None
+        return rules.found_in(message.text, self._asked.query)
+
+
+def _wanted(asked: Asked) -> Wanted:
+    needles, barred = rules.needles_of(asked.query)
+    if asked.author is not None:
+        needles.append(rules.Needle(rules.author_mark(asked.author.id)))
+    if asked.has_link:
+        needles.append(rules.Needle(rules.LINK_MARK))
+    few = asked.channels is not None and len(asked.channels) <= FEW_CHANNELS
+    any_of = [rules.channel_mark(channel_id) for channel_id in asked.channels or ()] if few else []
+    return Wanted(needles, barred, any_of, asked.channels)
+
+
+def _window_start(level: int, high: int) -> int:
+    """The beginning of the time of that level in which the last place below `high` is."""
+    if level == WHOLE:
+        return 0
+    span = rules.SPANS[level]
+    return message_search.place_at(message_search.time_of(high - 1) >> span << span)
