@@ -24,11 +24,12 @@ MakeServer = Callable[..., LiveServer]
 ROOT = Path(__file__).parent
 
 
-# The same examples in each run: a commit passes or it doesn't. `make explore` is for finding new ones.
-settings.register_profile("suite", derandomize=True)
+# The same examples in each run, however slow the machine is: a commit passes or it doesn't. `make explore` is for
+# finding new ones.
+settings.register_profile("suite", derandomize=True, deadline=None)
 settings.load_profile("suite")
 
-# What starts real servers shares them within its folder, and so runs in one process. They wait a lot, so four
+# What starts real servers shares them within its folder, and so runs in one process. They wait a lot, so five
 # processes keep two cores busy. The longest first.
 TOGETHER = ("cluster", "faults", "integration", "browser", "interop", "docs", "deployment")
 WITH = {"browser": "faults"}
@@ -40,7 +41,7 @@ BETWEEN = ("sio25", "sio31")
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """For `pytest -n 4 --dist loadgroup` (make test): what runs together first, everything else beside and behind it.
+    """For `pytest -n 5 --dist loadgroup` (make test): what runs together first, everything else beside and behind it.
 
     First of all hooks: xdist reads the groups in its own. A test that names its group itself is one of the first.
     """

@@ -29,10 +29,11 @@ class ConfirmationRequiredError(ReaktorError):
     """Of a message that calls very many: its sender sends it again, and says that this is meant."""
 
     code = ErrorCode.CONFIRMATION_REQUIRED
+    default_message = "That tells very many people at once. Is that meant?"
 
-    def __init__(self, told: int) -> None:
+    def __init__(self, told: int = 0) -> None:
         self.told = told
-        super().__init__(f"That tells {told} people at once. Is that meant?")
+        super().__init__(f"That tells {told} people at once. Is that meant?" if told else None)
 
     def as_data(self) -> ErrorDetail:
         data = super().as_data()

@@ -46,7 +46,9 @@ class Purging:
         self.is_over = count is None
 
     def as_data(self) -> PurgeData:
-        return {"deleted": self.deleted, "left": 0 if self.is_over else max(self.messages - self.deleted, 0)}
+        """When it is over all of them have gone, also those that chat.deletions went on with beside us."""
+        deleted = self.messages if self.is_over else self.deleted
+        return {"deleted": deleted, "left": max(self.messages - deleted, 0)}
 
 
 def messages_purge(

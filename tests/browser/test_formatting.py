@@ -78,6 +78,7 @@ def test_what_turns_the_direction_of_writing_turns_no_more_than_its_own_text(peo
     """The mark of an edited message stood before the text that it belonged to, and was part of what was turned."""
     ada = people("ada").register(room.path)
     ada.say("first")
+    ada.expect_texts(["first"])
     ada.field.press("ArrowUp")
     field = ada.page.get_by_label("Edit message")
     field.fill("\u202eturned")

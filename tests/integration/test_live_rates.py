@@ -20,6 +20,7 @@ PER_USER = sorted(name for name, allowance in OPERATIONS.items() if allowance in
 FIELDS: dict[str, Any] = {
     "channel.create": {"name": "tea"}, "channel.update": {"topic": "tea"}, "message.send": {"text": "hi", "nonce": "1"},
     "message.edit": {"id": "x", "text": "y"}, "reaction.add": {"id": "x", "emoji": "x"},
+    "pin.add": {"id": "x"}, "pin.remove": {"id": "x"},
     "reaction.remove": {"id": "x", "emoji": "x"}, "report": {"id": "x", "reason": "spam"},
     "moderation.kick": {"user": "nobody"}, "moderation.mute": {"user": "nobody"}, "moderation.ban": {"user": "nobody"},
     "moderation.lift": {"user": "nobody"}, "moderation.purge": {"user": "nobody", "hours": 1},
