@@ -101,14 +101,16 @@ class Search {
       {},
       h(
         "a",
-        { class: "channel-row", href: `#/c/${message.channel}/${message.number}` },
+        { class: "channel-row is-hit", href: `#/c/${message.channel}/${message.number}` },
         h(
           "span",
-          { class: "channel-words" },
-          h("span", { class: "channel-name" }, message.via?.name ?? message.author, " · ", channel.name),
-          h("span", { dir: "auto" }, ...marked(message.text, highlights)),
+          { class: "channel-name" },
+          h("bdi", {}, message.via?.name ?? message.author),
+          "·",
+          h("bdi", {}, channel.name),
         ),
-        h("time", { class: "lobby-note", datetime: message.created_at }, momentOf(date)),
+        h("time", { class: "remark", datetime: message.created_at }, momentOf(date)),
+        h("span", { class: "hit-text", dir: "auto" }, ...marked(message.text, highlights)),
       ),
     );
   }
