@@ -29,7 +29,7 @@ ROOT = Path(__file__).parent
 settings.register_profile("suite", derandomize=True, deadline=None)
 settings.load_profile("suite")
 
-# What starts real servers shares them within its folder, and so runs in one process. They wait a lot, so five
+# What starts real servers shares them within its folder, and so runs in one process. They wait a lot, so four
 # processes keep two cores busy. The longest first.
 TOGETHER = ("cluster", "faults", "integration", "browser", "interop", "docs", "deployment")
 WITH = {"browser": "faults"}
@@ -41,7 +41,7 @@ BETWEEN = ("sio25", "sio31")
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """For `pytest -n 5 --dist loadgroup` (make test): what runs together first, everything else beside and behind it.
+    """For `pytest -n 4 --dist loadgroup --no-loadscope-reorder` (make test): what runs together first, everything else beside and behind it.
 
     First of all hooks: xdist reads the groups in its own. A test that names its group itself is one of the first.
     """

@@ -90,4 +90,4 @@ def test_what_turns_the_direction_of_writing_turns_no_more_than_its_own_text(peo
     ada.say("\u05d0\u05d1 abc")
     row = ada.log.locator(".text p").last
     expect(row).to_contain_text("abc")
-    assert row.evaluate("(row) => getComputedStyle(row).direction") == "rtl"
+    expect(row).to_have_css("direction", "rtl")
