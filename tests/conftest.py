@@ -41,9 +41,10 @@ BETWEEN = ("sio25", "sio31")
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """For `pytest -n 4 --dist loadgroup --no-loadscope-reorder` (make test): what runs together first, everything else beside and behind it.
+    """For `pytest --dist loadgroup` (make test): what runs together first, everything else beside and behind it.
 
-    First of all hooks: xdist reads the groups in its own. A test that names its group itself is one of the first.
+    First of all hooks: xdist reads the groups in its own. A test that names its group itself is one of the first. With
+    --no-loadscope-reorder, since xdist would put the groups of most tests first.
     """
 
     def place(at: int) -> tuple[int, int]:
