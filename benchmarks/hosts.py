@@ -37,6 +37,7 @@ class Host(Reaktor):
             "HOST_NAME": self.name,
             "ADVERTISE": f"127.0.0.1:{free_port()}",
             "REDIS_URL": redis_url,
+            "FILES_SHARED": "on",
             "SECRET_KEY": SECRET,
             "JWT_SECRET": SECRET[::-1],
         }

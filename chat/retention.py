@@ -2,8 +2,9 @@
 
 Called by `manage.py apply_retention`, which the supervisor starts now and then. A message goes when it is too old or
 one too many, and everything before it in its channel has gone; numbers stay as they are. What somebody has reported
-stays until that is decided. Each transaction takes the channel's lock for some hundred rows and then rests as long as
-it worked, so that those who post never wait for long.
+stays until that is decided. The root of a thread loses its text on time, and keeps its place as a deleted message until
+its last reply is gone, which has an age of its own. Each transaction takes the channel's lock for some hundred rows and
+then rests as long as it worked, so that those who post never wait for long.
 """
 
 from __future__ import annotations
@@ -17,10 +18,15 @@ from django.db import transaction
 from django.db.models import Count, Exists, F, OuterRef, QuerySet
 
 from chat import publish
+from chat.domain.events import EventType
 from chat.domain.ids import SYSTEM, ChannelKey, UserRef
 from chat.models import AuditAction, Channel, ChannelMembership, Message, Report, message_search
+from chat.selectors import flow_at
 from chat.services.audit import audit_add
+from chat.services.bulk import BATCH, messages_change, texts_remove
+from chat.services.files import files_forget
 from chat.services.pins import pins_drop
+from chat.services.threads import GoneReply, replies_gone, threads_go
 
 BATCH_ROWS = 500
 MIN_ROWS = 50
@@ -30,12 +36,16 @@ LOCK_S = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Expired:
-    """What is to go in one channel: everything numbered up to `last` but what is reported, `rows` messages."""
+    """What is to go in one channel: everything numbered up to `last` but what is reported, `rows` messages.
+
+    `texts`: roots among them that replies keep there, and that lose their texts alone.
+    """
 
     channel_id: int
     key: ChannelKey
     last: int
     rows: int
+    texts: int = 0
 
 
 @dataclass(slots=True)
@@ -72,14 +82,28 @@ def retention_find(*, days: int, messages: int, now: datetime, key: str | None =
         if keep_days:
             last = max(last, _last_before(channel_id, number, now - timedelta(days=keep_days)))
         rows = _going(channel_id, last).count() if last else 0
-        if rows:
-            yield Expired(channel_id, ChannelKey(channel_key), last, rows)
+        texts = _kept_texts(channel_id, last).count() if last else 0
+        if rows or texts:
+            yield Expired(channel_id, ChannelKey(channel_key), last, rows, texts)
 
 
-def _going(channel_id: int, last: int) -> QuerySet[Message]:
+_REPLIES = Message.objects.filter(thread_id=OuterRef("pk"))
+
+
+def _due(channel_id: int, last: int) -> QuerySet[Message]:
     """The messages up to that number, without those that a moderator has yet to look at."""
     waiting = Report.objects.filter(message_id=OuterRef("pk"), resolved_at=None)
     return Message.objects.filter(~Exists(waiting), channel_id=channel_id, number__lte=last)
+
+
+def _going(channel_id: int, last: int) -> QuerySet[Message]:
+    """Those that nothing keeps: no reply is left in a thread of theirs."""
+    return _due(channel_id, last).filter(~Exists(_REPLIES))
+
+
+def _kept_texts(channel_id: int, last: int) -> QuerySet[Message]:
+    """The roots among them that replies keep, and that still have their texts."""
+    return _due(channel_id, last).filter(Exists(_REPLIES), thread_id=None, deleted_at=None)
 
 
 def _last_before(channel_id: int, head: int, cutoff: datetime) -> int:
@@ -117,6 +141,8 @@ def _channel_trim(
             on_progress(rows)
             rest(took_s)
             wanted = min(batch_rows, max(MIN_ROWS, int(wanted * LOCK_S / took_s)))
+        while expired.texts and _texts_remove(expired):
+            rest(LOCK_S)
         return trimmed
     finally:
         if trimmed.deleted and not trimmed.is_finished:
@@ -134,29 +160,50 @@ def _batch_delete(expired: Expired, trimmed: Trimmed, batch_rows: int) -> int:
             trimmed.is_finished = True
             return 0
         oldest = _going(channel.pk, expired.last).order_by("number")
-        found = list(oldest.values_list("id", "changed_seq")[: batch_rows + 1])
+        fields = ("id", "changed_seq", "thread_id", "author_id", "number", "deleted_at")
+        found = list(oldest.values_list(*fields)[: batch_rows + 1])
         is_last, found = len(found) <= batch_rows, found[:batch_rows]
         deleted, floor_seq = trimmed.deleted + len(found), channel.floor_seq
         if found:
-            pins_drop([pk for pk, _ in found])
-            # With what hangs on them; replies to them stay, as replies to nothing.
-            Message.objects.filter(pk__in=[pk for pk, _ in found]).only("pk").delete()
-            message_search.forget([pk for pk, _ in found])
-            floor_seq = max(floor_seq, *(changed_seq for _, changed_seq in found))
+            ids = [pk for pk, *_ in found]
+            files_forget(ids)
+            pins_drop(ids)
+            # With what hangs on them; what quotes them stays, and quotes nothing.
+            Message.objects.filter(pk__in=ids).only("pk").delete()
+            message_search.forget(ids)
+            floor_seq = max(floor_seq, *(changed_seq for _, changed_seq, *_ in found))
             Channel.objects.filter(pk=channel.pk).update(floor_seq=floor_seq)
+            threads_go(ids)
+            replies = [
+                GoneReply(thread, author, number, was_deleted=at is not None)
+                for _, _, thread, author, number, at in found
+                if thread is not None
+            ]
+            replies_gone(replies)
+            # Roots that nothing keeps any longer go at once.
+            is_last = is_last and not (replies and _going(channel.pk, expired.last).exists())
         if is_last and deleted:
             _channel_finish(expired, deleted, floor_seq)
     trimmed.deleted, trimmed.floor_seq, trimmed.is_finished = deleted, floor_seq, is_last
     return len(found)
 
 
+def _texts_remove(expired: Expired) -> int:
+    """Some roots that replies keep in their places lose their texts: they are deleted messages from now on, and those
+    in the channel are told. How many.
+    """
+    with transaction.atomic():
+        roots = list(_kept_texts(expired.channel_id, expired.last).order_by("number")[:BATCH])
+        return messages_change(roots, EventType.MESSAGE_DELETED, texts_remove) if roots else 0
+
+
 def _markers_raise(channel_id: int, last: int) -> None:
     """What is gone is not unread; and of one's own messages those count that are left."""
     above = Message.objects.filter(channel_id=channel_id, number__gt=last).order_by()
-    own = dict(above.values_list("author_id").annotate(Count("id")))
-    aside = above.order_by("number").values_list("aside", flat=True).first()
+    own = dict(above.filter(is_aside=None).values_list("author_id").annotate(Count("id")))
+    aside = last - flow_at(channel_id, last)
     behind = ChannelMembership.objects.filter(channel_id=channel_id, read_number__lt=last)
-    raised = {"read_number": last, "own_above": last, "read_aside": aside or 0, "read_rev": F("read_rev") + 1}
+    raised = {"read_number": last, "own_above": last, "read_aside": aside, "read_rev": F("read_rev") + 1}
     for author_id, count in own.items():
         behind.filter(user_id=author_id).update(own=count, **raised)
     behind.update(own=0, **raised)

@@ -39,6 +39,7 @@ from chat.membership.wire import worker_mailbox  # noqa: E402
 from chat.posting.textrules import CurrentTextRules  # noqa: E402
 from chat.transports.fast_gets import FastGets  # noqa: E402
 from chat.transports.fast_joins import FastJoins  # noqa: E402
+from chat.transports.file_bytes import FileBytes  # noqa: E402
 from chat.transports.native.consumer import NativeConsumer  # noqa: E402
 from chat.transports.socketio.application import ChatApplication  # noqa: E402
 from reaktor.cluster import authority_lock  # noqa: E402
@@ -62,6 +63,8 @@ from reaktor.observe import error_reports as reports  # noqa: E402
 from reaktor.observe.metrics import Metrics, added  # noqa: E402
 from reaktor.process import node, relay_tls  # noqa: E402
 from reaktor.process.relay_pass import relay_key  # noqa: E402
+from reaktor.sandbox.pictures import Pictures  # noqa: E402
+from reaktor.sandbox.sandbox import Bounds  # noqa: E402
 from reaktor.socketio.server import SocketIOServer  # noqa: E402
 from reaktor.web.edge import edge_of  # noqa: E402
 from reaktor.web.gate import Gate  # noqa: E402
@@ -78,6 +81,8 @@ patience.serve()
 LONE_PLACE = (0, 1)
 """Slot and incarnation of the one process of a whole server: each start is another life of its host."""
 START_TIMEOUT_S = 10.0
+FILE_PICTURES = Bounds(running=1, waiting=8, wait_s=30.0)
+"""For thumbnails of files: whoever waits keeps a thread of theirs."""
 
 
 class NodeRuntime(Runtime):
@@ -242,7 +247,7 @@ class Application:
             edge=edge,
         )
         self._rest = Gate(
-            FastGets(FastJoins(django, edge), edge),
+            FileBytes(FastGets(FastJoins(django, edge), edge), edge, settings.REAKTOR.files, Pictures(FILE_PICTURES)),
             RequestRates(settings.REAKTOR.limits),
             edge,
             operations=cast(ChatConfig, apps.get_app_config("chat")).rates,

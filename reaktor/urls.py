@@ -23,6 +23,7 @@ from reaktor.web.rest import JsonHandlers
 
 urlpatterns = [
     path("", index),
+    path("f/<uuid:file_id>", index),
     path("admin", RedirectView.as_view(url="/admin/", query_string=True)),
     path("admin/cluster/", admin.site.admin_view(cluster_page), name="cluster"),
     path("admin/cluster/status.json", admin.site.admin_view(cluster_json), name="cluster_status"),

@@ -88,6 +88,11 @@ def _slow(who: UserRef, channel: Channel, values: Values) -> str:
     return f"Slow mode: one message in {values['seconds']} s." if values["seconds"] else "Slow mode is off."
 
 
+def _threads(who: UserRef, channel: Channel, values: Values) -> str:
+    services.channel_update(user=who, key=channel.key, threads=not channel.has_threads)
+    return f"{channel.name} has {'no threads any more' if channel.has_threads else 'threads again'}."
+
+
 def _freeze(who: UserRef, channel: Channel, values: Values) -> str:
     services.channel_update(user=who, key=channel.key, is_frozen=True)
     return f"{channel.name} is frozen: only moderators write in it now."
@@ -169,6 +174,7 @@ class ChannelAdmin(WorkplaceAdmin):
     actions = ("archive",)
     object_actions = (
         ObjectAction("slow", _slow, SlowForm),
+        ObjectAction("threads", _threads),
         ObjectAction("freeze", _freeze),
         ObjectAction("thaw", _thaw),
         ObjectAction("everybody_pins", _let_everybody_pin),

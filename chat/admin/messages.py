@@ -84,7 +84,7 @@ def found_messages(search: Search) -> list[uuid.UUID]:
     if not query.wanted:
         raise InvalidError("Give a word to look for.")
     channels = None if search.channel is None else [search.channel]
-    asked = Asked(query, channels, author, has_link=False, low=0, high=TOP)
+    asked = Asked(query, channels, author, has=None, low=0, high=TOP)
     page = search_page(asked, limit=FOUND, until=time.monotonic() + SEARCH_S)
     return [uuid.UUID(hit.message.id) for hit in page.hits]
 

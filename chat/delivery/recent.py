@@ -14,7 +14,7 @@ from typing import cast
 import orjson
 
 from chat.delivery.packing import packed
-from chat.domain.events import MessageData
+from chat.domain.events import MessageData, ThreadInfoData
 
 HELD_BYTES = 300
 """What a message takes beside its JSON: its places in the views, measured."""
@@ -66,7 +66,19 @@ class Recent:
         # A repair may tell a lower number after a higher one: ordered by last change, edited ones come late.
         if number > self.head_number - self._numbers:
             self._show(number, json)
+        if "thread" in message and (info := message.get("thread_info")) is not None:
+            self.inform(info)
         self._keep_bounds()
+
+    def inform(self, info: ThreadInfoData) -> None:
+        """A thread is another now than its root says, if that is held. No event of the root's says so."""
+        number = info["number"]
+        json = self._held_at(number)
+        if json is None:
+            return
+        root = _unpacked(json)
+        if "thread_info" not in root or root["thread_info"]["seq"] <= info["seq"]:
+            self._replace(number, packed({**root, "thread_info": info}))
 
     def ids(self) -> set[str]:
         """The messages that are held."""
@@ -89,12 +101,7 @@ class Recent:
         wanted = name.lower().encode() if is_ascii else name.encode()
         for number, json in self._held().items():
             if wanted in (json.lower() if is_ascii else json):
-                again = packed(renamed(_unpacked(json)))
-                self.size += len(again) - len(json)
-                if number in self._changed:
-                    self._changed[number] = (self._changed[number][0], again)
-                if number in self._newest:
-                    self._newest[number] = again
+                self._replace(number, packed(renamed(_unpacked(json))))
         self._keep_bounds()
 
     def newest(self, limit: int) -> list[bytes] | None:
@@ -106,6 +113,11 @@ class Recent:
         if first < self._whole_from:
             return None
         return [self._newest[number] for number in range(first, self.head_number + 1) if number in self._newest]
+
+    def head_aside(self, otherwise: int) -> int:
+        """How many messages up to the newest one the flow does not show; `otherwise`, where that one is gone."""
+        json = self._held_at(self.head_number)
+        return otherwise if json is None else self.head_number - _unpacked(json)["flow"]
 
     def since(self, cursor: int) -> list[MessageData] | None:
         """Messages changed after the cursor, ordered by changed_seq; None when memory does not reach back that far."""
@@ -126,6 +138,17 @@ class Recent:
             for number in list(self._newest):
                 self._hide(number)
             self._whole_from = self.head_number + 1
+
+    def _held_at(self, number: int) -> bytes | None:
+        return self._newest.get(number) or self._as_changed(number)
+
+    def _replace(self, number: int, again: bytes) -> None:
+        """The message that is held at this number is kept as this JSON, in both views."""
+        self.size += len(again) - len(self._held_at(number) or again)
+        if number in self._changed:
+            self._changed[number] = (self._changed[number][0], again)
+        if number in self._newest:
+            self._newest[number] = again
 
     def _held(self) -> dict[int, bytes]:
         return {**self._newest, **{number: json for number, (_, json) in self._changed.items()}}

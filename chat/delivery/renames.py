@@ -1,7 +1,8 @@
 """The names that have just changed, and messages with the new ones in place of the old.
 
-A message holds names, not ids: of its author, of who reacted, of who is mentioned. What was read or made a moment
-before a rename says the old one. Kept by chat.live.feeds for as long as that can happen. Pure: `now` is an argument.
+A message holds names, not ids: of its author, of who reacted, is mentioned, or takes part in its thread. What was read
+or made a moment before a rename says the old one. Kept by chat.live.feeds for as long as that can happen. Pure: `now`
+is an argument.
 """
 
 from __future__ import annotations
@@ -48,9 +49,15 @@ class Renames:
         author = self._name(message["author"])
         mentions = [self._name(name) for name in message["mentions"]]
         reactions = {emoji: [self._name(name) for name in names] for emoji, names in message["reactions"].items()}
-        if (author, mentions, reactions) == (message["author"], message["mentions"], message["reactions"]):
+        info = message.get("thread_info")
+        people = [self._name(name) for name in info["participants"]] if info is not None else []
+        same = (message["author"], message["mentions"], message["reactions"], info["participants"] if info else [])
+        if (author, mentions, reactions, people) == same:
             return message
-        return {**message, "author": author, "mentions": mentions, "reactions": reactions}
+        renamed: MessageData = {**message, "author": author, "mentions": mentions, "reactions": reactions}
+        if info is not None:
+            renamed["thread_info"] = {**info, "participants": people}
+        return renamed
 
     def _name(self, name: str) -> str:
         known = self._by_old.get(folded(name))

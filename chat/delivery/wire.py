@@ -10,7 +10,17 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from chat.domain.events import Activity, ActivityData, Event, EventType, HeadData, MessageData, last_data, mark_data
+from chat.domain.events import (
+    Activity,
+    ActivityData,
+    Event,
+    EventType,
+    HeadData,
+    MessageData,
+    ThreadActivityData,
+    last_data,
+    mark_data,
+)
 from chat.domain.ids import ChannelKey, SessionId, UserId
 from chat.domain.reading import Head, Marker
 
@@ -19,6 +29,8 @@ EVERYBODY_GROUP = "events.everybody"
 DURABLE_KIND = "events.durable"
 EPHEMERAL_KIND = "events.ephemeral"
 ACTIVITY_KIND = "events.activity"
+THREAD_KIND = "events.thread"
+"""A reply, for the followers of its thread."""
 CALL_KIND = "events.call"
 """A message calls those who follow its channel."""
 GAP_KIND = "events.gap"
@@ -45,6 +57,8 @@ def message_new(message: MessageData) -> Event:
 def mention(message: MessageData) -> Event:
     """What a mentioned user is told, wherever they are."""
     data = {"id": message["id"], "number": message["number"], "author": message["author"], "text": message["text"]}
+    if "thread" in message and not message.get("also_in_channel"):
+        data["thread"] = message["thread"]
     return Event(EventType.MENTION, ChannelKey(message["channel"]), data)
 
 
@@ -63,6 +77,22 @@ def read_updated(message: MessageData, marker: Marker) -> Event:
     """What a user is told whose marker stands there since this message of theirs, the newest one."""
     head = Head(message["number"], message["number"] - message["flow"])
     return Event(EventType.READ_UPDATED, ChannelKey(message["channel"]), mark_data(marker, head))
+
+
+def thread_activity(message: MessageData) -> Event | None:
+    """What the followers of its thread are told of a reply; None: it is none."""
+    if "thread" not in message or "thread_info" not in message:
+        return None
+    data = ThreadActivityData(thread=message["thread"], thread_info=message["thread_info"], author=message["author"])
+    return Event(EventType.THREAD_ACTIVITY, ChannelKey(message["channel"]), data)
+
+
+def thread_activity_body(event: Event, users: Sequence[UserId]) -> dict[str, Any]:
+    return {"event": event_body(event), "users": list(users)}
+
+
+def thread_activity_from_body(body: Mapping[str, Any]) -> tuple[Event, list[UserId]]:
+    return event_from_body(body["event"]), [UserId(user_id) for user_id in body["users"]]
 
 
 def activity_of(message: MessageData, *, is_new: bool) -> Activity:

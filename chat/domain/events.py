@@ -9,6 +9,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Any, Literal, NamedTuple, NotRequired, TypedDict, final
 
+from chat.domain.files import FileData
 from chat.domain.following import Level
 from chat.domain.formatting import shortened
 from chat.domain.ids import ChannelKey
@@ -31,6 +32,7 @@ class EventType(StrEnum):
     CHANNEL_REMOVED = "channel.removed"
     LEVEL_CHANGED = "level.changed"
     CHANNEL_ACTIVITY = "channel.activity"
+    THREAD_ACTIVITY = "thread.activity"
     MEMBER_JOINED = "member.joined"
     MEMBER_LEFT = "member.left"
     USER_QUIT = "user.quit"
@@ -86,6 +88,7 @@ class ChannelData(TypedDict):
     read_rev: Annotated[Count, "Counts the changes of these three: the greatest is the newest."]
     unread: Annotated[Count, "flow - read_flow - own."]
     mentions: Annotated[Count, "Unread messages that name the user."]
+    threads: Annotated[bool, "Messages may be answered in threads."]
     slow_mode_s: Annotated[Count, "Seconds between two messages of one member; 0: off."]
     everybody_pins: Annotated[bool, "Whoever may write may pin messages, not moderators alone."]
     frozen_at: Annotated[Time | None, "Since when only moderators write."]
@@ -107,6 +110,7 @@ class LastData(TypedDict):
         str | None, f"Its beginning, at most {LAST_CHARS} code points. Null once deleted, and where it is hidden."
     ]
     created_at: Time
+    files: NotRequired[Annotated[Ordinal, "How many files came with it. Absent where none did."]]
     hidden: NotRequired[Annotated[bool, "By somebody whom the user blocks: its text is null. Absent elsewhere."]]
 
 
@@ -159,6 +163,18 @@ def via_data(*, is_bot: bool, via: str | None) -> ViaData | None:
     return {"kind": "bot" if via is None else "hook", "name": via or None}
 
 
+class ThreadInfoData(TypedDict):
+    """What a thread is: the same on its root and on each of its replies. Of two the one with the greater seq is newer;
+    of two with the same, what came later.
+    """
+
+    number: Annotated[Ordinal, "The root's."]
+    seq: Annotated[Count, "The channel's seq when it changed last."]
+    replies: Annotated[Count, "Those that are not deleted."]
+    last_reply_at: Annotated[Time | None, "When the newest of them was posted. Null: there is none."]
+    participants: Annotated[list[str], "The first five who answered."]
+
+
 class MessageData(TypedDict):
     """A message in its present state. A deleted one keeps its place: its text is null. So does a hidden one."""
 
@@ -181,6 +197,10 @@ class MessageData(TypedDict):
         Annotated[bool, "In a group, by somebody whom the user blocks: its place alone is told. Absent elsewhere."]
     ]
     via: NotRequired[Annotated[ViaData, "Of what bots and webhooks wrote; missing of what people wrote."]]
+    files: NotRequired[Annotated[list[FileData], "What came with it. Absent where nothing did."]]
+    thread: NotRequired[Annotated[Uuid, "The root of the thread that it is in. Missing: it is in none."]]
+    also_in_channel: NotRequired[Annotated[bool, "Of a reply in a thread: the channel's flow shows it, too."]]
+    thread_info: NotRequired[Annotated[ThreadInfoData, "Of a thread's root and of its replies: what the thread is."]]
 
 
 @final
@@ -240,10 +260,24 @@ class MarkData(TypedDict):
     unread: Annotated[Count, "flow - read_flow - own."]
 
 
+class ThreadMarkData(TypedDict):
+    """How far a user has read a thread."""
+
+    id: Annotated[Uuid, "The root."]
+    read_number: Annotated[Count, "Its replies up to this number are read."]
+    unread: Annotated[Count, "How many replies of others are above it; a thousand stands for more."]
+
+
 class ReadData(MarkData):
-    """The same, and how many of those above it name the user."""
+    """The same, and how many messages that name the user are unread: above it, and in threads not read so far."""
 
     mentions: Count
+
+
+class ThreadReadData(ReadData):
+    """What is unread once a thread was read so far. The channel's marker stays."""
+
+    thread: ThreadMarkData
 
 
 class ReadUpdateData(MarkData):
@@ -251,6 +285,7 @@ class ReadUpdateData(MarkData):
 
     mentions: NotRequired[Annotated[Count, "Unread messages that name the user."]]
     number: NotRequired[Annotated[Count, "Number of the newest message when they were counted."]]
+    thread: NotRequired[Annotated[ThreadMarkData, "Of a thread that was read: the channel's marker stays."]]
 
 
 def mark_data(marker: Marker, head: Head) -> MarkData:
@@ -276,6 +311,7 @@ class TypingData(TypedDict):
 
     username: str
     on: bool
+    thread: NotRequired[Annotated[Uuid, "The root of the thread in which they do."]]
 
 
 class MentionData(TypedDict):
@@ -285,6 +321,25 @@ class MentionData(TypedDict):
     number: Ordinal
     author: str
     text: str
+    thread: NotRequired[Annotated[Uuid, "The root of the thread which alone shows it: unread until it is read there."]]
+
+
+class ThreadActivityData(TypedDict):
+    """Somebody answered in a thread that the user follows, in a channel that this session is not in."""
+
+    thread: Annotated[Uuid, "The root."]
+    thread_info: ThreadInfoData
+    author: Annotated[str, "Who did."]
+
+
+class ThreadData(TypedDict):
+    """A thread, and what the asking user is to it."""
+
+    channel: str
+    root: MessageData
+    is_followed: bool
+    read_number: Annotated[Count, "Its replies up to this number are read."]
+    unread: Annotated[Count, "How many replies of others are above it; a thousand stands for more."]
 
 
 class PinData(TypedDict):
@@ -364,13 +419,16 @@ class Activity(NamedTuple):
 def last_data(message: MessageData) -> LastData:
     """The message as a list of channels shows it."""
     text = message["text"]
-    return {
+    last: LastData = {
         "id": message["id"],
         "number": message["number"],
         "author": message["author"],
         "text": text if text is None or len(text) <= LAST_CHARS else shortened(text, LAST_CHARS),
         "created_at": message["created_at"],
     }
+    if "files" in message:
+        last["files"] = len(message["files"])
+    return last
 
 
 def event_from_message(message: MessageData, *, after: int) -> Event:

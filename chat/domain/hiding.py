@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import cast
 
 from accounts.names import folded
-from chat.domain.events import DURABLE, Activity, Event, EventType, LastData, MessageData
+from chat.domain.events import DURABLE, Activity, Event, EventType, LastData, MessageData, ThreadInfoData
 from chat.domain.policies import ChannelKind
 
 Names = frozenset[str]
@@ -33,10 +33,14 @@ def message_seen(message: MessageData, names: Names) -> MessageData:
     """The message as the reader sees it; the same object where nothing of it is hidden.
 
     Of a hidden one its place is left, its author, and whether it was deleted. Of others the hidden people's reactions
-    are taken away.
+    are taken away. Who is hidden is not shown as taking part in a thread; that somebody answered is counted, as it is
+    everywhere.
     """
+    info = message.get("thread_info")
+    if info is not None and (shown := info_seen(info, names)) is not info:
+        message = {**message, "thread_info": shown}
     if is_hidden(message["author"], names):
-        told = cast(MessageData, {name: value for name, value in message.items() if name != "via"})
+        told = cast(MessageData, {name: value for name, value in message.items() if name not in {"via", "files"}})
         return {
             **told,
             "text": None,
@@ -54,6 +58,12 @@ def message_seen(message: MessageData, names: Names) -> MessageData:
     return {**message, "reactions": {emoji: given for emoji, given in left.items() if given}}
 
 
+def info_seen(info: ThreadInfoData, names: Names) -> ThreadInfoData:
+    """What a thread is to the reader; the same object where nobody in it is hidden."""
+    people = [name for name in info["participants"] if not is_hidden(name, names)]
+    return info if people == info["participants"] else {**info, "participants": people}
+
+
 def messages_seen(messages: Iterable[MessageData], names: Names) -> list[MessageData]:
     """All of them, each as the reader sees it."""
     return [message_seen(each, names) for each in messages] if names else list(messages)
@@ -61,7 +71,10 @@ def messages_seen(messages: Iterable[MessageData], names: Names) -> list[Message
 
 def last_seen(last: LastData, names: Names) -> LastData:
     """A channel's newest message as the reader's list of channels shows it."""
-    return {**last, "text": None, "hidden": True} if is_hidden(last["author"], names) else last
+    if not is_hidden(last["author"], names):
+        return last
+    told = cast(LastData, {name: value for name, value in last.items() if name != "files"})
+    return {**told, "text": None, "hidden": True}
 
 
 def activity_seen(activity: Activity, names: Names) -> Activity:
@@ -74,6 +87,8 @@ def event_seen(event: Event, names: Names) -> Event | None:
     if event.type in DURABLE:
         message = message_seen(event.data, names)
         return event if message is event.data else event._replace(data=message)
+    if event.type is EventType.THREAD_ACTIVITY:
+        return event._replace(data={**event.data, "thread_info": info_seen(event.data["thread_info"], names)})
     if event.type is EventType.TYPING and is_hidden(event.data["username"], names):
         return None
     return event

@@ -30,7 +30,9 @@ DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 class Reason(StrEnum):
-    """Why somebody is told of a message: said to them alone or in their group; it names them; they asked for all."""
+    """Why somebody is told of a message: said to them alone or in their group; it names them, or answers in a thread
+    that they follow; they asked for all.
+    """
 
     DIRECT = "direct"
     MENTION = "mention"

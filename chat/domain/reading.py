@@ -53,3 +53,16 @@ START = Head(0)
 """Before the first message."""
 UNREAD = Marker(START)
 """That of who is no member, or has read nothing yet."""
+UNREAD_IN_THREAD = 2**44
+"""More than any number; with a few hundred thousand of them in one sum."""
+
+
+def mention_number(number: int, *, is_aside: bool, thread_read: int = 0) -> int:
+    """What is stored of a mention, so that it is unread if it stands above the channel's marker.
+
+    One that only a thread shows is unread until its thread is read that far, wherever that marker stands: it is put
+    above every marker, and below all of them then. `thread_read`: how far that is.
+    """
+    if not is_aside:
+        return number
+    return 0 if number <= thread_read else UNREAD_IN_THREAD + number

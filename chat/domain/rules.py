@@ -31,13 +31,16 @@ VIA_CHARS = 64
 """Of the name that a webhook's message is shown with."""
 
 
-def check_text(text: object, *, max_chars: int) -> str:
-    """A message's text as sent, never trimmed or escaped. Raises InvalidError, TooLargeError."""
+def check_text(text: object, *, max_chars: int, may_be_empty: bool = False) -> str:
+    """A message's text as sent, never trimmed or escaped. `may_be_empty`: it has something else to say.
+
+    Raises InvalidError, TooLargeError.
+    """
     if not isinstance(text, str):
         raise InvalidError("The text must be a string.", fields={"text": "must be a string"})
     if len(text) > max_chars:
         raise TooLargeError(f"A message has at most {max_chars} characters.", fields={"text": "too long"})
-    if is_unseen(text):
+    if is_unseen(text) and not (may_be_empty and not text):
         raise InvalidError("The text is blank.", fields={"text": "blank"})
     if has_unstorable(text):
         raise InvalidError("The text has characters that can't be stored.", fields={"text": "NUL or half a character"})
@@ -138,3 +141,9 @@ def check_until(until: datetime | None, now: datetime) -> datetime | None:
     if until is not None and until <= now:
         raise InvalidError("That time is over already.", fields={"until": "must be in the future"})
     return until
+
+
+def check_in_thread(thread: str | None, *, also_in_channel: bool) -> None:
+    """Raises InvalidError for what stands in the channel alone, and says that it does so, too."""
+    if also_in_channel and thread is None:
+        raise InvalidError("Only what is in a thread is also in the channel.", fields={"also_in_channel": "no thread"})

@@ -31,7 +31,7 @@ TEXT_LEXEMES = 5_000
 """Of one text; with LEXEME_CHARS that is within the megabyte that a tsvector may have."""
 MAX_HIGHLIGHTS = 100
 CURSOR = "^[0-9a-f]{1,32}"
-HAS = ("link",)
+HAS = ("file", "link")
 """What a message can be asked to have."""
 MARK = "\ue000"
 """Begins what the index says of a message beside its words. It is of private use, so no word has it."""
@@ -116,10 +116,11 @@ class Filters(TypedDict):
     before: NotRequired[datetime]
     after: NotRequired[datetime]
     has: NotRequired[str]
+    thread: NotRequired[str]
 
 
 def filters_of(asked: Mapping[str, str | None]) -> Filters:
-    """From what a client gives: in, from, before, after, has. Raises InvalidError."""
+    """From what a client gives: in, from, before, after, has, thread. Raises InvalidError."""
     found: Filters = {}
     if (channel := asked.get("in")) is not None:
         found["channel"] = parse_channel_key(channel)
@@ -131,6 +132,8 @@ def filters_of(asked: Mapping[str, str | None]) -> Filters:
         found["after"] = _time("after", after)
     if (has := asked.get("has")) is not None:
         found["has"] = has
+    if (thread := asked.get("thread")) is not None:
+        found["thread"] = thread
     return found
 
 
@@ -228,6 +231,7 @@ def author_mark(author_id: str) -> str:
     return f"{MARK}a{author_id[-12:]}"
 
 
+FILE_MARK = f"{MARK}f"
 LINK_MARK = f"{MARK}l"
 SPANS = (20, 25, 30)
 """How long the times are that messages are marked with, as powers of two in ms: 17 minutes, 9 hours, 12 days."""
@@ -237,11 +241,15 @@ def time_mark(level: int, at_ms: int) -> str:
     return f"{MARK}{level}{at_ms >> SPANS[level]:x}"
 
 
-def marks_of(message_id: uuid.UUID, channel_id: int, author_id: str, text: str) -> list[str]:
+def marks_of(
+    message_id: uuid.UUID, channel_id: int, author_id: str, text: str, *, has_files: bool = False
+) -> list[str]:
     """What the index knows of a message beside its words."""
     at_ms = message_id.int >> 80
     found = [channel_mark(channel_id), author_mark(author_id)]
     found += [time_mark(level, at_ms) for level in range(len(SPANS))]
+    if has_files:
+        found.append(FILE_MARK)
     return [*found, LINK_MARK] if has_link(text) else found
 
 

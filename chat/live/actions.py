@@ -39,8 +39,11 @@ from chat.domain.events import (
     MessagePageData,
     PinData,
     ReadData,
+    ThreadData,
+    ThreadReadData,
     TypingData,
 )
+from chat.domain.files import check_files
 from chat.domain.following import Follow
 from chat.domain.hiding import Names, message_seen, messages_seen
 from chat.domain.ids import ChannelKey, UserRef
@@ -292,9 +295,10 @@ def _join_data(runtime: Runtime, session: LiveSession, found: ChannelAccess, ans
     messages = missed.data if missed is not None else _newest(runtime, feed, _hidden(runtime, session, key))
     channel = _channel_data(runtime, found)
     channel["seq"], channel["number"] = feed.head, feed.recent.head_number
-    channel["flow"] = channel["number"] - found.channel.aside
+    head = Head(channel["number"], feed.recent.head_aside(found.channel.aside))
+    channel["flow"] = head.flow
     if channel["role"] is not None:
-        channel["unread"] = found.marker.unread(Head(channel["number"], found.channel.aside))
+        channel["unread"] = found.marker.unread(head)
     return {
         "channel": channel,
         "members": members["results"],
@@ -355,6 +359,9 @@ def post_message(
     text: object,
     nonce: str | None,
     reply_to: str | None,
+    files: Sequence[str] = (),
+    thread: str | None = None,
+    also_in_channel: bool = False,
     respond: Callable[[Result], None],
     is_confirmed: bool | None = None,
 ) -> None:
@@ -365,10 +372,22 @@ def post_message(
     wanted = rules.parse_channel_key(key)
     if wanted not in session.channels:
         raise NotAMemberError
-    checked = rules.check_text(text, max_chars=runtime.config.limits.text_chars)
+    checked = rules.check_text(text, max_chars=runtime.config.limits.text_chars, may_be_empty=bool(files))
     if nonce is not None:
         rules.check_nonce(nonce)
-    post = Post(session.user, wanted, checked, nonce, reply_to, session.info.session_id, is_confirmed=is_confirmed)
+    rules.check_in_thread(thread, also_in_channel=also_in_channel)
+    post = Post(
+        session.user,
+        wanted,
+        checked,
+        nonce,
+        reply_to,
+        session.info.session_id,
+        files=check_files(files),
+        thread=thread,
+        also_in_channel=also_in_channel,
+        is_confirmed=is_confirmed,
+    )
     if hidden := _hidden(runtime, session, wanted):
         respond = partial(_respond_seen, respond, hidden)
     runtime.writer.submit(post, respond)
@@ -418,8 +437,10 @@ async def _changed(runtime: Runtime, session: LiveSession, service: Any, *, key:
     return message_seen(message, _hidden(runtime, session, wanted))
 
 
-async def list_messages(runtime: Runtime, session: LiveSession, key: str, marks: Mapping[str, int]) -> MessagePageData:
-    """A page by number, oldest first; one of over 128 KiB stops earlier, with has_more."""
+async def list_messages(runtime: Runtime, session: LiveSession, key: str, marks: Mapping[str, Any]) -> MessagePageData:
+    """A page by number, oldest first; one of over 128 KiB stops earlier, with has_more. `marks`: what
+    selectors.messages_page() takes.
+    """
     wanted = rules.parse_channel_key(key)
     await runtime.hiding.ready(session.user.id, wanted)
     if wanted in session.channels:
@@ -449,7 +470,7 @@ async def search_messages(runtime: Runtime, session: LiveSession, asked: Mapping
         runtime.searching -= 1
 
 
-def _readable_page(user: UserRef, key: ChannelKey, marks: Mapping[str, int]) -> selectors.MessagePage:
+def _readable_page(user: UserRef, key: ChannelKey, marks: Mapping[str, Any]) -> selectors.MessagePage:
     found = selectors.channel_access(user=user, key=key)
     return selectors.messages_page(found.channel.id, **marks)
 
@@ -508,6 +529,33 @@ async def mark_read(runtime: Runtime, session: LiveSession, key: str, number: in
     )
 
 
+# -- Threads ------------------------------------------------------------------------------------------------------
+
+
+async def follow_thread(runtime: Runtime, session: LiveSession, key: str, thread: str) -> ThreadData:
+    """Be told of what is said there. Raises NotFoundError, BannedError, InvalidError (that is a reply)."""
+    wanted = rules.parse_channel_key(key)
+    return await runtime.database.write(services.thread_follow, user=session.user, key=wanted, thread=thread)
+
+
+async def unfollow_thread(runtime: Runtime, session: LiveSession, key: str, thread: str) -> ThreadData:
+    wanted = rules.parse_channel_key(key)
+    return await runtime.database.write(services.thread_unfollow, user=session.user, key=wanted, thread=thread)
+
+
+async def mark_thread_read(
+    runtime: Runtime, session: LiveSession, key: str, thread: str, number: int
+) -> ThreadReadData:
+    return await runtime.database.write(
+        services.thread_read,
+        user=session.user,
+        key=rules.parse_channel_key(key),
+        thread=thread,
+        number=number,
+        session_id=session.info.session_id,
+    )
+
+
 # -- Channels -----------------------------------------------------------------------------------------------------
 
 
@@ -533,10 +581,13 @@ async def set_status(runtime: Runtime, session: LiveSession, status: Status) -> 
         await runtime.set_status(session, status)
 
 
-def tell_typing(runtime: Runtime, session: LiveSession, key: str, *, is_on: bool) -> None:
-    """Tell the others in the channel. Raises NotAMemberError."""
+def tell_typing(runtime: Runtime, session: LiveSession, key: str, *, is_on: bool, thread: str | None = None) -> None:
+    """Tell the others in the channel. Raises NotAMemberError, NotFoundError (no message has such an id)."""
     wanted = rules.parse_channel_key(key)
     if wanted not in session.channels:
         raise NotAMemberError
-    event = Event(EventType.TYPING, wanted, TypingData(username=session.user.username, on=is_on))
+    data = TypingData(username=session.user.username, on=is_on)
+    if thread is not None:
+        data["thread"] = str(selectors.parse_message_id(thread))
+    event = Event(EventType.TYPING, wanted, data)
     runtime.broadcast.ephemeral(event, Audience(channel=wanted, exclude=session.info.session_id))

@@ -20,6 +20,7 @@ from chat.delivery.feed import Delivery
 from chat.delivery.hub import Hub
 from chat.delivery.wire import Audience
 from chat.domain.events import Event, EventType
+from chat.domain.hiding import event_seen, is_hidden
 from chat.domain.ids import ChannelKey, SessionId, UserId
 from chat.live.activity import Activities
 from chat.live.feeds import Feeds
@@ -99,11 +100,23 @@ class Broadcast:
             author, session_id = each.post.author.id, each.post.session_id
             for user_id in each.stored.mentioned:
                 self.ephemeral(wire.mention(each.stored.message), Audience(user_id=user_id))
+            if each.stored.followers:
+                self._tell_thread(each.stored)
             if each.stored.called is not None:
                 self._call(each.stored, each.stored.called)
             if each.stored.marker is not None and self._is_elsewhere(author, session_id):
                 event = wire.read_updated(each.stored.message, each.stored.marker)
                 self.ephemeral(event, Audience(user_id=author, exclude=session_id))
+
+    def _tell_thread(self, stored: Stored) -> None:
+        """Who follows a reply's thread, and has sessions elsewhere."""
+        event = wire.thread_activity(stored.message)
+        if event is not None:
+            self._deliver_thread(event, stored.followers)
+            if not self._is_alone:
+                self._enqueue(
+                    wire.EVERYBODY_GROUP, wire.THREAD_KIND, wire.thread_activity_body(event, stored.followers)
+                )
 
     def _call(self, stored: Stored, called: Called) -> None:
         """Tell whom a message calls, in one bus message; who is named as well was told."""
@@ -189,6 +202,8 @@ class Broadcast:
         elif kind == wire.EPHEMERAL_KIND:
             if (found := wire.ephemeral_from_body(body)) is not None:
                 self._deliver(*found)
+        elif kind == wire.THREAD_KIND:
+            self._deliver_thread(*wire.thread_activity_from_body(body))
         elif kind == wire.ACTIVITY_KIND:
             self._activities.on_body(body)
         elif kind == wire.CALL_KIND:
@@ -198,6 +213,18 @@ class Broadcast:
         else:
             return False
         return True
+
+    def _deliver_thread(self, event: Event, users: Sequence[UserId]) -> None:
+        """To their sessions that are not in its channel, but for the author's, and of who has the author hidden."""
+        assert event.channel is not None  # noqa: S101  a thread is in one
+        author = event.data["author"]
+        for user_id in users:
+            mine = self._hub.sessions_of(user_id)
+            if not mine or mine[0].user.username == author:
+                continue
+            names = self._hub.hidings.of(user_id, event.channel)
+            if not is_hidden(author, names):
+                self._hub.to_followers(event_seen(event, names) or event, [user_id])
 
     def _deliver(self, event: Event, audience: Audience) -> None:
         if audience.channel is not None:

@@ -27,6 +27,8 @@ from chat.domain.events import Event, MemberData
 from chat.domain.following import Follow
 from chat.domain.ids import ChannelKey, SessionId, UserId, WorkerId
 from chat.domain.sessions import Ending, Status
+from chat.files.storage import FileStorage
+from chat.files.sweeping import Sweeper
 from chat.live import remote_join
 from chat.live.activity import Activities
 from chat.live.arrivals import Arrivals
@@ -186,6 +188,8 @@ class Runtime:
             open_push=push_opener(config, vapid_key),
             home=config.page_url,
         )
+        self.file_storage = FileStorage(config)
+        self.sweeper = Sweeper(self.database, self.file_storage, config.files, is_ours=lambda: self.courier.has_duty)
         self.search_keeper = Keeper(self.database, holder=self.mailbox, may_act=lambda: not self.is_draining)
         # A search may take half a second, and what else is read must not wait for many of them.
         self.search_turns = asyncio.Semaphore(SEARCHES_AT_ONCE)
@@ -234,6 +238,7 @@ class Runtime:
                 tasks.create_task(self.feeder.run(), name="runtime: feeder")
                 tasks.create_task(self.kept_places.run(), name="runtime: kept places")
                 tasks.create_task(self.courier.run(), name="runtime: courier")
+                tasks.create_task(self.sweeper.run(), name="runtime: files")
                 tasks.create_task(self.search_keeper.run(), name="runtime: search")
                 tasks.create_task(self._watch_database(), name="runtime: database")
                 revalidation = Revalidation(self.database, self.hub, self.config.delivery.sessions_interval_s)

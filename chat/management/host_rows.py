@@ -7,6 +7,7 @@ row before anything serves, keep() renews it where others look (PostgreSQL), lea
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import hmac
 import logging
 import time
@@ -28,10 +29,10 @@ from reaktor import __version__
 from reaktor.cluster import authority_lock
 from reaktor.cluster.contract import NO_HOME, Home, Neighbour
 from reaktor.cluster.failures import SupervisorError
-from reaktor.cluster.hosts import LOOK_S, RENEW_S, Entrance, HostRow, HostWatch
+from reaktor.cluster.hosts import LOOK_S, OWN_FILES, RENEW_S, SHARED_FILES, Entrance, HostRow, HostWatch
 from reaktor.cluster.lease_keeper import boot_clock
 from reaktor.cluster.relay_probe import answers
-from reaktor.config.model import Config
+from reaktor.config.model import Config, Files
 from reaktor.db.capacity import Demand, demand
 from reaktor.db.database import Database, own_connection
 from reaktor.errors import UnavailableError
@@ -169,6 +170,7 @@ class OwnHost:
             worker_connections=may_open.workers,
             other_connections=may_open.beside,
             relays_by_tls=self._config.cluster.relay_tls is not None,
+            files=files_kind(self._config.files),
         )
 
     def _renew(self) -> tuple[list[HostRow], str]:
@@ -190,6 +192,14 @@ def fingerprint(name: str, secret: str) -> str:
     """Equal on two hosts of one cluster exactly where the secret is. It can't be looked up for another cluster."""
     text = f"reaktor cluster_host {name} {cluster_id()}"
     return hmac.digest(secret.encode(), text.encode(), "sha256").hex()[:FINGERPRINT_CHARS]
+
+
+def files_kind(files: Files) -> str:
+    """Where a host keeps files, as its row says it: the same words on two hosts mean the same place."""
+    if files.s3_bucket:
+        place = f"{files.s3_endpoint} {files.s3_bucket}"
+        return f"s3 {hashlib.sha256(place.encode()).hexdigest()[:FINGERPRINT_CHARS]}"
+    return SHARED_FILES if files.is_shared else OWN_FILES
 
 
 def holder_name(config: Config) -> str:

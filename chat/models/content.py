@@ -43,6 +43,11 @@ class Channel(models.Model):
     aside = models.BigIntegerField(
         default=0, db_default=0, editable=False, help_text="How many messages its flow does not show."
     )
+    # The first message that only a thread shows: from there on messages say `aside`. Null: there is none.
+    aside_from = models.BigIntegerField(null=True, editable=False)
+    has_threads = models.BooleanField(
+        "threads", default=True, db_default=True, help_text="Messages may be answered in threads."
+    )
     called = models.BigIntegerField(
         default=0, db_default=0, editable=False, help_text="Number of the newest message that called its members."
     )
@@ -96,6 +101,10 @@ class Message(models.Model):
     number = models.BigIntegerField(editable=False)
     # How many messages of the channel up to this one its flow does not show; null: none (chat.domain.reading).
     aside = models.BigIntegerField(null=True, editable=False)
+    # The root of the thread that it belongs to; null: of none. No foreign key: see chat.models.threads.
+    thread_id = models.UUIDField(null=True, editable=False)
+    # True: its thread alone shows it. Null, as of a message in no thread: the channel's flow does.
+    is_aside = models.BooleanField(null=True, editable=False)
     seq = models.BigIntegerField(editable=False)
     changed_seq = models.BigIntegerField(editable=False)
     text = models.TextField()
@@ -104,6 +113,8 @@ class Message(models.Model):
     created_at = models.DateTimeField(editable=False)
     # Of a webhook's message: the name that it is shown with, "" once it is deleted. Null: it is no webhook's.
     via = models.CharField(max_length=VIA_CHARS, null=True, editable=False)
+    # What it shows of its files (chat.domain.files.FileData), as JSON; null: it has none. So readers need no join.
+    files = models.TextField(null=True, editable=False)
     # The word by which it calls many (Call says whom). Null: it calls nobody.
     calls = models.CharField(
         max_length=7, null=True, editable=False, choices=[(word.value, word.value) for word in CallWord]
@@ -125,6 +136,16 @@ class Message(models.Model):
             models.Index(fields=["author", "created_at"], name="message_author"),
             # The database looks for replies to each message that retention deletes.
             models.Index(fields=["reply_to"], condition=models.Q(reply_to__isnull=False), name="message_reply"),
+            models.Index(
+                fields=["thread_id", "number"], condition=models.Q(thread_id__isnull=False), name="message_thread"
+            ),
+            # The flow of a channel from its first thread on; before it the index of numbers does. So whoever has no
+            # threads pays nothing for it.
+            models.Index(
+                fields=["channel", "number"],
+                condition=models.Q(aside__isnull=False, is_aside__isnull=True),
+                name="message_flow",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -193,7 +214,10 @@ class Reaction(models.Model):
 
 
 class Mention(models.Model):
-    """A message that names a user. `number` is the message's: unread mentions are those above the read marker."""
+    """A message that names a user. `number`: unread mentions are those above the channel's read marker.
+
+    It is the message's, but of a message that only a thread shows: chat.domain.reading says which it is there.
+    """
 
     id = models.BigAutoField(primary_key=True)
     message = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="mentions", db_index=False)

@@ -81,6 +81,11 @@ class Courier:
             if self._push is not None:
                 await self._push.close()
 
+    @property
+    def has_duty(self) -> bool:
+        """Whether this process is the one: for other work that one process of all does."""
+        return self._duty.is_held
+
     async def give_back(self) -> None:
         """The process ends soon, and `is_in_step` says no: another one may begin at once."""
         if self._duty.is_held:

@@ -11,16 +11,17 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+import orjson
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 
 from chat.domain.events import LAST_CHARS
 from chat.domain.following import Level, level_of
-from chat.domain.formatting import excerpt
+from chat.domain.formatting import excerpt, shortened
 from chat.domain.ids import UserId
 from chat.domain.notices import Facts, Reason
 from chat.domain.policies import ChannelKind, SanctionKind
-from chat.models import ChannelMembership, Message, Notice, Sanction, UserBlock
+from chat.models import ChannelMembership, Message, Notice, Sanction, ThreadFollow, UserBlock
 from chat.notices.preferences import preferences_by_user, quiet_hours
 from chat.notices.subscriptions import Subscription, subscriptions_of
 
@@ -111,6 +112,15 @@ class _Known:
         self._preferences = preferences_by_user(users)
         self._subscriptions = subscriptions_of(users, now)
         self._strangers = _strangers(rows)
+        threads = {each for row in rows if row.message.is_aside and (each := row.message.thread_id)}
+        reads = ThreadFollow.objects.filter(thread_id__in=threads, user_id__in=users) if threads else ()
+        self._reads = {(each.user_id, each.thread_id): each.read_number for each in reads}
+
+    def _is_read(self, message: Message, member: ChannelMembership | None, user_id: uuid.UUID) -> bool:
+        """What a thread alone shows is read there."""
+        if message.is_aside and message.thread_id is not None:
+            return self._reads.get((user_id, message.thread_id), 0) >= message.number
+        return member is not None and member.read_number >= message.number
 
     def due(self, row: Notice) -> Due:
         message, channel, user_id = row.message, row.channel, row.user_id
@@ -124,7 +134,7 @@ class _Known:
             # Who is mentioned without belonging to the channel has chosen nothing.
             level=Level.MENTIONS if member is None else level_of(member.level, kind),
             is_deleted=message.deleted_at is not None,
-            is_read=member is not None and member.read_number >= message.number,
+            is_read=self._is_read(message, member, user_id),
             is_blocked=(user_id, message.author_id) in self._blocks,
             may_read=row.user.is_active and not is_banned and (member is not None or not kind.is_closed),
             is_stranger=row.pk in self._strangers,
@@ -133,7 +143,7 @@ class _Known:
         )
         name = "" if kind is ChannelKind.DIRECT else channel.name
         author = message.author.display_name or message.author.username
-        told = Told(message.pk, channel.key, name, message.number, author, excerpt(message.text, LAST_CHARS))
+        told = Told(message.pk, channel.key, name, message.number, author, _text(message))
         subscriptions = self._subscriptions.get(user_id, [])
         if row.pushes is not None:
             subscriptions = [each for each in subscriptions if each.id in row.pushes]
@@ -193,3 +203,10 @@ def notices_again(ids: Iterable[int], now: datetime) -> int:
     """Try again what was given up."""
     failed = Notice.objects.filter(pk__in=ids).exclude(failed_at=None)
     return failed.update(failed_at=None, problem="", tries=0, push_at=now)
+
+
+def _text(message: Message) -> str:
+    """Its beginning; of one that is files alone, what they are called."""
+    if not message.text and message.files is not None:
+        return shortened(", ".join(each["name"] for each in orjson.loads(message.files)), LAST_CHARS)
+    return excerpt(message.text, LAST_CHARS)

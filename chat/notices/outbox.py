@@ -20,6 +20,7 @@ from accounts.models import EmailAddress
 from chat.domain.following import Level, level_of
 from chat.domain.notices import DIGEST, Reason, again_after, reason_of
 from chat.domain.policies import ChannelKind
+from chat.domain.threads import FOLLOWERS_NOTICED
 from chat.models import (
     Call,
     Channel,
@@ -30,6 +31,7 @@ from chat.models import (
     NoticePreferences,
     OutboxEntry,
     PushSubscription,
+    ThreadFollow,
 )
 from chat.notices.digests import addresses_of
 from reaktor.db.database import LOST
@@ -102,7 +104,7 @@ def _expand(entries: Sequence[OutboxEntry]) -> None:
     wanted = Message.objects.filter(pk__in=[entry.pk for entry in entries], deleted_at=None)
     messages = {message.pk: message for message in wanted.select_related("channel")}
     over = [entry.pk for entry in entries if entry.pk not in messages]
-    named = _named(list(messages.values()))
+    named = _told_first(list(messages.values()))
     calls = {call.pk: call for call in Call.objects.filter(pk__in=messages)}
     reasons: dict[Told, Reason] = {}
     pages: dict[tuple[int, int, bool], _Page] = {}
@@ -133,10 +135,16 @@ def _expand(entries: Sequence[OutboxEntry]) -> None:
     OutboxEntry.objects.filter(pk__in=over).delete()
 
 
-def _named(messages: Sequence[Message]) -> dict[uuid.UUID, dict[uuid.UUID, Reason | None]]:
-    """By message, whom it names and why they are told; None: they are not."""
+def _told_first(messages: Sequence[Message]) -> dict[uuid.UUID, dict[uuid.UUID, Reason | None]]:
+    """By message, whom it names and who follows its thread, and why they are told; None: they are not."""
     mentions = Mention.objects.filter(message_id__in=[message.pk for message in messages])
     pairs = list(mentions.values_list("message_id", "channel_id", "user_id"))
+    pairs += [
+        (message.pk, message.channel_id, user_id)
+        for message in messages
+        if message.thread_id is not None
+        for user_id in _followers(message.thread_id, message.author_id)
+    ]
     if not pairs:
         return {}
     members = ChannelMembership.objects.filter(
@@ -149,6 +157,12 @@ def _named(messages: Sequence[Message]) -> dict[uuid.UUID, dict[uuid.UUID, Reaso
         level = level_of(levels.get((channel_id, user_id), ""), kinds[channel_id])
         found.setdefault(message_id, {})[user_id] = reason_of(kinds[channel_id], level, is_mentioned=True)
     return found
+
+
+def _followers(thread: uuid.UUID, author: uuid.UUID) -> list[uuid.UUID]:
+    """FOLLOWERS_NOTICED at most of those who follow a thread, without the author of what is said in it."""
+    follows = ThreadFollow.objects.filter(thread_id=thread, is_on=True).exclude(user_id=author)
+    return list(follows.values_list("user_id", flat=True)[:FOLLOWERS_NOTICED])
 
 
 class _Page:

@@ -21,14 +21,16 @@ from chat.domain.events import MessageData, via_data
 from chat.domain.ids import ChannelKey, SessionId, UserId, UserRef
 from chat.domain.notices import concerns
 from chat.domain.policies import ChannelKind, TextRules
-from chat.domain.reading import Head, Marker
+from chat.domain.reading import Head, Marker, mention_number
 from chat.models import Call, Channel, Mention, Message, Report
 from chat.posting import statements
+from chat.posting.attaching import Attaching, files_column
 from chat.posting.calling import Called, Calling
 from chat.posting.mentioning import Mentioning
 from chat.posting.permissions import Pair, Writing
 from chat.posting.statements import LockedChannel, MessageRow, NonceKey, Posted
 from chat.posting.textrules import flagged
+from chat.posting.threads import Threads
 from chat.selectors import message_by_id, parse_message_id
 from reaktor.db.database import LOST
 from reaktor.db.ids import uuid7s
@@ -39,8 +41,10 @@ from reaktor.times import timestamp
 class Post(NamedTuple):
     """A message somebody wants stored; text and nonce are checked.
 
-    `via`: of a webhook's, the name that it is to be shown with; None: of all others. `is_confirmed`: its sender knows
-    how many it calls; None: they can't be asked. `present`: who is here and not away, where that matters to it.
+    `via`: of a webhook's, the name that it is to be shown with; None: of all others. `files`: ids of files of the
+    author that are in no message yet; then the text may be empty. `thread`: the id of the message in whose thread it is
+    to be, and there alone unless `also_in_channel`. `is_confirmed`: its sender knows how many it calls; None: they
+    can't be asked. `present`: who is here and not away, where that matters to it.
     """
 
     author: UserRef
@@ -50,6 +54,9 @@ class Post(NamedTuple):
     reply_to: str | None = None
     session_id: SessionId | None = None
     via: str | None = None
+    files: tuple[str, ...] = ()
+    thread: str | None = None
+    also_in_channel: bool = False
     is_confirmed: bool | None = None
     present: frozenset[UserId] | None = None
 
@@ -59,6 +66,7 @@ class Stored(NamedTuple):
 
     `is_followed`: somebody belongs to the channel, and is to be told of it.
     `marker`: where the author's stands now, if they are a member and this is their last one of this commit there.
+    `followers`: of its thread, who are to be told of it, the author among them; the last one of a thread says it.
     `called`: whom it calls, beside who is mentioned.
     """
 
@@ -67,6 +75,7 @@ class Stored(NamedTuple):
     mentioned: tuple[UserId, ...] = ()
     is_followed: bool = False
     marker: Marker | None = None
+    followers: tuple[UserId, ...] = ()
     called: Called | None = None
 
 
@@ -109,6 +118,8 @@ class _Batch:
         self.first_of: dict[NonceKey, Result] = {}
         self.posted: dict[Pair, Posted] = {}
         self.last_of: dict[Pair, int] = {}
+        self.threads: Threads | None = None
+        self.last_replies: dict[str, int] = {}
         self.ids = iter(uuid7s(len(posts)))
 
     def store(self) -> list[Result]:
@@ -119,8 +130,12 @@ class _Batch:
         keys = [self._nonce_key(post) for post in self.posts]
         self.known = statements.nonces_find([key for key in keys if key is not None])
         self.reply_channels = self._reply_channels()
+        if threads := {post.thread for post in self.posts if post.thread is not None}:
+            self.threads = Threads(threads, channels)
         texts, authors = [post.text for post in self.posts], {post.author.id for post in self.posts}
         self.mentioning = Mentioning(texts, channels, authors, self.now)
+        named = [post.files for post in self.posts if post.files]
+        self.attaching = Attaching(named) if named else None
         if any("@" in text for text in texts):
             self._find_calls()
         results = [self._result(post, key, at) for at, (post, key) in enumerate(zip(self.posts, keys, strict=True))]
@@ -130,6 +145,10 @@ class _Batch:
             statements.heads_store(
                 (each.seq, each.number, each.id) for each in self.channels.values() if each.id in moved
             )
+            if self.attaching is not None:
+                self.attaching.store()
+        if self.threads is not None and self.last_replies:
+            self._store_threads(results)
         if self.mentions:
             Mention.objects.bulk_create(self.mentions)
         if self.calls:
@@ -143,6 +162,15 @@ class _Batch:
             self._move_markers(results)
         return results
 
+    def _store_threads(self, results: list[Result]) -> None:
+        assert self.threads is not None  # noqa: S101  there are replies
+        moved = {row.channel_id for row in self.rows if row.is_aside}
+        statements.asides_store([(each.aside, each.id) for each in self.channels.values() if each.id in moved])
+        for root, followers in self.threads.store().items():
+            result = results[self.last_replies[root]]
+            assert isinstance(result, Stored)  # noqa: S101  it took a place
+            results[self.last_replies[root]] = result._replace(followers=tuple(followers))
+
     def _find_calls(self) -> None:
         calling = [post for post in self.posts if call_in(post.text)]
         if calling:
@@ -150,8 +178,12 @@ class _Batch:
             self.calling = Calling(channels, (post.author.id for post in calling))
 
     def _called(self, post: Post, channel: LockedChannel) -> Called | None:
-        """Raises ConfirmationRequiredError."""
-        word = None if self.calling is None else call_in(post.text)
+        """Nobody by what a thread alone shows: most of them follow no thread, so they would never read it there.
+
+        Raises ConfirmationRequiredError.
+        """
+        is_aside = post.thread is not None and not post.also_in_channel
+        word = None if self.calling is None or is_aside else call_in(post.text)
         if self.calling is None or word is None:
             return None
         return self.calling.of(
@@ -195,14 +227,25 @@ class _Batch:
             return refusal
         if post.reply_to is not None and self.reply_channels.get(post.reply_to) != channel.id:
             return NotFoundError("The message replied to is not in this channel.")
+        if self.attaching is not None and (refusal := self.attaching.refusal(post.files, post.author.id)) is not None:
+            return refusal
+        if post.thread is None or self.threads is None:
+            moved = channel._replace(seq=channel.seq + 1, number=channel.number + 1)
+        else:
+            refusal = self.threads.refusal(post.thread, channel)
+            if refusal is not None:
+                return refusal
+            aside = channel.aside + (not post.also_in_channel)
+            moved = channel._replace(seq=channel.seq + 1, number=channel.number + 1, aside=aside)
         try:
             called = None if self.calling is None else self._called(post, channel)
         except ConfirmationRequiredError as error:
             return error
-        moved = channel._replace(seq=channel.seq + 1, number=channel.number + 1)
         self.channels[post.channel] = moved
+        message_id = next(self.ids)
+        files = self.attaching.take(post.files, message_id) if self.attaching is not None else None
         row = MessageRow(
-            id=next(self.ids),
+            id=message_id,
             channel_id=moved.id,
             author_id=post.author.id,
             number=moved.number,
@@ -213,10 +256,15 @@ class _Batch:
             reply_to=uuid.UUID(post.reply_to) if post.reply_to else None,
             created_at=self.now,
             via=post.via,
+            files=files_column(files) if files else None,
         )
+        if post.thread is not None and self.threads is not None:
+            row = row._replace(thread_id=self.threads.root_of(post.thread), is_aside=not post.also_in_channel)
+            self.last_replies[str(row.thread_id)] = at
         self.rows.append(row)
         self.writing.posted(channel, post.author.id)
-        self._note_own((channel.id, post.author.id), Head(row.number, row.aside), at)
+        if not row.is_aside:
+            self._note_own((channel.id, post.author.id), Head(row.number, row.aside), at)
         report = flagged(
             row.text, self.text_rules, message_id=row.id, channel_id=row.channel_id, author_id=row.author_id
         )
@@ -224,17 +272,30 @@ class _Batch:
             self.reports.append(report)
         users = self.mentioning.of(post.text, channel, post.author.id)
         self.mentions += [
-            Mention(message_id=row.id, channel_id=row.channel_id, user_id=user.id, number=row.number) for user in users
+            Mention(
+                message_id=row.id,
+                channel_id=row.channel_id,
+                user_id=user.id,
+                number=mention_number(row.number, is_aside=row.is_aside),
+            )
+            for user in users
         ]
         named = [user.username for user in users]
         if called is not None:
             self.calls.append(called.row(row, (user.id for user in users)))
             self.words[row.id] = called.word
             named.append(called.word.value)
-        if concerns(ChannelKind(channel.kind), has_mentions=bool(named), has_all=channel.has_all):
+        is_for_some = bool(named) or row.thread_id is not None
+        if concerns(ChannelKind(channel.kind), has_mentions=is_for_some, has_all=channel.has_all):
             self.outbox.append(row.id)
+        message = self._data(post, row, named)
+        if self.threads is not None and row.thread_id is not None:
+            message["thread"], message["also_in_channel"] = str(row.thread_id), not row.is_aside
+            message["thread_info"] = self.threads.posted(row, post.author, users)
         mentioned = tuple(user.id for user in users)
-        return Stored(self._data(post, row, named), False, mentioned, channel.is_followed, called=called)
+        if files:
+            message["files"] = files
+        return Stored(message, False, mentioned, channel.is_followed, called=called)
 
     def _refusal(self, post: Post, channel: LockedChannel) -> ReaktorError | None:
         """A webhook tells what has happened, as often and with as many links as it has: its own rate is its bound."""

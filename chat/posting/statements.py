@@ -61,6 +61,9 @@ class MessageRow(NamedTuple):
     reply_to: uuid.UUID | None
     created_at: datetime
     via: str | None = None
+    files: str | None = None
+    thread_id: uuid.UUID | None = None
+    is_aside: bool = False
 
 
 NonceKey = tuple[int, str, str]
@@ -110,7 +113,7 @@ def messages_insert(rows: Sequence[MessageRow], outbox: Sequence[uuid.UUID] = ()
     """Raises IntegrityError for an author or a channel that is gone. `outbox`: those of which notices are made."""
     created_at: dict[datetime, Any] = {}
     parameters: list[tuple[Any, ...]] = []
-    by_hooks: list[tuple[Any, ...]] = []
+    others: dict[tuple[str, ...], list[tuple[Any, ...]]] = {}
     for row in rows:
         if row.created_at not in created_at:
             created_at[row.created_at] = connection.ops.adapt_datetimefield_value(row.created_at)
@@ -127,16 +130,24 @@ def messages_insert(rows: Sequence[MessageRow], outbox: Sequence[uuid.UUID] = ()
             uuid_to_column(row.reply_to) if row.reply_to else None,
             created_at[row.created_at],
         )
-        if row.via is None:
+        if row.via is None and row.files is None and row.thread_id is None:
             parameters.append(values)
         else:
-            by_hooks.append((*values, row.via))
+            beyond = {
+                "via": row.via,
+                "files": row.files,
+                "thread_id": uuid_to_column(row.thread_id) if row.thread_id else None,
+                "is_aside": row.is_aside or None,
+            }
+            more = {name: value for name, value in beyond.items() if value is not None}
+            others.setdefault(tuple(more), []).append((*values, *more.values()))
     beside: Beside | None = Beside("chat_outbox", "message_id", [uuid_to_column(pk) for pk in outbox])
     if parameters:
         driver.insert_rows("chat_message", MESSAGE_COLUMNS, parameters, beside)
         beside = None
-    if by_hooks:
-        driver.insert_rows("chat_message", (*MESSAGE_COLUMNS, "via"), by_hooks, beside)
+    for columns, found in others.items():
+        driver.insert_rows("chat_message", (*MESSAGE_COLUMNS, *columns), found, beside)
+        beside = None
 
 
 class Posted(NamedTuple):
@@ -191,3 +202,8 @@ def changed_seqs_store(seqs: Sequence[tuple[uuid.UUID, int]]) -> None:
 def heads_store(heads: Iterable[tuple[int, int, int]]) -> None:
     """(seq, number, channel id) of each locked channel whose heads moved."""
     driver.update_rows("chat_channel", ("seq", "number"), list(heads))
+
+
+def asides_store(asides: Sequence[tuple[int, int]]) -> None:
+    """(aside, channel id) of each locked channel in which a thread alone shows something new."""
+    driver.update_rows("chat_channel", ("aside",), asides)

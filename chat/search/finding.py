@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from datetime import timedelta
 from typing import NamedTuple
 
 from accounts.selectors import user_named
@@ -19,7 +20,7 @@ from chat.domain import search as rules
 from chat.domain.hiding import is_hidden, message_seen, names_hidden
 from chat.domain.ids import ChannelKey, UserRef
 from chat.domain.search import Filters, HitData, HitsData, Query
-from chat.models import message_search
+from chat.models import Message, message_search
 from chat.models.message_search import TOP, WHOLE, Found, TooSlowError, Wanted
 from chat.selectors import ChannelAccess
 from chat.selectors.hiding import blocked_names
@@ -36,18 +37,22 @@ QUICK_S, SLOW_S = 0.03, 0.12
 """A window that took less is followed by a longer one, one that took more by a shorter one."""
 LEAST_S = 0.05
 """What is left to a last look at the index, however late it is."""
+CLOCKS_APART = timedelta(minutes=5)
 _CURSOR = re.compile(rules.CURSOR)
 
 
 class Asked(NamedTuple):
-    """A search, with names looked up. `channels`: their ids; None: all there are (for staff)."""
+    """A search, with names looked up. `channels`: their ids; None: all there are (for staff). `has`: one of HAS.
+    `thread`: its root's id.
+    """
 
     query: Query
     channels: Sequence[int] | None
     author: UserRef | None
-    has_link: bool
+    has: str | None
     low: int
     high: int
+    thread: str | None = None
 
 
 class Hit(NamedTuple):
@@ -70,8 +75,8 @@ def messages_search(
     """A page of what answers the query in the channels that the user belongs to, or in the one that is named, if they
     may read it.
 
-    Raises InvalidError (nothing to look for, no cursor of a page), NotFoundError (no such channel, no such author),
-    BannedError.
+    Raises InvalidError (nothing to look for, no cursor of a page), NotFoundError (no such channel, author
+    or thread), BannedError.
     """
     began = clock()
     asked = _asked(user, rules.parsed(q), filters, cursor)
@@ -95,7 +100,10 @@ def _asked(user: UserRef, query: Query, filters: Filters, cursor: str | None) ->
         if named is None:
             raise NotFoundError("There is no such user.")
         author = selectors.user_ref(named)
-    if "channel" in filters:
+    root = _root(user, filters["thread"], filters.get("channel")) if "thread" in filters else None
+    if root is not None:
+        channels = [root.channel_id]
+    elif "channel" in filters:
         channels = [selectors.channel_access(user=user, key=ChannelKey(filters["channel"])).channel.id]
     else:
         channels = selectors.channels_searched(user)
@@ -103,7 +111,22 @@ def _asked(user: UserRef, query: Query, filters: Filters, cursor: str | None) ->
     if "before" in filters:
         high = min(high, _place(filters["before"].timestamp()))
     low = _place(filters["after"].timestamp()) if "after" in filters else 0
-    return Asked(query, channels, author, has == "link", low, high)
+    if root is not None:
+        # Nothing of it was said before its root, but the clocks of two hosts may be apart.
+        low = max(low, _place((root.created_at - CLOCKS_APART).timestamp()))
+    return Asked(query, channels, author, has, low, high, None if root is None else str(root.pk))
+
+
+def _root(user: UserRef, thread: str, channel: str | None) -> Message:
+    """Raises NotFoundError (there is none, or none that the user may read), BannedError, InvalidError (a reply)."""
+    try:
+        pk = selectors.parse_message_id(thread)
+        key = Message.objects.filter(pk=pk).values_list("channel__key", flat=True).first()
+        if key is not None and channel in (None, key):
+            return selectors.thread_root(user=user, key=key, thread=thread)[1]
+    except NotFoundError:
+        pass
+    raise NotFoundError("There is no such thread.")
 
 
 def _place(seconds: float) -> int:
@@ -228,17 +251,25 @@ class _Walk:
         author = self._asked.author
         if author is not None and message.author != author.username:
             return None
-        if self._asked.has_link and not rules.has_link(message.text):
+        if not self._is_in_thread(message):
+            return None
+        if self._asked.has == "link" and not rules.has_link(message.text):
+            return None
+        if self._asked.has == "file" and message.files is None:
             return None
         return rules.found_in(message.text, self._asked.query)
+
+    def _is_in_thread(self, message: MessageColumns) -> bool:
+        root = self._asked.thread
+        return root is None or message.id == root or (message.thread is not None and message.thread.root == root)
 
 
 def _wanted(asked: Asked) -> Wanted:
     needles, barred = rules.needles_of(asked.query)
     if asked.author is not None:
         needles.append(rules.Needle(rules.author_mark(asked.author.id)))
-    if asked.has_link:
-        needles.append(rules.Needle(rules.LINK_MARK))
+    if asked.has is not None:
+        needles.append(rules.Needle(rules.FILE_MARK if asked.has == "file" else rules.LINK_MARK))
     few = asked.channels is not None and len(asked.channels) <= FEW_CHANNELS
     any_of = [rules.channel_mark(channel_id) for channel_id in asked.channels or ()] if few else []
     return Wanted(needles, barred, any_of, asked.channels)

@@ -123,7 +123,7 @@ def places_begin(channel_ids: Iterable[int]) -> None:
 
 # -- What is missing there ------------------------------------------------------------------------------------------
 
-_COLUMNS = "id, channel_id, author_id, text, deleted_at IS NOT NULL"
+_COLUMNS = "id, channel_id, author_id, text, deleted_at IS NOT NULL, files IS NOT NULL"
 
 
 def changes_read(behind: Sequence[Behind]) -> list[Step]:
@@ -184,12 +184,12 @@ def _step(
 ) -> Step:
     entries: list[Entry] = []
     gone: list[uuid.UUID] = []
-    for _, pk, _, author_id, text, is_deleted in rows:
+    for _, pk, _, author_id, text, is_deleted, has_files in rows:
         message_id = uuid_from_column(pk)
         if is_deleted:
             gone.append(message_id)
         else:
-            marks = marks_of(message_id, channel_id, uuid_text(author_id), str(text))
+            marks = marks_of(message_id, channel_id, uuid_text(author_id), str(text), has_files=bool(has_files))
             entries.append(Entry(message_id, channel_id, [*lexemes(str(text)), *marks]))
     return Step(channel_id, before, after, entries, gone, is_back, is_last)
 

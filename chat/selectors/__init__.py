@@ -40,6 +40,7 @@ from chat.selectors.messages import (
     bounded_changes,
     changes_between,
     channel_changes,
+    flow_at,
     message_by_id,
     message_data,
     messages_between,
@@ -50,6 +51,7 @@ from chat.selectors.messages import (
     messages_standing,
     newest_messages,
     parse_message_id,
+    thread_infos,
 )
 from chat.selectors.moderation import (
     BlockReader,
@@ -64,6 +66,7 @@ from chat.selectors.moderation import (
 )
 from chat.selectors.people import Profile, profiles_of, sharing
 from chat.selectors.places import places_page, worker_places
+from chat.selectors.threads import my_threads, thread_data, thread_get, thread_mark, thread_root
 from chat.selectors.users import (
     AUTHORITY,
     authority_mandate,
@@ -102,6 +105,7 @@ __all__ = [
     "channels_searched",
     "cluster_id",
     "earlier_texts",
+    "flow_at",
     "follow_of",
     "follows_of",
     "hidden_names",
@@ -121,6 +125,7 @@ __all__ = [
     "messages_page",
     "messages_standing",
     "my_channels",
+    "my_threads",
     "newest_messages",
     "parse_message_id",
     "pin_data",
@@ -136,6 +141,11 @@ __all__ = [
     "sanctions_list",
     "sharing",
     "tallies_of",
+    "thread_data",
+    "thread_get",
+    "thread_infos",
+    "thread_mark",
+    "thread_root",
     "user_data",
     "user_ref",
     "users_named",

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
+import orjson
 from django.db import connection
 
 from chat.domain.events import LAST_CHARS, ChannelData, LastData, OwnChannelData, ReadData, mark_data
@@ -52,6 +53,7 @@ class ChannelRow:
     frozen_at: datetime | None = None
     slow_mode_s: int = 0
     aside: int = 0
+    has_threads: bool = True
     everybody_pins: bool = False
 
     @property
@@ -88,6 +90,7 @@ def channel_row(found: Channel | ChannelColumns, *, name: str | None = None) -> 
         frozen_at=found.frozen_at,
         slow_mode_s=found.slow_mode_s,
         aside=found.aside,
+        has_threads=bool(found.has_threads),
         everybody_pins=bool(found.everybody_pins),
     )
 
@@ -248,13 +251,16 @@ def _last(last: LastColumns, number: int) -> LastData | None:
     if last.id is None:
         return None
     text = None if last.deleted_at is not None else shortened(last.text or "", LAST_CHARS)
-    return {
+    data: LastData = {
         "id": last.id,
         "number": number,
         "author": last.author or GONE,
         "text": text,
         "created_at": timestamp(last.active_at),
     }
+    if last.files is not None and last.deleted_at is None:
+        data["files"] = len(orjson.loads(last.files))
+    return data
 
 
 def memberships_list(channel_id: int, *, cursor: str | None = None, limit: int = 100) -> ListData[MembershipData]:
@@ -309,6 +315,7 @@ def _shape(
         "level": str(level) if level else None,
         "is_hidden": False,
         **read_data(marker, head if role else START, mentions),
+        "threads": bool(row.has_threads),
         "slow_mode_s": row.slow_mode_s,
         "everybody_pins": bool(row.everybody_pins),
         "frozen_at": timestamp(row.frozen_at) if row.frozen_at else None,

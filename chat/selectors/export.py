@@ -19,6 +19,7 @@ from accounts.selectors import me_data
 from chat.models import (
     ChannelMembership,
     EarlierText,
+    File,
     Hook,
     Message,
     NoticePreferences,
@@ -28,6 +29,7 @@ from chat.models import (
     Report,
     Sanction,
     ServerInvite,
+    ThreadFollow,
     UserBlock,
 )
 from reaktor.errors import InvalidError
@@ -60,6 +62,8 @@ class Export(TypedDict):
     server_invites: Annotated[list[Row], "By this account."]
     notifications: Annotated[list[Row], "What one chose of how one is told; none: nothing."]
     subscriptions: Annotated[list[Row], "Browsers that are told, without their addresses."]
+    files: Annotated[list[Row], "One's own; the bytes of each are at /api/v1/files/{id}/{name}."]
+    threads: Annotated[list[Row], "Those that one follows, or followed, by their roots, and how far one has read them."]
     pins: Annotated[list[Row], "Messages that this account pinned."]
     messages: Annotated[list[Row], "One's own, oldest first; `edits`: what each said before."]
     next: Annotated[str | None, "The cursor of the next page."]
@@ -72,7 +76,7 @@ def export_page(*, user: User, cursor: str | None = None, limit: int = PAGE_MESS
         # Along the index of author and time; no OFFSET, and no sorting of a million rows for each page.
         at, pk = _parse_cursor(cursor)
         messages = messages.filter(created_at__gte=at).filter(Q(created_at__gt=at) | Q(pk__gt=pk))
-    fields = ("id", "number", "text", "created_at", "edited_at", "reply_to_id")
+    fields = ("id", "number", "text", "created_at", "edited_at", "reply_to_id", "thread_id")
     found = messages.order_by("created_at", "id").values(*fields, key=F("channel__key"))
     page = list(found[: limit + 1])
     others = _others(user) if not cursor else _NOTHING
@@ -89,6 +93,8 @@ def export_page(*, user: User, cursor: str | None = None, limit: int = PAGE_MESS
         server_invites=others["server_invites"],
         notifications=others["notifications"],
         subscriptions=others["subscriptions"],
+        files=others["files"],
+        threads=others["threads"],
         pins=others["pins"],
         messages=_with_edits(page[:limit]),
         next=_cursor(page[limit - 1]) if len(page) > limit else None,
@@ -113,6 +119,8 @@ _NOTHING: dict[str, list[Row]] = {
     "server_invites": [],
     "notifications": [],
     "subscriptions": [],
+    "files": [],
+    "threads": [],
     "pins": [],
 }
 
@@ -145,6 +153,10 @@ def _others(user: User) -> dict[str, list[Row]]:
             "push", "email", "preview", "quiet_from", "quiet_to", "quiet_days", "time_zone", "mailed_at"
         ),
         "subscriptions": PushSubscription.objects.filter(user=user).values("login", "created_at", "renewed_at"),
+        "files": File.objects.filter(owner=user, deleted_at=None)
+        .exclude(stored_at=None)
+        .values("id", "name", "type", "size", "created_at", "message_id"),
+        "threads": ThreadFollow.objects.filter(user=user).values("thread_id", "is_on", "read_number", "replies"),
         "pins": Pin.objects.filter(pinned_by=user).values("message_id", "created_at", key=key),
     }
     return {name: _rows(rows.order_by("pk")[:PAGE_OTHERS]) for name, rows in mine.items()}

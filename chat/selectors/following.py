@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
+import orjson
 from django.db import connection
 
 from chat.domain.events import LAST_CHARS, Activity, HeadData, LastData, ReadUpdateData, mark_data
@@ -87,7 +88,8 @@ def reads_of(user_ids: Sequence[UserId]) -> dict[UserId, list[Read]]:
     for start in range(0, len(user_ids), TOGETHER):
         part = [uuid_to_column(user_id) for user_id in user_ids[start : start + TOGETHER]]
         for user_id, key, head, marker, mentions in rows.reads_select(part):
-            data = ReadUpdateData(**mark_data(marker, head), mentions=mentions, number=head.number)
+            said = {**mark_data(marker, head), "mentions": mentions, "number": head.number}
+            data = cast(ReadUpdateData, said)  # mypy: there might be a `thread` in a mark
             found[UserId(user_id)].append(Read(ChannelKey(key), data))
     return found
 
@@ -117,5 +119,7 @@ def activities_of(keys: Sequence[ChannelKey]) -> list[Activity]:
             last = LastData(
                 id=row.id, number=row.number, author=row.author, text=text, created_at=timestamp(row.created_at)
             )
+            if row.files is not None and row.deleted_at is None:
+                last["files"] = len(orjson.loads(row.files))
             found.append(Activity(ChannelKey(row.channel), head, last))
     return found

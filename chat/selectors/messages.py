@@ -7,19 +7,21 @@ from __future__ import annotations
 
 import itertools
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import orjson
 
 from chat.domain.emoji import emoji_spelled
-from chat.domain.events import ChangesData, MessageData, via_data
+from chat.domain.events import ChangesData, MessageData, ThreadInfoData, via_data
 from chat.domain.ids import ChannelKey
-from chat.models import Channel, Message
+from chat.models import Channel, Message, Thread
 from chat.selectors import rows
 from chat.selectors.channels import ChannelRow, channel_row
 from chat.selectors.rows import MessageColumns
+from chat.selectors.users import usernames_of
 from reaktor.db.columns import uuid_from_column, uuid_to_column
 from reaktor.errors import InvalidError, NotFoundError
 from reaktor.times import timestamp
@@ -37,7 +39,7 @@ class MessagePage:
 
 
 def message_data(found: Sequence[MessageColumns]) -> list[MessageData]:
-    """The `message` shape, reactions and mentions fetched in one more query."""
+    """The `message` shape, reactions and mentions fetched in one more query, and in another one who is in threads."""
     reactions: dict[Any, dict[str, dict[str, None]]] = {}
     mentions: dict[Any, list[str]] = {}
     for column_id, emoji, username in rows.attached_to([row.column_id for row in found]):
@@ -47,17 +49,22 @@ def message_data(found: Sequence[MessageColumns]) -> list[MessageData]:
             # Rows of versions before may spell one emoji in several ways.
             names = reactions.setdefault(column_id, {}).setdefault(emoji_spelled(emoji) or emoji, {})
             names[username] = None
+    people = {user for row in found if row.thread is not None for user in row.thread.participants.split()}
+    called = usernames_of(people) if people else {}
     return [
         _message(
             row,
             {emoji: list(names) for emoji, names in reactions.get(row.column_id, {}).items()},
             mentions.get(row.column_id, []),
+            called,
         )
         for row in found
     ]
 
 
-def _message(row: MessageColumns, reactions: dict[str, list[str]], mentions: list[str]) -> MessageData:
+def _message(
+    row: MessageColumns, reactions: dict[str, list[str]], mentions: list[str], names: Mapping[str, str]
+) -> MessageData:
     is_deleted = row.deleted_at is not None
     data: MessageData = {
         "id": row.id,
@@ -78,6 +85,19 @@ def _message(row: MessageColumns, reactions: dict[str, list[str]], mentions: lis
     }
     if (via := via_data(is_bot=row.is_bot, via=row.via)) is not None:
         data["via"] = via
+    if row.files is not None and not is_deleted:
+        data["files"] = orjson.loads(row.files)
+    if (thread := row.thread) is not None:
+        if thread.root is not None:
+            data["thread"], data["also_in_channel"] = thread.root, not thread.is_aside
+        if thread.number is not None:
+            data["thread_info"] = {
+                "number": thread.number,
+                "seq": thread.seq,
+                "replies": thread.replies,
+                "last_reply_at": timestamp(thread.active_at) if thread.replies and thread.active_at else None,
+                "participants": [names[user] for user in thread.participants.split() if user in names],
+            }
     return data
 
 
@@ -119,28 +139,110 @@ def parse_message_id(message_id: object) -> uuid.UUID:
 
 
 def messages_page(
-    channel_id: int, *, before: int | None = None, after: int | None = None, around: int | None = None, limit: int = 50
+    channel_id: int,
+    *,
+    before: int | None = None,
+    after: int | None = None,
+    around: int | None = None,
+    limit: int = 50,
+    flow: bool = False,
+    thread: str | None = None,
 ) -> MessagePage:
     """A page by number, oldest first; without a mark the newest. At most one of the marks may be given.
 
-    `has_more`: there are older ones (before, none), newer ones (after), or either (around).
+    `flow`: of what the channel's flow shows; `thread`: of that root's replies. `has_more`: there are older ones
+    (before, none), newer ones (after), or either (around).
     """
     if sum(mark is not None for mark in (before, after, around)) > 1:
         raise InvalidError("Give one of before, after and around.", fields={"before": "only one of the three"})
+    read = _reading(channel_id, thread, is_flow=flow)
     if around is not None:
         half = limit // 2
-        older = _by_number(channel_id, "m.number <= %s", around, limit=half + 2, is_newest_first=True)
-        newer = _by_number(channel_id, "m.number > %s", around, limit=limit - half)
+        older = read(Range(below=around + 1), half + 2)
+        newer = read(Range(above=around), limit - half)
         has_more = len(older) > half + 1 or len(newer) > limit - half - 1
         found = [*reversed(older[: half + 1]), *newer[: limit - half - 1]]
     elif after is not None:
-        found = _by_number(channel_id, "m.number > %s", after, limit=limit + 1)
+        found = read(Range(above=after), limit + 1)
         found, has_more = found[:limit], len(found) > limit
     else:
-        top = before if before is not None else MAX_NUMBER
-        found = _by_number(channel_id, "m.number < %s", top, limit=limit + 1, is_newest_first=True)
+        found = read(Range(below=before if before is not None else MAX_NUMBER), limit + 1)
         found, has_more = found[:limit][::-1], len(found) > limit
     return MessagePage(message_data(found), has_more)
+
+
+class Range(NamedTuple):
+    """Numbers below one, the greatest first; or above one, the smallest first."""
+
+    below: int | None = None
+    above: int | None = None
+
+    @property
+    def is_newest_first(self) -> bool:
+        return self.below is not None
+
+    @property
+    def condition(self) -> str:
+        return "m.number < %s" if self.is_newest_first else "m.number > %s"
+
+    @property
+    def order(self) -> str:
+        return "m.number DESC" if self.is_newest_first else "m.number"
+
+    @property
+    def bound(self) -> int:
+        return (self.below if self.is_newest_first else self.above) or 0
+
+
+Reading = Callable[[Range, int], list[MessageColumns]]
+
+
+def _reading(channel_id: int, thread: str | None, *, is_flow: bool) -> Reading:
+    """How the messages of such a page are read: each time along one index."""
+    if thread is not None:
+        if is_flow:
+            raise InvalidError("A page is of the flow or of a thread.", fields={"flow": "not with thread"})
+        root = parse_message_id(thread)
+        # The channel is asked about apart: beside the thread it would have PostgreSQL walk the channel's numbers.
+        if not Message.objects.filter(pk=root, channel_id=channel_id).exists():
+            return lambda numbers, limit: []
+        return lambda numbers, limit: rows.messages_select(
+            f"m.thread_id = %s AND {numbers.condition}",
+            [uuid_to_column(root), numbers.bound],
+            order=numbers.order,
+            limit=limit,
+        )
+    first = Channel.objects.filter(pk=channel_id).values_list("aside_from", flat=True).first() if is_flow else None
+    if first is not None:
+        return partial(_flow, channel_id, first)
+    return lambda numbers, limit: _by_number(
+        channel_id, numbers.condition, numbers.bound, limit=limit, is_newest_first=numbers.is_newest_first
+    )
+
+
+def _flow(channel_id: int, first: int, numbers: Range, limit: int) -> list[MessageColumns]:
+    """What the flow of a channel shows in which message `first` is the first one that a thread alone shows.
+
+    Below it all are shown, along the index of numbers; from there on the index message_flow has what is shown.
+    """
+
+    def early(count: int) -> list[MessageColumns]:
+        end = min(numbers.bound, first) if numbers.is_newest_first else first
+        start = 0 if numbers.is_newest_first else numbers.bound
+        if end - start <= 1:
+            return []
+        where = "m.channel_id = %s AND m.number > %s AND m.number < %s"
+        return rows.messages_select(where, [channel_id, start, end], order=numbers.order, limit=count)
+
+    def late(count: int) -> list[MessageColumns]:
+        if numbers.is_newest_first and numbers.bound <= first:
+            return []
+        where = f"m.channel_id = %s AND m.aside IS NOT NULL AND m.is_aside IS NULL AND {numbers.condition}"
+        return rows.messages_select(where, [channel_id, numbers.bound], order=numbers.order, limit=count)
+
+    one, other = (late, early) if numbers.is_newest_first else (early, late)
+    found = one(limit)
+    return found + other(limit - len(found)) if len(found) < limit else found
 
 
 def _by_number(
@@ -185,6 +287,28 @@ def channel_changes(key: ChannelKey, *, after: int, limit: int) -> ChangesData:
     if found is None:
         raise NotFoundError("There is no such channel.")
     return messages_changed(channel_row(found), after=after, limit=limit)
+
+
+def flow_at(channel_id: int, number: int) -> int:
+    """The place in a channel's flow of the newest message up to that number that it shows, gone for good or not. From
+    the next one that is left, since of those below some may be gone.
+    """
+    above = Message.objects.filter(channel_id=channel_id, number__gt=number).order_by("number")
+    following = above.values_list("number", "aside", "is_aside").first()
+    if following is not None:
+        next_number, aside, is_aside = following
+        return next_number - (aside or 0) - (not is_aside)
+    head, asides = Channel.objects.values_list("number", "aside").get(pk=channel_id)
+    return head - asides
+
+
+def thread_infos(ids: Sequence[str]) -> list[ThreadInfoData]:
+    """What the threads are that begin with some of these messages. Three queries for some hundred of them."""
+    parts = (ids[start : start + rows.PARAMETERS_PER_QUERY] for start in range(0, len(ids), rows.PARAMETERS_PER_QUERY))
+    roots = itertools.chain.from_iterable(
+        Thread.objects.filter(pk__in=part).values_list("pk", flat=True) for part in parts
+    )
+    return [each["thread_info"] for each in messages_by_ids(list(roots)) if "thread_info" in each]
 
 
 def messages_kept(ids: Sequence[str]) -> set[str]:

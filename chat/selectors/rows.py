@@ -38,6 +38,7 @@ class ChannelColumns(NamedTuple):
     frozen_at: datetime | None
     slow_mode_s: int
     aside: int
+    has_threads: bool
     everybody_pins: bool
     called: int
     role: str | None
@@ -62,6 +63,20 @@ class LastColumns(NamedTuple):
     text: str | None
     deleted_at: datetime | None
     active_at: datetime
+    files: str | None
+
+
+class ThreadColumns(NamedTuple):
+    """What is known of the thread that a message begins or is in. `root`: None for the root itself."""
+
+    root: str | None
+    is_aside: bool
+    number: int | None
+    """The root's. None: there is no row of it."""
+    seq: int
+    replies: int
+    active_at: datetime | None
+    participants: str
 
 
 class MessageColumns(NamedTuple):
@@ -82,7 +97,9 @@ class MessageColumns(NamedTuple):
     channel: str
     is_bot: bool
     via: str | None
+    files: str | None
     calls: str | None
+    thread: ThreadColumns | None
     column_id: Any
     """The id as the driver gave it, and attached_to() wants it."""
 
@@ -113,7 +130,7 @@ level `nothing` now. Without subqueries: PostgreSQL would plan them anew each ti
 """
 _OF_CHANNEL = (
     "SELECT c.id, c.key, c.name, c.topic, c.kind, c.seq, c.number, c.floor_seq, c.created_at, c.archived_at, "  # noqa: S608
-    "c.frozen_at, c.slow_mode_s, c.aside, c.everybody_pins, c.called, m.role, coalesce(m.level, ''), "
+    "c.frozen_at, c.slow_mode_s, c.aside, c.has_threads, c.everybody_pins, c.called, m.role, coalesce(m.level, ''), "
     "CASE WHEN m.hidden_number >= c.number THEN 1 ELSE 0 END, coalesce(m.read_number, 0), "
     "coalesce(m.read_aside, 0), "
     "CASE WHEN m.own_above = m.read_number THEN m.own ELSE 0 END, coalesce(m.read_rev, 0), "
@@ -221,7 +238,7 @@ def readable_select(user_id: str) -> list[int]:
 
 _ACTIVE_AT = "coalesce(l.created_at, c.created_at)"
 _MINE = (
-    f"{_OF_CHANNEL}{_BANNED_AND_PARTNER}, l.id, a.username, l.text, l.deleted_at, l.created_at {_FROM}"
+    f"{_OF_CHANNEL}{_BANNED_AND_PARTNER}, l.id, a.username, l.text, l.deleted_at, l.created_at, l.files {_FROM}"
     "LEFT JOIN chat_message l ON l.channel_id = c.id AND l.number = c.number "
     "LEFT JOIN accounts_user a ON a.id = l.author_id WHERE m.user_id = %s "
 )
@@ -255,12 +272,18 @@ def mine_select(
 
 
 def _with_last(
-    channel: ChannelColumns, message: Any, author: str | None, text: str | None, deleted_at: Any, created_at: Any
+    channel: ChannelColumns,
+    message: Any,
+    author: str | None,
+    text: str | None,
+    deleted_at: Any,
+    created_at: Any,
+    files: str | None,
 ) -> tuple[ChannelColumns, LastColumns]:
     if message is None:
-        return channel, LastColumns(None, None, None, None, channel.created_at)
+        return channel, LastColumns(None, None, None, None, channel.created_at, None)
     return channel, LastColumns(
-        uuid_text(message), author, text, time_from_column(deleted_at), time_from_column(created_at)
+        uuid_text(message), author, text, time_from_column(deleted_at), time_from_column(created_at), files
     )
 
 
@@ -326,8 +349,10 @@ def messages_select(where: str, parameters: Sequence[Any], *, order: str, limit:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT m.id, m.number, m.number - coalesce(m.aside, 0), m.seq, m.changed_seq, u.username, "  # noqa: S608
-            "m.text, m.reply_to_id, m.nonce, m.created_at, m.edited_at, m.deleted_at, c.key, u.is_bot, m.via, m.calls "
+            "m.text, m.reply_to_id, m.nonce, m.created_at, m.edited_at, m.deleted_at, c.key, u.is_bot, m.via, m.files, "
+            "m.calls, m.thread_id, m.is_aside, t.root_number, t.seq, t.replies, t.active_at, t.participants "
             "FROM chat_message m JOIN accounts_user u ON u.id = m.author_id JOIN chat_channel c ON c.id = m.channel_id "
+            "LEFT JOIN chat_thread t ON t.root_id = coalesce(m.thread_id, m.id) "
             f"WHERE {where} ORDER BY {order} LIMIT %s",
             [*parameters, limit],
         )
@@ -351,7 +376,9 @@ def _message_columns(
     channel: str,
     is_bot: Any,
     via: str | None,
+    files: str | None,
     calls: str | None,
+    *thread: Any,
 ) -> MessageColumns:
     return MessageColumns(
         uuid_text(column_id),
@@ -369,9 +396,20 @@ def _message_columns(
         channel,
         bool(is_bot),
         via,
+        files,
         calls,
+        _thread_columns(*thread),
         column_id,
     )
+
+
+def _thread_columns(
+    root: Any, is_aside: Any, number: int | None, seq: int, replies: int, active_at: Any, participants: str
+) -> ThreadColumns | None:
+    if root is None and number is None:
+        return None
+    at = time_from_column(active_at)
+    return ThreadColumns(uuid_text(root) if root else None, bool(is_aside), number, seq, replies, at, participants)
 
 
 def attached_to(column_ids: Sequence[Any]) -> Iterable[Attached]:

@@ -9,7 +9,7 @@ from accounts.models import User
 from chat.domain.ids import UserId, UserRef
 from chat.models import ClusterIdentity, ClusterLease
 from reaktor.db import driver
-from reaktor.db.columns import uuid_text
+from reaktor.db.columns import uuid_text, uuid_to_column
 
 AUTHORITY = "authority"
 """The duty of deciding who is where, in the rows of the lease."""
@@ -25,6 +25,17 @@ def users_named(wanted: Iterable[str]) -> dict[str, UserRef | None]:
         query = User.objects.named(folded[start : start + NAMES_TOGETHER])
         for pk, username, is_staff, is_active in query.values_list("id", "username", "is_staff", "is_active"):
             found[names.folded(username)] = UserRef(UserId(str(pk)), username, is_staff) if is_active else None
+    return found
+
+
+def usernames_of(ids: Iterable[str]) -> dict[str, str]:
+    """What the accounts with these ids are called. A query for every NAMES_TOGETHER of them."""
+    wanted, found = sorted(ids), dict[str, str]()
+    for start in range(0, len(wanted), NAMES_TOGETHER):
+        part = [uuid_to_column(each) for each in wanted[start : start + NAMES_TOGETHER]]
+        places = ", ".join(["%s"] * len(part))
+        statement = f"SELECT id, username FROM accounts_user WHERE id IN ({places})"  # noqa: S608  placeholders only
+        found.update((uuid_text(pk), name) for pk, name in driver.select(statement, part))
     return found
 
 

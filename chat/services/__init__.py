@@ -37,6 +37,7 @@ from chat.services.server_invites import (
     server_invites_end,
 )
 from chat.services.server_page import server_page_set
+from chat.services.threads import thread_follow, thread_read, thread_unfollow
 from chat.services.words import word_remove, word_set
 
 __all__ = [
@@ -94,6 +95,9 @@ __all__ = [
     "server_invite_use",
     "server_invites_end",
     "server_page_set",
+    "thread_follow",
+    "thread_read",
+    "thread_unfollow",
     "user_block",
     "user_unblock",
     "word_remove",

@@ -89,11 +89,12 @@ def channel_update(
     topic: str | None = None,
     slow_mode_s: int | None = None,
     is_frozen: bool | None = None,
+    threads: bool | None = None,
     everybody_pins: bool | None = None,
     text_rules: CurrentTextRules | None = None,
 ) -> ChannelAccess:
-    """Another name or topic, by an owner; slow mode, freezing and thawing, and who pins, by a moderator. What is
-    so already is no change: nobody is told, nothing is noted. Raises InvalidError, ForbiddenError.
+    """Another name or topic, by an owner; slow mode, freezing and thawing, threads or none, and who pins, by a
+    moderator. What is so already is no change: nobody is told, nothing is noted. Raises InvalidError, ForbiddenError.
     """
     is_managing = name is not None or topic is not None
     wanted: dict[str, Any] = {}
@@ -106,10 +107,12 @@ def channel_update(
         if not 0 <= slow_mode_s <= MAX_SLOW_MODE_S:
             raise InvalidError("Slow mode is at most 6 hours.", fields={"slow_mode_s": f"0 to {MAX_SLOW_MODE_S}"})
         wanted["slow_mode_s"] = slow_mode_s
+    if threads is not None:
+        wanted["has_threads"] = threads
     if everybody_pins is not None:
         wanted["everybody_pins"] = everybody_pins
     # Under the lock that posts take: once this returns, none is stored under the rules of before.
-    others = (topic, slow_mode_s, is_frozen, everybody_pins)
+    others = (topic, slow_mode_s, is_frozen, threads, everybody_pins)
     is_rename = name is not None and all(other is None for other in others)
     check = Access.check_rename if is_rename else Access.check_manage if is_managing else Access.check_moderate
     with channel_locked(user=user, key=key, check=check) as found:

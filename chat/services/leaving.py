@@ -31,9 +31,11 @@ from chat.models import (
     NoticePreferences,
     PushSubscription,
     Reaction,
+    ThreadFollow,
     UserBlock,
 )
 from chat.services.bulk import BATCH, messages_change, texts_remove
+from chat.services.files import files_forget_unsent
 from chat.services.places import places_forget
 from chat.services.server_invites import server_invites_end
 
@@ -49,6 +51,8 @@ def account_leave(*, user_id: UserId, removes_messages: bool) -> None:
             _inherit(channel_id, user_id)
         ChannelMembership.objects.filter(user_id=user_id).delete()
         Mention.objects.filter(user_id=user_id).delete()
+        # What they said in threads is counted still.
+        ThreadFollow.objects.filter(user_id=user_id).update(is_on=False)
         # What they took back, nobody is to read once they are gone, whatever becomes of their messages.
         EarlierText.objects.filter(author__pk=user_id).delete()
         UserBlock.objects.filter(Q(user_id=user_id) | Q(blocked_id=user_id)).delete()
@@ -57,6 +61,7 @@ def account_leave(*, user_id: UserId, removes_messages: bool) -> None:
             kind._default_manager.filter(user_id=user_id).delete()
         Invite.objects.filter(created_by__pk=user_id, revoked_at=None).update(revoked_at=datetime.now(UTC))
         server_invites_end(user_id)
+        files_forget_unsent(user_id)
         if removes_messages:
             Deletion.objects.get_or_create(user_id=user_id)
         AuditEntry.objects.create(actor="system", action=AuditAction.ACCOUNT_DELETE, target_id=user_id)

@@ -10,6 +10,7 @@ import time
 from datetime import UTC, datetime, timedelta
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef, Q
 
 from chat import publish
 from chat.domain.errors import NotAMemberError
@@ -18,8 +19,8 @@ from chat.domain.following import Level
 from chat.domain.ids import ChannelKey, SessionId, UserId, UserRef
 from chat.domain.policies import REMOVAL_S, ChannelKind, Role
 from chat.domain.reading import START, UNREAD, Head
-from chat.models import Channel, ChannelMembership, Message, Removal
-from chat.selectors import ChannelAccess, ChannelRow, channel_access, channel_data, read_data
+from chat.models import Channel, ChannelMembership, Message, Removal, Thread
+from chat.selectors import ChannelAccess, ChannelRow, channel_access, channel_data, flow_at, read_data
 from chat.services.locking import channel_lock
 from reaktor.errors import ConflictError, InvalidError
 
@@ -72,19 +73,21 @@ def read_mark(
 
 
 def _floor(channel: ChannelRow) -> int:
-    """The number below the oldest message that is left: what is gone can't be unread."""
-    left = Message.objects.filter(channel_id=channel.id).order_by("number").values_list("number", flat=True)
+    """The number below the oldest message that is left: what is gone can't be unread. Behind deleted roots, which their
+    replies may have kept there alone.
+    """
+    kept = Q(Exists(Thread.objects.filter(root_id=OuterRef("pk"))), deleted_at__isnull=False)
+    left = Message.objects.filter(~kept, channel_id=channel.id).order_by("number").values_list("number", flat=True)
     return (left.first() or channel.number + 1) - 1
 
 
 def _move(membership: ChannelMembership, number: int) -> None:
     """Put a marker of a row that is locked there."""
     here = Message.objects.filter(channel_id=membership.channel_id)
-    above = here.filter(author_id=membership.user_id, number__gt=number)
+    above = here.filter(author_id=membership.user_id, number__gt=number, is_aside=None)
     # Above a marker that moves forward there are none, where there were none above it before.
     has_none = membership.own == 0 and membership.own_above == membership.read_number <= number
-    place = here.filter(number__lte=number).order_by("-number").values_list("aside", flat=True)
-    membership.read_aside = place.first() or 0
+    membership.read_aside = number - flow_at(membership.channel_id, number)
     membership.own = 0 if has_none else above.count()
     membership.read_number = membership.own_above = number
     membership.read_rev += 1

@@ -6,7 +6,7 @@ under the channel row's lock.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from django.db import transaction
@@ -18,8 +18,10 @@ from chat.domain import rules
 from chat.domain.calls import call_in
 from chat.domain.errors import ArchivedError
 from chat.domain.events import Event, EventType, MessageData
+from chat.domain.files import check_files
 from chat.domain.ids import ChannelKey, UserId, UserRef
 from chat.domain.policies import TextRules, check_delete_message, check_edit_in_time, check_edit_message
+from chat.domain.reading import mention_number
 from chat.models import (
     AuditAction,
     Call,
@@ -30,6 +32,7 @@ from chat.models import (
     Reaction,
     Report,
     SearchChange,
+    ThreadFollow,
 )
 from chat.posting.batches import Post, Stored, store_batch
 from chat.posting.calling import call_renamed
@@ -40,6 +43,7 @@ from chat.posting.textrules import CurrentTextRules, flagged
 from chat.selectors import ChannelAccess, channel_access, message_by_id, parse_message_id, reads_of
 from chat.services.audit import audit_add
 from chat.services.bulk import marks_remove
+from chat.services.threads import GoneReply, replies_gone
 from reaktor.errors import ConflictError, NotFoundError, ReaktorError, UnavailableError
 from reaktor.process import node
 
@@ -61,6 +65,9 @@ def message_post(
     max_chars: int,
     text_rules: CurrentTextRules | None = None,
     via: str | None = None,
+    files: Sequence[str] = (),
+    thread: str | None = None,
+    also_in_channel: bool = False,
     is_confirmed: bool | None = None,
 ) -> Stored:
     """Store a message; permission is enough, no live session is needed. The same nonce again: the same message.
@@ -70,11 +77,23 @@ def message_post(
     whatever chat.posting.permissions refuses, and UnavailableError (then it may be stored all the same: repeat it with
     its nonce).
     """
-    checked = rules.check_text(text, max_chars=max_chars)
+    checked = rules.check_text(text, max_chars=max_chars, may_be_empty=bool(files))
     if nonce is not None:
         rules.check_nonce(nonce)
     found = channel_access(user=user, key=key)
-    post = Post(user, found.channel.key, checked, nonce, reply_to, via=via, is_confirmed=is_confirmed)
+    rules.check_in_thread(thread, also_in_channel=also_in_channel)
+    post = Post(
+        user,
+        found.channel.key,
+        checked,
+        nonce,
+        reply_to,
+        via=via,
+        files=check_files(files),
+        thread=thread,
+        also_in_channel=also_in_channel,
+        is_confirmed=is_confirmed,
+    )
     here = node.current()
     if here is not None:
         try:
@@ -182,6 +201,7 @@ def text_remove(message: Message) -> None:
         message.via = ""
     message.calls = None
     message.deleted_at = datetime.now(UTC)
+    message.files = None
     marks_remove([message.pk])
 
 
@@ -273,7 +293,9 @@ def message_store(message: Message, seq: int, kind: EventType, key: ChannelKey) 
     """Store a changed message of a locked channel under the channel's next seq, and publish it."""
     Channel.objects.filter(pk=message.channel_id).update(seq=seq)
     message.changed_seq = seq
-    message.save(update_fields=["text", "via", "calls", "edited_at", "deleted_at", "changed_seq"])
+    message.save(update_fields=["text", "via", "files", "calls", "edited_at", "deleted_at", "changed_seq"])
+    if kind is EventType.MESSAGE_DELETED and message.thread_id is not None:
+        replies_gone([GoneReply(message.thread_id, message.author_id, message.number)], seq)
     if kind is not EventType.REACTION_CHANGED:
         SearchChange.objects.create(channel_id=message.channel_id)
     data = message_by_id(message.channel_id, str(message.pk))
@@ -287,9 +309,24 @@ def _mentions_replace(message: Message, channel: LockedChannel, author: UserRef)
     Mention.objects.filter(message=message).delete()
     mentioning = Mentioning([message.text], [channel], [author.id], datetime.now(UTC))
     mentioned = mentioning.of(message.text, channel, author.id)
+    read: dict[str, int] = {}
+    if message.is_aside and message.thread_id is not None:
+        theirs = ThreadFollow.objects.filter(thread_id=message.thread_id, user_id__in=[user.id for user in mentioned])
+        read = {str(pk): number for pk, number in theirs.values_list("user_id", "read_number")}
     Mention.objects.bulk_create(
-        Mention(message=message, channel_id=channel.id, user_id=user.id, number=message.number) for user in mentioned
+        Mention(
+            message=message,
+            channel_id=channel.id,
+            user_id=user.id,
+            number=mention_number(message.number, is_aside=bool(message.is_aside), thread_read=read.get(user.id, 0)),
+        )
+        for user in mentioned
     )
+    if message.thread_id is not None:
+        ThreadFollow.objects.bulk_create(
+            [ThreadFollow(thread_id=message.thread_id, user_id=user.id, is_on=True) for user in mentioned],
+            ignore_conflicts=True,
+        )
     if message.calls is not None:
         _call_keep(message, before, {user.id for user in mentioned})
     return [user for user in mentioned if user.id not in before]

@@ -5,8 +5,10 @@ from __future__ import annotations
 import uuid
 from datetime import UTC, datetime
 
+import orjson
 from django.db import transaction
 
+from chat.domain.files import text_with_files
 from chat.domain.ids import ChannelKey, UserId, UserRef
 from chat.domain.moderation import ReportData
 from chat.domain.policies import Resolution, SanctionKind, check_decide_report
@@ -40,7 +42,9 @@ def report_create(*, user: UserRef, key: str, message_id: str, reason: str) -> R
         raise ConflictError("That message is deleted.")
     if str(message.author_id) == user.id:
         raise InvalidError("That is your own message.")
-    said = {"reason": why, "text": message.text}
+    # Whoever decides may have to look at them.
+    files = orjson.loads(message.files) if message.files is not None else []
+    said = {"reason": why, "text": text_with_files(message.text, files, "")}
     with transaction.atomic():
         report, is_new = Report.objects.get_or_create(
             message=message,

@@ -67,7 +67,7 @@ class Plain:
     def __init__(self, edge: Edge) -> None:
         self._is_https_alone = edge.hsts_s > 0
         self._headers = lru_cache(KEPT_HEADERS)(partial(_headers, edge))
-        self._is_host = lru_cache(KEPT_HEADERS)(_is_host)
+        self._is_host = lru_cache(KEPT_HEADERS)(is_served_host)
 
     def origin(self, scope: Scope) -> str | None:
         """The page that asks ("": none). None: there is something about the request that Django must look at."""
@@ -88,7 +88,7 @@ class Plain:
         return Reply(200, [*self._headers(view, origin), (b"content-length", b"%d" % len(body))], body)
 
 
-def _is_host(host: bytes) -> bool:
+def is_served_host(host: bytes) -> bool:
     """Whether Django serves under this name."""
     request = HttpRequest()
     request.META["HTTP_HOST"] = host.decode("latin-1")

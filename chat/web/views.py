@@ -24,8 +24,11 @@ SERVICE_WORKER = Path(__file__).resolve().parent.parent / "static" / "chat" / "s
 
 @require_safe
 @never_cache
-def index(request: HttpRequest) -> HttpResponse:
-    """`GET /`: the one page. Never cached, since it names the current versions of the client's files."""
+def index(request: HttpRequest, file_id: str = "") -> HttpResponse:
+    """`GET /`: the one page; `GET /f/{id}`, where it shows a file to who may see it.
+
+    Never cached, since it names the current versions of the client's files.
+    """
     config = cast(ChatConfig, apps.get_app_config("chat")).config
     facts = {
         "registration": config.registration or "closed",

@@ -267,6 +267,12 @@ class Server(daphne_server.Server):
         else:
             protocol.on_application_ended(failed=error is not None)
 
+    async def handle_reply(self, protocol: Any, message: Any) -> None:
+        """ASGI's send(). What goes on is taken no faster than its client reads it."""
+        await super().handle_reply(protocol, message)
+        if message["type"] == "http.response.body" and message.get("more_body"):
+            await protocol.written()
+
     def protocol_disconnected(self, protocol: Any) -> None:
         """Note the end of a connection, and forget it when its application has ended too; may be repeated."""
         details = self.connections.get(protocol)

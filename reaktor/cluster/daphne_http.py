@@ -6,6 +6,7 @@ unread bytes would reset the connection, and the answer with it).
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import time
@@ -25,6 +26,7 @@ from twisted.web.http_headers import Headers
 
 from reaktor.addresses import normalise
 from reaktor.cluster.address_counts import AddressCounts, Hold
+from reaktor.cluster.inbox import Inbox
 from reaktor.cluster.reading import Room
 from reaktor.cluster.replies import CLOSE, RETRY_AFTER_S, error_bytes, error_reply
 from reaktor.config.model import HttpTimings
@@ -40,6 +42,10 @@ ROOT_PATH = b"daphne-root-path"
 LINGER_S = 2.0
 ABOUT_TO_SPEAK_S = 1.0
 LINGER_BYTES = 1024 * 1024
+HELD_BODY_BYTES = 128 * 1024
+"""So much of a streamed body waits for its application before reading stops."""
+STALLED_S = 30.0
+"""A client that reads nothing of a streamed answer for so long is gone."""
 ABSOLUTE_FORM = re.compile(rb"https?://([^/?#@\s]+)([/?]\S*)?", re.IGNORECASE)
 ERROR_CODES = {
     HTTPStatus.BAD_REQUEST: ErrorCode.INVALID,
@@ -80,22 +86,88 @@ class ConnectionRules(Protocol):
     ) -> Any: ...
 
 
+class Flow:
+    """What Twisted tells when a client reads too slowly for what is written, and when it has caught up."""
+
+    def __init__(self) -> None:
+        self._waiting: list[asyncio.Future[None]] = []
+
+    async def moved(self) -> None:
+        """Until there is something new to be seen."""
+        waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(waiting)
+        await waiting
+
+    def pauseProducing(self) -> None:  # noqa: N802  Twisted's names
+        """Whoever writes looks by itself (Channel.is_behind)."""
+
+    def resumeProducing(self) -> None:  # noqa: N802
+        waiting, self._waiting = self._waiting, []
+        for each in waiting:
+            if not each.done():
+                each.set_result(None)
+
+    stopProducing = resumeProducing  # noqa: N815
+
+
 class Request(WebRequest):
     """One request. Its body is counted while it comes; its client is known before an application is."""
 
     hold: Hold | None = None
+    is_streamed = False
+    """Whether its application began with its headers, and is given the body as it comes."""
 
     def __init__(self, channel: Channel, queued: int = 0) -> None:
         # Twisted would parse forms into `args`, which no ASGI application ever sees.
         super().__init__(channel, queued, parsePOSTFormSubmission=False)
         self._body_bytes = 0
+        self._flow: Flow | None = None
+        self._is_read = False
+        self._is_held_back = False
 
     def gotLength(self, length: int | None) -> None:  # noqa: N802  Twisted's name
         # Twisted puts bodies of unknown length into a temporary file; ours are bounded, and most are small.
         is_large = BodyBounds.is_large(self.channel.asked_path)
         self.content = TemporaryFile() if is_large else BytesIO()  # noqa: SIM115  Twisted closes it
 
+    def begin_stream(self, command: bytes, path: bytes, version: bytes) -> None:
+        """Start the application now. Every chunk is a message to it; while it is behind, nothing more is read."""
+        self.is_streamed = True
+        super().requestReceived(command, path, version)
+        if isinstance(self.application_queue, Inbox):
+            self.application_queue.clear()  # Daphne takes what has come of the body for all of it
+
+    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:  # noqa: N802
+        if not self.is_streamed:
+            super().requestReceived(command, path, version)
+            return
+        self._is_read = True
+        self._hand_on(b"", more_body=False)
+
+    def _hand_on(self, data: bytes, *, more_body: bool) -> None:
+        if isinstance(self.application_queue, Inbox):
+            self.application_queue.put_nowait({"type": "http.request", "body": data, "more_body": more_body})
+
+    def _stream_chunk(self, data: bytes) -> None:
+        self._hand_on(data, more_body=True)
+        self._body_bytes += len(data)
+        if self._body_bytes > HELD_BODY_BYTES and not self._is_held_back:
+            self._is_held_back = True
+            self.channel.hold_back()
+
+    def on_message_taken(self, left: int) -> None:
+        """The application has taken a message; so many are left."""
+        if not self.is_streamed or left:
+            return
+        self._body_bytes = 0
+        if self._is_held_back and not self.finished and not self._disconnected:
+            self._is_held_back = False
+            self.channel.read_on()
+
     def handleContentChunk(self, data: bytes) -> None:  # noqa: N802
+        if self.is_streamed:
+            self._stream_chunk(data)
+            return
         self._body_bytes += len(data)
         if self._body_bytes > self.channel.body_bytes:
             self.channel.refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is larger than what is taken.")
@@ -126,11 +198,34 @@ class Request(WebRequest):
 
     def finish(self) -> None:
         self._release()
+        if self._flow is not None:
+            self.unregisterProducer()
+        if self._is_cut_short:
+            self.channel.cut_short()
         super().finish()
 
     def connectionLost(self, reason: Any) -> None:  # noqa: N802
         self._release()
+        if self._flow is not None:
+            self._flow.stopProducing()
         super().connectionLost(reason)
+
+    @property
+    def _is_cut_short(self) -> bool:
+        """Whether it is answered before all of it was read: then the next one can't come on this connection."""
+        return self.is_streamed and not self._is_read
+
+    async def written(self) -> None:
+        """Until the client has read most of what was written, or is gone; who reads nothing for long is put out."""
+        if self._flow is None:
+            return
+        try:
+            async with asyncio.timeout(STALLED_S):
+                while not self.finished and not self._disconnected and self.channel.is_behind:
+                    await self._flow.moved()
+        except TimeoutError:
+            if self.channel is not None:
+                self.channel.transport.abortConnection()
 
     def _release(self) -> None:
         if self.hold is not None:
@@ -155,8 +250,14 @@ class Request(WebRequest):
             headers = message.get("headers") or ()
             if message.get("status") == HTTPStatus.SERVICE_UNAVAILABLE and CLOSE in headers:
                 self.channel.persistent = False
+            if self._is_cut_short:
+                message = {**message, "headers": [*headers, CLOSE]}
+                headers = message["headers"]
             if not has_header(headers, b"date"):
                 message = {**message, "headers": [*headers, date_header()]}
+        elif message.get("more_body") and self._flow is None and not self.finished and not self._disconnected:
+            self._flow = Flow()
+            self.registerProducer(self._flow, True)
         super().handle_reply(message)
 
     def basic_error(self, status: int, status_text: bytes, body: str) -> None:
@@ -198,6 +299,7 @@ class Channel(HTTPChannel):
     hold: Hold | None = None
     is_new = True
     _successor: Any = None
+    _is_cut_short = False
 
     def connectionMade(self) -> None:  # noqa: N802
         self.server: ConnectionRules = self.factory.server
@@ -269,7 +371,7 @@ class Channel(HTTPChannel):
         is_first, self.is_new = self.is_new, False
         if is_first and self._open_websocket_at_once(data):
             return
-        if self.deadline is None and not self._handlingRequest:
+        if self.deadline is None and not self._handlingRequest and not self._is_streaming:
             self.deadline = time.monotonic() + self.server.http_timings.header_timeout_s
         super().dataReceived(data)
 
@@ -295,11 +397,43 @@ class Channel(HTTPChannel):
             self.refuse(HTTPStatus.TOO_MANY_REQUESTS, "Too many connections from this address.", RETRY_AFTER_S)
         elif encoding not in (b"", b"identity"):
             self.refuse(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Encoded bodies are not taken.")
+        elif self._may_stream(headers):
+            # How much may come, and how slowly, is the application's to say, which begins now.
+            self.deadline = None
+            super().allHeadersReceived()
+            self.requests[-1].begin_stream(self._command, self._path, self._version)
         elif self.length is not None and self.length > self.body_bytes:
             self.refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is larger than what is taken.")
         else:
             self.deadline = time.monotonic() + self.server.http_timings.body_timeout_s
             super().allHeadersReceived()
+
+    @property
+    def _is_streaming(self) -> bool:
+        """Whether the body of a request comes whose application has begun."""
+        return bool(self.requests) and self.requests[-1].is_streamed
+
+    def _may_stream(self, headers: Headers) -> bool:
+        is_meant = BodyBounds.is_streamed(self._command, self.asked_path)
+        return is_meant and self.length != 0 and not headers.hasHeader(b"upgrade")
+
+    def hold_back(self) -> None:
+        """Read nothing more until read_on(): the client's own buffers hold the rest."""
+        self._networkProducer.pauseProducing()
+
+    def read_on(self) -> None:
+        if not self._waitingForTransport:
+            self._networkProducer.resumeProducing()
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether what was written waits for the client."""
+        return bool(self._waitingForTransport)
+
+    def cut_short(self) -> None:
+        """The request that is being read is about to be answered: its connection ends with that."""
+        self.persistent = False
+        self._is_cut_short = True
 
     @property
     def asked_path(self) -> str:
@@ -357,6 +491,9 @@ class Channel(HTTPChannel):
         return bool(super().checkPersistence(request, version))
 
     def loseConnection(self) -> None:  # noqa: N802
+        if self._is_cut_short:
+            self._half_close()
+            return
         self.deadline = time.monotonic() + self.server.http_timings.closing_s
         super().loseConnection()
 
@@ -364,9 +501,6 @@ class Channel(HTTPChannel):
         """Answer, half-close, and read on for a moment without keeping anything; may be repeated."""
         if self.refused:
             return
-        self.refused = True
-        self._discarded = 0
-        self.deadline = time.monotonic() + LINGER_S
         edge = self.server.edge
         path = self._path.partition(b"?")[0].decode("latin-1") if self._has_request_line else ""
         origin = origin_of(self.requests[-1]) if self.requests else ""
@@ -380,6 +514,12 @@ class Channel(HTTPChannel):
                 is_flat=edge.has_flat_errors(path),
             )
         )
+        self._half_close()
+
+    def _half_close(self) -> None:
+        self.refused = True
+        self._discarded = 0
+        self.deadline = time.monotonic() + LINGER_S
         self.transport.loseWriteConnection()
 
     def _respondToBadRequestAndDisconnect(self) -> None:  # noqa: N802

@@ -15,6 +15,10 @@ from reaktor.addresses import read_endpoint
 from reaktor.cluster.contract import Home, Neighbour
 from reaktor.cluster.failures import SupervisorError
 
+NO_FILES = "local"
+"""Of a release that has none. What the others say is the same on two hosts exactly where the place is."""
+OWN_FILES = "own"
+SHARED_FILES = "shared"
 SILENT_S = 5.0
 RENEW_S = 1.0
 LOOK_S = 0.3
@@ -30,7 +34,7 @@ class HostRow:
     `secret_key`, `jwt_secret`, `vapid_key`: fingerprints. `has_shared_bus`: other hosts can hear it. `advertise`: where
     it takes what other hosts relay (empty: nothing). `is_up`: it has not ended in order.
     `worker_connections`, `other_connections`: as many as it may open to the database (0: its release did not say).
-    `relays_by_tls`: what hosts relay to each other is encrypted.
+    `relays_by_tls`: what hosts relay to each other is encrypted. `files`: where it keeps files (OWN_FILES …).
     """
 
     name: str
@@ -45,6 +49,7 @@ class HostRow:
     other_connections: int = 0
     relays_by_tls: bool = False
     vapid_key: str = ""
+    files: str = NO_FILES
     is_up: bool = True
     number: int = 0
     life: int = 0
@@ -125,7 +130,21 @@ class Entrance:
         ):
             if mine != theirs:
                 return f"{variable} is another one than on host {name}. Give all hosts the same {variable}."
-        return ""
+        return self._files_refusal(row)
+
+    def _files_refusal(self, row: HostRow) -> str:
+        own = self._own.files
+        if NO_FILES in (own, row.files) or (own == row.files != OWN_FILES):
+            return ""
+        if own == row.files:
+            return (
+                f"Host {row.name} keeps files in a directory of its own, as this one would, and neither could show the "
+                "other's. Give all hosts one FILES_DIR that they mount, with FILES_SHARED=on, or one S3_BUCKET."
+            )
+        return (
+            f"Host {row.name} keeps files in another place than this one. Give all hosts the same FILES_DIR with "
+            "FILES_SHARED=on, or the same S3_ENDPOINT and S3_BUCKET, and stop all before the first one starts anew."
+        )
 
 
 class HostWatch:

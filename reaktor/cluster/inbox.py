@@ -58,6 +58,10 @@ class Inbox:
             if not waiting.done():
                 waiting.set_result(None)
 
+    def clear(self) -> None:
+        """Forget what nobody has taken."""
+        self._messages.clear()
+
     def qsize(self) -> int:
         """How many messages the application has not taken."""
         return len(self._messages)

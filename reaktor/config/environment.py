@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from reaktor.config.account_variables import read_accounts
 from reaktor.config.cluster_variables import read_cluster
 from reaktor.config.connection_variables import read_engineio, read_http, read_membership, read_native
+from reaktor.config.file_variables import read_files
 from reaktor.config.limit_variables import read_limits
 from reaktor.config.log_variables import read_logs
 from reaktor.config.mail_variables import read_mail, read_registration
@@ -62,6 +63,7 @@ def _read(reader: Reader) -> Config:
         membership=read_membership(reader),
         delivery=read_delivery(reader),
         retention=read_retention(reader),
+        files=read_files(reader),
         push=read_push(reader),
         **read_accounts(reader),
         **read_registration(reader),

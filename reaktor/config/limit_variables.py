@@ -133,6 +133,12 @@ def read_limits(reader: Reader) -> Limits:
             "LIMIT_PROFILE", default.profile, "How often one user may change their display name or status."
         ),
         pictures=reader.rate("LIMIT_PICTURES", default.pictures, "How many pictures one user may send."),
+        files=reader.rate("LIMIT_FILES", default.files, "How many files one user may send."),
+        file_reads=reader.rate(
+            "LIMIT_FILE_READS",
+            default.file_reads,
+            "How many files and thumbnails one user may read from one worker.",
+        ),
         directory=reader.rate("LIMIT_DIRECTORY", default.directory, "How often one user may search the directory."),
         search=reader.rate("LIMIT_SEARCH", default.search, "How many pages of messages one user may search for."),
         hooks=reader.rate("LIMIT_HOOKS", default.hooks, "How many messages one webhook may post."),

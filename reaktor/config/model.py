@@ -98,6 +98,8 @@ class Limits:
     rename: Rate = Rate(10, 3600)
     profile: Rate = Rate(30, 600)
     pictures: Rate = Rate(10, 600)
+    files: Rate = Rate(60, 600)
+    file_reads: Rate = Rate(600, 60)
     directory: Rate = Rate(60, 60)
     search: Rate = Rate(60, 60)
     hooks: Rate = Rate(10, 10)
@@ -247,6 +249,28 @@ class Retention:
 
 
 @dataclass(frozen=True, slots=True)
+class Files:
+    """Files that people send: where their bytes are kept, and how large and how many they may be.
+
+    `directory` None: `files` in the data directory. `is_shared`: all hosts mount it. With `s3_bucket` they are kept in
+    an object storage, and what is being sent stays in the data directory meanwhile.
+    """
+
+    directory: Path | None = None
+    is_shared: bool = False
+    max_bytes: int = 25 * MIB
+    quota_bytes: int = 1024 * MIB
+    at_once: int = 3
+    unsent_s: float = 86_400.0
+    scan_command: str = ""
+    s3_bucket: str = ""
+    s3_endpoint: str = ""
+    s3_region: str = ""
+    s3_access_key: str = field(default="", repr=False)
+    s3_secret_key: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Push:
     """Web push: the hosts of services (`push.example`, `*.push.example`, `push.example:8443`), whom they may ask.
 
@@ -370,8 +394,14 @@ class Config:
     delivery: Delivery = field(default_factory=Delivery)
     database: Database = field(default_factory=Database)
     retention: Retention = field(default_factory=Retention)
+    files: Files = field(default_factory=Files)
     push: Push = field(default_factory=Push)
     cluster: Cluster = field(default_factory=Cluster)
+
+    @property
+    def files_dir(self) -> Path:
+        """Where files are kept, where that is a directory; and what is being sent, in any case."""
+        return self.files.directory or self.data_dir / "files"
 
     @property
     def page_url(self) -> str:

@@ -33,6 +33,8 @@ class Limit(StrEnum):
     RENAME = "rename"
     PROFILE = "profile"
     PICTURES = "pictures"
+    FILES = "files"
+    FILE_READS = "file_reads"
     DIRECTORY = "directory"
     SEARCH = "search"
     HOOKS = "hooks"
@@ -57,7 +59,7 @@ _UNASKED_SHARE: Mapping[Limit, float] = {Limit.SEND: 0.1, Limit.OPERATIONS: 0.1,
 
 The frequent ones: who does them now and then costs no question. The rest is asked for each time, and exact.
 """
-_OF_ONE_PROCESS = frozenset({Limit.LISTS})
+_OF_ONE_PROCESS = frozenset({Limit.LISTS, Limit.FILE_READS})
 """What keeps a worker from too much work: the others may do theirs."""
 
 

@@ -1,8 +1,9 @@
 """Makes small pictures of one that a stranger sent. Runs sandboxed, by launch.py; imports Pillow and nothing of ours.
 
 The picture comes by standard input. Argument: JSON, {"sizes": [[width, height] …], "is_cropped", "max_pixels",
-"max_side"}. It answers with a line of JSON, {"lengths": [bytes of each picture]} and the pictures, as WebP, or with
-{"refused": why}. Nothing but pixels gets through: no EXIF, no place, no comment, no second picture behind the first.
+"max_side"}. It answers with a line of JSON, {"lengths": [bytes of each picture], "size": [width, height]} (of the
+whole, upright) and the pictures, as WebP, or with {"refused": why}. Nothing but pixels gets through: no EXIF, no place,
+no comment, no second picture behind the first.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+UPRIGHT = (5, 6, 7, 8)
+"""The turns that make width of height."""
 QUALITY = 82
 
 
@@ -32,7 +35,7 @@ class RefusedError(Exception):
     """The picture is not taken, because …"""
 
 
-def opened(source: Any, max_pixels: int, max_side: int, wanted: int) -> Image.Image:
+def opened(source: Any, max_pixels: int, max_side: int) -> Image.Image:
     """The picture, of which only the head was read. Its size is looked at before a pixel is made."""
     try:
         image = Image.open(source, formats=FORMATS)
@@ -40,8 +43,6 @@ def opened(source: Any, max_pixels: int, max_side: int, wanted: int) -> Image.Im
         raise RefusedError("type") from None
     if image.width * image.height > max_pixels or max(image.size) > max_side:
         raise RefusedError("pixels")
-    # A JPEG can be read at a half, a quarter or an eighth of its size, which saves most of the work.
-    image.draft("RGB", (2 * wanted, 2 * wanted))
     return image
 
 
@@ -81,19 +82,24 @@ def encoded(image: Image.Image) -> bytes:
 def answer(source: Any, sizes: list[list[int]], is_cropped: bool, max_pixels: int, max_side: int) -> bytes:
     """What goes to standard output."""
     try:
-        image = opened(source, max_pixels, max_side, max(max(size) for size in sizes))
+        image = opened(source, max_pixels, max_side)
+        wanted = max(max(size) for size in sizes)
         try:
+            width, height = image.size
             turn = image.getexif().get(ORIENTATION, 1)
+            # A JPEG can be read at a half, a quarter or an eighth of its size, which saves most of the work.
+            image.draft("RGB", (2 * wanted, 2 * wanted))
             whole = coloured(image)
             made = [
-                encoded(fitted(whole, (width, height), turn if isinstance(turn, int) else 1, is_cropped=is_cropped))
-                for width, height in sizes
+                encoded(fitted(whole, (side_w, side_h), turn if isinstance(turn, int) else 1, is_cropped=is_cropped))
+                for side_w, side_h in sizes
             ]
+            full = (height, width) if turn in UPRIGHT else (width, height)
         except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError):
             raise RefusedError("broken") from None
     except RefusedError as refused:
         return json.dumps({"refused": str(refused)}).encode() + b"\n"
-    return json.dumps({"lengths": [len(each) for each in made]}).encode() + b"\n" + b"".join(made)
+    return json.dumps({"lengths": [len(each) for each in made], "size": full}).encode() + b"\n" + b"".join(made)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 from reaktor.errors import InvalidError, TooLargeError
 from reaktor.sandbox.sandbox import MIB, Bounds, OverboundError, Sandbox
@@ -29,6 +29,14 @@ _COSTLY = "The picture takes too much time or memory to read."
 Size = tuple[int, int]
 
 
+class Thumbnail(NamedTuple):
+    """A small picture as WebP; `width` and `height` are the pixels of the whole, upright."""
+
+    data: bytes
+    width: int
+    height: int
+
+
 class Pictures:
     """One per process."""
 
@@ -40,17 +48,24 @@ class Pictures:
 
         Raises InvalidError, TooLargeError, UnavailableError.
         """
-        return self._made(source, [(side, side) for side in sides], is_cropped=True)
+        return self._made(source, [(side, side) for side in sides], is_cropped=True)[0]
 
     def within(self, source: IO[bytes], size: Size) -> bytes:
         """The whole picture, scaled down to fit. Raises as squares() does."""
-        return self._made(source, [size], is_cropped=False)[0]
+        return self._made(source, [size], is_cropped=False)[0][0]
 
-    def _made(self, source: IO[bytes], sizes: Sequence[Size], *, is_cropped: bool) -> list[bytes]:
+    def thumbnail(self, source: IO[bytes], size: Size, *, max_bytes: int) -> Thumbnail:
+        """within(), of a picture of that many bytes at most, and how large the whole is. Raises as squares() does."""
+        made, (width, height) = self._made(source, [size], is_cropped=False, max_bytes=max_bytes)
+        return Thumbnail(made[0], width, height)
+
+    def _made(
+        self, source: IO[bytes], sizes: Sequence[Size], *, is_cropped: bool, max_bytes: int = MAX_BYTES
+    ) -> tuple[list[bytes], Size]:
         size = source.seek(0, 2)
         source.seek(0)
-        if size > MAX_BYTES:
-            raise TooLargeError(f"A picture has at most {MAX_BYTES // MIB} MiB.", fields={"image": "too large"})
+        if size > max_bytes:
+            raise TooLargeError(f"A picture has at most {max_bytes // MIB} MiB.", fields={"image": "too large"})
         wanted = {"sizes": sizes, "is_cropped": is_cropped, "max_pixels": MAX_PIXELS, "max_side": MAX_SIDE}
         try:
             head, _, rest = self._sandbox.run(source, json.dumps(wanted)).partition(b"\n")
@@ -59,7 +74,7 @@ class Pictures:
             raise _refusal(_COSTLY) from None
         if "refused" in said:
             raise _refusal(_REFUSED[said["refused"]])
-        return _cut(rest, said["lengths"])
+        return _cut(rest, said["lengths"]), tuple(said["size"])
 
 
 def _refusal(why: str) -> InvalidError:

@@ -20,6 +20,7 @@ from reaktor.config.model import ConfigError
 from reaktor.config.secrets import with_files
 from reaktor.errors import ErrorCode
 from reaktor.process.layer import MEMORY_LAYER, redis_layer
+from reaktor.settings.storages import files_storage
 from reaktor.web.cors_policy import rest_policies
 from reaktor.web.edge import FRAME_OPTIONS, OPENER_POLICY, REFERRER_POLICY
 
@@ -240,6 +241,12 @@ vars().update(environ.Env.email_url_config(REAKTOR.mail.url or "dummymail://"))
 DEFAULT_FROM_EMAIL = REAKTOR.mail.sender
 # Each wait for the mail server; a mail has several.
 EMAIL_TIMEOUT = 10
+
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": REAKTOR.files_dir}},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    "files": files_storage(REAKTOR),
+}
 
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"

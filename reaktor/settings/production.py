@@ -12,7 +12,7 @@ os.environ.setdefault("STAFF_TOTP", "required")
 
 from reaktor.config.secrets import STORED, derived_secret, stand_in_secret, stored_secret
 from reaktor.settings.base import *  # noqa: F403
-from reaktor.settings.base import BASE_DIR, DATA_DIR, REAKTOR, SIMPLE_JWT
+from reaktor.settings.base import BASE_DIR, DATA_DIR, REAKTOR, SIMPLE_JWT, STORAGES
 
 PRODUCTION = True
 DEBUG = REAKTOR.debug
@@ -45,8 +45,5 @@ SILENCED_SYSTEM_CHECKS = [
 ]
 
 STATIC_ROOT = BASE_DIR / "staticfiles"
-STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "reaktor.web.staticfiles.ModuleManifestStorage"},
-}
+STORAGES = {**STORAGES, "staticfiles": {"BACKEND": "reaktor.web.staticfiles.ModuleManifestStorage"}}
 WHITENOISE_USE_FINDERS = False

@@ -14,6 +14,8 @@ PICTURE_PATHS = frozenset({"/api/v1/me/avatar"})
 """Pictures are sent to these …"""
 PICTURE_FORMS = "/admin/chat/serverpage/"
 """… and to what is below this."""
+STREAMED = frozenset({(b"POST", "/api/v1/files")})
+"""Of these requests the application is given the body as it comes, and says itself how large it may be."""
 FORM_BYTES = 64 * 1024
 """What a form has beside the picture."""
 
@@ -27,6 +29,11 @@ class BodyBounds:
     def of(self, path: str) -> int:
         """Bytes of a body that is sent to this path."""
         return max(self.usual, MAX_BYTES + FORM_BYTES) if self.is_large(path) else self.usual
+
+    @staticmethod
+    def is_streamed(method: bytes, path: str) -> bool:
+        """Whether the application is given the body as it comes."""
+        return (method, path) in STREAMED
 
     @staticmethod
     def is_large(path: str) -> bool:

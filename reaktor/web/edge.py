@@ -19,8 +19,9 @@ from reaktor.web.cors_policy import SEED_PATHS, CorsPolicy, all_policies, is_und
 from reaktor.web.reply import Header
 
 CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
-    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
+    "media-src 'self' blob:; font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'"
 )
 REFERRER_POLICY = "same-origin"
 OPENER_POLICY = "same-origin"

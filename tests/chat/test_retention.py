@@ -16,8 +16,22 @@ from django.test.utils import CaptureQueriesContext
 from accounts.models import User
 from chat import retention, selectors, services
 from chat.domain.ids import ChannelKey, UserRef
-from chat.models import AuditEntry, Channel, ChannelMembership, Mention, Message, Reaction, random_channel_key
+from chat.models import (
+    AuditEntry,
+    Channel,
+    ChannelMembership,
+    EarlierText,
+    Mention,
+    Message,
+    Pin,
+    Reaction,
+    Thread,
+    ThreadFollow,
+    random_channel_key,
+)
 from chat.posting.batches import Post, Stored, store_batch
+from chat.search.finding import messages_search
+from chat.search.indexing import index_now
 from reaktor.db.exclusive import exclusive
 from tests.support.databases import channel_of, user_ref
 
@@ -232,3 +246,70 @@ def test_two_runs_do_not_get_in_each_others_way(settings: Any, tmp_path: Path) -
     assert refused == ["Another run is at it."]
     with exclusive("retention", settings.REAKTOR.data_dir) as is_ours:
         assert is_ours, "it was given back"
+
+
+def in_thread(author: UserRef, key: ChannelKey, root: str, *ages_days: float) -> list[str]:
+    """Store one reply per age, in the thread alone; their ids."""
+    ids = []
+    for age in ages_days:
+        (stored,) = store_batch([Post(author, key, "reply", None, thread=root)])
+        assert isinstance(stored, Stored)
+        ids.append(stored.message["id"])
+        Message.objects.filter(pk=ids[-1]).update(created_at=NOW - timedelta(days=age))
+    return ids
+
+
+def test_the_root_of_a_thread_loses_its_text_on_time_and_its_place_with_its_last_reply(
+    ann: UserRef, tea: ChannelKey
+) -> None:
+    root, _ = said(ann, tea, 40, 39)
+    replies = in_thread(ann, tea, root, 35, 31.5, 2)
+    services.reaction_add(user=ann, key=tea, message_id=root, emoji="👍")
+    for pk in (root, replies[0]):
+        services.message_edit(user=ann, key=tea, message_id=pk, text="tea now", max_chars=100)
+        services.pin_add(user=ann, key=tea, message_id=pk)
+    index_now()
+    (trimmed,) = applied(days=30)
+    assert trimmed.deleted == 3
+    assert numbers(tea) == [1, 5]
+    assert not Pin.objects.exists()
+    assert not EarlierText.objects.exists()
+    assert messages_search(user=ann, q="tea", filters={})["results"] == []
+    channel = Channel.objects.get(key=tea)
+    left = selectors.message_by_id(channel.pk, root)
+    assert (left["text"], left["reactions"], left["mentions"], left["changed_seq"]) == (None, {}, [], channel.seq)
+    assert left["deleted_at"] is not None
+    assert left["thread_info"]["replies"] == 1
+    assert applied(days=30) == [], "nothing is left to do"
+    Message.objects.filter(number=5).update(created_at=NOW - timedelta(days=31))
+    (trimmed,) = applied(days=30)
+    assert trimmed.deleted == 2, "the root goes with its last reply, at once"
+    assert numbers(tea) == []
+    assert not Thread.objects.exists()
+    assert not ThreadFollow.objects.exists()
+
+
+def test_a_thread_counts_what_is_left_of_it(ann: UserRef, tea: ChannelKey) -> None:
+    bob = user_ref("bob")
+    said(ann, tea, 40)
+    (root,) = said(ann, tea, 3)
+    in_thread(ann, tea, root, 2)
+    in_thread(bob, tea, root, 1)
+    applied(messages=2)
+    assert numbers(tea) == [2, 3, 4] or numbers(tea) == [3, 4]
+    assert Message.objects.get(pk=root).text == ""
+    applied(messages=1)
+    thread = Thread.objects.get()
+    assert (thread.replies, thread.participants, thread.last_number) == (1, bob.id, 4)
+
+
+def test_what_only_a_thread_shows_was_never_unread_in_the_channel(ann: UserRef, tea: ChannelKey) -> None:
+    bob = user_ref("bob")
+    services.membership_join(user=bob, key=tea)
+    (root,) = said(ann, tea, 40)
+    in_thread(ann, tea, root, 35, 35)
+    said(ann, tea, 2, 1)
+    services.read_mark(user=bob, key=tea, number=0, is_back=True)
+    applied(days=30)
+    shown = selectors.channel_data(selectors.channel_access(user=bob, key=tea), online=0)
+    assert (shown["read_number"], shown["flow"], shown["read_flow"], shown["unread"]) == (3, 3, 1, 2)

@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from chat import selectors, services
 from chat.domain.events import ChannelData, last_data
 from chat.domain.ids import ChannelKey, UserRef
-from chat.models import Channel, ChannelMembership, name_search
+from chat.models import Channel, ChannelMembership, Message, name_search
 from chat.posting.batches import Post, Stored, store_batch
 from reaktor.errors import InvalidError, NotFoundError
 from reaktor.shapes import ListData
@@ -23,7 +23,7 @@ from tests.support.plans import plans_of, prefer_indexes
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
 
-LISTS = frozenset({"wanted", "w", "posted", "CONSTANT"})
+LISTS = frozenset({"wanted", "w", "posted", "counted", "CONSTANT"})
 """What SQLite calls the lists of values that statements bring along."""
 
 
@@ -339,3 +339,63 @@ def test_a_migration_finds_no_trigger_and_leaves_the_index_whole(ann: UserRef) -
     Channel.objects.filter(pk=channel.pk).update(name="samovar", name_folded="samovar")
     name_search.ensure("default")
     assert (searched(ann, "kettle"), searched(ann, "samovar")) == ([], ["samovar"])
+
+
+@pytest.fixture
+def threaded(ann: UserRef) -> tuple[ChannelKey, str]:
+    """A channel of 1,500 messages, of which the thread of one shows most alone; beside another like it."""
+    bob = user_ref("writer")
+    roots = []
+    for key in [channel_of(ann, key) for key in ("large", "other")]:
+        (first,) = store_batch([Post(ann, key, "root", "root")])
+        assert isinstance(first, Stored)
+        roots.append(first.message["id"])
+        plain = [Post(bob, key, "plain", f"p{number}") for number in range(100)]
+        aside = [Post(bob, key, "aside", f"a{number}", thread=roots[-1]) for number in range(1_300)]
+        for start in range(0, 1_300, 260):
+            store_batch([*plain[start // 13 : start // 13 + 20], *aside[start : start + 260]])
+    prefer_indexes()
+    return ChannelKey("large"), roots[0]
+
+
+def test_pages_of_the_flow_and_of_a_thread_run_along_an_index_each(threaded: tuple[ChannelKey, str]) -> None:
+    key, root = threaded
+    channel_id = Channel.objects.get(key=key).id
+    marks: dict[str, int]
+    for marks in ({}, {"before": 700}, {"after": 700}, {"around": 700}, {"after": 3}, {"before": 10}):
+        for what in ({"flow": True}, {"thread": root}):
+            wanted: dict[str, Any] = {**marks, **what, "limit": 30}
+            assert_indexed(lambda wanted=wanted: selectors.messages_page(channel_id, **wanted))
+            for sql, plan in plans_of(lambda wanted=wanted: selectors.messages_page(channel_id, **wanted)):
+                if "number DESC" in sql or "ORDER BY m.number" in sql:
+                    early = "m.number > " in sql and "m.number < " in sql
+                    index = "message_thread" if "thread" in what else "message_number" if early else "message_flow"
+                    assert index in plan or "sqlite_autoindex_chat_message" in plan, f"{sql}\n{plan}"
+                    assert index != "message_flow" or index in plan, f"{sql}\n{plan}"
+
+
+def test_every_page_of_the_flow_is_a_part_of_it(threaded: tuple[ChannelKey, str]) -> None:
+    """Whatever its mark, and though hundreds of messages between two of them are not shown."""
+    key, _ = threaded
+    channel = Channel.objects.get(key=key)
+    shown = list(Message.objects.filter(channel=channel, is_aside=None).order_by("number"))
+    numbers = [each.number for each in shown]
+    assert [each.number - (each.aside or 0) for each in shown] == list(range(1, 102))
+
+    def page(**wanted: Any) -> tuple[list[int], bool]:
+        found = selectors.messages_page(channel.pk, flow=True, limit=8, **wanted)
+        return [each["number"] for each in found.messages], found.has_more
+
+    for mark in (0, 1, 2, 20, 21, 22, 23, 300, 301, 302, 700, channel.number, channel.number + 1):
+        below = [number for number in numbers if number < mark]
+        assert page(before=mark) == (below[-8:], len(below) > 8)
+        above = [number for number in numbers if number > mark]
+        assert page(after=mark) == (above[:8], len(above) > 8)
+    assert page() == (numbers[-8:], True)
+
+
+def test_ones_threads_are_found_from_the_user(ann: UserRef, threaded: tuple[ChannelKey, str]) -> None:
+    services.thread_follow(user=ann, key=threaded[0], thread=threaded[1])
+    prefer_indexes()
+    assert selectors.my_threads(user=ann)["results"][0]["unread"] == 1_000, "more are not counted"
+    assert_indexed(lambda: selectors.my_threads(user=ann))

@@ -49,6 +49,8 @@ class Host(RunningCluster):
         self._clock = directory / "clock"
         self._starts = 0
         given = {"HOST_NAME": member.name, "PORT": str(PORT), "ADVERTISE": f"{member.address}:{RELAY_PORT}"}
+        # One directory for all hosts of the machine, as a volume that all of them mount.
+        given |= {"FILES_DIR": str(directory.parent / "files"), "FILES_SHARED": "on"}
         command = (sys.executable, "manage.py", "runcluster")
         given |= stepped(clock, self._clock)
         super().__init__(directory, command, (*member.enter, *PATIENTLY), **given, BIND="0.0.0.0", **environment)

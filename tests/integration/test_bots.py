@@ -25,6 +25,8 @@ DATA: dict[str, dict[str, Any]] = {
     "message.edits": {"id": "x"},
     "pin.add": {"id": "x"},
     "pin.remove": {"id": "x"},
+    **{f"thread.{kind}": {"thread": "x"} for kind in ("follow", "unfollow")},
+    "thread.read": {"thread": "x", "number": 1},
     "reaction.add": {"id": "x", "emoji": "x"},
     "reaction.remove": {"id": "x", "emoji": "x"},
     "read": {"number": 1},

@@ -56,7 +56,7 @@ async def moderated(ann: NativeClient, bob: NativeClient, key: str) -> None:
     await bob.post(key, "sorry")
     await bob.request("channel.leave", key)
     await bob.join(key)
-    assert await ann.request("moderation.purge", key, user=name, hours=1) == {"deleted": 1, "left": 0}
+    assert await ann.request("moderation.purge", key, user=name, hours=1) == {"deleted": 2, "left": 0}
     await ann.request("moderation.kick", key, user=name)
     assert (await bob.event("sanction", key))["data"]["kind"] == "kick"
     await ann.request("moderation.ban", key, user=name, reason="spam")
@@ -76,6 +76,16 @@ async def followed(ann: NativeClient, second: NativeClient, bob: NativeClient, k
     await bob.request("channel.unfollow", key)
     await bob.event("channel.removed", key)
     await bob.join(key)
+
+
+async def threaded(second: NativeClient, bob: NativeClient, key: str, root: str) -> None:
+    """Bob answers in the thread of ann's message; `second` is another session of hers, in no channel."""
+    reply = await bob.post(key, "in a thread", thread=root)
+    told = (await second.event("thread.activity", key))["data"]
+    assert told["thread_info"] == reply["thread_info"]
+    assert (await second.request("thread.read", key, thread=root, number=reply["number"]))["thread"]["unread"] == 0
+    assert not (await second.request("thread.unfollow", key, thread=root))["is_followed"]
+    assert (await second.request("thread.follow", key, thread=root))["is_followed"]
 
 
 async def test_each_documented_frame_is_seen_and_fits_its_schema(hasty_server: LiveServer) -> None:
@@ -113,6 +123,7 @@ async def test_each_documented_frame_is_seen_and_fits_its_schema(hasty_server: L
     await bob.request("reaction.add", key, id=sent["id"], emoji="👍")
     await ann.event("reaction.changed", key)
     await bob.request("reaction.remove", key, id=sent["id"], emoji="👍")
+    await threaded(second, bob, key, sent["id"])
     await asyncio.to_thread(show, server, token, "Ann of Everything")
     assert (await bob.event("user.updated"))["data"]["user"]["display_name"] == "Ann of Everything"
     await bob.request("typing", key)
@@ -121,7 +132,7 @@ async def test_each_documented_frame_is_seen_and_fits_its_schema(hasty_server: L
     await ann.event("presence.changed", key)
     await ann.request("message.list", key)
     assert len((await ann.request("channel.members", key))["results"]) == 2
-    await ann.request("read", key, number=1)
+    await ann.request("read", key, number=1, back=True)
     await second.event("read.updated", key)
     await ann.request("sync", channels={key: 0})
     await ann.request("message.delete", key, id=sent["id"])

@@ -21,6 +21,7 @@ FIELDS: dict[str, Any] = {
     "channel.create": {"name": "tea"}, "channel.update": {"topic": "tea"}, "message.send": {"text": "hi", "nonce": "1"},
     "message.edit": {"id": "x", "text": "y"}, "reaction.add": {"id": "x", "emoji": "x"},
     "pin.add": {"id": "x"}, "pin.remove": {"id": "x"},
+    "thread.follow": {"thread": "x"}, "thread.unfollow": {"thread": "x"},
     "reaction.remove": {"id": "x", "emoji": "x"}, "report": {"id": "x", "reason": "spam"},
     "moderation.kick": {"user": "nobody"}, "moderation.mute": {"user": "nobody"}, "moderation.ban": {"user": "nobody"},
     "moderation.lift": {"user": "nobody"}, "moderation.purge": {"user": "nobody", "hours": 1},

@@ -33,8 +33,9 @@ class Badge:
             self._counted_to = max(self._counted_to, number)
             self.mentions = data["mentions"] + sum(each > number for each in self._mentioned)
 
-    def mention(self, number: int) -> None:
-        if number > max(self._marker["read_number"], self._counted_to) and number not in self._mentioned:
+    def mention(self, number: int, *, is_in_thread: bool = False) -> None:
+        read = 0 if is_in_thread else self._marker["read_number"]
+        if number > max(read, self._counted_to) and number not in self._mentioned:
             self._mentioned.add(number)
             self.mentions += 1
 
@@ -53,4 +54,4 @@ def fold(badges: dict[str, Badge], event: str, channel: str, data: Any) -> None:
     elif event == "read.updated":
         badge.mark(data)
     elif event == "mention":
-        badge.mention(data["number"])
+        badge.mention(data["number"], is_in_thread="thread" in data)

@@ -34,7 +34,8 @@ def chat_hosts(folder: Path, prepared: LiveServer) -> Iterator[StartHost]:
 
         def begin(name: str, *, directory: str = "", **environment: str) -> ChatCluster:
             given = {"DATABASE_URL": prepared.database_url, "REDIS_URL": redis_server.url}
-            shared = {**given, "WORKERS": "1", "HOST_NAME": name}
+            files = {"FILES_DIR": str(folder / "files"), "FILES_SHARED": "on"}
+            shared = {**given, **files, "WORKERS": "1", "HOST_NAME": name}
             host = start_chat_cluster(prepared, folder / (directory or name), **{**shared, **environment})
             started.append(host)
             return host

@@ -104,8 +104,8 @@ class NativeClient:
         answer: dict[str, Any] = await self.request("channel.join", channel, **fields)
         return answer
 
-    async def post(self, channel: str, text: str, nonce: str | None = None) -> dict[str, Any]:
-        fields = {"text": text, "nonce": nonce or uuid.uuid4().hex}
+    async def post(self, channel: str, text: str, nonce: str | None = None, **more: Any) -> dict[str, Any]:
+        fields = {"text": text, "nonce": nonce or uuid.uuid4().hex, **more}
         answer: dict[str, Any] = await self.request("message.send", channel, **fields)
         return answer
 

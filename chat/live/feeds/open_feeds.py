@@ -259,7 +259,7 @@ class Feeds:
         messages = sorted(merged.values(), key=lambda each: each["changed_seq"])
         return Changes(feed.head, None if len(messages) > limit else messages)
 
-    async def history_page(self, key: ChannelKey, marks: Mapping[str, int], max_bytes: int) -> HistoryPage:
+    async def history_page(self, key: ChannelKey, marks: Mapping[str, Any], max_bytes: int) -> HistoryPage:
         """A page of the history of a channel whose feed is open, by number; read once for all who ask for the same.
 
         Every change that the members are told of makes it anew.
@@ -275,7 +275,7 @@ class Feeds:
                 self.at_head.put(key, what, head, found, found.ready.size, time.monotonic())
         return found
 
-    async def _stored_page(self, channel_id: int, marks: Mapping[str, int], max_bytes: int) -> HistoryPage:
+    async def _stored_page(self, channel_id: int, marks: Mapping[str, Any], max_bytes: int) -> HistoryPage:
         page = await self._database.read(selectors.messages_page, channel_id, **marks)
         messages = self._with_names_of_now(page.messages)
         return HistoryPage(messages, has_more=page.has_more, max_bytes=max_bytes, keep_oldest="after" in marks)

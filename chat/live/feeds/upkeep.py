@@ -163,7 +163,12 @@ class Upkeep:
             kept = await self._database.read(selectors.messages_kept, list(ids))
             if entry.feed.recent is not recent:
                 return  # Read anew meanwhile; the next look at the heads compares that.
+            infos = await self._database.read(selectors.thread_infos, list(kept))
+            if entry.feed.recent is not recent:
+                return
             recent.forget(ids - kept, floor_seq)
+            for info in infos:
+                recent.inform(info)
             self._feeds.forget_made(entry.feed.key)
             entry.floor_seq = max(entry.floor_seq, floor_seq)
 

@@ -10,8 +10,11 @@ import sys
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from chat.files.carrying import files_out
+from chat.files.storage import FileStorage
 from chat.moving import backup
 from reaktor.observe.progress import for_command
 
@@ -22,9 +25,14 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--output", type=Path, metavar="FILE", help="write here (default: standard output)")
+        parser.add_argument("--files", type=Path, metavar="DIR", help="copy the bytes of files there, too")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        output: Path | None = options["output"]
+        self._write_rows(options["output"])
+        if options["files"] is not None:
+            self._copy_files(options["files"])
+
+    def _write_rows(self, output: Path | None) -> None:
         if output is None:
             self._write(sys.stdout.buffer)
             return
@@ -40,6 +48,14 @@ class Command(BaseCommand):
             raise CommandError(f"Can't write {output}: {error.strerror}.") from error
         finally:
             part.unlink(missing_ok=True)
+
+    def _copy_files(self, directory: Path) -> None:
+        """After the rows, so that each file in them is there unless it was deleted meanwhile."""
+        try:
+            carried = files_out(FileStorage(settings.REAKTOR), directory)
+        except OSError as error:
+            raise CommandError(f"Can't write to {directory}: {error.strerror}.") from error
+        self.stderr.write(f"Copied {carried.files} files; {carried.missing} are not there.")
 
     def _write(self, stream: BinaryIO) -> None:
         with backup.snapshot():

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import sys
 from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from chat.files.carrying import files_in
+from chat.files.storage import FileStorage
 from chat.moving.restore import RestoreError, header_of, is_empty, restore
 from reaktor.observe.progress import for_command
 from reaktor.process.live_servers import live_servers
@@ -23,6 +26,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", metavar="FILE", help="what export_chat wrote; - for standard input")
+        parser.add_argument("--files", type=Path, metavar="DIR", help="the directory that export_chat --files wrote")
         parser.add_argument("--replace", action="store_true", help="delete everything that is here first")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -39,6 +43,15 @@ class Command(BaseCommand):
         except RestoreError as error:
             raise CommandError(f"{error} Nothing was changed.") from error
         progress.done()
+        if options["files"] is not None:
+            self._take_files(options["files"])
+
+    def _take_files(self, directory: Path) -> None:
+        try:
+            carried = files_in(FileStorage(settings.REAKTOR), directory)
+        except OSError as error:
+            raise CommandError(f"The files of {directory} can't be taken: {error.strerror}.") from error
+        self.stdout.write(f"Took {carried.files} files; {carried.missing} are not there.")
 
     def _opened(self, name: str) -> AbstractContextManager[BinaryIO]:
         return nullcontext(sys.stdin.buffer) if name == "-" else open(name, "rb")

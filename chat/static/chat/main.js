@@ -1,7 +1,8 @@
 /**
  * The start of the web client: puts the parts together, and shows the page that the address names.
- * `#/` is the lobby, `#/c/<key>` a channel, `#/c/<key>/<number>` a message of it, `#/search/<what>` a search,
- * `#/settings/<section>` one's own settings. Without a login there is
+ * `#/` is the lobby, `#/c/<key>` a channel, with `/t/<id>` behind it also the thread of a message, `#/c/<key>/<number>` a
+ * message of it, `#/search/<what>` a search, `#/threads` one's threads, `#/settings/<section>` one's own settings.
+ * Without a login there is
  * only the log-in page, and the address stays: `#/invite/<code>` is one for registering. `#/forgot-password` and the
  * pages that links in mails lead to need no login, and are there with one, too.
  */
@@ -115,6 +116,11 @@ class App {
     } else this.#showLogin(notice);
   }
 
+  async #openFile(id) {
+    const { openFile } = await import("./views/files.js");
+    await openFile(this.chat, id).catch(() => {});
+  }
+
   #onOtherTab() {
     const { login } = this.credentials;
     if (this.shell && login?.user.id !== this.chat.store.me?.id) this.#out("You logged out in another tab.");
@@ -144,13 +150,19 @@ class App {
       this.shell.showSettings(settings[1] ?? "");
       return;
     }
+    const file = /^\/f\/([0-9a-f-]{36})$/.exec(location.pathname);
+    if (file) this.#openFile(file[1]);
+    if (location.hash === "#/threads") {
+      this.shell.showThreads();
+      return;
+    }
     const finding = /^#\/(search(?:\/.*)?|c\/[A-Za-z0-9_-]{1,64}\/\d{1,15})$/.exec(location.hash);
     if (finding) {
       this.shell.showFinding(finding[1]);
       return;
     }
-    const found = /^#\/c\/([A-Za-z0-9_-]{1,64})$/.exec(location.hash);
-    this.shell.show(found ? found[1] : null);
+    const found = /^#\/c\/([A-Za-z0-9_-]{1,64})(?:\/t\/([0-9a-f-]{36}))?$/.exec(location.hash);
+    this.shell.show(found ? found[1] : null, found?.[2]);
   }
 }
 

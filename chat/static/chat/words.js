@@ -82,6 +82,9 @@ function whenOf(date, now) {
   return isToday ? timeOf(date) : `${(isSameYear(date, now) ? day : dayAndYear).format(date)}, ${timeOf(date)}`;
 }
 
+/** @param {{name: string}[]} [files] */
+export const fileNames = (files = []) => files.map(({ name }) => name).join(", ");
+
 /**
  * You were muted in Tea until 14:30: too loud
  * @param {{kind: string, reason: string, until: string|null}} sanction

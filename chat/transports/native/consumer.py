@@ -370,6 +370,8 @@ class NativeConsumer(AsyncConsumer):
         data: dict[str, Any] = {key: message[key] for key in ("id", "number", "flow", "seq", "created_at")}
         if message["mentions"]:
             data["mentions"] = message["mentions"]
+        if "thread_info" in message:
+            data["thread_info"] = message["thread_info"]
         if result.is_duplicate:
             data["duplicate"] = True
         self._write(protocol.answer(request.id, data))

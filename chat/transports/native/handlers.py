@@ -99,6 +99,9 @@ def on_message_send(context: Context, session: NativeSession, request: Request) 
         text=request.data["text"],
         nonce=request.data["nonce"],
         reply_to=request.data["reply_to"],
+        files=request.data["files"],
+        thread=request.data["thread"],
+        also_in_channel=request.data["also_in_channel"],
         is_confirmed=request.data["confirm"],
         respond=partial(context.answer_stored, request),
     )
@@ -170,12 +173,31 @@ async def on_read(context: Context, session: NativeSession, request: Request) ->
     context.answer(request, mark)
 
 
+@handles("thread.follow")
+async def on_thread_follow(context: Context, session: NativeSession, request: Request) -> None:
+    thread = request.data["thread"]
+    context.answer(request, await actions.follow_thread(context.runtime, session, request.channel, thread))
+
+
+@handles("thread.unfollow")
+async def on_thread_unfollow(context: Context, session: NativeSession, request: Request) -> None:
+    thread = request.data["thread"]
+    context.answer(request, await actions.unfollow_thread(context.runtime, session, request.channel, thread))
+
+
+@handles("thread.read")
+async def on_thread_read(context: Context, session: NativeSession, request: Request) -> None:
+    data = request.data
+    mark = await actions.mark_thread_read(context.runtime, session, request.channel, data["thread"], data["number"])
+    context.answer(request, mark)
+
+
 @handles_at_once("typing")
 def on_typing(context: Context, session: NativeSession, request: Request) -> None:
-    is_on = request.data["on"]
+    is_on, thread = request.data["on"], request.data["thread"]
     # Who is not in the channel is refused each time, and takes no place in the session's memory of typing.
     if request.channel not in session.channels or session.may_tell_typing(request.channel, is_on=is_on):
-        actions.tell_typing(context.runtime, session, request.channel, is_on=is_on)
+        actions.tell_typing(context.runtime, session, request.channel, is_on=is_on, thread=thread)
     context.answer(request, {})
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from chat.domain.files import FILES_PER_MESSAGE
 from chat.domain.following import Level
 from chat.domain.policies import MAX_PURGE_HOURS, MAX_SLOW_MODE_S
 from chat.domain.rules import has_unstorable
@@ -25,7 +26,9 @@ STORABLE = r"^[^\u0000]*$"
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field of an operation's data: a JSON type with its bounds, or an object of cursors {channel: seq}."""
+    """One field of an operation's data: a JSON type with its bounds, a list of at most `maximum` ids, or an object of
+    cursors {channel: seq}.
+    """
 
     kind: str
     required: bool = True
@@ -49,6 +52,9 @@ class Field:
         elif self.kind == "boolean":
             if not isinstance(value, bool):
                 return "must be true or false"
+        elif self.kind == "ids":
+            if not _are_ids(value, self.maximum):
+                return f"must be a list of ids, at most {self.maximum}"
         elif not _is_cursors(value):
             return f"must be an object of channel keys and cursors, at most {MAX_CURSORS}"
         return None
@@ -63,6 +69,9 @@ class Field:
                 "additionalProperties": cursor,
                 "maxProperties": MAX_CURSORS,
             }
+        if self.kind == "ids":
+            item = {"type": "string", "format": "uuid"}
+            return {"type": "array", "items": item, "maxItems": self.maximum, "uniqueItems": True}
         schema: dict[str, Any] = {"type": self.kind}
         if self.kind == "string" and not self.choices:
             schema["pattern"] = STORABLE
@@ -71,6 +80,10 @@ class Field:
         if self.choices:
             schema["enum"] = list(self.choices)
         return schema
+
+
+def _are_ids(value: object, most: int) -> bool:
+    return isinstance(value, list) and len(value) <= most and all(isinstance(each, str) for each in value)
 
 
 def _is_cursors(value: object) -> bool:
@@ -154,12 +167,13 @@ OPERATIONS: dict[str, Operation] = {
         ),
         Operation(
             "channel.update",
-            "Another name or topic (owners); slow mode, frozen or not, who pins (moderators).",
+            "Another name or topic (owners); slow mode, frozen or not, threads or none, who pins (moderators).",
             {
                 "name": OPTIONAL_STRING,
                 "topic": OPTIONAL_STRING,
                 "slow_mode_s": Field("integer", required=False, maximum=MAX_SLOW_MODE_S),
                 "is_frozen": Field("boolean", required=False),
+                "threads": Field("boolean", required=False),
                 "everybody_pins": Field("boolean", required=False),
             },
             needs_channel=True,
@@ -193,11 +207,14 @@ OPERATIONS: dict[str, Operation] = {
         ),
         Operation(
             "message.send",
-            "Post a message, stored once per nonce.",
+            "Post a message, stored once per nonce; with `thread`, into the thread of that message.",
             {
                 "text": STRING,
                 "nonce": STRING,
                 "reply_to": OPTIONAL_STRING,
+                "files": Field("ids", required=False, maximum=FILES_PER_MESSAGE, default=()),
+                "thread": OPTIONAL_STRING,
+                "also_in_channel": Field("boolean", required=False, default=False),
                 "confirm": Field("boolean", required=False, default=False),
             },
             needs_channel=True,
@@ -219,12 +236,14 @@ OPERATIONS: dict[str, Operation] = {
         ),
         Operation(
             "message.list",
-            "A page of history by number.",
+            "A page by number: of the history, of what the channel's flow shows, or of a thread's replies.",
             {
                 "before": NUMBER,
                 "after": NUMBER,
                 "around": NUMBER,
                 "limit": Field("integer", required=False, minimum=1, maximum=100, default=50),
+                "flow": Field("boolean", required=False),
+                "thread": OPTIONAL_STRING,
             },
             needs_channel=True,
             reply="list",
@@ -255,6 +274,7 @@ OPERATIONS: dict[str, Operation] = {
                 "before": OPTIONAL_STRING,
                 "after": OPTIONAL_STRING,
                 "has": Field("string", required=False, choices=HAS),
+                "thread": OPTIONAL_STRING,
                 "cursor": OPTIONAL_STRING,
             },
             reply="hits",
@@ -281,9 +301,26 @@ OPERATIONS: dict[str, Operation] = {
             reply="read",
         ),
         Operation(
+            "thread.follow",
+            "Be told of what is said in the thread of a message.",
+            {"thread": STRING},
+            needs_channel=True,
+            reply="thread",
+        ),
+        Operation(
+            "thread.unfollow", "Be told of it no longer.", {"thread": STRING}, needs_channel=True, reply="thread"
+        ),
+        Operation(
+            "thread.read",
+            "The thread's replies up to `number` are read.",
+            {"thread": STRING, "number": Field("integer")},
+            needs_channel=True,
+            reply="thread_read",
+        ),
+        Operation(
             "typing",
             "Tell the others that one is typing, or no longer.",
-            {"on": Field("boolean", required=False, default=True)},
+            {"on": Field("boolean", required=False, default=True), "thread": OPTIONAL_STRING},
             needs_channel=True,
         ),
         Operation(

@@ -31,6 +31,10 @@ from chat.domain.events import (
     ReadData,
     ReadUpdateData,
     SyncRequiredData,
+    ThreadActivityData,
+    ThreadData,
+    ThreadInfoData,
+    ThreadReadData,
     TypingData,
 )
 from chat.domain.moderation import LiftedData, PurgeData, SanctionData, SanctionEventData
@@ -66,6 +70,7 @@ class SentData(TypedDict):
     seq: Ordinal
     created_at: Time
     mentions: NotRequired[list[str]]
+    thread_info: NotRequired[ThreadInfoData]
     duplicate: NotRequired[bool]
 
 
@@ -91,6 +96,8 @@ REPLIES: dict[str, Any] = {
     "pins": ListData[PinData],
     "hits": HitsData,
     "read": ReadData,
+    "thread": ThreadData,
+    "thread_read": ThreadReadData,
     "sync": SyncData,
     "sanction": SanctionData,
     "lifted": LiftedData,
@@ -110,6 +117,10 @@ EVENTS: dict[EventType, tuple[str, Any]] = {
     EventType.CHANNEL_REMOVED: ("The user belongs to this channel no longer, or may not read it.", EmptyData),
     EventType.LEVEL_CHANGED: ("The user is told more or less of the channel from now on.", LevelData),
     EventType.CHANNEL_ACTIVITY: ("Something was said in a channel that the user follows and is not in.", ActivityData),
+    EventType.THREAD_ACTIVITY: (
+        "Somebody answered in a thread that the user follows, in a channel that this session is not in.",
+        ThreadActivityData,
+    ),
     EventType.MEMBER_JOINED: ("A user is in the channel now.", MemberData),
     EventType.MEMBER_LEFT: ("A user is no longer in the channel.", MemberLeftData),
     EventType.PRESENCE_CHANGED: ("A member is online or away.", MemberData),

@@ -27,6 +27,8 @@ EXAMPLES = {
     "app_password_id": "01af2b6c-7d10-7c3e-8a55-3f1d2e4b5a70",
     "bot_id": "01af2b6c-7d10-7c3e-8a55-3f1d2e4b5a70",
     "hook_id": "8",
+    "file_id": "01af2b6c-7d10-7c3e-8a55-3f1d2e4b5a71",
+    "name": "tea.png",
     "token": "rkh_Jx2yQ7rT0aVn5KcWb9LmEgJx2yQ7rT0aVn5KcWb9LmE",
     "after": 0,
     "names": "bob",

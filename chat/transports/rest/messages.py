@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import orjson
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -19,7 +21,7 @@ from reaktor.shapes import ListData
 from reaktor.web.api import READS, answers, operation
 
 
-def page_data(channel_id: int, hidden: Names = NOBODY, **wanted: int) -> MessagePageData:
+def page_data(channel_id: int, hidden: Names = NOBODY, **wanted: Any) -> MessagePageData:
     """The answer for what PageQuery has checked, to a reader from whom these people are hidden."""
     page = selectors.messages_page(channel_id, **wanted)
     return {"messages": messages_seen(page.messages, hidden), "has_more": page.has_more}

@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from chat.domain import search as rules
 from chat.domain.search import HAS, QUERY_CHARS, HitsData, filters_of
 from chat.search.finding import messages_search
+from chat.transports.rest.shapes import UUID
 from chat.transports.rest.views import ChatView
 from reaktor.errors import UnavailableError
 from reaktor.limits.rates import Limit
@@ -40,6 +41,9 @@ SearchQuery: type[serializers.Serializer[Any]] = type(
         "before": Text(required=False, max_length=TIME_CHARS, help_text=_DAY),
         "after": Text(required=False, max_length=TIME_CHARS, help_text=_DAY),
         "has": serializers.ChoiceField(HAS, required=False),
+        "thread": Text(
+            required=False, pattern=UUID, help_text="The id of a thread's root: it, and what was answered there."
+        ),
         "cursor": Text(required=False, pattern=rules.CURSOR + r"\Z", help_text="`next` of the page before."),
     },
 )

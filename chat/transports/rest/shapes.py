@@ -5,12 +5,14 @@ The shapes of answers are chat.domain.events'.
 
 from __future__ import annotations
 
+import re
 from typing import Any, ClassVar
 
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 
 from chat.domain import rules
+from chat.domain.files import FILES_PER_MESSAGE
 from chat.domain.following import Level
 from chat.domain.policies import MAX_SLOW_MODE_S, ChannelKind
 from reaktor.web.api import NOT_BLANK, Input, Text, Whole, WholeInBody
@@ -19,6 +21,10 @@ UUID = r"^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}\Z"
 PAGE_MESSAGES = 50
 MAX_PAGE_MESSAGES = 100
 PAGE_CHANNELS = 100
+
+
+def is_uuid(text: str) -> bool:
+    return re.match(UUID, text) is not None
 
 
 class ChannelQuery(serializers.Serializer[Any]):
@@ -63,6 +69,7 @@ class ChannelChange(Input):
     topic = Text(required=False, may_be_blank=True, max_length=rules.TOPIC_CHARS)
     slow_mode_s = WholeInBody(required=False, max_value=MAX_SLOW_MODE_S, help_text="By a moderator; 0: off.")
     is_frozen = serializers.BooleanField(required=False, help_text="By a moderator: nobody else writes.")
+    threads = serializers.BooleanField(required=False, help_text="By a moderator: whether there are threads.")
     everybody_pins = serializers.BooleanField(required=False, help_text="By a moderator: whoever may write may pin.")
 
 
@@ -94,6 +101,8 @@ class PageQuery(serializers.Serializer[Any]):
     after = Whole(required=False, help_text="Messages with a greater number; counts before `before`.")
     around = Whole(required=False, help_text="This message and those on both sides; counts before the other two.")
     limit = Whole(required=False, min_value=1, max_value=MAX_PAGE_MESSAGES, default=PAGE_MESSAGES)
+    flow = serializers.BooleanField(required=False, help_text="1: without what threads alone show; not with `thread`.")
+    thread = Text(required=False, pattern=UUID, help_text="The replies in the thread of this message.")
 
 
 class ChangesQuery(serializers.Serializer[Any]):
@@ -102,9 +111,24 @@ class ChangesQuery(serializers.Serializer[Any]):
 
 class MessageInput(Input):
     example: ClassVar = {"text": "Hello!", "nonce": "first"}
-    text = Text(pattern=NOT_BLANK, help_text="Kept as sent; not blank; at most 4,000 characters unless configured.")
+    text = Text(
+        may_be_blank=True,
+        help_text="Kept as sent; at most 4,000 characters unless configured. Not blank, or empty if there are files.",
+    )
     nonce = Text(max_length=rules.NONCE_CHARS, help_text="The sender's own name for this sending: makes retries safe.")
     reply_to = Text(required=False, allow_null=True, pattern=UUID, help_text="The id of a message of this channel.")
+    files = serializers.ListField(
+        child=Text(pattern=UUID),
+        required=False,
+        max_length=FILES_PER_MESSAGE,
+        help_text="Ids of files that one has sent before, and that are in no message.",
+    )
+    thread = Text(
+        required=False, allow_null=True, pattern=UUID, help_text="Into the thread of this message of the channel."
+    )
+    also_in_channel = serializers.BooleanField(
+        required=False, help_text="Only with `thread`: the channel's flow shows it, too."
+    )
     confirm = serializers.BooleanField(
         default=False, help_text="It may call many by @channel or @here: without it such a message is refused."
     )
@@ -121,6 +145,15 @@ class ReadInput(Input):
     back = serializers.BooleanField(
         default=False, help_text="The marker may move back: nothing above this message is read."
     )
+
+
+class ThreadReadInput(Input):
+    example: ClassVar = {"number": 1}
+    number = WholeInBody(help_text="Everything in the thread up to this message is read; never back.")
+
+
+class ThreadsQuery(serializers.Serializer[Any]):
+    cursor = Text(required=False, pattern=r"^[0-9]{1,17}_[0-9]{1,18}\Z", help_text="`next` of the page before.")
 
 
 class ExportQuery(serializers.Serializer[Any]):

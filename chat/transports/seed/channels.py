@@ -16,11 +16,13 @@ from rest_framework.response import Response
 from chat import selectors, services
 from chat.domain import rules
 from chat.domain.events import MemberData, MessageData
+from chat.domain.files import text_with_files
 from chat.domain.hiding import NOBODY, Names, messages_seen
 from chat.domain.ids import ChannelKey, UserRef
 from chat.domain.sessions import Status
 from chat.selectors import ChannelAccess
 from chat.transports.seed.views import SeedView, missing
+from chat.transports.views import ChatSide
 from reaktor.errors import InvalidError, NotFoundError, RateLimitedError
 from reaktor.limits.rates import Limit
 from reaktor.web.api import READS, operation
@@ -148,6 +150,12 @@ def strings_json(messages: Iterable[MessageData]) -> bytes:
     return orjson.dumps(as_strings(messages))
 
 
+def _text(message: MessageData) -> str:
+    """Files are lines of it."""
+    text = DELETED if message["text"] is None else message["text"]
+    return text_with_files(text, message["files"], ChatSide.app().config.page_url) if "files" in message else text
+
+
 def as_strings(messages: Iterable[MessageData]) -> list[str]:
     """Each message as the JSON string that the original kept in its lists. Hidden ones are left out: for those its
     clients have no word.
@@ -155,7 +163,7 @@ def as_strings(messages: Iterable[MessageData]) -> list[str]:
     return [
         orjson.dumps(
             {
-                "message": DELETED if message["text"] is None else message["text"],
+                "message": _text(message),
                 "user": message["author"],
                 "date": message["created_at"],
                 "id": message["id"],

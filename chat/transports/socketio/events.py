@@ -6,13 +6,14 @@ Pure. Source: docs/protocol.md, "Socket.IO" (event names have blanks around the 
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
 from chat.domain.events import DURABLE, Event, EventType, MessageData
+from chat.domain.files import text_with_files
 from chat.domain.ids import ChannelKey
 from chat.domain.policies import ChannelKind
 from chat.domain.rules import parse_channel_key
@@ -87,10 +88,13 @@ class FrameBatch(ReadyBatch):
         return sum(packet.size for packet in self.packets)
 
 
-def message_payload(message: MessageData) -> dict[str, Any]:
-    """A message as `message:post` carries it; a deleted one has no text any more."""
+def message_payload(message: MessageData, page_url: Callable[[], str]) -> dict[str, Any]:
+    """A message as `message:post` carries it; a deleted one has no text any more. Files are lines of the text."""
+    text = message["text"] if message["text"] is not None else "(deleted)"
+    if "files" in message:
+        text = text_with_files(text, message["files"], page_url())
     return {
-        "message": message["text"] if message["text"] is not None else "(deleted)",
+        "message": text,
         "user": message["author"],
         "date": message["created_at"],
         "channel": message["channel"],
@@ -115,13 +119,15 @@ class SocketIOFormat:
     """The wire format of Socket.IO sessions. `now` gives the date of what has none of its own. Of hidden messages these
     clients are told nothing.
 
+    `page_url` gives the address of the web client, for files.
     `is_full`: of those that ask for all events (wants_all()), not only for what the replaced server's clients know.
     """
 
     tells_own_presence = False
 
-    def __init__(self, now: Any, *, is_full: bool = False) -> None:
+    def __init__(self, now: Any, page_url: Callable[[], str], *, is_full: bool = False) -> None:
         self._now = now
+        self._page_url = page_url
         self._is_full = is_full
 
     def encode(self, event: Event) -> Frame | None:
@@ -135,11 +141,11 @@ class SocketIOFormat:
             return None
         match event.type:
             case EventType.MESSAGE_NEW:
-                return MESSAGE_POST, message_payload(data)
+                return MESSAGE_POST, message_payload(data, self._page_url)
             case EventType.MESSAGE_UPDATED:
-                return MESSAGE_UPDATED, {**message_payload(data), "edited": data["edited_at"]}
+                return MESSAGE_UPDATED, {**message_payload(data, self._page_url), "edited": data["edited_at"]}
             case EventType.MESSAGE_DELETED:
-                return MESSAGE_DELETED, message_payload(data)
+                return MESSAGE_DELETED, message_payload(data, self._page_url)
             case EventType.REACTION_CHANGED if self._is_full:
                 told = {"channel": event.channel, "id": data["id"], "seq": data["seq"], "reactions": data["reactions"]}
                 return REACTION_CHANGED, told

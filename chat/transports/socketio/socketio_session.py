@@ -21,6 +21,7 @@ from chat.live.feeds import Feeds
 from chat.live.revalidation import credentials_of
 from chat.transports.socketio import events
 from chat.transports.socketio.events import Frame, FrameBatch, SocketIOFormat
+from chat.transports.views import ChatSide
 from reaktor.engineio.packets import ReadyBatch, ReadyPacket
 from reaktor.errors import BannedError, Bye, CloseCode, ErrorCode, ErrorDetail
 from reaktor.socketio.packet import ready_event
@@ -32,7 +33,11 @@ def _now() -> str:
     return timestamp(datetime.now(UTC))
 
 
-FORMAT, FULL_FORMAT = SocketIOFormat(_now), SocketIOFormat(_now, is_full=True)
+def _page_url() -> str:
+    return ChatSide.app().config.page_url
+
+
+FORMAT, FULL_FORMAT = SocketIOFormat(_now, _page_url), SocketIOFormat(_now, _page_url, is_full=True)
 ERROR_CODES = {
     CloseCode.BANNED: ErrorCode.BANNED,
     CloseCode.LOGGED_OUT: ErrorCode.NOT_AUTHENTICATED,

@@ -54,6 +54,15 @@ def test_slow_mode_and_freezing(mia: Client, general: Channel) -> None:
     assert general.frozen_at is None
 
 
+def test_threads_are_switched_off_and_on(mia: Client, general: Channel) -> None:
+    assert press(mia, general, "threads") == ["General has no threads any more."]
+    general.refresh_from_db()
+    assert not general.has_threads
+    assert press(mia, general, "threads") == ["General has threads again."]
+    general.refresh_from_db()
+    assert general.has_threads
+
+
 def test_who_pins(mia: Client, general: Channel) -> None:
     assert press(mia, general, "everybody_pins") == ["Whoever may write in General may pin messages now."]
     general.refresh_from_db()

@@ -16,7 +16,8 @@ from chat.domain.policies import ChannelKind
 from tests.support.delivery import CHANNEL, message
 
 EVE = names_hidden(ChannelKind.GROUP, ["Eve"])
-PLACE = ("id", "channel", "number", "flow", "seq", "changed_seq", "author", "created_at", "deleted_at")
+PLACE = ("id", "channel", "number", "flow", "seq", "changed_seq", "author", "created_at", "deleted_at",
+         "thread", "also_in_channel", "thread_info")  # fmt: skip
 people = st.sampled_from(["ann", "eve", "EVE", "bob"])
 
 
@@ -33,13 +34,18 @@ def test_a_block_hides_in_groups_and_nowhere_else(kind: ChannelKind) -> None:
 
 
 def test_of_a_hidden_message_its_place_is_left() -> None:
-    before = said(reactions={"👍": ["bob"]}, via={"kind": "hook", "name": "psst"})
+    file = {"id": "f", "name": "psst.txt", "type": "text/plain", "size": 3}
+    info = {"number": 1, "seq": 9, "replies": 2, "last_reply_at": None, "participants": ["ann"]}
+    thread = {"thread": "m0", "also_in_channel": False, "thread_info": info}
+    before = said(reactions={"👍": ["bob"]}, via={"kind": "hook", "name": "psst"}, files=[file], **thread)
     seen = message_seen(before, EVE)
     assert {name: seen[name] for name in PLACE} == {name: before[name] for name in PLACE}  # type: ignore[literal-required]
     rest = {name: value for name, value in seen.items() if name not in PLACE}
     nothing = {"text": None, "reply_to": None, "nonce": None, "reactions": {}, "mentions": [], "edited_at": None}
     assert rest == {**nothing, "hidden": True}
-    assert set(seen) == set(get_type_hints(MessageData)) - {"via"}, "a new field must be decided about here, too"
+    assert set(seen) == set(get_type_hints(MessageData)) - {"via", "files"}, (
+        "a new field must be decided about here, too"
+    )
 
 
 def test_what_is_not_hidden_is_the_same_object() -> None:
@@ -88,3 +94,13 @@ def test_of_an_activity_the_head_is_told_and_the_message_is_not() -> None:
     assert (seen.head, seen.channel) == (activity.head, ChannelKey(CHANNEL))
     assert seen.last == {**activity.last, "text": None, "hidden": True}
     assert activity_seen(activity, NOBODY) == activity
+
+
+def test_who_is_hidden_takes_part_in_no_thread_and_is_counted() -> None:
+    info = {"number": 1, "seq": 9, "replies": 2, "last_reply_at": None, "participants": ["Eve", "ann"]}
+    seen = message_seen(said("ann", thread_info=info), EVE)
+    assert seen["thread_info"] == {**info, "participants": ["ann"]}
+    told = Event(EventType.THREAD_ACTIVITY, CHANNEL, {"thread": "m0", "thread_info": info, "author": "ann"})
+    shown = event_seen(told, EVE)
+    assert shown is not None
+    assert shown.data == {"thread": "m0", "thread_info": {**info, "participants": ["ann"]}, "author": "ann"}

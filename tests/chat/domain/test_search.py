@@ -140,7 +140,7 @@ def test_nothing_to_look_for_is_no_term(query: str) -> None:
     assert parsed(query).terms == ()
 
 
-def test_marks_say_where_by_whom_when_and_whether_there_is_a_link() -> None:
+def test_marks_say_where_by_whom_when_and_what_else_there_is() -> None:
     author = "01af2b6c-7d10-7c3e-8a55-3f1d2e4b5a69"
     at = uuid.UUID(int=(5 << 25) << 80)
     marks = marks_of(at, 11, author, "see https://tea.example")
@@ -149,5 +149,7 @@ def test_marks_say_where_by_whom_when_and_whether_there_is_a_link() -> None:
     assert search.time_mark(1, 5 << 25) in marks
     assert search.LINK_MARK in marks
     assert search.LINK_MARK not in marks_of(at, 11, author, "see https:// alone")
+    assert search.FILE_MARK not in marks
+    assert search.FILE_MARK in marks_of(at, 11, author, "", has_files=True)
     assert all(mark.startswith(MARK) for mark in marks)
     assert not has_link("tea.example")

@@ -26,7 +26,7 @@ from chat.live import activity
 from chat.live.activity import Activities
 from chat.live.broadcast import Broadcast
 from chat.live.feeds import Feeds
-from chat.models import Channel
+from chat.models import Channel, Message, Thread
 from chat.posting.batches import Post, Stored, store_batch
 from chat.posting.writer import Committed
 from reaktor.db.database import Database
@@ -112,8 +112,9 @@ class Device:
 class World:
     """Two processes, three people with one device or two, and three channels."""
 
-    def __init__(self, chance: random.Random, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, chance: random.Random, monkeypatch: pytest.MonkeyPatch, *, has_threads: bool) -> None:
         self.chance = chance
+        self.has_threads = has_threads
         self.is_lossy = True
         self.people = [user_ref(name) for name in ("ann", "bob", "eve")]
         self.ann = self.people[0]
@@ -153,7 +154,14 @@ class World:
         texts = ["hi", "@bob look", "@ann @eve", "@channel @eve", "@here"]
         present = frozenset(user.id for user in self.people if self.chance.random() < 0.6)
         posts = [
-            Post(self.chance.choice(self.people), key, self.chance.choice(texts), uuid.uuid4().hex, present=present)
+            Post(
+                self.chance.choice(self.people),
+                key,
+                self.chance.choice(texts),
+                uuid.uuid4().hex,
+                present=present,
+                **self.thread(key),
+            )
             for _ in range(self.chance.randint(1, 3))
         ]
         results = store_batch(posts)
@@ -168,6 +176,33 @@ class World:
             if len(author) == 1 and each.stored.marker is not None and key in author[0].badges:
                 # It was said with this device, which has the answer.
                 author[0].badges[key].mark(wire.read_updated(each.stored.message, each.stored.marker).data)
+
+    def thread(self, key: str) -> dict[str, Any]:
+        """Of a post: some are in a thread, and some of those in the channel, too."""
+        roots = list(Message.objects.filter(channel__key=key, thread_id=None, deleted_at=None).order_by("-number")[:3])
+        if not roots or not self.has_threads or self.chance.random() < 0.6:
+            return {}
+        return {"thread": str(self.chance.choice(roots).pk), "also_in_channel": self.chance.random() < 0.3}
+
+    def read_thread(self) -> None:
+        device = self.chance.choice(self.devices)
+        threads = list(Thread.objects.order_by("root_number", "channel_id").select_related("channel"))
+        if not threads:
+            return
+        thread = self.chance.choice(threads)
+        key = thread.channel.key
+        try:
+            answer = services.thread_read(
+                user=device.user,
+                key=key,
+                thread=str(thread.pk),
+                number=thread.last_number,
+                session_id=device.session.info.session_id,
+            )
+        except ReaktorError:
+            return
+        if key in device.badges:
+            device.badges[key].mark(answer)
 
     def read(self) -> None:
         device = self.chance.choice(self.devices)
@@ -292,8 +327,9 @@ def test_every_device_shows_what_a_recount_finds(seed: int, monkeypatch: pytest.
     loop = SimpleNamespace(get_running_loop=NoLoop, sleep=no_sleep, Event=asyncio.Event)
     monkeypatch.setattr(activity, "asyncio", loop)
     chance = random.Random(seed)
-    world = World(chance, monkeypatch)
+    world = World(chance, monkeypatch, has_threads=seed % 2 == 1)
     steps = [world.post] * 6 + [world.read] * 4 + [world.delete, world.keep_few, world.belong, world.come_anew]
+    steps += [world.read_thread] * 2 if world.has_threads else []
     for _ in range(STEPS):
         chance.choice(steps)()
         if chance.random() < 0.4:

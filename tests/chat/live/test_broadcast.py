@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, cast
 
+import orjson
 import pytest
 
+from chat.delivery import wire
 from chat.delivery.hidings import Hidings
+from chat.delivery.hub import Hub
 from chat.delivery.wire import Audience
 from chat.domain.events import Event, EventType
-from chat.domain.ids import ChannelKey
+from chat.domain.ids import ChannelKey, UserId
 from chat.live import broadcast as broadcast_module
 from chat.live.broadcast import Broadcast
 from reaktor.process.bus import BusError, Saying
+from tests.support.delivery import FakeFormat, FakeSession
 from tests.support.waiting import running, until
 
 TEA = ChannelKey("tea")
@@ -103,3 +107,28 @@ async def test_a_process_that_is_the_whole_server_publishes_nothing(bus: Channel
     say(broadcast, 1)
     broadcast.durable([Event(EventType.MESSAGE_NEW, TEA, {}, 1)])
     assert (len(broadcast), bus.delivered) == (0, [1, TEA, "followers"])
+
+
+REPLY = {
+    "thread": "m1",
+    "thread_info": {"number": 1, "seq": 2, "replies": 1, "last_reply_at": None, "participants": ["eve"]},
+    "author": "eve",
+}
+
+
+def test_a_reply_is_told_to_followers_who_are_elsewhere_and_may_hear_its_author(bus: Channelled) -> None:
+    hub = Hub(unsent_bytes=1 << 20, on_dirty=lambda: None)
+    wire_format = FakeFormat()
+    sessions = {name: FakeSession(name, wire_format) for name in ("ann", "bob", "eve", "kim", "lea", "sam")}
+    for session in sessions.values():
+        hub.attach(session)
+    hub.enter(sessions["bob"], TEA)
+    hub.hidings.put(UserId("kim"), {TEA: frozenset({"eve"})})
+    hub.hidings.put(UserId("sam"), {TEA: frozenset({"bob"})})
+    others = Broadcast(*[cast(Any, bus), cast(Any, hub), cast(Any, bus), cast(Any, bus)], is_alone=False)
+    followers = [UserId(name) for name in ("ann", "bob", "eve", "kim", "sam", "nobody")]
+    body = wire.thread_activity_body(Event(EventType.THREAD_ACTIVITY, TEA, REPLY), followers)
+    assert others.on_message(wire.THREAD_KIND, orjson.loads(orjson.dumps(body)))
+    hub.flush()
+    assert [name for name, session in sessions.items() if session.frames] == ["ann", "sam"]
+    assert sessions["ann"].frames[0]["data"] == REPLY

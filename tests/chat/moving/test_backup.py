@@ -35,6 +35,7 @@ from chat.models import (
     AuditEntry,
     Channel,
     Deletion,
+    File,
     History,
     ImportMark,
     Invite,
@@ -79,6 +80,8 @@ def everything() -> None:
     called_id = called.message["id"]
     services.message_edit(user=bob, key=tea, message_id=called_id, text="@channel the kettle", max_chars=100)
     services.pin_add(user=ann, key=tea, message_id=called_id)
+    (reply,) = store_batch([Post(bob, tea, "in a thread", "n4", thread=first_id)])
+    assert isinstance(reply, Stored)
     with tempfile.TemporaryFile() as source:
         source.write(plain())
         profiles.avatar_set(User.objects.get(pk=ann.id), source, Pictures())
@@ -97,6 +100,8 @@ def everything() -> None:
     WordRule.objects.create(word="fie")
     AuditEntry.objects.create(actor="ann", action=AuditAction.MUTE, details={"until": None, "ünï": [1]})
     NoticePreferences.objects.create(user_id=ann.id, push=False)
+    now = datetime.now(UTC)
+    File.objects.create(owner_id=ann.id, name="tëa.txt", size=3, created_at=now, alive_at=now, message_id=first_id)
     ImportMark.objects.create(source="0" * 64, position=3)
     claims = tokens.new(tokens.REFRESH, User.objects.get(username="ann")).payload
     staff = User.objects.get(username="ann")
@@ -151,7 +156,7 @@ def test_out_and_in_and_out_again_is_the_same_under_a_new_epoch(everything: None
     channel_of(ann, "new")
     (stored,) = store_batch([Post(ann, ChannelKey("tea"), "and on", None)])
     assert isinstance(stored, Stored)
-    assert (stored.message["number"], stored.message["seq"]) == (5, 8)
+    assert (stored.message["number"], stored.message["seq"]) == (6, 9)
 
 
 def test_told_to_replace_it_deletes_what_is_here_whatever_refers_to_it(everything: None, tmp_path: Path) -> None:

@@ -106,6 +106,21 @@ def test_what_happened_meanwhile_drops_it(
     assert rules.push(due_one().facts, now()).dropped == why
 
 
+def test_what_a_thread_alone_shows_is_read_there(
+    ann: UserRef, bob: UserRef, friends: ChannelKey, subscribe: Subscribe
+) -> None:
+    root = post(ann, friends)
+    make_all()
+    subscribe(bob)
+    post(ann, friends, thread=root)
+    make_all()
+    services.read_mark(user=bob, key=friends, number=9)
+    assert rules.push(due_one().facts, now()).dropped == ""
+    Notice.objects.update(push_at=now())
+    services.thread_read(user=bob, key=friends, thread=root, number=9)
+    assert rules.push(due_one().facts, now()).dropped == "read"
+
+
 def test_who_left_or_is_banned_is_told_nothing_more(ann: UserRef, bob: UserRef, subscribe: Subscribe) -> None:
     secret = ChannelKey(services.channel_create(user=ann, name="Secret", kind="private").channel.key)
     services.invite_accept(user=bob, code=services.invite_create(user=ann, key=secret)["code"])

@@ -25,8 +25,8 @@ from tests.support.threads import at_once
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.database]
 
 
-def post(author: UserRef, key: str, text: str = "hi", nonce: str | None = None) -> str:
-    (result,) = store_batch([Post(author, ChannelKey(key), text, nonce)])
+def post(author: UserRef, key: str, text: str = "hi", nonce: str | None = None, thread: str | None = None) -> str:
+    (result,) = store_batch([Post(author, ChannelKey(key), text, nonce, thread=thread)])
     assert isinstance(result, Stored), result
     return result.message["id"]
 
@@ -118,6 +118,26 @@ def test_levels_decide_and_a_mention_is_one_notice(ann: UserRef, tea: ChannelKey
     Notice.objects.all().delete()
     post(ann, tea, "@pall @pmentions @pnothing @stranger look")
     assert make_all() == [("pall", "mention"), ("pmentions", "mention"), ("stranger", "mention")]
+
+
+def test_who_follows_a_thread_is_told_as_of_a_mention(ann: UserRef, tea: ChannelKey, subscribe: Subscribe) -> None:
+    people = {level: user_ref(f"p{level}") for level in ("all", "mentions", "nothing")}
+    stranger, gone, silent = user_ref("stranger"), user_ref("gone"), user_ref("silent")
+    for level, user in people.items():
+        services.membership_join(user=user, key=tea, level=level)
+    root = post(ann, tea)
+    for user in (*people.values(), stranger, gone):
+        services.thread_follow(user=user, key=tea, thread=root)
+    services.thread_unfollow(user=gone, key=tea, thread=root)
+    for user in (ann, *people.values(), stranger, gone, silent):
+        subscribe(user)
+    OutboxEntry.objects.all().delete()
+    post(silent, tea, thread=root)
+    told = [("ann", "mention"), ("pall", "mention"), ("pmentions", "mention"), ("stranger", "mention")]
+    assert make_all() == told
+    Notice.objects.all().delete()
+    post(ann, tea, "@silent", thread=root)
+    assert make_all() == [*told[1:3], ("silent", "mention"), told[3]]
 
 
 def test_a_private_channel_tells_all_unless_they_chose_less(ann: UserRef, bob: UserRef, subscribe: Subscribe) -> None:

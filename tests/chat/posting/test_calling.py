@@ -119,6 +119,15 @@ def test_the_same_nonce_again_is_the_same_call(tea: ChannelKey, ann: UserRef, bo
     assert unread(bob, tea) == 1
 
 
+def test_what_a_thread_alone_shows_calls_nobody(tea: ChannelKey, ann: UserRef, bob: UserRef) -> None:
+    root = post(ann, tea, "tea?").message["id"]
+    assert post(ann, tea, thread=root).message["mentions"] == []
+    assert unread(bob, tea) == 0
+    shown = post(ann, tea, thread=root, also_in_channel=True)
+    assert shown.message["mentions"] == ["channel"]
+    assert unread(bob, tea) == 1
+
+
 def test_in_direct_channels_and_groups_the_words_are_text(ann: UserRef) -> None:
     bob, eve = user_ref("bob"), user_ref("eve")
     pair = services.direct_open(user=ann, username="bob")[0].channel.key

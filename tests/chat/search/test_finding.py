@@ -12,6 +12,7 @@ from chat import services
 from chat.domain.ids import ChannelKey, UserRef
 from chat.domain.search import Filters
 from chat.models import Message, message_search
+from chat.posting.batches import Post, store_batch
 from chat.search import finding
 from chat.search.finding import PAGE, messages_search
 from chat.search.indexing import index_now
@@ -51,6 +52,29 @@ def test_pages_lead_to_the_end_newest_first_over_years(ann: UserRef, tea: Channe
     index_now()
     assert found(ann, "tea") == [f"tea {number}" for number in range(PAGE * 2 + 3)]
     assert len(messages_search(user=ann, q="tea", filters={})["results"]) == PAGE
+
+
+def test_a_thread_is_its_root_and_what_was_answered_there(ann: UserRef, bob: UserRef, tea: ChannelKey) -> None:
+    root, other = post(ann, tea, "tea?", "more tea")
+    for text, more in (("green tea", {}), ("tea for all", {"also_in_channel": True})):
+        store_batch([Post(bob, tea, text, text, thread=root, **more)])
+    store_batch([Post(bob, tea, "tea elsewhere", "n", thread=other)])
+    index_now()
+    assert found(ann, "tea", thread=root) == found(bob, "tea", thread=root, channel="tea")
+    assert found(ann, "tea", thread=root) == ["tea for all", "green tea", "tea?"]
+    (reply,) = Message.objects.filter(text="green tea").values_list("pk", flat=True)
+    closed = services.channel_create(user=ann, name="Closed", kind="private").channel.key
+    (hidden,) = post(ann, closed, "tea")
+    for user, thread, channel, kind in (
+        (ann, "tea", None, NotFoundError),
+        (ann, str(uuid7()), None, NotFoundError),
+        (ann, root, closed, NotFoundError),
+        (bob, hidden, None, NotFoundError),
+        (ann, str(reply), None, InvalidError),
+    ):
+        filters: Filters = {"thread": thread} if channel is None else {"thread": thread, "channel": channel}
+        with pytest.raises(kind):
+            messages_search(user=user, q="tea", filters=filters)
 
 
 def test_filters_narrow_it(ann: UserRef, bob: UserRef, tea: ChannelKey) -> None:
@@ -95,7 +119,7 @@ def test_of_many_channels_none_is_left_out(ann: UserRef, bob: UserRef, tea: Chan
         ("🍵", {}, InvalidError),
         ("a*", {}, InvalidError),
         ("x" * 257, {}, InvalidError),
-        ("tea", {"has": "file"}, InvalidError),
+        ("tea", {"has": "nothing"}, InvalidError),
         ("tea", {"channel": "none"}, NotFoundError),
         ("tea", {"author": "nobody"}, NotFoundError),
     ],

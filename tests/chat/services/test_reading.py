@@ -8,12 +8,13 @@ from __future__ import annotations
 import random
 import uuid
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
 from chat import retention, selectors, services
 from chat.domain.ids import ChannelKey, UserId, UserRef
-from chat.models import Channel, ChannelMembership, Message, UserBlock
+from chat.models import Channel, ChannelMembership, Message, Thread, ThreadFollow, UserBlock
 from chat.posting.batches import Post, Stored, store_batch
 from tests.support.databases import channel_of, user_ref
 
@@ -45,8 +46,9 @@ class Said:
 class Room:
     """A channel with three members and a passer-by, to whom anything may happen."""
 
-    def __init__(self, chance: random.Random) -> None:
+    def __init__(self, chance: random.Random, *, has_threads: bool) -> None:
         self.chance = chance
+        self.has_threads = has_threads
         self.people = [user_ref(name) for name in ("ann", "bob", "eve", "kim")]
         self.key = channel_of(self.people[0], "tea")
         self.channel = Channel.objects.get(key=self.key)
@@ -57,7 +59,14 @@ class Room:
     def post(self) -> None:
         """Several of one commit, in any order of authors; one may be sent twice."""
         posts = [
-            Post(self.chance.choice(self.people), self.key, self.some_text, uuid.uuid4().hex, present=self.some_people)
+            Post(
+                self.chance.choice(self.people),
+                self.key,
+                self.some_text,
+                uuid.uuid4().hex,
+                present=self.some_people,
+                **self.thread(),
+            )
             for _ in range(self.chance.randint(1, 4))
         ]
         if self.chance.random() < 0.3:
@@ -70,9 +79,30 @@ class Room:
                 self.note(post, result)
                 last[post.author.username] = result.marker
         for user in self.people:
-            if user.username in last and user is not self.people[3]:
+            if last.get(user.username) is not None and user is not self.people[3]:
                 access = selectors.channel_access(user=user, key=self.key)
                 assert access.access.role is None or last[user.username] == access.marker
+
+    def thread(self) -> dict[str, Any]:
+        """Of a post: one in three is in a thread, and one in three of those in the channel, too."""
+        if self.has_threads and self.chance.random() < 0.4:
+            threads = Message.objects.filter(channel=self.channel, thread_id=None, deleted_at=None)
+            if (root := self.any_of(threads)) is not None:
+                return {"thread": str(root.pk), "also_in_channel": self.chance.random() < 0.3}
+        return {}
+
+    def any_of(self, messages: Any) -> Message | None:
+        found = list(messages.order_by("number"))
+        return self.chance.choice(found) if found else None
+
+    def read_thread(self) -> None:
+        root = self.any_of(Message.objects.filter(channel=self.channel, thread_id=None))
+        if root is not None:
+            user = self.chance.choice(self.people)
+            number = self.chance.randint(0, self.head)
+            told = services.thread_read(user=user, key=self.key, thread=str(root.pk), number=number)
+            above = Message.objects.filter(thread_id=root.pk, number__gt=told["thread"]["read_number"], deleted_at=None)
+            assert told["thread"]["unread"] == above.exclude(author_id=user.id).count()
 
     @property
     def some_text(self) -> str:
@@ -90,7 +120,7 @@ class Room:
         return names - {author} - self.blockers(author)
 
     def note(self, post: Post, stored: Stored) -> None:
-        word = TEXTS[post.text][1]
+        word = TEXTS[post.text][1] if post.thread is None or post.also_in_channel else None
         called = set()
         for member in ChannelMembership.objects.filter(channel=self.channel).exclude(level="nothing"):
             is_present = word == "channel" or str(member.user_id) in (post.present or ())
@@ -139,7 +169,7 @@ class Room:
         now = selectors.channel_access(user=user, key=self.key)
         assert told == selectors.read_data(now.marker, now.channel.head, now.mentions) or before.access.role is None
         if before.access.role is not None and (is_back or min(number, head) > before.marker.at.number):
-            oldest = Message.objects.filter(channel=self.channel).order_by("number").first()
+            oldest = next((each for each in self.kept() if not self.is_kept(each)), None)
             floor = 0 if not is_back else head if oldest is None else oldest.number - 1
             assert now.marker.at.number == max(min(number, head), floor)
             assert now.marker.rev == before.marker.rev + 1
@@ -147,9 +177,15 @@ class Room:
             assert now.marker == before.marker
 
     def delete(self) -> None:
-        messages = Message.objects.filter(channel=self.channel, deleted_at=None)
-        if (found := messages.order_by("?").first()) is not None:
+        if (found := self.any_of(Message.objects.filter(channel=self.channel, deleted_at=None))) is not None:
             services.message_delete(user=self.people[0], key=self.key, message_id=str(found.pk))
+
+    def kept(self) -> list[Message]:
+        return list(Message.objects.filter(channel=self.channel).order_by("number"))
+
+    def is_kept(self, message: Message) -> bool:
+        """Whether it may be there for its replies alone."""
+        return message.deleted_at is not None and Thread.objects.filter(pk=message.pk).exists()
 
     def expire(self) -> None:
         kept = self.chance.randint(1, 10)
@@ -174,31 +210,41 @@ class Room:
             if shown["role"] is None:
                 assert shown["unread"] == 0
                 continue
-            above = Message.objects.filter(channel=self.channel, number__gt=shown["read_number"])
+            above = Message.objects.filter(channel=self.channel, number__gt=shown["read_number"], is_aside=None)
             assert shown["own"] == above.filter(author_id=user.id).count()
             assert shown["unread"] == above.exclude(author_id=user.id).count()
             assert shown["unread"] == shown["flow"] - shown["read_flow"] - shown["own"]
             assert shown["mentions"] == self.mentions(user, shown["read_number"])
             (read,) = [each for each in selectors.reads_of([user.id])[user.id] if each.channel == self.key]
             assert read.data["mentions"] == shown["mentions"]
+        for thread in Thread.objects.filter(channel=self.channel):
+            replies = Message.objects.filter(thread_id=thread.pk)
+            assert replies.exists() or Message.objects.filter(pk=thread.pk, deleted_at=None).exists()
+            there = list(replies.filter(deleted_at=None).order_by("number"))
+            assert thread.replies == len(there)
+            assert {*thread.participants.split()} == {str(each.author_id) for each in there}
+            assert not there or (thread.last_number, thread.active_at) == (there[-1].number, there[-1].created_at)
 
     def mentions(self, user: UserRef, above: int) -> int:
+        """What names or calls them above the marker; of what a thread alone shows, above where they have read that."""
         member = ChannelMembership.objects.get(channel=self.channel, user_id=user.id)
-        left = Message.objects.filter(channel=self.channel, deleted_at=None).values_list("pk", flat=True)
-        there = {str(pk) for pk in left}
+        left = {str(each.pk): each for each in Message.objects.filter(channel=self.channel, deleted_at=None)}
+        read = dict(ThreadFollow.objects.filter(user_id=user.id).values_list("thread_id", "read_number"))
         return sum(
             user.id in said.named or (member.pk in said.called and member.level != "nothing")
             for pk, said in self.said.items()
-            if pk in there and said.number > above
+            if pk in left and said.number > (read.get(left[pk].thread_id, 0) if left[pk].is_aside else above)
         )
 
 
 @pytest.mark.parametrize("seed", range(12))
 def test_what_is_counted_on_the_way_is_what_a_recount_finds(seed: int) -> None:
     chance = random.Random(seed)
-    room = Room(chance)
+    room = Room(chance, has_threads=seed % 3 > 0)
     deeds = [room.post, room.post, room.post, room.read, room.read, room.delete, room.expire, room.come_and_go]
     deeds += [room.edit, room.hear, room.block]
+    if room.has_threads:
+        deeds += [room.read_thread]
     for _ in range(40):
         chance.choice(deeds)()
         room.recount()

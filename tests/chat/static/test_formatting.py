@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chat.domain.formatting import code_parts
@@ -56,6 +56,8 @@ def in_the_client() -> Iterator[Ask]:
         to.close()
 
 
+# Node starts with the first text.
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(PIECES), max_size=30).map("".join))
 def test_law_what_is_code_for_the_server_is_code_in_the_client(in_the_client: Ask, text: str) -> None:
     assert in_the_client(text) == [text[start:end] for start, end in code_parts(text)]

@@ -96,6 +96,7 @@ GOOD = {
     "name": "Tea", "text": "hi", "nonce": "1", "username": "nobody", "kind": "mute", "user": "nobody", "reason": "spam",
     "role": "member", "number": 1, "resolution": "dismissed", "hours": 1, "level": "all",
     "password": "wrong", "code": "123456",
+    "ids": ["01af2b6c-7d10-7c3e-8a55-3f1d2e4b5a71"],
     "scopes": ["read"], "endpoint": "https://push.example", "keys": {"p256dh": "x", "auth": "y"},
 }  # fmt: skip
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from reaktor.cluster.failures import SupervisorError
-from reaktor.cluster.hosts import SILENT_S, Entrance, HostRow, HostWatch
+from reaktor.cluster.hosts import NO_FILES, OWN_FILES, SHARED_FILES, SILENT_S, Entrance, HostRow, HostWatch
 
 OWN = HostRow(
     name="a", lock="boot.1", version="1.0", wire=3, secret_key="s", jwt_secret="j", has_shared_bus=True
@@ -95,6 +95,29 @@ def test_tls_for_what_hosts_relay_is_had_by_all_or_by_none(mine: bool, told: str
     with pytest.raises(SupervisorError, match=told):
         entrance.may_enter([beaten(theirs)], 1.0)
     assert Entrance(replace(OWN, relays_by_tls=mine), READABLE).may_enter([replace(OTHER, relays_by_tls=mine)], 0.0)
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "told"),
+    [
+        (OWN_FILES, OWN_FILES, "neither could show the other's"),
+        (OWN_FILES, SHARED_FILES, "in another place"),
+        (SHARED_FILES, "s3 1", "in another place"),
+        ("s3 1", "s3 2", "in another place"),
+    ],
+)
+def test_hosts_keep_files_in_one_place(mine: str, theirs: str, told: str) -> None:
+    other = replace(OTHER, files=theirs)
+    entrance = Entrance(replace(OWN, files=mine), READABLE)
+    assert not entrance.may_enter([other], 0.0)
+    with pytest.raises(SupervisorError, match=told):
+        entrance.may_enter([beaten(other)], 0.1)
+
+
+@pytest.mark.parametrize("place", [SHARED_FILES, "s3 1"])
+def test_who_has_the_same_place_for_files_or_knows_none_fits(place: str) -> None:
+    entrance = Entrance(replace(OWN, files=place), READABLE)
+    assert entrance.may_enter([replace(OTHER, files=place), replace(OTHER, number=3, files=NO_FILES)], 0.0)
 
 
 def test_who_shares_no_bus_starts_beside_nobody() -> None:

@@ -31,7 +31,9 @@ def test_each_limit_is_a_rate_of_the_configuration_and_a_setting() -> None:
         assert f"LIMIT_{limit.name}" in settings
 
 
-@pytest.mark.parametrize("limit", [limit for limit in Limit if limit not in {Limit.SEND, Limit.LISTS}])
+@pytest.mark.parametrize(
+    "limit", [limit for limit in Limit if limit not in {Limit.SEND, Limit.LISTS, Limit.FILE_READS}]
+)
 def test_all_processes_count_together(redis: RedisServer, limit: Limit) -> None:
     one, other = (Rates(SMALL, SharedCounts(redis.at, "reaktor:one:", timeout_s=5)) for _ in range(2))
     for rates in (one, other, one):

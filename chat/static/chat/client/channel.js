@@ -10,6 +10,9 @@ const TYPING_LASTS_MS = 6_000;
 const LEFT_SHOWN = 500;
 const ASIDE_LIMIT = 200;
 
+/** Whether a thread alone shows the message. @param {{thread?: string, also_in_channel?: boolean}} message */
+export const isAside = ({ thread, also_in_channel }) => Boolean(thread) && !also_in_channel;
+
 export class ChannelState {
   /** @type {import("./types.js").Message[]} */
   messages = [];
@@ -153,7 +156,7 @@ export class ChannelState {
     // Without a window there is nothing to add to: the join that is under way brings the message.
     if (!this.isLoaded) return false;
     const isNew = message.number > this.newest && message.deleted_at === null;
-    if (isNew && message.author === this.me) this.#posted(message);
+    if (isNew && message.author === this.me && !isAside(message)) this.#posted(message);
     this.#put(message);
     this.#reach(seq);
     if (isNew) this.typing.delete(message.author);
@@ -203,15 +206,16 @@ export class ChannelState {
   }
 
   /** Somebody named the user, in a message that may not be in the window. @param {{number: number}} message */
-  mention({ number }) {
-    if (number <= Math.max(this.info.read_number, this.#countedTo) || this.#mentioned.has(number)) return;
+  mention({ number, thread }) {
+    const read = thread ? 0 : this.info.read_number;
+    if (number <= Math.max(read, this.#countedTo) || this.#mentioned.has(number)) return;
     this.#mentioned.add(number);
     const more = Math.max(0, number - this.info.number);
     this.info = {
       ...this.info,
       mentions: this.info.mentions + 1,
       number: this.info.number + more,
-      flow: this.info.flow + more,
+      flow: this.info.flow + (thread ? 0 : more),
     };
   }
 
@@ -229,14 +233,14 @@ export class ChannelState {
   }
 
   /** Another name or topic, slower, frozen or archived; nothing else of what is told to everybody alike is about this user. */
-  rename({ name, topic, slow_mode_s, everybody_pins, frozen_at, archived_at }) {
-    this.info = { ...this.info, name, topic, slow_mode_s, everybody_pins, frozen_at, archived_at };
+  rename({ name, topic, threads, slow_mode_s, everybody_pins, frozen_at, archived_at }) {
+    this.info = { ...this.info, name, topic, threads, slow_mode_s, everybody_pins, frozen_at, archived_at };
   }
 
   /** Everything up to this message has been read; it is shown. A lower number than before changes nothing. */
   read(number) {
     if (number <= this.info.read_number) return;
-    const above = this.messages.slice(this.#indexOf(number + 1));
+    const above = this.messages.slice(this.#indexOf(number + 1)).filter((each) => !isAside(each));
     const flow = above.length > 0 ? above[0].flow - 1 : this.info.flow;
     this.#place({ read_number: number, read_flow: flow, own: above.filter((each) => each.author === this.me).length });
   }
@@ -286,6 +290,7 @@ export class ChannelState {
 
   #put(message) {
     this.#count(message);
+    if (message.thread && message.thread_info) this.#inform(message.thread_info);
     const known = this.#byId.get(message.id);
     if (known) {
       if (message.changed_seq <= known.changed_seq) return;
@@ -297,6 +302,15 @@ export class ChannelState {
       if (this.#aside.size >= ASIDE_LIMIT) this.#aside.delete(this.#aside.keys().next().value);
       this.#aside.set(message.id, message);
     }
+  }
+
+  /** A reply says what its thread is now: its root shows it, if that is in the window. */
+  #inform(info) {
+    const index = this.#indexOf(info.number);
+    const root = this.messages[index];
+    if (root?.number !== info.number || root.thread_info?.seq > info.seq) return;
+    this.messages[index] = { ...root, thread_info: info };
+    this.#byId.set(root.id, this.messages[index]);
   }
 
   #insert(message) {

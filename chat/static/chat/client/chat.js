@@ -24,6 +24,8 @@ export class Chat {
   #timers = new Map();
   #news = new Set();
   #states = new Set();
+  /** @type {import("./threads.js").Threads|undefined} */
+  #threads;
 
   /**
    * @param {{url: string, credentials: import("./credentials.js").Credentials, shared: import("./memory.js").Memory,
@@ -48,7 +50,10 @@ export class Chat {
     this.signs = new Signs(this);
     this.outbox = new Outbox({
       send: (key, message) => this.#post(key, message),
-      onStored: (key, unsent, reply) => this.store.acknowledge(key, unsent, reply),
+      onStored: (key, unsent, reply) => {
+        const message = this.store.acknowledge(key, unsent, reply);
+        this.#threads?.take(message);
+      },
       onChange: (key) => this.store.touch(key),
       memory: own,
       nonce: randomNonce,
@@ -86,6 +91,7 @@ export class Chat {
     for (const timer of this.#timers.values()) clearTimeout(timer);
     for (const map of [this.#joins, this.#pages, this.#timers, this.problems]) map.clear();
     this.active = null;
+    this.#threads?.close();
     this.store.clear();
   }
 
@@ -263,7 +269,7 @@ export class Chat {
     const before = channel.oldest;
     const page = await this.session.request("message.list", {
       channel: channel.key,
-      data: { before, limit: PAGE },
+      data: { before, limit: PAGE, flow: true },
     });
     // A reset in the meantime put another window in its place: the page may not touch it.
     if (channel.oldest !== before) return;
@@ -285,10 +291,16 @@ export class Chat {
 
   // -- Messages ------------------------------------------------------------------------------------------------
 
-  /** @param {string} key  @param {string} text */
-  send(key, text) {
+  /** What is said in threads. It is loaded when it is asked for first. @returns {Promise<import("./threads.js").Threads>} */
+  async threads() {
+    const { Threads } = await import("./threads.js");
+    return (this.#threads ??= new Threads(this));
+  }
+
+  /** @param {string} key  @param {string} text  @param {import("./types.js").Beside} [beside] */
+  send(key, text, beside) {
     this.signs.sent(key);
-    this.outbox.add(key, text);
+    this.outbox.add(key, text, beside);
     // Who writes wants to see the answers. Where it is refused, the message may still go out.
     if (this.store.channel(key)?.info.role === null) this.follow(key).catch(() => {});
   }
@@ -350,6 +362,7 @@ export class Chat {
       return;
     }
     const news = this.store.fold(frame, Date.now());
+    this.#threads?.hear(frame);
     const channel = frame.channel === undefined ? undefined : this.store.channel(frame.channel);
     if (channel && frame.data?.nonce && frame.data.author === this.store.me?.username) {
       this.outbox.remove(channel.key, frame.data.nonce);

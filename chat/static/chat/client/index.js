@@ -7,7 +7,7 @@
  */
 
 export { Api } from "./api.js";
-export { ChannelState } from "./channel.js";
+export { ChannelState, isAside } from "./channel.js";
 export { Chat } from "./chat.js";
 export { Credentials } from "./credentials.js";
 export { needsLogin, RequestError } from "./errors.js";

@@ -17,7 +17,7 @@ export class Outbox {
 
   /**
    * @param {object} parts
-   * @param {(key: string, message: {text: string, nonce: string, confirm?: boolean}) => Promise<any>} parts.send  rejects with RequestError
+   * @param {(key: string, message: object) => Promise<any>} parts.send  rejects with RequestError
    * @param {(key: string, unsent: import("./types.js").Unsent, reply: any) => void} parts.onStored
    * @param {(key: string) => void} parts.onChange
    * @param {import("./memory.js").Memory} parts.memory
@@ -53,12 +53,15 @@ export class Outbox {
     }
   }
 
-  /** Write a message; it is sent as soon as that is possible. @param {string} key  @param {string} text */
-  add(key, text) {
+  /**
+   * Write a message; it is sent as soon as that is possible.
+   * @param {string} key  @param {string} text  @param {import("./types.js").Beside} [beside]
+   */
+  add(key, text, beside) {
     const created = new Date(this.now()).toISOString();
     this.#set(key, [
       ...this.entries(key),
-      { nonce: this.nonce(), text, created_at: created, state: "waiting" },
+      { nonce: this.nonce(), text, ...beside, created_at: created, state: "waiting" },
     ]);
     this.#work(key);
   }
@@ -111,7 +114,9 @@ export class Outbox {
   async #sendOne(key, entry) {
     const life = this.#life;
     try {
-      const reply = await this.send(key, { text: entry.text, nonce: entry.nonce, confirm: entry.confirm });
+      const { text, nonce, files, thread, also_in_channel, confirm } = entry;
+      const ids = files?.map(({ id }) => id);
+      const reply = await this.send(key, { text, nonce, files: ids, thread, also_in_channel, confirm });
       if (life !== this.#life) return false;
       this.onStored(key, entry, reply);
       this.remove(key, entry.nonce);

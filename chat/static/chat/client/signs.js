@@ -84,7 +84,11 @@ export class Signs {
     if (channel.info.role === null || this.#reads.has(key)) return;
     const say = () => {
       this.#reads.delete(key);
-      this.#say("read", { channel: key, data: { number: channel.info.read_number } });
+      const data = { number: channel.info.read_number };
+      this.session.request("read", { channel: key, data }).then((mark) => {
+        channel.mark({ ...mark, number: channel.info.number });
+        this.store.touch(key);
+      }, () => {}); // prettier-ignore
     };
     this.#reads.set(key, setTimeout(say, READ_EVERY_MS));
   }

@@ -208,19 +208,23 @@ export class Store {
    * @param {string} key
    * @param {import("./types.js").Unsent} unsent
    * @param {{id: string, number: number, flow: number, seq: number, mentions?: string[], created_at: string,
-   *   duplicate?: boolean}} reply
+   *   thread_info?: object, duplicate?: boolean}} reply
    */
   acknowledge(key, unsent, reply) {
     const channel = this.channels.get(key);
     // Stored by an earlier try: it may have changed since, so what the channel tells counts, not what was written.
-    if (!channel || reply.duplicate) return;
-    const { id, number, flow, seq, mentions = [], created_at } = reply;
-    const { text, nonce } = unsent;
+    if (!channel || reply.duplicate) return undefined;
+    const { id, number, flow, seq, mentions = [], created_at, thread_info } = reply;
+    const { text, nonce, files, thread, also_in_channel } = unsent;
     const rest = { reply_to: null, reactions: {}, mentions, edited_at: null, deleted_at: null };
     const author = this.me.username;
     const place = { channel: key, number, flow, seq, changed_seq: seq };
-    channel.take({ id, ...place, author, text, nonce, created_at, ...rest }, seq);
+    const message = { id, ...place, author, text, nonce, created_at, ...rest };
+    if (files) message.files = files;
+    if (thread) Object.assign(message, { thread, also_in_channel: Boolean(also_in_channel), thread_info });
+    channel.take(message, seq);
     this.touch(key);
+    return message;
   }
 
   /** Forget everything: another user, or none. */

@@ -57,6 +57,7 @@
  * @property {number} read_rev     counts the changes of these three: the greatest is the newest
  * @property {number} unread       flow - read_flow - own
  * @property {number} mentions
+ * @property {boolean} threads     whether messages may be answered in threads
  * @property {number} slow_mode_s  seconds between two messages of one member; 0: off
  * @property {boolean} everybody_pins  whoever may write may pin, not moderators alone
  * @property {string|null} frozen_at  since when only moderators write
@@ -87,6 +88,40 @@
  * @property {string|null} deleted_at
  * @property {true} [hidden]       in a group, by somebody whom the user blocks: its place is all that is told
  * @property {{kind: "bot"|"hook", name: string|null}} [via]  of what no person wrote; a webhook's is shown under that name
+ * @property {FileInfo[]} [files]  what came with it
+ * @property {string} [thread]     the root of the thread that it is in
+ * @property {boolean} [also_in_channel]  of such a one: the channel shows it, too
+ * @property {ThreadInfo} [thread_info]  of a root, and of what is in its thread
+ */
+
+/**
+ * A file of a message; one with a width is an image with a thumbnail.
+ * @typedef {{id: string, name: string, type: string, size: number, width?: number, height?: number}} FileInfo
+ */
+
+/**
+ * What a message has beside its text when it is sent: files that were sent before, the thread that it goes to.
+ * @typedef {{files?: FileInfo[], thread?: string, also_in_channel?: boolean}} Beside
+ */
+
+/**
+ * What a thread is: of two the one with the greater seq is newer.
+ * @typedef {object} ThreadInfo
+ * @property {number} number       the root's
+ * @property {number} seq
+ * @property {number} replies
+ * @property {string|null} last_reply_at
+ * @property {string[]} participants  the first five
+ */
+
+/**
+ * A thread, and what the user is to it.
+ * @typedef {object} Thread
+ * @property {string} channel
+ * @property {Message} root
+ * @property {boolean} is_followed
+ * @property {number} read_number  its replies up to this one are read
+ * @property {number} unread
  */
 
 /** @typedef {{messages?: Message[], seq: number, reset?: boolean}} Changes */
@@ -95,7 +130,7 @@
  * Something was said in a channel that the user follows and this session is not in.
  * @typedef {object} Activity
  * @property {{number: number, seq: number, flow: number}} head
- * @property {{id: string, number: number, author: string, text: string|null, created_at: string, hidden?: true}|null} last
+ * @property {{id: string, number: number, author: string, text: string|null, created_at: string, files?: number, hidden?: true}|null} last
  *   the newest message, where the level is `all`
  */
 
@@ -138,6 +173,9 @@
  * @property {string} text
  * @property {string} created_at
  * @property {"sending"|"waiting"|"failed"} state
+ * @property {FileInfo[]} [files]  what goes with it
+ * @property {string} [thread]     the root of the thread that it goes to
+ * @property {boolean} [also_in_channel]
  * @property {any} [problem]       why it failed: a RequestError as data
  */
 

@@ -2,7 +2,6 @@
 
 import { h } from "../dom.js";
 import { explain } from "../explain.js";
-import { isPossible } from "../names.js";
 
 const HINTS = { username: "2 to 32 letters or digits of one script.", password: "At least 8 characters.", email: "" };
 const CODE_HINT = "From your authenticator app, or a recovery code.";
@@ -172,10 +171,12 @@ export class AuthView {
   }
 
   /** What can be said without asking the server. */
-  #problems(username, password, email) {
+  async #problems(username, password, email) {
     const problems = {};
+    // Loaded by who registers alone. Without it the server says so.
+    const { isPossible } = this.isNew ? await import("../names.js").catch(() => ({})) : {};
     if (username === "") problems.username = "Please enter a name.";
-    else if (this.isNew && !isPossible(username)) problems.username = `A name has ${HINTS.username}`;
+    else if (isPossible?.(username) === false) problems.username = `A name has ${HINTS.username}`;
     if (password === "") problems.password = "Please enter a password.";
     else if (this.isNew && password.length < SHORTEST_PASSWORD)
       problems.password = `It needs ${HINTS.password.toLowerCase()}`;
@@ -188,11 +189,14 @@ export class AuthView {
     const username = this.username.input.value.trim();
     const password = this.password.input.value;
     const email = this.email.input.value.trim();
-    const problems = this.#problems(username, password, email);
+    this.submit.disabled = true;
+    const problems = await this.#problems(username, password, email);
     this.#complain(problems);
     this.error.textContent = Object.keys(problems).length > 0 ? "Please look at what is marked." : "";
-    if (this.error.textContent) return;
-    this.submit.disabled = true;
+    if (this.error.textContent) {
+      this.submit.disabled = false;
+      return;
+    }
     try {
       if (this.isNew) await this.#register(username, password, email);
       else this.onLogin(await this.credentials.logIn(username, password, this.code.input.value));

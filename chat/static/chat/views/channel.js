@@ -20,16 +20,14 @@ export class ChannelView {
     this.key = key;
     this.toasts = toasts;
     const onProblem = (error) => toasts.show(explain(error));
-    this.messages = new Messages({
-      chat,
-      key,
-      onProblem,
+    this.marks = {
       moderates: () => this.#moderates(chat.store.channel(key).info),
       pins: {
         pinWord: (id) => this.#mayPin && (this.pinned?.has(id) ? "Unpin" : "Pin"),
         onPin: async (id) => (await this.#pins()).toggle(id),
       },
-    });
+    };
+    this.messages = new Messages({ chat, key, onProblem, ...this.marks });
     this.members = new Members({
       people: chat.people,
       onMore: () => chat.loadMembers(key).catch(onProblem),
@@ -38,7 +36,8 @@ export class ChannelView {
     this.composer = new Composer({
       draft: drafts.get(key) ?? "",
       limit: () => chat.store.limits.text_chars,
-      onSend: (text) => this.#send(text),
+      onSend: (text, files) => this.#send(text, files),
+      openTray: async (onChange) => new (await import("./files.js")).Tray({ chat, onChange }),
       onTyping: (on) => chat.signs.typing(key, on),
       onEditLast: () => this.messages.editLast(),
     });
@@ -60,6 +59,12 @@ export class ChannelView {
     );
     this.ticker = setInterval(() => this.#drawTyping(), 1_000);
     this.#enter();
+  }
+
+  /** Show the thread of a message beside the others, or none. @param {string} [root] */
+  async showThread(root) {
+    this.root = root;
+    if (root || this.thread) (await import("./thread.js")).showThread(this);
   }
 
   get name() {
@@ -152,6 +157,7 @@ export class ChannelView {
     this.members.update(channel, this.chat.store.me.username);
     this.#drawTyping();
     this.messages.redraw();
+    this.thread?.update();
   }
 
   #drawProblem(problem) {
@@ -169,9 +175,9 @@ export class ChannelView {
     setText(this.typing, typingLine(names));
   }
 
-  #send(text) {
+  #send(text, files) {
     drafts.delete(this.key);
-    this.chat.send(this.key, text);
+    this.chat.send(this.key, text, files.length > 0 ? { files } : {});
     this.messages.wrote();
   }
 
@@ -248,6 +254,7 @@ export class ChannelView {
     if (this.composer.draft.trim() === "") drafts.delete(this.key);
     else drafts.set(this.key, this.composer.draft);
     this.messages.destroy();
+    this.thread?.destroy();
     this.pinned?.destroy();
     if (this.chat.active === this.key) this.chat.active = null;
   }

@@ -7,11 +7,12 @@ const MAX_ROWS = 8;
 
 export class Composer {
   /**
-   * @param {{onSend: (text: string) => void, onTyping: (on: boolean) => void, onEditLast: () => void,
+   * @param {{onSend: (text: string, files: any[]) => void, openTray: (onChange: () => void) => Promise<any>, onTyping: (on: boolean) => void, onEditLast: () => void,
    *   draft: string, limit: () => number}} parts
    */
-  constructor({ onSend, onTyping, onEditLast, draft, limit }) {
+  constructor({ onSend, openTray, onTyping, onEditLast, draft, limit }) {
     this.onSend = onSend;
+    this.openTray = openTray;
     this.onTyping = onTyping;
     this.onEditLast = onEditLast;
     this.limit = limit;
@@ -22,10 +23,20 @@ export class Composer {
       autocomplete: "off",
       dir: "auto",
       value: draft,
-      on: { input: () => this.#onInput(), keydown: (event) => this.#onKey(event) },
+      on: {
+        input: () => this.#onInput(),
+        keydown: (event) => this.#onKey(event),
+        paste: (event) => this.#take(event, event.clipboardData),
+      },
     });
     this.counter = h("span", { class: "composer-count", role: "status" });
     this.button = h("button", { class: "send-button", type: "submit", "aria-label": "Send" }, icon("send"));
+    this.picker = h("input", {
+      type: "file",
+      multiple: true,
+      hidden: true,
+      on: { change: (event) => this.#take(event, this.picker) },
+    });
     this.help = h(
       "button",
       {
@@ -41,13 +52,21 @@ export class Composer {
     this.note = h("p", { class: "composer-note", hidden: true });
     this.form = h(
       "form",
-      { class: "composer", on: { submit: (event) => this.#onSubmit(event) } },
+      {
+        class: "composer",
+        on: {
+          submit: (event) => this.#onSubmit(event),
+          dragover: (event) => event.preventDefault(),
+          drop: (event) => this.#take(event, event.dataTransfer),
+        },
+      },
+      h("button", { class: "link", type: "button", "aria-label": "Attach files", on: { click: () => this.picker.click() } }, icon("plus")),
       this.field,
       this.counter,
       this.help,
       this.button,
     );
-    this.element = h("div", { class: "composer-place" }, this.form, this.note);
+    this.element = h("div", { class: "composer-place" }, this.form, this.picker, this.note);
     this.#fit();
   }
 
@@ -74,10 +93,10 @@ export class Composer {
   /** How words are made bold and the like, above the field. */
   async #toggleHelp() {
     const { formattingHelp } = await import("./formattinghelp.js");
-    const isOpen = this.element.firstChild !== this.form;
-    if (isOpen) this.element.firstChild.remove();
+    const open = this.element.querySelector(".formatting-help");
+    if (open) open.remove();
     else this.element.prepend(formattingHelp());
-    this.help.setAttribute("aria-expanded", String(!isOpen));
+    this.help.setAttribute("aria-expanded", String(!open));
   }
 
   #onInput() {
@@ -98,10 +117,12 @@ export class Composer {
   #onSubmit(event) {
     event.preventDefault();
     const text = this.field.value;
-    if (text.trim() === "" || length(text) > this.limit()) return;
+    if (this.#isEmpty || length(text) > this.limit()) return;
+    const files = this.tray?.ready ?? [];
     this.field.value = "";
+    this.tray?.clear();
     this.#fit();
-    this.onSend(text);
+    this.onSend(text.trim() === "" ? "" : text, files);
     this.focus();
   }
 
@@ -116,7 +137,23 @@ export class Composer {
       used > limit * COUNT_FROM ? (isOver ? `${used - limit} too many` : `${limit - used} left`) : "",
     );
     this.counter.classList.toggle("is-over", isOver);
-    this.button.disabled = isOver || this.field.value.trim() === "";
+    this.button.disabled = isOver || this.#isEmpty;
+  }
+
+  /** Nothing to send, or a file is still on its way. */
+  get #isEmpty() {
+    return this.tray?.isBusy || (this.field.value.trim() === "" && !this.tray?.ready.length);
+  }
+
+  /** Files that were chosen, pasted or dropped. */
+  async #take(event, source) {
+    const files = [...(source?.files ?? [])];
+    if (files.length === 0) return;
+    event.preventDefault();
+    this.picker.value = "";
+    this.tray ??= await this.openTray(() => this.#fit());
+    this.element.prepend(this.tray.element);
+    this.tray.add(files);
   }
 }
 

@@ -3,7 +3,7 @@
 import { RequestError } from "../client/index.js";
 import { h, initialOf, tint } from "../dom.js";
 import { explain } from "../explain.js";
-import { HIDDEN_WORDS, momentOf, peopleLine, timeOf } from "../words.js";
+import { fileNames, HIDDEN_WORDS, momentOf, peopleLine, timeOf } from "../words.js";
 import { avatarOf, nameOf } from "./person.js";
 
 /** What makes elements of a text; null: not loaded yet, and texts are shown as they were typed. */
@@ -20,7 +20,7 @@ export async function loadFormatting() {
  * Draw a row into its list item.
  * @param {HTMLElement} item
  * @param {import("../timeline.js").Row} row
- * @param {{me: string, people: import("../client/people.js").People, onReact: (message: import("../client/types.js").Message, emoji: string) => void,
+ * @param {{me: string, inThread?: boolean, people: import("../client/people.js").People, onReact: (message: import("../client/types.js").Message, emoji: string) => void,
  *   moderates: () => boolean, onEdits: (message: import("../client/types.js").Message) => void, onRetry: (nonce: string, confirm: boolean) => void, onDiscard: (nonce: string) => void}} actions
  */
 export function drawRow(item, row, actions) {
@@ -52,8 +52,23 @@ function drawMessage(item, { message, isGrouped, isOwn }, actions) {
     message.text === null
       ? h("p", { class: "text is-gone" }, "This message was deleted.")
       : textOf(message, actions.me, message.edited_at && edited(message, isOwn, actions)),
+    ...filesOf(message, actions),
     ...reactions(message, actions),
+    ...(!actions.inThread && (message.thread || message.thread_info?.replies)
+      ? [threadLink(message, message.thread ? "In a thread" : repliesOf(message), "time")]
+      : []),
   );
+}
+
+/** The way to the thread that a message began, or is in. */
+export function threadLink({ id, channel, thread }, words, look) {
+  return h("a", { class: look, href: `#/c/${channel}/t/${thread ?? id}` }, words);
+}
+
+/** 1 reply, 3 replies. @param {import("../client/types.js").Message} root */
+export function repliesOf({ thread_info }) {
+  const replies = thread_info?.replies ?? 0;
+  return replies === 1 ? "1 reply" : `${replies} replies`;
 }
 
 function edited(message, isOwn, { moderates, onEdits }) {
@@ -79,6 +94,7 @@ function drawUnsent(item, { unsent, isGrouped }, actions) {
   item.replaceChildren(
     ...head(actions.people, actions.me, h("span"), isGrouped),
     textOf(unsent, actions.me, hasFailed ? "not sent" : "sending…"),
+    ...(unsent.files ? [h("div", { class: "files" }, fileNames(unsent.files))] : []),
     ...(hasFailed
       ? [
           h(
@@ -128,6 +144,13 @@ function textOf({ text, mentions }, me, remark) {
     if (!blocks.includes(line)) blocks.push(line);
   }
   return h("div", { class: "text" }, ...blocks);
+}
+
+function filesOf({ files }, actions) {
+  if (!files) return [];
+  const place = h("div", { class: "files" }, fileNames(files));
+  actions.showFiles(place, files).catch(() => {});
+  return [place];
 }
 
 function reactions(message, { me, onReact }) {

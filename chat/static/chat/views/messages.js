@@ -3,6 +3,7 @@
  * for older messages before the top is reached.
  */
 
+import { isAside } from "../client/index.js";
 import { frameBatched, h, icon, keyed, setText } from "../dom.js";
 import { isSameRow, timeline } from "../timeline.js";
 import { count } from "../words.js";
@@ -34,6 +35,7 @@ export class Messages {
     this.actions = {
       me: "",
       people: chat.people,
+      showFiles: async (place, files) => (await import("./files.js")).showFiles(place, files, chat),
       onReact: (message, emoji) => attempt(chat.react(find(message.id) ?? message, emoji)),
       moderates,
       onEdits: async (message) => (await import("./edits.js")).openEdits({ chat, message }),
@@ -47,6 +49,7 @@ export class Messages {
       onEdit: (message, text) => attempt(chat.edit(key, message.id, text)),
       onDelete: (message) => attempt(chat.remove(key, message.id)),
       onDone: () => this.#finishEdit(),
+      hasThreads: () => this.channel?.info.threads,
       ...pins,
     });
     this.top = h("p", { class: "list-top", role: "status" });
@@ -117,8 +120,8 @@ export class Messages {
 
   #draw(channel) {
     const rows = timeline({
-      messages: channel.messages,
-      unsent: this.chat.outbox.entries(this.key),
+      messages: channel.messages.filter((message) => !isAside(message)),
+      unsent: this.chat.outbox.entries(this.key).filter((unsent) => !isAside(unsent)),
       me: this.actions.me,
       readNumber: this.mark,
       now: new Date(),
@@ -157,7 +160,7 @@ export class Messages {
     if (this.isAtEnd || this.newest === 0) this.below = 0;
     else
       this.below += channel.messages.filter(
-        ({ number, author }) => number > this.newest && author !== this.actions.me,
+        (message) => message.number > this.newest && message.author !== this.actions.me && !isAside(message),
       ).length;
     this.newest = channel.newest;
     this.pill.hidden = this.isAtEnd;
@@ -223,7 +226,7 @@ export class Messages {
 
   editLast() {
     const own = this.channel?.messages.findLast(
-      ({ author, text }) => author === this.actions.me && text !== null,
+      (message) => message.author === this.actions.me && message.text !== null && !isAside(message),
     );
     if (own) this.toolbar.edit(own.id);
   }

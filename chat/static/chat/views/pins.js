@@ -5,7 +5,7 @@
 
 import { h } from "../dom.js";
 import { explain } from "../explain.js";
-import { HIDDEN_WORDS, momentOf } from "../words.js";
+import { fileNames, HIDDEN_WORDS, momentOf } from "../words.js";
 import { ListDialog, thing } from "./listdialog.js";
 
 export class Pins {
@@ -73,18 +73,19 @@ export class Pins {
   }
 
   #row({ message, pinned_by: by }) {
-    const { id, author, text, hidden, via, created_at: at } = message;
+    const { id, author, hidden, via, files, created_at: at } = message;
+    const text = message.text || fileNames(files);
     const button = h(
       "button",
       {
         class: "button is-small",
         type: "button",
-        "aria-label": `Unpin: ${text ?? ""}`,
+        "aria-label": `Unpin: ${text}`,
         on: { click: () => this.toggle(id) },
       },
       "Unpin",
     );
     const note = `${momentOf(new Date(at))}${by === null ? "" : `, pinned by ${by}`}`;
-    return thing(hidden ? "" : (via?.name ?? author), note, hidden ? HIDDEN_WORDS : (text ?? ""), ...(this.mayPin() ? [button] : []));
+    return thing(hidden ? "" : (via?.name ?? author), note, hidden ? HIDDEN_WORDS : text, ...(this.mayPin() ? [button] : []));
   }
 }

@@ -6,8 +6,8 @@
 import { h, icon, setText } from "../dom.js";
 import { explain } from "../explain.js";
 import { timeline } from "../timeline.js";
-import { momentOf } from "../words.js";
-import { drawRow } from "./message.js";
+import { fileNames, momentOf } from "../words.js";
+import { drawRow, loadFormatting } from "./message.js";
 
 const AROUND = 50;
 
@@ -111,6 +111,7 @@ class Search {
         ),
         h("time", { class: "remark", datetime: message.created_at }, momentOf(date)),
         h("span", { class: "hit-text", dir: "auto" }, ...marked(message.text, highlights)),
+        message.files && h("bdi", { class: "remark" }, fileNames(message.files)),
       ),
     );
   }
@@ -160,7 +161,18 @@ class Around {
       const query = new URLSearchParams({ around: String(number), limit: String(AROUND) });
       const { messages } = await this.chat.rest("GET", `channels/${this.key}/messages?${query}`);
       const me = this.chat.store.me.username;
-      const actions = { me, people: this.chat.people, onReact() {}, onRetry() {}, onDiscard() {} };
+      const { chat } = this;
+      const actions = {
+        me,
+        people: chat.people,
+        showFiles: async (place, files) => (await import("./files.js")).showFiles(place, files, chat),
+        moderates: () => false,
+        onEdits: async (message) => (await import("./edits.js")).openEdits({ chat, message }),
+        onReact() {},
+        onRetry() {},
+        onDiscard() {},
+      };
+      await loadFormatting().catch(() => {});
       for (const row of timeline({ messages, unsent: [], me, readNumber: Infinity, now: new Date() })) {
         const item = h("li");
         drawRow(item, row, actions);

@@ -3,11 +3,10 @@
 import { frameBatched, h, icon, isComposing } from "../dom.js";
 import { Banner } from "./banner.js";
 import { ChannelView } from "./channel.js";
-import { Lobby } from "./lobby.js";
 import { refresh } from "./person.js";
 import { Sidebar } from "./sidebar.js";
 import { Toasts } from "./toasts.js";
-import { sanctionLine } from "../words.js";
+import { fileNames, sanctionLine } from "../words.js";
 
 const REFRESH_MS = 60_000;
 
@@ -48,16 +47,31 @@ export class Shell {
     ];
     this.banner.update(chat.session.state);
     this.ticker = setInterval(() => this.#refresh(), REFRESH_MS);
+    // Beside the first page: it is there, too, when somebody wants it without a connection.
+    import("./lobby.js").catch(() => {});
   }
 
-  /** Show the lobby (null) or a channel. @param {string|null} key */
-  show(key) {
-    if (this.page && this.shown === key) return;
-    this.shown = key;
-    const { chat, toasts } = this;
-    this.#open((menuButton) =>
-      key === null ? new Lobby({ chat, menuButton }) : new ChannelView({ chat, key, menuButton, toasts }),
-    );
+  /** Show the lobby (null) or a channel, with or without a thread. @param {string|null} key  @param {string} [thread] */
+  show(key, thread) {
+    if (!this.page || this.shown !== key) {
+      this.shown = key;
+      if (key === null) return void this.#showLobby();
+      const { chat, toasts } = this;
+      this.#open((menuButton) => new ChannelView({ chat, key, menuButton, toasts }));
+    }
+    this.page.showThread?.(thread);
+  }
+
+  async #showLobby() {
+    const { Lobby } = await import("./lobby.js");
+    if (this.shown === null) this.#open((menuButton) => new Lobby({ chat: this.chat, menuButton }));
+  }
+
+  /** Show the threads that one follows. */
+  async showThreads() {
+    this.shown = "threads/";
+    const { ThreadList } = await import("./threads.js");
+    if (this.shown === "threads/") this.#open((menuButton) => new ThreadList({ chat: this.chat, menuButton }));
   }
 
   /** Show one's own settings, which are loaded now. @param {string} section  "": the first one */
@@ -151,7 +165,7 @@ export class Shell {
     const channel = key === null ? undefined : this.chat.store.channel(key);
     const name = channel?.info.name ?? "a channel";
     if (kind === "message" && key === this.shown && data.author !== this.chat.store.me.username && !data.hidden) {
-      this.toasts.announce(`${data.author}: ${data.text}`);
+      this.toasts.announce(`${data.author}: ${data.text || fileNames(data.files)}`);
     } else if (kind === "mention" && key !== this.shown) {
       this.toasts.announce(`You are mentioned in ${name}`);
     } else if (kind === "sanction") {
@@ -175,5 +189,7 @@ export class Shell {
     for (const stop of this.stops) stop();
     this.banner.destroy();
     this.page?.destroy();
+    // What is being loaded is not shown any more.
+    this.shown = undefined;
   }
 }

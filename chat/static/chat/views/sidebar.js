@@ -22,6 +22,7 @@ export class Sidebar {
       icon("gear"),
     );
     this.lobby = h("a", { class: "place is-lobby", href: "#/" }, "All channels");
+    this.threads = h("a", { class: "place is-lobby", href: "#/threads" }, "Threads");
     this.search = h("a", { class: "place is-lobby", href: "#/search" }, "Search");
     this.element = h(
       "nav",
@@ -33,6 +34,7 @@ export class Sidebar {
       },
       h("p", { class: "brand" }, h("span", { class: "brand-mark", "aria-hidden": "true" }), "Reaktor"),
       this.lobby,
+      this.threads,
       this.search,
       h("h2", { class: "sidebar-heading" }, "Your channels"),
       this.list,
@@ -62,6 +64,7 @@ export class Sidebar {
       this.avatar.firstChild.classList.toggle(`is-${status}`, status === (chat.session.isLive ? chat.signs.status : "offline"));
     this.away.checked = chat.signs.chosen === "away";
     current(this.lobby, active === null);
+    current(this.threads, active === "threads/");
     current(this.search, active?.startsWith("search") ?? false);
     current(this.settings, active?.startsWith("settings/") ?? false);
     keyed(this.list, places(chat, active), {

@@ -1,9 +1,10 @@
 /**
- * What can be done with a message: react, edit, delete. One toolbar for the whole list, moved to the message that is
- * pointed at, focused or touched; and the field in which a message is edited, in the message's own place.
+ * What can be done with a message: react, answer in its thread, edit, delete. One toolbar for the whole list, moved to
+ * the message that is pointed at, focused or touched.
  */
 
-import { h, isComposing } from "../dom.js";
+import { h } from "../dom.js";
+import { threadLink } from "./message.js";
 
 const REACTIONS = ["👍", "❤️", "😄", "🎉", "👀"];
 
@@ -11,7 +12,8 @@ export class Toolbar {
   /**
    * @param {{find: (id: string) => import("../client/types.js").Message|undefined, me: () => string,
    *   onReact: (message: any, emoji: string) => void, onEdit: (message: any, text: string) => Promise<void>,
-   *   onDelete: (message: any) => void, onDone: () => void, pinWord: (id: string) => string|false, onPin: (id: string) => Promise<void>}} parts
+   *   onDelete: (message: any) => void, onDone: () => void, pinWord: (id: string) => string|false, onPin: (id: string) => Promise<void>,
+   *   hasThreads: () => boolean|undefined}} parts
    *   pinWord: what its button says, if there is one
    */
   constructor(parts) {
@@ -43,6 +45,7 @@ export class Toolbar {
     const pin = this.pinWord(message.id);
     this.element.replaceChildren(
       this.#button("React", () => this.#drawReactions(message)),
+      ...(this.hasThreads() ? [threadLink(message, "Reply in thread", "tool")] : []),
       ...(pin ? [this.#button(pin, () => this.onPin(message.id).then(() => this.#redraw(message)))] : []),
       ...(isOwn
         ? [
@@ -86,45 +89,23 @@ export class Toolbar {
   }
 
   /** Put the editing field in the place of a message's text. @param {string} id */
-  edit(id) {
+  async edit(id) {
+    const here = this.item?.dataset.id === id ? this.item : null;
+    const { editForm } = await import("./editform.js");
     const message = this.find(id);
-    const item = document.querySelector(`.message[data-id="${CSS.escape(id)}"]`);
-    if (!message || message.text === null || !item) return;
+    const item = here ?? document.querySelector(`.message[data-id="${CSS.escape(id)}"]`);
+    const text = item?.querySelector(".text");
+    if (!text || !message || message.text === null) return;
     this.detach();
     this.editing = id;
-    const field = h("textarea", {
-      class: "input edit-field",
-      "aria-label": "Edit message",
-      dir: "auto",
-      rows: Math.min(8, message.text.split("\n").length),
-      value: message.text,
+    const form = editForm({
+      text: message.text,
+      onSave: (changed) => this.#save(message, changed),
+      onCancel: () => this.#finish(),
     });
-    const save = h("button", { class: "button is-small is-primary", type: "submit" }, "Save");
-    const cancel = h(
-      "button",
-      { class: "button is-small", type: "button", on: { click: () => this.#finish() } },
-      "Cancel",
-    );
-    const form = h(
-      "form",
-      {
-        class: "edit",
-        on: { submit: (event) => (event.preventDefault(), this.#save(message, field.value)) },
-      },
-      field,
-      h("div", { class: "edit-buttons" }, save, cancel),
-    );
-    field.addEventListener("keydown", (event) => {
-      if (isComposing(event)) return;
-      if (event.key === "Escape") this.#finish();
-      if (event.key === "Enter" && !event.shiftKey) {
-        event.preventDefault();
-        this.#save(message, field.value);
-      }
-    });
-    item.querySelector(".text").replaceWith(form);
-    field.focus();
-    field.setSelectionRange(field.value.length, field.value.length);
+    text.replaceWith(form);
+    form.firstChild.focus();
+    form.firstChild.setSelectionRange(message.text.length, message.text.length);
   }
 
   async #save(message, text) {

@@ -36,7 +36,8 @@ def test_a_message_is_stored_and_shown_as_sent(rest: Rest) -> None:
     text = "  <b>hällo</b> 👋🏽\n"
     status, made = rest.post(PATH, {"text": text, "nonce": "n1"})
     assert status == 201
-    assert set(made) == set(MessageData.__annotations__) - {"hidden", "via"}
+    absent = {"hidden", "via", "files", "thread", "also_in_channel", "thread_info"}
+    assert set(made) == set(MessageData.__annotations__) - absent
     assert (made["text"], made["author"], made["number"], made["seq"]) == (text, "ada", 1, 1)
     assert rest.get(PATH) == (200, {"messages": [made], "has_more": False})
 

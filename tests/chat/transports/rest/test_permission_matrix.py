@@ -47,6 +47,16 @@ OPERATIONS: dict[str, tuple[Need, Request]] = {
     "messages_edit": (Need.WRITE, path("PATCH", CHANNEL + "/messages/{own}", {"text": "hello"})),
     "messages_delete": (Need.DELETE_OWN, path("DELETE", CHANNEL + "/messages/{own}")),
     "messages_delete other": (Need.MODERATE, path("DELETE", CHANNEL + "/messages/{other}")),
+    "threads_list": (Need.TOKEN, path("GET", "/api/v1/me/threads")),
+    "threads_get": (Need.READ, path("GET", CHANNEL + "/threads/{other}")),
+    "threads_follow": (Need.READ, path("PUT", CHANNEL + "/threads/{other}/follow")),
+    "threads_unfollow": (Need.READ, path("DELETE", CHANNEL + "/threads/{other}/follow")),
+    "threads_read": (Need.READ, path("PUT", CHANNEL + "/threads/{other}/read", {"number": 1})),
+    "channels_update threads": (Need.MODERATE, path("PATCH", CHANNEL, {"threads": False})),
+    "messages_create reply": (
+        Need.WRITE,
+        path("POST", CHANNEL + "/messages", lambda scene: {"text": "hi", "nonce": "1", "thread": scene["other"]}),
+    ),
     "messages_edits": (Need.READ, path("GET", CHANNEL + "/messages/{own}/edits")),
     "messages_edits other": (Need.SEE_EARLIER, path("GET", CHANNEL + "/messages/{other}/edits")),
     "pins_list": (Need.READ, path("GET", CHANNEL + "/pins")),
@@ -160,7 +170,7 @@ def test_every_operation_is_in_the_matrix() -> None:
         operation["operationId"]
         for found in document["paths"].values()
         for operation in found.values()
-        if {"channels", "messages", "memberships", "moderation", "hooks"} & set(operation["tags"])
+        if {"channels", "messages", "threads", "memberships", "moderation", "hooks"} & set(operation["tags"])
     }
     assert {name.split()[0] for name in OPERATIONS} | ELSEWHERE == described
 

@@ -45,7 +45,7 @@ def test_messages_are_found_by_whoever_belongs_to_the_channel(ada: Rest) -> None
 
 @pytest.mark.parametrize(
     "query",
-    ["", "q=", "q=-tea", "q=tea&has=file", "q=tea&before=noon", "q=tea&after=99999-01-01", "q=tea&cursor=-1",
+    ["", "q=", "q=-tea", "q=tea&has=tea", "q=tea&before=noon", "q=tea&after=99999-01-01", "q=tea&cursor=-1",
      "q=tea&cursor=x", "q=tea&in=a%00", f"q={'x' * 257}", "q=a*"],
 )  # fmt: skip
 def test_what_is_no_search_is_refused(query: str, ada: Rest) -> None:

@@ -1,0 +1,214 @@
+/** One thread beside its channel: the message that it hangs on, the replies, the field to answer in. Loaded when opened. */
+
+import { frameBatched, h, icon, keyed, setText } from "../dom.js";
+import { explain } from "../explain.js";
+import { isSameRow, timeline } from "../timeline.js";
+import { Composer } from "./composer.js";
+import { drawRow, loadFormatting } from "./message.js";
+import { Toolbar } from "./toolbar.js";
+
+const END_PX = 48;
+const RULES = [
+  `.thread { display: flex; z-index: 11; grid-area: members; flex-direction: column; min-height: 0;
+    border-left: 1px solid var(--line); background: var(--surface); }`,
+  ".thread .scroller { flex: 1; }",
+  ".thread .switch { padding-bottom: 0; }",
+  ".shows-thread { grid-template-columns: minmax(0, 1fr) 26rem; }",
+  ".shows-thread .members { display: none; }",
+  `@media (max-width: 64rem) { .shows-thread { grid-template-columns: minmax(0, 1fr) 0; }
+    .thread { grid-area: conversation; } }`,
+];
+let isStyled = false;
+
+/** Nobody who opens no thread loads how it looks. */
+function style() {
+  const sheet = document.styleSheets[document.styleSheets.length - 1];
+  if (!isStyled) for (const rule of RULES) sheet.insertRule(rule, sheet.cssRules.length);
+  isStyled = true;
+}
+
+/**
+ * Put the thread that the page of a channel is to show into it, or take out the one that it shows.
+ * @param {any} view  the ChannelView; by name it would be a circle
+ */
+export function showThread(view) {
+  const { chat, key, root, toasts, marks } = view;
+  if (view.thread?.root === root) return;
+  view.thread?.destroy();
+  view.thread = root ? new ThreadPanel({ chat, key, root, toasts, ...marks }) : undefined;
+  if (view.thread) view.element.append(view.thread.element);
+  view.element.classList.toggle("shows-thread", Boolean(root));
+}
+
+export class ThreadPanel {
+  /**
+   * @param {{chat: import("../client/chat.js").Chat, key: string, root: string, toasts: import("./toasts.js").Toasts, moderates: () => boolean, pins: object}} parts
+   *   pins: for the toolbar
+   */
+  constructor({ chat, key, root, toasts, moderates, pins }) {
+    Object.assign(this, { chat, key, root, toasts });
+    style();
+    this.thread = null;
+    this.isAtEnd = true;
+    const attempt = (promise) => promise.then(() => true, (error) => (toasts.show(explain(error)), false));
+    const find = (id) => this.thread?.find(id);
+    this.actions = {
+      me: chat.store.me.username,
+      inThread: true,
+      people: chat.people,
+      showFiles: async (place, files) => (await import("./files.js")).showFiles(place, files, chat),
+      onReact: (message, emoji) => attempt(chat.react(find(message.id) ?? message, emoji)),
+      moderates,
+      onEdits: async (message) => (await import("./edits.js")).openEdits({ chat, message }),
+      onRetry: (nonce, confirm) => chat.outbox.retry(key, nonce, confirm),
+      onDiscard: (nonce) => chat.outbox.remove(key, nonce),
+    };
+    this.toolbar = new Toolbar({
+      find,
+      me: () => this.actions.me,
+      onReact: this.actions.onReact,
+      onEdit: (message, text) => attempt(chat.edit(key, message.id, text)),
+      onDelete: (message) => attempt(chat.remove(key, message.id)),
+      onDone: () => this.#finishEdit(),
+      hasThreads: () => false,
+      ...pins,
+    });
+    this.element = this.#frame();
+    this.update = frameBatched(() => this.#draw());
+    this.#open();
+  }
+
+  #frame() {
+    const button = (words, click) =>
+      h("button", { class: "button is-small is-quiet", type: "button", hidden: true, on: { click } }, words);
+    this.follow = button("", () => this.#follow());
+    this.older = button("Earlier replies", () => this.threads.older(this.thread).catch((error) => this.#problem(error)));
+    this.list = h("ol", { class: "rows" });
+    this.scroller = h("div", { class: "scroller", role: "log", "aria-label": "Thread", tabindex: "0" }, this.list);
+    this.scroller.addEventListener("scroll", () => {
+      const { scrollTop, scrollHeight, clientHeight } = this.scroller;
+      this.isAtEnd = scrollHeight - scrollTop - clientHeight < END_PX;
+      this.#seen();
+    });
+    this.also = h("input", { type: "checkbox" });
+    this.composer = new Composer({
+      draft: "",
+      limit: () => this.chat.store.limits.text_chars,
+      onSend: (text, files) => this.#send(text, files),
+      openTray: async (onChange) => new (await import("./files.js")).Tray({ chat: this.chat, onChange }),
+      onTyping: () => {},
+      onEditLast: () => {},
+    });
+    this.composer.field.setAttribute("aria-label", "Reply");
+    const toRow = (event) =>
+      event.target.closest("button, a, textarea") || this.toolbar.attach(event.target.closest(".message"));
+    for (const type of ["pointerover", "focusin", "click"]) this.list.addEventListener(type, toRow);
+    const close = { class: "icon-button", href: `#/c/${this.key}`, "aria-label": "Close the thread" };
+    return h(
+      "aside",
+      { class: "thread", "aria-label": "Thread" },
+      h(
+        "header",
+        { class: "page-head" },
+        h("div", { class: "page-title" }, h("h2", {}, "Thread")),
+        h("div", { class: "page-actions" }, this.older, this.follow, h("a", close, icon("close"))),
+      ),
+      this.scroller,
+      h("label", { class: "switch composer-place" }, this.also, "Also in the channel"),
+      this.composer.element,
+    );
+  }
+
+  async #open() {
+    try {
+      this.threads = await this.chat.threads();
+      await this.chat.enter(this.key);
+      // Without it texts are shown as they were typed.
+      await loadFormatting().catch(() => {});
+      this.thread = await this.threads.open(this.key, this.root);
+      this.#draw();
+      this.composer.focus();
+    } catch (error) {
+      this.#problem(error);
+    }
+  }
+
+  #problem(error) {
+    this.toasts.show(explain(error));
+  }
+
+  #draw() {
+    const { thread, chat, actions } = this;
+    const channel = chat.store.channel(this.key);
+    if (!thread?.isLoaded || !channel) return;
+    actions.me = chat.store.me.username;
+    const rows = timeline({
+      messages: [thread.first, ...thread.messages],
+      unsent: chat.outbox.entries(this.key).filter((unsent) => unsent.thread === this.root),
+      me: actions.me,
+      readNumber: Infinity,
+      now: new Date(),
+    });
+    keyed(this.list, rows, {
+      key: (row) => row.key,
+      create: () => h("li"),
+      update: (item, row) => {
+        if (row.message && row.message.id === this.toolbar.editing && row.message.text !== null) return;
+        const isPointedAt = this.toolbar.item === item;
+        drawRow(item, row, actions);
+        if (isPointedAt) this.toolbar.attach(item);
+      },
+      same: isSameRow,
+    });
+    this.older.hidden = !thread.hasOlder;
+    this.follow.hidden = false;
+    setText(this.follow, thread.isFollowed ? "Unfollow" : "Follow");
+    this.composer.update({ ...channel.info, name: "the thread" });
+    this.composer.element.hidden = !channel.info.threads;
+    if (this.isAtEnd) this.scroller.scrollTop = this.scroller.scrollHeight;
+    this.#seen();
+  }
+
+  /** Everything in it is read when one is at the end of it and looks. */
+  #seen() {
+    const { thread } = this;
+    if (!thread?.isLoaded || !this.isAtEnd || document.hidden || thread.newest <= thread.readNumber) return;
+    thread.readNumber = thread.newest;
+    this.threads.read(this.key, this.root, thread.newest).catch(() => {});
+  }
+
+  #send(text, files) {
+    this.isAtEnd = true;
+    this.thread.isFollowed = true;
+    this.chat.send(this.key, text, {
+      thread: this.root,
+      ...(files.length > 0 && { files }),
+      ...(this.also.checked && { also_in_channel: true }),
+    });
+    this.also.checked = false;
+  }
+
+  async #follow() {
+    try {
+      await this.threads.follow(this.key, this.root, !this.thread.isFollowed);
+      this.#draw();
+    } catch (error) {
+      this.#problem(error);
+    }
+  }
+
+  /** Draw the message anew: its row still holds the field. */
+  #finishEdit() {
+    for (const field of this.list.querySelectorAll(".edit")) {
+      const item = field.closest(".message");
+      const message = this.thread.find(item.dataset.id);
+      const [isGrouped, isOwn] = ["is-grouped", "is-own"].map((name) => item.classList.contains(name));
+      if (message) drawRow(item, { kind: "message", key: "", message, isGrouped, isOwn }, this.actions);
+    }
+  }
+
+  destroy() {
+    this.threads?.close();
+    this.element.remove();
+  }
+}

@@ -1,0 +1,40 @@
+"""Files in the web client: chosen, sent with a message, shown small and large, and had by their own page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import People, Room
+from tests.support.pictures import plain
+
+pytestmark = pytest.mark.browser
+
+SOON_MS = 20_000
+
+
+def test_a_picture_and_a_text_are_sent_and_seen_by_others(people: People, room: Room, tmp_path: Path) -> None:
+    ada, bob = people("ada").register(room.path), people("bob").register(room.path)
+    picture, text = tmp_path / "tea.png", tmp_path / "tea.txt"
+    picture.write_bytes(plain(size=(640, 480)))
+    text.write_text("green, black, and how long")
+    ada.page.locator("input[type=file]").set_input_files([picture, text])
+    tray = ada.page.get_by_role("list", name="Files")
+    expect(tray.get_by_text("26 bytes")).to_be_visible(timeout=SOON_MS)
+    ada.page.get_by_role("button", name="Send").click()
+    expect(tray.get_by_role("listitem")).to_have_count(0)
+    for each in (ada, bob):
+        thumb = each.log.locator(".file-thumb img")
+        expect(thumb).to_be_visible(timeout=SOON_MS)
+        assert thumb.evaluate("image => image.decode().then(() => image.naturalWidth)") == 480
+    bob.log.locator(".file-thumb").click()
+    large = bob.page.locator("dialog[open] img")
+    expect(large).to_be_visible()
+    assert large.evaluate("image => image.decode().then(() => image.naturalWidth)") == 640
+    bob.page.get_by_role("button", name="Close").click()
+    with bob.page.expect_download() as begun:
+        bob.log.locator(".file-line").click()
+    assert begun.value.suggested_filename == "tea.txt"
+    assert begun.value.path().read_text() == text.read_text()
