@@ -94,25 +94,32 @@ class Person:
 
     async def post(self, channel: str, text: str, deadline_s: float = 60.0) -> Said:
         """Say something, again and again under one nonce until it is acknowledged."""
+        try:
+            async with asyncio.timeout(deadline_s):
+                return await self._post(channel, text)
+        except TimeoutError:
+            story = f"{self.connects} connections, refused {self.refusals[-9:]}, told {self.byes[-3:]}"
+            raise TimeoutError(f"{self.name} could say nothing for {deadline_s} s: {story}") from None
+
+    async def _post(self, channel: str, text: str) -> Said:
         nonce = f"{self.name}-{next(self._ids)}"
-        async with asyncio.timeout(deadline_s):
-            while True:
-                await self.is_here.wait()
-                try:
-                    answer = await self.request("message.send", channel, text=text, nonce=nonce)
-                except (ConnectionError, TimeoutError):
-                    # A pause in any case: a socket that is closed says so without giving the loop a turn.
-                    await asyncio.sleep(RETRY_S)
-                    continue
-                except Refused as refused:
-                    self.refusals.append(refused.code)
-                    if refused.code not in COME_BACK:
-                        raise
-                    await asyncio.sleep(RETRY_S)
-                    continue
-                said = Said(answer["seq"], answer["id"], text)
-                self.acked.setdefault(channel, []).append(said)
-                return said
+        while True:
+            await self.is_here.wait()
+            try:
+                answer = await self.request("message.send", channel, text=text, nonce=nonce)
+            except (ConnectionError, TimeoutError):
+                # A pause in any case: a socket that is closed says so without giving the loop a turn.
+                await asyncio.sleep(RETRY_S)
+                continue
+            except Refused as refused:
+                self.refusals.append(refused.code)
+                if refused.code not in COME_BACK:
+                    raise
+                await asyncio.sleep(RETRY_S)
+                continue
+            said = Said(answer["seq"], answer["id"], text)
+            self.acked.setdefault(channel, []).append(said)
+            return said
 
     async def request(self, op: str, channel: str | None = None, **data: Any) -> Any:
         """Raises Refused, ConnectionError when the connection ends first, TimeoutError."""
