@@ -28,12 +28,16 @@ class Attaching:
 
     def refusal(self, ids: Sequence[str], author_id: str) -> ReaktorError | None:
         """Why the author can't send these; None: they can."""
+        named: set[uuid.UUID] = set()
         for pk in map(_parsed, ids):
             file = self._files.get(pk) if pk is not None else None
             if file is None or str(file.owner_id) != author_id:
                 return no_file()
             if file.message_id is not None or file.pk in self._taken:
                 return ConflictError("That file was sent already.")
+            if file.pk in named:
+                return ConflictError("A message has each file once.")
+            named.add(file.pk)
         return None
 
     def take(self, ids: Sequence[str], message_id: uuid.UUID) -> list[FileData]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from uuid import UUID
 
 import jsonschema
 import orjson
@@ -78,6 +79,7 @@ def frames(draw: Any) -> dict[str, Any]:
             "integer": st.integers(field.minimum, field.maximum),
             "boolean": st.booleans(),
             "cursors": st.dictionaries(st.sampled_from(["general", "random"]), st.integers(0, MAX_INTEGER)),
+            "ids": st.lists(st.one_of(st.just(str(UUID(int=1))), st.text(max_size=3)), max_size=field.maximum + 1),
         }[field.kind]
         which = draw(st.integers(0, 5))
         if which:

@@ -54,7 +54,7 @@ class Field:
                 return "must be true or false"
         elif self.kind == "ids":
             if not _are_ids(value, self.maximum):
-                return f"must be a list of ids, at most {self.maximum}"
+                return f"must be a list of different ids, at most {self.maximum}"
         elif not _is_cursors(value):
             return f"must be an object of channel keys and cursors, at most {MAX_CURSORS}"
         return None
@@ -70,7 +70,7 @@ class Field:
                 "maxProperties": MAX_CURSORS,
             }
         if self.kind == "ids":
-            item = {"type": "string", "format": "uuid"}
+            item = {"type": "string", "pattern": STORABLE}
             return {"type": "array", "items": item, "maxItems": self.maximum, "uniqueItems": True}
         schema: dict[str, Any] = {"type": self.kind}
         if self.kind == "string" and not self.choices:
@@ -83,7 +83,12 @@ class Field:
 
 
 def _are_ids(value: object, most: int) -> bool:
-    return isinstance(value, list) and len(value) <= most and all(isinstance(each, str) for each in value)
+    return (
+        isinstance(value, list)
+        and len(value) <= most
+        and all(isinstance(each, str) and not has_unstorable(each) for each in value)
+        and len(set(value)) == len(value)
+    )
 
 
 def _is_cursors(value: object) -> bool:

@@ -140,6 +140,12 @@ def test_a_file_belongs_to_one_message(ann: UserRef, tea: ChannelKey, keep: Keep
     assert isinstance(post(ann, tea, file["id"], nonce="2"), ConflictError)
 
 
+def test_a_message_has_a_file_once_however_its_id_is_spelled(ann: UserRef, tea: ChannelKey, keep: Keep) -> None:
+    file = keep(ann)
+    assert isinstance(post(ann, tea, file["id"], file["id"].upper()), ConflictError)
+    assert stored(post(ann, tea, file["id"])).message["files"] == [file]
+
+
 def test_of_two_messages_in_one_commit_the_first_has_the_file(ann: UserRef, tea: ChannelKey, keep: Keep) -> None:
     file = keep(ann)
     posts = [Post(ann, tea, "", str(nonce), files=(file["id"],)) for nonce in range(2)]

@@ -296,8 +296,8 @@ async def test_after_redis_was_away_the_first_thing_said_is_taken(
         await until(lambda: heard)
         redis_server.kill()
         await asyncio.to_thread(redis_server.start)
-        pubsub = layer._get_layer()._shards[0]._pubsub
-        await until(lambda: pubsub.connection.is_connected)
+        with contextlib.closing(Redis.from_url(redis_server.url)) as onlooker:
+            await until(lambda: onlooker.pubsub_numsub("reaktor__group__tea") == [(b"reaktor__group__tea", 1)])
         await bus.broadcast("tea", "after", {})
         await until(lambda: heard[-1] == ("after", {}))
     await close_layers(layer)
