@@ -4,6 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8000
 
+# What Python compiles is kept, whatever the shell says: the tests start some hundred processes.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help install install-dev run admin dev test test-all test-fast image-test autobahn coverage explore lint format bench bench-quick hosts chaos chaos-hosts conformance-server clean
 
 help:  ## say what there is
