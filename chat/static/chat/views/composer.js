@@ -40,7 +40,7 @@ export class Composer {
     this.help = h(
       "button",
       {
-        class: "help-button",
+        class: "aid-button",
         type: "button",
         title: "Formatting",
         "aria-label": "Formatting",
@@ -60,7 +60,17 @@ export class Composer {
           drop: (event) => this.#take(event, event.dataTransfer),
         },
       },
-      h("button", { class: "link", type: "button", "aria-label": "Attach files", on: { click: () => this.picker.click() } }, icon("plus")),
+      h(
+        "button",
+        {
+          class: "aid-button",
+          type: "button",
+          title: "Attach files",
+          "aria-label": "Attach files",
+          on: { click: () => this.picker.click() },
+        },
+        icon("plus"),
+      ),
       this.field,
       this.counter,
       this.help,

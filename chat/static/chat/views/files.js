@@ -78,7 +78,7 @@ function lineOf(file, chat) {
     { class: "file-line", href: addressOf(chat, file), on: { click: download } },
     icon("down"),
     h("bdi", {}, file.name),
-    ` ${sizeOf(file.size)}`,
+    h("span", { class: "file-size" }, sizeOf(file.size)),
   );
 }
 
