@@ -314,6 +314,23 @@ def _needles(term: Term) -> Iterator[Needle]:
             yield Needle(piece.text[:LEXEME_CHARS], is_prefix=True)
 
 
+def is_rough(query: Query) -> bool:
+    """Whether the index finds more than what answers the query: what is to stand together may stand apart."""
+    return any(sum(1 for _ in _needles(term)) > 1 for term in query.wanted)
+
+
+def may_answer(text: str, query: Query) -> bool:
+    """Whether found_in() is worth asking, of what the index found: a tenth of its work."""
+    plain, _ = _folded(text)
+    return all(_together(term.pieces).search(plain) is not None for term in query.wanted if len(term.pieces) > 1)
+
+
+@lru_cache(maxsize=1_024)
+def _together(pieces: tuple[Piece, ...]) -> regex.Pattern[str]:
+    """These pieces in this order, with nothing between them that is one."""
+    return regex.compile(r"[^\p{L}\p{N}\p{M}]*+".join(regex.escape(piece.text) for piece in pieces))
+
+
 def found_in(text: str, query: Query) -> list[list[int]] | None:
     """From where to where what was looked for stands in the text, in order, at most MAX_HIGHLIGHTS; None: the text
     does not answer the query.

@@ -126,9 +126,7 @@ class MessageInput(Input):
     thread = Text(
         required=False, allow_null=True, pattern=UUID, help_text="Into the thread of this message of the channel."
     )
-    also_in_channel = Flag(
-        required=False, help_text="Only with `thread`: the channel's flow shows it, too."
-    )
+    also_in_channel = Flag(required=False, help_text="Only with `thread`: the channel's flow shows it, too.")
     confirm = Flag(
         default=False, help_text="It may call many by @channel or @here: without it such a message is refused."
     )
@@ -142,9 +140,7 @@ class MessageChange(Input):
 class ReadInput(Input):
     example: ClassVar = {"number": 1}
     number = WholeInBody(help_text="Everything up to this message is read; markers only move forward.")
-    back = Flag(
-        default=False, help_text="The marker may move back: nothing above this message is read."
-    )
+    back = Flag(default=False, help_text="The marker may move back: nothing above this message is read.")
 
 
 class ThreadReadInput(Input):
