@@ -250,6 +250,8 @@ class _Walk:
             self._shorten(1)
         elif len(found) < self._candidates:
             more = next((bits for within_s, bits in LONGER if took_s < within_s), 0)
+            # What was quick to find among the newest is not in memory further back: no more than is needed.
+            more = min(more, (self._candidates // (len(found) + 1)).bit_length() - 1)
             self._bits = self._bits + more if self._bits + more <= LONGEST else WHOLE
         return found
 
