@@ -10,13 +10,11 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import psutil
-import psycopg
 import redis
 
-from benchmarks.databases import POSTGRESQL, new_database
+from benchmarks.databases import POSTGRESQL, backends, new_database
 from benchmarks.membership import redis_url
 from benchmarks.rounds import cpu_s
 from benchmarks.servers import Reaktor
@@ -87,16 +85,7 @@ class Meter:
 
     def _read(self) -> dict[int, float]:
         ours = [pid for host in self._chat.hosts for pid in (host.worker_pid, host.supervisor_pid)]
-        return {pid: cpu_s([pid]) for pid in (*ours, self._chat.redis_pid, *_backends(self._chat.database_url))}
-
-
-def _backends(database_url: str) -> list[int]:
-    """PostgreSQL's processes for the connections to this database, where they are on this machine."""
-    server, name = database_url.replace("postgres://", "postgresql://", 1).rsplit("/", 1)
-    with psycopg.connect(f"{server}/postgres") as connection:
-        found = connection.execute("SELECT pid FROM pg_stat_activity WHERE datname = %s", [name])
-        pids = [int(pid) for (pid,) in found]
-    return [pid for pid in pids if psutil.pid_exists(pid) and "postgres" in Path(f"/proc/{pid}/comm").read_text()]
+        return {pid: cpu_s([pid]) for pid in (*ours, self._chat.redis_pid, *backends(self._chat.database_url))}
 
 
 @contextmanager

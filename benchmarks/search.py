@@ -16,10 +16,12 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
+
+from benchmarks.rounds import cpu_s, middle
 
 ROOT = Path(__file__).resolve().parent.parent
 AUTHORS, CHANNELS = 500, 1_000
@@ -32,6 +34,10 @@ YEAR_MS = 365 * 86_400_000
 ASKED = 100
 PER_S = 200
 BATCH = 50
+ROUND_MESSAGES = 400
+"""Of a round of posts, at PER_S: two seconds."""
+COST_ROUNDS = 20
+PARTS = ("fill", "ask", "lag", "cost")
 SETTLE_S = 3.0
 # Of ten scripts: first letter, how many letters, letters of a word, share of the messages.
 SCRIPTS = {
@@ -309,14 +315,17 @@ def post_steadily(seconds: float) -> None:
     )
 
 
-def keep_index() -> None:
-    """As a worker does it, until it is ended."""
+def keep_index(rests: Path | None) -> None:
+    """As a worker does it, until it is ended; but not while there is this file."""
     from chat.search.keeper import Keeper
     from reaktor.config.model import Database as DatabaseConfig
     from reaktor.db.database import Database
 
+    def may_act() -> bool:
+        return rests is None or not rests.exists()
+
     async def run() -> None:
-        await Keeper(Database(DatabaseConfig()), holder="benchmark", may_act=lambda: True).run()
+        await Keeper(Database(DatabaseConfig()), holder="benchmark", may_act=may_act).run()
 
     asyncio.run(run())
 
@@ -409,50 +418,95 @@ def ask(name: str, user: Any, asked: list[tuple[str, dict[str, Any]]]) -> None:
 # -- What posting costs ---------------------------------------------------------------------------------------------
 
 
-def post_costs() -> None:
-    """The same posts with nobody who keeps the index and with somebody, in turns."""
-    from accounts.models import User
-    from chat import selectors
-    from chat.domain.ids import ChannelKey
-    from chat.posting.batches import Post, store_batch
+class Poster:
+    """Posts, and counts what each takes: by the clock, and of the processor, of this process and of its connection's
+    in PostgreSQL.
+    """
 
-    drawn, talk = random.Random(9), Talk()
-    who = [selectors.user_ref(user) for user in User.objects.filter(username__startswith="author")[:50]]
+    def __init__(self) -> None:
+        from django.db import connection
 
-    def post(count: int) -> float:
-        posts = [
-            Post(
-                drawn.choice(who),
-                ChannelKey(f"c{drawn.randrange(CHANNELS)}"),
-                talk.message(drawn).text,
-                uuid.uuid4().hex,
-            )
-            for _ in range(count)
-        ]
-        began = time.perf_counter()
-        store_batch(posts)
-        return time.perf_counter() - began
+        from accounts.models import User
+        from chat import selectors
+        from reaktor.db import driver
 
-    took: dict[tuple[int, bool], list[float]] = {
-        (count, is_kept): [] for count in (1, BATCH) for is_kept in (False, True)
-    }
-    for _ in range(4):
-        for is_kept in (False, True):
-            keeper = child("--keep") if is_kept else None
-            time.sleep(SETTLE_S)
-            for count, times in ((1, 250), (BATCH, 25)):
-                for _ in range(times):
-                    took[count, is_kept].append(post(count))
-                    time.sleep(count / PER_S)
-            if keeper is not None:
-                end(keeper)
-    for count in (1, BATCH):
-        without, beside = (sorted(took[count, is_kept]) for is_kept in (False, True))
+        self._drawn, self._talk = random.Random(9), Talk()
+        self._who = [selectors.user_ref(user) for user in User.objects.filter(username__startswith="author")[:50]]
+        is_postgresql = connection.vendor == "postgresql"
+        self._backend = [driver.select("SELECT pg_backend_pid()")[0][0]] if is_postgresql else []
+
+    def post(self, count: int, times: int) -> tuple[float, float]:
+        """(seconds, seconds of the processor) of a message, in so many transactions at PER_S messages a second."""
+        from chat.domain.ids import ChannelKey
+        from chat.posting.batches import Post, store_batch
+
+        wall_s = own_s = 0.0
+        behind_s = cpu_s(self._backend)
+        due = time.monotonic()
+        for _ in range(times):
+            posts = [
+                Post(
+                    self._drawn.choice(self._who),
+                    ChannelKey(f"c{self._drawn.randrange(CHANNELS)}"),
+                    self._talk.message(self._drawn).text,
+                    uuid.uuid4().hex,
+                )
+                for _ in range(count)
+            ]
+            began, own = time.perf_counter(), time.thread_time()
+            store_batch(posts)
+            wall_s += time.perf_counter() - began
+            own_s += time.thread_time() - own
+            due += count / PER_S
+            time.sleep(max(due - time.monotonic(), 0))
+        messages = count * times
+        return wall_s / messages, (own_s + cpu_s(self._backend) - behind_s) / messages
+
+
+def post_costs(rounds: int) -> None:
+    """The same posts while nobody keeps the index and while somebody does, in turns: each pair is one ratio. What was
+    not indexed meanwhile is indexed before the next round.
+    """
+    poster = Poster()
+    with TemporaryDirectory() as folder:
+        rests = Path(folder) / "rests"
+        keeper = child("--keep", "--rests", str(rests))
+        try:
+            for count in (1, BATCH):
+                pairs = []
+                for number in range(rounds + 1):
+                    took = {}
+                    for is_kept in (False, True) if number % 2 else (True, False):
+                        rests.unlink(missing_ok=True)
+                        caught_up()
+                        if not is_kept:
+                            rests.touch()
+                        took[is_kept] = poster.post(count, ROUND_MESSAGES // count)
+                    if number:  # the first one warms up
+                        pairs.append((took[False], took[True]))
+                say_costs(count, pairs)
+        finally:
+            end(keeper)
+
+
+def caught_up() -> None:
+    """Until the index knows all that was posted."""
+    from chat.search.indexing import index_state
+
+    deadline = time.monotonic() + 60
+    while index_state().behind:
+        if time.monotonic() > deadline:
+            raise RuntimeError("nobody keeps the index")
+        time.sleep(0.1)
+
+
+def say_costs(count: int, pairs: Sequence[tuple[tuple[float, float], tuple[float, float]]]) -> None:
+    for column, what in ((1, "of the processor"), (0, "by the clock")):
+        without, beside = (middle([pair[side][column] * 1e6 for pair in pairs]).value for side in (0, 1))
+        more = middle([pair[1][column] / pair[0][column] - 1 for pair in pairs])
         print(
-            f"  a transaction of {count} at {PER_S} messages a second: "
-            f"{at(without, 0.5) * 1e3:.2f} ms without the keeper, "
-            f"{at(beside, 0.5) * 1e3:.2f} ms beside it ({at(beside, 0.5) / at(without, 0.5) - 1:+.1%}); means "
-            f"{sum(without) / len(without) * 1e3:.2f} and {sum(beside) / len(beside) * 1e3:.2f} ms",
+            f"  {count} a transaction, {what}: {without:.0f} us a message without the keeper, {beside:.0f} beside it: "
+            f"{more.value:+.1%}, 19 times in 20 between {more.low:+.1%} and {more.high:+.1%}",
             flush=True,
         )
 
@@ -469,23 +523,28 @@ def end(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def inside(messages: int) -> None:
-    fill(messages)
-    keeper = child("--keep")
-    time.sleep(SETTLE_S)
-    posting = child("--post", "600")
-    try:
+def inside(messages: int, parts: Sequence[str]) -> None:
+    if "fill" in parts:
+        fill(messages)
+    if "ask" in parts or "lag" in parts:
+        keeper = child("--keep")
         time.sleep(SETTLE_S)
-        ask_all()
-    finally:
-        end(posting)
-    lagging = child("--post", "20")
-    lagging.wait()
-    end(keeper)
-    post_costs()
+        caught_up()
+        if "ask" in parts:
+            posting = child("--post", "600")
+            try:
+                time.sleep(SETTLE_S)
+                ask_all()
+            finally:
+                end(posting)
+        if "lag" in parts:
+            child("--post", "20").wait()
+        end(keeper)
+    if "cost" in parts:
+        post_costs(COST_ROUNDS)
 
 
-def run(kind: str, messages: int) -> None:
+def run(kind: str, messages: int, parts: str) -> None:
     from benchmarks.databases import POSTGRESQL, new_database
 
     with TemporaryDirectory() as folder, new_database(kind) as url:
@@ -493,7 +552,7 @@ def run(kind: str, messages: int) -> None:
         environment |= {"DATABASE_URL": url} if kind == POSTGRESQL else {}
         subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=ROOT, env=environment, check=True)
         print(f"{kind}, {messages:,} messages in {CHANNELS:,} channels", flush=True)
-        command = [sys.executable, "-m", "benchmarks.search", "--inside", str(messages)]
+        command = [sys.executable, "-m", "benchmarks.search", "--inside", str(messages), "--parts", parts]
         subprocess.run(command, cwd=ROOT, env=environment, check=True)
 
 
@@ -501,24 +560,28 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--postgresql", type=int, default=10_000_000, help="messages; 0: not there")
     parser.add_argument("--sqlite", type=int, default=1_000_000, help="messages; 0: not there")
-    for option, kind in (("--inside", int), ("--post", float)):
-        parser.add_argument(option, type=kind, help=argparse.SUPPRESS)
+    parser.add_argument("--parts", default=",".join(PARTS), help="what is done")
+    parser.add_argument(
+        "--inside", type=int, help="so many messages in the migrated database of DATABASE_URL and DATA_DIR, which stays"
+    )
+    parser.add_argument("--post", type=float, help=argparse.SUPPRESS)
     parser.add_argument("--keep", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--rests", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.inside is None and options.post is None and not options.keep:
         for kind, messages in (("SQLite", options.sqlite), ("PostgreSQL", options.postgresql)):
             if messages:
-                run(kind, messages)
+                run(kind, messages, options.parts)
         return
     import django
 
     django.setup()
     if options.keep:
-        keep_index()
+        keep_index(options.rests)
     elif options.post is not None:
         post_steadily(options.post)
     else:
-        inside(options.inside)
+        inside(options.inside, options.parts.split(","))
 
 
 if __name__ == "__main__":

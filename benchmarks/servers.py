@@ -90,6 +90,8 @@ class Served(ABC):
     """One process under measurement, and what belongs to it. Use as a context manager."""
 
     name: str
+    tree: Path = ROOT
+    """Whose code runs."""
 
     def __init__(self) -> None:
         self.port = free_port()
@@ -99,7 +101,12 @@ class Served(ABC):
     def spawn(self, command: list[str], **environment: str) -> None:
         with (self.directory / "log").open("ab") as log:
             self.process = subprocess.Popen(
-                command, cwd=ROOT, env={**os.environ, **environment}, stdout=log, stderr=log, start_new_session=True
+                command,
+                cwd=self.tree,
+                env={**os.environ, **environment},
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
 
     def wait_for_port(self) -> None:
@@ -205,11 +212,11 @@ def end(process: subprocess.Popen[bytes]) -> None:
 
 
 @cache
-def migrated() -> Path:
+def migrated(tree: Path = ROOT) -> Path:
     """An empty, migrated SQLite database, made once; it goes when this process ends."""
     folder = tempfile.mkdtemp(prefix="reaktor-bench-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    manage({"DATA_DIR": folder, "DJANGO_SETTINGS_MODULE": SETTINGS}, "migrate")
+    manage({"DATA_DIR": folder, "DJANGO_SETTINGS_MODULE": SETTINGS}, "migrate", tree=tree)
     path = Path(folder) / "reaktor.sqlite3"
     with sqlite3.connect(path) as database:
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -217,15 +224,15 @@ def migrated() -> Path:
     return path
 
 
-def manage(environment: dict[str, str], *arguments: str) -> str:
-    return run(environment, "manage.py", *arguments)
+def manage(environment: dict[str, str], *arguments: str, tree: Path = ROOT) -> str:
+    return run(environment, "manage.py", *arguments, tree=tree)
 
 
-def run(environment: dict[str, str], *arguments: str, timeout_s: float = COMMAND_S) -> str:
+def run(environment: dict[str, str], *arguments: str, timeout_s: float = COMMAND_S, tree: Path = ROOT) -> str:
     """What Python prints. Raises RuntimeError with what it complains about."""
     done = subprocess.run(
         [sys.executable, *arguments],
-        cwd=ROOT,
+        cwd=tree,
         env={**os.environ, **environment},
         check=False,
         capture_output=True,
@@ -240,9 +247,10 @@ def run(environment: dict[str, str], *arguments: str, timeout_s: float = COMMAND
 class Reaktor(Server):
     """This server: a cluster of one worker, with durable posts, on SQLite or on the migrated database with that URL."""
 
-    def __init__(self, transport: str = "native", workers: int = 1, database_url: str = "") -> None:
+    def __init__(self, transport: str = "native", workers: int = 1, database_url: str = "", tree: Path = ROOT) -> None:
         super().__init__()
         self.workers = workers
+        self.tree = tree
         self._tokens: dict[str, str] = {}
         self._minted = 0
         self.speak(transport)
@@ -269,13 +277,13 @@ class Reaktor(Server):
         self.ack_marker = b'"ok":true' if transport == "native" else b'"seq"'
 
     def manage(self, *arguments: str) -> str:
-        return manage(self.environment, *arguments)
+        return manage(self.environment, *arguments, tree=self.tree)
 
     def prepare(self) -> None:
         """The tables; may be done before start(), to fill them."""
         database = self.directory / "reaktor.sqlite3"
         if not self.environment["DATABASE_URL"] and not database.exists():
-            shutil.copy(migrated(), database)
+            shutil.copy(migrated(self.tree), database)
 
     def start(self) -> None:
         self.prepare()
@@ -322,10 +330,10 @@ class Reaktor(Server):
     def users(self, count: int) -> list[str]:
         """Tokens of so many new users, made past the password hasher; they serve every transport."""
         self._minted += 1
-        return run(self.environment, "-c", MINT, f"made{self._minted}x", str(count)).split()
+        return run(self.environment, "-c", MINT, f"made{self._minted}x", str(count), tree=self.tree).split()
 
     def make_channels(self, keys: Sequence[str]) -> None:
-        run(self.environment, "-c", MAKE_CHANNELS, *keys)
+        run(self.environment, "-c", MAKE_CHANNELS, *keys, tree=self.tree)
 
     def opening(self) -> Opening:
         token = self.user or self.token()

@@ -15,6 +15,7 @@ from typing import NamedTuple, NotRequired, TypedDict
 import regex
 
 from chat.domain.events import MessageData
+from chat.domain.mentions import spoken
 from chat.domain.rules import parse_channel_key
 from reaktor.errors import InvalidError
 from reaktor.scripts import SPACELESS, folded
@@ -44,7 +45,8 @@ _CLUSTER = regex.compile(r"\X")
 _COMBINES = regex.compile(r"[\p{M}\p{Grapheme_Extend}\u1100-\u11ff\ua960-\ua97f\ud7b0-\ud7ff]")
 """What may become one with the character before it."""
 _TERM = regex.compile(r'(?P<without>-?)(?:["“”„](?P<phrase>[^"“”„]*)["“”„]?|(?P<word>[^\s"“”„]+))')
-_LINK = regex.compile(r"https?://\S", regex.IGNORECASE)
+_LINK = regex.compile(r"https?://[^\s/?#@]++(?!@)|\]\(mailto:[^\s()]", regex.IGNORECASE)
+"""An address that has a user name in it is read as another host than it is: clients make no link of it."""
 
 
 class Piece(NamedTuple):
@@ -216,7 +218,8 @@ def lexemes(text: str) -> set[str]:
 
 
 def has_link(text: str) -> bool:
-    return _LINK.search(text) is not None
+    """Whether clients show a link in it: what stands in code is none."""
+    return _LINK.search(text) is not None and _LINK.search(spoken(text)) is not None
 
 
 # -- Marks ----------------------------------------------------------------------------------------------------------
@@ -309,6 +312,23 @@ def _needles(term: Term) -> Iterator[Needle]:
             yield Needle((piece.text + following.text)[:LEXEME_CHARS])
         elif not piece.follows:
             yield Needle(piece.text[:LEXEME_CHARS], is_prefix=True)
+
+
+def is_rough(query: Query) -> bool:
+    """Whether the index finds more than what answers the query: what is to stand together may stand apart."""
+    return any(sum(1 for _ in _needles(term)) > 1 for term in query.wanted)
+
+
+def may_answer(text: str, query: Query) -> bool:
+    """Whether found_in() is worth asking, of what the index found: a tenth of its work."""
+    plain, _ = _folded(text)
+    return all(_together(term.pieces).search(plain) is not None for term in query.wanted if len(term.pieces) > 1)
+
+
+@lru_cache(maxsize=1_024)
+def _together(pieces: tuple[Piece, ...]) -> regex.Pattern[str]:
+    """These pieces in this order, with nothing between them that is one."""
+    return regex.compile(r"[^\p{L}\p{N}\p{M}]*+".join(regex.escape(piece.text) for piece in pieces))
 
 
 def found_in(text: str, query: Query) -> list[list[int]] | None:

@@ -13,9 +13,9 @@ from __future__ import annotations
 import sqlite3
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import orjson
 from django.db import OperationalError, connection, transaction
@@ -57,6 +57,17 @@ class Wanted(NamedTuple):
 class Found(NamedTuple):
     place: int
     message_id: uuid.UUID
+
+
+class Newest(NamedTuple):
+    """What is among the newest messages, and how far down they were looked through; over what time they are, and how
+    many of them have the words, in whatever channel. None: it was not looked.
+    """
+
+    found: list[Found]
+    down_to: int
+    span_ms: int | None = None
+    matching: int = 0
 
 
 class TooSlowError(Exception):
@@ -200,63 +211,86 @@ def _uuid(place: int) -> uuid.UUID:
 
 # -- Reading --------------------------------------------------------------------------------------------------------
 
-WHOLE = len(SPANS)
-"""The level of a look at all times at once; below it, at one of the times that marks know of."""
+LONGEST = SPANS[-1] + 4
+"""Of a look at a part of the time, in bits of milliseconds: 200 days, which 16 marks tell."""
+SHORTEST = SPANS[0]
+WHOLE = 43
+"""Of a look at all times."""
 NEWEST_ROWS = 2_000
 
 
-def look_at_newest(wanted: Wanted, *, low: int, high: int, limit: int, within_s: float) -> tuple[list[Found], int]:
-    """(what is among the newest NEWEST_ROWS between these places, how far down it looked). Raises TooSlowError.
+def look_at_newest(wanted: Wanted, *, low: int, high: int, limit: int, within_s: float) -> Newest:
+    """Among the newest NEWEST_ROWS between these places. Raises TooSlowError.
 
     What many messages have is found so without the index, which knows no order. SQLite's does: there it finds nothing
     and looks at nothing.
     """
     if _is_sqlite(connection):
-        return [], high
-    rows = (
-        f"SELECT message_id, channel_id, words FROM {TABLE} WHERE message_id < %s AND message_id >= %s "  # noqa: S608
-        "ORDER BY message_id DESC LIMIT %s"
-    )
-    bounds = [_uuid(high), _uuid(low), NEWEST_ROWS]
-    condition, parameters = _tsquery(wanted, [])
+        return Newest([], high)
+    channels = "true" if wanted.channels is None else "channel_id = ANY(%s::bigint[])"
     with _quickly(within_s):
-        found = driver.select(
-            f"WITH newest AS MATERIALIZED ({rows}) SELECT message_id, {condition} "  # noqa: S608  placeholders only
-            "FROM newest ORDER BY message_id DESC",
-            [*bounds, *parameters],
+        rows = driver.select(
+            f"SELECT message_id, words @@ %s::tsquery, {channels} FROM (SELECT * FROM {TABLE} "  # noqa: S608
+            "WHERE message_id < %s AND message_id >= %s ORDER BY message_id DESC LIMIT %s) AS newest",
+            [_tsquery(wanted), *_of(wanted.channels), _uuid(high), _uuid(low), NEWEST_ROWS],
         )
-    hits = [Found(uuid_from_column(pk).int, uuid_from_column(pk)) for pk, is_hit in found if is_hit]
+    hits = [uuid_from_column(pk) for pk, is_match, is_there in rows if is_match and is_there]
+    found = [Found(pk.int, pk) for pk in hits[:limit]]
+    down_to = low if len(rows) < NEWEST_ROWS else uuid_from_column(rows[-1][0]).int
+    span_ms = time_of(uuid_from_column(rows[0][0]).int) - time_of(down_to) if rows else 0
     if len(hits) > limit:
-        return hits[:limit], hits[limit - 1].place
-    return hits, low if len(found) < NEWEST_ROWS else uuid_from_column(found[-1][0]).int
+        down_to = found[-1].place
+    return Newest(found, down_to, span_ms, sum(is_match for _, is_match, _ in rows))
 
 
-def look(wanted: Wanted, *, level: int, low: int, high: int, limit: int, within_s: float) -> list[Found]:
-    """The newest `limit` between these places, which are of one time of that level. Raises TooSlowError."""
+def window_start(bits: int, high: int) -> int:
+    """The place where a look at so long a time below `high` begins: where the time of a mark does."""
+    if bits > LONGEST:
+        return 0
+    at_ms, span = time_of(high - 1), _span(bits)
+    return place_at(max((at_ms >> span) + 1 - (1 << bits - span), 0) << span)
+
+
+def _span(bits: int) -> int:
+    """Of the longest marks that are not longer than that."""
+    return max(span for span in SPANS if span <= bits)
+
+
+def look(wanted: Wanted, *, bits: int, low: int, high: int, limit: int, within_s: float) -> list[Found]:
+    """The newest `limit` between these places, of which the lower one is where a look of so many bits begins, or later.
+    Raises TooSlowError.
+    """
     if _is_sqlite(connection):
         return _look_sqlite(wanted, low, high, limit, within_s)
-    marks = [] if level == WHOLE else [time_mark(level, time_of(high - 1))]
-    condition, parameters = _tsquery(wanted, marks)
+    conditions, parameters = ["words @@ %s::tsquery"], [_tsquery(wanted)]
+    if bits <= LONGEST:
+        level = SPANS.index(_span(bits))
+        times = range(time_of(low) >> SPANS[level], (time_of(high - 1) >> SPANS[level]) + 1)
+        # A condition of its own: what the words have before that time the index then passes over.
+        conditions.append("words @@ %s::tsquery")
+        parameters.append(" | ".join(_quoted(time_mark(level, at << SPANS[level])) for at in times))
+    if wanted.channels is not None:
+        conditions.append("channel_id = ANY(%s::bigint[])")
     with _quickly(within_s):
         found = driver.select(
-            f"SELECT message_id FROM {TABLE} WHERE {condition} AND message_id < %s AND message_id >= %s "  # noqa: S608
+            f"SELECT message_id FROM {TABLE} WHERE {' AND '.join(conditions)} "  # noqa: S608  placeholders only
             # As text, or the planner might go along the index of ids, through all messages for a rare word.
-            "ORDER BY message_id::text DESC LIMIT %s",
-            [*parameters, _uuid(high), _uuid(low), limit],
+            "AND message_id < %s AND message_id >= %s ORDER BY message_id::text DESC LIMIT %s",
+            [*parameters, *_of(wanted.channels), _uuid(high), _uuid(low), limit],
         )
     return [Found(uuid_from_column(pk).int, uuid_from_column(pk)) for (pk,) in found]
 
 
-def _tsquery(wanted: Wanted, marks: Iterable[str]) -> tuple[str, list[Any]]:
+def _of(channels: Sequence[int] | None) -> list[list[int]]:
+    return [] if channels is None else [list(channels)]
+
+
+def _tsquery(wanted: Wanted) -> str:
     parts = [_quoted(needle.lexeme) + (":*" if needle.is_prefix else "") for needle in wanted.needles]
     parts += [f"!{_quoted(lexeme)}" for lexeme in wanted.barred]
-    parts += [_quoted(mark) for mark in marks]
     if wanted.any_of:
         parts.append(f"({' | '.join(map(_quoted, wanted.any_of))})")
-    condition, parameters = "words @@ %s::tsquery", [" & ".join(parts)]
-    if wanted.channels is None:
-        return condition, parameters
-    return f"{condition} AND channel_id = ANY(%s::bigint[])", [*parameters, list(wanted.channels)]
+    return " & ".join(parts)
 
 
 def _quoted(lexeme: str) -> str:

@@ -21,7 +21,7 @@ from chat.domain.hiding import is_hidden, message_seen, names_hidden
 from chat.domain.ids import ChannelKey, UserRef
 from chat.domain.search import Filters, HitData, HitsData, Query
 from chat.models import Message, message_search
-from chat.models.message_search import TOP, WHOLE, Found, TooSlowError, Wanted
+from chat.models.message_search import LONGEST, SHORTEST, TOP, WHOLE, Found, TooSlowError, Wanted
 from chat.selectors import ChannelAccess
 from chat.selectors.hiding import blocked_names
 from chat.selectors.rows import MessageColumns
@@ -32,9 +32,17 @@ BUDGET_S = 0.5
 FEW_CHANNELS = 8
 """Of so many the index is asked for each; of more what it finds is looked through for them."""
 CANDIDATES = 100
-"""So many texts are read at once."""
-QUICK_S, SLOW_S = 0.03, 0.12
-"""A window that took less is followed by a longer one, one that took more by a shorter one."""
+"""So many messages are read at once."""
+ROUGH_CANDIDATES = 400
+"""So many are asked for at once where the index finds more than answers."""
+SLOW_S = 0.12
+"""A window that took longer is followed by a shorter one."""
+LONGER = ((0.01, 3), (0.02, 2), (0.05, 1))
+"""One that took less is followed by one of so many bits more."""
+FIRST_BITS = 25
+"""Of the first window where nothing is known of the words: nine hours."""
+MATCHES = 300
+"""So many messages with the words are looked for in the first window, as the newest messages have them."""
 LEAST_S = 0.05
 """What is left to a last look at the index, however late it is."""
 CLOCKS_APART = timedelta(minutes=5)
@@ -172,7 +180,9 @@ class _Walk:
         self._clock = clock
         self._wanted = _wanted(asked)
         self._high = asked.high
-        self._level = 0
+        self._bits = FIRST_BITS
+        self._is_rough = rules.is_rough(asked.query)
+        self._candidates = ROUGH_CANDIDATES if self._is_rough else CANDIDATES
         self._hits: list[Hit] = []
 
     def page(self) -> Page:
@@ -187,17 +197,21 @@ class _Walk:
         """
         with suppress(TooSlowError):
             self._look_at_newest()
+        has_gap = True
         while not self._is_full and self._high > self._asked.low:
             if self._clock() >= self._until and self._high < self._asked.high:
                 return self._high
-            newest = message_search.newest_below(self._high)
-            if newest is None or newest < self._asked.low:
-                return None
-            self._high = newest + 1
-            if not self._look_at_window():
+            if has_gap:
+                newest = message_search.newest_below(self._high)
+                if newest is None or newest < self._asked.low:
+                    return None
+                self._high = newest + 1
+            found = self._look_at_window()
+            if found is None:
                 if self._high == self._asked.high:
                     raise UnavailableError("That search takes too long now.")
                 return self._high
+            has_gap = not found
         return self._high if self._is_full and self._high > self._asked.low else None
 
     @property
@@ -209,41 +223,63 @@ class _Walk:
         return max(self._until - self._clock(), LEAST_S)
 
     def _look_at_newest(self) -> None:
-        found, down_to = message_search.look_at_newest(
-            self._wanted, low=self._asked.low, high=self._high, limit=CANDIDATES, within_s=self._left_s
+        newest = message_search.look_at_newest(
+            self._wanted, low=self._asked.low, high=self._high, limit=self._candidates, within_s=self._left_s
         )
-        self._take(found, down_to)
+        self._take(newest.found, newest.down_to)
+        if newest.span_ms is not None:
+            wanted_ms = newest.span_ms * MATCHES // (newest.matching + 1)
+            self._bits = min(max(wanted_ms.bit_length() - 1, SHORTEST), LONGEST)
 
-    def _look_at_window(self) -> bool:
-        """False: the time was over before the shortest one was looked through."""
+    def _look_at_window(self) -> list[Found] | None:
+        """None: the time was over before the shortest one was looked through."""
         began = self._clock()
-        low = max(self._asked.low, _window_start(self._level, self._high))
+        low = max(self._asked.low, message_search.window_start(self._bits, self._high))
         try:
             found = message_search.look(
-                self._wanted, level=self._level, low=low, high=self._high, limit=CANDIDATES, within_s=self._left_s
+                self._wanted, bits=self._bits, low=low, high=self._high, limit=self._candidates, within_s=self._left_s
             )
         except TooSlowError:
-            is_over, self._level = self._level == 0, 0
-            return not is_over
+            if self._bits == SHORTEST:
+                return None
+            self._shorten(3)
+            return []
         took_s = self._clock() - began
-        self._take(found, low if len(found) < CANDIDATES else found[-1].place)
-        if took_s < QUICK_S and len(found) < CANDIDATES:
-            self._level = min(self._level + 1, WHOLE)
-        elif took_s > SLOW_S:
-            self._level = max(self._level - 1, 0)
-        return True
+        self._take(found, low if len(found) < self._candidates else found[-1].place)
+        if took_s > SLOW_S:
+            self._shorten(1)
+        elif len(found) < self._candidates:
+            more = next((bits for within_s, bits in LONGER if took_s < within_s), 0)
+            # What was quick to find among the newest is not in memory further back: no more than is needed.
+            more = min(more, (self._candidates // (len(found) + 1)).bit_length() - 1)
+            self._bits = self._bits + more if self._bits + more <= LONGEST else WHOLE
+        return found
+
+    def _shorten(self, bits: int) -> None:
+        self._bits = max(min(self._bits - bits, LONGEST), SHORTEST)
 
     def _take(self, found: Sequence[Found], down_to: int) -> None:
         """Ask the live rows of what was found; `down_to`: nothing else was there down to this place."""
-        messages = selectors.messages_standing([each.message_id for each in found])
-        for each in found:
-            message = messages.get(each.message_id)
-            highlights = None if message is None else self._highlights(message)
-            if message is not None and highlights is not None:
-                self._hits.append(Hit(message, highlights))
-                if self._is_full:
-                    self._high = each.place
-                    return
+        at = 0
+        while at < len(found):
+            # As many as may be hits; where most of them are none, all.
+            is_sparse = self._is_rough or self._asked.thread is not None
+            some = found[at : at + (CANDIDATES if is_sparse else self._limit - len(self._hits))]
+            at += len(some)
+            ids = [each.message_id for each in some]
+            if self._is_rough:
+                # The texts alone: most of these messages are no hits.
+                texts = selectors.texts_standing(ids)
+                ids = [pk for pk in ids if pk in texts and rules.may_answer(texts[pk], self._asked.query)]
+            messages = selectors.messages_standing(ids)
+            for each in some:
+                message = messages.get(each.message_id)
+                highlights = None if message is None else self._highlights(message)
+                if message is not None and highlights is not None:
+                    self._hits.append(Hit(message, highlights))
+                    if self._is_full:
+                        self._high = each.place
+                        return
         self._high = down_to
 
     def _highlights(self, message: MessageColumns) -> list[list[int]] | None:
@@ -273,11 +309,3 @@ def _wanted(asked: Asked) -> Wanted:
     few = asked.channels is not None and len(asked.channels) <= FEW_CHANNELS
     any_of = [rules.channel_mark(channel_id) for channel_id in asked.channels or ()] if few else []
     return Wanted(needles, barred, any_of, asked.channels)
-
-
-def _window_start(level: int, high: int) -> int:
-    """The beginning of the time of that level in which the last place below `high` is."""
-    if level == WHOLE:
-        return 0
-    span = rules.SPANS[level]
-    return message_search.place_at(message_search.time_of(high - 1) >> span << span)

@@ -126,8 +126,8 @@ def places_begin(channel_ids: Iterable[int]) -> None:
 _COLUMNS = "id, channel_id, author_id, text, deleted_at IS NOT NULL, files IS NOT NULL"
 
 
-def changes_read(behind: Sequence[Behind]) -> list[Step]:
-    """The next changes of these channels, at most CHANNELS."""
+def changes_read(behind: Sequence[Behind], most: int = CHANGES) -> list[Step]:
+    """The next changes of these channels, at most CHANNELS; `most`: of each."""
     pairs = [(each.channel_id, each.place) for each in behind if each.place is not None]
     rows: dict[int, list[tuple[object, ...]]] = {channel_id: [] for channel_id, _ in pairs}
     if connection.vendor == "sqlite":
@@ -135,14 +135,14 @@ def changes_read(behind: Sequence[Behind]) -> list[Step]:
             rows[channel_id] = driver.select(
                 f"SELECT changed_seq, {_COLUMNS} FROM chat_message "  # noqa: S608  ours
                 "WHERE channel_id = %s AND changed_seq > %s ORDER BY changed_seq LIMIT %s",
-                [channel_id, place, CHANGES],
+                [channel_id, place, most],
             )
     else:
         for row in driver.select(
             f"SELECT m.* FROM unnest(%s::bigint[], %s::bigint[]) AS w(channel, place) CROSS JOIN LATERAL "  # noqa: S608
             f"(SELECT changed_seq, {_COLUMNS} FROM chat_message WHERE channel_id = w.channel "
             "AND changed_seq > w.place ORDER BY changed_seq LIMIT %s) m",
-            [[channel_id for channel_id, _ in pairs], [place for _, place in pairs], CHANGES],
+            [[channel_id for channel_id, _ in pairs], [place for _, place in pairs], most],
         ):
             rows[row[2]].append(row)
     steps = []
@@ -151,7 +151,7 @@ def changes_read(behind: Sequence[Behind]) -> list[Step]:
             continue
         found = rows[each.channel_id]
         last = int(str(found[-1][0])) if found else 0
-        is_last = len(found) < CHANGES
+        is_last = len(found) < most
         # The head was read before: whatever is below it was there to be read.
         after = max(each.head, last) if is_last else last
         steps.append(_step(each.channel_id, each.place, after, found, is_last=is_last))

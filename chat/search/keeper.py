@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 LOOK_S = 0.5
 RESTS = 3
 """So many rounds look at hints alone, where a slice had nothing to index: a quiet server is asked little."""
+FLOOD_PER_S = 300
+"""Where more messages come than that, no more are indexed: posting comes first. What is missing then comes later."""
 SLICE_S = 0.5
 """How long a round works on what a slice has brought, before it looks for new messages again."""
 
@@ -49,6 +51,10 @@ class Keeper:
         self._slice_after = 0
         self._older_after = 0
         self._rests = 0
+        # What was there at the last look at new messages: when, and how far their channels had come.
+        self._looked_at = clock()
+        self._heads: dict[int, int] = {}
+        self._flooded_after = 0
         self.indexed_total = 0
 
     async def run(self) -> None:
@@ -70,7 +76,11 @@ class Keeper:
         try:
             if not await self._has_duty():
                 return False
-            await self._index(await self._database.read(indexing.behind_by_newest, self._now()))
+            behind = await self._database.read(indexing.behind_by_newest, self._now())
+            if self._is_flood(behind):
+                await self._index_some(behind)
+                return False
+            await self._index(behind)
             if await self._database.read(indexing.journal_waits):
                 await self._index(await self._database.write(indexing.journal_take))
             if self._rests > 0:
@@ -93,6 +103,25 @@ class Keeper:
             self._next_look = now + RENEW_S
             await self._database.write(self._duty.hold)
         return self._duty.is_held
+
+    def _is_flood(self, behind: Sequence[Behind]) -> bool:
+        """Whether more has come since the last look than the index is to follow at once."""
+        before, now = self._looked_at, self._clock()
+        come = sum(each.head - self._heads.get(each.channel_id, each.place or 0) for each in behind)
+        self._looked_at, self._heads = now, {each.channel_id: each.head for each in behind}
+        return come > FLOOD_PER_S * max(now - before, LOOK_S)
+
+    async def _index_some(self, behind: Sequence[Behind]) -> None:
+        """As much as a round may in a flood, of each channel in turn."""
+        known = [each for each in behind if each.place is not None]
+        new = [each.channel_id for each in behind if each.place is None]
+        if new:
+            await self._database.write(indexing.places_begin, new)
+        turns = sorted(known, key=lambda each: (each.channel_id <= self._flooded_after, each.channel_id))[:CHANNELS]
+        if turns:
+            self._flooded_after = turns[-1].channel_id
+            most = max(int(FLOOD_PER_S * LOOK_S) // len(turns), 1)
+            await self._store(_parts(await self._database.read(indexing.changes_read, turns, most)))
 
     async def _index(self, behind: Sequence[Behind], until: float | None = None) -> bool:
         """Index what is missing in these channels; False: time was up before, or there is more."""

@@ -51,6 +51,7 @@ from chat.selectors.messages import (
     messages_standing,
     newest_messages,
     parse_message_id,
+    texts_standing,
     thread_infos,
 )
 from chat.selectors.moderation import (
@@ -141,6 +142,7 @@ __all__ = [
     "sanctions_list",
     "sharing",
     "tallies_of",
+    "texts_standing",
     "thread_data",
     "thread_get",
     "thread_infos",

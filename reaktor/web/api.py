@@ -16,6 +16,7 @@ from django.core.validators import RegexValidator
 from django.http import HttpRequest
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 from rest_framework import serializers
+from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.fields import SkipField, empty
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import BaseParser
@@ -120,13 +121,14 @@ class ApiView(APIView):
         """The rates of this process."""
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """After the token, before the method. Raises DRF's ValidationError, RateLimitedError, ForbiddenError (a token
-        that is good for reading alone, and a method that is not).
+        """After the token, before the method. Raises DRF's MethodNotAllowed and ValidationError, RateLimitedError,
+        ForbiddenError (a token that is good for reading alone, and a method that is not).
         """
-        super().initial(request, *args, **kwargs)
-        method = getattr(self, (request.method or "").lower(), None)
+        name = (request.method or "").lower()
+        method = getattr(self, name, None) if name in self.http_method_names else None
         if method is None:
-            return
+            raise MethodNotAllowed(request.method or "")
+        super().initial(request, *args, **kwargs)
         asked: Operation = method.operation
         if not asked.is_reading and request.method not in READING:
             self.check_write(request)
@@ -221,6 +223,15 @@ class WholeInBody(Whole):
         if isinstance(data, str):
             self.fail("invalid")
         return super().to_internal_value(data)
+
+
+class Flag(serializers.BooleanField):
+    """true or false, in a body; not what could be meant by it, as in a query string."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        if not isinstance(data, bool):
+            self.fail("invalid", input=data)
+        return data
 
 
 # -- Describing answers -------------------------------------------------------------------------------------------

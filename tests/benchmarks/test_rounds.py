@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from benchmarks.rounds import Round, Watch, cpu_s, percentile, total
+from benchmarks.rounds import Middle, Round, Watch, cpu_s, middle, percentile, total
 
 
 def test_a_percentile_is_one_of_the_values() -> None:
@@ -36,3 +36,11 @@ def test_a_watch_counts_the_processor_time_since_it_was_made() -> None:
 
 def test_a_process_that_is_gone_has_used_nothing() -> None:
     assert cpu_s([2**22 + 1]) == pytest.approx(0)
+
+
+def test_a_median_has_bounds_that_one_odd_round_does_not_move() -> None:
+    values = [float(number) for number in range(1, 20)]
+    assert middle([*values, 20.0]) == middle([*values, 1e9]) == Middle(10.5, 6, 15)
+    assert middle([3.0, 1.0, 2.0]) == Middle(2, 2, 2), "so few say nothing of how sure they are"
+    assert middle([1.0] * 6) == Middle(1, 1, 1)
+    assert middle([6.0, 1.0, 2.0, 5.0, 3.0, 4.0]) == Middle(3.5, 1, 6)

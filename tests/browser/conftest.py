@@ -22,7 +22,7 @@ class Room:
     """A public channel of one test alone, made over REST, and messages put into it before anybody looks."""
 
     def __init__(self, server: LiveServer) -> None:
-        _, token = server.account(f"owner{next(_numbers)}")
+        self.owner, token = server.account(f"owner{next(_numbers)}")
         self.name = f"Room {next(_numbers)}"
         self._client = httpx.Client(
             base_url=f"{server.url}/api/v1", headers={"Authorization": f"Bearer {token}"}, timeout=30
@@ -36,9 +36,14 @@ class Room:
         found: dict[str, Any] = answer.json()
         return found
 
-    def post(self, *texts: str) -> None:
-        for text in texts:
-            self._ask(f"/channels/{self.key}/messages", {"text": text, "nonce": uuid.uuid4().hex})
+    def post(self, *texts: str) -> list[str]:
+        """The ids of the messages."""
+        path = f"/channels/{self.key}/messages"
+        return [str(self._ask(path, {"text": text, "nonce": uuid.uuid4().hex})["id"]) for text in texts]
+
+    def react(self, message: str, emoji: str) -> None:
+        path = f"/channels/{self.key}/messages/{message}/reactions/{emoji}"
+        self._client.put(path).raise_for_status()
 
     def close(self) -> None:
         self._client.close()

@@ -8,11 +8,12 @@ import json
 import os
 import socket
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
 import websockets
 
+from chat.transports.native.operations import OPERATIONS
 from reaktor.web.websocket_frames import NO_MASK, Opcode, encode_frame
 from reaktor.web.websocket_reader import Close
 from tests.conftest import MakeServer
@@ -209,3 +210,55 @@ def everything_from(slow: socket.socket) -> bytes:
     except OSError:
         pass
     return found
+
+
+AN_ID = "01af2b6c-7d10-7c3e-8a55-3f1d2e4b5a69"
+ODD = ("", " ", "\x00", "a\x00b", "\U0001f600", "x" * 500, "../..", "-1", "0", AN_ID, "tea*")
+OF_THE_SESSION = {"hello", "auth.refresh", "pong"}
+OF_EACH_KIND: dict[str, object] = {
+    "string": AN_ID, "integer": 1, "boolean": True, "ids": [], "cursors": {},
+}  # fmt: skip
+
+
+def odd_requests(key: str) -> Iterator[tuple[str, str, dict[str, object]]]:
+    """(operation, channel, data): of each operation, each of its places with an odd value and the others with good
+    ones.
+    """
+    for name, operation in OPERATIONS.items():
+        if name in OF_THE_SESSION:
+            continue
+        plain = {field: (*each.choices, OF_EACH_KIND[each.kind])[0] for field, each in operation.fields.items()}
+        for odd in ODD:
+            if operation.needs_channel or operation.may_name_channel:
+                yield name, odd, plain
+            for field, each in operation.fields.items():
+                value = {"ids": [odd], "cursors": {odd: 0}, "string": odd}.get(each.kind)
+                if value is not None:
+                    yield name, key, {**plain, field: value}
+                    yield name, key, {field: value}
+        for field, each in operation.fields.items():
+            if each.kind == "integer":
+                for number in (0, each.minimum, each.maximum, 2**63, -1):
+                    yield name, key, {**plain, field: number}
+
+
+async def test_no_odd_value_is_more_than_refused(make_server: MakeServer) -> None:
+    server = make_server(LIMITS="off")
+    token = server.account()[1]
+    client = await NativeClient.connect(server.url, token)
+    key = (await client.request("channel.create", name="Odd", kind="unlisted"))["key"]
+    await client.join(key)
+    wrong = []
+    for name, channel, data in odd_requests(key):
+        try:
+            await client.request(name, channel, data=data)
+        except Refused as refused:
+            if refused.code in {"internal", "unavailable"}:
+                wrong.append((name, channel, data, refused.code))
+        except (ConnectionError, websockets.ConnectionClosed):
+            # Ten bad frames end a session.
+            assert await client.closed() == 4504
+            client = await NativeClient.connect(server.url, token)
+    await client.close()
+    assert wrong == []
+    assert "Traceback" not in server.log()

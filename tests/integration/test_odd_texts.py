@@ -13,32 +13,8 @@ import socketio
 
 from tests.integration.conftest import Connect
 from tests.support.native import NativeClient, Refused
+from tests.support.odd import ANSWER_10000_TIMES, MAX_CHARS, REACT_499_TIMES, REPLIES, TEXTS
 from tests.support.server import LiveServer
-
-MAX_CHARS = 4_000
-ZALGO = "".join(chr(0x300 + at) for at in range(79))
-TEXTS = {
-    "emoji with skin tones, joined": "\U0001f469\U0001f3fd\u200d\U0001f680" * 1_000,
-    "a family longer than any": "\U0001f468" + "\u200d\U0001f469" * 1_999 + "\U0001f3ff",
-    "flags": "\U0001f1e9\U0001f1ea" * 2_000,
-    "marks on every letter": ("a" + ZALGO) * 50,
-    "marks on one letter": "e" + "\u0301" * 3_999,
-    "marks without a letter": "\u0301" * 4_000,
-    "from right to left": "\u05d0\u05d1 \u0645\u062d\u0645\u062f " * 500,
-    "turned and never turned back": "\u202e\u2066" * 1_999 + "ab",
-    "both directions": "abc \u05d0\u05d1\u05d2 " * 500,
-    "all the signs of formatting": "**`[>_~\n" * 500,
-    "line ends": "a\r\n" * 1_333 + "b",
-}
-MANY = """
-from accounts.models import User
-from chat.models import Message, Reaction
-message = Message.objects.get(pk="{id}")
-for number in range(499):
-    user = User(username=f"r{{number}}x{prefix}", password="!")
-    user.save(force_insert=True)
-    Reaction.objects.create(message=message, user=user, emoji="\U0001f44d" if number < 450 else f"word{{number}}")
-"""
 
 
 class SocketIO:
@@ -112,6 +88,55 @@ async def test_texts_of_4000_code_points_of_any_kind_pass_unchanged_and_one_more
         assert await people.refusals(text) == ["too_large"] * 3
 
 
+async def test_a_word_behind_an_odd_text_is_found_where_it_stands(people: People) -> None:
+    word = "te\u0301apot"
+    for text in TEXTS.values():
+        await people.native.post(people.key, f"{text[: MAX_CHARS - len(word) - 1]} {word}")
+    found = await found_in_time(people.native, people.key, "TEAPOT", len(TEXTS))
+    for hit in found["results"]:
+        ((start, end),) = hit["highlights"]
+        assert hit["message"]["text"][start:end] == word
+    answer = await people.http.get("/search", params={"q": '"Teapot"', "in": people.key})
+    assert answer.json() == found
+
+
+async def found_in_time(client: NativeClient, key: str, q: str, count: int, **more: str) -> Any:
+    """The answer to a search as soon as it has so many hits."""
+    async with asyncio.timeout(60):
+        while len((found := await client.request("search", q=q, **{"in": key}, **more))["results"]) < count:  # noqa: ASYNC110
+            await asyncio.sleep(1)
+    return found
+
+
+async def test_a_thread_of_10000_replies_is_shown_page_by_page_and_goes_on(
+    server: LiveServer, connect: Connect, channel: str
+) -> None:
+    name, token = server.account()
+    headers = {"Authorization": f"Bearer {token}"}
+    async with httpx.AsyncClient(base_url=f"{server.url}/api/v1", headers=headers, timeout=30) as http:
+        path = f"/channels/{channel}/messages"
+        root = (await http.post(path, json={"text": "the root", "nonce": "root"})).json()["id"]
+        script = ANSWER_10000_TIMES.format(author=name, key=channel, root=root)
+        await asyncio.to_thread(server.manage, "shell", "-c", script)
+        native, old = await connect(), await SocketIO().connect(server, server.account()[1], channel)
+        await native.join(channel)
+        made = await native.post(channel, "the last", thread=root)
+        assert made["thread_info"]["replies"] == REPLIES + 1
+        assert (await old.next())[1]["message"] == "the last"
+        await old.client.disconnect()
+        for place, first in (({"after": 1}, 1), ({"before": 5_002}, 4_901), ({"before": made["number"]}, REPLIES - 99)):
+            page = await native.request("message.list", channel, thread=root, limit=100, **place)
+            assert [each["text"] for each in page["messages"]] == [f"reply {first + at}" for at in range(100)]
+            assert (await http.get(path, params={"thread": root, "limit": 100, **place})).json() == page
+        (shown,) = (await native.request("message.list", channel, flow=True))["messages"]
+        assert (shown["text"], shown["thread_info"]["replies"]) == ("the root", REPLIES + 1)
+        for client in (native, await connect(token)):
+            read = await client.request("thread.read", channel, thread=root, number=made["number"])
+            assert read["thread"]["unread"] == 0
+    (hit,) = (await found_in_time(native, channel, "4321", 1, thread=root))["results"]
+    assert hit["message"]["text"] == "reply 4321"
+
+
 async def test_a_message_names_at_most_twenty_people_whatever_its_text(people: People, server: LiveServer) -> None:
     names = [server.account()[0] for _ in range(21)]
     text = " ".join(f"@{name}" for name in names * 9) + " @nobody" * 11
@@ -121,6 +146,7 @@ async def test_a_message_names_at_most_twenty_people_whatever_its_text(people: P
     assert answer.json()["mentions"] == []
     (first, second) = [await people.listener.event("message.new", people.key) for _ in range(2)]
     assert (first["data"]["mentions"], second["data"]["mentions"]) == (names[:20], [])
+    assert [(await people.old.next())[1]["message"] for _ in range(2)] == [text, f"`{text}`"]
 
 
 async def test_a_message_with_500_reactions_is_told_whole_and_bears_no_more(
@@ -128,7 +154,7 @@ async def test_a_message_with_500_reactions_is_told_whole_and_bears_no_more(
 ) -> None:
     made = await people.native.post(people.key, "react!")
     prefix = made["id"][-6:]
-    server.manage("shell", "-c", MANY.format(id=made["id"], prefix=prefix))
+    server.manage("shell", "-c", REACT_499_TIMES.format(id=made["id"], prefix=prefix))
     me = people.native.greeting["user"]["username"]
     await people.native.request("reaction.add", people.key, id=made["id"], emoji="\U0001f44d\ufe0f")
     told = await people.listener.event("reaction.changed", people.key)

@@ -6,10 +6,19 @@ import asyncio
 from typing import Any
 
 import httpx
+import pytest
 
+from tests.conftest import MakeServer
 from tests.integration.conftest import Connect
-from tests.support.native import NativeClient
+from tests.support.native import NativeClient, Refused
 from tests.support.server import LiveServer
+
+AN_HOUR_AGO = """
+from datetime import timedelta
+from django.db.models import F
+from chat.models import Message
+Message.objects.filter(pk="{id}").update(created_at=F("created_at") - timedelta(hours=1))
+"""
 
 
 def http_client(server: LiveServer, token: str) -> httpx.AsyncClient:
@@ -71,6 +80,28 @@ async def test_changes_over_rest_are_events_and_members_are_who_is_live(
     seen = [event for event in author.all_events if event.get("channel") == channel and "seq" in event]
     assert [event["event"] for event in seen][-3:] == ["message.updated", "reaction.changed", "message.deleted"]
     assert [event["seq"] for event in seen][-3:] == [2, 3, 4]
+
+
+async def test_after_the_edit_window_no_door_lets_an_edit_through(make_server: MakeServer) -> None:
+    server = make_server(EDIT_WINDOW="1h")
+    _, token = server.account()
+    async with (
+        await NativeClient.connect(server.url, server.account()[1]) as owner,
+        await NativeClient.connect(server.url, token) as author,
+        http_client(server, token) as http,
+    ):
+        key = (await owner.request("channel.create", name="Edits", kind="unlisted"))["key"]
+        await author.join(key)
+        made = await author.post(key, "first")
+        path = f"/api/v1/channels/{key}/messages/{made['id']}"
+        assert (await http.patch(path, json={"text": "second"})).status_code == 200
+        await asyncio.to_thread(server.manage, "shell", "-c", AN_HOUR_AGO.format(id=made["id"]))
+        answer = await http.patch(path, json={"text": "third"})
+        assert (answer.status_code, answer.json()["error"]["code"]) == (403, "edit_window_over")
+        with pytest.raises(Refused, match="edit_window_over"):
+            await author.request("message.edit", key, id=made["id"], text="third")
+        edits = (await http.get(f"{path}/edits")).json()["results"]
+        assert [each["text"] for each in edits] == ["first"]
 
 
 async def test_a_renamed_account_is_told_to_come_back_and_comes_back_under_its_new_name(

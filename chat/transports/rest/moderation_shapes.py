@@ -13,7 +13,7 @@ from accounts import names
 from chat.domain.policies import MAX_PURGE_HOURS, Resolution, Role, SanctionKind
 from chat.domain.rules import REASON_CHARS
 from chat.services.invites import MAX_USES
-from reaktor.web.api import NOT_BLANK, Input, Text, WholeInBody
+from reaktor.web.api import NOT_BLANK, Flag, Input, Text, WholeInBody
 
 KINDS = [kind.value for kind in SanctionKind]
 CURSOR = r"^[0-9]{1,18}\Z"
@@ -65,7 +65,7 @@ class ResolveInput(Input):
     resolution = serializers.ChoiceField(list(Resolution))
     kind = serializers.ChoiceField(KINDS, required=False, help_text="With sanctioned: which one (a ban).")
     until = serializers.DateTimeField(required=False, allow_null=True)
-    is_everywhere = serializers.BooleanField(required=False)
+    is_everywhere = Flag(required=False)
     reason = Text(required=False, may_be_blank=True, max_length=REASON_CHARS)
 
 

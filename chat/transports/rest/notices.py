@@ -18,7 +18,7 @@ from chat.notices.preferences import PreferencesData
 from chat.notices.subscriptions import SubscriptionData
 from chat.transports.rest.views import ChatView
 from reaktor.limits.rates import Limit
-from reaktor.web.api import READS, Input, Text, answers, operation
+from reaktor.web.api import READS, Flag, Input, Text, answers, operation
 
 ENDPOINT = "https://updates.push.services.mozilla.com/wpush/v2/gAAAAABn"
 KEYS = {
@@ -71,9 +71,9 @@ QuietInput: type[serializers.Serializer[Any]] = type(
 
 class PreferencesInput(Input):
     example: ClassVar = {"quiet": {"from": "22:00", "to": "07:00", "time_zone": "Europe/Berlin"}}
-    push = serializers.BooleanField(required=False)
-    email = serializers.BooleanField(required=False)
-    preview = serializers.BooleanField(required=False)
+    push = Flag(required=False)
+    email = Flag(required=False)
+    preview = Flag(required=False)
     quiet = QuietInput(required=False, allow_null=True)
 
 

@@ -15,7 +15,7 @@ from chat.domain import rules
 from chat.domain.files import FILES_PER_MESSAGE
 from chat.domain.following import Level
 from chat.domain.policies import MAX_SLOW_MODE_S, ChannelKind
-from reaktor.web.api import NOT_BLANK, Input, Text, Whole, WholeInBody
+from reaktor.web.api import NOT_BLANK, Flag, Input, Text, Whole, WholeInBody
 
 UUID = r"^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}\Z"
 PAGE_MESSAGES = 50
@@ -68,9 +68,9 @@ class ChannelChange(Input):
     name = Text(required=False, max_length=rules.NAME_CHARS, pattern=NOT_BLANK)
     topic = Text(required=False, may_be_blank=True, max_length=rules.TOPIC_CHARS)
     slow_mode_s = WholeInBody(required=False, max_value=MAX_SLOW_MODE_S, help_text="By a moderator; 0: off.")
-    is_frozen = serializers.BooleanField(required=False, help_text="By a moderator: nobody else writes.")
-    threads = serializers.BooleanField(required=False, help_text="By a moderator: whether there are threads.")
-    everybody_pins = serializers.BooleanField(required=False, help_text="By a moderator: whoever may write may pin.")
+    is_frozen = Flag(required=False, help_text="By a moderator: nobody else writes.")
+    threads = Flag(required=False, help_text="By a moderator: whether there are threads.")
+    everybody_pins = Flag(required=False, help_text="By a moderator: whoever may write may pin.")
 
 
 _LEVELS = [level.value for level in Level]
@@ -126,10 +126,8 @@ class MessageInput(Input):
     thread = Text(
         required=False, allow_null=True, pattern=UUID, help_text="Into the thread of this message of the channel."
     )
-    also_in_channel = serializers.BooleanField(
-        required=False, help_text="Only with `thread`: the channel's flow shows it, too."
-    )
-    confirm = serializers.BooleanField(
+    also_in_channel = Flag(required=False, help_text="Only with `thread`: the channel's flow shows it, too.")
+    confirm = Flag(
         default=False, help_text="It may call many by @channel or @here: without it such a message is refused."
     )
 
@@ -142,9 +140,7 @@ class MessageChange(Input):
 class ReadInput(Input):
     example: ClassVar = {"number": 1}
     number = WholeInBody(help_text="Everything up to this message is read; markers only move forward.")
-    back = serializers.BooleanField(
-        default=False, help_text="The marker may move back: nothing above this message is read."
-    )
+    back = Flag(default=False, help_text="The marker may move back: nothing above this message is read.")
 
 
 class ThreadReadInput(Input):

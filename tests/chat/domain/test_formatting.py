@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from chat.domain import formatting
 from chat.domain.formatting import code_parts, excerpt, shortened
 from chat.domain.mentions import possible_mentions
+from chat.domain.search import has_link
 
 EXAMPLES: list[dict[str, Any]] = json.loads((Path(__file__).parents[3] / "docs/formatting.json").read_text())
 MIXED = st.text(st.sampled_from("ab \n\r🏽👩\u200d\u0301\u05d0\u202e🇩🇪각ก็"), max_size=60)
@@ -33,6 +34,12 @@ def test_the_examples_name_whom_the_specification_marks(example: dict[str, Any])
     """What stood in code was a mention: `@ada` in a line of a program told ada."""
     is_named = any("ada" in possible for possible in possible_mentions(example["text"]))
     assert is_named == ("<mark>" in example["html"])
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: ascii(example["text"])[:40])
+def test_a_search_for_links_finds_those_that_the_specification_shows(example: dict[str, Any]) -> None:
+    """What stood in code was a link to a search alone."""
+    assert has_link(example["text"]) == ("<a " in example["html"])
 
 
 def test_a_windows_line_end_ends_a_line() -> None:

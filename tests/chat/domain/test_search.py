@@ -10,7 +10,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chat.domain import search
-from chat.domain.search import MARK, QUERY_CHARS, found_in, has_link, lexemes, marks_of, needles_of, parsed, pieces_of
+from chat.domain.search import (
+    MARK,
+    QUERY_CHARS,
+    found_in,
+    has_link,
+    is_rough,
+    lexemes,
+    marks_of,
+    may_answer,
+    needles_of,
+    parsed,
+    pieces_of,
+)
 from reaktor.errors import InvalidError
 
 OF_ALL_SCRIPTS = """
@@ -49,6 +61,13 @@ def test_what_a_text_answers_its_lexemes_answer(text: str, query: str) -> None:
     for needle in needles:
         assert any(each.startswith(needle.lexeme) if needle.is_prefix else each == needle.lexeme for each in known)
     assert not known & set(barred)
+
+
+@given(texts, asked)
+def test_what_a_text_answers_it_may_answer(text: str, query: str) -> None:
+    wanted = is_asked(query)
+    if wanted is not None and found_in(text, wanted) is not None:
+        assert may_answer(text, wanted)
 
 
 @given(texts, asked)
@@ -133,6 +152,23 @@ def test_what_is_found_where(text: str, query: str, places: list[list[int]] | No
 def test_a_query_has_bounds(query: str) -> None:
     with pytest.raises(InvalidError):
         parsed(query)
+
+
+@pytest.mark.parametrize(
+    ("query", "is_so"),
+    [
+        ("tea pot", False),
+        ('"tea pot"', True),
+        ("e-mail", True),
+        ("te*", False),
+        ("北京", False),
+        ("北京大", True),
+        ("大", False),
+        ('tea -"tea pot"', False),
+    ],
+)
+def test_an_index_without_order_finds_more_than_answers_a_phrase(query: str, is_so: bool) -> None:
+    assert is_rough(parsed(query)) is is_so
 
 
 @pytest.mark.parametrize("query", ["", "-", '""', "🍵", "... !?", "*", '"'])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 import pytest
 
@@ -18,9 +19,9 @@ def bob() -> UserRef:
     return user_ref("bob")
 
 
-def post(author: UserRef, key: ChannelKey, *texts: str) -> list[str]:
+def post(author: UserRef, key: ChannelKey, *texts: str, **more: Any) -> list[str]:
     """The ids of the stored messages."""
-    stored = store_batch([Post(author, key, text, uuid.uuid4().hex) for text in texts])
+    stored = store_batch([Post(author, key, text, uuid.uuid4().hex, **more) for text in texts])
     assert all(isinstance(each, Stored) for each in stored), stored
     return [each.message["id"] for each in stored if isinstance(each, Stored)]
 

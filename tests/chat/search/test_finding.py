@@ -111,6 +111,36 @@ def test_of_many_channels_none_is_left_out(ann: UserRef, bob: UserRef, tea: Chan
     assert len(found(ann, "tea")) == finding.FEW_CHANNELS + 2
 
 
+def test_a_phrase_is_found_among_very_many_that_have_its_words_apart(
+    ann: UserRef, tea: ChannelKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(finding, "ROUGH_CANDIDATES", 40)
+    apart = ["pot of tea"] * 90
+    post(ann, tea, "the first tea pot", *apart, "a tea pot", *apart)
+    index_now()
+    assert found(ann, '"tea pot"') == ["a tea pot", "the first tea pot"]
+
+
+def test_windows_of_any_length_end_where_marks_do_and_leave_nothing_out(ann: UserRef, tea: ChannelKey) -> None:
+    ids = post(ann, tea, *(f"tea {number}" for number in range(60)))
+    spread(ids)
+    index_now()
+    wanted = message_search.Wanted([message_search.Needle("tea")])
+    newest = message_search.newest_below(message_search.TOP)
+    assert newest is not None
+    for bits in range(message_search.SHORTEST + 8, message_search.LONGEST + 2):
+        high, places = newest + 1, []
+        while (below := message_search.newest_below(high)) is not None:
+            high = below + 1
+            low = message_search.window_start(bits, high)
+            assert low <= below
+            look = message_search.look(wanted, bits=bits, low=low, high=high, limit=100, within_s=5.0)
+            places += [each.place for each in look]
+            high = low
+        assert len(places) == 60
+        assert places == sorted(places, reverse=True)
+
+
 @pytest.mark.parametrize(
     ("q", "filters", "error"),
     [
@@ -168,8 +198,8 @@ def test_a_look_that_takes_too_long_is_ended(ann: UserRef, tea: ChannelKey) -> N
     bounds = {"low": 0, "high": message_search.TOP, "limit": 100}
     for _ in range(3):
         try:
-            message_search.look(wanted, level=message_search.WHOLE, within_s=0.0, **bounds)
+            message_search.look(wanted, bits=message_search.WHOLE, within_s=0.0, **bounds)
         except message_search.TooSlowError:
             break
     assert time.monotonic() - began < 60
-    assert len(message_search.look(wanted, level=message_search.WHOLE, within_s=5.0, **bounds)) == 100
+    assert len(message_search.look(wanted, bits=message_search.WHOLE, within_s=5.0, **bounds)) == 100

@@ -14,10 +14,12 @@ from chat import services
 from chat.domain.ids import ChannelKey, UserRef
 from chat.models import SearchPlace
 from chat.search import indexing
+from chat.search import keeper as keeper_module
 from chat.search.keeper import Keeper
 from reaktor.config.model import Database as DatabaseConfig
 from reaktor.db.database import Database
 from tests.chat.search.conftest import found, post
+from tests.support.databases import channel_of
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.database]
 WAIT_S = 60.0
@@ -69,6 +71,28 @@ async def test_what_was_there_before_comes_by_and_by(
     async with keeping():
         await comes(ann, "tea", ["old tea"] * 7)
     assert not await run(SearchPlace.objects.filter(back__gt=0).exists)
+
+
+async def test_in_a_flood_little_is_indexed_of_each_channel_and_afterwards_all(
+    ann: UserRef, tea: ChannelKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It kept up with whoever posted most, with the processor that posting needed."""
+    monkeypatch.setattr(keeper_module, "FLOOD_PER_S", 20)
+    pot = await run(channel_of, ann, "pot")
+    for key in (tea, pot):
+        await run(post, ann, key, "first")
+    await run(indexing.index_now)
+    for key in (tea, pot):
+        await run(post, ann, key, *[f"tea in {key}"] * 60)
+    database = Database(DatabaseConfig())
+    keeper = Keeper(database, holder="one", may_act=lambda: True, clock=lambda: 0.0)
+    try:
+        await keeper._round()
+        assert sorted(await run(found, ann, "in")) == [*["tea in pot"] * 5, *["tea in tea"] * 5]
+        await keeper._round()
+        assert len(await run(found, ann, "in")) == 120, "nothing more has come"
+    finally:
+        await run(database.close)
 
 
 async def test_of_two_one_keeps_it(ann: UserRef, tea: ChannelKey) -> None:

@@ -62,14 +62,19 @@ class World:
             "block": lambda: services.user_block(user=user, username=name),
             "unblock": lambda: services.user_unblock(user=user, username=name),
             "archive": lambda: services.channel_archive(user=self.staff, key=key),
+            "reply": lambda: said and self._post(who, key, thread=said[2]),
+            "purge": lambda: services.messages_purge(user=self.staff, username=name, hours=1, channel=key),
+            "purge everywhere": lambda: services.messages_purge(user=self.staff, username=name, hours=1),
+            "ban everywhere": lambda: services.sanction_issue(user=self.staff, kind="ban", username=name),
+            "unban everywhere": lambda: services.sanction_lift_all(user=self.staff, username=name),
             "index": index_now,
         }
         with contextlib.suppress(ReaktorError):
             deeds[what]()
 
-    def _post(self, who: int, key: ChannelKey) -> None:
+    def _post(self, who: int, key: ChannelKey, **more: Any) -> None:
         with contextlib.suppress(AssertionError):  # refused
-            (message,) = post(self.people[who], key, f"tea {next(_numbers)}")
+            (message,) = post(self.people[who], key, f"tea {next(_numbers)}", **more)
             self.said.append((who, key, message))
 
     def readable(self, user: UserRef, key: ChannelKey) -> set[str] | None:
@@ -101,7 +106,7 @@ class World:
 
 
 DEEDS = ["post", "post", "post", "edit", "delete", "join", "leave", "let in", "kick", "ban", "lift", "block", "unblock",
-         "archive", "index"]  # fmt: skip
+         "archive", "index", "reply", "purge", "purge everywhere", "ban everywhere", "unban everywhere"]  # fmt: skip
 deeds = st.lists(
     st.tuples(st.sampled_from(DEEDS), st.integers(0, PEOPLE - 1), st.integers(0, PEOPLE - 1), st.integers(0, 4)),
     min_size=5,

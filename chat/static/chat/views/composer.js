@@ -169,5 +169,5 @@ export class Composer {
 
 /** In characters as the server counts them, not in UTF-16 units. */
 function length(text) {
-  return text.length < 1_000 ? text.length : [...text].length;
+  return [...text].length;
 }

@@ -45,3 +45,27 @@ def check(rest: Rest, method: str, path: str) -> None:
     live_side_only = path.startswith("/api/v1/me/sessions/") and status == 503
     assert status in {200, 204, 400, 403, 404, 405, 409} or live_side_only, (method, path, status, body)
     assert status < 300 or error_code(body) != "internal"
+
+
+@pytest.mark.parametrize("method", ["OPTIONS", "TRACE", "COUNT", "INITIAL", "HTTP_METHOD_NOT_ALLOWED"])
+def test_what_is_no_method_of_a_path_is_refused(method: str) -> None:
+    """Names that the views have for other things were called, and failed."""
+    rest = logged_in(register("ada"))
+    for path in ("me", "channels", "accounts", "search"):
+        status, body = rest(method, f"/api/v1/{path}", {})
+        assert (status, error_code(body)) == (405, "unknown_operation"), path
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "name"),
+    [
+        ("PATCH", "me/notifications", "preview"),
+        ("POST", "channels/general/messages", "confirm"),
+        ("PATCH", "channels/general", "is_frozen"),
+        ("PUT", "channels/general/read", "back"),
+    ],
+)
+@pytest.mark.parametrize("value", [0, 1, "true", "yes", None, []])
+def test_in_a_body_true_is_true_alone(method: str, path: str, name: str, value: Any) -> None:
+    status, body = logged_in(register("ada"))(method, f"/api/v1/{path}", {**BODIES, name: value})
+    assert (status, list(body["error"]["fields"])) == (400, [name])

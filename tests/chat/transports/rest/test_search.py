@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from chat.search import finding
 from chat.search.indexing import index_now
 from chat.transports.rest import search
 from tests.support.rest import Rest, error_code, logged_in, register
@@ -41,6 +42,32 @@ def test_messages_are_found_by_whoever_belongs_to_the_channel(ada: Rest) -> None
     eve = logged_in(register("eve"))
     assert eve.get("/api/v1/search?q=tea") == (200, {"results": [], "next": None})
     assert eve.get(f"/api/v1/search?q=tea&in={made['key']}")[0] == 404
+
+
+def test_each_parameter_narrows_what_is_found(ada: Rest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(finding, "PAGE", 2)
+    _, made = ada.post("/api/v1/channels", {"name": "Search"})
+    key = made["key"]
+    said(ada, key, "tea 1", "tea 2 https://tea.example", "`https://tea.example` tea 3")
+    _, root = ada.post(f"/api/v1/channels/{key}/messages", {"text": "tea 4", "nonce": "root"})
+    ada.post(f"/api/v1/channels/{key}/messages", {"text": "tea 5", "nonce": "reply", "thread": root["id"]})
+    index_now()
+
+    def found(query: str) -> tuple[list[str], str | None]:
+        status, page = ada.get(f"/api/v1/search?{query}")
+        assert status == 200, page
+        return [hit["message"]["text"] for hit in page["results"]], page["next"]
+
+    assert found(f"q=tea&thread={root['id']}")[0] == ["tea 5", "tea 4"]
+    assert found("has=link")[0] == ["tea 2 https://tea.example"]
+    assert found("q=tea&has=file") == ([], None)
+    assert found("q=tea&before=2026-01-01") == ([], None)
+    assert found("q=tea&after=2200-01-01") == ([], None)
+    texts, following = found("q=tea")
+    assert texts == ["tea 5", "tea 4"]
+    texts, following = found(f"q=tea&cursor={following}")
+    assert texts == ["`https://tea.example` tea 3", "tea 2 https://tea.example"]
+    assert found(f"q=tea&cursor={following}")[0] == ["tea 1"]
 
 
 @pytest.mark.parametrize(
