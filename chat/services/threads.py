@@ -122,7 +122,7 @@ def thread_read(
         found = channel_access(user=user, key=channel.key)
         return {**read_data(found.marker, found.channel.head, found.mentions), "thread": mark}
     with transaction.atomic():
-        ThreadFollow.objects.get_or_create(thread_id=root.pk, user_id=user.id, defaults={"is_on": False})
+        ThreadFollow.objects.get_or_create(thread_id=root.pk, user_id=user.id, defaults={"is_on": None})
         mine = ThreadFollow.objects.filter(thread_id=root.pk, user_id=user.id, read_number__lt=wanted)
         if mine.update(read_number=wanted):
             named = Mention.objects.filter(user_id=user.id, channel_id=channel.id, number__gt=UNREAD_IN_THREAD)
