@@ -52,9 +52,10 @@ def replies_gone(gone: Iterable[GoneReply], seq: int | None = None) -> None:
 
 def threads_go(roots: Iterable[uuid.UUID]) -> None:
     """These messages are gone for good, and no reply to them is left."""
-    gone = Thread.objects.filter(pk__in=roots)
-    ThreadFollow.objects.filter(thread_id__in=list(gone.values_list("pk", flat=True))).delete()
-    gone.delete()
+    gone = list(roots)
+    # Of threads without a row, too: who has read where nobody answered.
+    ThreadFollow.objects.filter(thread_id__in=gone).delete()
+    Thread.objects.filter(pk__in=gone).delete()
 
 
 def _find_last(thread: Thread) -> None:
