@@ -75,8 +75,9 @@ def _take_part(thread: Thread, fewer: Counter[uuid.UUID]) -> None:
     named = thread.participants.split()
     still = {str(pk) for pk in mine.filter(user_id__in=named, replies__gt=0).values_list("user_id", flat=True)}
     if len(still) < len(named):
-        first = mine.filter(replies__gt=0).order_by("id").values_list("user_id", flat=True)[:PARTICIPANTS]
-        thread.participants = " ".join(str(user_id) for user_id in first)
+        left = [user for user in named if user in still]
+        others = mine.filter(replies__gt=0).exclude(user_id__in=left).order_by("id").values_list("user_id", flat=True)
+        thread.participants = " ".join([*left, *map(str, others[: PARTICIPANTS - len(left)])])
 
 
 # -- What a user is to a thread -----------------------------------------------------------------------------------
