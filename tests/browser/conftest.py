@@ -40,6 +40,12 @@ class Room:
         for text in texts:
             self._ask(f"/channels/{self.key}/messages", {"text": text, "nonce": uuid.uuid4().hex})
 
+    def ids(self) -> list[str]:
+        """Of its messages, oldest first."""
+        answer = self._client.get(f"/channels/{self.key}/messages")
+        answer.raise_for_status()
+        return [str(each["id"]) for each in answer.json()["messages"]]
+
     def close(self) -> None:
         self._client.close()
 
