@@ -51,7 +51,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(primary_key=True, serialize=False)),
                 ('thread_id', models.UUIDField()),
-                ('is_on', models.BooleanField()),
+                ('is_on', models.BooleanField(null=True)),
                 ('read_number', models.BigIntegerField(default=0)),
                 ('replies', models.BigIntegerField(default=0)),
                 ('user', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL)),

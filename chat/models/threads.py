@@ -37,13 +37,13 @@ class Thread(models.Model):
 class ThreadFollow(models.Model):
     """What one user is to a thread: told of it or not, how far they have read it, and how many replies are theirs.
 
-    A row that is not `is_on` is that of somebody who was asked not to be told, or has read it without following.
+    `is_on` None: has read it, and said nothing of being told. False: wants not to be told; a mention changes nothing.
     """
 
     id = models.BigAutoField(primary_key=True)
     thread_id = models.UUIDField()
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+", db_index=False)
-    is_on = models.BooleanField()
+    is_on = models.BooleanField(null=True)
     read_number = models.BigIntegerField(default=0)
     replies = models.BigIntegerField(default=0)
 

@@ -206,6 +206,8 @@ def shown(due: Due) -> dict[str, Any]:
     """What a browser is pushed: docs/protocol.md, "Notices". Without preview, nothing of who wrote what."""
     told = due.told
     base = {"tag": str(told.message_id), "channel": told.channel, "number": told.number}
+    if told.thread is not None:
+        base["thread"] = told.thread
     if not due.has_preview:
         return {**base, "title": "", "text": ""}
     return {**base, "title": store.title_of(told), "text": told.text}

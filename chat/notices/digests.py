@@ -20,7 +20,7 @@ from accounts.mailing import is_mail_possible, mail_queue
 from accounts.models import EmailAddress, User
 from chat.domain import notices as rules
 from chat.models import Notice, NoticePreferences
-from chat.notices.due import Due, read_due, title_of
+from chat.notices.due import Due, page_of, read_due, title_of
 from reaktor.errors import NotFoundError
 
 MAX_LINES = 20
@@ -107,7 +107,7 @@ def _write(user: User, address: str, said: Sequence[Due], home: str, *, has_prev
     """Whether it is queued."""
     stop = f"{home}/notices/unsubscribe/{unsubscribe_token(user.pk)}"
     lines = [
-        Line(title=title_of(each.told), text=each.told.text, link=f"{home}/#/c/{each.told.channel}")
+        Line(title=title_of(each.told), text=each.told.text, link=f"{home}/{page_of(each.told)}")
         for each in said[:MAX_LINES]
     ]
     words: dict[str, Any] = {

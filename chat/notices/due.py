@@ -30,7 +30,10 @@ CLAIM_S = 60.0
 
 
 class Told(NamedTuple):
-    """What a person may be shown of a message. `channel_name`: empty in a direct channel, which is the author's."""
+    """What a person may be shown of a message. `channel_name`: empty in a direct channel, which is the author's.
+
+    `thread`: the root of the thread which alone shows it.
+    """
 
     message_id: uuid.UUID
     channel: str
@@ -38,11 +41,17 @@ class Told(NamedTuple):
     number: int
     author: str
     text: str
+    thread: str | None
 
 
 def title_of(told: Told) -> str:
     """Who wrote, and where unless it is said to one alone."""
     return f"{told.author} · {told.channel_name}" if told.channel_name else told.author
+
+
+def page_of(told: Told) -> str:
+    """Where the web client shows it, below the address of its page."""
+    return f"#/c/{told.channel}" if told.thread is None else f"#/c/{told.channel}/t/{told.thread}"
 
 
 class Due(NamedTuple):
@@ -143,7 +152,8 @@ class _Known:
         )
         name = "" if kind is ChannelKind.DIRECT else channel.name
         author = message.author.display_name or message.author.username
-        told = Told(message.pk, channel.key, name, message.number, author, _text(message))
+        thread = str(message.thread_id) if message.is_aside else None
+        told = Told(message.pk, channel.key, name, message.number, author, _text(message), thread)
         subscriptions = self._subscriptions.get(user_id, [])
         if row.pushes is not None:
             subscriptions = [each for each in subscriptions if each.id in row.pushes]

@@ -38,7 +38,8 @@ class _Thread:
     root: Root
     row: Thread
     author_id: str
-    is_new: bool
+    is_first: bool
+    """There is no reply in it yet."""
     participants: dict[str, str]
     by_author: Counter[str] = field(default_factory=Counter)
     mentioned: set[str] = field(default_factory=set)
@@ -113,22 +114,38 @@ class Threads:
 
     def _store_follows(self, changed: Sequence[_Thread]) -> None:
         """Who posts follows from then on; others are asked nothing where they have said what they want."""
-        named = _named_in({thread.row.root_id for thread in changed if thread.is_new})
-        wanted = [
-            (thread.row.root_id, user_id)
+        named = _named_in({thread.row.root_id for thread in changed if thread.is_first})
+        wanted = {
+            thread.row.root_id: {
+                thread.author_id, *thread.by_author, *thread.mentioned, *named.get(thread.row.root_id, ())
+            }
             for thread in changed
-            for user_id in sorted(
-                {thread.author_id, *thread.by_author, *thread.mentioned, *named.get(thread.row.root_id, ())}
-            )
-        ]
-        ThreadFollow.objects.bulk_create(
-            [ThreadFollow(thread_id=root, user_id=uuid.UUID(user), is_on=True) for root, user in wanted],
-            ignore_conflicts=True,
-        )
+        }  # fmt: skip
+        follows_begin(wanted, undecided=[each.row.root_id for each in changed if each.is_first or each.mentioned])
         for thread in changed:
-            for user, count in sorted(thread.by_author.items()):
-                mine = ThreadFollow.objects.filter(thread_id=thread.row.root_id, user_id=uuid.UUID(user))
-                mine.update(is_on=True, replies=F("replies") + count)
+            by_count: dict[int, list[uuid.UUID]] = {}
+            for user, count in thread.by_author.items():
+                by_count.setdefault(count, []).append(uuid.UUID(user))
+            for count, users in by_count.items():
+                theirs = ThreadFollow.objects.filter(thread_id=thread.row.root_id, user_id__in=users)
+                theirs.update(is_on=True, replies=F("replies") + count)
+
+
+def follows_begin(users: Mapping[uuid.UUID, Iterable[str]], *, undecided: Iterable[uuid.UUID]) -> None:
+    """By thread, who follows it from now on; whoever has said what they want is asked nothing.
+
+    `undecided`: the threads that some of them may have read without saying anything.
+    """
+    ThreadFollow.objects.bulk_create(
+        [
+            ThreadFollow(thread_id=root, user_id=uuid.UUID(user), is_on=True)
+            for root, some in users.items()
+            for user in sorted(some)
+        ],
+        ignore_conflicts=True,
+    )
+    for root in undecided:
+        ThreadFollow.objects.filter(thread_id=root, user_id__in=list(users[root]), is_on=None).update(is_on=True)
 
 
 def _threads_find(ids: set[uuid.UUID]) -> dict[uuid.UUID, _Thread]:
@@ -148,7 +165,7 @@ def _threads_find(ids: set[uuid.UUID]) -> dict[uuid.UUID, _Thread]:
             root=Root(channel_id, thread_id is not None, deleted_at is not None),
             row=row,
             author_id=str(author_id),
-            is_new=pk not in rows,
+            is_first=not row.replies,
             participants={user: names.get(uuid.UUID(user), "") for user in row.participants.split()},
         )
     return found

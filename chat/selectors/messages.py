@@ -216,21 +216,25 @@ def _reading(channel_id: int, thread: str | None, *, is_flow: bool) -> Reading:
         if is_flow:
             raise InvalidError("A page is of the flow or of a thread.", fields={"flow": "not with thread"})
         root = parse_message_id(thread)
-        # The channel is asked about apart: beside the thread it would have PostgreSQL walk the channel's numbers.
         if not Message.objects.filter(pk=root, channel_id=channel_id).exists():
             return lambda numbers, limit: []
-        return lambda numbers, limit: rows.messages_select(
-            f"m.thread_id = %s AND {numbers.condition}",
-            [uuid_to_column(root), numbers.bound],
-            order=numbers.order,
-            limit=limit,
-        )
+        return partial(_replies, uuid_to_column(root))
     first = Channel.objects.filter(pk=channel_id).values_list("aside_from", flat=True).first() if is_flow else None
     if first is not None:
         return partial(_flow, channel_id, first)
     return lambda numbers, limit: _by_number(
         channel_id, numbers.condition, numbers.bound, limit=limit, is_newest_first=numbers.is_newest_first
     )
+
+
+def _replies(root: Any, numbers: Range, limit: int) -> list[MessageColumns]:
+    """What was answered in a thread. `root`: as a column."""
+    ids = rows.replies_walk(root, numbers.bound, limit=limit, is_back=numbers.is_newest_first)
+    if not ids:
+        return []
+    where = f"m.id IN ({', '.join(['%s'] * len(ids))})"
+    found = rows.messages_select(where, ids, order="m.id", limit=len(ids))
+    return sorted(found, key=lambda row: row.number, reverse=numbers.is_newest_first)
 
 
 def _flow(channel_id: int, first: int, numbers: Range, limit: int) -> list[MessageColumns]:

@@ -360,6 +360,25 @@ def messages_select(where: str, parameters: Sequence[Any], *, order: str, limit:
     return [_message_columns(*row) for row in rows]
 
 
+def replies_walk(root: Any, number: int, *, limit: int, is_back: bool) -> list[Any]:
+    """The ids of so many replies of a thread from this number on, back or forth, as columns.
+
+    One step along the index for each. Asked for a page at once, PostgreSQL takes the thread for as long as threads are
+    on average; where that is about a page it reads and sorts the whole one, however long it is.
+    """
+    nearest, side = ("max", "<") if is_back else ("min", ">")
+    step = f"SELECT {nearest}(r.number) FROM chat_message r WHERE r.thread_id = %s AND r.number {side}"  # noqa: S608
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"WITH RECURSIVE page(number, place) AS (SELECT ({step} %s), 1 UNION ALL "  # noqa: S608  own text alone
+            f"SELECT ({step} page.number), page.place + 1 FROM page WHERE page.number IS NOT NULL AND page.place < %s) "
+            "SELECT (SELECT r.id FROM chat_message r WHERE r.thread_id = %s AND r.number = page.number) "
+            "FROM page WHERE page.number IS NOT NULL",
+            [root, number, root, limit, root],
+        )
+        return [column_id for (column_id,) in cursor.fetchall()]
+
+
 def _message_columns(
     column_id: Any,
     number: int,

@@ -107,7 +107,7 @@ def thread_data(*, user: UserRef, channel: ChannelRow, root: uuid.UUID) -> Threa
     return {
         "channel": channel.key,
         "root": message_seen(message_by_id(channel.id, str(root)), hidden),
-        "is_followed": follow is not None and follow.is_on,
+        "is_followed": follow is not None and bool(follow.is_on),
         "read_number": mark["read_number"],
         "unread": mark["unread"],
     }

@@ -32,6 +32,7 @@ from chat.models import (
     Reaction,
     Report,
     SearchChange,
+    Thread,
     ThreadFollow,
 )
 from chat.posting.batches import Post, Stored, store_batch
@@ -40,6 +41,7 @@ from chat.posting.mentioning import Mentioning
 from chat.posting.permissions import Writing
 from chat.posting.statements import LockedChannel, channels_lock
 from chat.posting.textrules import CurrentTextRules, flagged
+from chat.posting.threads import follows_begin
 from chat.selectors import ChannelAccess, channel_access, message_by_id, parse_message_id, reads_of
 from chat.services.audit import audit_add
 from chat.services.bulk import marks_remove
@@ -322,11 +324,10 @@ def _mentions_replace(message: Message, channel: LockedChannel, author: UserRef)
         )
         for user in mentioned
     )
-    if message.thread_id is not None:
-        ThreadFollow.objects.bulk_create(
-            [ThreadFollow(thread_id=message.thread_id, user_id=user.id, is_on=True) for user in mentioned],
-            ignore_conflicts=True,
-        )
+    # A mention in a root counts as one in its thread, once there is one.
+    root = message.thread_id or (message.pk if mentioned and Thread.objects.filter(pk=message.pk).exists() else None)
+    if root is not None and mentioned:
+        follows_begin({root: [user.id for user in mentioned]}, undecided=[root])
     if message.calls is not None:
         _call_keep(message, before, {user.id for user in mentioned})
     return [user for user in mentioned if user.id not in before]

@@ -52,9 +52,10 @@ def replies_gone(gone: Iterable[GoneReply], seq: int | None = None) -> None:
 
 def threads_go(roots: Iterable[uuid.UUID]) -> None:
     """These messages are gone for good, and no reply to them is left."""
-    gone = Thread.objects.filter(pk__in=roots)
-    ThreadFollow.objects.filter(thread_id__in=list(gone.values_list("pk", flat=True))).delete()
-    gone.delete()
+    gone = list(roots)
+    # Of threads without a row, too: who has read where nobody answered.
+    ThreadFollow.objects.filter(thread_id__in=gone).delete()
+    Thread.objects.filter(pk__in=gone).delete()
 
 
 def _find_last(thread: Thread) -> None:
@@ -74,8 +75,9 @@ def _take_part(thread: Thread, fewer: Counter[uuid.UUID]) -> None:
     named = thread.participants.split()
     still = {str(pk) for pk in mine.filter(user_id__in=named, replies__gt=0).values_list("user_id", flat=True)}
     if len(still) < len(named):
-        first = mine.filter(replies__gt=0).order_by("id").values_list("user_id", flat=True)[:PARTICIPANTS]
-        thread.participants = " ".join(str(user_id) for user_id in first)
+        left = [user for user in named if user in still]
+        others = mine.filter(replies__gt=0).exclude(user_id__in=left).order_by("id").values_list("user_id", flat=True)
+        thread.participants = " ".join([*left, *map(str, others[: PARTICIPANTS - len(left)])])
 
 
 # -- What a user is to a thread -----------------------------------------------------------------------------------
@@ -122,7 +124,7 @@ def thread_read(
         found = channel_access(user=user, key=channel.key)
         return {**read_data(found.marker, found.channel.head, found.mentions), "thread": mark}
     with transaction.atomic():
-        ThreadFollow.objects.get_or_create(thread_id=root.pk, user_id=user.id, defaults={"is_on": False})
+        ThreadFollow.objects.get_or_create(thread_id=root.pk, user_id=user.id, defaults={"is_on": None})
         mine = ThreadFollow.objects.filter(thread_id=root.pk, user_id=user.id, read_number__lt=wanted)
         if mine.update(read_number=wanted):
             named = Mention.objects.filter(user_id=user.id, channel_id=channel.id, number__gt=UNREAD_IN_THREAD)

@@ -45,6 +45,12 @@ class Room:
         path = f"/channels/{self.key}/messages/{message}/reactions/{emoji}"
         self._client.put(path).raise_for_status()
 
+    def ids(self) -> list[str]:
+        """Of its messages, oldest first."""
+        answer = self._client.get(f"/channels/{self.key}/messages")
+        answer.raise_for_status()
+        return [str(each["id"]) for each in answer.json()["messages"]]
+
     def close(self) -> None:
         self._client.close()
 

@@ -22,6 +22,7 @@ JUNK = (
     "{}",
     '{"tag": 1}',
     json.dumps({"tag": "a", "channel": "../x", "title": "", "text": ""}),
+    json.dumps({"tag": "a", "channel": "x", "thread": "../x", "title": "", "text": ""}),
 )
 DENIED = "window.asked = 0; Notification.requestPermission = async () => { window.asked += 1; return 'denied'; };"
 
@@ -128,6 +129,20 @@ def test_a_push_is_shown_once_under_its_tag_and_a_click_leads_to_its_channel(peo
     pushes.worker.evaluate(CLICK, "m1")
     ada.expect_channel(room.name)
     pushes.until(lambda: [each["tag"] for each in pushes.shown()] == ["m2"])
+
+
+def test_a_click_on_a_push_of_a_reply_leads_to_its_thread(people: People, room: Room) -> None:
+    room.post("Who likes tea?")
+    ada = people("ada").register("/")
+    (root,) = room.ids()
+    pushes = Pushes(ada.page)
+    pushes.nobody_looks()
+    pushes.push_until_shown(notice(room, thread=root))
+    ada.visit("/")
+    expect(ada.page.locator(".shell")).to_be_visible()
+    pushes.worker.evaluate(CLICK, "m1")
+    panel = ada.page.get_by_role("complementary", name="Thread")
+    expect(panel.locator(".message .text")).to_have_text("Who likes tea?")
 
 
 def test_what_is_no_notice_is_not_shown(people: People, room: Room) -> None:

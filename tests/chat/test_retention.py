@@ -289,6 +289,30 @@ def test_the_root_of_a_thread_loses_its_text_on_time_and_its_place_with_its_last
     assert not ThreadFollow.objects.exists()
 
 
+def test_who_read_under_a_message_that_is_gone_is_known_no_longer(ann: UserRef, tea: ChannelKey) -> None:
+    (lone,) = said(ann, tea, 40)
+    services.thread_read(user=ann, key=tea, thread=lone, number=1)
+    applied(days=30)
+    assert numbers(tea) == []
+    assert not ThreadFollow.objects.exists()
+
+
+def test_a_root_stays_for_a_reported_reply_and_a_reported_root_for_itself(ann: UserRef, tea: ChannelKey) -> None:
+    bob, staff = user_ref("bob"), user_ref("staff", is_staff=True)
+    root, bad = said(bob, tea, 40, 40)
+    reply, other = *in_thread(bob, tea, root, 35), *in_thread(bob, tea, bad, 35)
+    reports = [services.report_create(user=ann, key=tea, message_id=each, reason="spam") for each in (reply, bad)]
+    applied(days=30)
+    left = {str(each.pk): each.text for each in Message.objects.all()}
+    assert left == {root: "", bad: "hello @reader", reply: "reply"}
+    assert other not in left
+    for report in reports:
+        services.report_resolve(user=staff, report_id=int(report["id"]), resolution="dismissed")
+    applied(days=30)
+    assert numbers(tea) == []
+    assert not Thread.objects.exists()
+
+
 def test_a_thread_counts_what_is_left_of_it(ann: UserRef, tea: ChannelKey) -> None:
     bob = user_ref("bob")
     said(ann, tea, 40)

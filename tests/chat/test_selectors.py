@@ -23,7 +23,7 @@ from tests.support.plans import plans_of, prefer_indexes
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
 
-LISTS = frozenset({"wanted", "w", "posted", "counted", "CONSTANT"})
+LISTS = frozenset({"wanted", "w", "posted", "counted", "page", "CONSTANT"})
 """What SQLite calls the lists of values that statements bring along."""
 
 
@@ -367,11 +367,37 @@ def test_pages_of_the_flow_and_of_a_thread_run_along_an_index_each(threaded: tup
             wanted: dict[str, Any] = {**marks, **what, "limit": 30}
             assert_indexed(lambda wanted=wanted: selectors.messages_page(channel_id, **wanted))
             for sql, plan in plans_of(lambda wanted=wanted: selectors.messages_page(channel_id, **wanted)):
-                if "number DESC" in sql or "ORDER BY m.number" in sql:
+                if "RECURSIVE" in sql:
+                    assert "message_thread" in plan, f"{sql}\n{plan}"
+                    assert "sqlite_autoindex" not in plan, f"{sql}\n{plan}"
+                elif "number DESC" in sql or "ORDER BY m.number" in sql:
                     early = "m.number > " in sql and "m.number < " in sql
-                    index = "message_thread" if "thread" in what else "message_number" if early else "message_flow"
+                    index = "message_number" if early else "message_flow"
                     assert index in plan or "sqlite_autoindex_chat_message" in plan, f"{sql}\n{plan}"
                     assert index != "message_flow" or index in plan, f"{sql}\n{plan}"
+
+
+def test_a_page_of_a_thread_is_never_sorted_however_short_the_database_takes_the_thread_for(ann: UserRef) -> None:
+    """It knows what threads have on average, and reads and sorts a whole one that it takes for a page. Without
+    prefer_indexes(): what it likes best at the size of a test is the question.
+    """
+    key = channel_of(ann, "many")
+    roots = store_batch([Post(ann, key, "root", f"r{number}") for number in range(40)])
+    for root in roots:
+        assert isinstance(root, Stored)
+        thread = root.message["id"]
+        store_batch([Post(ann, key, "aside" * 20, f"{thread} {number}", thread=thread) for number in range(60)])
+    if not is_sqlite():
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE")
+    channel_id = Channel.objects.get(key=key).id
+    marks: dict[str, int]
+    for marks in ({}, {"before": 500}, {"after": 30}, {"around": 60}):
+        wanted: dict[str, Any] = {**marks, "thread": thread}
+        for sql, plan in plans_of(lambda wanted=wanted: selectors.messages_page(channel_id, **wanted)):
+            if "ORDER BY m.number" in sql or "RECURSIVE" in sql:
+                assert "Sort" not in plan, f"{sql}\n{plan}"
+                assert "TEMP B-TREE" not in plan, f"{sql}\n{plan}"
 
 
 def test_every_page_of_the_flow_is_a_part_of_it(threaded: tuple[ChannelKey, str]) -> None:

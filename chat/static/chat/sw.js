@@ -8,7 +8,7 @@ addEventListener("activate", (event) => event.waitUntil(self.clients.claim()));
 addEventListener("push", (event) => event.waitUntil(onPush(event.data)));
 addEventListener("notificationclick", (event) => {
   event.notification.close();
-  event.waitUntil(open(event.notification.data?.channel));
+  event.waitUntil(open(event.notification.data ?? {}));
 });
 
 /** @param {PushMessageData|null} data */
@@ -19,7 +19,7 @@ async function onPush(data) {
     body: notice.text,
     // The same message pushed again takes the place of the first.
     tag: notice.tag,
-    data: { channel: notice.channel },
+    data: { channel: notice.channel, thread: notice.thread },
     icon: "/static/chat/icon.svg",
   });
 }
@@ -27,9 +27,10 @@ async function onPush(data) {
 /** The notice in a push; null for anything else. */
 function read(data) {
   try {
-    const { tag, channel, title, text } = data.json();
+    const { tag, channel, thread, title, text } = data.json();
     const isWhole = [tag, channel, title, text].every((value) => typeof value === "string");
-    return isWhole && /^[A-Za-z0-9_-]{1,64}$/.test(channel) ? { tag, channel, title, text } : null;
+    const leads = [channel, thread ?? channel].every((part) => /^[A-Za-z0-9_-]{1,64}$/.test(part));
+    return isWhole && leads ? { tag, channel, thread, title, text } : null;
   } catch {
     return null;
   }
@@ -39,9 +40,12 @@ function windows() {
   return self.clients.matchAll({ type: "window", includeUncontrolled: true });
 }
 
-/** The chat, at that channel: in a window that shows it already, else in a new one. @param {string} [channel] */
-async function open(channel) {
-  const address = channel ? `/#/c/${channel}` : "/";
+/**
+ * The chat, at that channel or thread: in a window that shows it already, else in a new one.
+ * @param {{channel?: string, thread?: string}} place
+ */
+async function open({ channel, thread }) {
+  const address = channel ? `/#/c/${channel}${thread ? `/t/${thread}` : ""}` : "/";
   const [page] = (await windows()).filter((each) => new URL(each.url).pathname === "/");
   if (page !== undefined) {
     // A browser may refuse either: to bring a window to the front, and to lead a page on that is not this worker's.

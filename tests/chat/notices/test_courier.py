@@ -116,6 +116,17 @@ async def test_without_preview_a_push_says_nothing_of_who_wrote_what(
     assert browser.pushes[0].content == {"tag": pk, "channel": friends, "number": 3, "title": "", "text": ""}
 
 
+async def test_a_push_of_a_reply_says_in_which_thread_it_is(
+    ann: UserRef, bob: UserRef, friends: ChannelKey, subscribe: Subscribe, world: World
+) -> None:
+    root = await run(post, bob, friends, "tea?")
+    browser = await run(subscribe, bob)
+    await run(post, ann, friends, "green", thread=root)
+    async with world.running():
+        await until(lambda: browser.pushes, WAIT_S)
+    assert browser.pushes[0].content["thread"] == root
+
+
 async def test_who_is_here_and_reads_is_not_told(
     ann: UserRef, bob: UserRef, friends: ChannelKey, subscribe: Subscribe, world: World
 ) -> None:

@@ -17,7 +17,7 @@ from chat.domain import notices as rules
 from chat.domain.following import Level
 from chat.domain.ids import ChannelKey, UserRef
 from chat.models import Channel, Message, Notice, PushSubscription
-from chat.notices.due import CLAIM_S, Due, Ended, notices_again, push_waits, pushes_claim, pushes_settle
+from chat.notices.due import CLAIM_S, Due, Ended, notices_again, page_of, push_waits, pushes_claim, pushes_settle
 from chat.notices.preferences import preferences_change
 from chat.services import messages
 from tests.chat.notices.conftest import Subscribe
@@ -55,7 +55,7 @@ def test_what_a_person_is_shown(ann: UserRef, bob: UserRef, friends: ChannelKey,
     User.objects.filter(pk=ann.id).update(display_name="Ann Lee")
     pk = post(ann, friends, "x" * 300)
     due = due_one()
-    assert due.told == (uuid.UUID(pk), friends, "", 3, "Ann Lee", "x" * 200)
+    assert due.told == (uuid.UUID(pk), friends, "", 3, "Ann Lee", "x" * 200, None)
     assert [each.endpoint for each in due.subscriptions] == [browser.endpoint]
     assert (due.facts.level, due.facts.reason) == (Level.ALL, rules.Reason.DIRECT)
     assert rules.push(due.facts, now()).sends
@@ -114,6 +114,8 @@ def test_what_a_thread_alone_shows_is_read_there(
     subscribe(bob)
     post(ann, friends, thread=root)
     make_all()
+    assert page_of(due_one().told) == f"#/c/{friends}/t/{root}"
+    Notice.objects.update(push_at=now())
     services.read_mark(user=bob, key=friends, number=9)
     assert rules.push(due_one().facts, now()).dropped == ""
     Notice.objects.update(push_at=now())

@@ -12,7 +12,7 @@ from chat.domain.events import MessageData
 from chat.domain.ids import ChannelKey, UserRef
 from chat.models import Channel, Message, Thread, ThreadFollow
 from chat.posting.batches import Post, Stored, store_batch
-from reaktor.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
+from reaktor.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError, ReaktorError
 from tests.support.databases import channel_of, user_ref
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
@@ -108,6 +108,75 @@ def test_who_posts_is_mentioned_or_began_it_follows_a_thread(ann: UserRef, tea: 
     assert {*result.followers} == {ann.id, bob.id, kim.id}
     assert ThreadFollow.objects.get(user_id=bob.id).replies == 2
     assert Thread.objects.get().replies == 2
+
+
+def test_who_has_read_a_thread_follows_it_all_the_same_once_there_is_a_reason(ann: UserRef, tea: ChannelKey) -> None:
+    bob, eve, kim = (user_ref(name) for name in ("bob", "eve", "kim"))
+    (root,) = stored(post(ann, tea, "@kim tea?"))
+    for user in (ann, bob, eve, kim):
+        services.thread_read(user=user, key=tea, thread=root["id"], number=1)
+    services.thread_unfollow(user=eve, key=tea, thread=root["id"])
+    (result,) = store_batch([post(user_ref("lea"), tea, "@bob @eve?", thread=root["id"])])
+    assert isinstance(result, Stored)
+    told = {*result.followers}
+    assert {ann.id, bob.id, kim.id} <= told, "who began it, and whom it or its root names"
+    assert eve.id not in told, "a mention asks nothing of whoever has said what they want"
+
+
+def test_whom_a_root_names_follows_the_thread_though_somebody_did_before_its_first_reply(
+    ann: UserRef, tea: ChannelKey
+) -> None:
+    bob, eve, kim = (user_ref(name) for name in ("bob", "eve", "kim"))
+    (root,) = stored(post(ann, tea, "@kim tea?"))
+    services.thread_follow(user=bob, key=tea, thread=root["id"])
+    (result,) = store_batch([post(bob, tea, thread=root["id"])])
+    assert isinstance(result, Stored)
+    assert {*result.followers} == {ann.id, bob.id, kim.id}
+    services.message_edit(user=ann, key=tea, message_id=root["id"], text="@kim @eve tea?", max_chars=99)
+    (result,) = store_batch([post(bob, tea, thread=root["id"])])
+    assert isinstance(result, Stored)
+    assert {*result.followers} == {ann.id, bob.id, kim.id, eve.id}
+
+
+def test_who_may_not_read_any_longer_is_told_of_no_reply(ann: UserRef) -> None:
+    bob, eve = user_ref("bob"), user_ref("eve")
+    key = ChannelKey(services.channel_create(user=ann, name="Ours", kind="private").channel.key)
+    code = services.invite_create(user=ann, key=key)["code"]
+    for user in (bob, eve):
+        services.invite_accept(user=user, code=code)
+    (root,) = stored(post(ann, key))
+    stored(post(bob, key, thread=root["id"]), post(eve, key, thread=root["id"]))
+    services.membership_leave(user=bob, key=key)
+    services.sanction_issue(user=ann, username="eve", kind="ban", channel=key)
+    (result,) = store_batch([post(ann, key, thread=root["id"])])
+    assert isinstance(result, Stored)
+    assert result.followers == (ann.id,)
+
+
+def test_a_reply_may_quote_as_well(ann: UserRef, tea: ChannelKey) -> None:
+    root, other = stored(post(ann, tea), post(ann, tea))
+    (reply,) = stored(post(ann, tea, thread=root["id"], reply_to=other["id"]))
+    assert (reply["thread"], reply["reply_to"]) == (root["id"], other["id"])
+    (inside,) = stored(post(ann, tea, thread=root["id"], reply_to=reply["id"]))
+    assert (inside["thread"], inside["reply_to"]) == (root["id"], reply["id"])
+
+
+def test_what_holds_for_posts_holds_for_replies(ann: UserRef, tea: ChannelKey) -> None:
+    bob = user_ref("bob")
+    (root,) = stored(post(ann, tea))
+
+    def refused() -> str | None:
+        (result,) = store_batch([post(bob, tea, thread=root["id"])])
+        return result.code if isinstance(result, ReaktorError) else None
+
+    services.channel_update(user=ann, key=tea, slow_mode_s=60)
+    assert [refused(), refused()] == [None, "rate_limited"]
+    services.channel_update(user=ann, key=tea, slow_mode_s=0, is_frozen=True)
+    assert refused() == "forbidden"
+    services.channel_update(user=ann, key=tea, is_frozen=False)
+    assert refused() is None
+    services.channel_archive(user=ann, key=tea)
+    assert refused() == "archived"
 
 
 def test_the_same_again_is_the_same_reply(ann: UserRef, tea: ChannelKey) -> None:

@@ -61,6 +61,29 @@ def test_a_deleted_reply_is_counted_no_more_and_its_event_says_so(
     assert Message.objects.get(pk=root["id"]).changed_seq == 1
 
 
+def test_the_first_five_take_part_in_their_order_and_others_when_one_of_them_is_gone(
+    ann: UserRef, tea: ChannelKey, told: list[Event]
+) -> None:
+    root = say(ann, tea)
+    names = ("dan", "eve", "ann", "kim", "lea", "max")
+    people = {name: ann if name == "ann" else user_ref(name) for name in names}
+    replies = {name: say(user, tea, thread=root["id"]) for name, user in people.items()}
+    assert info(tea, root)[:2] == (6, ["dan", "eve", "ann", "kim", "lea"])
+    services.message_delete(user=people["eve"], key=tea, message_id=replies["eve"]["id"])
+    assert info(tea, root)[:2] == (5, ["dan", "ann", "kim", "lea", "max"])
+
+
+def test_a_reply_that_moderators_delete_for_a_report_is_counted_no_more(
+    ann: UserRef, bob: UserRef, tea: ChannelKey, told: list[Event]
+) -> None:
+    root = say(ann, tea)
+    reply = say(bob, tea, thread=root["id"])
+    report = services.report_create(user=ann, key=tea, message_id=reply["id"], reason="spam")
+    services.report_resolve(user=ann, report_id=int(report["id"]), resolution="deleted")
+    assert info(tea, root) == (0, [], None)
+    assert told[-1].data["thread_info"]["replies"] == 0
+
+
 def test_a_purge_and_the_end_of_an_account_take_replies_along(
     ann: UserRef, bob: UserRef, tea: ChannelKey, told: list[Event]
 ) -> None:

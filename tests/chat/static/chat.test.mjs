@@ -213,6 +213,18 @@ test("typing is said at most every three seconds, and once more after a message 
   assert.equal(said().length, 4);
 });
 
+test("typing in a thread is said of the thread, beside that in the channel", async () => {
+  const line = await inGeneral();
+  const said = () => line.asked("typing").map(({ data }) => data);
+  line.chat.signs.typing("general", true, "m1");
+  line.chat.signs.typing("general", true);
+  assert.deepEqual(said(), [{ on: true, thread: "m1" }, { on: true }]);
+  line.chat.send("general", "answered", { thread: "m1" });
+  line.chat.signs.typing("general", false, "m1");
+  line.chat.signs.typing("general", false);
+  assert.deepEqual(said().slice(2), [{ on: false }]);
+});
+
 test("what is read is said a little later, and once", async () => {
   const line = await inGeneral();
   line.chat.signs.read("general");

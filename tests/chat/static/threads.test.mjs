@@ -118,6 +118,35 @@ test("an open thread is kept right by events, answers, and what the channel miss
   assert.equal(found.newest, 9);
 });
 
+test("what a line that was lost brings of older replies is taken, whoever says that it changed", async () => {
+  const store = entered([message(1), reply(2, 1), reply(3, 1)]);
+  const found = await new Threads(chatOf(store, () => ({ messages: [reply(2, 1), reply(3, 1)], has_more: false }))).open("general", ROOT);
+  store.channel("general").trim(1);
+  store.sync({ channels: { general: { seq: 8, messages: [reply(2, 1, { changed_seq: 7, text: "edited" }), reply(4, 1)] } } });
+  assert.deepEqual(found.messages.map(({ number, text }) => [number, text]), [[2, "edited"], [3, "text 3"], [4, "text 4"]]);
+});
+
+test("a thread is read anew when the channel was, since nobody told of what came between", async () => {
+  const store = entered([message(1), reply(2, 1)]);
+  let stored = [reply(2, 1)];
+  const chat = chatOf(store, () => ({ messages: stored, has_more: false }));
+  const found = await new Threads(chat).open("general", ROOT);
+  stored = [reply(2, 1), reply(3, 1), reply(4, 1)];
+  const newest = [message(300), reply(301, 298)];
+  store.join(joinReply(newest, { number: 301, seq: 301, reset: true, channel: info({ number: 301, seq: 301 }) }), 2);
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual(found.messages.map(({ number }) => number), [2, 3, 4, 301]);
+  assert.equal(chat.asked.filter(([op]) => op === "message.list").length, 2);
+});
+
+test("who writes in a thread is not typing in the channel", () => {
+  const store = entered();
+  const channel = store.channel("general");
+  store.fold({ event: "typing", channel: "general", data: { username: "bob", on: true, thread: ROOT } }, 0);
+  store.fold({ event: "typing", channel: "general", data: { username: "eve", on: true } }, 0);
+  assert.deepEqual([channel.typists(1), channel.typists(1, ROOT)], [["eve"], ["bob"]]);
+});
+
 test("older replies come in front, once", async () => {
   const store = entered([message(1)]);
   const chat = chatOf(store, ({ before }) =>

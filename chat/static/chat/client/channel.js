@@ -29,9 +29,11 @@ export class ChannelState {
   memberCount = 0;
   /** The cursor of the next page of members; null: all are known. @type {string|null} */
   membersNext = null;
-  /** @type {Map<string, number>} who is typing → until when (ms) */
+  /** @type {Map<string, {until: number, thread: string|null}>} who is typing → until when (ms), in which thread */
   typing = new Map();
   cursor = null;
+  /** Counts the windows: what came between two of them is not known. */
+  windows = 0;
   /** Whose messages are one's own. @type {string|undefined} */
   me;
 
@@ -125,8 +127,15 @@ export class ChannelState {
     this.#byId.clear();
     this.#aside.clear();
     this.cursor = null;
+    this.windows += 1;
     this.isLoaded = false;
     this.hasOlder = false;
+  }
+
+  /** All that is known: the window, and what changed of messages older than that. */
+  *known() {
+    yield* this.#aside.values();
+    yield* this.messages;
   }
 
   /** Take a page of older messages. @param {{messages: import("./types.js").Message[], has_more: boolean}} page */
@@ -194,15 +203,18 @@ export class ChannelState {
     this.typing.delete(username);
   }
 
-  setTyping(username, on, now) {
-    if (on) this.typing.set(username, now + TYPING_LASTS_MS);
+  setTyping(username, on, now, thread = null) {
+    if (on) this.typing.set(username, { until: now + TYPING_LASTS_MS, thread });
     else this.typing.delete(username);
   }
 
-  /** Who is typing now; those whose time is over are forgotten. @param {number} now */
-  typists(now) {
-    for (const [username, until] of this.typing) if (until <= now) this.typing.delete(username);
-    return [...this.typing.keys()];
+  /**
+   * Who is typing now, in the channel or in one thread; those whose time is over are forgotten.
+   * @param {number} now  @param {string|null} [thread]
+   */
+  typists(now, thread = null) {
+    for (const [username, { until }] of this.typing) if (until <= now) this.typing.delete(username);
+    return [...this.typing].filter(([, where]) => where.thread === thread).map(([username]) => username);
   }
 
   /** Somebody named the user, in a message that may not be in the window. @param {{number: number}} message */

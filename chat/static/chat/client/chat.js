@@ -299,7 +299,7 @@ export class Chat {
 
   /** @param {string} key  @param {string} text  @param {import("./types.js").Beside} [beside] */
   send(key, text, beside) {
-    this.signs.sent(key);
+    this.signs.sent(key, beside?.thread);
     this.outbox.add(key, text, beside);
     // Who writes wants to see the answers. Where it is refused, the message may still go out.
     if (this.store.channel(key)?.info.role === null) this.follow(key).catch(() => {});

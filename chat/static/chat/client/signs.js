@@ -52,24 +52,30 @@ export class Signs {
     this.#tell();
   }
 
-  /** The person is typing (on), or emptied the field. Said at most every 3 s, and at the end of those if it still is so. */
-  typing(key, on) {
-    const typed = this.#typed.get(key) ?? { at: -Infinity, timer: 0, isOn: false };
-    this.#typed.set(key, typed);
+  /**
+   * The person is typing (on), or emptied the field. Said at most every 3 s, and at the end of those if it still is so.
+   * @param {string} key  @param {boolean} on  @param {string} [thread]  the root, where it is an answer in a thread
+   */
+  typing(key, on, thread) {
+    const typed = this.#typed.get(thread ?? key) ?? { at: -Infinity, timer: 0, isOn: false };
+    this.#typed.set(thread ?? key, typed);
     clearTimeout(typed.timer);
     const wait = typed.at + TYPING_EVERY_MS - Date.now();
     if (on && wait > 0) {
-      typed.timer = setTimeout(() => this.typing(key, true), wait);
+      typed.timer = setTimeout(() => this.typing(key, true, thread), wait);
     } else if (on || typed.isOn) {
       // The server forgets its own interval with an "off": the next "on" may follow at once.
       Object.assign(typed, { at: on ? Date.now() : -Infinity, isOn: on });
-      this.#say("typing", { channel: key, data: { on } });
+      this.#say("typing", { channel: key, data: thread ? { on, thread } : { on } });
     }
   }
 
-  /** A message went out: others see it, and need no other sign that the typing is over. @param {string} key */
-  sent(key) {
-    const typed = this.#typed.get(key);
+  /**
+   * A message went out: others see it, and need no other sign that the typing is over.
+   * @param {string} key  @param {string} [thread]
+   */
+  sent(key, thread) {
+    const typed = this.#typed.get(thread ?? key);
     clearTimeout(typed?.timer);
     if (typed) typed.isOn = false;
   }

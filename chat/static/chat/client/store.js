@@ -175,7 +175,7 @@ export class Store {
         channel.setPresence(data.username, data.status);
         break;
       case "typing":
-        if (!isMe) channel.setTyping(data.username, data.on !== false, now);
+        if (!isMe) channel.setTyping(data.username, data.on !== false, now, data.thread);
         break;
       case "read.updated":
         channel.mark(data);

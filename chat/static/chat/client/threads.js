@@ -19,6 +19,9 @@ class Thread {
   isLoaded = false;
   isFollowed = false;
   readNumber = 0;
+  /** The window of its channel from which on it was kept right. */
+  windows = 0;
+  isBeingRead = false;
 
   /** @param {string} key  the channel  @param {string} root  the id of the message that it hangs on */
   constructor(key, root) {
@@ -71,16 +74,28 @@ export class Threads {
    */
   async open(key, root) {
     const thread = (this.#open = new Thread(key, root));
-    const path = `channels/${encodeURIComponent(key)}/threads/${root}`;
-    const [page, mine] = await Promise.all([this.#page(thread, {}), this.chat.rest("GET", path)]);
-    thread.first = mine.root;
-    thread.isFollowed = mine.is_followed;
-    thread.readNumber = mine.read_number;
-    thread.messages = page.messages;
-    thread.hasOlder = page.has_more;
-    thread.isLoaded = true;
-    this.#catchUp(key);
+    await this.#read(thread);
     return thread;
+  }
+
+  async #read(thread) {
+    const { key, root } = thread;
+    const windows = this.chat.store.channel(key)?.windows;
+    const path = `channels/${encodeURIComponent(key)}/threads/${root}`;
+    thread.isBeingRead = true;
+    try {
+      const [page, mine] = await Promise.all([this.#page(thread, {}), this.chat.rest("GET", path)]);
+      thread.first = mine.root;
+      thread.isFollowed = mine.is_followed;
+      thread.readNumber = Math.max(thread.readNumber, mine.read_number);
+      thread.messages = page.messages;
+      thread.hasOlder = page.has_more;
+      thread.windows = windows;
+      thread.isLoaded = true;
+    } finally {
+      thread.isBeingRead = false;
+    }
+    this.#catchUp(key);
   }
 
   close() {
@@ -140,7 +155,14 @@ export class Threads {
   /** What the channel was told after a lost line is news for the thread, too. */
   #catchUp(key) {
     const thread = this.#open;
-    if (thread?.key !== key) return;
-    for (const message of this.chat.store.channel(key)?.messages ?? []) thread.put(message);
+    if (!thread?.isLoaded || thread.isBeingRead || (key !== null && key !== thread.key)) return;
+    const channel = this.chat.store.channel(thread.key);
+    if (!channel?.isLoaded) return;
+    if (channel.windows === thread.windows) {
+      for (const message of channel.known()) thread.put(message);
+      return;
+    }
+    // What came between two windows of the channel nobody told of: it is read anew.
+    this.#read(thread).then(() => this.chat.store.touch(thread.key), () => {}); // prettier-ignore
   }
 }

@@ -173,6 +173,7 @@ export class ChannelView {
   #drawTyping() {
     const names = this.chat.store.channel(this.key)?.typists(Date.now()) ?? [];
     setText(this.typing, typingLine(names));
+    this.thread?.drawTyping();
   }
 
   #send(text, files) {

@@ -3,6 +3,7 @@
 import { frameBatched, h, icon, keyed, setText } from "../dom.js";
 import { explain } from "../explain.js";
 import { isSameRow, timeline } from "../timeline.js";
+import { typingLine } from "../words.js";
 import { Composer } from "./composer.js";
 import { drawRow, loadFormatting } from "./message.js";
 import { Toolbar } from "./toolbar.js";
@@ -96,13 +97,14 @@ export class ThreadPanel {
       limit: () => this.chat.store.limits.text_chars,
       onSend: (text, files) => this.#send(text, files),
       openTray: async (onChange) => new (await import("./files.js")).Tray({ chat: this.chat, onChange }),
-      onTyping: () => {},
+      onTyping: (on) => this.chat.signs.typing(this.key, on, this.root),
       onEditLast: () => {},
     });
     this.composer.field.setAttribute("aria-label", "Reply");
     const toRow = (event) =>
       event.target.closest("button, a, textarea") || this.toolbar.attach(event.target.closest(".message"));
     for (const type of ["pointerover", "focusin", "click"]) this.list.addEventListener(type, toRow);
+    this.typing = h("p", { class: "typing", "aria-live": "polite" });
     const close = { class: "icon-button", href: `#/c/${this.key}`, "aria-label": "Close the thread" };
     return h(
       "aside",
@@ -114,6 +116,7 @@ export class ThreadPanel {
         h("div", { class: "page-actions" }, this.older, this.follow, h("a", close, icon("close"))),
       ),
       this.scroller,
+      this.typing,
       h("label", { class: "switch composer-place" }, this.also, "Also in the channel"),
       this.composer.element,
     );
@@ -167,6 +170,11 @@ export class ThreadPanel {
     this.composer.element.hidden = !channel.info.threads;
     if (this.isAtEnd) this.scroller.scrollTop = this.scroller.scrollHeight;
     this.#seen();
+  }
+
+  /** Who is writing an answer; asked once a second, as nobody tells when that is over. */
+  drawTyping() {
+    setText(this.typing, typingLine(this.chat.store.channel(this.key)?.typists(Date.now(), this.root) ?? []));
   }
 
   /** Everything in it is read when one is at the end of it and looks. */

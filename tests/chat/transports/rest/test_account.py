@@ -149,6 +149,22 @@ def test_the_export_has_what_one_s_messages_said_before_and_what_one_pinned() ->
     assert [(each["message"], each["key"]) for each in answer[1]["pins"]] == [(second["id"], "general")]
 
 
+def test_the_export_has_in_which_threads_one_is_and_what_one_said_there() -> None:
+    ada, bob = register("ada"), register("bob")
+    root = post(bob, "tea?")
+    rest = logged_in(ada)
+    reply = {"text": "green", "nonce": "1", "thread": root["id"]}
+    status, made = rest.post("/api/v1/channels/general/messages", reply)
+    assert status == 201
+    assert rest.put(f"/api/v1/channels/general/threads/{root['id']}/read", {"number": made["number"]})[0] == 200
+    answer = rest.get("/api/v1/me/export")
+    check(*answer, "/api/v1/me/export")
+    assert [(each["text"], each["thread"]) for each in answer[1]["messages"]] == [("green", root["id"])]
+    assert [(each["thread"], each["is_on"], each["read_number"]) for each in answer[1]["threads"]] == [
+        (root["id"], True, made["number"])
+    ]
+
+
 def test_the_export_has_what_one_shows_of_oneself_and_the_picture() -> None:
     ada = register("ada")
     rest = logged_in(ada)

@@ -176,6 +176,14 @@ def test_an_answer_has_at_most_a_hundred_messages(rest: Rest, bob: User) -> None
     assert len(texts(rest.get("/channels/general/messages?start=2&end=5000"))) == 100
 
 
+def test_who_knows_no_threads_reads_all_in_one_row(rest: Rest, bob: User) -> None:
+    root = post(bob, "tea?")
+    services.message_post(user=user_ref(bob), key="general", text="green", nonce="1", thread=root["id"], max_chars=99)
+    post(bob, "coffee?")
+    assert texts(rest.get("/channels/general/messages?start=0&end=25")) == ["tea?", "green", "coffee?"]
+    assert texts(rest.post("/channels/general/join")) == ["tea?", "green", "coffee?"]
+
+
 def test_a_deleted_message_keeps_its_place(rest: Rest, bob: User) -> None:
     first = [post(bob, f"m{index}") for index in range(3)][1]
     services.message_delete(user=user_ref(bob), key="general", message_id=first["id"])

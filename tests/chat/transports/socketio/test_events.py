@@ -17,6 +17,20 @@ def test_only_who_asks_for_all_events_is_told_how_people_show_themselves() -> No
     assert not frame.moves_offset
 
 
+def test_clients_that_know_no_threads_are_told_of_a_reply_as_of_any_message() -> None:
+    plain = {"id": "2", "text": "green", "author": "ada", "created_at": "…", "channel": "tea", "seq": 3}
+    info = {"number": 1, "seq": 3, "replies": 1, "last_reply_at": "…", "participants": ["ada"]}
+    reply = {**plain, "thread": "1", "also_in_channel": False, "thread_info": info}
+    wire = SocketIOFormat(lambda: "", lambda: "")
+    events = [Event(EventType.MESSAGE_NEW, ChannelKey("tea"), data, 3) for data in (plain, reply)]
+    assert wire._said(events[0]) == wire._said(events[1])
+    frame = wire.encode(events[1])
+    assert frame is not None
+    assert frame.moves_offset
+    told = {"thread": "1", "thread_info": info, "author": "ada"}
+    assert wire.encode(Event(EventType.THREAD_ACTIVITY, ChannelKey("tea"), told)) is None
+
+
 def test_clients_that_know_no_files_read_a_line_for_each() -> None:
     file = {"id": "7", "name": "tea.png", "type": "image/png", "size": 2048}
     message = {
