@@ -187,7 +187,8 @@ export class ThreadPanel {
 
   #send(text, files) {
     this.isAtEnd = true;
-    this.thread.isFollowed = true;
+    // It is perhaps being read still; then the server says so.
+    if (this.thread) this.thread.isFollowed = true;
     this.chat.send(this.key, text, {
       thread: this.root,
       ...(files.length > 0 && { files }),
