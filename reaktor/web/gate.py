@@ -118,6 +118,7 @@ class Gate:
             or view is None
             or scope["method"] == "OPTIONS"
             or IsAuthenticated not in view.permission_classes
+            or _is_open(view, scope["method"])
         ):
             return
         authentications: Sequence[HeaderAuthentication] = view.authentication_classes
@@ -187,6 +188,12 @@ class Gate:
 
 def _rest_s() -> float:
     return REST_S * (1 + random.random())  # noqa: S311  no secret
+
+
+def _is_open(view: Any, method: str) -> bool:
+    """Whether the method needs no token, or there is none of that name: then the view says so."""
+    name = "get" if method == "HEAD" else method.lower()
+    return name in getattr(view, "open_methods", ()) or not hasattr(view, name)
 
 
 def _allowance(view: Any, method: str) -> Any:

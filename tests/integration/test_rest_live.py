@@ -125,3 +125,10 @@ async def test_a_body_without_a_length_is_read_all_the_same(server: LiveServer) 
     async with httpx.AsyncClient(base_url=server.url, timeout=30) as http:
         answer = await http.post("/api/v1/tokens", content=pieces(), headers={"Content-Type": "application/json"})
     assert (answer.status_code, answer.json()["error"]["message"]) == (401, "Wrong username or password")
+
+
+async def test_who_has_no_account_yet_looks_at_an_invite_and_at_nothing_else_there(server: LiveServer) -> None:
+    """What waits before the views asked for a token at each path that has a method with one."""
+    async with httpx.AsyncClient(base_url=f"{server.url}/api/v1", timeout=30) as http:
+        for method, status in (("GET", 404), ("HEAD", 404), ("TRACE", 405), ("DELETE", 401)):
+            assert (await http.request(method, "/server-invites/none")).status_code == status, method

@@ -20,7 +20,7 @@ from chat.transports.rest.views import ChatView
 from reaktor.errors import NotFoundError
 from reaktor.limits.rates import Limit, Unmetered
 from reaktor.shapes import ListData
-from reaktor.web.api import READS, Input, Text, WholeInBody, answers, client_address, operation
+from reaktor.web.api import READING, READS, Input, Text, WholeInBody, answers, client_address, operation
 
 BY_ADDRESS = Unmetered("accounts.limits counts it by where it is asked, since there is no user yet")
 
@@ -64,12 +64,14 @@ class ServerInvitesView(ChatView):
 
 
 class ServerInviteView(ChatView):
+    open_methods = ("get",)
+
     def get_authenticators(self) -> list[Any]:
         """Who looks at an invite has no account yet; a token that came along is not even looked at."""
-        return [] if self.request is None or self.request.method == "GET" else super().get_authenticators()
+        return [] if self.request is None or self.request.method in READING else super().get_authenticators()
 
     def get_permissions(self) -> list[Any]:
-        return [AllowAny()] if self.request.method == "GET" else list(super().get_permissions())
+        return [AllowAny()] if self.request.method in READING else list(super().get_permissions())
 
     @operation(
         BY_ADDRESS,
