@@ -22,6 +22,11 @@ DATABASES = {"default": database(_url) if _url else sqlite(DATA_DIR / "tests.sql
 if not _url:
     # A file, not :memory:, since services run in threads with connections of their own.
     DATABASES["default"]["TEST"] = {"NAME": f"{DATA_DIR}/tests.sqlite3"}
+# No test cuts the power; thousands of commits need not wait for the disk.
+if _url:
+    DATABASES["default"]["OPTIONS"]["options"] = "-c synchronous_commit=off"
+else:
+    DATABASES["default"]["OPTIONS"]["init_command"] += "; PRAGMA synchronous=OFF"
 CHANNEL_LAYERS = {"default": MEMORY_LAYER}
 PASSWORD_HASHERS = [
     "tests.support.hashers.QuickArgon2Hasher",

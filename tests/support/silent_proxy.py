@@ -18,6 +18,7 @@ class SilentProxy:
     def __init__(self, connect: Callable[[], Awaitable[Streams]]) -> None:
         self._connect = connect
         self._alive: dict[asyncio.Task[None], int] = {}
+        self._writers: list[asyncio.StreamWriter] = []
         self.is_dead = False
         self.lines = 0
         self.port = 0
@@ -32,13 +33,22 @@ class SilentProxy:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.lines += 1
         line = self.lines
+        self._writers.append(writer)
         if self.is_dead:
             return
         server_reader, server_writer = await self._connect()
+        self._writers.append(server_writer)
         for source, target in ((reader, server_writer), (server_reader, writer)):
             pump = asyncio.create_task(_pump(source, target))
             self._alive[pump] = line
             pump.add_done_callback(lambda ended: self._alive.pop(ended, None))
+
+    async def end(self) -> None:
+        """Nothing is left of any line, silent ones too."""
+        self.silence()
+        for writer in self._writers:
+            writer.transport.abort()
+        await asyncio.gather(*(writer.wait_closed() for writer in self._writers), return_exceptions=True)
 
 
 async def _pump(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
@@ -56,5 +66,5 @@ async def silent_proxy(connect: Callable[[], Awaitable[Streams]]) -> AsyncIterat
     try:
         yield proxy
     finally:
-        proxy.silence()
         server.close()
+        await proxy.end()
