@@ -17,8 +17,6 @@ TEXTS = {
     "all the signs of formatting": "**`[>_~\n" * 500,
     "line ends": "a\r\n" * 1_333 + "b",
 }
-REACTIONS = 500
-"""What one message bears."""
 REACT_499_TIMES = """
 from accounts.models import User
 from chat.models import Message, Reaction
