@@ -58,3 +58,20 @@ def test_a_picture_and_a_text_are_sent_and_seen_by_others(people: People, room: 
         bob.log.locator(".file-line").click()
     assert begun.value.suggested_filename == "tea.txt"
     assert begun.value.path().read_text() == text.read_text()
+
+
+def test_the_address_in_clients_without_files_leads_to_the_file_after_log_in(
+    people: People, room: Room, tmp_path: Path
+) -> None:
+    ada, bob = people("ada").register(room.path), people("bob")
+    text = tmp_path / "tea.txt"
+    text.write_text("green")
+    ada.page.locator("input[type=file]").set_input_files(text)
+    expect(ada.page.get_by_role("list", name="Files").get_by_text("5 bytes")).to_be_visible(timeout=SOON_MS)
+    ada.page.get_by_role("button", name="Send").click()
+    address = ada.log.locator(".file-line").get_attribute("href") or ""
+    with bob.page.expect_download() as begun:
+        bob.register(f"/f/{address.split('/')[-2]}")
+    assert begun.value.path().read_text() == "green"
+    # Else each page that is opened next would begin it anew.
+    assert bob.page.evaluate("location.pathname") == "/"
