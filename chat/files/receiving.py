@@ -1,8 +1,8 @@
 """A file on its way in: room is reserved, the bytes are written as they come, then it is looked at and kept.
 
-Four steps, each called in a thread by chat.transports.file_bytes: file_reserve(), Upload.take() for each chunk,
-Upload.settle(), file_store(). What is broken off is given up by Upload.discard() and file_give_up(); if the process
-dies, chat.files.sweeping does it.
+Five steps, each called in a thread by chat.transports.file_bytes: file_reserve(), Upload.take() for each chunk,
+Upload.sync(), Upload.settle(), file_store(). What is broken off is given up by Upload.discard() and file_give_up(); if
+the process dies, chat.files.sweeping does it.
 """
 
 from __future__ import annotations
@@ -89,8 +89,10 @@ def file_alive(file_id: uuid.UUID) -> None:
 
 
 def file_give_up(file_id: uuid.UUID) -> None:
-    """It comes to nothing: what was reserved is free again. Its bytes, if any, go later."""
-    File.objects.filter(pk=file_id, stored_at=None).update(deleted_at=datetime.now(UTC))
+    """It comes to nothing: what was reserved is free again. Its bytes, if any, go later, even where the sweeper was
+    there already: it may have come before they were kept.
+    """
+    File.objects.filter(pk=file_id, stored_at=None).update(deleted_at=datetime.now(UTC), gone_at=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,11 +151,14 @@ class Upload:
             self._settled = self.size
             os.fdatasync(self._file.fileno())
 
-    def settle(self, name: str, pictures: Pictures) -> Settled:
-        """All bytes are here: look at them, and keep them. Raises InvalidError, UnavailableError."""
+    def sync(self) -> None:
+        """All bytes are here, and now on the disk. Raises InvalidError, OSError."""
         if not self.size:
             raise InvalidError("The file is empty.")
-        os.fsync(self._file.fileno())
+        os.fdatasync(self._file.fileno())
+
+    def settle(self, name: str, pictures: Pictures) -> Settled:
+        """Look at what was synced, and keep it. Raises InvalidError, UnavailableError, OSError."""
         self._scan()
         kind = rules.type_of(self._head)
         found = Settled(rules.file_name(name), kind, self.size, self._digest.hexdigest())

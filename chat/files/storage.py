@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import time
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -20,6 +22,8 @@ from reaktor.config.model import Config
 
 LEFTOVER_S = 86_400.0
 """What lies in `incoming` for so long was being sent when its process died."""
+THUMB_SUFFIX = ".thumb"
+_FOLDER = re.compile(r"[0-9a-f]{2}")
 
 
 class MissingError(Exception):
@@ -45,7 +49,10 @@ class _Moved(File):  # type: ignore[type-arg]
 
 
 class FileStorage:
-    """One per process. The keys of a file and of its thumbnail are made of its id."""
+    """One per process. The keys of a file and of its thumbnail are made of its id.
+
+    Whatever an object storage has to complain of is an OSError, as what a disk has.
+    """
 
     def __init__(self, config: Config) -> None:
         self.incoming = config.files_dir / "incoming"
@@ -57,24 +64,27 @@ class FileStorage:
     def keep(self, file_id: uuid.UUID, path: Path) -> None:
         """Take that file for its own; it is where it was no longer. What was there under its id is replaced."""
         key = _key(file_id)
-        self._remove(key)
-        with path.open("rb") as stream:
-            self._storage.save(key, _Moved(path, stream))
+        with _as_os_errors(self._storage):
+            self._remove(key)
+            with path.open("rb") as stream:
+                self._storage.save(key, _Moved(path, stream))
         path.unlink(missing_ok=True)  # an object storage has a copy
         self._settle(key)
 
     def keep_thumb(self, file_id: uuid.UUID, data: bytes) -> None:
         key = _thumb_key(file_id)
-        self._remove(key)
-        self._storage.save(key, ContentFile(data))
+        with _as_os_errors(self._storage):
+            self._remove(key)
+            self._storage.save(key, ContentFile(data))
         self._settle(key)
 
     def open(self, file_id: uuid.UUID, start: int = 0, *, is_thumb: bool = False) -> Opened:
-        """Raises MissingError."""
+        """Raises MissingError, OSError."""
         key = _thumb_key(file_id) if is_thumb else _key(file_id)
         bucket = getattr(self._storage, "bucket", None)
         if bucket is not None:
-            return _open_object(bucket, key, start)
+            with _as_os_errors(self._storage):
+                return _open_object(bucket, key, start)
         try:
             stream = self._storage.open(key, "rb")
         except FileNotFoundError:
@@ -84,9 +94,22 @@ class FileStorage:
         return Opened(stream, size)
 
     def remove(self, file_id: uuid.UUID) -> None:
-        """The bytes and the thumbnail; what is not there is gone already. Raises what the storage raises."""
-        self._remove(_key(file_id))
-        self._remove(_thumb_key(file_id))
+        """The bytes and the thumbnail; what is not there is gone already. Raises OSError."""
+        with _as_os_errors(self._storage):
+            self._remove(_key(file_id))
+            self._remove(_thumb_key(file_id))
+
+    def ids(self) -> Iterator[uuid.UUID]:
+        """Of all whose bytes or thumbnails are here, some perhaps twice. Raises OSError."""
+        with _as_os_errors(self._storage):
+            try:
+                folders, _ = self._storage.listdir("")
+            except FileNotFoundError:
+                return
+            for folder in filter(_FOLDER.fullmatch, folders):
+                for name in self._storage.listdir(folder)[1]:
+                    with contextlib.suppress(ValueError):
+                        yield uuid.UUID(name.removesuffix(THUMB_SUFFIX))
 
     def sweep_incoming(self) -> None:
         """Remove what processes that died have left."""
@@ -111,13 +134,27 @@ class FileStorage:
             os.close(directory)
 
 
+@contextlib.contextmanager
+def _as_os_errors(storage: Storage) -> Iterator[None]:
+    if not hasattr(storage, "bucket"):
+        yield
+        return
+    from boto3.exceptions import Boto3Error  # whoever has a directory need not load them
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        yield
+    except (Boto3Error, BotoCoreError, ClientError) as error:
+        raise OSError(f"the object storage: {error}") from error
+
+
 def _key(file_id: uuid.UUID) -> str:
     # The last digits are the random ones.
     return f"{file_id.hex[-2:]}/{file_id}"
 
 
 def _thumb_key(file_id: uuid.UUID) -> str:
-    return f"{_key(file_id)}.thumb"
+    return f"{_key(file_id)}{THUMB_SUFFIX}"
 
 
 def _open_object(bucket: Any, key: str, start: int) -> Opened:

@@ -69,6 +69,8 @@ def bytes_remove(storage: FileStorage, ids: list[uuid.UUID]) -> list[uuid.UUID]:
     for file_id in ids:
         try:
             storage.remove(file_id)
+        except OSError as error:
+            logger.error("files: the bytes of %s were not removed; it will be tried again: %s", file_id, error)
         except Exception:
             logger.exception("files: the bytes of %s were not removed; it will be tried again", file_id)
         else:

@@ -408,7 +408,7 @@ async def edit_message(runtime: Runtime, session: LiveSession, key: str, message
         services.message_edit,
         key=key,
         message_id=message_id,
-        text=rules.check_text(text, max_chars=limits.text_chars),
+        text=rules.check_text(text, max_chars=limits.text_chars, may_be_empty=True),
         max_chars=limits.text_chars,
         window_s=limits.edit_window_s,
         text_rules=runtime.text_rules,

@@ -126,10 +126,10 @@ def message_edit(
 ) -> MessageData:
     """Another text for one's own message; the one of before is kept. `window_s`: so old it may be; 0: any age.
 
-    Raises ForbiddenError, NotFoundError, ConflictError (deleted), EditWindowError, and whatever keeps its author from
-    writing it anew.
+    A message with files may do without a text. Raises ForbiddenError, NotFoundError, ConflictError (deleted),
+    EditWindowError, and whatever keeps its author from writing it anew.
     """
-    wanted = rules.check_text(text, max_chars=max_chars)
+    wanted = rules.check_text(text, max_chars=max_chars, may_be_empty=True)
     newly: list[UserRef] = []
     allowed = text_rules.current() if text_rules is not None else TextRules()
 
@@ -137,6 +137,7 @@ def message_edit(
         check_edit_message(is_own=str(message.author_id) == user.id)
         now = datetime.now(UTC)
         check_edit_in_time(found.access, now - message.created_at, timedelta(seconds=window_s))
+        rules.check_text(wanted, max_chars=max_chars, may_be_empty=message.files is not None)
         if message.text == wanted:
             return False
         _keep_earlier(message)

@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import lru_cache, partial
 from http.cookies import CookieError, SimpleCookie
 from typing import Any, TypeVar, cast
 from urllib.parse import parse_qs
@@ -61,6 +61,10 @@ KEPT_HOSTS = 200
 READERS = 256
 READERS_PER_USER = 64
 ALIVE_EVERY_S = 20.0
+NOTE_S = 10.0
+"""So long one waits for the rows of others, where the database is slow."""
+REST_S = 0.25
+"""At most; a disk that takes longer for one write is no longer spared by it."""
 SLOW_BYTES = 64 * KIB
 SLOW_S = 10.0
 """Whoever sends fewer bytes in that time is cut off. Time that the disk takes is not theirs."""
@@ -85,6 +89,8 @@ class FileBytes:
         # One thread: what several write at once fills the disk's queue, in which the commits of those who post wait.
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="files-in")
         self._settling = asyncio.Semaphore(SETTLING)
+        # Who posts waits for one row of a file at most: when many begin or end at once, theirs would come all before.
+        self._row = asyncio.Lock()
         self._readers: Counter[str] = Counter()
         self._is_host = lru_cache(KEPT_HOSTS)(is_served_host)
 
@@ -121,7 +127,19 @@ class FileBytes:
 
     async def _write(self, function: Callable[..., T], *args: Any) -> T:
         """The same in the thread that writes: the next call of the same upload comes after this one."""
-        return await _made(self._writer, function, *args)
+        return await _made(self._writer, _with_rest, function, *args)
+
+    async def _note(self, runtime: Runtime, function: Callable[..., T], *args: Any) -> T:
+        """A write of the database. Raises UnavailableError."""
+        try:
+            async with asyncio.timeout(NOTE_S):
+                await self._row.acquire()
+        except TimeoutError:
+            raise UnavailableError from None
+        try:
+            return await runtime.database.write(function, *args)
+        finally:
+            self._row.release()
 
     # -- In ---------------------------------------------------------------------------------------------------
 
@@ -135,29 +153,27 @@ class FileBytes:
         form = FileOfForm(boundary) if boundary is not None else None
         length = _length(scope, self._config, is_form=form is not None)
         name = _named(scope)
-        file_id = await runtime.database.write(
-            receiving.file_reserve,
-            user_id=UserId(claims.user_id),
-            size=length,
-            name=name,
-            config=self._config,
+        reserve = partial(
+            receiving.file_reserve, user_id=UserId(claims.user_id), size=length, name=name, config=self._config
         )
+        file_id = await self._note(runtime, reserve)
         upload: Upload | None = None
         stored: FileData | None = None
         try:
             upload = await self._write(Upload, file_id, runtime.file_storage, self._config, length)
-            body = _Body(receive, lambda: runtime.database.write(receiving.file_alive, file_id))
+            body = _Body(receive, lambda: self._note(runtime, receiving.file_alive, file_id))
             async for chunk in body:
                 for part in form.feed(chunk) if form is not None else (chunk,):
                     await self._write(upload.take, part)
             if form is not None:
                 form.finish()
                 name = form.name or ""
+            await self._write(upload.sync)
             async with self._settling:
                 settled = await self._run(upload.settle, name, self._pictures)
-            stored = await runtime.database.write(receiving.file_store, file_id, settled)
+            stored = await self._note(runtime, receiving.file_store, file_id, settled)
         except OSError as error:
-            logger.exception("a file can't be kept")
+            logger.error("a file can't be kept: %s", error)
             raise UnavailableError("The file can't be kept now.") from error
         finally:
             if stored is None:
@@ -170,7 +186,7 @@ class FileBytes:
             with contextlib.suppress(OSError):
                 await self._write(upload.discard)
         with contextlib.suppress(UnavailableError):  # the sweeper sees to it
-            await runtime.database.write(receiving.file_give_up, file_id)
+            await self._note(runtime, receiving.file_give_up, file_id)
 
     # -- Out --------------------------------------------------------------------------------------------------
 
@@ -215,6 +231,9 @@ class FileBytes:
         except MissingError:
             logger.error("the bytes of file %s are not there", file.pk)
             raise no_file() from None
+        except OSError as error:
+            logger.error("file %s can't be read: %s", file.pk, error)
+            raise UnavailableError("The file can't be read now.") from error
         try:
             left = part[1] if part is not None else opened.size
             headers = [*headers, (b"content-length", b"%d" % left)]
@@ -320,6 +339,15 @@ async def _made(executor: ThreadPoolExecutor, function: Callable[..., T], *args:
     # Asked for, since whoever waited may be gone: asyncio would log it as an error.
     future.add_done_callback(lambda done: None if done.cancelled() else done.exception())
     return await asyncio.shield(future)
+
+
+def _with_rest(function: Callable[..., T], *args: Any) -> T:
+    """And do nothing for as long as that took: half of the disk's time is for those who post, and of this process's."""
+    began = time.monotonic()
+    try:
+        return function(*args)
+    finally:
+        time.sleep(min(time.monotonic() - began, REST_S))
 
 
 def _opened(runtime: Runtime, file: File, start: int, is_thumb: bool) -> Opened:

@@ -44,6 +44,8 @@ ABOUT_TO_SPEAK_S = 1.0
 LINGER_BYTES = 1024 * 1024
 HELD_BODY_BYTES = 128 * 1024
 """So much of a streamed body waits for its application before reading stops."""
+CHUNK_COST_BYTES = 64
+"""What a chunk costs beside its bytes, of which it may have one."""
 STALLED_S = 30.0
 """A client that reads nothing of a streamed answer for so long is gone."""
 ABSOLUTE_FORM = re.compile(rb"https?://([^/?#@\s]+)([/?]\S*)?", re.IGNORECASE)
@@ -124,6 +126,8 @@ class Request(WebRequest):
         self._flow: Flow | None = None
         self._is_read = False
         self._is_held_back = False
+        self._gathered: list[bytes] = []
+        self._is_told = False
 
     def gotLength(self, length: int | None) -> None:  # noqa: N802  Twisted's name
         # Twisted puts bodies of unknown length into a temporary file; ours are bounded, and most are small.
@@ -131,7 +135,7 @@ class Request(WebRequest):
         self.content = TemporaryFile() if is_large else BytesIO()  # noqa: SIM115  Twisted closes it
 
     def begin_stream(self, command: bytes, path: bytes, version: bytes) -> None:
-        """Start the application now. Every chunk is a message to it; while it is behind, nothing more is read."""
+        """Start the application now. It is given what comes as messages; while it is behind, nothing more is read."""
         self.is_streamed = True
         super().requestReceived(command, path, version)
         if isinstance(self.application_queue, Inbox):
@@ -142,15 +146,21 @@ class Request(WebRequest):
             super().requestReceived(command, path, version)
             return
         self._is_read = True
-        self._hand_on(b"", more_body=False)
+        self._hand_on()
 
-    def _hand_on(self, data: bytes, *, more_body: bool) -> None:
-        if isinstance(self.application_queue, Inbox):
-            self.application_queue.put_nowait({"type": "http.request", "body": data, "more_body": more_body})
+    def _hand_on(self) -> None:
+        """One message with what was gathered, if the last one was taken: chunks of a byte each would be thousands."""
+        inbox = self.application_queue
+        if not isinstance(inbox, Inbox) or inbox.qsize() or not (self._gathered or self._is_read) or self._is_told:
+            return
+        self._is_told = self._is_read
+        body, self._gathered = b"".join(self._gathered), []
+        inbox.put_nowait({"type": "http.request", "body": body, "more_body": not self._is_read})
 
     def _stream_chunk(self, data: bytes) -> None:
-        self._hand_on(data, more_body=True)
-        self._body_bytes += len(data)
+        self._gathered.append(data)
+        self._hand_on()
+        self._body_bytes += len(data) + CHUNK_COST_BYTES
         if self._body_bytes > HELD_BODY_BYTES and not self._is_held_back:
             self._is_held_back = True
             self.channel.hold_back()
@@ -158,6 +168,9 @@ class Request(WebRequest):
     def on_message_taken(self, left: int) -> None:
         """The application has taken a message; so many are left."""
         if not self.is_streamed or left:
+            return
+        self._hand_on()
+        if self.application_queue.qsize():
             return
         self._body_bytes = 0
         if self._is_held_back and not self.finished and not self._disconnected:

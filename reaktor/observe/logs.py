@@ -16,7 +16,7 @@ from reaktor.observe.logcontext import REQUEST_ID, SESSION
 
 _MASKS = (
     # Both open a session to whoever has them; the second is the only credential of a Socket.IO client that polls.
-    (re.compile(r"\b((?:token|sid)=)[^&\s\"']+"), r"\1***"),
+    (re.compile(r"\b((?:token|sid|ticket)=)[^&\s\"']+"), r"\1***"),
     # An invite's code opens a channel to whoever reads it.
     (re.compile(r"(?<=/invites/)[^/\s\"']+"), "***"),
     # A webhook's token is in its path, and posts for whoever reads it. Numbers are ids.

@@ -13,7 +13,7 @@ from reaktor.errors import InvalidError
 
 HEADERS_BYTES = 8 * 1024
 FIELDS_BYTES = 64 * 1024
-"""Of all that is no file, together."""
+"""Of all that is no file, together, with what stands between the parts."""
 BOUNDARY_CHARS = 70
 _BOUNDARY = re.compile(rb"[0-9A-Za-z'()+_,./:=? -]{1,%d}" % BOUNDARY_CHARS)
 _END = b"\r\n\r\n"
@@ -72,7 +72,7 @@ class FileOfForm:
                 raise _broken()
             return None
         head, self._held = self._held[:end], self._held[end + len(_END) :]
-        self._count(len(head))
+        self._count(len(head) + len(_END))
         name = None if self.is_over else _file_name(head)
         self._state = self._preamble if name is None else self._file
         self.name = self.name if name is None else name
@@ -99,7 +99,8 @@ class FileOfForm:
             if not found:
                 return None
         if not is_file:
-            self._count(len(found))
+            # Parts of nothing are work, too.
+            self._count(len(found) + (len(self._mark) if at >= 0 else 0))
             return []
         return [found]
 

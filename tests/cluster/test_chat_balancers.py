@@ -19,6 +19,7 @@ import pytest
 from websockets.exceptions import WebSocketException
 from websockets.protocol import State
 
+from reaktor.config.model import MIB, Files
 from tests.support.balancers import BALANCERS, balancer, find
 from tests.support.certificates import trust
 from tests.support.chat_cluster import ChatCluster
@@ -29,6 +30,7 @@ from tests.support.native import NativeClient, Refused
 URL = postgresql_url()
 pytestmark = [pytest.mark.cluster, pytest.mark.long, pytest.mark.skipif(URL is None, reason="hosts share a PostgreSQL")]
 
+MAX_FILE_BYTES = Files().max_bytes
 SOURCES = 4
 """Clients of each balancer, from addresses of their own."""
 BACK_S = 20.0
@@ -89,6 +91,21 @@ def test_what_is_for_no_client_is_answered_by_the_balancer(
         assert answer.headers["x-request-id"] != "mine"
         large = httpx.post(f"{each.url}/api/v1/accounts", content=b"x" * 5_000_000, verify=each.ssl, timeout=15)
         assert (large.status_code, large.json()["error"]["code"]) == (413, "too_large"), each.name
+
+
+def test_a_file_of_the_largest_size_goes_through_and_a_larger_one_does_not(
+    pair: tuple[ChatCluster, ChatCluster], balancers: list[Behind]
+) -> None:
+    headers = {"Authorization": f"Bearer {pair[0].account()[1]}"}
+    for each in balancers:
+        with httpx.Client(verify=each.ssl, base_url=each.url, timeout=60, headers=headers) as http:
+            content = os.urandom(MAX_FILE_BYTES)
+            form = http.post("/api/v1/files", files={"file": ("large.bin", content)}, data={"more": "x" * 10_000})
+            assert form.status_code == 201, (each.name, form.text)
+            read = http.get(f"/api/v1/files/{form.json()['id']}/large.bin")
+            assert read.content == content, each.name
+            larger = http.post("/api/v1/files", content=bytes(MAX_FILE_BYTES + 4 * MIB))
+            assert (larger.status_code, larger.json()["error"]["code"]) == (413, "too_large"), each.name
 
 
 async def test_clients_come_back_through_the_balancer_when_a_host_dies(

@@ -111,6 +111,18 @@ async def test_the_token_may_come_as_a_subprotocol(unlimited: LiveServer) -> Non
         assert json.loads(await socket.recv())["data"]["user"]["username"] == "subprotocol"
 
 
+def test_a_bot_that_may_only_read_sends_no_files_and_reads_those_of_others(unlimited: LiveServer) -> None:
+    _, token = unlimited.account()
+    _, made = bot_of(unlimited, "filereader", "read")
+    with httpx.Client(base_url=f"{unlimited.url}/api/v1", timeout=30) as http:
+        refused = http.post("/files", content=b"tea", headers=bearer(made["token"]))
+        assert (refused.status_code, refused.json()["error"]["code"]) == (403, "forbidden")
+        file = http.post("/files", content=b"tea", headers=bearer(token)).json()
+        body = {"text": "", "nonce": "file", "files": [file["id"]]}
+        assert http.post("/channels/general/messages", json=body, headers=bearer(token)).status_code == 201
+        assert http.get(f"/files/{file['id']}/x", headers=bearer(made["token"])).content == b"tea"
+
+
 @pytest.mark.parametrize(("scopes", "code"), [(("read",), "forbidden"), (("read", "write"), None)])
 async def test_over_socketio_a_bot_hears_and_says_what_its_token_lets_it(
     unlimited: LiveServer, scopes: tuple[str, ...], code: str | None

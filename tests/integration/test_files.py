@@ -12,7 +12,9 @@ import httpx
 import pytest
 from PIL import Image
 
+from tests.conftest import MakeServer
 from tests.support.pictures import encoded
+from tests.support.ports import wait_for
 from tests.support.server import LiveServer
 
 MIB = 1024 * 1024
@@ -154,6 +156,30 @@ def test_what_is_deleted_is_out_of_reach_at_once(ada: httpx.Client, bob: httpx.C
     assert "files" not in deleted.json()
     assert bob.get(path(file)).status_code == 404
     assert ada.get(path(file)).status_code == 404
+
+
+def test_the_bytes_of_what_was_deleted_leave_the_disk(make_server: MakeServer) -> None:
+    server = make_server()
+
+    def kept() -> list[str]:
+        return sorted(path.name for path in (server.data_dir / "files").rglob("*") if path.is_file())
+
+    for ada in client(server):
+        file = sent(ada, PNG, "tea.png")
+        message = posted(ada, file["id"]).json()
+        assert kept() == [file["id"], f"{file['id']}.thumb"]
+        ada.delete(f"/api/v1/channels/general/messages/{message['id']}")
+    wait_for(lambda: kept() == [], 60, "the chore")
+
+
+def test_a_caption_is_taken_away_and_the_file_stays(ada: httpx.Client) -> None:
+    file = sent(ada, b"tea")
+    message, bare = posted(ada, file["id"], text="look").json(), posted(ada, text="look").json()
+    base = "/api/v1/channels/general/messages"
+    edited = ada.patch(f"{base}/{message['id']}", json={"text": ""})
+    assert (edited.status_code, edited.json()["text"], edited.json()["files"]) == (200, "", [file])
+    refused = ada.patch(f"{base}/{bare['id']}", json={"text": ""})
+    assert (refused.status_code, refused.json()["error"]["fields"]) == (400, {"text": "blank"})
 
 
 def test_what_is_too_large_is_refused_before_it_is_sent(ada: httpx.Client, server: LiveServer) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import resource
 import socket
 import time
 import uuid
@@ -10,6 +12,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -20,6 +23,7 @@ from tests.support.pictures import encoded, plain, png_that_says
 from tests.support.server import LiveServer
 
 FILES = "/api/v1/files"
+MIB = 1024 * 1024
 WAIT_S = 60.0
 SVG = b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"><script>alert(2)</script></svg>'
 
@@ -234,6 +238,43 @@ def test_a_crowd_of_readers_leaves_the_server_answering(server: LiveServer, eve:
     finally:
         for connection in held:
             connection.close()
+
+
+def test_ten_who_read_nothing_and_three_who_send_cost_no_memory(server: LiveServer) -> None:
+    size = 25 * MIB
+    headers = {"Authorization": f"Bearer {server.account()[1]}"}
+    with httpx.Client(base_url=server.url, timeout=WAIT_S, headers=headers) as http:
+        # What is loaded once is not counted.
+        file: dict[str, Any] = http.post(FILES, content=os.urandom(size)).json()
+        assert len(http.get(f"{FILES}/{file['id']}/x").content) == size
+        assert server.process is not None
+        pid = server.process.pid
+        before = memory_kib(pid)
+        head = f"GET {FILES}/{file['id']}/x HTTP/1.1\r\nHost: localhost\r\n"
+        ask = f"{head}Authorization: {headers['Authorization']}\r\n\r\n"
+        held = []
+        try:
+            for _ in range(10):
+                held.append(socket.create_connection(("127.0.0.1", server.port), timeout=WAIT_S))
+                held[-1].sendall(ask.encode())
+            with ThreadPoolExecutor(3) as threads:
+                sent = [threads.submit(http.post, FILES, content=bytes(size)) for _ in range(3)]
+                highest = before
+                while not all(each.done() for each in sent):
+                    highest = max(highest, memory_kib(pid))
+                    time.sleep(0.01)
+            assert [each.result().status_code for each in sent] == [201] * 3
+            for connection in held:
+                assert connection.recv(12) == b"HTTP/1.1 200"
+        finally:
+            for connection in held:
+                connection.close()
+    assert highest - before < 20 * 1024
+
+
+def memory_kib(pid: int) -> int:
+    """Resident memory of a process."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize() // 1024
 
 
 def test_a_thumbnail_has_nothing_of_what_the_camera_wrote(eve: httpx.Client) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from urllib.parse import unquote
 
 import httpx
 import pytest
@@ -49,6 +50,12 @@ async def test_each_request_has_a_line_with_its_id_and_no_line_has_a_secret(talk
         assert (await http.post(hook.json()["url"], json={"text": TEXT})).text == "ok"
         hook_id = hook.json()["hook"]["id"]
         await http.delete(f"/api/v1/channels/{made.json()['key']}/hooks/{hook_id}", headers=headers)
+        file = await http.post("/api/v1/files?name=SECRETNAME.txt", content=b"tea", headers=headers)
+        signed = await http.post("/api/v1/files/sign", json={"ids": [file.json()["id"]]}, headers=headers)
+        address = signed.json()["results"][0]["url"]
+        assert (await http.get(address)).content == b"tea"
+        cookie = (await http.post("/api/v1/files/cookie", headers=headers)).headers["set-cookie"].split(";")[0]
+        assert (await http.get(address.partition("?")[0], headers={"Cookie": cookie})).content == b"tea"
         metrics = (await http.get("/metrics")).text
         opened = await http.get(f"/socket.io/?EIO=3&transport=polling&token={token}")
         sid = json.loads(opened.text[opened.text.index("{") : opened.text.index("}") + 1])["sid"]
@@ -73,6 +80,10 @@ async def test_each_request_has_a_line_with_its_id_and_no_line_has_a_secret(talk
     log = talkative.log()
     for hidden in (PASSWORD, TEXT, token, refresh, sid, client.greeting["session"], "SECRETCODE", "my-own"):
         assert hidden not in log
+    for opener in (address.partition("ticket=")[2], cookie.partition("=")[2]):
+        assert len(opener) > 20
+        assert opener not in log
+        assert unquote(opener) not in log
     for hidden in ("SECRETHOOK", "SECRET%48OOK", hook.json()["token"], hook.json()["token"].removeprefix("rkh_")):
         assert hidden not in log
         assert hidden not in metrics

@@ -1,9 +1,10 @@
 """A small application with a runtime, for tests of the cluster's machinery: it tells who it is and misbehaves to order.
 
-HTTP: /who, /echo, /slow, /fail, /half, /silent, /rss. WebSocket: echoes; says bye on drain; obeys `!who`, `!hang`,
-`!sleep S`, `!soon`, `!empty`, `!close`, `!return`, `!fail`, `!flood N`; paths /fail and /return end before accepting,
-and /echo/at-once takes messages at once where it can; /echo/at-end says all back when its client says no more, and
-obeys `!stay` and `!close` then. Both: /absent is refused as by an application that is not there.
+HTTP: /who, /echo, /slow, /fail, /half, /silent, /rss, and /api/v1/files, whose body is streamed. WebSocket: echoes;
+says bye on drain; obeys `!who`, `!hang`, `!sleep S`, `!soon`, `!empty`, `!close`, `!return`, `!fail`, `!flood N`;
+paths /fail and /return end before accepting, and /echo/at-once takes messages at once where it can; /echo/at-end says
+all back when its client says no more, and obeys `!stay` and `!close` then. Both: /absent is refused as by an
+application that is not there.
 """
 
 import asyncio
@@ -49,9 +50,10 @@ def _who(scope):
 
 async def _http(scope, receive, send):
     path = scope["path"]
-    body, more = b"", True
+    body, more, messages = b"", True, 0
     while more:
         message = await receive()
+        messages += 1
         body += message.get("body", b"")
         more = message.get("more_body", False)
     if path == "/fail":
@@ -66,6 +68,8 @@ async def _http(scope, receive, send):
         await asyncio.sleep(float(scope["query_string"] or b"1"))
     if path == "/echo":
         await json_reply(200, {"bytes": len(body)}).send(scope, send)
+    elif path == "/api/v1/files":
+        await json_reply(200, {"bytes": len(body), "messages": messages}).send(scope, send)
     elif path == "/rss":
         await json_reply(200, {"rss": rss_bytes(os.getpid()), "sessions": len(sessions)}).send(scope, send)
     else:

@@ -151,7 +151,11 @@ class App {
       return;
     }
     const file = /^\/f\/([0-9a-f-]{36})$/.exec(location.pathname);
-    if (file) this.#openFile(file[1]);
+    if (file) {
+      // Once: where it is a download this page stays.
+      history.replaceState(null, "", `/${location.hash}`);
+      this.#openFile(file[1]);
+    }
     if (location.hash === "#/threads") {
       this.shell.showThreads();
       return;

@@ -134,7 +134,7 @@ class MessageInput(Input):
 
 class MessageChange(Input):
     example: ClassVar = {"text": "Hello, all!"}
-    text = Text(pattern=NOT_BLANK)
+    text = Text(may_be_blank=True, help_text="Not blank, or empty if the message has files.")
 
 
 class ReadInput(Input):

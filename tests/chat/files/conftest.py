@@ -43,6 +43,7 @@ def keep(config: Config, storage: FileStorage) -> Keep:
         source = io.BytesIO(content)
         while chunk := source.read(65_536):
             upload.take(chunk)
+        upload.sync()
         return file_store(file_id, upload.settle(name, Pictures()))
 
     return keep

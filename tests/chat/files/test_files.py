@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from django.core.management import call_command
-from django.db import connection
+from django.db import connection, connections
 from django.test.utils import CaptureQueriesContext
 
 from accounts import tokens
@@ -23,14 +26,14 @@ from chat.domain.errors import ConfirmationRequiredError
 from chat.domain.ids import ChannelKey, UserId, UserRef
 from chat.domain.search import Filters
 from chat.files import carrying, giving, replay, sweeping
-from chat.files.receiving import Upload, file_alive, file_give_up, file_reserve
-from chat.files.storage import FileStorage, MissingError
+from chat.files.receiving import Upload, file_alive, file_give_up, file_reserve, file_store
+from chat.files.storage import LEFTOVER_S, FileStorage, MissingError
 from chat.models import Channel, ChannelMembership, File, Message, Report
 from chat.posting.batches import Post, Result, Stored, store_batch
 from chat.search.finding import messages_search
 from chat.search.indexing import index_now
 from chat.selectors import message_by_id, messages_page
-from chat.services.leaving import account_leave
+from chat.services.leaving import account_leave, account_messages_remove
 from reaktor.config.model import Config, Files
 from reaktor.errors import (
     ConflictError,
@@ -38,10 +41,13 @@ from reaktor.errors import (
     NotAuthenticatedError,
     NotFoundError,
     RateLimitedError,
+    ReaktorError,
     TooLargeError,
 )
+from reaktor.sandbox.pictures import Pictures
 from tests.chat.files.conftest import Keep
 from tests.support.databases import channel_of, user_ref
+from tests.support.pictures import plain
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.database]
 
@@ -95,6 +101,22 @@ def test_room_is_reserved_before_the_first_byte(ann: UserRef, keep: Keep) -> Non
         file_reserve(user_id=ann.id, size=1, name="a", config=config)
     file_give_up(first)
     file_reserve(user_id=ann.id, size=30, name="a", config=config)
+
+
+@pytest.mark.parametrize("bounds", [Files(quota_bytes=250, at_once=100), Files(at_once=2)])
+def test_who_asks_for_room_in_many_requests_at_once_gets_no_more(ann: UserRef, bounds: Files) -> None:
+    def reserve(_: int) -> bool:
+        try:
+            file_reserve(user_id=ann.id, size=100, name="a", config=bounds)
+        except (TooLargeError, RateLimitedError):
+            return False
+        finally:
+            connections.close_all()
+        return True
+
+    with ThreadPoolExecutor(8) as threads:
+        assert sum(threads.map(reserve, range(8))) == 2
+    assert File.objects.count() == 2
 
 
 def test_who_stopped_sending_holds_up_nobody(ann: UserRef) -> None:
@@ -218,6 +240,21 @@ def test_a_call_that_is_to_be_confirmed_leaves_the_file_to_be_sent(
     assert message_by_id(Channel.objects.get(key=tea).pk, message["id"]) == message
 
 
+def test_a_message_with_files_may_lose_its_text_and_no_other(ann: UserRef, tea: ChannelKey, keep: Keep) -> None:
+    with_file = stored(post(ann, tea, keep(ann)["id"], text="green")).message
+    bare = stored(post(ann, tea, text="green")).message
+
+    def edit(message_id: str, text: str) -> str | None:
+        return services.message_edit(user=ann, key=tea, message_id=message_id, text=text, max_chars=9)["text"]
+
+    assert edit(with_file["id"], "") == ""
+    for message_id, text in ((bare["id"], ""), (with_file["id"], " ")):
+        with pytest.raises(InvalidError):
+            edit(message_id, text)
+    assert edit(with_file["id"], "black") == "black"
+    assert message_by_id(Channel.objects.get(key=tea).pk, with_file["id"])["files"] == with_file["files"]
+
+
 def test_messages_are_found_by_their_files(ann: UserRef, tea: ChannelKey, keep: Keep) -> None:
     bare = stored(post(ann, tea, keep(ann)["id"])).message
     named = stored(post(ann, tea, keep(ann)["id"], text="green tea")).message
@@ -252,12 +289,54 @@ def test_the_right_is_that_of_the_channel(ann: UserRef, keep: Keep) -> None:
     assert not may_read(ann, "../../etc/passwd")
 
 
-def test_addresses_are_of_one_file_and_end(ann: UserRef, tea: ChannelKey, keep: Keep) -> None:
+def test_a_file_is_read_by_exactly_those_who_are_shown_its_message(ann: UserRef, tea: ChannelKey, keep: Keep) -> None:
+    bob, eve, staff = user_ref("bob"), user_ref("eve"), user_ref("staff", is_staff=True)
+    group = services.group_open(user=ann, usernames=["bob", "eve"])[0].channel.key
+    direct = services.direct_open(user=ann, username="bob")[0].channel.key
+    closed = channel_of(ann, "prv-tea", "private")
+    files = {key: keep(ann)["id"] for key in (tea, group, direct, closed)}
+    for key, file_id in files.items():
+        post(ann, key, file_id)
+
+    def readers(key: ChannelKey) -> list[str]:
+        return [user.username for user in (ann, bob, eve, staff) if may_read(user, files[key])]
+
+    assert readers(tea) == ["ann", "bob", "eve", "staff"]
+    assert readers(group) == ["ann", "bob", "eve"]
+    assert readers(direct) == ["ann", "bob"]
+    assert "bob" not in readers(closed)
+    services.sanction_issue(user=ann, kind="ban", username="bob", channel=tea)
+    assert readers(tea) == ["ann", "eve", "staff"]
+    services.sanction_lift_all(user=ann, username="bob", channel=tea)
+    assert readers(tea) == ["ann", "bob", "eve", "staff"]
+    services.user_block(user=eve, username="ann")
+    assert readers(group) == ["ann", "bob"]
+    services.membership_leave(user=bob, key=group)
+    assert readers(group) == ["ann"]
+    services.channel_archive(user=ann, key=tea)
+    assert readers(tea) == ["ann", "bob", "eve", "staff"]
+    asked = claims(bob)
+    User.objects.filter(pk=bob.id).update(is_active=False)
+    with pytest.raises(ReaktorError):
+        giving.file_readable(asked, files[tea])
+
+
+def test_addresses_are_of_one_file_and_one_log_in_and_end_after_ten_minutes(
+    ann: UserRef, tea: ChannelKey, keep: Keep, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file, bob = keep(ann), user_ref("bob")
     assert giving.files_signed(claims(bob), bob, [file["id"]]) == []
-    (found,) = giving.files_signed(claims(ann), ann, [file["id"], file["id"], "x"])
+    claims_of_ann = claims(ann)
+    (found,) = giving.files_signed(claims_of_ann, ann, [file["id"], file["id"], "x"])
     assert found["thumb_url"] is None
     now = int(time.time())
+    assert 590 <= datetime.fromisoformat(found["expires_at"]).timestamp() - now <= giving.SIGNED_S == 600
+    ticket = unquote(found["url"].partition("ticket=")[2])
+    assert pass_claims(ticket, giving.purpose_of(file["id"])).login == claims_of_ann.login
+    with monkeypatch.context() as later:
+        later.setattr("accounts.passes.time.time", lambda: now + giving.SIGNED_S + 1)
+        with pytest.raises(NotAuthenticatedError):
+            pass_claims(ticket, giving.purpose_of(file["id"]))
     good = pass_made(claims(ann), giving.purpose_of(file["id"]), now + 60)
     asked = pass_claims(good, giving.purpose_of(file["id"]))
     assert (asked.user_id, asked.can_write) == (ann.id, False)
@@ -317,6 +396,18 @@ def test_a_deleted_account_leaves_nothing_unsent(ann: UserRef, tea: ChannelKey, 
     assert list(map(str, File.objects.exclude(deleted_at=None).values_list("pk", flat=True))) == [unsent]
 
 
+def test_with_a_deleted_account_and_its_messages_its_files_go(ann: UserRef, tea: ChannelKey, keep: Keep) -> None:
+    bob = user_ref("bob")
+    gone, kept = keep(bob)["id"], keep(ann)["id"]
+    post(bob, tea, gone)
+    post(ann, tea, kept)
+    account_leave(user_id=UserId(bob.id), removes_messages=True)
+    while account_messages_remove(user_id=UserId(bob.id)):
+        pass
+    assert [may_read(ann, each) for each in (gone, kept)] == [False, True]
+    assert list(map(str, sweeping.files_to_remove())) == [gone]
+
+
 def test_what_is_reported_stays_for_moderators_until_it_is_decided(
     ann: UserRef, tea: ChannelKey, keep: Keep, storage: FileStorage, config: Config
 ) -> None:
@@ -346,6 +437,52 @@ def test_what_nobody_sent_goes_after_a_day(ann: UserRef, keep: Keep, storage: Fi
     sweep(storage, config, datetime.now(UTC) + timedelta(hours=25))
     assert not may_read(ann, unsent)
     assert not is_there(storage, unsent)
+
+
+def test_what_was_kept_by_a_process_that_died_before_it_said_so_goes(
+    ann: UserRef, storage: FileStorage, config: Config
+) -> None:
+    file_id = file_reserve(user_id=ann.id, size=4, name="a", config=config.files)
+    upload = Upload(file_id, storage, config.files, 4)
+    upload.take(b"lost")
+    upload.sync()
+    upload.settle("a", Pictures())
+    assert is_there(storage, str(file_id))
+    assert not may_read(ann, str(file_id))
+    sweep(storage, config, datetime.now(UTC) + timedelta(hours=1))
+    assert not is_there(storage, str(file_id))
+
+
+def test_what_was_kept_after_it_was_given_up_goes(ann: UserRef, storage: FileStorage, config: Config) -> None:
+    file_id = file_reserve(user_id=ann.id, size=4, name="a", config=config.files)
+    upload = Upload(file_id, storage, config.files, 4)
+    upload.take(b"late")
+    # It took so long that it was taken for broken off, and removed.
+    sweep(storage, config, datetime.now(UTC) + timedelta(hours=1))
+    upload.sync()
+    settled = upload.settle("a", Pictures())
+    with pytest.raises(InvalidError):
+        file_store(file_id, settled)
+    upload.discard()
+    file_give_up(file_id)
+    sweep(storage, config)
+    assert not is_there(storage, str(file_id))
+
+
+def test_what_lies_half_sent_since_a_process_died_is_removed(
+    ann: UserRef, storage: FileStorage, config: Config
+) -> None:
+    storage.sweep_incoming()
+    old, new = (file_reserve(user_id=ann.id, size=4, name="a", config=config.files) for _ in range(2))
+    uploads = [Upload(each, storage, config.files, 4) for each in (old, new)]
+    for upload in uploads:
+        upload.take(b"ab")
+    long_ago = time.time() - LEFTOVER_S - 1
+    os.utime(storage.incoming / str(old), (long_ago, long_ago))
+    storage.sweep_incoming()
+    assert [path.name for path in storage.incoming.iterdir()] == [str(new)]
+    for upload in uploads:
+        upload.discard()
 
 
 def test_what_can_not_be_removed_is_tried_again(
@@ -407,3 +544,20 @@ def test_a_restore_replays_what_was_deleted_since(
     assert not may_read(ann, gone["id"])
     assert message_by_id(Channel.objects.get(key=tea).pk, message["id"])["files"] == [kept]
     assert replay.files_delete_again([uuid.UUID(gone["id"])]) == 0
+
+
+def test_bytes_that_a_restored_database_knows_nothing_of_are_found_and_removed(
+    ann: UserRef, keep: Keep, storage: FileStorage, settings: Any, config: Config, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings.REAKTOR = config
+    call_command("file_orphans")
+    assert capsys.readouterr().out == "", "nothing was ever kept"
+    known, later, gone = keep(ann)["id"], keep(ann, plain("PNG"))["id"], keep(ann)["id"]
+    File.objects.filter(pk=later).delete()
+    File.objects.filter(pk=gone).update(deleted_at=datetime.now(UTC), gone_at=datetime.now(UTC))
+    call_command("file_orphans")
+    assert sorted(capsys.readouterr().out.split()) == sorted([later, gone])
+    assert is_there(storage, later)
+    call_command("file_orphans", remove=True)
+    assert [is_there(storage, each) for each in (known, later, gone)] == [True, False, False]
+    assert list(storage.ids()) == [uuid.UUID(known)]

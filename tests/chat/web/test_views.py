@@ -10,6 +10,8 @@ def test_the_page_comes_with_a_policy_that_allows_nothing_inline_and_nothing_for
     assert answer.status_code == 200
     policy = answer.headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy
+    for allowed in ("img-src 'self' data: blob:", "media-src 'self' blob:", "manifest-src 'self'"):
+        assert allowed in policy.split("; ")
     assert "unsafe" not in policy
     assert "http" not in policy
     assert answer.headers["X-Frame-Options"] == "DENY"

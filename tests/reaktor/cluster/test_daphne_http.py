@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import socket
 import struct
 import time
@@ -316,3 +317,22 @@ def test_the_unused_header_of_a_failed_upgrade_is_answered_in_json(server):
     answer = httpx.get(f"{server.url}/who", headers={"upgrade": "websocket", "connection": "upgrade"})
     assert answer.status_code == 400
     assert answer.json()["error"]["code"] == "invalid"
+
+
+def test_a_streamed_body_in_chunks_of_a_byte_is_few_messages(server):
+    """Each would be an entry of hundreds of bytes in memory, and a turn of a thread."""
+    size = 100_000
+    head = b"POST /api/v1/files HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with raw(server, head + b"1\r\nx\r\n" * size + b"0\r\n\r\n", timeout=30.0) as connection:
+        answer = json.loads(re.search(rb"\{.*\}", everything(connection))[0])
+    assert answer["bytes"] == size
+    assert answer["messages"] < size / 100
+
+
+def test_a_streamed_body_arrives_whole_however_it_is_cut(server):
+    body = bytes(range(256)) * 4_000
+    for size in (1_000, 65_536, len(body)):
+        parts = (body[start : start + size] for start in range(0, len(body), size))
+        answer = httpx.post(f"{server.url}/api/v1/files", content=parts, timeout=30)
+        assert answer.json()["bytes"] == len(body)
+    assert httpx.post(f"{server.url}/api/v1/files", content=body).json()["bytes"] == len(body)

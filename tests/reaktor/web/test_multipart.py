@@ -49,6 +49,12 @@ def test_there_is_not_much_beside_the_file() -> None:
         fed(b"--abc\r\nContent-Disposition: form-data; name=x\r\n\r\n" + bytes(FIELDS_BYTES + 1), 1000)
 
 
+def test_parts_of_nothing_are_not_passed_over_for_ever() -> None:
+    form = FileOfForm(b"a")
+    with pytest.raises(InvalidError, match="too much"):
+        form.feed(b"--a" + b"\r\n\r\n\r\n--a" * 8_000)
+
+
 def test_the_boundary_is_in_the_type() -> None:
     assert boundary_of('multipart/form-data; boundary="a b"') == b"a b"
     assert boundary_of("image/png") is None

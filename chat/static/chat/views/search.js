@@ -1,6 +1,7 @@
 /**
- * Finding messages: the page of a search (`#/search/<what>`), and the place where a message stands
- * (`#/c/<key>/<number>`), which shows what was said around it. Loaded when one of them is opened.
+ * Finding messages: the page of a search (`#/search/<what>`, with `?has=file` behind it for those with files alone), and
+ * the place where a message stands (`#/c/<key>/<number>`), which shows what was said around it. Loaded when one of them
+ * is opened.
  */
 
 import { h, icon, setText } from "../dom.js";
@@ -10,11 +11,12 @@ import { fileNames, momentOf } from "../words.js";
 import { drawRow, loadFormatting } from "./message.js";
 
 const AROUND = 50;
+const WITH_FILES = "?has=file";
 
 /** @param {string} path  of the address, behind `#/`  @param {{chat: import("../client/chat.js").Chat, menuButton: Element}} parts */
 export function pageOf(path, parts) {
   const [kind, key, number] = path.split("/");
-  return kind === "c" ? new Around(parts, key, Number(number)) : new Search(parts, decoded(path.slice("search/".length)));
+  return kind === "c" ? new Around(parts, key, Number(number)) : new Search(parts, path.slice("search/".length));
 }
 
 /** A page's frame. @param {Element} menuButton  @param {any} title  @param {...any} children */
@@ -34,10 +36,13 @@ function decoded(text) {
 class Search {
   name = "Search";
 
-  constructor({ chat, menuButton }, q) {
+  /** @param {string} asked  as the address has it: what `#submit` writes */
+  constructor({ chat, menuButton }, asked) {
     this.chat = chat;
     this.asked = 0;
     this.next = null;
+    const hasFiles = asked.endsWith(WITH_FILES);
+    const q = decoded(hasFiles ? asked.slice(0, -WITH_FILES.length) : asked);
     this.field = h("input", {
       class: "input",
       type: "search",
@@ -47,7 +52,18 @@ class Search {
       placeholder: 'Words, "a phrase", -without, begin*',
       "aria-label": "Search messages",
     });
-    const form = h("form", { role: "search", on: { submit: (event) => this.#submit(event) } }, this.field);
+    this.files = h("input", {
+      type: "checkbox",
+      role: "switch",
+      checked: hasFiles,
+      on: { change: () => form.requestSubmit() },
+    });
+    const form = h(
+      "form",
+      { class: "search-form", role: "search", on: { submit: (event) => this.#submit(event) } },
+      this.field,
+      h("label", { class: "switch" }, this.files, "Only with files"),
+    );
     this.list = h("ol", { class: "channel-list" });
     this.note = h("p", { class: "lobby-note", role: "status" });
     this.more = h(
@@ -56,21 +72,29 @@ class Search {
       "Show more",
     );
     this.element = page(menuButton, h("h1", {}, "Search"), form, this.list, this.note, this.more);
-    if (q) this.#start(q);
+    this.#start(q);
   }
 
   /** The address names what is looked for, so that one comes back to it from a message. */
   #submit(event) {
     event.preventDefault();
     const q = this.field.value.trim();
-    history.replaceState(null, "", `#/search/${encodeURIComponent(q)}`);
-    if (q) this.#start(q);
+    history.replaceState(null, "", `#/search/${encodeURIComponent(q)}${this.files.checked ? WITH_FILES : ""}`);
+    this.#start(q);
   }
 
   #start(q) {
-    this.q = q;
+    this.query = { ...(q && { q }), ...(this.files.checked && { has: "file" }) };
     this.list.replaceChildren();
-    this.#load(null);
+    if (Object.keys(this.query).length > 0) this.#load(null);
+    else this.#stop();
+  }
+
+  /** Nothing is asked for: what was is not waited for. */
+  #stop() {
+    this.asked += 1;
+    this.more.hidden = true;
+    setText(this.note, "");
   }
 
   async #load(cursor) {
@@ -80,7 +104,7 @@ class Search {
     try {
       // A page may be short or empty where the way back is long.
       do {
-        const query = new URLSearchParams({ q: this.q, ...(cursor ? { cursor } : {}) });
+        const query = new URLSearchParams({ ...this.query, ...(cursor ? { cursor } : {}) });
         const found = await this.chat.rest("GET", `search?${query}`);
         if (turn !== this.asked) return;
         this.list.append(...found.results.map((hit) => this.#row(hit)));

@@ -109,7 +109,10 @@ export class Toolbar {
   }
 
   async #save(message, text) {
-    if (text.trim() === "") return;
+    if (text.trim() === "") {
+      if (!message.files) return;
+      text = "";
+    }
     if (text === message.text || (await this.onEdit(message, text))) this.#finish();
   }
 
