@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 
 import httpx
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Dialog, expect
 
 from tests.browser.conftest import People, Room
 
@@ -76,6 +77,44 @@ def test_a_group_is_called_by_the_others(people: People, room: Room) -> None:
     eve.place(", ".join(sorted([ada.name, bob.name]))).click()
     eve.say("yes")
     ada.expect_texts(["picnic?", "yes"])
+
+
+def test_who_leaves_where_nobody_comes_back_alone_is_asked_first(people: People) -> None:
+    ada, bob, eve = (people(name).register() for name in ("ada", "bob", "eve"))
+    ada.page.get_by_role("button", name="Private channel").click()
+    ada.page.get_by_label("Name", exact=True).fill("Hideout")
+    ada.page.get_by_role("button", name="Create").click()
+    ada.expect_channel("Hideout")
+    bob.visit(f"/#/c/{ada.page.url.rpartition('/')[2]}")
+    bob.expect_channel("Hideout")
+    ada.visit()
+    ada.page.get_by_role("button", name="New message").click()
+    ada.page.get_by_label("User names").fill(f"{bob.name}, {eve.name}")
+    ada.page.get_by_role("button", name="Open").click()
+    ada.say("picnic?")
+    group = ", ".join(sorted([ada.name, eve.name]))
+    for place, warning in (("Hideout", "you need an invite"), (group, "you can't come back")):
+        bob.place(place).click()
+        bob.expect_channel(place)
+        asked: list[str] = []
+        for answers_yes in (False, True):
+            bob.page.once("dialog", partial(answer, asked, answers_yes))
+            bob.page.get_by_role("button", name="Leave").click()
+            expect(bob.place(place)).to_have_count(0 if answers_yes else 1)
+        assert len(asked) == 2
+        assert all(warning in question for question in asked)
+    # The others stay, and see who is left.
+    expect(ada.page.get_by_role("heading", name=eve.name, exact=True)).to_be_visible()
+    ada.say("just us, then")
+    expect(eve.place(ada.name).get_by_text("2 unread")).to_be_attached()
+
+
+def answer(asked: list[str], is_yes: bool, dialog: Dialog) -> None:
+    asked.append(dialog.message)
+    if is_yes:
+        dialog.accept()
+    else:
+        dialog.dismiss()
 
 
 def test_somebody_in_the_list_of_people_is_written_to_alone(people: People, room: Room) -> None:

@@ -10,6 +10,11 @@ import { Messages } from "./messages.js";
 
 // What is written and not sent stays while one looks into other channels.
 const drafts = new Map();
+// By kind, of channels that one does not come back to by oneself.
+const NO_WAY_BACK = {
+  private: "This channel is private. To come back, you need an invite. Leave it?",
+  group: "Nobody is added to a group later, so you can't come back to this one. Leave it?",
+};
 
 export class ChannelView {
   /**
@@ -223,8 +228,8 @@ export class ChannelView {
 
   async #leave() {
     const { kind } = this.chat.store.channel(this.key)?.info ?? {};
-    const isPrivate = kind === "private";
-    if (isPrivate && !window.confirm("This channel is private. To come back, you need an invite. Leave it?")) return;
+    const warning = NO_WAY_BACK[kind];
+    if (warning && !window.confirm(warning)) return;
     try {
       await (kind === "direct" ? this.chat.hide(this.key) : this.chat.leave(this.key));
       location.hash = "#/";
