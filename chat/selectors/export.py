@@ -129,7 +129,7 @@ def _others(user: User) -> dict[str, list[Row]]:
     key = F("channel__key")
     mine: dict[str, Any] = {
         "memberships": ChannelMembership.objects.filter(user=user).values(
-            "role", "level", "read_number", "created_at", key=key, name=F("channel__name")
+            "role", "level", "read_number", "hidden_number", "created_at", key=key, name=F("channel__name")
         ),
         "reactions": Reaction.objects.filter(user=user).values("emoji", "message_id", key=F("message__channel__key")),
         "blocks": UserBlock.objects.filter(user=user).values("created_at", username=F("blocked__username")),

@@ -51,8 +51,10 @@ def account_leave(*, user_id: UserId, removes_messages: bool) -> None:
             _inherit(channel_id, user_id)
         ChannelMembership.objects.filter(user_id=user_id).delete()
         Mention.objects.filter(user_id=user_id).delete()
+        threads = ThreadFollow.objects.filter(user_id=user_id)
+        threads.filter(replies=0).delete()
         # What they said in threads is counted still.
-        ThreadFollow.objects.filter(user_id=user_id).update(is_on=False)
+        threads.update(is_on=False, read_number=0)
         # What they took back, nobody is to read once they are gone, whatever becomes of their messages.
         EarlierText.objects.filter(author__pk=user_id).delete()
         UserBlock.objects.filter(Q(user_id=user_id) | Q(blocked_id=user_id)).delete()
