@@ -27,7 +27,7 @@ DEADLINE_S = 60.0
 
 
 class Mailbox:
-    """The mails that came, oldest first, and what is to be done with the next ones."""
+    """The mails that came, oldest first, and what is to be done with the next ones. `hanging`: how many wait now."""
 
     def __init__(self) -> None:
         self.messages: list[EmailMessage] = []
@@ -35,6 +35,7 @@ class Mailbox:
         self.answers: list[str] = []
         self.at_recipient: list[str] = []
         self.connections = 0
+        self.hanging = 0
         self.port = 0
 
     @property
@@ -75,7 +76,11 @@ class Mailbox:
         self.attempts.append(str(message["Message-ID"]))
         answer = self.answers.pop(0) if self.answers else "250 OK"
         if answer == HANG:
-            await asyncio.sleep(DEADLINE_S * 10)
+            self.hanging += 1
+            try:
+                await asyncio.sleep(DEADLINE_S * 10)
+            finally:
+                self.hanging -= 1
         if answer == DROP:
             cast(Any, server.transport).abort()
         if answer.startswith("250"):
