@@ -15,9 +15,12 @@ from channels.layers import InMemoryChannelLayer
 
 from accounts import tokens
 from accounts.models import User
+from chat import services
+from chat.domain.ids import ChannelKey
 from chat.live.arrivals import PLACES
 from chat.live.runtime import Runtime
-from chat.models import History, WordRule
+from chat.models import Channel, ChannelMembership, History, WordRule
+from chat.posting.batches import Post, store_batch
 from chat.transports.native import consumer, protocol
 from chat.transports.native.consumer import NativeConsumer
 from chat.transports.native.sink import AsgiSink
@@ -284,6 +287,36 @@ async def test_who_is_in_too_many_channels_or_comes_back_to_too_many_is_refused(
     resume = {"tea": 0, "coffee": 0}
     other.say(json.dumps({"id": 1, "op": "hello", "data": {"token": place.token, "resume": resume}}))
     assert await refused(other) == "too_large"
+
+
+def many_channels(count: int, topic: str) -> None:
+    """Ann belongs to so many channels of a number each; something is unread in the last, and one is direct."""
+    ann, bob = User.objects.get(username="ann"), user_ref("bob")
+    made = Channel.objects.bulk_create(
+        Channel(key=f"k{number}", name=f"Channel {number}", kind="unlisted", topic=topic) for number in range(count)
+    )
+    ChannelMembership.objects.bulk_create(ChannelMembership(channel=channel, user=ann) for channel in made)
+    store_batch([Post(bob, ChannelKey(f"k{count - 1}"), "unread", None)])
+    services.direct_open(user=bob, username="ann")
+
+
+@pytest.mark.parametrize(("topic", "most"), [("", 500), ("\N{HOT BEVERAGE}" * 300, 300)], ids=["many", "large"])
+async def test_a_greeting_has_so_many_channels_and_says_how_many_are_left(place: Place, topic: str, most: int) -> None:
+    await place.runtime.database.write(many_channels, 520, topic)
+    socket = await place.opened()
+    hello = {"token": place.token, "resume": {"k510": 0}}
+    socket.say(json.dumps({"id": 1, "op": "hello", "data": hello}))
+    data = (await answer(socket))["data"]
+    keys = [each["key"] for each in data["channels"]]
+    assert len(keys) + data["channels_left"] == 521
+    assert len(keys) == most if not topic else 100 < len(keys) < most
+    assert len(json.dumps(data["channels"], ensure_ascii=False, separators=(",", ":")).encode()) <= 256 * 1024
+    # Those that it comes back to, that are direct or have something unread are there, and then the oldest ones.
+    first = [key for key in keys if not key.startswith("dm-")][: len(keys) - 3]
+    assert first == [f"k{number}" for number in range(len(keys) - 3)]
+    assert {"k510", "k519"} < set(keys)
+    assert sum(key.startswith("dm-") for key in keys) == 1
+    assert all("last" not in each for each in data["channels"])
 
 
 async def test_what_is_written_after_the_cut_is_not_sent() -> None:
