@@ -6,13 +6,15 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import pytest
 
 from tests.cluster.conftest import MakeChat
 from tests.support.chat_cluster import ChatCluster
-from tests.support.js_client import js_driver
+from tests.support.detour import detour
+from tests.support.js_client import LIBRARIES, js_driver
 from tests.support.native import NativeClient
 from tests.support.seed import Seed
 
@@ -83,6 +85,37 @@ async def test_a_direct_message_comes_to_all_sessions_of_somebody_on_any_worker(
         await sessions[2].until(
             lambda frame: frame.get("event") == "read.updated" and frame["data"]["unread"] == 0, AT_ONCE_S
         )
+
+
+async def test_the_first_message_of_a_group_comes_to_every_session_of_its_members(lossy_chat: ChatCluster) -> None:
+    """Of seven others, on both workers and at a client of each generation, of whom nobody is in any channel."""
+    chat = lossy_chat
+    _, token = chat.account()
+    others = [chat.account() for _ in range(7)]
+    natives = [await native(chat, 1 + number % 2, each[1]) for number, each in enumerate(others * 2)]
+    async with js_driver() as driver, detour(chat.port, chat.source(2)) as port:
+        old = []
+        for library, (name, their_token) in zip(LIBRARIES, others, strict=False):
+            user = Seed(chat, name, their_token)
+            user.url = f"http://127.0.0.1:{port}"
+            old.append(user.open(driver, library, ["websocket"], wants_all=True))
+            await old[-1].expect_event("logged_in")
+        ask = partial(asyncio.to_thread, chat.request, "POST")
+        names = [name for name, _ in others]
+        opened = await ask("/api/v1/direct", token, chat.source(1), json={"usernames": names})
+        key = str(opened.json()["key"])
+        body = {"text": "picnic?", "nonce": "first"}
+        sent = await ask(f"/api/v1/channels/{key}/messages", token, chat.source(1), json=body)
+        assert sent.status_code == 201, sent.text
+        for session in natives:
+            told = await session.until(lambda frame: frame.get("event") == "channel.activity", AT_ONCE_S)
+            assert (told["channel"], told["data"]["last"]["text"]) == (key, "picnic?")
+            about = [frame["event"] for frame in session.all_events if frame.get("channel") == key]
+            assert about[:2] == ["channel.added", "channel.activity"]
+        for client in old:
+            [heard] = await client.expect_event("channel : activity", AT_ONCE_S)
+            assert (heard["channel"], heard["last"]["text"]) == (key, "picnic?")
+    await asyncio.gather(*(session.close() for session in natives))
 
 
 async def test_after_a_workers_death_the_badge_is_right(chat: ChatCluster) -> None:

@@ -8,13 +8,19 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
 
 from tests.support.chat_cluster import ChatCluster
+from tests.support.detour import detour
+from tests.support.js_client import LIBRARIES, JsClient, js_driver
 from tests.support.native import NativeClient, Refused
+from tests.support.seed import Seed
 from tests.support.verdict import new_channels
 from tests.support.waiting import until
 
@@ -93,6 +99,79 @@ def command(chat: ChatCluster, *arguments: str) -> subprocess.CompletedProcess[s
         [sys.executable, "manage.py", "moderate", *arguments],
         env=chat.environment, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
+
+
+@dataclass
+class Old:
+    """A client of the original's, of one generation, in a channel; `other` is the id of a message it was sent there."""
+
+    library: str
+    user: Seed
+    client: JsClient
+    key: str
+    other: str = ""
+
+
+@asynccontextmanager
+async def old_clients(chat: ChatCluster, moderator: NativeClient, witness: NativeClient) -> AsyncIterator[list[Old]]:
+    """One of each generation, on worker 2, each in a channel of the moderator's; `witness` speaks there."""
+    async with js_driver() as driver, detour(chat.port, chat.source(2)) as port:
+        found = []
+        for library in LIBRARIES:
+            key = (await moderator.request("channel.create", name=f"Old friends {library}"))["key"]
+            user = Seed(chat, *chat.account())
+            user.url = f"http://127.0.0.1:{port}"
+            old = Old(library, user, user.open(driver, library, ["websocket"]), key)
+            await old.client.expect_event("logged_in")
+            await user.join(key)
+            await witness.join(key)
+            await witness.post(key, "spam")
+            [said] = await old.client.expect_event("message:post")
+            old.other = said["id"]
+            found.append(old)
+        yield found
+
+
+@pytest.mark.interop
+async def test_old_clients_of_every_generation_on_another_worker_hold_to_what_a_moderator_does(
+    chat: ChatCluster,
+) -> None:
+    """Told at once, in the words that they know: deleted, purged, muted, kicked, banned here, banned everywhere."""
+    _, token = staff(chat)
+    witness_name, witness_token = chat.account()
+    moderator, witness = await native(chat, 1, token), await native(chat, 1, witness_token)
+    async with old_clients(chat, moderator, witness) as clients:
+
+        async def told(old: Old, event: str) -> dict[str, object]:
+            data: dict[str, object] = (await old.client.expect_event(event, SOON_S))[0]
+            return data
+
+        async def moderate(old: Old) -> None:
+            client, key, name = old.client, old.key, old.user.name
+            await moderator.request("message.delete", key, id=old.other)
+            deleted = await told(old, "message:deleted")
+            assert (deleted["id"], deleted["message"]) == (old.other, "(deleted)")
+            await witness.post(key, "more spam")
+            more = await told(old, "message:post")
+            await moderator.request("moderation.purge", key, user=witness_name, hours=1)
+            assert (await told(old, "message:deleted"))["id"] == more["id"]
+            for deed, code in (("mute", "muted"), ("kick", "forbidden"), ("ban", "banned")):
+                await moderator.request(f"moderation.{deed}", key, user=name)
+                error = await told(old, "error")
+                assert (error["code"], error["channel"]) == (code, key)
+                [refused] = await client.call("message:post", {"channel": key, "message": "still here?"})
+                assert refused["error"]["code"] == ("muted" if deed == "mute" else "not_a_member")
+                await moderator.request("moderation.lift", key, user=name)
+                if deed == "mute":
+                    [answer] = await client.call("message:post", {"channel": key, "message": "again"})
+                    assert "id" in answer
+            await sanction(chat, 1, token, username=name, kind="ban", reason="spam")
+            error = await told(old, "error")
+            assert (error["code"], error["is_everywhere"], error["reason"]) == ("banned", True, "spam")
+            assert (await client.expect("disconnect", SOON_S))["reason"] == "io server disconnect"
+
+        await asyncio.gather(*map(moderate, clients))
+    await asyncio.gather(moderator.close(), witness.close())
 
 
 async def post_until_refused(client: NativeClient, channel: str, posted: list[float]) -> str:
