@@ -20,7 +20,7 @@ from chat.notices.digests import digest_step, digest_waits, unsubscribe_token
 from chat.notices.preferences import preferences_change, preferences_of
 from tests.chat.notices.conftest import Subscribe
 from tests.chat.notices.test_due import friends
-from tests.chat.notices.test_outbox import make_all, post
+from tests.chat.notices.test_outbox import direct, make_all, post
 from tests.support.threads import at_once
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.database]
@@ -109,6 +109,18 @@ def test_what_is_not_to_be_told_stands_in_no_mail(how: str, ann: UserRef, bob: U
     assert Notice.objects.exists() == (how == "quiet")
     if how == "quiet":
         assert len(write(now(16 + 61))) == 1, "it comes when they end"
+
+
+def test_a_strangers_first_message_stands_in_no_mail_until_it_is_answered(ann: UserRef, bob: UserRef) -> None:
+    key = direct(ann, bob)
+    post(ann, key)
+    make_all()
+    assert write(now(16)) == []
+    post(bob, key)
+    post(ann, key)
+    make_all()
+    (mail,) = write(now(32))
+    assert "unread message" in mail.subject
 
 
 def test_without_preview_a_mail_says_how_many_and_no_more(ann: UserRef, bob: UserRef, friends: ChannelKey) -> None:
