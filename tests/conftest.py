@@ -29,9 +29,9 @@ ROOT = Path(__file__).parent
 settings.register_profile("suite", derandomize=True, deadline=None)
 settings.load_profile("suite")
 
-# What starts real servers shares them within its folder, and so runs in one process. They wait a lot, so four
-# processes keep two cores busy. The longest first.
-TOGETHER = ("cluster", "faults", "integration", "browser", "interop", "docs", "deployment")
+# What starts real servers shares them within its folder, and so runs in one process. They wait a lot, so more processes
+# than cores keep these busy. Groups in the order in which they begin, the longest first.
+GROUPS = ("cluster", "integration", "faults", "postgresql", "interop", "docs", "deployment")
 WITH = {"browser": "faults"}
 """In the same process as that folder: Chromium breaks off what it loads when a network device comes or goes."""
 
@@ -39,29 +39,28 @@ BETWEEN = ("sio25", "sio31")
 """Clients between the oldest generation and the newest: what they do is left to the long tests."""
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
     """For `pytest --dist loadgroup` (make test): what runs together first, everything else beside and behind it.
 
-    First of all hooks: xdist reads the groups in its own. A test that names its group itself is one of the first. With
-    --no-loadscope-reorder, since xdist would put the groups of most tests first.
+    Around all other hooks: xdist reads the groups in its own, and pytest-django puts the tests of the database first.
+    With --no-loadscope-reorder, since xdist would put the groups of most tests first.
     """
 
-    def place(at: int) -> tuple[int, int]:
-        item = items[at]
-        folder = item.path.relative_to(ROOT).parts[0]
-        if item.get_closest_marker("xdist_group"):
-            return 0, at
-        if folder not in TOGETHER:
-            return 1 + len(TOGETHER), at
-        item.add_marker(pytest.mark.xdist_group(WITH.get(folder, folder)))
-        return 1 + TOGETHER.index(folder), at
+    def place(item: pytest.Item) -> int:
+        group = item.get_closest_marker("xdist_group")
+        return GROUPS.index(group.args[0]) if group else len(GROUPS)
 
     for item in items:
+        folder = item.path.relative_to(ROOT).parts[0]
+        group = WITH.get(folder, folder)
+        if group in GROUPS and not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group(group))
         callspec = getattr(item, "callspec", None)
         if item.path.parent.name == "interop" and callspec and callspec.params.get("library") in BETWEEN:
             item.add_marker(pytest.mark.long)
-    items[:] = [items[at] for at in sorted(range(len(items)), key=place)]
+    yield
+    items.sort(key=place)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -12,7 +12,7 @@ import logging
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import lru_cache, partial
@@ -61,8 +61,12 @@ KEPT_HOSTS = 200
 READERS = 256
 READERS_PER_USER = 64
 ALIVE_EVERY_S = 20.0
-NOTE_S = 10.0
-"""So long one waits for the rows of others, where the database is slow."""
+ASKING = 2
+"""Questions to the database at the same time: a page of thumbnails asks for all of them at once."""
+TURN_S = 10.0
+"""So long one waits for one's turn at the database, where that is slow."""
+RESTS = 4
+"""Of the disk's time, and of this process's, a fifth is for files: the rest is for those who post."""
 REST_S = 0.25
 """At most; a disk that takes longer for one write is no longer spared by it."""
 SLOW_BYTES = 64 * KIB
@@ -90,7 +94,8 @@ class FileBytes:
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="files-in")
         self._settling = asyncio.Semaphore(SETTLING)
         # Who posts waits for one row of a file at most: when many begin or end at once, theirs would come all before.
-        self._row = asyncio.Lock()
+        self._row = asyncio.Semaphore(1)
+        self._asking = asyncio.Semaphore(ASKING)
         self._readers: Counter[str] = Counter()
         self._is_host = lru_cache(KEPT_HOSTS)(is_served_host)
 
@@ -131,22 +136,18 @@ class FileBytes:
 
     async def _note(self, runtime: Runtime, function: Callable[..., T], *args: Any) -> T:
         """A write of the database. Raises UnavailableError."""
-        try:
-            async with asyncio.timeout(NOTE_S):
-                await self._row.acquire()
-        except TimeoutError:
-            raise UnavailableError from None
-        try:
-            return await runtime.database.write(function, *args)
-        finally:
-            self._row.release()
+        return await _in_turn(self._row, runtime.database.write, function, *args)
+
+    async def _ask(self, runtime: Runtime, function: Callable[..., T], *args: Any) -> T:
+        """A read of the database. Raises UnavailableError."""
+        return await _in_turn(self._asking, runtime.database.read, function, *args)
 
     # -- In ---------------------------------------------------------------------------------------------------
 
     async def _receive(self, runtime: Runtime, scope: Scope, receive: Receive, send: Send) -> None:
         claims = cast(Claims, scope[ASKED].claims)
         claims.check_write()
-        await runtime.database.read(user_for_claims, claims)
+        await self._ask(runtime, user_for_claims, claims)
         if runtime.rates.check_here(Limit.FILES, claims.user_id):
             await runtime.database.read_once(runtime.rates.check_elsewhere, Limit.FILES, claims.user_id)
         boundary = boundary_of(header(scope, b"content-type") or "")
@@ -195,7 +196,7 @@ class FileBytes:
         assert found is not None  # noqa: S101  _call() has looked
         claims, is_signed = _asking(scope, found[1])
         runtime.rates.check_here(Limit.FILE_READS, claims.user_id)
-        file = await runtime.database.read(giving.file_readable, claims, found[1])
+        file = await self._ask(runtime, giving.file_readable, claims, found[1])
         is_thumb = found[2] == THUMB
         if is_thumb and file.width is None:
             raise no_file()
@@ -341,13 +342,26 @@ async def _made(executor: ThreadPoolExecutor, function: Callable[..., T], *args:
     return await asyncio.shield(future)
 
 
+async def _in_turn(turns: asyncio.Semaphore, call: Callable[..., Awaitable[T]], *args: Any) -> T:
+    """Raises UnavailableError where one waits for too long."""
+    try:
+        async with asyncio.timeout(TURN_S):
+            await turns.acquire()
+    except TimeoutError:
+        raise UnavailableError from None
+    try:
+        return await call(*args)
+    finally:
+        turns.release()
+
+
 def _with_rest(function: Callable[..., T], *args: Any) -> T:
-    """And do nothing for as long as that took: half of the disk's time is for those who post, and of this process's."""
+    """And do nothing for RESTS times as long as that took."""
     began = time.monotonic()
     try:
         return function(*args)
     finally:
-        time.sleep(min(time.monotonic() - began, REST_S))
+        time.sleep(min(RESTS * (time.monotonic() - began), REST_S))
 
 
 def _opened(runtime: Runtime, file: File, start: int, is_thumb: bool) -> Opened:

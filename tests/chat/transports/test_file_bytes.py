@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from chat.transports import file_bytes
-from chat.transports.file_bytes import REST_S, FileBytes
+from chat.transports.file_bytes import ASKING, REST_S, RESTS, FileBytes
 from reaktor.config.model import Files
 from reaktor.errors import UnavailableError
 from reaktor.sandbox.pictures import Pictures
@@ -53,8 +53,18 @@ async def test_of_many_files_that_begin_at_once_one_row_waits_before_a_post(file
     assert database.most == 1
 
 
+async def test_a_page_that_asks_for_many_files_at_once_has_two_threads_of_the_database(files: FileBytes) -> None:
+    database = SlowDatabase()
+    runtime: Any = SimpleNamespace(database=SimpleNamespace(read=database.write))
+    asked = [asyncio.create_task(files._ask(runtime, print, number)) for number in range(10)]
+    await database.has_begun.wait()
+    database.go_on.set()
+    assert await asyncio.gather(*asked) == list(range(10))
+    assert database.most == ASKING == 2
+
+
 async def test_who_waits_for_a_database_that_hangs_is_told(files: FileBytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(file_bytes, "NOTE_S", 0.01)
+    monkeypatch.setattr(file_bytes, "TURN_S", 0.01)
     database = SlowDatabase()
     runtime: Any = SimpleNamespace(database=database)
     first = asyncio.create_task(files._note(runtime, print, 0))
@@ -65,7 +75,7 @@ async def test_who_waits_for_a_database_that_hangs_is_told(files: FileBytes, mon
     assert await first == 0
 
 
-async def test_whoever_writes_rests_as_long_as_it_took(files: FileBytes, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_whoever_writes_rests_for_longer_than_it_took(files: FileBytes, monkeypatch: pytest.MonkeyPatch) -> None:
     now, rests = [0.0], []
     clock = SimpleNamespace(monotonic=lambda: now[0], sleep=rests.append)
     monkeypatch.setattr(file_bytes, "time", clock)
@@ -75,11 +85,11 @@ async def test_whoever_writes_rests_as_long_as_it_took(files: FileBytes, monkeyp
         return seconds
 
     def fail() -> None:
-        work(0.05)
+        work(0.02)
         raise OSError
 
-    assert await files._write(work, 0.1) == 0.1
+    assert await files._write(work, 0.01) == 0.01
     assert await files._write(work, 100 * REST_S) == 100 * REST_S
     with pytest.raises(OSError):
         await files._write(fail)
-    assert rests == [pytest.approx(0.1), REST_S, pytest.approx(0.05)]
+    assert rests == [pytest.approx(0.01 * RESTS), REST_S, pytest.approx(0.02 * RESTS)]

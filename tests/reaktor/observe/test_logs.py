@@ -26,7 +26,9 @@ from tests.reaktor.test_settings import finish, start
 def test_tokens_and_session_ids_are_masked_wherever_they_stand() -> None:
     line = '"GET /socket.io/?token=SECRET1&EIO=3&sid=0.1.SECRET2&t=x HTTP/1.1" 200 and sid=SECRET3'
     assert mask(line) == '"GET /socket.io/?token=***&EIO=3&sid=***&t=x HTTP/1.1" 200 and sid=***'
-    assert mask("GET /files/7/a.txt?ticket=WyJ%3Aa_b-c HTTP/1.1") == "GET /files/7/a.txt?ticket=*** HTTP/1.1"
+    assert (
+        mask("GET /api/v1/files/7/a.txt?ticket=WyJ%3Aa_b-c HTTP/1.1") == "GET /api/v1/files/7/a.txt?ticket=*** HTTP/1.1"
+    )
     assert mask("refused eyJhbGciOi.eyJzdWIiOiIx.c2lnbmF0dXJl, bad") == "refused ***, bad"
 
 
