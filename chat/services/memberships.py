@@ -20,7 +20,7 @@ from chat.domain.ids import ChannelKey, SessionId, UserId, UserRef
 from chat.domain.policies import REMOVAL_S, ChannelKind, Role
 from chat.domain.reading import START, UNREAD, Head
 from chat.models import Channel, ChannelMembership, Message, Removal, Thread
-from chat.selectors import ChannelAccess, ChannelRow, channel_access, channel_data, flow_at, read_data
+from chat.selectors import ChannelAccess, ChannelRow, channel_access, channel_data, flow_at, read_data, user_ref
 from chat.services.locking import channel_lock
 from reaktor.errors import ConflictError, InvalidError
 
@@ -185,6 +185,9 @@ def membership_leave(*, user: UserRef, key: str) -> None:
         if found.channel.kind is ChannelKind.GROUP:
             # It is no longer that of the same people: these get a new one.
             Channel.objects.filter(pk=found.channel.id).update(pair=None)
+            for each in others.select_related("user"):
+                # Its name says who is in it.
+                tell_membership(user_ref(each.user), found.channel.key, EventType.CHANNEL_UPDATED)
         if found.channel.kind.is_closed:
             removal_add(found.channel.id, user.id)
             if not others.exists():

@@ -142,6 +142,21 @@ def test_all_are_told_of_a_group_and_of_its_name(
     assert sorted(told) == sorted((user.id, EventType.CHANNEL_UPDATED, "Picnic") for user in (ann, bob, eve))
 
 
+def test_those_who_stay_are_told_how_their_group_is_called_now(
+    group: ChannelKey, ann: UserRef, bob: UserRef, eve: UserRef, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[tuple[UserId, EventType, str | None]] = []
+
+    def to_user(user_id: UserId, event: Event, **options: Any) -> None:
+        told.append((user_id, event.type, event.data.get("name")))
+
+    monkeypatch.setattr(publish, "to_user", to_user)
+    services.membership_leave(user=bob, key=group)
+    assert told[0] == (bob.id, EventType.CHANNEL_REMOVED, None)
+    stayed = [(ann.id, EventType.CHANNEL_UPDATED, "eve"), (eve.id, EventType.CHANNEL_UPDATED, "ann")]
+    assert sorted(told[1:]) == sorted(stayed)
+
+
 def test_a_young_account_begins_few_conversations_a_day(ann: UserRef, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(direct, "MAX_BEGUN", 2)
     for name in ("one", "two", "three"):

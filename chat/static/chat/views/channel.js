@@ -232,7 +232,8 @@ export class ChannelView {
     if (warning && !window.confirm(warning)) return;
     try {
       await (kind === "direct" ? this.chat.hide(this.key) : this.chat.leave(this.key));
-      location.hash = "#/";
+      // Who went somewhere else meanwhile stays there.
+      if (this.element.isConnected) location.hash = "#/";
     } catch (error) {
       this.toasts.show(explain(error));
     }
