@@ -268,10 +268,16 @@ class ThreadMarkData(TypedDict):
     unread: Annotated[Count, "How many replies of others are above it; a thousand stands for more."]
 
 
-class ReadData(MarkData):
+class CountedData(MarkData):
     """The same, and how many messages that name the user are unread: above it, and in threads not read so far."""
 
     mentions: Count
+
+
+class ReadData(CountedData):
+    """What `read` is answered with."""
+
+    number: Annotated[Count, "Number of the newest message when `mentions` were counted."]
 
 
 class ThreadReadData(ReadData):

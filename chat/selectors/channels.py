@@ -13,7 +13,7 @@ from typing import NamedTuple
 import orjson
 from django.db import connection
 
-from chat.domain.events import LAST_CHARS, ChannelData, LastData, OwnChannelData, ReadData, mark_data
+from chat.domain.events import LAST_CHARS, ChannelData, CountedData, LastData, OwnChannelData, ReadData, mark_data
 from chat.domain.following import Level, level_of
 from chat.domain.formatting import shortened
 from chat.domain.hiding import HIDING_KINDS, Names, last_seen, names_hidden
@@ -295,6 +295,11 @@ def channel_data(found: ChannelAccess, *, online: int) -> ChannelData:
 
 def read_data(marker: Marker, head: Head, mentions: int) -> ReadData:
     """The `read` shape: where a member's marker stands, and what is unread above it."""
+    return {**counted_data(marker, head, mentions), "number": head.number}
+
+
+def counted_data(marker: Marker, head: Head, mentions: int) -> CountedData:
+    """The same for where the newest message stands anyway."""
     return {**mark_data(marker, head), "mentions": mentions}
 
 
@@ -314,7 +319,7 @@ def _shape(
         "role": str(role) if role else None,
         "level": str(level) if level else None,
         "is_hidden": False,
-        **read_data(marker, head if role else START, mentions),
+        **counted_data(marker, head if role else START, mentions),
         "threads": bool(row.has_threads),
         "slow_mode_s": row.slow_mode_s,
         "everybody_pins": bool(row.everybody_pins),

@@ -18,7 +18,7 @@ from chat.domain.policies import MAX_SLOW_MODE_S, Access, ChannelKind, Role
 from chat.domain.reading import START, UNREAD
 from chat.models import AuditAction, Channel, ChannelMembership, random_channel_key
 from chat.posting.textrules import CurrentTextRules
-from chat.selectors import ChannelAccess, channel_access, channel_data, read_data, user_ref
+from chat.selectors import ChannelAccess, channel_access, channel_data, counted_data, user_ref
 from chat.services.audit import audit_add
 from chat.services.locking import channel_locked
 from chat.services.memberships import tell_membership
@@ -146,7 +146,7 @@ def channel_archive(*, user: UserRef, key: str) -> ChannelAccess:
 def _public_data(found: ChannelAccess) -> ChannelData:
     """The channel as a stranger sees it: events go to everybody, so they say nothing of one user."""
     data = channel_data(found, online=0)
-    return {**data, "role": None, **read_data(UNREAD, START, 0)}
+    return {**data, "role": None, **counted_data(UNREAD, START, 0)}
 
 
 def _tell_about(found: ChannelAccess, kind: EventType) -> None:

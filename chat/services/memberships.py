@@ -14,7 +14,7 @@ from django.db.models import Exists, OuterRef, Q
 
 from chat import publish
 from chat.domain.errors import NotAMemberError
-from chat.domain.events import Event, EventType, LevelData, ReadData, mark_data
+from chat.domain.events import Event, EventType, LevelData, ReadData
 from chat.domain.following import Level
 from chat.domain.ids import ChannelKey, SessionId, UserId, UserRef
 from chat.domain.policies import REMOVAL_S, ChannelKind, Role
@@ -65,9 +65,9 @@ def read_mark(
             _move(membership, max(wanted, _floor(found.channel)) if is_back else wanted)
             membership.save(update_fields=["read_number", "read_aside", "read_rev", "own", "own_above"])
             now = channel_access(user=user, key=found.channel.key)
-            mark = mark_data(now.marker, now.channel.head)
+            mark = read_data(now.marker, now.channel.head, now.mentions)
             publish.to_user(user.id, Event(EventType.READ_UPDATED, now.channel.key, mark), exclude=session_id)
-            return read_data(now.marker, now.channel.head, now.mentions)
+            return mark
     found = channel_access(user=user, key=found.channel.key)
     return read_data(found.marker, found.channel.head, found.mentions)
 

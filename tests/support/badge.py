@@ -28,9 +28,10 @@ class Badge:
     def mark(self, data: Mapping[str, Any]) -> None:
         if data["read_rev"] > self._marker["read_rev"]:
             self._marker = {name: data[name] for name in self._marker}
-        if "mentions" in data and data["read_rev"] >= self._marker["read_rev"]:
-            number = data.get("number", self.number)
-            self._counted_to = max(self._counted_to, number)
+        if "mentions" not in data or data["read_rev"] < self._marker["read_rev"]:
+            return
+        if data["number"] >= self._counted_to:
+            self._counted_to = number = data["number"]
             self.mentions = data["mentions"] + sum(each > number for each in self._mentioned)
 
     def mention(self, number: int, *, is_in_thread: bool = False) -> None:

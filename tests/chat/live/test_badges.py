@@ -1,5 +1,5 @@
-"""Badges: after any sequence of what moves them, over two processes and a bus that loses things, each device shows what
-a recount finds. A device here counts as docs/protocol.md tells clients to.
+"""Badges: after any sequence of what moves them, over two processes and a bus that loses things, with answers and
+events in any order, each device shows what a recount finds. A device here counts as docs/protocol.md tells clients to.
 """
 
 from __future__ import annotations
@@ -8,12 +8,16 @@ import asyncio
 import random
 import time
 import uuid
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from django.db import transaction
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from chat import publish, retention, selectors, services
 from chat.delivery import wire
@@ -38,7 +42,19 @@ from tests.support.delivery import FakeFormat, FakeSession
 
 pytestmark = pytest.mark.django_db
 
-STEPS = 60
+DEEDS = {
+    "post": 6, "read": 4, "read_thread": 2, "delete": 1, "keep_few": 1, "belong": 2, "come_anew": 1, "flush": 6,
+    "take": 6,
+}  # fmt: skip
+"""What may happen, and how often it does."""
+NEEDS_NO_ROUND = {"post", "read", "read_thread", "come_anew", "flush", "take"}
+"""All that they move is told at once, or is in an answer. A deleted mention is counted off within a round."""
+
+
+def steps_of(names: Collection[str]) -> st.SearchStrategy[list[tuple[str, int]]]:
+    """Deeds, each with the seed of its own chances: without one of them the others do as before."""
+    often = [name for name in DEEDS if name in names for _ in range(DEEDS[name])]
+    return st.lists(st.tuples(st.sampled_from(often), st.integers(0, 2**32)), min_size=10, max_size=120)
 
 
 class Store:
@@ -95,15 +111,19 @@ class Device:
         seen = {each.channel.key: each.channel.number for each in found}
         process.activities.started(self.session, seen, began)
         self.badges = {str(each.channel.key): Badge(selectors.channel_data(each, online=0)) for each in found}
+        self.answers: list[tuple[str, Any]] = []
         self._taken = 0
 
-    def take(self) -> None:
-        """What came since."""
+    def take(self, chance: random.Random) -> None:
+        """What came since: events in their order, answers before them, among them or behind them."""
         self.process.hub.flush()
-        frames = self.session.frames[self._taken :]
+        came = [(frame["event"], frame["channel"], frame["data"]) for frame in self.session.frames[self._taken :]]
         self._taken = len(self.session.frames)
-        for frame in frames:
-            fold(self.badges, frame["event"], frame["channel"], frame["data"])
+        answers, self.answers = self.answers, []
+        for key, data in answers:
+            came.insert(chance.randint(0, len(came)), ("read.updated", key, data))
+        for event, channel, data in came:
+            fold(self.badges, event, channel, data)
 
     def shown(self) -> dict[str, tuple[int, int]]:
         return {key: (badge.unread, badge.mentions) for key, badge in self.badges.items()}
@@ -173,9 +193,9 @@ class World:
         self.some_process.broadcast.stored(committed)
         for each in committed:
             author = [device for device in self.devices if device.user.id == each.post.author.id]
-            if len(author) == 1 and each.stored.marker is not None and key in author[0].badges:
+            if len(author) == 1 and each.stored.marker is not None:
                 # It was said with this device, which has the answer.
-                author[0].badges[key].mark(wire.read_updated(each.stored.message, each.stored.marker).data)
+                author[0].answers.append((key, wire.read_updated(each.stored.message, each.stored.marker).data))
 
     def thread(self, key: str) -> dict[str, Any]:
         """Of a post: some are in a thread, and some of those in the channel, too."""
@@ -185,6 +205,8 @@ class World:
         return {"thread": str(self.chance.choice(roots).pk), "also_in_channel": self.chance.random() < 0.3}
 
     def read_thread(self) -> None:
+        if not self.has_threads:
+            return
         device = self.chance.choice(self.devices)
         threads = list(Thread.objects.order_by("root_number", "channel_id").select_related("channel"))
         if not threads:
@@ -220,14 +242,13 @@ class World:
             )
         except ReaktorError:
             return
-        if key in device.badges:
-            device.badges[key].mark(answer)
+        device.answers.append((key, answer))
 
     def delete(self) -> None:
         key = self.chance.choice(self.keys)
         channel = Channel.objects.get(key=key)
-        message = channel.messages.filter(deleted_at=None).order_by("?").first()
-        if message is not None:
+        if messages := channel.messages.filter(deleted_at=None).order_by("number"):
+            message = self.chance.choice(messages)
             author = next(user for user in self.people if user.id == str(message.author_id))
             try:
                 services.message_delete(user=author, key=key, message_id=str(message.pk))
@@ -261,6 +282,12 @@ class World:
         except ReaktorError:
             return
 
+    def flush(self) -> None:
+        self.some_process.flush()
+
+    def take(self) -> None:
+        self.chance.choice(self.devices).take(self.chance)
+
     def come_anew(self) -> None:
         """A device is reloaded."""
         old = self.chance.choice(self.devices)
@@ -270,6 +297,18 @@ class World:
         self.devices[self.devices.index(old)] = Device(old.user, old.process)
 
     # -- In the end ----------------------------------------------------------------------------------------------
+
+    def arrive(self) -> None:
+        """All that was said and asked for has come, and nothing more is compared with the store."""
+        for process in self.processes:
+            process.flush()
+        for process in self.processes:
+            activities = process.activities
+            counted, activities._to_count = activities._to_count, set()
+            done(activities._tell_reads(list(counted)))
+            process.flush()
+        for device in self.devices:
+            device.take(self.chance)
 
     def settle(self) -> None:
         """Nothing is lost any more, and all that is compared with the store once in a round has been."""
@@ -290,7 +329,7 @@ class World:
         for process in self.processes:
             process.flush()
         for device in self.devices:
-            device.take()
+            device.take(self.chance)
 
     def recount(self, device: Device) -> dict[str, tuple[int, int]]:
         found = selectors.channels_access(user=device.user)
@@ -322,22 +361,38 @@ async def no_sleep(seconds: float) -> None:
     """Nothing is on its way here."""
 
 
-@pytest.mark.parametrize("seed", range(30))
-def test_every_device_shows_what_a_recount_finds(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(seed=st.integers(0, 2**32), steps=steps_of(DEEDS))
+def test_every_device_shows_what_a_recount_finds(seed: int, steps: list[tuple[str, int]]) -> None:
+    with played(seed, steps, is_lossy=True) as world:
+        world.settle()
+        hold_to_a_recount(world)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(seed=st.integers(0, 2**32), steps=steps_of(NEEDS_NO_ROUND))
+def test_where_nothing_is_lost_every_device_shows_it_at_once(seed: int, steps: list[tuple[str, int]]) -> None:
+    with played(seed, steps, is_lossy=False) as world:
+        world.arrive()
+        hold_to_a_recount(world)
+
+
+@contextmanager
+def played(seed: int, steps: Sequence[tuple[str, int]], *, is_lossy: bool) -> Iterator[World]:
+    """The world after these steps. None of it is kept."""
     loop = SimpleNamespace(get_running_loop=NoLoop, sleep=no_sleep, Event=asyncio.Event)
-    monkeypatch.setattr(activity, "asyncio", loop)
-    chance = random.Random(seed)
-    world = World(chance, monkeypatch, has_threads=seed % 2 == 1)
-    steps = [world.post] * 6 + [world.read] * 4 + [world.delete, world.keep_few, world.belong, world.come_anew]
-    steps += [world.read_thread] * 2 if world.has_threads else []
-    for _ in range(STEPS):
-        chance.choice(steps)()
-        if chance.random() < 0.4:
-            chance.choice(world.processes).flush()
-        for device in world.devices:
-            if chance.random() < 0.3:
-                device.take()
-    world.settle()
+    with transaction.atomic(), pytest.MonkeyPatch.context() as patches:
+        patches.setattr(activity, "asyncio", loop)
+        world = World(random.Random(seed), patches, has_threads=seed % 2 == 1)
+        world.is_lossy = is_lossy
+        for name, chances in steps:
+            world.chance = random.Random(chances)
+            getattr(world, name)()
+        yield world
+        transaction.set_rollback(True)
+
+
+def hold_to_a_recount(world: World) -> None:
     for device in world.devices:
         shown, counted = device.shown(), world.recount(device)
         for key in world.told_nothing(device):
