@@ -42,20 +42,6 @@ from tests.support.delivery import FakeFormat, FakeSession
 
 pytestmark = pytest.mark.django_db
 
-DEEDS = {
-    "post": 6, "read": 4, "read_thread": 2, "delete": 1, "keep_few": 1, "belong": 2, "come_anew": 1, "flush": 6,
-    "take": 6,
-}  # fmt: skip
-"""What may happen, and how often it does."""
-NEEDS_NO_ROUND = {"post", "read", "read_thread", "come_anew", "flush", "take"}
-"""All that they move is told at once, or is in an answer. A deleted mention is counted off within a round."""
-
-
-def steps_of(names: Collection[str]) -> st.SearchStrategy[list[tuple[str, int]]]:
-    """Deeds, each with the seed of its own chances: without one of them the others do as before."""
-    often = [name for name in DEEDS if name in names for _ in range(DEEDS[name])]
-    return st.lists(st.tuples(st.sampled_from(often), st.integers(0, 2**32)), min_size=10, max_size=120)
-
 
 class Store:
     """The database, asked in the test's own thread."""
@@ -361,9 +347,25 @@ async def no_sleep(seconds: float) -> None:
     """Nothing is on its way here."""
 
 
+Deed = Callable[[World], None]
+DEEDS: dict[Deed, int] = {
+    World.post: 6, World.read: 4, World.read_thread: 2, World.delete: 1, World.keep_few: 1, World.belong: 2,
+    World.come_anew: 1, World.flush: 6, World.take: 6,
+}  # fmt: skip
+"""What may happen, and how often it does."""
+NEEDS_NO_ROUND = {World.post, World.read, World.read_thread, World.come_anew, World.flush, World.take}
+"""All that they move is told at once, or is in an answer. A deleted mention is counted off within a round."""
+
+
+def steps_of(deeds: Collection[Deed]) -> st.SearchStrategy[list[tuple[Deed, int]]]:
+    """Deeds, each with the seed of its own chances: without one of them the others do as before."""
+    often = [deed for deed, times in DEEDS.items() if deed in deeds for _ in range(times)]
+    return st.lists(st.tuples(st.sampled_from(often), st.integers(0, 2**32)), min_size=10, max_size=120)
+
+
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(seed=st.integers(0, 2**32), steps=steps_of(DEEDS))
-def test_every_device_shows_what_a_recount_finds(seed: int, steps: list[tuple[str, int]]) -> None:
+def test_every_device_shows_what_a_recount_finds(seed: int, steps: list[tuple[Deed, int]]) -> None:
     with played(seed, steps, is_lossy=True) as world:
         world.settle()
         hold_to_a_recount(world)
@@ -371,23 +373,23 @@ def test_every_device_shows_what_a_recount_finds(seed: int, steps: list[tuple[st
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(seed=st.integers(0, 2**32), steps=steps_of(NEEDS_NO_ROUND))
-def test_where_nothing_is_lost_every_device_shows_it_at_once(seed: int, steps: list[tuple[str, int]]) -> None:
+def test_where_nothing_is_lost_every_device_shows_it_at_once(seed: int, steps: list[tuple[Deed, int]]) -> None:
     with played(seed, steps, is_lossy=False) as world:
         world.arrive()
         hold_to_a_recount(world)
 
 
 @contextmanager
-def played(seed: int, steps: Sequence[tuple[str, int]], *, is_lossy: bool) -> Iterator[World]:
+def played(seed: int, steps: Sequence[tuple[Deed, int]], *, is_lossy: bool) -> Iterator[World]:
     """The world after these steps. None of it is kept."""
     loop = SimpleNamespace(get_running_loop=NoLoop, sleep=no_sleep, Event=asyncio.Event)
     with transaction.atomic(), pytest.MonkeyPatch.context() as patches:
         patches.setattr(activity, "asyncio", loop)
         world = World(random.Random(seed), patches, has_threads=seed % 2 == 1)
         world.is_lossy = is_lossy
-        for name, chances in steps:
+        for deed, chances in steps:
             world.chance = random.Random(chances)
-            getattr(world, name)()
+            deed(world)
         yield world
         transaction.set_rollback(True)
 
