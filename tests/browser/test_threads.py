@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import Locator, WebSocketRoute, expect
 
 from tests.browser.conftest import People, Room
 from tests.support.browser import Person
@@ -58,3 +60,23 @@ def test_a_message_is_answered_in_a_thread_and_the_channel_shows_how_often(peopl
     panel(ada).get_by_role("link", name="Close the thread").click()
     expect(panel(ada)).to_have_count(0)
     expect_channel(ada, "Who likes tea?", "Me, too")
+
+
+def test_a_thread_is_opened_though_the_line_comes_later_than_the_page(people: People, room: Room) -> None:
+    """It was asked for once, and stayed empty."""
+    (root,) = room.post("Who likes tea?")
+    ada = people("ada").register(room.path)
+    lines: list[WebSocketRoute] = []
+
+    def connect(line: WebSocketRoute) -> None:
+        lines.append(line)
+        if len(lines) > 1:
+            line.connect_to_server()
+        else:
+            line.close(code=1013)
+
+    ada.page.route_web_socket(re.compile("/ws/v1"), connect)
+    ada.page.goto(f"{ada.url}{room.path}/t/{root}")
+    ada.page.reload()
+    expect(panel(ada).locator(".message .text")).to_have_text(["Who likes tea?"])
+    assert len(lines) == 2

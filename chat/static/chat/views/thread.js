@@ -50,6 +50,7 @@ export class ThreadPanel {
     Object.assign(this, { chat, key, root, toasts });
     style();
     this.thread = null;
+    this.isRefused = false;
     this.isAtEnd = true;
     const attempt = (promise) => promise.then(() => true, (error) => (toasts.show(explain(error)), false));
     const find = (id) => this.thread?.find(id);
@@ -123,6 +124,7 @@ export class ThreadPanel {
   }
 
   async #open() {
+    this.isOpening = true;
     try {
       this.threads = await this.chat.threads();
       await this.chat.enter(this.key);
@@ -132,7 +134,11 @@ export class ThreadPanel {
       this.#draw();
       this.composer.focus();
     } catch (error) {
-      this.#problem(error);
+      // Where the line was not there, the channel is drawn anew when it is, and the thread is asked for again.
+      this.isRefused = !error.isConnection;
+      if (this.isRefused) this.#problem(error);
+    } finally {
+      this.isOpening = false;
     }
   }
 
@@ -143,6 +149,7 @@ export class ThreadPanel {
   #draw() {
     const { thread, chat, actions } = this;
     const channel = chat.store.channel(this.key);
+    if (!thread && !this.isOpening && !this.isRefused) this.#open();
     if (!thread?.isLoaded || !channel) return;
     actions.me = chat.store.me.username;
     const rows = timeline({
