@@ -14,7 +14,7 @@ class Badge:
         self.flow: int = channel["flow"]
         self._marker = {name: channel[name] for name in ("read_number", "read_flow", "own", "read_rev")}
         self.mentions: int = channel["mentions"]
-        self._counted_to = self.number
+        self._counted_rev, self._counted_to = channel["read_rev"], self.number
         self._mentioned: set[int] = set()
 
     @property
@@ -28,11 +28,10 @@ class Badge:
     def mark(self, data: Mapping[str, Any]) -> None:
         if data["read_rev"] > self._marker["read_rev"]:
             self._marker = {name: data[name] for name in self._marker}
-        if "mentions" not in data or data["read_rev"] < self._marker["read_rev"]:
+        if "mentions" not in data or data["read_rev"] < self._counted_rev or data["number"] < self._counted_to:
             return
-        if data["number"] >= self._counted_to:
-            self._counted_to = number = data["number"]
-            self.mentions = data["mentions"] + sum(each > number for each in self._mentioned)
+        self._counted_rev, self._counted_to = data["read_rev"], data["number"]
+        self.mentions = data["mentions"] + sum(each > self._counted_to for each in self._mentioned)
 
     def mention(self, number: int, *, is_in_thread: bool = False) -> None:
         read = 0 if is_in_thread else self._marker["read_number"]
