@@ -36,8 +36,8 @@ dev: install  ## one process with autoreload, for development
 	@$(BIN)/python manage.py migrate --verbosity 0
 	@exec $(BIN)/python manage.py runserver $(PORT)
 
-test: install-dev  ## everything but long faults and the container image, in five processes
-	$(BIN)/pytest -n 5 --dist loadgroup --no-loadscope-reorder -m "not image and not long"
+test: install-dev  ## everything but long faults and the container image, in four processes
+	$(BIN)/pytest -n 4 --dist loadgroup --no-loadscope-reorder -m "not image and not long"
 
 test-all: test  ## everything: then long faults, which want the machine for themselves, and the container image
 	$(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder -m "long and not image"

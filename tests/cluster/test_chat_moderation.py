@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
+from websockets.exceptions import ConnectionClosed
 
 from tests.support.chat_cluster import ChatCluster
 from tests.support.detour import detour
@@ -192,7 +193,7 @@ async def post_until_refused(client: NativeClient, channel: str, posted: list[fl
             await client.request("message.send", channel, text=f"spam {number}", nonce=f"{id(client)}-{number}")
         except Refused as refused:
             return str(refused.code)
-        except (ConnectionError, TimeoutError, AssertionError):
+        except (ConnectionError, ConnectionClosed, TimeoutError, AssertionError):
             return "closed"
         posted.append(time.monotonic())
 

@@ -97,7 +97,8 @@ async def test_a_word_behind_an_odd_text_is_found_where_it_stands(people: People
         ((start, end),) = hit["highlights"]
         assert hit["message"]["text"][start:end] == word
     answer = await people.http.get("/search", params={"q": '"Teapot"', "in": people.key})
-    assert answer.json() == found
+    # A page may end after its time, and then says where to go on.
+    assert answer.json()["results"] == found["results"]
 
 
 async def found_in_time(client: NativeClient, key: str, q: str, count: int, **more: str) -> Any:
