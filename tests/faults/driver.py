@@ -62,7 +62,7 @@ async def play(
     async with crowd(stage, people) as (clients, channels), following(stage, channels) as followers:
         driver = Driver(stage, clients, await joiners(stage), tell)
         async with driver.joining():
-            talk = Talk(clients, channels, TALK_PAUSE_S, [follower.name for follower in followers])
+            talk = Talk(clients, channels, TALK_PAUSE_S, [each.name for each in followers if each.reads])
             await driver.rest(0)
             driver.history.began = started = time.monotonic()
             for fault in faults:
@@ -102,8 +102,11 @@ async def crowd(stage: Stage, people: int) -> AsyncIterator[tuple[list[Client], 
 
 @asynccontextmanager
 async def following(stage: Stage, channels: Sequence[str]) -> AsyncIterator[list[Follower]]:
-    """As many as there are hosts, by way of the balancer."""
-    followers = [Follower(stage.url, stage.pool.pop(), list(channels)) for _ in NAMES]
+    """As many as there are hosts, by way of the balancer; each with a device that reads, and one that is told of it."""
+    accounts = [stage.pool.pop() for _ in NAMES]
+    followers = [
+        Follower(stage.url, account, list(channels), reads=reads) for account in accounts for reads in (True, False)
+    ]
     try:
         await asyncio.gather(*(follower.start() for follower in followers))
         yield followers
@@ -254,6 +257,15 @@ class Driver:
     async def count(self, followers: Sequence[Follower]) -> None:
         """Write down what they show, when it is right, or when all that was lost was to be made good."""
         history, deadline = self.history, time.monotonic() + MADE_GOOD_S
+        for reader in (each for each in followers if each.reads):
+            await reader.stop_reading()
+            stored = await reader.stored()
+            history.read |= {(reader.name, key): number for key, number in stored.items()}
+            history.breaches += [
+                f"{reader.name} was told that {key} is read up to {number}, and {stored[key]} is stored"
+                for key, number in reader.has_read.items()
+                if stored[key] != number
+            ]
         while True:
             history.shown = [shown for follower in followers for shown in follower.shown()]
             if not any(badges_are_right(history)) or time.monotonic() > deadline:

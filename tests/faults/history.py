@@ -110,6 +110,7 @@ class Shown:
     channel: str
     unread: int
     mentions: int
+    read_number: int = 0
 
 
 BACK_S = 5.0
@@ -123,7 +124,8 @@ class History:
     `stored`: each channel as the server tells it in the end. `present`: who is in it. `listed`: by who asks, and by
     channel, who is said to be there. `absent`: who can't come back, and why.
 
-    `shown`: what those count who follow the channels and are in none.
+    `shown`: what those count who follow the channels and are in none. `read`: how far they have read, by name and
+    channel, as it is stored.
 
     `breaches`: what the clients found wrong by themselves, against the guarantees of docs/protocol.md.
     """
@@ -139,6 +141,7 @@ class History:
     listed: dict[str, dict[str, frozenset[str]]] = field(default_factory=dict)
     absent: list[str] = field(default_factory=list)
     shown: list[Shown] = field(default_factory=list)
+    read: dict[tuple[str, str], int] = field(default_factory=dict)
     breaches: list[str] = field(default_factory=list)
     began: float = 0.0
     back_s: float = BACK_S

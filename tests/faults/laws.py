@@ -167,11 +167,13 @@ def seen_once_and_in_order(history: History) -> Iterator[str]:
 
 def badges_are_right(history: History) -> Iterator[str]:
     for shown in history.shown:
-        stored = history.stored[shown.channel]
-        named = sum(said.text.endswith(f" @{shown.who}") for said in stored)
-        if (shown.unread, shown.mentions) != (len(stored), named):
-            counted = f"{shown.unread} unread and {shown.mentions} mentions"
-            yield f"{shown.who} counts {counted} in {shown.channel}, where there are {len(stored)} and {named}"
+        read = history.read.get((shown.who, shown.channel), 0)
+        unread = [said for said in history.stored[shown.channel] if said.seq > read]
+        named = sum(said.text.endswith(f" @{shown.who}") for said in unread)
+        if (shown.unread, shown.mentions, shown.read_number) != (len(unread), named, read):
+            counted = f"{shown.unread} unread and {shown.mentions} mentions above {shown.read_number}"
+            found = f"{len(unread)} and {named} above {read}"
+            yield f"{shown.who} counts {counted} in {shown.channel}, where there are {found}"
 
 
 def clients_found_nothing_wrong(history: History) -> Iterator[str]:

@@ -217,6 +217,12 @@ def counted_a_mention_twice(history: History) -> None:
     history.shown = [Shown("eve", channel, len(stored), 1)]
 
 
+def counted_what_another_device_read(history: History) -> None:
+    channel, stored = next(iter(history.stored.items()))
+    history.read = {("eve", channel): len(stored)}
+    history.shown = [Shown("eve", channel, len(stored), 0)]
+
+
 ONE_HOLDER, OLD_EPOCH, REPLICAS, GHOSTS, LOCKED, ENDED, LEAVING, JOINS, STORE, SEEN, BADGES, PROTOCOL = LAWS
 
 
@@ -253,6 +259,7 @@ ONE_HOLDER, OLD_EPOCH, REPLICAS, GHOSTS, LOCKED, ENDED, LEAVING, JOINS, STORE, S
         (seen_out_of_order, SEEN),
         (counted_too_few, BADGES),
         (counted_a_mention_twice, BADGES),
+        (counted_what_another_device_read, BADGES),
         (client_found_something, PROTOCOL),
     ],
 )

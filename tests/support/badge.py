@@ -18,6 +18,10 @@ class Badge:
         self._mentioned: set[int] = set()
 
     @property
+    def read_number(self) -> int:
+        return int(self._marker["read_number"])
+
+    @property
     def unread(self) -> int:
         return max(self.flow - self._marker["read_flow"] - self._marker["own"], 0)
 
