@@ -77,8 +77,9 @@ class Follower(Person):
                 self.refusals.append(f"read: {problem!r}")
             else:
                 self.has_read[key] = answer["read_number"]
-                if key in self._badges:
-                    self._badges[key].mark(answer)
+                if badge := self._badges.get(key):
+                    # A host of an older release does not say at which message it counted.
+                    badge.mark({"number": badge.number, **answer})
             await asyncio.sleep(random.uniform(0.2, 2) * PAUSE_S)
 
     def _take(self, frame: dict[str, Any]) -> None:
