@@ -48,11 +48,11 @@ def test_a_picture_and_a_text_are_sent_and_seen_by_others(people: People, room: 
     for each in (ada, bob):
         thumb = each.log.locator(".file-thumb img")
         expect(thumb).to_be_visible(timeout=SOON_MS)
-        assert thumb.evaluate("image => image.decode().then(() => image.naturalWidth)") == 480
+        expect(thumb).to_have_js_property("naturalWidth", 480, timeout=SOON_MS)
     bob.log.locator(".file-thumb").click()
     large = bob.page.locator("dialog[open] img")
     expect(large).to_be_visible()
-    assert large.evaluate("image => image.decode().then(() => image.naturalWidth)") == 640
+    expect(large).to_have_js_property("naturalWidth", 640, timeout=SOON_MS)
     bob.page.get_by_role("button", name="Close").click()
     with bob.page.expect_download() as begun:
         bob.log.locator(".file-line").click()
