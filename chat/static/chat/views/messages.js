@@ -4,11 +4,10 @@
  */
 
 import { isAside } from "../client/index.js";
-import { frameBatched, h, icon, keyed, setText } from "../dom.js";
-import { isSameRow, timeline } from "../timeline.js";
+import { frameBatched, h, icon, setText } from "../dom.js";
+import { timeline } from "../timeline.js";
 import { count } from "../words.js";
-import { drawRow, loadFormatting } from "./message.js";
-import { Toolbar } from "./toolbar.js";
+import { Rows } from "./rows.js";
 
 const END_PX = 48;
 const OLDER_PX = 600;
@@ -26,34 +25,16 @@ export class Messages {
     this.mark = null;
     this.below = 0;
     this.newest = 0;
-    const attempt = (promise) =>
-      promise.then(
-        () => true,
-        (error) => (onProblem(error), false),
-      );
-    const find = (id) => this.channel?.find(id);
-    this.actions = {
-      me: "",
-      people: chat.people,
-      showFiles: async (place, files) => (await import("./files.js")).showFiles(place, files, chat),
-      onReact: (message, emoji) => attempt(chat.react(find(message.id) ?? message, emoji)),
+    this.rows = new Rows({
+      chat,
+      key,
+      find: (id) => this.channel?.find(id),
+      onProblem,
       moderates,
-      onEdits: async (message) => (await import("./edits.js")).openEdits({ chat, message }),
-      onRetry: (nonce, confirm) => chat.outbox.retry(key, nonce, confirm),
-      onDiscard: (nonce) => chat.outbox.remove(key, nonce),
-    };
-    this.toolbar = new Toolbar({
-      find,
-      me: () => this.actions.me,
-      onReact: this.actions.onReact,
-      onEdit: (message, text) => attempt(chat.edit(key, message.id, text)),
-      onDelete: (message) => attempt(chat.remove(key, message.id)),
-      onDone: () => this.#finishEdit(),
       hasThreads: () => this.channel?.info.threads,
-      ...pins,
+      pins,
     });
     this.top = h("p", { class: "list-top", role: "status" });
-    this.list = h("ol", { class: "rows" });
     this.pill = h("button", {
       class: "pill",
       type: "button",
@@ -64,33 +45,24 @@ export class Messages {
       "div",
       { class: "scroller", role: "log", "aria-live": "off", "aria-label": "Messages", tabindex: "0" },
       this.top,
-      this.list,
+      this.rows.element,
     );
     this.element = h("div", { class: "messages" }, this.scroller, this.pill);
     this.#listen();
     this.redraw = frameBatched(() => this.update());
-    this.isDrawnAnew = false;
-    // Without it texts are shown as they were typed.
-    loadFormatting().then((isNew) => isNew && this.#drawAnew(), () => {});
+    this.rows.loadFormatting(this.redraw);
   }
 
   get channel() {
     return this.chat.store.channel(this.key);
   }
 
+  get #me() {
+    return this.chat.store.me.username;
+  }
+
   #listen() {
     this.scroller.addEventListener("scroll", () => this.#onScroll(), { passive: true });
-    const toRow = (event) => this.toolbar.attach(event.target.closest?.(".message") ?? null);
-    this.list.addEventListener("pointerover", (event) => event.pointerType === "mouse" && toRow(event));
-    this.list.addEventListener(
-      "pointerleave",
-      () => this.list.contains(document.activeElement) || this.toolbar.detach(),
-    );
-    this.list.addEventListener("focusin", toRow);
-    this.list.addEventListener(
-      "click",
-      (event) => event.target.closest("button, a, textarea") || toRow(event),
-    );
     this.scroller.addEventListener("keydown", (event) => this.#onKey(event));
     this.observer = new ResizeObserver(() => this.isAtEnd && this.toEnd());
     this.observer.observe(this.scroller);
@@ -99,7 +71,6 @@ export class Messages {
   update() {
     const { channel } = this;
     if (!channel?.isLoaded) return;
-    this.actions.me = this.chat.store.me.username;
     this.mark ??= channel.unread > 0 ? channel.info.read_number : Infinity;
     // A reset put another window in the place of the one that was being read.
     if (channel.oldest > this.newest) this.isAtEnd = true;
@@ -113,39 +84,23 @@ export class Messages {
     this.#olderIfNear();
   }
 
-  #drawAnew() {
-    this.isDrawnAnew = true;
-    this.redraw();
-  }
-
   #draw(channel) {
+    const me = this.#me;
     const rows = timeline({
       messages: channel.messages.filter((message) => !isAside(message)),
       unsent: this.chat.outbox.entries(this.key).filter((unsent) => !isAside(unsent)),
-      me: this.actions.me,
+      me,
       readNumber: this.mark,
       now: new Date(),
     });
-    keyed(this.list, rows, {
-      key: (row) => row.key,
-      create: () => h("li"),
-      update: (item, row) => {
-        // What is being written in the place of a message outlives whatever happens to the message.
-        if (row.message && row.message.id === this.toolbar.editing && row.message.text !== null) return;
-        const isPointedAt = this.toolbar.item === item;
-        drawRow(item, row, this.actions);
-        if (isPointedAt) this.toolbar.attach(item);
-      },
-      same: (one, other) => !this.isDrawnAnew && isSameRow(one, other),
-    });
-    this.isDrawnAnew = false;
+    this.rows.draw(rows, me);
     setText(this.top, channel.hasOlder ? "Earlier messages…" : `This is where ${channel.info.name} begins.`);
   }
 
   /** The first row in sight and where it stands, so that it can be put there again. */
   #anchor() {
     const top = this.scroller.scrollTop;
-    const rows = this.list.children;
+    const rows = this.rows.element.children;
     let low = 0;
     let high = rows.length - 1;
     while (low < high) {
@@ -160,7 +115,7 @@ export class Messages {
     if (this.isAtEnd || this.newest === 0) this.below = 0;
     else
       this.below += channel.messages.filter(
-        (message) => message.number > this.newest && message.author !== this.actions.me && !isAside(message),
+        (message) => message.number > this.newest && message.author !== this.#me && !isAside(message),
       ).length;
     this.newest = channel.newest;
     this.pill.hidden = this.isAtEnd;
@@ -215,41 +170,18 @@ export class Messages {
     });
   }
 
+  /** From the list itself into it. */
   #onKey(event) {
-    const row = event.target.closest?.(".message");
-    if (event.key === "ArrowUp" && event.target === this.scroller) this.list.lastElementChild?.focus();
-    else if (row === event.target && event.key === "ArrowUp") sibling(row, "previousElementSibling")?.focus();
-    else if (row === event.target && event.key === "ArrowDown") sibling(row, "nextElementSibling")?.focus();
-    else return;
+    if (event.key !== "ArrowUp" || event.target !== this.scroller) return;
+    this.rows.element.lastElementChild?.focus();
     event.preventDefault();
   }
 
   editLast() {
-    const own = this.channel?.messages.findLast(
-      (message) => message.author === this.actions.me && message.text !== null && !isAside(message),
-    );
-    if (own) this.toolbar.edit(own.id);
-  }
-
-  #finishEdit() {
-    // Draw the message anew: its row still holds the field.
-    for (const field of this.list.querySelectorAll(".edit")) {
-      const item = field.closest(".message");
-      const message = this.channel?.find(item.dataset.id);
-      const isGrouped = item.classList.contains("is-grouped");
-      const isOwn = item.classList.contains("is-own");
-      if (message) drawRow(item, { kind: "message", key: "", message, isGrouped, isOwn }, this.actions);
-    }
+    this.rows.editLast(this.channel?.messages.filter((message) => !isAside(message)) ?? []);
   }
 
   destroy() {
     this.observer.disconnect();
   }
-}
-
-/** The next message in a direction, over days and marks. */
-function sibling(row, direction) {
-  let next = row[direction];
-  while (next && !next.classList.contains("message")) next = next[direction];
-  return next;
 }

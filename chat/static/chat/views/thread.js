@@ -1,12 +1,11 @@
 /** One thread beside its channel: the message that it hangs on, the replies, the field to answer in. Loaded when opened. */
 
-import { frameBatched, h, icon, keyed, setText } from "../dom.js";
+import { frameBatched, h, icon, setText } from "../dom.js";
 import { explain } from "../explain.js";
-import { isSameRow, timeline } from "../timeline.js";
+import { timeline } from "../timeline.js";
 import { typingLine } from "../words.js";
 import { Composer } from "./composer.js";
-import { drawRow, loadFormatting } from "./message.js";
-import { Toolbar } from "./toolbar.js";
+import { Rows } from "./rows.js";
 
 const END_PX = 48;
 const RULES = [
@@ -52,28 +51,15 @@ export class ThreadPanel {
     this.thread = null;
     this.isRefused = false;
     this.isAtEnd = true;
-    const attempt = (promise) => promise.then(() => true, (error) => (toasts.show(explain(error)), false));
-    const find = (id) => this.thread?.find(id);
-    this.actions = {
-      me: chat.store.me.username,
-      inThread: true,
-      people: chat.people,
-      showFiles: async (place, files) => (await import("./files.js")).showFiles(place, files, chat),
-      onReact: (message, emoji) => attempt(chat.react(find(message.id) ?? message, emoji)),
+    this.rows = new Rows({
+      chat,
+      key,
+      find: (id) => this.thread?.find(id),
+      onProblem: (error) => this.#problem(error),
       moderates,
-      onEdits: async (message) => (await import("./edits.js")).openEdits({ chat, message }),
-      onRetry: (nonce, confirm) => chat.outbox.retry(key, nonce, confirm),
-      onDiscard: (nonce) => chat.outbox.remove(key, nonce),
-    };
-    this.toolbar = new Toolbar({
-      find,
-      me: () => this.actions.me,
-      onReact: this.actions.onReact,
-      onEdit: (message, text) => attempt(chat.edit(key, message.id, text)),
-      onDelete: (message) => attempt(chat.remove(key, message.id)),
-      onDone: () => this.#finishEdit(),
       hasThreads: () => false,
-      ...pins,
+      inThread: true,
+      pins,
     });
     this.element = this.#frame();
     this.update = frameBatched(() => this.#draw());
@@ -85,8 +71,7 @@ export class ThreadPanel {
       h("button", { class: "button is-small is-quiet", type: "button", hidden: true, on: { click } }, words);
     this.follow = button("", () => this.#follow());
     this.older = button("Earlier replies", () => this.threads.older(this.thread).catch((error) => this.#problem(error)));
-    this.list = h("ol", { class: "rows" });
-    this.scroller = h("div", { class: "scroller", role: "log", "aria-label": "Thread", tabindex: "0" }, this.list);
+    this.scroller = h("div", { class: "scroller", role: "log", "aria-label": "Thread", tabindex: "0" }, this.rows.element);
     this.scroller.addEventListener("scroll", () => {
       const { scrollTop, scrollHeight, clientHeight } = this.scroller;
       this.isAtEnd = scrollHeight - scrollTop - clientHeight < END_PX;
@@ -99,12 +84,9 @@ export class ThreadPanel {
       onSend: (text, files) => this.#send(text, files),
       openTray: async (onChange) => new (await import("./files.js")).Tray({ chat: this.chat, onChange }),
       onTyping: (on) => this.chat.signs.typing(this.key, on, this.root),
-      onEditLast: () => {},
+      onEditLast: () => this.rows.editLast(this.thread?.messages ?? []),
     });
     this.composer.field.setAttribute("aria-label", "Reply");
-    const toRow = (event) =>
-      event.target.closest("button, a, textarea") || this.toolbar.attach(event.target.closest(".message"));
-    for (const type of ["pointerover", "focusin", "click"]) this.list.addEventListener(type, toRow);
     this.typing = h("p", { class: "typing", "aria-live": "polite" });
     const close = { class: "icon-button", href: `#/c/${this.key}`, "aria-label": "Close the thread" };
     return h(
@@ -128,8 +110,7 @@ export class ThreadPanel {
     try {
       this.threads = await this.chat.threads();
       await this.chat.enter(this.key);
-      // Without it texts are shown as they were typed.
-      await loadFormatting().catch(() => {});
+      await this.rows.loadFormatting(() => {});
       this.thread = await this.threads.open(this.key, this.root);
       this.#draw();
       this.composer.focus();
@@ -147,29 +128,19 @@ export class ThreadPanel {
   }
 
   #draw() {
-    const { thread, chat, actions } = this;
+    const { thread, chat } = this;
     const channel = chat.store.channel(this.key);
     if (!thread && !this.isOpening && !this.isRefused) this.#open();
     if (!thread?.isLoaded || !channel) return;
-    actions.me = chat.store.me.username;
+    const me = chat.store.me.username;
     const rows = timeline({
       messages: [thread.first, ...thread.messages],
       unsent: chat.outbox.entries(this.key).filter((unsent) => unsent.thread === this.root),
-      me: actions.me,
+      me,
       readNumber: Infinity,
       now: new Date(),
     });
-    keyed(this.list, rows, {
-      key: (row) => row.key,
-      create: () => h("li"),
-      update: (item, row) => {
-        if (row.message && row.message.id === this.toolbar.editing && row.message.text !== null) return;
-        const isPointedAt = this.toolbar.item === item;
-        drawRow(item, row, actions);
-        if (isPointedAt) this.toolbar.attach(item);
-      },
-      same: isSameRow,
-    });
+    this.rows.draw(rows, me);
     this.older.hidden = !thread.hasOlder;
     this.follow.hidden = false;
     setText(this.follow, thread.isFollowed ? "Unfollow" : "Follow");
@@ -210,16 +181,6 @@ export class ThreadPanel {
       this.#draw();
     } catch (error) {
       this.#problem(error);
-    }
-  }
-
-  /** Draw the message anew: its row still holds the field. */
-  #finishEdit() {
-    for (const field of this.list.querySelectorAll(".edit")) {
-      const item = field.closest(".message");
-      const message = this.thread.find(item.dataset.id);
-      const [isGrouped, isOwn] = ["is-grouped", "is-own"].map((name) => item.classList.contains(name));
-      if (message) drawRow(item, { kind: "message", key: "", message, isGrouped, isOwn }, this.actions);
     }
   }
 

@@ -12,7 +12,7 @@ export class Toolbar {
   /**
    * @param {{find: (id: string) => import("../client/types.js").Message|undefined, me: () => string,
    *   onReact: (message: any, emoji: string) => void, onEdit: (message: any, text: string) => Promise<void>,
-   *   onDelete: (message: any) => void, onDone: () => void, pinWord: (id: string) => string|false, onPin: (id: string) => Promise<void>,
+   *   onDelete: (message: any) => void, onDone: () => void, pinWord: (id: string) => string|false, onPin: (id: string) => Promise<void>, rowOf: (id: string) => HTMLElement|null,
    *   hasThreads: () => boolean|undefined}} parts
    *   pinWord: what its button says, if there is one
    */
@@ -93,7 +93,7 @@ export class Toolbar {
     const here = this.item?.dataset.id === id ? this.item : null;
     const { editForm } = await import("./editform.js");
     const message = this.find(id);
-    const item = here ?? document.querySelector(`.message[data-id="${CSS.escape(id)}"]`);
+    const item = here ?? this.rowOf(id);
     const text = item?.querySelector(".text");
     if (!text || !message || message.text === null) return;
     this.detach();
