@@ -164,7 +164,7 @@ async def connect(
             respond(greeting)
             runtime.local_members.start(session)
             seen = {each.channel.key: each.channel.number for each in start.channels}
-            runtime.activities.started(session, seen, start.look.began)
+            runtime.activities.started(session, seen, greeted, start.look.began)
         except BaseException:
             runtime.disconnect(session, Ending.GOODBYE)
             raise

@@ -24,7 +24,7 @@ from chat.delivery.follows import Follows
 from chat.delivery.hidings import readers_apart
 from chat.delivery.hub import Hub
 from chat.delivery.live_session import LiveSession
-from chat.domain.events import Activity, Event, EventType
+from chat.domain.events import Activity, ChannelData, Event, EventType, ReadUpdateData
 from chat.domain.following import Follow, Level
 from chat.domain.hiding import activity_seen
 from chat.domain.ids import ChannelKey, UserId
@@ -73,7 +73,7 @@ class Activities:
         self._is_gap = False
         self._tallies: dict[UserId, Tally] = {}
         self._to_count: set[UserId] = set()
-        # Hashes of what was found at the last look: a hundredth of what a shape for each channel takes.
+        # Hashes of what was greeted with, or found at the last look: a hundredth of what the shapes take.
         self._reads: dict[UserId, array[int]] = {}
 
     # -- What happened ----------------------------------------------------------------------------------------
@@ -187,10 +187,16 @@ class Activities:
         if told or self._changed.get(user_id, began) > began:
             self.read(user_id, told)
 
-    def started(self, session: LiveSession, seen: Mapping[ChannelKey, int], began: float) -> None:
-        """A session was greeted with these channels and the numbers of their newest messages, read since `began`: tell
-        it what came meanwhile.
+    def started(
+        self, session: LiveSession, seen: Mapping[ChannelKey, int], greeted: Sequence[ChannelData], began: float
+    ) -> None:
+        """A session was greeted with these channels, of all whose newest messages had the numbers `seen`, read since
+        `began`: tell it what came meanwhile.
         """
+        shown = array("q", [_shown(ChannelKey(each["key"]), each) for each in greeted])
+        before = self._reads.get(session.user.id)
+        # Where the greeting and the last look differ the next look tells all sessions.
+        self._reads[session.user.id] = shown if before is None else array("q", set(before) & set(shown))
         missed = []
         for key in self.follows.channels_of(session.user.id):
             at, activity = self._recent.get(key, (0.0, None))
@@ -362,8 +368,7 @@ class Activities:
             return
         known, now = set(self._reads.get(user_id, ())), array("q")
         for channel, data in reads:
-            # Without the head: how far a channel has come is told by activities.
-            now.append(hash((channel, data["read_number"], data["read_rev"], data["own"], data["mentions"])))
+            now.append(_shown(channel, data))
             if now[-1] not in known:
                 self._hub.to_sessions(Event(EventType.READ_UPDATED, channel, data), sessions)
         self._reads[user_id] = now
@@ -371,6 +376,11 @@ class Activities:
     def _newer(self, stored: Mapping[ChannelKey, int]) -> list[ChannelKey]:
         told = {key: self.follows.told(key) for key in stored}
         return [key for key, number in stored.items() if (known := told[key]) is not None and known < number]
+
+
+def _shown(channel: ChannelKey, data: ChannelData | ReadUpdateData) -> int:
+    """A hash of a marker. Without the head: how far a channel has come is told by activities."""
+    return hash((channel, data["read_number"], data["read_rev"], data["own"], data["mentions"]))
 
 
 def _merge(waiting: dict[ChannelKey, Activity], activity: Activity) -> None:

@@ -36,7 +36,6 @@ from reaktor.errors import (
     InvalidError,
     NotAuthenticatedError,
     ReaktorError,
-    TooLargeError,
     UnavailableError,
 )
 from reaktor.limits.rates import Limit
@@ -391,7 +390,7 @@ def _named(scope: Scope) -> str:
     try:
         query = parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=10, encoding="utf-8", errors="replace")
     except ValueError:
-        raise TooLargeError("There are too many parameters.") from None
+        raise InvalidError("There are too many parameters.") from None
     return str(query.get("name", [""])[0])
 
 

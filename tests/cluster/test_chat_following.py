@@ -111,7 +111,7 @@ async def test_the_first_message_of_a_group_comes_to_every_session_of_its_member
             told = await session.until(lambda frame: frame.get("event") == "channel.activity", AT_ONCE_S)
             assert (told["channel"], told["data"]["last"]["text"]) == (key, "picnic?")
             about = [frame["event"] for frame in session.all_events if frame.get("channel") == key]
-            # Where the bus lost something, the comparison may bring the counters before the line itself comes.
+            # Where the bus lost the line, a comparison may bring its counters before it.
             about = [event for event in about if event != "read.updated"]
             assert about[:2] == ["channel.added", "channel.activity"]
         for client in old:

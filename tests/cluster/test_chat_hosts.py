@@ -147,7 +147,7 @@ def test_all_hosts_replace_their_workers_one_after_the_other_or_none_does(start_
     assert {worker["pid"] for worker in a.workers().values()} == {worker["pid"] for worker in after.values()}
 
 
-SHARED = ("REDIS_URL", "DATABASE_URL", "WORKERS", "HOST_NAME")
+SHARED = ("REDIS_URL", "DATABASE_URL", "FILES_DIR", "FILES_SHARED", "WORKERS", "HOST_NAME")
 
 
 async def test_a_host_that_stands_still_is_seen_leaving_and_is_restored_when_it_goes_on(start_host: StartHost) -> None:

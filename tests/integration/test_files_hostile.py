@@ -211,6 +211,12 @@ def test_guessed_ids_and_odd_paths_find_nothing(eve: httpx.Client) -> None:
         assert eve.request(method, f"{FILES}/{file['id']}/x").status_code == 405
 
 
+def test_an_address_with_too_many_parameters_is_refused_as_invalid(eve: httpx.Client) -> None:
+    parameters = "&".join(f"a{number}=1" for number in range(12))
+    answer = eve.post(f"/api/v1/files?{parameters}", content=b"tea")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid")
+
+
 def test_many_ranges_at_once_cost_no_more_than_the_file(eve: httpx.Client) -> None:
     file = eve.post(FILES, content=bytes(100_000)).json()
     asked = "bytes=" + ",".join(f"{at}-" for at in range(500))

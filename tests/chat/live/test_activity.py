@@ -12,7 +12,7 @@ import pytest
 from chat import selectors
 from chat.delivery import wire
 from chat.delivery.hub import Hub
-from chat.domain.events import Activity, Event, EventType, MessageData, ReadUpdateData, mark_data
+from chat.domain.events import Activity, ChannelData, Event, EventType, MessageData, ReadUpdateData, mark_data
 from chat.domain.following import Follow
 from chat.domain.ids import ChannelKey, UserId
 from chat.domain.reading import Head, Marker
@@ -166,7 +166,7 @@ async def test_a_session_that_was_starting_hears_what_it_was_not_greeted_with() 
     ann.is_starting = True
     world.activities.on_body(wire.activities_body([said(DIRECT, 2)]))
     ann.is_starting = False
-    world.activities.started(ann, {DIRECT: 0, TEA: 7}, began)
+    world.activities.started(ann, {DIRECT: 0, TEA: 7}, [], began)
     assert world.told(ann) == [("dm-1", 2, "hi")]
 
 
@@ -177,7 +177,7 @@ async def test_where_too_much_was_said_meanwhile_the_store_is_asked(monkeypatch:
     world.activities.on_body(wire.activities_body([said(DIRECT, 1), said(TEA, 1), said(ChannelKey("far"), 1)]))
     ann = world.come(ANN, Follow(DIRECT, 1, shows_last=True))
     world.store.newest[DIRECT] = written(DIRECT, 1)
-    world.activities.started(ann, {DIRECT: 0}, began)
+    world.activities.started(ann, {DIRECT: 0}, [], began)
     async with running(world.activities.run()):
         await until(lambda: world.told(ann) == [("dm-1", 1, "hi")])
 
@@ -210,6 +210,10 @@ async def test_after_a_gap_all_is_compared_at_once(monkeypatch: pytest.MonkeyPat
         await until(lambda: len(world.told(ann)) == len(keys))
 
 
+def greeted(key: ChannelKey, rev: int) -> ChannelData:
+    return cast(ChannelData, {"key": key, **read(key, rev).data})
+
+
 def read(key: ChannelKey, rev: int, mentions: int = 0) -> Read:
     data = mark_data(Marker(Head(1), 0, rev), Head(3))
     return Read(key, ReadUpdateData(**data, mentions=mentions, number=3))
@@ -226,6 +230,23 @@ async def test_markers_that_moved_unheard_are_told_within_a_round() -> None:
         asked = world.store.asked.count(selectors.tallies_of)
         await until(lambda: world.store.asked.count(selectors.tallies_of) > asked + 1)
     assert len(world.marked(ann)) == 2, "what did not move is not told again"
+
+
+async def test_markers_that_a_session_was_greeted_with_are_not_told_again() -> None:
+    """But where another session of the user was last told otherwise, both are told."""
+    world = World()
+    ann = world.come(ANN, Follow(TEA, 3, shows_last=True), Follow(DIRECT, 3, shows_last=True))
+    world.activities.started(ann, {}, [greeted(TEA, 1), greeted(DIRECT, 1)], time.monotonic())
+    world.store.reads[ANN] = [read(TEA, 1), read(DIRECT, 1)]
+    async with running(world.activities.run()):
+        await until(lambda: selectors.reads_of in world.store.asked)
+        asked = world.store.asked.count(selectors.tallies_of)
+        await until(lambda: world.store.asked.count(selectors.tallies_of) > asked + 1)
+        assert world.marked(ann) == []
+        other = world.come(ANN, Follow(TEA, 3, shows_last=True), Follow(DIRECT, 3, shows_last=True), name="other")
+        world.activities.started(other, {}, [greeted(TEA, 2), greeted(DIRECT, 1)], time.monotonic())
+        world.store.reads[ANN] = [read(TEA, 2), read(DIRECT, 1)]
+        await until(lambda: world.marked(ann) == world.marked(other) == [("tea", 2, 0)])
 
 
 async def test_mentions_that_were_lost_are_counted_within_a_round() -> None:

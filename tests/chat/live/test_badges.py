@@ -95,8 +95,9 @@ class Device:
         began = time.monotonic()
         process.activities.begin(user.id, selectors.follows_of([user.id])[user.id], began)
         seen = {each.channel.key: each.channel.number for each in found}
-        process.activities.started(self.session, seen, began)
-        self.badges = {str(each.channel.key): Badge(selectors.channel_data(each, online=0)) for each in found}
+        greeted = [selectors.channel_data(each, online=0) for each in found]
+        process.activities.started(self.session, seen, greeted, began)
+        self.badges = {data["key"]: Badge(data) for data in greeted}
         self.answers: list[tuple[str, Any]] = []
         self._taken = 0
 
