@@ -13,7 +13,7 @@ from typing import Any, cast
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
-from django.contrib.auth.forms import AdminPasswordChangeForm, BaseUserCreationForm, UserChangeForm
+from django.contrib.auth.forms import UserChangeForm
 from django.contrib.auth.models import Group
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -23,6 +23,7 @@ from rest_framework_simplejwt.token_blacklist import admin as blacklist_admin
 
 from accounts import app_passwords, names, second_factor, services, tokens
 from accounts.claims import name_check
+from accounts.forms import NewAccountForm, PasswordForm
 from accounts.models import User
 from reaktor.errors import ReaktorError
 
@@ -69,29 +70,11 @@ class AccountForm(UserChangeForm):  # type: ignore[type-arg]  # generic only in 
         return _checked_username(self)
 
 
-class CreationForm(BaseUserCreationForm):  # type: ignore[type-arg]  # the same
-    """A new account by hand."""
+class CreationForm(NewAccountForm):
+    """A new account by hand, under a name that it may have."""
 
     def clean_username(self) -> str:
         return _checked_username(self)
-
-
-class PasswordForm(AdminPasswordChangeForm):  # type: ignore[type-arg]  # the same
-    """Sets a password as the account's owner would: every token and live session ends."""
-
-    def __init__(self, user: User, *args: Any, **kwargs: Any) -> None:
-        super().__init__(user, *args, **kwargs)
-        self.fields.pop("usable_password", None)
-        self.fields["password1"].required = self.fields["password2"].required = True
-
-    def clean_password1(self) -> str:
-        if self.user.is_bot:
-            raise forms.ValidationError("A bot has no password.")
-        return str(self.cleaned_data["password1"])
-
-    def save(self, commit: bool = True) -> User:
-        services.password_set(self.user, self.cleaned_data["password1"])
-        return User.objects.get(pk=self.user.pk)
 
 
 @admin.register(User)

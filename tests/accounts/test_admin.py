@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group
+from django.core.management import CommandError, call_command
 from django.test import Client
 
 from accounts import services
 from accounts.admin import AccountForm
-from accounts.models import User
+from accounts.models import AppPassword, User
 from tests.support.rest import PASSWORD, logged_in, register
 
 pytestmark = pytest.mark.django_db
@@ -181,3 +182,82 @@ def test_a_form_saves_what_was_changed_in_it_and_nothing_else(monkeypatch: pytes
     stored = User.objects.get(pk=ada.pk)
     assert (stored.is_staff, stored.ban_reason, stored.token_version) == (True, "spam", 2)
     assert rest.get("/api/v1/me")[0] == 403
+
+
+NEW = "another fine 9"
+
+
+def test_one_s_own_password_ends_every_other_log_in_and_leaves_this_browser(
+    said: list[Any], django_capture_on_commit_callbacks: Any
+) -> None:
+    """Django's form stored the hash, and nothing ended: whoever had a token, or an app password, went on."""
+    client = staff()
+    user = User.objects.get(username="staff")
+    rest = logged_in(user)
+    AppPassword.objects.create(user=user, name="Old phone", digest="0" * 64)
+    other = Client()
+    other.force_login(User.objects.get(pk=user.pk))
+    fields = {"old_password": PASSWORD, "new_password1": NEW, "new_password2": NEW}
+    with django_capture_on_commit_callbacks(execute=True):
+        assert client.post("/admin/password_change/", fields).status_code == 302
+    assert rest.get("/api/v1/me")[0] == 401
+    assert not AppPassword.objects.exists()
+    assert [kind for _, kind, _ in said] == ["orders.end_sessions"]
+    assert client.get("/admin/").status_code == 200
+    assert other.get("/admin/").status_code == 302
+    assert services.user_authenticate(username="staff", password=NEW, address="192.0.2.1").pk == user.pk
+
+
+def test_tries_at_the_old_password_are_counted_there_too() -> None:
+    client = staff()
+    fields = {"old_password": "wrong horse 7", "new_password1": NEW, "new_password2": NEW}
+    for _ in range(11):
+        assert b"The password is wrong." in client.post("/admin/password_change/", fields).content
+    answer = client.post("/admin/password_change/", {**fields, "old_password": PASSWORD})
+    assert (answer.status_code, b"Too many" in answer.content) == (200, True)
+
+
+@pytest.mark.parametrize("password", ["password1", "12345678", "x" * 1_025])
+def test_a_password_that_could_not_be_chosen_over_the_api_can_not_be_set_here(password: str) -> None:
+    """With one of 1,025 characters nobody could log in."""
+    client = staff(is_superuser=True)
+    ada = register("ada")
+    own = {"old_password": PASSWORD, "new_password1": password, "new_password2": password}
+    assert client.post("/admin/password_change/", own).status_code == 200
+    fields = {"password1": password, "password2": password}
+    assert client.post(f"/admin/accounts/user/{ada.pk}/password/", fields).status_code == 200
+    assert client.post("/admin/accounts/user/add/", {"username": "bobby", **fields}).status_code == 200
+    assert not User.objects.filter(username="bobby").exists()
+    for name in ("staff", "ada"):
+        assert services.user_authenticate(username=name, password=PASSWORD, address="192.0.2.1")
+
+
+def type_in(monkeypatch: pytest.MonkeyPatch, *passwords: str) -> None:
+    typed = list(passwords)
+    monkeypatch.setattr("getpass.getpass", lambda **_: typed.pop(0))
+
+
+def test_another_password_by_command_ends_tokens_app_passwords_and_sessions(
+    said: list[Any], monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
+) -> None:
+    """Django's command stored the hash, and nothing ended."""
+    ada = register("Ada")
+    rest = logged_in(ada)
+    AppPassword.objects.create(user=ada, name="Old phone", digest="0" * 64)
+    type_in(monkeypatch, NEW, "something else 9", "password1", "password1", NEW, NEW)
+    with django_capture_on_commit_callbacks(execute=True):
+        call_command("changepassword", "ada")
+    assert rest.get("/api/v1/me")[0] == 401
+    assert not AppPassword.objects.exists()
+    assert [kind for _, kind, _ in said] == ["orders.end_sessions"]
+    assert services.user_authenticate(username="ada", password=NEW, address="192.0.2.1").pk == ada.pk
+
+
+def test_the_command_gives_up_and_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    register("ada")
+    type_in(monkeypatch, *["password1"] * 6)
+    with pytest.raises(CommandError, match=r"Nothing was changed\."):
+        call_command("changepassword", "ada")
+    with pytest.raises(CommandError, match="There is no account nobody"):
+        call_command("changepassword", "nobody")
+    assert services.user_authenticate(username="ada", password=PASSWORD, address="192.0.2.1")
