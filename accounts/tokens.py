@@ -8,6 +8,7 @@ accounts.refreshes'. Called by this app only.
 
 from __future__ import annotations
 
+import re
 import time
 import uuid
 from datetime import UTC, datetime, timedelta
@@ -30,6 +31,8 @@ FOR_GOOD = datetime(9999, 12, 31, tzinfo=UTC)
 """What banned_until says of a ban without an end."""
 MAX_TOKEN_CHARS = 4_096
 """Ours have about 330; nothing longer is worth a look."""
+_SPELLING = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
+"""Python's base64 reads over all other characters: one token could be written in any number of ways."""
 CODE, APP_PASSWORD = "otp", "app"
 """What opened a log-in: the password and a code; an app password. Nothing said: the password alone."""
 STAFF_NEED_CODES = (
@@ -84,7 +87,7 @@ def payload(raw: object, kinds: frozenset[str]) -> dict[str, Any]:
     CPU only. Raises NotAuthenticatedError, whatever is wrong with it; which of them is for the log, not for strangers.
     All that is said is TokenExpiredError, of a token that was good: its owner gets a new one.
     """
-    if not isinstance(raw, str) or not raw.isascii() or len(raw) > MAX_TOKEN_CHARS:
+    if not isinstance(raw, str) or len(raw) > MAX_TOKEN_CHARS or _SPELLING.fullmatch(raw) is None:
         raise NotAuthenticatedError("The token is not valid.")
     try:
         claims: dict[str, Any] = UntypedToken(raw).payload

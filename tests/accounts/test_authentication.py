@@ -22,6 +22,7 @@ from accounts import authentication, services, tokens
 from accounts.authentication import TokenKind, token_from_header, user_for_claims, verify_token
 from accounts.models import User
 from reaktor.errors import BannedError, NotAuthenticatedError, TokenExpiredError
+from tests.support.bent_tokens import OTHER_TYPES, by_claim
 from tests.support.rest import Rest, logged_in, register
 
 KEY = settings.JWT_SECRET
@@ -107,6 +108,9 @@ BENT: dict[str, Callable[[], object]] = {
     "a header of a thousand nested lists": lambda: (
         base64.urlsafe_b64encode(b"[" * 1500).rstrip(b"=").decode() + f".{part(claims())}.AAAA"
     ),
+    "padding behind it": lambda: signed() + "=",
+    "another character in the signature": lambda: signed()[:-5] + "!" + signed()[-5:],
+    "a line break behind it": lambda: signed() + "\n",
     "four parts": lambda: signed() + ".AAAA",
     "one part": lambda: signed().split(".")[0],
     "blanks around it": lambda: f" {signed()} ",
@@ -152,6 +156,20 @@ def test_a_token_is_verified_once_and_expires_all_the_same(monkeypatch: pytest.M
     with pytest.raises(TokenExpiredError):
         verify_token(token)
     assert checked == [token]
+
+
+def test_a_claim_that_is_missing_or_of_another_type_is_refused_without_another_error() -> None:
+    """What only the store knows (is this the account's version? is there such an account?) is not asked here."""
+    known_by_the_store = {"an older version", "a later version", "nobody's", "no UUID", "sub: text", "sub: empty"}
+    accepted = set()
+    for what, token in by_claim(signed(), KEY):
+        try:
+            verify_token(token)
+        except NotAuthenticatedError:
+            continue
+        accepted.add(what)
+    assert accepted <= known_by_the_store | {f"{name}: {kind}" for name in ("sub", "ver") for kind in OTHER_TYPES}
+    assert not {f"ver: {kind}" for kind in OTHER_TYPES if kind not in ("a number", "huge")} & accepted
 
 
 def test_an_expired_token_is_told_from_a_bad_one_only_by_its_own_signature() -> None:
