@@ -67,7 +67,8 @@ class Revalidation:
             for session, credentials, bye in await self._database.read(_ended, held):
                 # Whoever brought a newer token meanwhile is compared by that one, the next time.
                 if session.credentials is credentials and session.is_open:
-                    logger.warning("revalidation: a session outlived its token's end (%s)", bye.text)
+                    # Not the text: of a ban it is what the moderator wrote.
+                    logger.warning("revalidation: a session outlived its token's end (%d)", bye.code)
                     session.close(bye)
 
 

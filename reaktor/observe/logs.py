@@ -15,10 +15,12 @@ from datetime import UTC, datetime
 from reaktor.observe.logcontext import REQUEST_ID, SESSION
 
 _MASKS = (
-    # Both open a session to whoever has them; the second is the only credential of a Socket.IO client that polls.
-    (re.compile(r"\b((?:token|sid|ticket)=)[^&\s\"']+"), r"\1***"),
-    # An invite's code opens a channel to whoever reads it.
-    (re.compile(r"(?<=/invites/)[^/\s\"']+"), "***"),
+    # The first two open a session to whoever has them; `sid` is the only credential of a Socket.IO client that polls.
+    (re.compile(r"\b((?:(?:access_|refresh_)?token|sid|ticket|password)=)[^&\s\"']+"), r"\1***"),
+    # An invite's code opens a channel, or the server, to whoever reads it.
+    (re.compile(r"(?<=[/-]invites/)[^/\s\"']+"), "***"),
+    # The link that stops mails stops them for whoever follows it.
+    (re.compile(r"(?<=/unsubscribe/)[^/\s\"']+"), "***"),
     # A webhook's token is in its path, and posts for whoever reads it. Numbers are ids.
     (re.compile(r"(?<=/hooks/)(?!\d+(?:[/?\s\"']|\Z))[^/?\s\"']+"), "***"),
     (re.compile(r"\brk[bh]_[\w.-]+"), "***"),

@@ -72,15 +72,16 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "reaktor.web.cors.CorsMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    # Around whoever answers: files are to be as safe as pages.
     "chat.web.middleware.ContentSecurityPolicyMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django_otp.middleware.OTPMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "chat.admin.memory.give_back",
 ]
 
@@ -269,6 +270,8 @@ LOGGING: dict[str, Any] = {
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": REAKTOR.log_format}},
     "root": {"handlers": ["stderr"], "level": REAKTOR.log_level},
     "loggers": {
+        # Django's own handlers write beside ours while DEBUG is on, and mask nothing.
+        "django": {"handlers": [], "level": "INFO"},
         "daphne": {"level": "WARNING"},
         # Long tracebacks for each lost connection; reaktor.process.bus says it in a line.
         "channels_redis": {"level": "CRITICAL"},

@@ -47,7 +47,7 @@ def adapted(name: str, folder: Path, *, hosts: tuple[int, int], port: int, insec
             ("maxconn 20000", "maxconn 1000"),
         ],
         "caddy": [
-            ("{\n\tservers", f"{{\n\tadmin off\n\thttp_port {insecure_port}\n\thttps_port {port}\n\tservers"),
+            ("\tservers {", f"\tadmin off\n\thttp_port {insecure_port}\n\thttps_port {port}\n\tservers {{"),
             ("\nchat.example {\n", f"\nhttps://127.0.0.1 {{\n\ttls {folder}/fullchain.pem {folder}/privkey.pem\n"),
         ],
     }

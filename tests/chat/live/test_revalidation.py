@@ -167,7 +167,7 @@ async def compared(database: Database, hub: Hub, last: FakeSession) -> None:
 
 
 async def test_each_ends_with_the_code_that_it_would_have_been_told(
-    database: Database, monkeypatch: pytest.MonkeyPatch
+    database: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(revalidation, "TOGETHER", 3)
     hub = Hub(unsent_bytes=1_000, on_dirty=lambda: None)
@@ -206,6 +206,8 @@ async def test_each_ends_with_the_code_that_it_would_have_been_told(
     found = {session.info.session_id: [each.code for each in session.closed] for session, _ in told}
     assert found == {session.info.session_id: [code] if code else [] for session, code in told}
     assert "spam" in told[2][0].closed[0].text
+    assert "outlived" in caplog.text
+    assert "spam" not in caplog.text, "what a moderator wrote is for the one whom it is about"
 
 
 async def test_a_newer_token_counts_and_a_failure_is_survived(

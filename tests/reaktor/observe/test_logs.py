@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import logging
 import sys
-import threading
 from collections.abc import Iterator
 from datetime import datetime
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -19,6 +16,7 @@ from reaktor.db.database import Database
 from reaktor.observe.logcontext import REQUEST_ID, SESSION, accepted_request_id
 from reaktor.observe.logs import HumanFormatter, JsonFormatter, mask
 from tests.reaktor.test_settings import finish, start
+from tests.support.sentry import taking_reports
 
 # What is hidden
 
@@ -30,6 +28,14 @@ def test_tokens_and_session_ids_are_masked_wherever_they_stand() -> None:
         mask("GET /api/v1/files/7/a.txt?ticket=WyJ%3Aa_b-c HTTP/1.1") == "GET /api/v1/files/7/a.txt?ticket=*** HTTP/1.1"
     )
     assert mask("refused eyJhbGciOi.eyJzdWIiOiIx.c2lnbmF0dXJl, bad") == "refused ***, bad"
+
+
+def test_codes_and_tokens_in_paths_are_masked() -> None:
+    """Those of invites to the server, and of the link that stops mails, were not."""
+    for path in ("/api/v1/invites", "/api/v1/server-invites", "/notices/unsubscribe", "/hooks", "/api/v1/hooks"):
+        assert mask(f"GET {path}/SECRET:x-1 200") == f"GET {path}/*** 200"
+    assert mask("GET /?password=SECRET&access_token=SECRET") == "GET /?password=***&access_token=***"
+    assert mask("POST /api/v1/invites/SECRET/accept 200") == "POST /api/v1/invites/***/accept 200"
 
 
 def test_passwords_in_urls_are_masked() -> None:
@@ -153,39 +159,10 @@ sentry_sdk.flush(5)
 """
 
 
-class Sentry(HTTPServer):
-    """Takes whatever is posted."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Taker)
-        self.bodies: list[str] = []
-
-
-class _Taker(BaseHTTPRequestHandler):
-    server: Sentry
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.bodies.append((gzip.decompress(body) if self.headers["Content-Encoding"] else body).decode())
-        self.send_response(200)
-        self.end_headers()
-
-    def log_message(self, *args: object) -> None:
-        pass
-
-
 def test_an_unforeseen_error_is_reported_without_anybodys_data(tmp_path: Path) -> None:
-    sentry = Sentry()
-    thread = threading.Thread(target=sentry.serve_forever)
-    thread.start()
-    try:
-        dsn = f"http://key@127.0.0.1:{sentry.server_port}/1"
-        code, said = finish(start("-c", REPORT, dsn, DATA_DIR=str(tmp_path)))
+    with taking_reports() as sentry:
+        code, said = finish(start("-c", REPORT, sentry.dsn, DATA_DIR=str(tmp_path)))
         assert code == 0, said
-    finally:
-        sentry.shutdown()
-        thread.join()
-        sentry.server_close()
     (body,) = sentry.bodies
     assert "ValueError" in body
     assert "reaktor.test" in body
