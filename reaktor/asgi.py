@@ -343,4 +343,4 @@ def _report(task: asyncio.Task[None]) -> None:
 refuse_unsafe_settings()
 reports.start(settings.REAKTOR.sentry_dsn)
 _served = Application(starts_runtime=not settings.IS_WORKER)
-application = Requests(_served, access_log=settings.REAKTOR.access_log)
+application = Requests(_served, access_log=settings.REAKTOR.access_log, safety=edge_of(settings.REAKTOR).safety)

@@ -34,7 +34,7 @@ from reaktor.cluster.pace import Pace, PaceRates
 from reaktor.cluster.reading import Room
 from reaktor.cluster.replies import error_bytes
 from reaktor.web.close_codes import INTERNAL_ERROR, LOST, NO_CODE, NORMAL, may_be_sent
-from reaktor.web.edge import SAFETY, date_header
+from reaktor.web.edge import Edge, date_header
 from reaktor.web.reply import Header
 from reaktor.web.websocket_frames import Opcode, binary_frame, encode_frame, text_frame
 from reaktor.web.websocket_handshake import Opening, OpeningError, accepted, read_opening
@@ -72,6 +72,7 @@ class SocketRules(Protocol):
 
     message_bytes: int
     pace_rates: PaceRates | None
+    edge: Edge
     root_path: str
     opening: set[WebSocket]
     room: Room
@@ -282,7 +283,7 @@ class WebSocket:
         """An HTTP answer in our shape, which ends the connection."""
         self._server.opening.discard(self)
         said = f"The WebSocket handshake failed: {status.phrase.lower()}."
-        self.sink.push(error_bytes(status, error_code(status), said, None, *headers, *SAFETY))
+        self.sink.push(error_bytes(status, error_code(status), said, None, *headers, *self._server.edge.safety))
         self._drop()
 
     # What is received

@@ -61,11 +61,15 @@ class Edge:
     policies: tuple[CorsPolicy, ...] = ()
     hsts_s: int = 0
 
+    @property
+    def safety(self) -> list[Header]:
+        """For every answer, whoever may read it."""
+        hsts = [(b"strict-transport-security", b"max-age=%d" % self.hsts_s)] if self.hsts_s else []
+        return [*SAFETY, *hsts]
+
     def headers(self, path: str, origin: str) -> list[Header]:
         """For an answer to a request of this path, from a page of this origin ("": none given)."""
-        found = list(SAFETY)
-        if self.hsts_s:
-            found.append((b"strict-transport-security", b"max-age=%d" % self.hsts_s))
+        found = self.safety
         policy = policy_for(path, self.policies)
         if policy is not None:
             said = policy.headers(origin)

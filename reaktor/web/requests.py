@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -27,11 +27,21 @@ TRUSTED_ID = "reaktor.request_id"
 
 
 class Requests:
-    """One per process. `access_log`: a line for each HTTP request, and for each WebSocket at its end."""
+    """One per process. `access_log`: a line for each HTTP request, and for each WebSocket at its end.
 
-    def __init__(self, application: Callable[..., Awaitable[None]], *, access_log: bool) -> None:
+    `safety`: headers that keep browsers safe, for answers that do not bring their own.
+    """
+
+    def __init__(
+        self,
+        application: Callable[..., Awaitable[None]],
+        *,
+        access_log: bool,
+        safety: Sequence[Header] = (NOSNIFF,),
+    ) -> None:
         self._application = application
         self._access_log = access_log
+        self._safety = safety
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         request_id = scope.get(TRUSTED_ID) or new_request_id()
@@ -47,9 +57,9 @@ class Requests:
             if message["type"] == "http.response.start":
                 outcome = message["status"]
                 headers = [*_without_id(message.get("headers", ())), header]
-                names = {name.lower() for name, _ in headers}
-                missing = [each for each in (date_header(), NOSNIFF) if each[0] not in names]
-                message = {**message, "headers": headers + missing}
+                message = {**message, "headers": _completed(headers, (date_header(), *self._safety))}
+            elif message["type"] == "websocket.http.response.start":
+                message = {**message, "headers": _completed([*message.get("headers", ())], self._safety)}
             elif message["type"] == "websocket.accept":
                 outcome = "accepted"
             elif message["type"] == "websocket.close":
@@ -72,6 +82,12 @@ def _says_closed(error: RuntimeError) -> bool:
     from autobahn.exception import Disconnected  # has a megabyte of its own, and our server doesn't need it
 
     return isinstance(error, Disconnected)
+
+
+def _completed(headers: list[Header], wanted: Sequence[Header]) -> list[Header]:
+    """With those that are wanted and not there."""
+    names = {name.lower() for name, _ in headers}
+    return headers + [each for each in wanted if each[0] not in names]
 
 
 def _without_id(headers: Iterable[Header]) -> list[Header]:
