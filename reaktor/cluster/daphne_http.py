@@ -391,6 +391,13 @@ class Channel(HTTPChannel):
     def lineReceived(self, line: bytes) -> Any:  # noqa: N802
         return True if self.refused else super().lineReceived(line)
 
+    def headerReceived(self, line: bytes) -> bool:  # noqa: N802
+        try:
+            return bool(super().headerReceived(line))
+        except ValueError:  # Python reads no number of thousands of digits, and Twisted does not expect that
+            self._respondToBadRequestAndDisconnect()
+            return False
+
     def rawDataReceived(self, data: bytes) -> Any:  # noqa: N802
         if self.refused:
             self._discard(len(data))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +17,16 @@ import pytest
 from reaktor.engineio.sid import worker_of
 from tests.cluster.conftest import MakeChat
 from tests.support.chat_cluster import ChatCluster
+from tests.support.desync import MARK, REFUSED, WHOLE
 from tests.support.native import NativeClient
 from tests.support.nginx import Nginx
 from tests.support.ports import wait_for
+from tests.support.server import PASSWORD
 
 pytestmark = pytest.mark.cluster
+
+NUMBERED = MARK[:-2] + b"%02d"
+"""As long as the mark, so that lengths stay what they were."""
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +110,82 @@ def test_an_upload_of_ten_megabytes_is_refused_in_json_by_the_proxy_and_a_smalle
         for size in (10_000_000, 500_000):
             answer = http.post("/api/v1/accounts", content=b"x" * size, headers={"Content-Type": "application/json"})
             assert (answer.status_code, answer.json()["error"]["code"]) == (413, "too_large")
+        assert http.get("/healthz").status_code == 200
+
+
+def guess(chat: ChatCluster, door: str, name: str, password: str, address: str) -> tuple[int, str]:
+    """One try at a password, as the proxy passes it on."""
+    with httpx.Client(base_url=chat.url, headers={"X-Forwarded-For": address}, timeout=15) as http:
+        if door == "admin":
+            csrf = http.get("/admin/login/").cookies["csrftoken"]
+            fields = {"username": name, "password": password, "csrfmiddlewaretoken": csrf}
+            answer = http.post("/admin/login/", data=fields)
+        else:
+            path, key = ("/auth/login", "name") if door == "seed" else ("/api/v1/tokens", "username")
+            answer = http.post(path, json={key: name, "password": password})
+    return answer.status_code, answer.text
+
+
+def test_guesses_count_together_over_every_door_and_a_whole_ipv6_site(chat: ChatCluster) -> None:
+    """Ten a minute are ten a minute, however they are spread."""
+    name = "guessed"
+    made = httpx.post(f"{chat.url}/api/v1/accounts", json={"username": name, "password": PASSWORD}, timeout=15)
+    assert made.status_code == 201
+    doors = ("rest", "seed", "admin")
+    for number in range(10):
+        door = doors[number % 3]
+        status, said = guess(chat, door, name, "wrong horse 7", f"2001:db8:7:7:{number:x}::1")
+        assert status == (200 if door == "admin" else 401)
+        assert "Too many" not in said
+    for door in doors:
+        status, said = guess(chat, door, name, PASSWORD, "2001:db8:7:7:ffff::1")
+        assert status == (200 if door == "admin" else 429), said
+        assert "Too many" in said
+    assert guess(chat, "rest", name, PASSWORD, "2001:db8:7:8::1")[0] == 200
+
+
+def test_guesses_at_the_password_behind_a_stolen_token_count_together_over_workers(chat: ChatCluster) -> None:
+    given = {"username": "stolen", "password": PASSWORD}
+    made = httpx.post(f"{chat.url}/api/v1/accounts", json=given, timeout=15).raise_for_status().json()
+    body = {"old": "wrong horse 7", "new": "another fine 9"}
+    found = []
+    for number in range(13):
+        source = chat.source(1 + number % 2)
+        found.append(chat.request("POST", "/api/v1/me/password", made["access"], source, json=body).status_code)
+    assert found == [403] * 11 + [429] * 2
+
+
+def said_to(nginx: Nginx, request: bytes) -> bytes:
+    """All that this nginx answers to these bytes, over TLS, until it closes or says nothing more."""
+    heard = b""
+    with (
+        socket.create_connection(("127.0.0.1", nginx.port), timeout=1.0) as plain,
+        nginx.trust().wrap_socket(plain, server_hostname="127.0.0.1") as line,
+        contextlib.suppress(OSError),
+    ):
+        line.sendall(request)
+        while part := line.recv(65_536):
+            heard += part
+    return heard
+
+
+def test_no_request_reaches_the_server_that_the_proxy_did_not_send(chat: ChatCluster, nginx: Nginx) -> None:
+    """Whatever both of them think of where a request ends: what is hidden in one is asked for by nobody."""
+    own = b"own7719"
+    requests = {**REFUSED, **WHOLE}
+    with ThreadPoolExecutor(16) as threads:
+        mine = {
+            name: request.replace(MARK, NUMBERED % number) for number, (name, request) in enumerate(requests.items())
+        }
+        heard = dict(zip(mine, threads.map(lambda request: said_to(nginx, request), mine.values()), strict=True))
+    assert b" 404 " in said_to(nginx, b"GET /who/" + own + b" HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+    wait_for(lambda: own.decode() in chat.said() and own.decode() in nginx.access_log.read_text(), 5, "the last lines")
+    server, proxy = chat.said(), nginx.access_log.read_text()
+    for number, name in enumerate(requests):
+        mark = re.compile(r"GET /who/" + (NUMBERED % number).decode() + r"\b")
+        assert len(mark.findall(server)) <= len(mark.findall(proxy)), (name, heard[name])
+        assert b" 500 " not in heard[name], (name, heard[name])
+    with browser(nginx) as http:
         assert http.get("/healthz").status_code == 200
 
 
