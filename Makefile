@@ -63,12 +63,13 @@ coverage: install-dev  ## lines and branches that the fast tests reach, servers 
 explore: install-dev  ## the property tests with examples that nobody has tried yet
 	$(BIN)/pytest -n 2 tests/property --hypothesis-profile=default
 
-lint: install-dev  ## style, types, import layers and circles, dead code, migrations in step
+lint: install-dev  ## style, types, import layers and circles, secrets and safe pages, dead code, migrations in step
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python scripts/import_circles.py reaktor accounts chat
+	$(BIN)/python scripts/security_rules.py reaktor accounts chat
 	$(BIN)/vulture
 	$(BIN)/vulture reaktor accounts chat manage.py tests benchmarks scripts
 	$(BIN)/python manage.py makemigrations --check --dry-run --settings=reaktor.settings.test

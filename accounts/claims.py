@@ -103,7 +103,7 @@ def columns_fill(rows: list[tuple[uuid.UUID, str]]) -> None:
         with connection.cursor() as cursor:
             cursor.execute(statement, [list(column) for column in zip(*made, strict=True)])
         return
-    statement = f"UPDATE {table} SET username_folded = %s, username_skeleton = %s WHERE id = %s AND username = %s"  # noqa: S608
+    statement = f"UPDATE {table} SET username_folded = %s, username_skeleton = %s WHERE id = %s AND username = %s"  # noqa: S608  ours
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.executemany(statement, [(folded, look, pk.hex, name) for folded, look, pk, name in made])
 

@@ -36,7 +36,7 @@ def _secrets() -> list[CheckMessage]:
             problems.append(Error(f"{name} (or {name}_FILE) must be set.", id="reaktor.E001"))
         elif len(getattr(settings, name)) < MIN_SECRET_CHARS:
             problems.append(Error(f"{name} must have at least {MIN_SECRET_CHARS} characters.", id="reaktor.E001"))
-    if settings.SECRET_KEY == settings.JWT_SECRET:
+    if settings.SECRET_KEY == settings.JWT_SECRET:  # rule SAME: nobody measures how long a start takes
         problems.append(Error("SECRET_KEY and JWT_SECRET must differ.", id="reaktor.E002"))
     return problems
 

@@ -595,4 +595,4 @@ class Runtime:
 
 def _spread_s() -> float:
     """When one of many sessions that end together should come back, so that not all of them do at once."""
-    return round(random.uniform(0.2, 3.0), 2)  # noqa: S311
+    return round(random.uniform(0.2, 3.0), 2)  # noqa: S311  no secret

@@ -113,7 +113,7 @@ def _store_sqlite(entries: Sequence[Entry]) -> None:
     # By time SQLite looks with its own keys.
     words = {each.message_id: " ".join(word for word in each.lexemes if not _is_time(word)) for each in entries}
     known = driver.select(
-        f"SELECT k.message_id, k.id, f.words FROM json_each(%s) j JOIN {KEYS} k ON k.message_id = j.value "  # noqa: S608
+        f"SELECT k.message_id, k.id, f.words FROM json_each(%s) j JOIN {KEYS} k ON k.message_id = j.value "  # noqa: S608  ours
         f"JOIN {TABLE} f ON f.rowid = k.id",
         [_json([each.hex for each in words])],
     )
@@ -137,12 +137,12 @@ def _store_sqlite(entries: Sequence[Entry]) -> None:
 def _free_keys(message_ids: Sequence[uuid.UUID]) -> list[int]:
     """A key for each. Of two messages of one moment that would have the same the second one has the next."""
     wanted = [_key_of(each) for each in message_ids]
-    found = driver.select(f"SELECT id FROM {KEYS} WHERE id IN (SELECT value FROM json_each(%s))", [_json(wanted)])  # noqa: S608
+    found = driver.select(f"SELECT id FROM {KEYS} WHERE id IN (SELECT value FROM json_each(%s))", [_json(wanted)])  # noqa: S608  ours
     taken = {key for (key,) in found}
     keys = []
     for first in wanted:
         key = first
-        while key in taken or (key != first and driver.select(f"SELECT 1 FROM {KEYS} WHERE id = %s", [key])):  # noqa: S608
+        while key in taken or (key != first and driver.select(f"SELECT 1 FROM {KEYS} WHERE id = %s", [key])):  # noqa: S608  ours
             key += 1
         taken.add(key)
         keys.append(key)
@@ -175,7 +175,7 @@ def forget(message_ids: Sequence[uuid.UUID]) -> None:
             driver.execute(f"DELETE FROM {TABLE} WHERE rowid = %s", [key])  # noqa: S608  ours
             driver.execute(f"DELETE FROM {KEYS} WHERE id = %s", [key])  # noqa: S608  ours
     else:
-        driver.execute(f"DELETE FROM {TABLE} WHERE message_id = ANY(%s::uuid[])", [list(message_ids)])  # noqa: S608
+        driver.execute(f"DELETE FROM {TABLE} WHERE message_id = ANY(%s::uuid[])", [list(message_ids)])  # noqa: S608  ours
 
 
 # -- Places ---------------------------------------------------------------------------------------------------------
@@ -194,10 +194,10 @@ def time_of(place: int) -> int:
 def newest_below(place: int) -> int | None:
     """The place of the newest message in the index below this one. One look-up."""
     if _is_sqlite(connection):
-        found = driver.select(f"SELECT max(id) FROM {KEYS} WHERE id < %s", [min(place, 2**63 - 1)])  # noqa: S608
+        found = driver.select(f"SELECT max(id) FROM {KEYS} WHERE id < %s", [min(place, 2**63 - 1)])  # noqa: S608  ours
     else:
         found = driver.select(
-            f"SELECT message_id FROM {TABLE} WHERE message_id < %s ORDER BY message_id DESC LIMIT 1",  # noqa: S608
+            f"SELECT message_id FROM {TABLE} WHERE message_id < %s ORDER BY message_id DESC LIMIT 1",  # noqa: S608  ours
             [_uuid(place)],
         )
     if not found or found[0][0] is None:
@@ -230,7 +230,7 @@ def look_at_newest(wanted: Wanted, *, low: int, high: int, limit: int, within_s:
     channels = "true" if wanted.channels is None else "channel_id = ANY(%s::bigint[])"
     with _quickly(within_s):
         rows = driver.select(
-            f"SELECT message_id, words @@ %s::tsquery, {channels} FROM (SELECT * FROM {TABLE} "  # noqa: S608
+            f"SELECT message_id, words @@ %s::tsquery, {channels} FROM (SELECT * FROM {TABLE} "  # noqa: S608  ours
             "WHERE message_id < %s AND message_id >= %s ORDER BY message_id DESC LIMIT %s) AS newest",
             [_tsquery(wanted), *_of(wanted.channels), _uuid(high), _uuid(low), NEWEST_ROWS],
         )
@@ -328,7 +328,7 @@ def _look_sqlite(wanted: Wanted, low: int, high: int, limit: int, within_s: floa
         parameters = [_json(list(wanted.channels))]
     with _interrupted(within_s):
         found = driver.select(
-            f"SELECT k.id, k.message_id FROM {TABLE} CROSS JOIN {KEYS} k ON k.id = {TABLE}.rowid "  # noqa: S608
+            f"SELECT k.id, k.message_id FROM {TABLE} CROSS JOIN {KEYS} k ON k.id = {TABLE}.rowid "  # noqa: S608  ours
             f"WHERE {TABLE} MATCH %s AND {TABLE}.rowid >= %s AND {TABLE}.rowid < %s {where}"
             f"ORDER BY {TABLE}.rowid DESC LIMIT %s",
             [asked, min(low, 2**63 - 1), min(high, 2**63 - 1), *parameters, limit],

@@ -32,7 +32,7 @@ _LIKE = re.compile("[!%_]")
 """What LIKE would take for more than itself."""
 
 _NAME = "coalesce({row}name_folded, lower({row}name))"
-_FORGET = f"INSERT INTO {TABLE} ({TABLE}, rowid, name) VALUES ('delete', old.id, {_NAME.format(row='old.')});"  # noqa: S608
+_FORGET = f"INSERT INTO {TABLE} ({TABLE}, rowid, name) VALUES ('delete', old.id, {_NAME.format(row='old.')});"  # noqa: S608  ours
 _NOTE = f"INSERT INTO {TABLE} (rowid, name) VALUES (new.id, {_NAME.format(row='new.')});"  # noqa: S608  ours
 _SQLITE = (
     f"CREATE VIRTUAL TABLE IF NOT EXISTS {TABLE} USING fts5(name, content='', tokenize='trigram')",

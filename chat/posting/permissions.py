@@ -176,7 +176,7 @@ def _accounts_lock(pairs: Sequence[Pair], now: datetime) -> tuple[dict[str, Acco
         part = pairs[start : start + step]
         rows = ", ".join(["(%s, %s)"] * len(part))
         for channel, membership, role, found, *account in driver.select(
-            f"WITH wanted(channel_id, user_id) AS (VALUES {rows}) SELECT w.channel_id, m.id, m.role, u.id, "  # noqa: S608
+            f"WITH wanted(channel_id, user_id) AS (VALUES {rows}) SELECT w.channel_id, m.id, m.role, u.id, "  # noqa: S608  ours
             "u.is_active, u.is_staff, u.created_at, u.banned_until, u.ban_reason, u.is_bot, u.muted_until, EXISTS "
             "(SELECT 1 FROM chat_sanction s WHERE s.user_id = u.id AND s.lifted_at IS NULL) FROM wanted w "
             "JOIN accounts_user u ON u.id = w.user_id "

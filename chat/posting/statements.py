@@ -78,7 +78,7 @@ def channels_lock(keys: Iterable[str]) -> list[LockedChannel]:
     return [
         LockedChannel(pk, key, seq, number, aside, bool(gone), kind, bool(frozen), slow, bool(followed), bool(asked))
         for pk, key, seq, number, aside, gone, kind, frozen, slow, followed, asked in driver.select(
-            "SELECT id, key, seq, number, aside, archived_at IS NOT NULL, kind, frozen_at IS NOT NULL, "  # noqa: S608
+            "SELECT id, key, seq, number, aside, archived_at IS NOT NULL, kind, frozen_at IS NOT NULL, "  # noqa: S608  ours
             "slow_mode_s, EXISTS (SELECT 1 FROM chat_channelmembership m WHERE m.channel_id = chat_channel.id), "
             "EXISTS (SELECT 1 FROM chat_channelmembership a WHERE a.channel_id = chat_channel.id AND a.level = 'all') "
             f"FROM chat_channel WHERE key IN ({places}) ORDER BY id{lock}",

@@ -100,7 +100,7 @@ def behind_in_slice(after: int) -> tuple[list[Behind], int]:
 def _behind(where: str, parameters: Sequence[object]) -> list[Behind]:
     """`where` is this module's own text."""
     found = driver.select(
-        "SELECT c.id, p.seq, c.seq FROM chat_channel c LEFT JOIN chat_searchplace p ON p.channel_id = c.id "  # noqa: S608
+        "SELECT c.id, p.seq, c.seq FROM chat_channel c LEFT JOIN chat_searchplace p ON p.channel_id = c.id "  # noqa: S608  ours
         f"WHERE {where} AND (p.seq IS NULL OR p.seq < c.seq) ORDER BY c.id LIMIT %s",
         [*parameters, SLICE],
     )
@@ -139,7 +139,7 @@ def changes_read(behind: Sequence[Behind], most: int = CHANGES) -> list[Step]:
             )
     else:
         for row in driver.select(
-            f"SELECT m.* FROM unnest(%s::bigint[], %s::bigint[]) AS w(channel, place) CROSS JOIN LATERAL "  # noqa: S608
+            f"SELECT m.* FROM unnest(%s::bigint[], %s::bigint[]) AS w(channel, place) CROSS JOIN LATERAL "  # noqa: S608  ours
             f"(SELECT changed_seq, {_COLUMNS} FROM chat_message WHERE channel_id = w.channel "
             "AND changed_seq > w.place ORDER BY changed_seq LIMIT %s) m",
             [[channel_id for channel_id, _ in pairs], [place for _, place in pairs], most],

@@ -50,7 +50,7 @@ def follows_of(user_ids: Sequence[UserId]) -> dict[UserId, list[Follow]]:
         part = [uuid_to_column(user_id) for user_id in user_ids[start : start + TOGETHER]]
         places = ", ".join(["%s"] * len(part))
         mine = driver.select(
-            "SELECT m.user_id, c.key, c.kind, c.number, m.level FROM chat_channelmembership m "  # noqa: S608
+            "SELECT m.user_id, c.key, c.kind, c.number, m.level FROM chat_channelmembership m "  # noqa: S608  ours
             f"JOIN chat_channel c ON c.id = m.channel_id WHERE m.user_id IN ({places}) AND NOT EXISTS "
             "(SELECT 1 FROM chat_sanction s WHERE s.user_id = m.user_id AND s.channel_id = c.id "
             "AND s.lifted_at IS NULL AND s.kind = 'ban' AND (s.until IS NULL OR s.until > %s))",
@@ -71,7 +71,7 @@ def tallies_of(user_ids: Sequence[UserId]) -> dict[UserId, Tally]:
         part = [uuid_to_column(user_id) for user_id in user_ids[start : start + TOGETHER]]
         places = ", ".join(["%s"] * len(part))
         mine = driver.select(
-            "SELECT m.user_id, sum(m.read_rev), sum((SELECT coalesce(sum(n.number), 0) FROM chat_mention n "  # noqa: S608
+            "SELECT m.user_id, sum(m.read_rev), sum((SELECT coalesce(sum(n.number), 0) FROM chat_mention n "  # noqa: S608  ours
             "WHERE n.user_id = m.user_id AND n.channel_id = m.channel_id AND n.number > m.read_number "
             f"AND {rows.IS_HEARD}) + (SELECT coalesce(sum(k.number), 0) {rows.CALLED})) "
             f"FROM chat_channelmembership m JOIN chat_channel c ON c.id = m.channel_id WHERE m.user_id IN ({places}) "

@@ -115,7 +115,7 @@ class Attached(NamedTuple):
 _KINDS = ", ".join(f"'{kind.value}'" for kind in HIDING_KINDS)
 IS_HEARD = (
     # Counted, since PostgreSQL may read whole tables to find out once what is not there.
-    f"CASE WHEN c.kind IN ({_KINDS}) THEN (SELECT count(*) FROM chat_message x JOIN chat_userblock b "  # noqa: S608
+    f"CASE WHEN c.kind IN ({_KINDS}) THEN (SELECT count(*) FROM chat_message x JOIN chat_userblock b "  # noqa: S608  ours
     "ON b.blocked_id = x.author_id WHERE x.id = n.message_id AND b.user_id = n.user_id) ELSE 0 END = 0"
 )
 """Whether a mention (n, in channel c) is of a message that is not hidden: chat.domain.hiding, in SQL. A block that is
@@ -129,7 +129,7 @@ CALLED = (
 level `nothing` now. Without subqueries: PostgreSQL would plan them anew each time.
 """
 _OF_CHANNEL = (
-    "SELECT c.id, c.key, c.name, c.topic, c.kind, c.seq, c.number, c.floor_seq, c.created_at, c.archived_at, "  # noqa: S608
+    "SELECT c.id, c.key, c.name, c.topic, c.kind, c.seq, c.number, c.floor_seq, c.created_at, c.archived_at, "  # noqa: S608  ours
     "c.frozen_at, c.slow_mode_s, c.aside, c.has_threads, c.everybody_pins, c.called, m.role, coalesce(m.level, ''), "
     "CASE WHEN m.hidden_number >= c.number THEN 1 ELSE 0 END, coalesce(m.read_number, 0), "
     "coalesce(m.read_aside, 0), "
@@ -181,7 +181,7 @@ def _with_calls(user_id: str, found: Sequence[ChannelColumns]) -> list[ChannelCo
         places = ", ".join(["%s"] * len(part))
         with connection.cursor() as cursor:
             cursor.execute(
-                f"SELECT m.channel_id, (SELECT count(*) {CALLED}) FROM chat_channelmembership m "  # noqa: S608
+                f"SELECT m.channel_id, (SELECT count(*) {CALLED}) FROM chat_channelmembership m "  # noqa: S608  ours
                 f"WHERE m.user_id = %s AND m.channel_id IN ({places})",
                 [uuid_to_column(user_id), *part],
             )
@@ -326,7 +326,7 @@ def public_select(always: Sequence[str], newest: int) -> list[tuple[str, str]]:
     """(key, name) of the public channels with these keys and of so many newest ones, oldest first."""
     is_listed = "kind = 'public' AND archived_at IS NULL"
     # The LIMIT is for SQLite: without it the three are looked for among all public ones.
-    first = f"SELECT * FROM chat_channel WHERE key IN ({', '.join(['%s'] * len(always))}) LIMIT {len(always)}"  # noqa: S608
+    first = f"SELECT * FROM chat_channel WHERE key IN ({', '.join(['%s'] * len(always))}) LIMIT {len(always)}"  # noqa: S608  ours
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT key, name, id FROM ({first}) AS first WHERE {is_listed} "  # noqa: S608  placeholders only
@@ -348,7 +348,7 @@ def messages_select(where: str, parameters: Sequence[Any], *, order: str, limit:
     """`where` and `order` are this package's own text; everything of a client's is in `parameters`."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT m.id, m.number, m.number - coalesce(m.aside, 0), m.seq, m.changed_seq, u.username, "  # noqa: S608
+            "SELECT m.id, m.number, m.number - coalesce(m.aside, 0), m.seq, m.changed_seq, u.username, "  # noqa: S608  ours
             "m.text, m.reply_to_id, m.nonce, m.created_at, m.edited_at, m.deleted_at, c.key, u.is_bot, m.via, m.files, "
             "m.calls, m.thread_id, m.is_aside, t.root_number, t.seq, t.replies, t.active_at, t.participants "
             "FROM chat_message m JOIN accounts_user u ON u.id = m.author_id JOIN chat_channel c ON c.id = m.channel_id "
@@ -367,7 +367,7 @@ def replies_walk(root: Any, number: int, *, limit: int, is_back: bool) -> list[A
     on average; where that is about a page it reads and sorts the whole one, however long it is.
     """
     nearest, side = ("max", "<") if is_back else ("min", ">")
-    step = f"SELECT {nearest}(r.number) FROM chat_message r WHERE r.thread_id = %s AND r.number {side}"  # noqa: S608
+    step = f"SELECT {nearest}(r.number) FROM chat_message r WHERE r.thread_id = %s AND r.number {side}"  # noqa: S608  ours
     with connection.cursor() as cursor:
         cursor.execute(
             f"WITH RECURSIVE page(number, place) AS (SELECT ({step} %s), 1 UNION ALL "  # noqa: S608  own text alone

@@ -126,7 +126,7 @@ def _unread(user: UserRef, read: Mapping[str, int]) -> dict[str, int]:
         return {}
     rows = ", ".join(["(%s, %s)"] * len(read))
     counted = driver.select(
-        f"WITH wanted(root, after) AS (VALUES {rows}) SELECT w.root, (SELECT count(*) FROM (SELECT 1 AS one "  # noqa: S608
+        f"WITH wanted(root, after) AS (VALUES {rows}) SELECT w.root, (SELECT count(*) FROM (SELECT 1 AS one "  # noqa: S608  ours
         "FROM chat_message r WHERE r.thread_id = w.root AND r.number > w.after AND r.author_id <> %s "
         "AND r.deleted_at IS NULL LIMIT %s) counted) FROM wanted w",
         [

@@ -71,12 +71,12 @@ def insert_rows(
 def update_rows(table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], key: str = "id") -> None:
     """Set these columns of rows; behind the values of each stands its `key`. Raises django.db.DatabaseError."""
     if _has_cheap_statements():
-        _execute_each(f"UPDATE {table} SET {' = %s, '.join(columns)} = %s WHERE {key} = %s", rows)  # noqa: S608
+        _execute_each(f"UPDATE {table} SET {' = %s, '.join(columns)} = %s WHERE {key} = %s", rows)  # noqa: S608  ours
         return
     row = _places(len(columns) + 1)
     for part in _parts(rows):
         execute(
-            f"WITH changed({', '.join(columns)}, {key}) AS (VALUES {', '.join([row] * len(part))}) "  # noqa: S608
+            f"WITH changed({', '.join(columns)}, {key}) AS (VALUES {', '.join([row] * len(part))}) "  # noqa: S608  ours
             f"UPDATE {table} SET {', '.join(f'{name} = changed.{name}' for name in columns)} "
             f"FROM changed WHERE {table}.{key} = changed.{key}",
             [value for row in part for value in row],

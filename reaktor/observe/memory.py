@@ -28,4 +28,4 @@ def rss_bytes(pid: int | None) -> int | None:
 def _told_by_ps(pid: int) -> int:
     """In KiB. Raises ValueError when there is no such process."""
     command = ("ps", "-o", "rss=", "-p", str(pid))
-    return int(subprocess.run(command, capture_output=True, check=False, timeout=PS_S).stdout)  # noqa: S603
+    return int(subprocess.run(command, capture_output=True, check=False, timeout=PS_S).stdout)  # noqa: S603  no shell
