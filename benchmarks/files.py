@@ -3,12 +3,16 @@
 `python -m benchmarks.files`: one worker; SENDERS send MEGABYTES each, as fast as they are taken, and READERS read as
 much at READ_RATE. Another person posts over REST all the time, before and meanwhile, in ROUNDS. It prints the worker's
 memory at rest and at its highest, how long the sending took, and how long the posts took (median, 99 of 100).
+
+They begin one after the other, 20 a second. `--apart 0` has all begin in the same moment: most of the slowest posts are
+then from that one.
 """
 
 from __future__ import annotations
 
 import argparse
 import http.client
+import itertools
 import json
 import os
 import socket
@@ -68,9 +72,10 @@ class Posts:
         self._stop.set()
 
 
-def begin(work: Callable[..., object], *args: object) -> None:
-    """In a process of its own: wait until all are ready."""
+def begin(after_s: float, work: Callable[..., object], *args: object) -> None:
+    """In a process of its own: wait until all are ready, and then so long."""
     GO.wait()
+    time.sleep(after_s)
     work(*args)
 
 
@@ -146,6 +151,7 @@ def main() -> None:
     parser.add_argument("--megabytes", type=int, default=25)
     parser.add_argument("--read-rate", type=int, default=2 * MIB, help="bytes a second of each reader")
     parser.add_argument("--rounds", type=int, default=6)
+    parser.add_argument("--apart", type=float, default=0.05, help="seconds from one's beginning to the next one's")
     options = parser.parse_args()
     size = options.megabytes * MIB
     with Reaktor() as server:
@@ -162,9 +168,10 @@ def main() -> None:
         for _ in range(options.rounds):
             # In turn: on a machine with other work both have their share of it.
             calm.append(measured(Posts(port, poster), [], [], pid, ROUND_S))
-            senders = [Process(target=begin, args=(send, port, token, size)) for token in people]
+            turns = (options.apart * number for number in itertools.count())
+            senders = [Process(target=begin, args=(next(turns), send, port, token, size)) for token in people]
             reading = (read, port, poster, known, size, options.read_rate)
-            readers = [Process(target=begin, args=reading) for _ in range(options.readers)]
+            readers = [Process(target=begin, args=(next(turns), *reading)) for _ in range(options.readers)]
             busy.append(measured(Posts(port, poster), senders, readers, pid, ROUND_S))
     print(f"{options.senders} send and {options.readers} read {options.megabytes} MiB each, {options.rounds} rounds")
     at_rest, highest = calm[0].highest_kib / 1024, max(each.highest_kib for each in busy) / 1024
