@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import itertools
 import json
 import shutil
-import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+
+from tests.support.node_packages import install_packages
 
 INTEROP = Path(__file__).parents[1] / "interop"
 LIBRARIES = ("sio17", "sio25", "sio31", "sio48")
@@ -19,23 +19,6 @@ WAIT_S = 10.0
 LINE_LIMIT = 8 * 1024 * 1024
 
 Line = dict[str, Any]
-
-
-def install_clients() -> None:
-    """Install the pinned clients once; of several test processes the first does it and the others wait."""
-    lock_file = INTEROP / "node_modules" / ".package-lock.json"
-    (INTEROP / "node_modules").mkdir(exist_ok=True)
-    with (INTEROP / "node_modules" / ".lock").open("w") as guard:
-        fcntl.flock(guard, fcntl.LOCK_EX)
-        wanted = INTEROP / "package-lock.json"
-        if lock_file.exists() and lock_file.stat().st_mtime >= wanted.stat().st_mtime:
-            return
-        npm = shutil.which("npm")
-        if npm is None:
-            raise RuntimeError("the interop tests need node and npm")
-        # Not `ci`: it would delete the directory, and our guard with it.
-        subprocess.run([npm, "install", "--no-audit", "--no-fund", "--no-save"], cwd=INTEROP, check=True, timeout=300)
-        lock_file.touch()
 
 
 class JsClient:
@@ -155,7 +138,7 @@ class JsDriver:
 @asynccontextmanager
 async def js_driver() -> AsyncIterator[JsDriver]:
     """A running driver; ends its node process, and with it every client."""
-    await asyncio.to_thread(install_clients)
+    await asyncio.to_thread(install_packages, INTEROP)
     node = shutil.which("node")
     if node is None:
         raise RuntimeError("the interop tests need node")
