@@ -66,7 +66,7 @@ def test_a_ban_ends_the_live_session_of_who_is_banned(people: People, room: Room
     expect(ada.page.get_by_text(told)).to_be_visible()
     ada.visit("/")
     # The same where they try to log in again.
-    ada.page.get_by_label("Name", exact=True).fill(ada.name)
+    ada.page.get_by_label("Username").fill(ada.name)
     ada.page.get_by_label("Password").fill(PASSWORD)
     ada.page.get_by_role("button", name="Log in").first.click()
     expect(ada.page.get_by_text(told)).to_be_visible()

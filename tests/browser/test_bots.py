@@ -19,7 +19,7 @@ def test_a_bot_is_made_in_the_settings_speaks_and_is_silenced(people: People, ro
     ada.say("is anybody there?")
     page.goto(f"{ada.url}/#/settings/bots")
     expect(page.get_by_text("You have no bots.")).to_be_visible()
-    page.get_by_label("Name").fill(f"bot{ada.name}")
+    page.get_by_label("Username").fill(f"bot{ada.name}")
     page.get_by_role("button", name="Make the bot").click()
     shown = page.get_by_label(f"The token of bot{ada.name}")
     expect(shown).to_have_value(re.compile("^rkb_"))
@@ -82,7 +82,7 @@ def test_both_fit_a_phone(people: People) -> None:
     ada = people("ada", width=375, height=740).register("/#/settings/bots")
     page = ada.page
     expect(page.get_by_text("You have no bots.")).to_be_visible()
-    page.get_by_label("Name").fill(f"bot{ada.name}")
+    page.get_by_label("Username").fill(f"bot{ada.name}")
     page.get_by_role("button", name="Make the bot").click()
     expect(page.get_by_label(f"The token of bot{ada.name}")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= 375

@@ -15,7 +15,7 @@ def test_the_page_of_the_client_logs_in_reads_and_writes(people: People, server:
     bob = people("bob")
     account, _ = server.account("example")
     bob.page.goto(f"{server.url}/static/chat/client/example.html")
-    bob.page.get_by_label("Name", exact=True).fill(account)
+    bob.page.get_by_label("Username").fill(account)
     bob.page.get_by_label("Password").fill(PASSWORD)
     bob.page.get_by_role("button", name="Log in").click()
     field = bob.page.get_by_label("Message")

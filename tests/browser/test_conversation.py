@@ -98,7 +98,7 @@ def test_who_is_away_and_who_left_is_shown(people: People, room: Room) -> None:
     expect(bob.member(ada.name)).not_to_contain_text("away")
     ada.page.get_by_role("button", name="Leave").click()
     expect(bob.member(ada.name)).to_have_count(0)
-    expect(bob.page.get_by_text("Here now (1)")).to_be_visible()
+    expect(bob.page.get_by_text("Online (1)")).to_be_visible()
 
 
 def test_the_side_bar_counts_what_is_unread_and_who_mentions_one(people: People) -> None:

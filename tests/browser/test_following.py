@@ -20,11 +20,11 @@ def test_a_direct_message_shows_itself_to_somebody_who_is_in_no_channel(people: 
     ada, bob = people("ada").register(), people("bob").register()
     bob.expect_connected()
     ada.page.get_by_role("button", name="New message").click()
-    ada.page.get_by_label("User names").fill("nobodyatall")
+    ada.page.get_by_label("Usernames").fill("nobodyatall")
     ada.page.get_by_role("button", name="Open").click()
     ada.expect_problem("404")
-    expect(ada.page.get_by_text("There is nobody with that name.")).to_be_visible()
-    ada.page.get_by_label("User names").fill(bob.name)
+    expect(ada.page.get_by_text("There is nobody with that username.")).to_be_visible()
+    ada.page.get_by_label("Usernames").fill(bob.name)
     ada.page.get_by_role("button", name="Open").click()
     expect(ada.page.get_by_role("heading", name=bob.name)).to_be_visible()
     ada.say("psst")
@@ -72,7 +72,7 @@ def test_a_group_is_called_by_the_others(people: People, room: Room) -> None:
     for person in (bob, eve):
         person.expect_connected()
     ada.page.get_by_role("button", name="New message").click()
-    ada.page.get_by_label("User names").fill(f"{bob.name}, {eve.name}")
+    ada.page.get_by_label("Usernames").fill(f"{bob.name}, {eve.name}")
     ada.page.get_by_role("button", name="Open").click()
     ada.say("picnic?")
     expect(bob.place(", ".join(sorted([ada.name, eve.name]))).get_by_text("1 unread")).to_be_attached()
@@ -87,7 +87,7 @@ def test_who_leaves_where_nobody_comes_back_alone_is_asked_first(people: People)
     code = ask(ada, f"/channels/{key}/invites", uses=1)["code"]
     ask(bob, f"/invites/{code}/accept")
     ada.page.get_by_role("button", name="New message").click()
-    ada.page.get_by_label("User names").fill(f"{bob.name}, {eve.name}")
+    ada.page.get_by_label("Usernames").fill(f"{bob.name}, {eve.name}")
     ada.page.get_by_role("button", name="Open").click()
     ada.say("picnic?")
     group = ", ".join(sorted([ada.name, eve.name]))
@@ -96,10 +96,12 @@ def test_who_leaves_where_nobody_comes_back_alone_is_asked_first(people: People)
         bob.expect_channel(place)
         asked: list[str] = []
         bob.page.once("dialog", partial(answer, asked, False))
-        bob.page.get_by_role("button", name="Leave").click()
+        with bob.page.expect_event("dialog"):
+            bob.page.get_by_role("button", name="Leave").click()
         bob.expect_channel(place)
         bob.page.once("dialog", partial(answer, asked, True))
-        bob.page.get_by_role("button", name="Leave").click()
+        with bob.page.expect_event("dialog"):
+            bob.page.get_by_role("button", name="Leave").click()
         # The page of all channels comes last, and would take the place of what is opened before.
         expect(bob.page.get_by_role("heading", name="Channels", exact=True)).to_be_visible()
         expect(bob.place(place)).to_have_count(0)
@@ -128,7 +130,7 @@ def answer(asked: list[str], is_yes: bool, dialog: Dialog) -> None:
 
 def test_somebody_in_the_list_of_people_is_written_to_alone(people: People, room: Room) -> None:
     ada, bob = people("ada").register(room.path), people("bob").register(room.path)
-    ada.page.get_by_role("button", name=f"Write to {bob.name} alone").click()
+    ada.page.get_by_role("button", name=f"Direct message to {bob.name}").click()
     expect(ada.page.get_by_role("heading", name=bob.name)).to_be_visible()
     ada.say("just us")
     expect(bob.place(ada.name).get_by_text("1 unread")).to_be_attached()
@@ -139,7 +141,7 @@ def test_what_somebody_says_whom_one_blocks_is_one_quiet_line_in_a_group(people:
     for person in (bob, eve):
         person.expect_connected()
     ada.page.get_by_role("button", name="New message").click()
-    ada.page.get_by_label("User names").fill(f"{bob.name}, {eve.name}")
+    ada.page.get_by_label("Usernames").fill(f"{bob.name}, {eve.name}")
     ada.page.get_by_role("button", name="Open").click()
     ada.say("picnic?")
     for person, others in ((bob, (ada, eve)), (eve, (ada, bob))):

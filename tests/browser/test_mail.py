@@ -72,7 +72,7 @@ def come(browser: Browser) -> Iterator[Comer]:
 
 
 def fill(page: Page, name: str, password: str = PASSWORD) -> None:
-    page.get_by_label("Name", exact=True).fill(name)
+    page.get_by_label("Username").fill(name)
     page.get_by_label("Password").fill(password)
 
 
@@ -157,7 +157,7 @@ def test_staff_make_an_invite_link_and_whoever_opens_it_registers(come: Comer, i
     ada.visit()
     ada.page.get_by_role("button", name="Register").click()
     expect(ada.page.get_by_text("You need an invite")).to_be_visible()
-    expect(ada.page.get_by_label("Name", exact=True)).to_be_hidden()
+    expect(ada.page.get_by_label("Username")).to_be_hidden()
 
     root.visit()
     fill(root.page, "root")

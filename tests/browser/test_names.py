@@ -37,7 +37,7 @@ def test_a_name_that_looks_like_anothers_is_refused_in_words(people: People) -> 
     eve.expect_problem("HTTP 409 POST .*/api/v1/accounts")
     eve.visit()
     eve.page.get_by_role("button", name="Register").click()
-    eve.page.get_by_label("Name").fill(victim.name.replace("scope", "\u0455\u0441\u043e\u0440\u0435"))
+    eve.page.get_by_label("Username").fill(victim.name.replace("scope", "\u0455\u0441\u043e\u0440\u0435"))
     eve.page.get_by_label("Password").fill(PASSWORD)
     eve.page.get_by_role("button", name="Register").first.click()
     expect(eve.page.get_by_role("alert")).to_contain_text("looks like one that is")

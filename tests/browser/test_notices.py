@@ -38,7 +38,7 @@ WINDOWS = """async () => {
   return (await self.clients.matchAll({ type: "window", includeUncontrolled: true })).length;
 }"""
 READY = """async () => {
-  await navigator.serviceWorker.register("/sw.js");
+  await navigator.serviceWorker.register("/sw.js?untitled=New%20message");
   await navigator.serviceWorker.ready;
 }"""
 

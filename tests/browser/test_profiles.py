@@ -93,9 +93,9 @@ def test_people_are_found_by_the_name_that_they_show(people: People) -> None:
     ada.page.get_by_role("button", name="Save").first.click()
     expect(ada.page.get_by_text("Saved.")).to_be_visible()
     bob.page.get_by_role("button", name="New message").click()
-    bob.page.get_by_label("User names").fill(f"zelie {ada.name}"[:4])
+    bob.page.get_by_label("Usernames").fill(f"zelie {ada.name}"[:4])
     bob.page.get_by_role("button", name=f"Zélie {ada.name}").click()
-    expect(bob.page.get_by_label("User names")).to_have_value(f"{ada.name} ")
+    expect(bob.page.get_by_label("Usernames")).to_have_value(f"{ada.name} ")
     bob.page.get_by_role("button", name="Open").click()
     expect(bob.page.get_by_role("heading", name=ada.name)).to_be_visible()
 

@@ -54,7 +54,7 @@ def back_at_security(person: Person) -> Locator:
 def log_out_and_in(person: Person, code: str) -> None:
     page = person.page
     page.get_by_role("button", name="Log out", exact=True).click()
-    page.get_by_label("Name", exact=True).fill(person.name)
+    page.get_by_label("Username").fill(person.name)
     page.get_by_label("Password").fill(PASSWORD)
     expect(page.get_by_label("Code")).to_be_hidden()
     page.get_by_role("button", name="Log in").click()
@@ -116,7 +116,7 @@ def test_an_app_password_is_shown_once_opens_the_log_in_of_old_clients_and_is_re
     page.get_by_role("button", name="I have kept it").click()
     page.reload()
     row = page.get_by_role("list", name="App passwords").get_by_role("listitem")
-    expect(row).to_contain_text("Old phone last used: Today")
+    expect(row).to_contain_text("Old phone last used: today")
     assert str(shown) not in page.content()
     page.get_by_role("button", name="Revoke Old phone").click()
     expect(row).to_have_count(0)
@@ -142,7 +142,7 @@ def test_a_log_in_elsewhere_is_seen_and_ended_and_another_password_ends_the_rest
     form.get_by_label("New password").fill("staple in a stable")
     ada.expect_problem("HTTP 401")
     form.get_by_role("button", name="Change the password").click()
-    page.get_by_label("Name", exact=True).fill(ada.name)
+    page.get_by_label("Username").fill(ada.name)
     page.get_by_label("Password").fill("staple in a stable")
     page.get_by_role("button", name="Log in").click()
     expect(page.get_by_role("heading", name="Channels", exact=True)).to_be_visible()

@@ -54,7 +54,7 @@ def test_an_account_is_deleted_with_its_password_alone(people: People, room: Roo
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Delete my account").click()
     expect(page.get_by_role("button", name="Log in")).to_be_visible()
-    page.get_by_label("Name", exact=True).fill(ada.name)
+    page.get_by_label("Username").fill(ada.name)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Log in").click()
     expect(page.get_by_role("alert")).to_contain_text("Wrong")

@@ -141,7 +141,7 @@ class Person:
         return self
 
     def _fill_in(self, button: str) -> None:
-        self.page.get_by_label("Name").fill(self.name)
+        self.page.get_by_label("Username").fill(self.name)
         self.page.get_by_label("Password").fill(PASSWORD)
         self.page.get_by_role("button", name=button).first.click()
         expect(self.page.locator(".shell")).to_be_visible(timeout=WAIT_MS)

@@ -10,12 +10,17 @@
 import { Api, Chat, Credentials, Memory, needsLogin } from "./client/index.js";
 import { explainEnd } from "./explain.js";
 import { facts } from "./facts.js";
-import { AuthView } from "./views/auth.js";
 import { forgetDrafts } from "./views/channel.js";
 import { Shell } from "./views/shell.js";
+import { load, t, withWords } from "./words.js";
 
 const ACCOUNT_PAGE = /^#\/(confirm-email|reset-password|forgot-password)(?:\/([A-Za-z0-9_-]{1,100}))?$/;
 const INVITE = /^#\/invite\/([A-Za-z0-9_-]{1,64})$/;
+
+/** What whoever is not logged in sees. */
+const door = () => withWords("door", import("./views/auth.js"));
+/** The words for what goes wrong. */
+const excuses = () => load("errors").catch(() => {});
 
 class App {
   /** @param {HTMLElement} root */
@@ -29,14 +34,14 @@ class App {
     this.chat = new Chat({ url, credentials: this.credentials, shared, own, api });
     /** @type {Shell|null} */
     this.shell = null;
-    /** @type {AuthView|null} */
+    /** @type {import("./views/auth.js").AuthView|null} */
     this.door = null;
+    /** Counts the pages that were wanted. */
+    this.turn = 0;
   }
 
   start() {
-    this.chat.onState(
-      (state) => state.name === "ended" && needsLogin(state.code) && this.#out(explainEnd(state)),
-    );
+    this.chat.onState((state) => state.name === "ended" && needsLogin(state.code) && this.#ended(state));
     this.credentials.onOtherTab(() => this.#onOtherTab());
     addEventListener("hashchange", () => this.#route());
     addEventListener("online", () => this.chat.probe());
@@ -52,13 +57,17 @@ class App {
   #in(login) {
     if (INVITE.test(location.hash)) history.replaceState(null, "", location.pathname);
     this.door = null;
+    this.turn += 1;
     this.shell = new Shell({ chat: this.chat, onLogOut: () => this.#logOut() });
     this.root.replaceChildren(this.shell.element);
     this.chat.start(login.user);
     this.#route();
+    // Beside the first page: they are there, too, without a connection.
+    excuses();
+    door().catch(() => {});
     // Only whoever has allowed it needs what it takes. A device that can't be reached now is told the next time.
     if (globalThis.Notification?.permission === "granted") {
-      import("./views/push.js").then(({ renew }) => renew(this.chat)).catch(() => {});
+      withWords("settings", import("./views/push.js")).then(({ renew }) => renew(this.chat)).catch(() => {});
     }
   }
 
@@ -71,6 +80,7 @@ class App {
     if (!this.shell) return;
     this.shell.destroy();
     this.shell = null;
+    this.root.replaceChildren();
     this.chat.stop();
     forgetDrafts();
     this.#showLogin(notice);
@@ -85,7 +95,15 @@ class App {
     if (login) await this.credentials.revoke(login);
   }
 
-  #showLogin(notice = "") {
+  async #ended(state) {
+    await excuses();
+    this.#out(explainEnd(state));
+  }
+
+  async #showLogin(notice = "") {
+    const turn = ++this.turn;
+    const [{ AuthView }] = await Promise.all([door(), excuses()]);
+    if (turn !== this.turn) return;
     document.title = "Reaktor";
     this.door = new AuthView({
       credentials: this.credentials,
@@ -100,7 +118,9 @@ class App {
   }
 
   async #showAccountPage(name, token) {
-    const { accountPage } = await import("./views/accountpage.js");
+    const turn = ++this.turn;
+    const [{ accountPage }] = await Promise.all([withWords("door", import("./views/accountpage.js")), excuses()]);
+    if (turn !== this.turn) return;
     const page = accountPage({ api: this.api, name, token, onDone: (notice) => this.#leaveAccountPage(notice) });
     this.door = null;
     this.root.replaceChildren(page.element);
@@ -117,13 +137,13 @@ class App {
   }
 
   async #openFile(id) {
-    const { openFile } = await import("./views/files.js");
+    const { openFile } = await withWords("panels", import("./views/files.js"));
     await openFile(this.chat, id).catch(() => {});
   }
 
   #onOtherTab() {
     const { login } = this.credentials;
-    if (this.shell && login?.user.id !== this.chat.store.me?.id) this.#out("You logged out in another tab.");
+    if (this.shell && login?.user.id !== this.chat.store.me?.id) this.#out(t("errors.logged_out_elsewhere"));
     if (!this.shell && login) this.#in(login);
   }
 
@@ -134,6 +154,7 @@ class App {
   }
 
   #route() {
+    this.turn += 1;
     const page = ACCOUNT_PAGE.exec(location.hash);
     if (page) {
       this.#showAccountPage(page[1], page[2] ?? "");
@@ -170,4 +191,4 @@ class App {
   }
 }
 
-new App(document.getElementById("app")).start();
+load().then(() => new App(document.getElementById("app")).start());

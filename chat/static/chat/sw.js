@@ -3,6 +3,9 @@
  * It keeps nothing and answers for no request. What a push holds: docs/protocol.md, "Notices".
  */
 
+// The page registers it with what stands over a message whose author is not told, in the reader's language.
+const UNTITLED = new URL(self.location).searchParams.get("untitled") ?? "Reaktor";
+
 addEventListener("install", () => self.skipWaiting());
 addEventListener("activate", (event) => event.waitUntil(self.clients.claim()));
 addEventListener("push", (event) => event.waitUntil(onPush(event.data)));
@@ -15,7 +18,7 @@ addEventListener("notificationclick", (event) => {
 async function onPush(data) {
   const notice = read(data);
   if (notice === null || (await windows()).some((page) => page.focused && page.visibilityState === "visible")) return;
-  await self.registration.showNotification(notice.title || "New message", {
+  await self.registration.showNotification(notice.title || UNTITLED, {
     body: notice.text,
     // The same message pushed again takes the place of the first.
     tag: notice.tag,

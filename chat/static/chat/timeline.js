@@ -3,7 +3,7 @@
  * Pure: from state to rows, with keys that stay the same while a row means the same.
  */
 
-import { dayOf } from "./words.js";
+import { dayOf } from "./times.js";
 
 const GROUP_MS = 5 * 60_000;
 
@@ -34,7 +34,7 @@ export function timeline({ messages, unsent, me, readNumber, now }) {
   for (const message of messages) {
     const at = Date.parse(message.created_at);
     const date = new Date(at);
-    const dayKey = `day ${date.getFullYear()}-${date.getMonth()}-${date.getDate()}`;
+    const dayKey = `day/${date.getFullYear()}-${date.getMonth()}-${date.getDate()}`;
     if (above?.dayKey !== dayKey) {
       rows.push({ kind: "day", key: dayKey, words: dayOf(date, now) });
       above = null;
@@ -57,7 +57,7 @@ export function timeline({ messages, unsent, me, readNumber, now }) {
   for (const entry of unsent) {
     const at = Date.parse(entry.created_at);
     const isGrouped = above !== null && above.author === me && at - above.at < GROUP_MS;
-    rows.push({ kind: "unsent", key: `nonce ${entry.nonce}`, unsent: entry, isGrouped, isOwn: true });
+    rows.push({ kind: "unsent", key: `nonce/${entry.nonce}`, unsent: entry, isGrouped, isOwn: true });
     above = { dayKey: above?.dayKey, author: me, at };
   }
   return rows;
@@ -65,7 +65,7 @@ export function timeline({ messages, unsent, me, readNumber, now }) {
 
 /** One's own message keeps the row it had while it was unsent. */
 function rowKey(message, isOwn) {
-  return isOwn && message.nonce ? `nonce ${message.nonce}` : message.id;
+  return isOwn && message.nonce ? `nonce/${message.nonce}` : message.id;
 }
 
 /** Whether a row looks the same as before. @param {Row} one  @param {Row} other */

@@ -1,103 +1,77 @@
-/** Times and counts in words, in the reader's language where the browser knows it. */
+/**
+ * What is said to people, in their language: t("replies", { count: 3 }). All sentences stand in the catalogues of `words/`.
+ * Only the reader's is loaded: what the first page says at once, other parts with their panels. How to add words:
+ * docs/words.md.
+ */
 
-const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
-const day = new Intl.DateTimeFormat("en", { weekday: "long", day: "numeric", month: "long" });
-const dayAndYear = new Intl.DateTimeFormat("en", { day: "numeric", month: "long", year: "numeric" });
-const full = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "medium" });
+import { chosen } from "./appearance.js";
+import { LANGUAGES } from "./words/languages.js";
 
-const NAMED = 20;
+const base = (tag = "") => tag.toLowerCase().split("-")[0];
+const asked = globalThis.navigator?.languages ?? [];
+const language = [chosen.language, ...asked].map(base).find((code) => code in LANGUAGES) ?? "en";
+/** The reader's own kind of the language, where the browser names one: it says how times and figures look. */
+export const locale = asked.find((tag) => base(tag) === language) ?? language;
 
-/** What stands in the place of a message that is hidden from the reader. */
-export const HIDDEN_WORDS = "A message from somebody you blocked";
+const plurals = new Intl.PluralRules(locale);
+const numbers = new Intl.NumberFormat(locale);
+const lists = new Intl.ListFormat(locale);
+const root = globalThis.document?.documentElement;
+if (root) Object.assign(root, { lang: language, dir: LANGUAGES[language].dir });
 
-/** 10:42. @param {Date} date */
-export function timeOf(date) {
-  return clock.format(date);
+/** @type {Object<string, string|Object<string, string>>} */
+const messages = {};
+const loads = new Map();
+
+/** Have the words of a part. @param {string} [part]  none: those of the first page */
+export function load(part = "") {
+  if (!loads.has(part)) loads.set(part, fetchPart(part));
+  return loads.get(part);
 }
 
-/** Everything about a moment, for a tooltip. @param {Date} date */
-export function momentOf(date) {
-  return full.format(date);
-}
-
-/** Today, Yesterday, Monday, 3 March, or 3 March 2024. @param {Date} date  @param {Date} now */
-export function dayOf(date, now) {
-  const days = Math.round((midnight(now) - midnight(date)) / 86_400_000);
-  if (days === 0) return "Today";
-  if (days === 1) return "Yesterday";
-  return (isSameYear(date, now) ? day : dayAndYear).format(date);
-}
-
-/** 3 March 2024. @param {Date} date */
-export function dateOf(date) {
-  return dayAndYear.format(date);
-}
-
-function isSameYear(date, now) {
-  return date.getFullYear() === now.getFullYear();
-}
-
-function midnight(date) {
-  return new Date(date.getFullYear(), date.getMonth(), date.getDate()).getTime();
-}
-
-/** 1 message, 3 messages. @param {number} number  @param {string} noun */
-export function count(number, noun) {
-  return `${number} ${noun}${number === 1 ? "" : "s"}`;
-}
-
-/** ada is typing; ada and bob are typing; several people are typing. @param {string[]} names */
-export function typingLine(typists) {
-  const names = typists.map(isolated);
-  if (names.length === 0) return "";
-  if (names.length === 1) return `${names[0]} is typing…`;
-  if (names.length <= 3) return `${names.slice(0, -1).join(", ")} and ${names.at(-1)} are typing…`;
-  return "Several people are typing…";
-}
-
-/** ada, bob and 12 others. @param {string[]} names */
-export function peopleLine(names) {
-  const shown = names.slice(0, NAMED).map(isolated).join(", ");
-  return names.length > NAMED ? `${shown} and ${count(names.length - NAMED, "other")}` : shown;
-}
-
-/** A name that may be written from right to left, so that it turns nothing around it. @param {string} name */
-function isolated(name) {
-  return /^[ -~]*$/.test(name) ? name : `\u2068${name}\u2069`;
+async function fetchPart(part) {
+  try {
+    const catalogue = await LANGUAGES[language].load();
+    Object.assign(messages, (part ? await catalogue.parts[part]() : catalogue).default);
+  } catch (error) {
+    // The next one who wants it asks again.
+    loads.delete(part);
+    throw error;
+  }
 }
 
 /**
- * What was done, until when and why: You are muted here until 14:30: too loud
- * @param {string} what  @param {{until?: string|null, reason: string}} terms  until null: for good; none: not said
- * @param {Date} [now]
+ * A module that is loaded when it is wanted, and the part of the words that it says.
+ * @template T  @param {string} part  @param {Promise<T>} module  @returns {Promise<T>}
  */
-export function termsLine(what, { until, reason }, now = new Date()) {
-  const ends = until === undefined ? "" : until === null ? " for good" : ` until ${whenOf(new Date(until), now)}`;
-  return `${what}${ends}${reason ? `: ${reason}` : "."}`;
+export async function withWords(part, module) {
+  return (await Promise.all([module, load(part)]))[0];
 }
 
-/** A moment by the reader's clock: 14:30 where it is today, else Monday, 5 January, 14:30. */
-function whenOf(date, now) {
-  const isToday = midnight(date) === midnight(now);
-  return isToday ? timeOf(date) : `${(isSameYear(date, now) ? day : dayAndYear).format(date)}, ${timeOf(date)}`;
-}
-
-/** @param {{name: string}[]} [files] */
-export const fileNames = (files = []) => files.map(({ name }) => name).join(", ");
+/** Whether there are words for this, and they are loaded. @param {string} key */
+export const says = (key) => key in messages;
 
 /**
- * You were muted in Tea until 14:30: too loud
- * @param {{kind: string, reason: string, until: string|null}} sanction
- * @param {string|null} place  a channel's name; null: everywhere
+ * The words of a key. Each {name} in them is taken from `params`: a text, a number, or texts as a list. `count` says
+ * which form of a plural is right.
+ * @param {string} key  @param {Object<string, string|number|string[]>} [params]
  */
-export function sanctionLine({ kind, reason, until }, place) {
-  const what = {
-    kick: `You were removed from ${place}`,
-    mute: place === null ? "You were muted everywhere" : `You were muted in ${place}`,
-    ban: place === null ? "This account was banned" : `You were banned from ${place}`,
-    lift: place === null ? "You may write again" : `You may write in ${place} again`,
-  };
-  // Whoever was removed may come back, and what is lifted has no end.
-  const hasEnd = kind === "mute" || kind === "ban";
-  return termsLine(what[kind] ?? "A moderator acted on your account", { reason, ...(hasEnd ? { until } : {}) });
+export function t(key, params = {}) {
+  // What went wrong may have to be said before its words are there.
+  const found = messages[key] ?? messages.failed;
+  const words = typeof found === "string" ? found : found[plurals.select(params.count)];
+  return words.replace(/\{(\w+)\}/g, (_, name) => listed(params[name]));
 }
+
+/** ada, bob, and eve; or a single text or number. @param {string|number|string[]} value  @returns {string} */
+export function listed(value) {
+  if (Array.isArray(value)) return lists.format(value.map(listed));
+  if (typeof value === "number") return numbers.format(value);
+  // What may be written from right to left turns nothing around it.
+  return RIGHT_TO_LEFT.test(value) ? `\u2068${value}\u2069` : value;
+}
+
+const RIGHT_TO_LEFT = /[\u0590-\u08ff\u200e-\u202e\u2066-\u2069\ufb1d-\ufeff\ud802\ud803\ud83a\ud83b]/;
+
+// It is on its way while the other modules still come.
+load().catch(() => {});

@@ -6,7 +6,10 @@ import { test } from "node:test";
 
 import { parse } from "../../../chat/static/chat/formatting.js";
 import { formatted } from "../../../chat/static/chat/views/formatted.js";
+import { load } from "../../../chat/static/chat/words.js";
 import { fakeDocument, htmlOf } from "./support.mjs";
+
+await load();
 
 globalThis.document = fakeDocument;
 const EXAMPLES = JSON.parse(readFileSync(new URL("../../../docs/formatting.json", import.meta.url), "utf8"));

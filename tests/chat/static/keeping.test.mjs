@@ -7,11 +7,14 @@ import { Api } from "../../../chat/static/chat/client/api.js";
 import { Credentials } from "../../../chat/static/chat/client/credentials.js";
 import { RequestError } from "../../../chat/static/chat/client/errors.js";
 import { explain } from "../../../chat/static/chat/explain.js";
-import { timeOf } from "../../../chat/static/chat/words.js";
+import { timeOf } from "../../../chat/static/chat/times.js";
+import { load } from "../../../chat/static/chat/words.js";
 import { Memory } from "../../../chat/static/chat/client/memory.js";
 import { Outbox } from "../../../chat/static/chat/client/outbox.js";
 import { Places } from "../../../chat/static/chat/client/places.js";
 import { info, settled } from "./support.mjs";
+
+await Promise.all([load(), load("errors")]);
 
 function outbox({ memory = new Memory(null), results = [] } = {}) {
   const sent = [];

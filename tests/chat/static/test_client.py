@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import re
 import shutil
 import subprocess
@@ -23,7 +24,7 @@ CLIENT = STATIC / "chat" / "client"
 ENTRIES = ("chat/main.js", "chat/client/example.js")
 PAGE = STATIC.parent / "templates" / "chat" / "index.html"
 IMPORTED = re.compile(r"^(?:import|export) .*?from \"(.*?)\";", re.M | re.S)
-LOADED = re.compile(r"await import\(\"(.*?)\"\)")
+LOADED = re.compile(r"\bimport\(\"(.*?)\"\)(?!\.[A-Z])")
 """What is imported when it is wanted."""
 AS_CODE = re.compile(
     r"\.(inner|outer)HTML|insertAdjacentHTML|document\.write|DOMParser|createContextualFragment"
@@ -35,7 +36,10 @@ def test_the_parts_that_know_no_page_pass_their_tests_in_node() -> None:
     node = shutil.which("node")
     assert node is not None, "Node is needed: see scripts/test-requirements"
     tests = [str(path) for path in sorted(HERE.glob("*.test.mjs"))]
-    done = subprocess.run([node, "--test", *tests], capture_output=True, text=True, timeout=60, check=False)
+    # Newer ones have a navigator, whose language is the system's.
+    system = {**os.environ, "LC_ALL": "en_US.UTF-8"}
+    command = [node, "--test", *tests]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=system)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr
 
 
@@ -82,7 +86,7 @@ def test_the_page_holds_no_script_and_no_style_of_its_own() -> None:
 
 
 def test_the_page_loads_little_before_it_shows_something_and_little_in_all() -> None:
-    """What is opened seldom is loaded when it is opened."""
+    """What is opened seldom is loaded when it is opened. Of the languages, the one that says most is counted."""
     styles = list((STATIC / "chat/css").glob("*.css"))
     first: set[Path] = set(styles)
     waiting = [STATIC / "chat/main.js"]
@@ -91,8 +95,13 @@ def test_the_page_loads_little_before_it_shows_something_and_little_in_all() -> 
         if module not in first:
             first.add(module)
             waiting += [(module.parent / url).resolve() for url in IMPORTED.findall(module.read_text())]
-    assert sum(len(gzip.compress(path.read_bytes(), 9)) for path in first) <= 70 * 1024
+    words = max(compressed(path) for path in (STATIC / "chat/words").glob("*.js") if path not in first)
+    assert sum(map(compressed, first)) + words <= 70 * 1024
     assert sum(path.stat().st_size for path in [*MODULES, *styles]) <= 450 * 1024
+
+
+def compressed(path: Path) -> int:
+    return len(gzip.compress(path.read_bytes(), 9))
 
 
 def test_every_import_follows_when_the_files_are_served_under_hashed_names(tmp_path: Path) -> None:

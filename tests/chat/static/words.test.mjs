@@ -4,9 +4,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { initialOf } from "../../../chat/static/chat/dom.js";
+import { sanctionLine, termsLine } from "../../../chat/static/chat/explain.js";
+import { peopleLine, typingLine } from "../../../chat/static/chat/lines.js";
 import { isSameRow, timeline } from "../../../chat/static/chat/timeline.js";
-import { dayOf, peopleLine, sanctionLine, termsLine, timeOf, typingLine } from "../../../chat/static/chat/words.js";
+import { dayOf, inWords, timeOf } from "../../../chat/static/chat/times.js";
+import { load } from "../../../chat/static/chat/words.js";
 import { message } from "./support.mjs";
+
+await Promise.all([load(), load("errors")]);
 
 const now = new Date("2026-01-03T12:00:00");
 const at = (text) => new Date(text).toISOString();
@@ -23,7 +28,7 @@ test("days stand between messages, and a new day begins a new group", () => {
   });
   assert.deepEqual(
     found.map(({ kind, words, isGrouped }) => words ?? `${kind} ${isGrouped}`),
-    ["Yesterday", "message false", "message true", "Today", "message false"],
+    ["yesterday", "message false", "message true", "today", "message false"],
   );
 });
 
@@ -72,20 +77,20 @@ test("one's own message keeps its row when it is acknowledged", () => {
 });
 
 test("days and typists are said in words", () => {
-  assert.equal(dayOf(new Date("2026-01-03T00:00:01"), now), "Today");
+  assert.equal(dayOf(new Date("2026-01-03T00:00:01"), now), "today");
   assert.equal(dayOf(new Date("2025-12-24T10:00:00"), now), "December 24, 2025");
   assert.equal(typingLine([]), "");
   assert.equal(typingLine(["ada"]), "ada is typing…");
   assert.equal(typingLine(["محمد", "ada"]), "\u2068محمد\u2069 and ada are typing…");
-  assert.equal(typingLine(["ada", "bob", "eve"]), "ada, bob and eve are typing…");
+  assert.equal(typingLine(["ada", "bob", "eve"]), "ada, bob, and eve are typing…");
   assert.equal(typingLine(["a", "b", "c", "d"]), "Several people are typing…");
 });
 
 test("the first people are named, in their own direction, and the others counted", () => {
-  assert.equal(peopleLine(["ada", "محمد"]), "ada, \u2068محمد\u2069");
+  assert.equal(peopleLine(["ada", "محمد"]), "ada and \u2068محمد\u2069");
   const many = Array.from({ length: 500 }, (_, index) => `p${index}`);
-  assert.equal(peopleLine(many.slice(0, 20)), many.slice(0, 20).join(", "));
-  assert.equal(peopleLine(many), `${many.slice(0, 20).join(", ")} and 480 others`);
+  assert.equal(peopleLine(many.slice(0, 20)), `${many.slice(0, 19).join(", ")}, and p19`);
+  assert.equal(peopleLine(many), `${many.slice(0, 20).join(", ")}, and 480 others`);
 });
 
 // A webhook called by a flag had half of it in the place of its picture.
@@ -119,9 +124,9 @@ test("a sanction says what, where, until when by the reader's clock, and why", (
 });
 
 test("an end on another day names the day, in another year the year", () => {
-  const line = (until) => termsLine("Muted", { until: at(until), reason: "" }, now);
+  const line = (until) => termsLine("muted_here", { until: at(until), reason: "" }, now);
   const clock = timeOf(new Date("2026-01-05T14:30:00"));
-  assert.equal(line("2026-01-03T14:30:00"), `Muted until ${clock}.`);
-  assert.equal(line("2026-01-05T14:30:00"), `Muted until Monday, January 5, ${clock}.`);
-  assert.equal(line("2027-01-05T14:30:00"), `Muted until January 5, 2027, ${clock}.`);
+  assert.equal(line("2026-01-03T14:30:00"), `You are muted here until ${clock}.`);
+  assert.equal(line("2026-01-05T14:30:00"), `You are muted here until Monday, January 5 at ${clock}.`);
+  assert.equal(line("2027-01-05T14:30:00"), `You are muted here until January 5, 2027 at ${clock}.`);
 });

@@ -6,11 +6,10 @@
 
 import { h } from "../dom.js";
 import { explain } from "../explain.js";
+import { t } from "../words.js";
 import { textInput } from "./formdialog.js";
 
 const SHORTEST_PASSWORD = 8;
-const SENT =
-  "If an account has confirmed this address, a mail is on its way. Its link is good for an hour. Look into the spam folder, too.";
 
 /** @typedef {import("../client/api.js").Api} Api */
 
@@ -27,14 +26,14 @@ export function accountPage({ api, name, token, onDone }) {
 function forgotPage({ api }) {
   const email = textInput({ id: "email", name: "email", type: "email", autocomplete: "email" });
   return {
-    title: "Forgotten password",
-    lead: "Give the e-mail address of your account. You get a link to choose a new password.",
-    field: { input: email, label: "E-mail address" },
-    action: "Send me a link",
-    problem: () => (email.value.trim() === "" ? "Please enter your e-mail address." : ""),
+    title: t("door.forgot_title"),
+    lead: t("door.forgot_lead"),
+    field: { input: email, label: t("door.email") },
+    action: t("door.send_link"),
+    problem: () => (email.value.trim() === "" ? t("door.no_email") : ""),
     submit: async () => {
       await api.ask("", "POST", "password/reset", { email: email.value.trim() });
-      return SENT;
+      return t("door.link_sent");
     },
   };
 }
@@ -47,26 +46,27 @@ function resetPage({ api, token, onDone }) {
     autocomplete: "new-password",
   });
   return {
-    title: "A new password",
-    lead: "It logs your account out everywhere.",
-    field: { input: password, label: "New password", hint: "At least 8 characters." },
-    action: "Set the password",
-    problem: () => (password.value.length < SHORTEST_PASSWORD ? "It needs at least 8 characters." : ""),
+    title: t("door.reset_title"),
+    lead: t("door.reset_lead"),
+    field: { input: password, label: t("door.new_password"), hint: t("door.password_hint", { count: SHORTEST_PASSWORD }) },
+    action: t("door.set_password"),
+    problem: () =>
+      password.value.length < SHORTEST_PASSWORD ? t("door.short_password", { count: SHORTEST_PASSWORD }) : "",
     submit: async () => {
       await api.ask("", "POST", "password/reset/confirm", { token, password: password.value });
-      onDone("Your password is changed. Log in with the new one.");
+      onDone(t("door.password_set"));
     },
   };
 }
 
 function confirmPage({ api, token, onDone }) {
   return {
-    title: "Confirm your e-mail address",
-    lead: "Press the button if you gave this address for your account.",
-    action: "Confirm",
+    title: t("door.confirm_title"),
+    lead: t("door.confirm_lead"),
+    action: t("door.confirm"),
     submit: async () => {
       await api.ask("", "POST", "email/confirm", { token });
-      onDone("Your e-mail address is confirmed.");
+      onDone(t("door.confirmed"));
     },
   };
 }
@@ -75,7 +75,7 @@ function card({ title, lead, field, action, problem = () => "", submit }, onDone
   const error = h("p", { class: "form-error", role: "alert" });
   const done = h("p", { class: "form-done", role: "status" });
   const button = h("button", { class: "button is-primary is-wide", type: "submit" }, action);
-  const back = h("button", { class: "link", type: "button", on: { click: () => onDone("") } }, "Go to the chat");
+  const back = h("button", { class: "link", type: "button", on: { click: () => onDone("") } }, t("door.to_chat"));
 
   async function onSubmit(event) {
     event.preventDefault();

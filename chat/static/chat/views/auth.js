@@ -2,16 +2,16 @@
 
 import { h } from "../dom.js";
 import { explain } from "../explain.js";
+import { t } from "../words.js";
 
-const HINTS = { username: "2 to 32 letters or digits of one script.", password: "At least 8 characters.", email: "" };
-const CODE_HINT = "From your authenticator app, or a recovery code.";
-const CLOSED = {
-  closed: "Nobody can register on this server.",
-  invite: "You need an invite to register on this server. Open the link that you were given.",
-};
-const WAITING =
-  "Your account is made, and waits for approval. Once somebody has looked at it you can log in with your name and password.";
 const SHORTEST_PASSWORD = 8;
+
+/** What a new account's fields want to be. @returns {Object<string, string>} */
+const hints = () => ({
+  username: t("door.username_hint"),
+  password: t("door.password_hint", { count: SHORTEST_PASSWORD }),
+  email: "",
+});
 
 export class AuthView {
   /**
@@ -30,21 +30,21 @@ export class AuthView {
     this.isNew = invite !== "";
     this.title = h("h1", { class: "auth-title" });
     this.lead = h("p", { class: "auth-lead" });
-    this.username = this.#field("username", "Name", {
+    this.username = this.#field("username", t("door.username"), {
       autocomplete: "username",
       autocapitalize: "none",
       maxlength: 128,
       dir: "auto",
     });
-    this.password = this.#field("password", "Password", { type: "password" });
-    this.code = this.#field("code", "Code", {
+    this.password = this.#field("password", t("door.password"), { type: "password" });
+    this.code = this.#field("code", t("door.code"), {
       autocomplete: "one-time-code",
       autocapitalize: "none",
       maxlength: 32,
     });
-    this.code.hint.textContent = CODE_HINT;
+    this.code.hint.textContent = t("door.code_hint");
     this.code.row.hidden = true;
-    this.email = this.#field("email", needsEmail ? "E-mail address" : "E-mail address (optional)", {
+    this.email = this.#field("email", needsEmail ? t("door.email") : t("door.email_optional"), {
       type: "email",
       autocomplete: "email",
       required: needsEmail,
@@ -52,7 +52,7 @@ export class AuthView {
     this.asksEmail = sendsMail;
     this.error = h("p", { class: "form-error", role: "alert" }, notice);
     this.done = h("p", { class: "form-done", role: "status" });
-    this.forgot = h("p", { class: "auth-other" }, h("a", { href: "#/forgot-password" }, "Forgotten your password?"));
+    this.forgot = h("p", { class: "auth-other" }, h("a", { href: "#/forgot-password" }, t("door.forgot")));
     this.submit = h("button", { class: "button is-primary is-wide", type: "submit" });
     this.other = h("button", { class: "link", type: "button", on: { click: () => this.#turn() } });
     this.question = h("span");
@@ -98,7 +98,7 @@ export class AuthView {
     document.title = name;
     this.welcome.textContent = welcome;
     this.welcome.hidden = welcome === "";
-    this.rules.replaceChildren(h("summary", {}, "Rules of this server"), h("p", { dir: "auto" }, rules));
+    this.rules.replaceChildren(h("summary", {}, t("door.rules")), h("p", { dir: "auto" }, rules));
     this.rules.hidden = rules === "";
   }
 
@@ -122,25 +122,31 @@ export class AuthView {
 
   #say() {
     const { isNew } = this;
-    this.title.textContent = isNew ? "Create an account" : "Welcome back";
-    const shut = isNew && !this.invite ? (CLOSED[this.registration] ?? "") : "";
-    this.lead.textContent = shut || (isNew ? this.#welcome() : "Log in to see who is there.");
+    this.title.textContent = isNew ? t("door.create") : t("door.welcome_back");
+    const shut = isNew && !this.invite ? this.#shut() : "";
+    this.lead.textContent = shut || (isNew ? this.#welcome() : t("door.log_in_lead"));
     for (const { row } of [this.username, this.password]) row.hidden = shut !== "";
     this.email.row.hidden = !isNew || !this.asksEmail || shut !== "";
     this.submit.hidden = shut !== "";
     this.forgot.hidden = isNew;
-    this.submit.textContent = isNew ? "Register" : "Log in";
-    this.question.textContent = isNew ? "You have an account?" : "New here?";
-    this.other.textContent = isNew ? "Log in" : "Register";
-    this.username.hint.textContent = isNew ? HINTS.username : "";
-    this.password.hint.textContent = isNew ? HINTS.password : "";
+    this.submit.textContent = isNew ? t("door.register") : t("door.log_in");
+    this.question.textContent = isNew ? t("door.has_account") : t("door.new_here");
+    this.other.textContent = isNew ? t("door.log_in") : t("door.register");
+    this.username.hint.textContent = isNew ? hints().username : "";
+    this.password.hint.textContent = isNew ? hints().password : "";
     this.password.input.setAttribute("autocomplete", isNew ? "new-password" : "current-password");
   }
 
+  /** Why nobody can register without more, or "". */
+  #shut() {
+    if (this.registration === "closed") return t("door.closed");
+    return this.registration === "invite" ? t("door.by_invite") : "";
+  }
+
   #welcome() {
-    if (this.invite) return "You are invited: choose a name and a password.";
-    if (this.registration === "approval") return "Somebody looks at new accounts before their owners can log in.";
-    return this.needsEmail ? "Choose a name and a password." : "A name and a password are all it takes.";
+    if (this.invite) return t("door.invited");
+    if (this.registration === "approval") return t("door.by_approval");
+    return this.needsEmail ? t("door.choose") : t("door.all_it_takes");
   }
 
   #turn() {
@@ -160,7 +166,7 @@ export class AuthView {
       const problem = problems[input.name];
       if (problem) input.setAttribute("aria-invalid", "true");
       else input.removeAttribute("aria-invalid");
-      hint.textContent = problem ?? (this.isNew ? HINTS[input.name] : "");
+      hint.textContent = problem ?? (this.isNew ? hints()[input.name] : "");
     }
   }
 
@@ -175,12 +181,12 @@ export class AuthView {
     const problems = {};
     // Loaded by who registers alone. Without it the server says so.
     const { isPossible } = this.isNew ? await import("../names.js").catch(() => ({})) : {};
-    if (username === "") problems.username = "Please enter a name.";
-    else if (isPossible?.(username) === false) problems.username = `A name has ${HINTS.username}`;
-    if (password === "") problems.password = "Please enter a password.";
+    if (username === "") problems.username = t("door.no_username");
+    else if (isPossible?.(username) === false) problems.username = t("door.bad_username");
+    if (password === "") problems.password = t("door.no_password");
     else if (this.isNew && password.length < SHORTEST_PASSWORD)
-      problems.password = `It needs ${HINTS.password.toLowerCase()}`;
-    if (this.isNew && this.needsEmail && email === "") problems.email = "Please enter your e-mail address.";
+      problems.password = t("door.short_password", { count: SHORTEST_PASSWORD });
+    if (this.isNew && this.needsEmail && email === "") problems.email = t("door.no_email");
     return problems;
   }
 
@@ -192,7 +198,7 @@ export class AuthView {
     this.submit.disabled = true;
     const problems = await this.#problems(username, password, email);
     this.#complain(problems);
-    this.error.textContent = Object.keys(problems).length > 0 ? "Please look at what is marked." : "";
+    this.error.textContent = Object.keys(problems).length > 0 ? t("door.look") : "";
     if (this.error.textContent) {
       this.submit.disabled = false;
       return;
@@ -207,8 +213,8 @@ export class AuthView {
         return;
       }
       // The server marks fields with a word or two; its sentence says it better.
-      const marked = Object.keys(error.fields ?? {}).filter((name) => name in HINTS);
-      this.#complain(Object.fromEntries(marked.map((name) => [name, HINTS[name]])));
+      const marked = Object.keys(error.fields ?? {}).filter((name) => name in hints());
+      this.#complain(Object.fromEntries(marked.map((name) => [name, hints()[name]])));
       if ("code" in (error.fields ?? {})) this.code.input.setAttribute("aria-invalid", "true");
       this.error.textContent = explain(error);
     } finally {
@@ -225,6 +231,6 @@ export class AuthView {
     }
     this.#turn();
     this.password.input.value = "";
-    this.done.textContent = WAITING;
+    this.done.textContent = t("door.waiting");
   }
 }

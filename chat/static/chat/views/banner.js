@@ -2,6 +2,7 @@
 
 import { h, setText } from "../dom.js";
 import { explainEnd } from "../explain.js";
+import { t } from "../words.js";
 
 // A line that is back within this time was hardly gone: no need to make anybody look up.
 const PATIENCE_MS = 700;
@@ -44,15 +45,15 @@ export class Banner {
     const isEnded = state.name === "ended";
     this.element.hidden = !isEnded && Date.now() - this.since < PATIENCE_MS;
     this.button.hidden = state.name === "connecting";
-    setText(this.button, isEnded ? "Connect again" : "Try now");
+    setText(this.button, isEnded ? t("connect_again") : t("try_now"));
     if (isEnded) {
       setText(this.text, explainEnd(state));
       setText(this.countdown, "");
       return;
     }
-    setText(this.text, "No connection. What you write is kept and sent later.");
+    setText(this.text, t("no_connection"));
     const left = Math.max(1, Math.ceil(((state.retryAt ?? 0) - Date.now()) / 1000));
-    setText(this.countdown, state.name === "connecting" ? "Connecting…" : `Next try in ${left} s.`);
+    setText(this.countdown, state.name === "connecting" ? t("connecting") : t("next_try", { seconds: left }));
   }
 
   #again() {

@@ -1,8 +1,10 @@
 /** One channel: its head, its messages, the field to write in, and who is here. */
 
+import { RequestError } from "../client/index.js";
 import { h, icon, setText } from "../dom.js";
 import { explain } from "../explain.js";
-import { typingLine } from "../words.js";
+import { typingLine } from "../lines.js";
+import { t, withWords } from "../words.js";
 import { copyText } from "./clipboard.js";
 import { Composer } from "./composer.js";
 import { Members } from "./members.js";
@@ -10,11 +12,6 @@ import { Messages } from "./messages.js";
 
 // What is written and not sent stays while one looks into other channels.
 const drafts = new Map();
-// By kind, of channels that one does not come back to by oneself.
-const NO_WAY_BACK = {
-  private: "This channel is private. To come back, you need an invite. Leave it?",
-  group: "Nobody is added to a group later, so you can't come back to this one. Leave it?",
-};
 
 export class ChannelView {
   /**
@@ -28,7 +25,7 @@ export class ChannelView {
     this.marks = {
       moderates: () => this.#moderates(chat.store.channel(key).info),
       pins: {
-        pinWord: (id) => this.#mayPin && (this.pinned?.has(id) ? "Unpin" : "Pin"),
+        pinWord: (id) => this.#mayPin && (this.pinned?.has(id) ? t("unpin") : t("pin")),
         onPin: async (id) => (await this.#pins()).toggle(id),
       },
     };
@@ -42,7 +39,7 @@ export class ChannelView {
       draft: drafts.get(key) ?? "",
       limit: () => chat.store.limits.text_chars,
       onSend: (text, files) => this.#send(text, files),
-      openTray: async (onChange) => new (await import("./files.js")).Tray({ chat, onChange }),
+      openTray: async (onChange) => new (await withWords("panels", import("./files.js"))).Tray({ chat, onChange }),
       onTyping: (on) => chat.signs.typing(key, on),
       onEditLast: () => this.messages.editLast(),
     });
@@ -69,11 +66,11 @@ export class ChannelView {
   /** Show the thread of a message beside the others, or none. @param {string} [root] */
   async showThread(root) {
     this.root = root;
-    if (root || this.thread) (await import("./thread.js")).showThread(this);
+    if (root || this.thread) (await withWords("panels", import("./thread.js"))).showThread(this);
   }
 
   get name() {
-    return this.chat.store.channel(this.key)?.info.name ?? "Channel";
+    return this.chat.store.channel(this.key)?.info.name ?? t("channel");
   }
 
   #head(menuButton) {
@@ -90,27 +87,27 @@ export class ChannelView {
       "button",
       { class: "button is-quiet", type: "button", hidden: true, on: { click: () => this.#copyLink() } },
       icon("link"),
-      "Copy link",
+      t("copy_link"),
     );
     this.follow = h(
       "button",
-      { class: "button is-quiet", type: "button", hidden: true, on: { click: () => this.#follow() } },
-      "Follow",
+      { class: "button is-quiet", type: "button", hidden: true, on: { click: () => this.#belong("follow") } },
+      t("follow"),
     );
     this.pins = h(
       "button",
       { class: "button is-quiet", type: "button", hidden: true, on: { click: async () => (await this.#pins()).open() } },
-      "Pins",
+      t("pins"),
     );
     this.hooks = h(
       "button",
       { class: "button is-quiet", type: "button", hidden: true, on: { click: () => this.#hooks() } },
-      "Webhooks",
+      t("webhooks"),
     );
     this.leave = h(
       "button",
-      { class: "button is-quiet", type: "button", hidden: true, on: { click: () => this.#leave() } },
-      "Leave",
+      { class: "button is-quiet", type: "button", hidden: true, on: { click: () => this.#belong("leave") } },
+      t("leave"),
     );
     return h(
       "header",
@@ -145,18 +142,18 @@ export class ChannelView {
     this.follow.hidden = !isThere || channel.info.role !== null;
     this.hooks.hidden = !isThere || !this.#moderates(channel.info);
     this.leave.hidden = this.pins.hidden = !isThere;
-    setText(this.leave, channel?.info.kind === "direct" ? "Hide" : "Leave");
+    setText(this.leave, channel?.info.kind === "direct" ? t("hide") : t("leave"));
     this.people.hidden = !isThere;
     setText(this.title, channel?.info.name ?? "");
     setText(this.topic, channel?.info.topic ?? "");
     if (problem) this.#drawProblem(problem);
-    else if (!isThere) setText(this.notice, this.chat.session.isLive ? "Loading…" : "");
+    else if (!isThere) setText(this.notice, this.chat.session.isLive ? t("loading") : "");
     if (!isThere) return;
     if (this.#mayPin && !this.pinned) this.#pins();
     this.people.replaceChildren(
       icon("people"),
-      `${channel.memberCount}`,
-      h("span", { class: "only-heard" }, " people here"),
+      h("span", { "aria-hidden": "true" }, `${channel.memberCount}`),
+      h("span", { class: "only-heard" }, t("online_count", { count: channel.memberCount })),
     );
     this.composer.update(channel.info);
     this.members.update(channel, this.chat.store.me.username);
@@ -168,11 +165,11 @@ export class ChannelView {
   #drawProblem(problem) {
     const isGone = problem.code === "not_found";
     const text = isGone
-      ? "There is no channel under this address. Perhaps the link is incomplete."
+      ? t("no_channel")
       : explain(problem);
     if (this.shownProblem === problem) return;
     this.shownProblem = problem;
-    this.notice.replaceChildren(h("p", {}, text), h("a", { class: "button", href: "#/" }, "All channels"));
+    this.notice.replaceChildren(h("p", {}, text), h("a", { class: "button", href: "#/" }, t("all_channels")));
   }
 
   #drawTyping() {
@@ -199,23 +196,14 @@ export class ChannelView {
   }
 
   async #pins() {
-    const { Pins } = await import("./pins.js");
+    const { Pins } = await withWords("panels", import("./pins.js"));
     const { chat, key, toasts } = this;
     return (this.pinned ??= new Pins({ chat, key, toasts, mayPin: () => this.#mayPin }));
   }
 
   async #hooks() {
-    const { openHooks } = await import("./hooks.js");
+    const { openHooks } = await withWords("settings", import("./hooks.js"));
     openHooks({ chat: this.chat, key: this.key, toasts: this.toasts });
-  }
-
-  async #follow() {
-    try {
-      await this.chat.follow(this.key);
-      this.toasts.show("You follow this channel: it stays in your list, on every device.");
-    } catch (error) {
-      this.toasts.show(explain(error));
-    }
   }
 
   async #message(username) {
@@ -226,23 +214,19 @@ export class ChannelView {
     }
   }
 
-  async #leave() {
-    const { kind } = this.chat.store.channel(this.key)?.info ?? {};
-    const warning = NO_WAY_BACK[kind];
-    if (warning && !window.confirm(warning)) return;
+  /** @param {"follow"|"leave"} deed */
+  async #belong(deed) {
     try {
-      await (kind === "direct" ? this.chat.hide(this.key) : this.chat.leave(this.key));
-      // Who went somewhere else meanwhile stays there.
-      if (this.element.isConnected) location.hash = "#/";
-    } catch (error) {
-      this.toasts.show(explain(error));
+      (await withWords("panels", import("./belonging.js")))[deed](this);
+    } catch {
+      this.toasts.show(explain(new RequestError("offline")));
     }
   }
 
   async #copyLink() {
     const link = location.href;
-    if (await copyText(link, () => window.prompt("Copy this link:", link)))
-      this.toasts.show("The link is copied. Whoever has it may come in.");
+    if (await copyText(link, () => window.prompt(t("copy_this_link"), link)))
+      this.toasts.show(t("link_copied"));
   }
 
   #togglePeople() {

@@ -1,6 +1,7 @@
 /** Where messages are written. Enter sends, Shift+Enter makes a new line, ↑ in an empty field edits the last one. */
 
 import { h, icon, isComposing, setText } from "../dom.js";
+import { t, withWords } from "../words.js";
 
 const COUNT_FROM = 0.9;
 const MAX_ROWS = 8;
@@ -19,7 +20,7 @@ export class Composer {
     this.field = h("textarea", {
       class: "composer-field",
       rows: 1,
-      "aria-label": "Message",
+      "aria-label": t("message"),
       autocomplete: "off",
       dir: "auto",
       value: draft,
@@ -30,7 +31,7 @@ export class Composer {
       },
     });
     this.counter = h("span", { class: "composer-count", role: "status" });
-    this.button = h("button", { class: "send-button", type: "submit", "aria-label": "Send" }, icon("send"));
+    this.button = h("button", { class: "send-button", type: "submit", "aria-label": t("send") }, icon("send"));
     this.picker = h("input", {
       type: "file",
       multiple: true,
@@ -42,8 +43,8 @@ export class Composer {
       {
         class: "aid-button",
         type: "button",
-        title: "Formatting",
-        "aria-label": "Formatting",
+        title: t("formatting"),
+        "aria-label": t("formatting"),
         "aria-expanded": "false",
         on: { click: () => this.#toggleHelp() },
       },
@@ -65,8 +66,8 @@ export class Composer {
         {
           class: "aid-button",
           type: "button",
-          title: "Attach files",
-          "aria-label": "Attach files",
+          title: t("attach"),
+          "aria-label": t("attach"),
           on: { click: () => this.picker.click() },
         },
         icon("plus"),
@@ -93,16 +94,13 @@ export class Composer {
     const isArchived = info.archived_at !== null;
     this.form.hidden = isArchived;
     this.note.hidden = !isArchived;
-    setText(
-      this.note,
-      isArchived ? "This channel is archived. It can be read, but nothing new can be posted." : "",
-    );
-    this.field.placeholder = `Write to ${info.name}`;
+    setText(this.note, isArchived ? t("archived") : "");
+    this.field.placeholder = t("write_to", { name: info.name });
   }
 
   /** How words are made bold and the like, above the field. */
   async #toggleHelp() {
-    const { formattingHelp } = await import("./formattinghelp.js");
+    const { formattingHelp } = await withWords("panels", import("./formattinghelp.js"));
     const open = this.element.querySelector(".formatting-help");
     if (open) open.remove();
     else this.element.prepend(formattingHelp());
@@ -144,7 +142,7 @@ export class Composer {
     const isOver = used > limit;
     setText(
       this.counter,
-      used > limit * COUNT_FROM ? (isOver ? `${used - limit} too many` : `${limit - used} left`) : "",
+      used > limit * COUNT_FROM ? (isOver ? t("too_many", { count: used - limit }) : t("left", { count: limit - used })) : "",
     );
     this.counter.classList.toggle("is-over", isOver);
     this.button.disabled = isOver || this.#isEmpty;

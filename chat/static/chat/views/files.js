@@ -3,10 +3,11 @@
 import { RequestError } from "../client/index.js";
 import { h, icon, setText } from "../dom.js";
 import { explain } from "../explain.js";
+import { t } from "../words.js";
 
 const MOST = 10;
 const PASS_MS = 300_000;
-const UNITS = ["bytes", "KiB", "MiB", "GiB"];
+const UNIT = 1024;
 
 let passed = null;
 let passedAt = 0;
@@ -30,9 +31,10 @@ function pass(chat, isStale = false) {
 const addressOf = (chat, file) => `${chat.api.base}/files/${file.id}/${encodeURIComponent(file.name)}`;
 
 function sizeOf(size) {
-  let unit = 0;
-  while (size >= 1024 && unit < UNITS.length - 1) [size, unit] = [size / 1024, unit + 1];
-  return `${unit === 0 ? size : size.toFixed(1)} ${UNITS[unit]}`;
+  if (size < UNIT) return t("panels.bytes", { count: size });
+  const rounded = (unit) => Math.round((10 * size) / unit) / 10;
+  if (size < UNIT ** 2) return t("panels.kib", { size: rounded(UNIT) });
+  return size < UNIT ** 3 ? t("panels.mib", { size: rounded(UNIT ** 2) }) : t("panels.gib", { size: rounded(UNIT ** 3) });
 }
 
 /** An image whose address is only asked for with the cookie; a second time where that had run out. */
@@ -92,7 +94,7 @@ function openViewer(file, chat) {
       "p",
       { class: "dialog-buttons" },
       lineOf(file, chat),
-      h("button", { class: "button", type: "button", on: { click: close } }, "Close"),
+      h("button", { class: "button", type: "button", on: { click: close } }, t("close")),
     ),
   );
   document.body.append(dialog);
@@ -112,7 +114,7 @@ export class Tray {
     this.chat = chat;
     this.onChange = onChange;
     this.entries = [];
-    this.element = h("ul", { class: "tray", "aria-label": "Files" });
+    this.element = h("ul", { class: "tray", "aria-label": t("panels.files") });
   }
 
   /** Whether one of them is still on its way. */
@@ -139,7 +141,7 @@ export class Tray {
         entry.words,
         h(
           "button",
-          { class: "link", type: "button", "aria-label": `Remove ${file.name}`, on: { click: () => this.#remove(entry) } },
+          { class: "link", type: "button", "aria-label": t("panels.remove_file", { name: file.name }), on: { click: () => this.#remove(entry) } },
           icon("close"),
         ),
       );

@@ -2,6 +2,7 @@
 
 import { h } from "../dom.js";
 import { parse } from "../formatting.js";
+import { t } from "../words.js";
 import { copyText } from "./clipboard.js";
 
 const TAGS = { bold: "strong", italic: "em", strike: "s" };
@@ -67,16 +68,16 @@ function linkOf({ href, address, children }, me) {
 /** It scrolls by itself, also with the keyboard: a long line is no reason to move the page. */
 function codeOf({ text, language }) {
   const code = h("code", { "data-language": language || null }, text);
-  const copy = h("button", { class: "copy", type: "button", "aria-label": "Copy the code" }, "Copy");
+  const copy = h("button", { class: "copy", type: "button", "aria-label": t("copy_code") }, t("copy"));
   copy.addEventListener("click", async () => {
     const isCopied = await copyText(text, () => getSelection()?.selectAllChildren(code));
-    copy.textContent = isCopied ? "Copied" : "Selected";
-    setTimeout(() => (copy.textContent = "Copy"), COPIED_MS);
+    copy.textContent = isCopied ? t("copied") : t("selected");
+    setTimeout(() => (copy.textContent = t("copy")), COPIED_MS);
   });
   return h(
     "div",
     { class: "code-block", dir: "ltr" },
     h("div", { class: "code-head" }, language, copy),
-    h("pre", { tabindex: "0", role: "group", "aria-label": language ? `Code, ${language}` : "Code" }, code),
+    h("pre", { tabindex: "0", role: "group", "aria-label": language ? t("code_in", { language }) : t("code") }, code),
   );
 }

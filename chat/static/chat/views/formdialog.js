@@ -1,6 +1,7 @@
 /** A dialog that asks for something: a heading, what it is for, fields, what is wrong, and the two buttons. */
 
 import { h } from "../dom.js";
+import { t } from "../words.js";
 
 /** A text field for such a dialog. @param {{id: string, name: string}} attributes  others go to the input as they are */
 export function textInput(attributes) {
@@ -30,7 +31,7 @@ export class FormDialog {
     const cancel = h(
       "button",
       { class: "button", type: "button", on: { click: () => this.close() } },
-      "Cancel",
+      t("cancel"),
     );
     this.element = h(
       "dialog",

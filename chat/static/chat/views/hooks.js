@@ -2,6 +2,7 @@
 
 import { h, setText } from "../dom.js";
 import { explain } from "../explain.js";
+import { t } from "../words.js";
 import { textInput } from "./formdialog.js";
 import { secret } from "./secret.js";
 
@@ -9,24 +10,24 @@ import { secret } from "./secret.js";
 export function openHooks({ chat, key, toasts }) {
   const path = `channels/${encodeURIComponent(key)}/hooks`;
   const list = h("ul", { class: "thing-list" });
-  const note = h("p", { class: "settings-lead", role: "status" }, "Loading…");
+  const note = h("p", { class: "settings-lead", role: "status" }, t("loading"));
   const error = h("p", { class: "form-error", role: "alert" });
   const shown = h("div");
   const name = textInput({ id: "hook-name", name: "name", maxlength: "80", placeholder: "Grafana" });
-  const button = h("button", { class: "button is-primary", type: "submit" }, "Make a webhook");
+  const button = h("button", { class: "button is-primary", type: "submit" }, t("settings.make_webhook"));
 
   async function load() {
     try {
       const { results } = await chat.rest("GET", path);
       list.replaceChildren(...results.map(row));
-      setText(note, results.length === 0 ? "This channel has no webhooks." : "");
+      setText(note, results.length === 0 ? t("settings.no_webhooks") : "");
     } catch (failure) {
       setText(note, explain(failure));
     }
   }
 
   async function remove(hook) {
-    if (!window.confirm(`Nothing can post by the address of ${hook.name} any more. Delete it?`)) return;
+    if (!window.confirm(t("settings.webhook_deletion", { name: hook.name }))) return;
     try {
       await chat.rest("DELETE", `${path}/${hook.id}`);
       shown.replaceChildren();
@@ -37,8 +38,11 @@ export function openHooks({ chat, key, toasts }) {
   }
 
   function row(hook) {
-    const by = hook.created_by === null ? "" : `, made by ${hook.created_by}`;
-    const state = hook.is_on ? "" : ", switched off";
+    const notes = [
+      t("settings.posts_as", { name: hook.username }),
+      hook.created_by !== null && t("settings.made_by", { name: hook.created_by }),
+      !hook.is_on && t("settings.switched_off"),
+    ];
     return h(
       "li",
       { class: "thing" },
@@ -46,30 +50,30 @@ export function openHooks({ chat, key, toasts }) {
         "p",
         { class: "thing-words" },
         h("strong", {}, hook.name),
-        h("span", { class: "thing-note" }, `posts as ${hook.username}${by}${state}`),
+        h("span", { class: "thing-note" }, notes.filter(Boolean).join(", ")),
       ),
       h(
         "button",
         {
           class: "button is-small is-danger",
           type: "button",
-          "aria-label": `Delete: ${hook.name}`,
+          "aria-label": t("settings.delete_this", { name: hook.name }),
           on: { click: () => remove(hook) },
         },
-        "Delete",
+        t("delete"),
       ),
     );
   }
 
   async function make(event) {
     event.preventDefault();
-    setText(error, name.value.trim() === "" ? "Please give it a name." : "");
+    setText(error, name.value.trim() === "" ? t("settings.no_name") : "");
     if (error.textContent !== "") return;
     button.disabled = true;
     try {
       const made = await chat.rest("POST", path, { name: name.value.trim() });
       name.value = "";
-      shown.replaceChildren(secret({ label: `The address of ${made.hook.name}.`, value: made.url, toasts }));
+      shown.replaceChildren(secret({ label: t("settings.webhook_address", { name: made.hook.name }), value: made.url, toasts }));
       await load();
     } catch (failure) {
       setText(error, explain(failure));
@@ -84,21 +88,21 @@ export function openHooks({ chat, key, toasts }) {
     h(
       "form",
       { novalidate: true, on: { submit: make } },
-      h("h2", { id: "hooks-heading" }, "Webhooks"),
+      h("h2", { id: "hooks-heading" }, t("webhooks")),
       h(
         "p",
         { class: "dialog-lead" },
-        "By its address a program posts into this channel. It takes what a Slack webhook takes.",
+        t("settings.webhooks_lead"),
       ),
       note,
       list,
       shown,
-      h("div", { class: "field" }, h("label", { for: "hook-name" }, "Name of a new one"), name),
+      h("div", { class: "field" }, h("label", { for: "hook-name" }, t("settings.webhook_name")), name),
       error,
       h(
         "div",
         { class: "dialog-buttons" },
-        h("button", { class: "button", type: "button", on: { click: () => dialog.close() } }, "Close"),
+        h("button", { class: "button", type: "button", on: { click: () => dialog.close() } }, t("close")),
         button,
       ),
     ),

@@ -2,11 +2,12 @@
 
 import { h, setText } from "../dom.js";
 import { explain } from "../explain.js";
+import { t } from "../words.js";
 
 export class ListDialog {
   /** @param {{id: string, heading: string, lead?: string, onClose?: () => void}} parts  it is open from now on */
   constructor({ id, heading, lead, onClose }) {
-    this.note = h("p", { class: "settings-lead", role: "status" }, "Loading…");
+    this.note = h("p", { class: "settings-lead", role: "status" }, t("loading"));
     this.list = h("ul", { class: "thing-list" });
     this.element = h(
       "dialog",
@@ -22,7 +23,7 @@ export class ListDialog {
         lead && h("p", { class: "dialog-lead" }, lead),
         this.note,
         this.list,
-        h("div", { class: "dialog-buttons" }, h("button", { class: "button" }, "Close")),
+        h("div", { class: "dialog-buttons" }, h("button", { class: "button" }, t("close"))),
       ),
     );
     document.body.append(this.element);

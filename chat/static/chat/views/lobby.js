@@ -2,14 +2,14 @@
 
 import { h, icon, keyed, setText } from "../dom.js";
 import { explain } from "../explain.js";
-import { count } from "../words.js";
+import { t, withWords } from "../words.js";
 import { badge } from "./sidebar.js";
 
 const REFRESH_MS = 15_000;
 const SEARCH_PAUSE_MS = 250;
 
 export class Lobby {
-  name = "All channels";
+  name = t("all_channels");
 
   /** @param {{chat: import("../client/chat.js").Chat, onMenu: () => void, menuButton: Element}} parts */
   constructor({ chat, menuButton }) {
@@ -23,9 +23,9 @@ export class Lobby {
       class: "input",
       type: "search",
       id: "lobby-search",
-      placeholder: "Search channels",
+      placeholder: t("panels.search_channels"),
       autocomplete: "off",
-      "aria-label": "Search channels",
+      "aria-label": t("panels.search_channels"),
       on: { input: () => this.#searchSoon() },
     });
     this.list = h("ul", { class: "channel-list" });
@@ -33,7 +33,7 @@ export class Lobby {
     this.more = h(
       "button",
       { class: "button", type: "button", hidden: true, on: { click: () => this.#load(this.next) } },
-      "Show more",
+      t("show_more"),
     );
     this.element = h(
       "main",
@@ -42,7 +42,7 @@ export class Lobby {
         "header",
         { class: "page-head" },
         menuButton,
-        h("h1", {}, "Channels"),
+        h("h1", {}, t("channels")),
         h(
           "div",
           { class: "page-actions" },
@@ -50,10 +50,10 @@ export class Lobby {
             "button",
             { class: "button", type: "button", on: { click: () => this.#newMessage() } },
             icon("people"),
-            "New message",
+            t("panels.new_message"),
           ),
-          this.#button("lock", "Private channel", "unlisted"),
-          this.#button("plus", "New channel", "public", "is-primary"),
+          this.#button("lock", t("panels.unlisted_channel"), "unlisted"),
+          this.#button("plus", t("panels.new_channel"), "public", "is-primary"),
         ),
       ),
       h("div", { class: "lobby-body" }, this.search, this.list, this.note, this.more),
@@ -118,9 +118,9 @@ export class Lobby {
     this.more.hidden = this.next === null;
     if (shown.length > 0) setText(this.note, "");
     else if (!this.chat.session.isLive)
-      setText(this.note, "The list comes as soon as there is a connection.");
-    else if (wanted && this.next !== null) setText(this.note, "None of the oldest channels has a name like that.");
-    else setText(this.note, wanted ? "No channel has a name like that." : "");
+      setText(this.note, t("panels.list_later"));
+    else if (wanted && this.next !== null) setText(this.note, t("panels.none_of_oldest"));
+    else setText(this.note, wanted ? t("panels.none_like_that") : "");
   }
 
   #searchSoon() {
@@ -160,8 +160,8 @@ export class Lobby {
 function drawRow(link, { info, online, unread }) {
   const marks = [];
   if (info.mentions > 0)
-    marks.push(badge(`@${info.mentions}`, count(info.mentions, "mention"), "is-mention"));
-  if (unread > 0) marks.push(badge(`${unread} new`, ""));
+    marks.push(badge(`@${info.mentions}`, t("mentions", { count: info.mentions }), "is-mention"));
+  if (unread > 0) marks.push(badge(t("panels.new_count", { count: unread }), ""));
   link.replaceChildren(
     h(
       "span",
@@ -178,7 +178,7 @@ function drawRow(link, { info, online, unread }) {
     h(
       "span",
       { class: online > 0 ? "presence is-online" : "presence" },
-      online > 0 ? `${online} online` : "nobody here",
+      t("online_count", { count: online }),
     ),
   );
 }

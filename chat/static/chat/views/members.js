@@ -1,6 +1,7 @@
 /** Who is in the channel now: online first, then away. */
 
 import { h, keyed, setText } from "../dom.js";
+import { t } from "../words.js";
 import { avatarOf, nameOf } from "./person.js";
 
 export class Members {
@@ -17,11 +18,11 @@ export class Members {
     this.more = h(
       "button",
       { class: "button is-quiet members-more", type: "button", hidden: true, on: { click: onMore } },
-      "Show more",
+      t("show_more"),
     );
     this.element = h(
       "aside",
-      { class: "members", id: "members", "aria-label": "People in this channel" },
+      { class: "members", id: "members", "aria-label": t("people_in_channel") },
       this.heading,
       this.list,
       this.rest,
@@ -38,7 +39,7 @@ export class Members {
     }));
     const rank = ({ status, username }) => (status === "online" ? "0" : "1") + username.toLowerCase();
     members.sort((one, other) => (rank(one) < rank(other) ? -1 : 1));
-    setText(this.heading, `Here now (${channel.memberCount})`);
+    setText(this.heading, t("online_now", { count: channel.memberCount }));
     keyed(this.list, members, {
       key: (member) => member.username,
       create: () => h("li", { class: "member" }),
@@ -46,7 +47,7 @@ export class Members {
       same: (one, other) => one.status === other.status && one.isMe === other.isMe,
     });
     const unnamed = channel.memberCount - members.length;
-    setText(this.rest, unnamed > 0 ? `and ${unnamed} more` : "");
+    setText(this.rest, unnamed > 0 ? t("and_more", { count: unnamed }) : "");
     this.more.hidden = channel.membersNext === null;
   }
 
@@ -55,20 +56,20 @@ export class Members {
     item.replaceChildren(
       avatarOf(this.people, username, `is-small is-${status}`),
       nameOf(this.people, username, "member-name"),
-      ...(isMe ? [h("span", { class: "member-note" }, "you")] : [this.#messageButton(username)]),
+      ...(isMe ? [h("span", { class: "member-note" }, t("you"))] : [this.#messageButton(username)]),
       ...(status === "away"
-        ? [h("span", { class: "member-note" }, "away")]
-        : [h("span", { class: "only-heard" }, "online")]),
+        ? [h("span", { class: "member-note" }, t("is_away"))]
+        : [h("span", { class: "only-heard" }, t("online"))]),
     );
   }
 
   #messageButton(username) {
-    const label = `Write to ${username} alone`;
+    const label = t("message_to", { name: username });
     const open = () => this.onMessage(username);
     return h(
       "button",
       { class: "button is-small is-quiet", type: "button", "aria-label": label, on: { click: open } },
-      "Message",
+      t("message"),
     );
   }
 }

@@ -3,7 +3,9 @@
 import { RequestError } from "../client/index.js";
 import { h, initialOf, tint } from "../dom.js";
 import { explain } from "../explain.js";
-import { fileNames, HIDDEN_WORDS, momentOf, peopleLine, timeOf } from "../words.js";
+import { capital, fileNames, peopleLine } from "../lines.js";
+import { momentOf, timeOf } from "../times.js";
+import { t } from "../words.js";
 import { avatarOf, nameOf } from "./person.js";
 
 /** What makes elements of a text; null: not loaded yet, and texts are shown as they were typed. */
@@ -27,7 +29,7 @@ export function drawRow(item, row, actions) {
   item.removeAttribute("tabindex");
   if (row.kind === "day" || row.kind === "new") {
     item.className = row.kind === "day" ? "divider" : "divider is-new";
-    item.replaceChildren(h("span", {}, row.words ?? "New"));
+    item.replaceChildren(h("span", {}, row.words ? capital(row.words) : t("new")));
   } else if (row.kind === "message") {
     drawMessage(item, row, actions);
   } else {
@@ -50,12 +52,12 @@ function drawMessage(item, { message, isGrouped, isOwn }, actions) {
   item.replaceChildren(
     ...head(actions.people, message.author, time, isGrouped, message.via),
     message.text === null
-      ? h("p", { class: "text is-gone" }, "This message was deleted.")
+      ? h("p", { class: "text is-gone" }, t("deleted"))
       : textOf(message, actions.me, message.edited_at && edited(message, isOwn, actions)),
     ...filesOf(message, actions),
     ...reactions(message, actions),
     ...(!actions.inThread && (message.thread || message.thread_info?.replies)
-      ? [threadLink(message, message.thread ? "In a thread" : repliesOf(message), "time")]
+      ? [threadLink(message, message.thread ? t("in_thread") : repliesOf(message), "time")]
       : []),
   );
 }
@@ -67,13 +69,12 @@ export function threadLink({ id, channel, thread }, words, look) {
 
 /** 1 reply, 3 replies. @param {import("../client/types.js").Message} root */
 export function repliesOf({ thread_info }) {
-  const replies = thread_info?.replies ?? 0;
-  return replies === 1 ? "1 reply" : `${replies} replies`;
+  return t("replies", { count: thread_info?.replies ?? 0 });
 }
 
 function edited(message, isOwn, { moderates, onEdits }) {
-  if (!isOwn && !moderates()) return "edited";
-  return h("button", { class: "link", type: "button", on: { click: () => onEdits(message) } }, "edited");
+  if (!isOwn && !moderates()) return t("edited");
+  return h("button", { class: "link", type: "button", on: { click: () => onEdits(message) } }, t("edited"));
 }
 
 /** One quiet line, so that it is seen that somebody spoke: what others answer would be a riddle else. */
@@ -81,7 +82,7 @@ function drawHidden(item, message) {
   item.className = "message is-hidden";
   item.dataset.id = message.id;
   item.tabIndex = -1;
-  item.replaceChildren(h("p", { class: "text is-gone" }, HIDDEN_WORDS));
+  item.replaceChildren(h("p", { class: "text is-gone" }, t("hidden")));
 }
 
 function drawUnsent(item, { unsent, isGrouped }, actions) {
@@ -93,18 +94,18 @@ function drawUnsent(item, { unsent, isGrouped }, actions) {
     h("button", { class: "link", type: "button", on: { click: () => handler(unsent.nonce) } }, words);
   item.replaceChildren(
     ...head(actions.people, actions.me, h("span"), isGrouped),
-    textOf(unsent, actions.me, hasFailed ? "not sent" : "sending…"),
+    textOf(unsent, actions.me, hasFailed ? t("not_sent") : t("sending")),
     ...(unsent.files ? [h("div", { class: "files" }, fileNames(unsent.files))] : []),
     ...(hasFailed
       ? [
           h(
             "p",
             { class: "problem", role: "alert" },
-            unsent.problem ? explain(new RequestError(unsent.problem.code, unsent.problem)) : "It could not be sent.",
+            explain(new RequestError(unsent.problem.code, unsent.problem)),
             " ",
-            button(isAsked ? "Tell them" : "Try again", (nonce) => actions.onRetry(nonce, isAsked)),
+            button(isAsked ? t("tell_them") : t("try_again"), (nonce) => actions.onRetry(nonce, isAsked)),
             " ",
-            button("Discard", actions.onDiscard),
+            button(t("discard"), actions.onDiscard),
           ),
         ]
       : []),
@@ -124,7 +125,7 @@ function head(people, author, time, isGrouped, via) {
       "p",
       { class: "message-head" },
       isItself ? nameOf(people, author, "author") : h("bdi", { class: "author" }, name),
-      via && h("span", { class: "bot-badge", title: `Not a person: ${author}` }, "bot"),
+      via && h("span", { class: "bot-badge", title: t("not_a_person", { name: author }) }, t("bot")),
       time,
     ),
   ];
@@ -164,7 +165,7 @@ function reactions(message, { me, onReact }) {
         type: "button",
         "aria-pressed": String(names.includes(me)),
         title: peopleLine(names),
-        "aria-label": `${emoji}, ${names.length}: ${peopleLine(names)}`,
+        "aria-label": t("reacted", { emoji, count: names.length, names: peopleLine(names) }),
         on: { click: () => onReact(message, emoji) },
       },
       h("bdi", {}, emoji),

@@ -6,7 +6,7 @@
 import { isAside } from "../client/index.js";
 import { frameBatched, h, icon, setText } from "../dom.js";
 import { timeline } from "../timeline.js";
-import { count } from "../words.js";
+import { t } from "../words.js";
 import { Rows } from "./rows.js";
 
 const END_PX = 48;
@@ -43,7 +43,7 @@ export class Messages {
     });
     this.scroller = h(
       "div",
-      { class: "scroller", role: "log", "aria-live": "off", "aria-label": "Messages", tabindex: "0" },
+      { class: "scroller", role: "log", "aria-live": "off", "aria-label": t("messages"), tabindex: "0" },
       this.top,
       this.rows.element,
     );
@@ -94,7 +94,7 @@ export class Messages {
       now: new Date(),
     });
     this.rows.draw(rows, me);
-    setText(this.top, channel.hasOlder ? "Earlier messages…" : `This is where ${channel.info.name} begins.`);
+    setText(this.top, channel.hasOlder ? t("earlier_messages") : t("begins", { name: channel.info.name }));
   }
 
   /** The first row in sight and where it stands, so that it can be put there again. */
@@ -119,7 +119,7 @@ export class Messages {
       ).length;
     this.newest = channel.newest;
     this.pill.hidden = this.isAtEnd;
-    this.pill.replaceChildren(icon("down"), this.below > 0 ? count(this.below, "new message") : "Newest");
+    this.pill.replaceChildren(icon("down"), this.below > 0 ? t("new_messages", { count: this.below }) : t("newest"));
   }
 
   /** Everything is read when one is at the end of it and looks. */
@@ -165,7 +165,7 @@ export class Messages {
     const { channel } = this;
     if (!channel?.hasOlder || this.scroller.scrollTop > OLDER_PX) return;
     this.chat.loadOlder(this.key).catch((error) => {
-      setText(this.top, "Earlier messages could not be loaded. Scroll to try again.");
+      setText(this.top, t("errors.earlier_failed"));
       return error;
     });
   }

@@ -1,6 +1,7 @@
 /** The dialog that makes a channel: listed for everybody, or unlisted with a random key that its link carries. */
 
 import { explain } from "../explain.js";
+import { t } from "../words.js";
 import { FormDialog, textInput } from "./formdialog.js";
 
 export class NewChannel {
@@ -12,12 +13,12 @@ export class NewChannel {
     this.topic = textInput({ id: "new-channel-topic", name: "topic", maxlength: 400 });
     this.dialog = new FormDialog({
       id: "new-channel",
-      action: "Create",
+      action: t("panels.create"),
       fields: [
-        { input: this.name, label: "Name" },
-        { input: this.topic, label: "Topic", aside: "if there is one" },
+        { input: this.name, label: t("panels.name") },
+        { input: this.topic, label: t("panels.topic"), aside: t("panels.topic_aside") },
       ],
-      problem: () => (this.name.value.trim() === "" ? "Please give it a name." : ""),
+      problem: () => (this.name.value.trim() === "" ? t("panels.no_name") : ""),
       submit: () => this.#create(),
       explain,
     });
@@ -28,12 +29,12 @@ export class NewChannel {
   open(kind) {
     this.kind = kind;
     const isListed = kind === "public";
-    this.name.value = isListed ? "" : "Private talk";
+    this.name.value = isListed ? "" : t("panels.unlisted_name");
     this.topic.value = "";
     const lead = isListed
-      ? "Everybody on this server sees it in the list and may come in."
-      : "It stands in no list. Whoever has its link may come in.";
-    this.dialog.open(isListed ? "New channel" : "New private channel", lead, this.name);
+      ? t("panels.public_lead")
+      : t("panels.unlisted_lead");
+    this.dialog.open(isListed ? t("panels.new_channel") : t("panels.new_unlisted_channel"), lead, this.name);
   }
 
   async #create() {

@@ -2,6 +2,7 @@
 
 import { h } from "../dom.js";
 import { explain } from "../explain.js";
+import { t } from "../words.js";
 import { FormDialog, textInput } from "./formdialog.js";
 import { avatarOf, shownName } from "./person.js";
 
@@ -16,14 +17,14 @@ export class NewMessage {
     this.onDone = onDone;
     this.names = textInput({ id: "new-message-names", name: "names", autocapitalize: "none", spellcheck: "false" });
     this.names.addEventListener("input", () => this.#searchSoon());
-    this.found = h("ul", { class: "people-found", "aria-label": "People" });
+    this.found = h("ul", { class: "people-found", "aria-label": t("panels.people") });
     this.dialog = new FormDialog({
       id: "new-message",
-      action: "Open",
-      fields: [{ input: this.names, label: "User names", aside: "with blanks between them", below: this.found }],
-      problem: () => (this.#written().length === 0 ? "Please name somebody." : ""),
+      action: t("panels.open"),
+      fields: [{ input: this.names, label: t("panels.usernames"), aside: t("panels.usernames_aside"), below: this.found }],
+      problem: () => (this.#written().length === 0 ? t("panels.nobody_named") : ""),
       submit: () => this.#open(),
-      explain: (error) => (error.code === "not_found" ? "There is nobody with that name." : explain(error)),
+      explain: (error) => (error.code === "not_found" ? t("panels.nobody_of_that_name") : explain(error)),
     });
     this.element = this.dialog.element;
   }
@@ -31,7 +32,7 @@ export class NewMessage {
   open() {
     this.names.value = "";
     this.found.replaceChildren();
-    this.dialog.open("New message", "To one person, or up to seven: nobody else will read it.", this.names);
+    this.dialog.open(t("panels.new_message"), t("panels.new_message_lead"), this.names);
   }
 
   #written() {

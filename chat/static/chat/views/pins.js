@@ -5,7 +5,9 @@
 
 import { h } from "../dom.js";
 import { explain } from "../explain.js";
-import { fileNames, HIDDEN_WORDS, momentOf } from "../words.js";
+import { fileNames } from "../lines.js";
+import { momentOf } from "../times.js";
+import { t } from "../words.js";
 import { ListDialog, thing } from "./listdialog.js";
 
 export class Pins {
@@ -35,14 +37,14 @@ export class Pins {
     try {
       await this.chat.session.request(isPinned ? "pin.remove" : "pin.add", { channel: this.key, data: { id } });
       this.#onChanged({ id, is_pinned: !isPinned });
-      this.toasts.show(isPinned ? "The message is no longer pinned." : "The message is pinned: everybody finds it under Pins.");
+      this.toasts.show(isPinned ? t("panels.unpinned") : t("panels.pinned"));
     } catch (error) {
       this.toasts.show(explain(error));
     }
   }
 
   open() {
-    this.#dialog = new ListDialog({ id: "pins", heading: "Pinned messages", onClose: () => (this.#dialog = null) });
+    this.#dialog = new ListDialog({ id: "pins", heading: t("panels.pinned_messages"), onClose: () => (this.#dialog = null) });
     this.#refresh();
   }
 
@@ -60,7 +62,7 @@ export class Pins {
   async #refresh() {
     try {
       const pins = await this.#load();
-      this.#dialog?.show(pins.map((pin) => this.#row(pin)), "Nothing is pinned in this channel.");
+      this.#dialog?.show(pins.map((pin) => this.#row(pin)), t("panels.no_pins"));
     } catch (error) {
       this.#dialog?.fail(error);
     }
@@ -80,12 +82,13 @@ export class Pins {
       {
         class: "button is-small",
         type: "button",
-        "aria-label": `Unpin: ${text}`,
+        "aria-label": t("panels.unpin_this", { text }),
         on: { click: () => this.toggle(id) },
       },
-      "Unpin",
+      t("unpin"),
     );
-    const note = `${momentOf(new Date(at))}${by === null ? "" : `, pinned by ${by}`}`;
-    return thing(hidden ? "" : (via?.name ?? author), note, hidden ? HIDDEN_WORDS : text, ...(this.mayPin() ? [button] : []));
+    const when = momentOf(new Date(at));
+    const note = by === null ? when : t("panels.pinned_by", { when, name: by });
+    return thing(hidden ? "" : (via?.name ?? author), note, hidden ? t("hidden") : text, ...(this.mayPin() ? [button] : []));
   }
 }

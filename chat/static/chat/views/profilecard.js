@@ -2,7 +2,8 @@
 
 import { h } from "../dom.js";
 import { explain } from "../explain.js";
-import { dateOf } from "../words.js";
+import { dateOf } from "../times.js";
+import { t } from "../words.js";
 import { picture, shownName } from "./person.js";
 
 /**
@@ -11,7 +12,7 @@ import { picture, shownName } from "./person.js";
  */
 export function openProfileCard({ chat, username, onMessage }) {
   const error = h("p", { class: "form-error", role: "alert" });
-  const body = h("div", { class: "card-body" }, h("p", { class: "settings-lead" }, "Loading…"));
+  const body = h("div", { class: "card-body" }, h("p", { class: "settings-lead" }, t("loading")));
   const actions = h("div", { class: "dialog-buttons" });
   const dialog = h(
     "dialog",
@@ -37,23 +38,23 @@ export function openProfileCard({ chat, username, onMessage }) {
     });
     return element;
   };
-  const close = button("Close", "", () => dialog.close());
+  const close = button(t("close"), "", () => dialog.close());
 
   async function load() {
     const [person, blocked] = await Promise.all([chat.person(username), chat.blocked()]);
     body.replaceChildren(...drawn(person));
     const isMe = person.username === chat.store.me.username;
     const isBlocked = blocked.some((name) => name.toLowerCase() === person.username.toLowerCase());
-    const message = button("Message", "is-primary", async () => {
+    const message = button(t("message"), "is-primary", async () => {
       const key = await chat.openDirect([person.username]);
       dialog.close();
       onMessage(key);
     });
-    const block = button(isBlocked ? "Unblock" : "Block", "is-quiet", async () => {
+    const block = button(isBlocked ? t("panels.unblock") : t("panels.block"), "is-quiet", async () => {
       await chat.block(person.username, !isBlocked);
       await load();
     });
-    actions.replaceChildren(...(isMe ? [h("a", { class: "button", href: "#/settings/profile" }, "Edit")] : [block]), close);
+    actions.replaceChildren(...(isMe ? [h("a", { class: "button", href: "#/settings/profile" }, t("edit"))] : [block]), close);
     if (!isMe && !isBlocked) actions.append(message);
   }
 
@@ -63,7 +64,7 @@ export function openProfileCard({ chat, username, onMessage }) {
   dialog.showModal();
   load().catch((failure) => {
     body.replaceChildren(h("h2", {}, username));
-    error.textContent = failure.code === "not_found" ? "This account is gone." : explain(failure);
+    error.textContent = failure.code === "not_found" ? t("panels.account_gone") : explain(failure);
   });
 }
 
@@ -74,9 +75,9 @@ function drawn(person) {
     : null;
   return [
     face,
-    h("h2", {}, name, person.is_bot && h("span", { class: "bot-mark" }, "bot")),
+    h("h2", {}, name, person.is_bot && h("span", { class: "bot-mark" }, t("bot"))),
     h("p", { class: "card-username" }, `@${person.username}`),
     person.status_text !== "" && h("p", { class: "card-status", dir: "auto" }, person.status_text),
-    h("p", { class: "card-since" }, `Here since ${dateOf(new Date(person.created_at))}`),
+    h("p", { class: "card-since" }, t("panels.here_since", { date: dateOf(new Date(person.created_at)) })),
   ].filter(Boolean);
 }

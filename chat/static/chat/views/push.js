@@ -1,6 +1,7 @@
 /** Web push in this browser: whether it is on, switching it on and off, and saying so again after each log-in. */
 
-const SCRIPT = "/sw.js";
+import { t } from "../words.js";
+
 const REMEMBERED = "push";
 
 /** Whether this browser can be told at all. */
@@ -21,16 +22,16 @@ export async function subscriptionOf(chat) {
  */
 export async function switchOn(chat) {
   if ((await Notification.requestPermission()) !== "granted") {
-    return "Your browser does not allow it. Look at the settings of this page in your browser.";
+    return t("settings.push_forbidden");
   }
   const { key } = await chat.rest("GET", "me/push");
-  if (key === null) return "This server sends no notices to browsers.";
-  await navigator.serviceWorker.register(SCRIPT);
+  if (key === null) return t("settings.no_push");
+  await register();
   const registration = await navigator.serviceWorker.ready;
   try {
     await say(chat, await subscribe(registration.pushManager, key));
   } catch (error) {
-    if (error instanceof DOMException) return "Your browser could not reach its push service.";
+    if (error instanceof DOMException) return t("settings.push_unreachable");
     throw error;
   }
   localStorage.setItem(REMEMBERED, chat.store.me.id);
@@ -52,8 +53,12 @@ export async function renew(chat) {
   if (localStorage.getItem(REMEMBERED) !== chat.store.me?.id) return;
   const { key } = await chat.rest("GET", "me/push");
   if (key === null) return;
-  const registration = await navigator.serviceWorker.register(SCRIPT);
+  const registration = await register();
   await say(chat, await subscribe(registration.pushManager, key));
+}
+
+function register() {
+  return navigator.serviceWorker.register(`/sw.js?untitled=${encodeURIComponent(t("settings.new_message"))}`);
 }
 
 async function subscribe(manager, key) {

@@ -2,6 +2,7 @@
 
 import { h, keyed } from "../dom.js";
 import { isSameRow } from "../timeline.js";
+import { withWords } from "../words.js";
 import { drawRow, loadFormatting } from "./message.js";
 import { Toolbar } from "./toolbar.js";
 
@@ -19,10 +20,10 @@ export class Rows {
       me: "",
       inThread,
       people: chat.people,
-      showFiles: async (place, files) => (await import("./files.js")).showFiles(place, files, chat),
+      showFiles: async (place, files) => (await withWords("panels", import("./files.js"))).showFiles(place, files, chat),
       onReact: (message, emoji) => attempt(chat.react(find(message.id) ?? message, emoji)),
       moderates,
-      onEdits: async (message) => (await import("./edits.js")).openEdits({ chat, message }),
+      onEdits: async (message) => (await withWords("panels", import("./edits.js"))).openEdits({ chat, message }),
       onRetry: (nonce, confirm) => chat.outbox.retry(key, nonce, confirm),
       onDiscard: (nonce) => chat.outbox.remove(key, nonce),
     };

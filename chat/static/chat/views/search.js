@@ -6,8 +6,10 @@
 
 import { h, icon, setText } from "../dom.js";
 import { explain } from "../explain.js";
+import { fileNames } from "../lines.js";
 import { timeline } from "../timeline.js";
-import { fileNames, momentOf } from "../words.js";
+import { momentOf } from "../times.js";
+import { t, withWords } from "../words.js";
 import { drawRow, loadFormatting } from "./message.js";
 
 const AROUND = 50;
@@ -34,7 +36,7 @@ function decoded(text) {
 }
 
 class Search {
-  name = "Search";
+  name = t("search");
 
   /** @param {string} asked  as the address has it: what `#submit` writes */
   constructor({ chat, menuButton }, asked) {
@@ -49,8 +51,8 @@ class Search {
       value: q,
       maxlength: 256,
       autocomplete: "off",
-      placeholder: 'Words, "a phrase", -without, begin*',
-      "aria-label": "Search messages",
+      placeholder: t("panels.search_example"),
+      "aria-label": t("panels.search_messages"),
     });
     this.files = h("input", {
       type: "checkbox",
@@ -62,16 +64,16 @@ class Search {
       "form",
       { class: "search-form", role: "search", on: { submit: (event) => this.#submit(event) } },
       this.field,
-      h("label", { class: "switch" }, this.files, "Only with files"),
+      h("label", { class: "switch" }, this.files, t("panels.only_with_files")),
     );
     this.list = h("ol", { class: "channel-list" });
     this.note = h("p", { class: "lobby-note", role: "status" });
     this.more = h(
       "button",
       { class: "button", type: "button", hidden: true, on: { click: () => this.#load(this.next) } },
-      "Show more",
+      t("show_more"),
     );
-    this.element = page(menuButton, h("h1", {}, "Search"), form, this.list, this.note, this.more);
+    this.element = page(menuButton, h("h1", {}, t("search")), form, this.list, this.note, this.more);
     this.#start(q);
   }
 
@@ -100,7 +102,7 @@ class Search {
   async #load(cursor) {
     const turn = ++this.asked;
     this.more.hidden = true;
-    setText(this.note, "Searching…");
+    setText(this.note, t("panels.searching"));
     try {
       // A page may be short or empty where the way back is long.
       do {
@@ -111,7 +113,7 @@ class Search {
         this.next = cursor = found.next;
         if (found.results.length > 0) break;
       } while (cursor !== null);
-      setText(this.note, this.list.children.length === 0 ? "Nothing was found." : "");
+      setText(this.note, this.list.children.length === 0 ? t("panels.nothing_found") : "");
       this.more.hidden = this.next === null;
     } catch (error) {
       if (turn === this.asked) setText(this.note, explain(error));
@@ -169,15 +171,15 @@ class Around {
     this.key = key;
     this.title = h("h1");
     this.list = h("ol", { class: "rows" });
-    this.note = h("p", { class: "lobby-note", role: "status" }, "Loading…");
-    const open = h("a", { class: "button", href: `#/c/${key}` }, icon("down"), "Open the channel");
+    this.note = h("p", { class: "lobby-note", role: "status" }, t("loading"));
+    const open = h("a", { class: "button", href: `#/c/${key}` }, icon("down"), t("panels.open_channel"));
     this.element = page(menuButton, this.title, this.list, this.note, open);
     this.update();
     this.#load(number);
   }
 
   get name() {
-    return this.chat.store.channel(this.key)?.info.name ?? "Channel";
+    return this.chat.store.channel(this.key)?.info.name ?? t("channel");
   }
 
   async #load(number) {
@@ -189,9 +191,9 @@ class Around {
       const actions = {
         me,
         people: chat.people,
-        showFiles: async (place, files) => (await import("./files.js")).showFiles(place, files, chat),
+        showFiles: async (place, files) => (await withWords("panels", import("./files.js"))).showFiles(place, files, chat),
         moderates: () => false,
-        onEdits: async (message) => (await import("./edits.js")).openEdits({ chat, message }),
+        onEdits: async (message) => (await withWords("panels", import("./edits.js"))).openEdits({ chat, message }),
         onReact() {},
         onRetry() {},
         onDiscard() {},
@@ -205,12 +207,12 @@ class Around {
         if (row.message?.number === number) this.found = item;
         this.list.append(item);
       }
-      setText(this.note, this.found ? "" : "This message is not there any more.");
+      setText(this.note, this.found ? "" : t("panels.message_gone"));
       this.found?.classList.add("is-for-me");
       this.found?.setAttribute("aria-current", "true");
       this.found?.scrollIntoView({ block: "center" });
     } catch (error) {
-      setText(this.note, error.code === "not_found" ? "There is no channel under this address." : explain(error));
+      setText(this.note, error.code === "not_found" ? t("panels.no_channel") : explain(error));
     }
   }
 

@@ -5,35 +5,41 @@
 
 import { h } from "../dom.js";
 import { facts } from "../facts.js";
+import { t } from "../words.js";
 
 /** @typedef {import("./settings/form.js").Parts} Parts */
 
 /**
  * `isFor`: who has the section at all.
- * @type {Array<{id: string, title: string, load: () => Promise<(parts: Parts) => {element: Element}>,
+ * @type {Array<{id: string, title: () => string, load: () => Promise<(parts: Parts) => {element: Element}>,
  *   isFor?: (me: any) => boolean}>}
  */
 const SECTIONS = [
-  { id: "profile", title: "Profile", load: async () => (await import("./settings/profile.js")).profileSection },
-  { id: "account", title: "Account", load: async () => (await import("./settings/account.js")).accountSection },
+  { id: "profile", title: () => t("settings.profile"), load: async () => (await import("./settings/profile.js")).profileSection },
+  {
+    id: "appearance",
+    title: () => t("settings.appearance"),
+    load: async () => (await import("./settings/appearance.js")).appearanceSection,
+  },
+  { id: "account", title: () => t("settings.account"), load: async () => (await import("./settings/account.js")).accountSection },
   {
     id: "notifications",
-    title: "Notifications",
+    title: () => t("settings.notifications"),
     load: async () => (await import("./settings/notifications.js")).notificationsSection,
   },
-  { id: "security", title: "Security", load: async () => (await import("./settings/security.js")).securitySection },
-  { id: "bots", title: "Bots", load: async () => (await import("./settings/bots.js")).botsSection },
-  { id: "email", title: "E-mail", load: async () => (await import("./settings/email.js")).emailSection },
+  { id: "security", title: () => t("settings.security"), load: async () => (await import("./settings/security.js")).securitySection },
+  { id: "bots", title: () => t("settings.bots"), load: async () => (await import("./settings/bots.js")).botsSection },
+  { id: "email", title: () => t("settings.email"), load: async () => (await import("./settings/email.js")).emailSection },
   {
     id: "invites",
-    title: "Invites",
+    title: () => t("settings.invites"),
     load: async () => (await import("./settings/invites.js")).invitesSection,
     isFor: (me) => me.is_staff || facts().membersInvite,
   },
 ];
 
 export class Settings {
-  name = "Settings";
+  name = t("settings");
 
   /** @param {Parts & {menuButton: Element, section: string}} parts  section: its id, "" for the first */
   constructor({ menuButton, section, ...parts }) {
@@ -42,16 +48,16 @@ export class Settings {
     this.body = h("div", { class: "settings-body" });
     this.sections = SECTIONS.filter(({ isFor }) => isFor?.(parts.chat.store.me) ?? true);
     this.links = new Map(
-      this.sections.map(({ id, title }) => [id, h("a", { class: "place", href: `#/settings/${id}` }, title)]),
+      this.sections.map(({ id, title }) => [id, h("a", { class: "place", href: `#/settings/${id}` }, title())]),
     );
     this.element = h(
       "main",
       { class: "settings", id: "main", tabindex: "-1" },
-      h("header", { class: "page-head" }, menuButton, h("h1", {}, "Settings")),
+      h("header", { class: "page-head" }, menuButton, h("h1", {}, t("settings"))),
       h(
         "div",
         { class: "settings-columns" },
-        h("nav", { class: "settings-list", "aria-label": "Settings" }, ...this.links.values()),
+        h("nav", { class: "settings-list", "aria-label": t("settings") }, ...this.links.values()),
         this.body,
       ),
     );
@@ -72,7 +78,7 @@ export class Settings {
     this.links.get(found.id).scrollIntoView({ block: "nearest", inline: "nearest" });
     this.content?.destroy?.();
     this.content = make(this.parts);
-    this.body.replaceChildren(h("h2", {}, found.title), this.content.element);
+    this.body.replaceChildren(h("h2", {}, found.title()), this.content.element);
   }
 
   update() {

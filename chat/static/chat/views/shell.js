@@ -6,7 +6,9 @@ import { ChannelView } from "./channel.js";
 import { refresh } from "./person.js";
 import { Sidebar } from "./sidebar.js";
 import { Toasts } from "./toasts.js";
-import { fileNames, sanctionLine } from "../words.js";
+import { sanctionLine } from "../explain.js";
+import { fileNames } from "../lines.js";
+import { t, withWords } from "../words.js";
 
 const REFRESH_MS = 60_000;
 
@@ -27,7 +29,7 @@ export class Shell {
       h(
         "a",
         { class: "skip", href: "#main", on: { click: (event) => this.#skip(event) } },
-        "Skip to the page",
+        t("skip"),
       ),
       this.sidebar.element,
       this.veil,
@@ -48,7 +50,7 @@ export class Shell {
     this.banner.update(chat.session.state);
     this.ticker = setInterval(() => this.#refresh(), REFRESH_MS);
     // Beside the first page: it is there, too, when somebody wants it without a connection.
-    import("./lobby.js").catch(() => {});
+    withWords("panels", import("./lobby.js")).catch(() => {});
   }
 
   /** Show the lobby (null) or a channel, with or without a thread. @param {string|null} key  @param {string} [thread] */
@@ -63,21 +65,21 @@ export class Shell {
   }
 
   async #showLobby() {
-    const { Lobby } = await import("./lobby.js");
+    const { Lobby } = await withWords("panels", import("./lobby.js"));
     if (this.shown === null) this.#open((menuButton) => new Lobby({ chat: this.chat, menuButton }));
   }
 
   /** Show the threads that one follows. */
   async showThreads() {
     this.shown = "threads/";
-    const { ThreadList } = await import("./threads.js");
+    const { ThreadList } = await withWords("panels", import("./threads.js"));
     if (this.shown === "threads/") this.#open((menuButton) => new ThreadList({ chat: this.chat, menuButton }));
   }
 
   /** Show one's own settings, which are loaded now. @param {string} section  "": the first one */
   async showSettings(section) {
     const wanted = (this.shown = `settings/${section}`);
-    const { Settings } = await import("./settings.js");
+    const { Settings } = await withWords("settings", import("./settings.js"));
     if (this.shown !== wanted) return;
     if (this.page instanceof Settings) {
       this.page.show(section);
@@ -91,7 +93,7 @@ export class Shell {
   /** Show a search, or where a message stands; loaded now. @param {string} path */
   async showFinding(path) {
     this.shown = path;
-    const { pageOf } = await import("./search.js");
+    const { pageOf } = await withWords("panels", import("./search.js"));
     if (this.shown === path) this.#open((menuButton) => pageOf(path, { chat: this.chat, menuButton }));
   }
 
@@ -103,7 +105,7 @@ export class Shell {
       {
         class: "icon-button menu-button",
         type: "button",
-        "aria-label": "Your channels",
+        "aria-label": t("your_channels"),
         "aria-controls": "sidebar",
         "aria-expanded": "false",
         on: { click: () => this.#menu(true) },
@@ -131,7 +133,7 @@ export class Shell {
   async #openCard(event) {
     const username = event.target.closest("[data-card]")?.dataset.card;
     if (!username) return;
-    const { openProfileCard } = await import("./profilecard.js");
+    const { openProfileCard } = await withWords("panels", import("./profilecard.js"));
     openProfileCard({ chat: this.chat, username, onMessage: (key) => (location.hash = `#/c/${key}`) });
   }
 
@@ -163,11 +165,11 @@ export class Shell {
 
   #onNews({ kind, key, data }) {
     const channel = key === null ? undefined : this.chat.store.channel(key);
-    const name = channel?.info.name ?? "a channel";
+    const name = channel?.info.name ?? t("a_channel");
     if (kind === "message" && key === this.shown && data.author !== this.chat.store.me.username && !data.hidden) {
-      this.toasts.announce(`${data.author}: ${data.text || fileNames(data.files)}`);
+      this.toasts.announce(t("said", { name: data.author, text: data.text || fileNames(data.files) }));
     } else if (kind === "mention" && key !== this.shown) {
-      this.toasts.announce(`You are mentioned in ${name}`);
+      this.toasts.announce(t("mentioned_in", { place: name }));
     } else if (kind === "sanction") {
       this.toasts.show(sanctionLine(data, key === null ? null : name), { stays: data.kind !== "lift" });
     }

@@ -1,7 +1,7 @@
 /** The side bar: one's channels with what is unread in them, and oneself: name, online or away, settings, log out. */
 
 import { h, icon, keyed, setText } from "../dom.js";
-import { count } from "../words.js";
+import { t } from "../words.js";
 import { avatarOf, plainNameOf, shownName } from "./person.js";
 
 export class Sidebar {
@@ -18,36 +18,36 @@ export class Sidebar {
     });
     this.settings = h(
       "a",
-      { class: "icon-button", href: "#/settings", "aria-label": "Settings", title: "Settings" },
+      { class: "icon-button", href: "#/settings", "aria-label": t("settings"), title: t("settings") },
       icon("gear"),
     );
-    this.lobby = h("a", { class: "place is-lobby", href: "#/" }, "All channels");
-    this.threads = h("a", { class: "place is-lobby", href: "#/threads" }, "Threads");
-    this.search = h("a", { class: "place is-lobby", href: "#/search" }, "Search");
+    this.lobby = h("a", { class: "place is-lobby", href: "#/" }, t("all_channels"));
+    this.threads = h("a", { class: "place is-lobby", href: "#/threads" }, t("threads"));
+    this.search = h("a", { class: "place is-lobby", href: "#/search" }, t("search"));
     this.element = h(
       "nav",
       {
         class: "sidebar",
         id: "sidebar",
-        "aria-label": "Channels",
+        "aria-label": t("channels"),
         on: { click: (event) => event.target.closest("a") && onNavigate() },
       },
       h("p", { class: "brand" }, h("span", { class: "brand-mark", "aria-hidden": "true" }), "Reaktor"),
       this.lobby,
       this.threads,
       this.search,
-      h("h2", { class: "sidebar-heading" }, "Your channels"),
+      h("h2", { class: "sidebar-heading" }, t("your_channels")),
       this.list,
       h(
         "div",
         { class: "me" },
         this.avatar,
-        h("div", { class: "me-words" }, this.name, h("label", { class: "switch" }, this.away, "Away")),
+        h("div", { class: "me-words" }, this.name, h("label", { class: "switch" }, this.away, t("away"))),
         this.settings,
         h(
           "button",
           { class: "button is-small is-quiet", type: "button", on: { click: onLogOut } },
-          "Log out",
+          t("log_out"),
         ),
       ),
     );
@@ -128,9 +128,9 @@ function drawPlace(link, place, people) {
       : h("span", { class: "place-name" }, place.name),
   ];
   if (place.mentions > 0)
-    parts.push(badge(`@${place.mentions}`, count(place.mentions, "mention"), "is-mention"));
+    parts.push(badge(`@${place.mentions}`, t("mentions", { count: place.mentions }), "is-mention"));
   else if (place.unread > 0)
-    parts.push(badge(place.unread > 99 ? "99+" : `${place.unread}`, `${place.unread} unread`));
+    parts.push(badge(place.unread > 99 ? "99+" : `${place.unread}`, t("unread", { count: place.unread })));
   link.replaceChildren(...parts);
 }
 

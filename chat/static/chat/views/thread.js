@@ -2,8 +2,9 @@
 
 import { frameBatched, h, icon, setText } from "../dom.js";
 import { explain } from "../explain.js";
+import { typingLine } from "../lines.js";
 import { timeline } from "../timeline.js";
-import { typingLine } from "../words.js";
+import { t, withWords } from "../words.js";
 import { Composer } from "./composer.js";
 import { Rows } from "./rows.js";
 
@@ -70,8 +71,8 @@ export class ThreadPanel {
     const button = (words, click) =>
       h("button", { class: "button is-small is-quiet", type: "button", hidden: true, on: { click } }, words);
     this.follow = button("", () => this.#follow());
-    this.older = button("Earlier replies", () => this.threads.older(this.thread).catch((error) => this.#problem(error)));
-    this.scroller = h("div", { class: "scroller", role: "log", "aria-label": "Thread", tabindex: "0" }, this.rows.element);
+    this.older = button(t("panels.earlier_replies"), () => this.threads.older(this.thread).catch((error) => this.#problem(error)));
+    this.scroller = h("div", { class: "scroller", role: "log", "aria-label": t("panels.thread"), tabindex: "0" }, this.rows.element);
     this.scroller.addEventListener("scroll", () => {
       const { scrollTop, scrollHeight, clientHeight } = this.scroller;
       this.isAtEnd = scrollHeight - scrollTop - clientHeight < END_PX;
@@ -82,25 +83,25 @@ export class ThreadPanel {
       draft: "",
       limit: () => this.chat.store.limits.text_chars,
       onSend: (text, files) => this.#send(text, files),
-      openTray: async (onChange) => new (await import("./files.js")).Tray({ chat: this.chat, onChange }),
+      openTray: async (onChange) => new (await withWords("panels", import("./files.js"))).Tray({ chat: this.chat, onChange }),
       onTyping: (on) => this.chat.signs.typing(this.key, on, this.root),
       onEditLast: () => this.rows.editLast(this.thread?.messages ?? []),
     });
-    this.composer.field.setAttribute("aria-label", "Reply");
+    this.composer.field.setAttribute("aria-label", t("panels.reply"));
     this.typing = h("p", { class: "typing", "aria-live": "polite" });
-    const close = { class: "icon-button", href: `#/c/${this.key}`, "aria-label": "Close the thread" };
+    const close = { class: "icon-button", href: `#/c/${this.key}`, "aria-label": t("panels.close_thread") };
     return h(
       "aside",
-      { class: "thread", "aria-label": "Thread" },
+      { class: "thread", "aria-label": t("panels.thread") },
       h(
         "header",
         { class: "page-head" },
-        h("div", { class: "page-title" }, h("h2", {}, "Thread")),
+        h("div", { class: "page-title" }, h("h2", {}, t("panels.thread"))),
         h("div", { class: "page-actions" }, this.older, this.follow, h("a", close, icon("close"))),
       ),
       this.scroller,
       this.typing,
-      h("label", { class: "switch composer-place" }, this.also, "Also in the channel"),
+      h("label", { class: "switch composer-place" }, this.also, t("panels.also_in_channel")),
       this.composer.element,
     );
   }
@@ -143,8 +144,8 @@ export class ThreadPanel {
     this.rows.draw(rows, me);
     this.older.hidden = !thread.hasOlder;
     this.follow.hidden = false;
-    setText(this.follow, thread.isFollowed ? "Unfollow" : "Follow");
-    this.composer.update({ ...channel.info, name: "the thread" });
+    setText(this.follow, thread.isFollowed ? t("unfollow") : t("follow"));
+    this.composer.update({ ...channel.info, name: t("panels.the_thread") });
     this.composer.element.hidden = !channel.info.threads;
     if (this.isAtEnd) this.scroller.scrollTop = this.scroller.scrollHeight;
     this.#seen();

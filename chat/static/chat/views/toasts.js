@@ -1,6 +1,7 @@
 /** Short notes that go by themselves, and the quiet voice that reads new messages to screen readers. */
 
 import { h, icon } from "../dom.js";
+import { t } from "../words.js";
 
 const SHOWN_MS = 6_000;
 const LIMIT = 3;
@@ -14,7 +15,7 @@ export class Toasts {
   /** @param {string} text  @param {{stays?: boolean}} [how]  stays: until it is closed, or pushed out by others */
   show(text, { stays = false } = {}) {
     const toast = h("p", { class: "toast" }, text);
-    const close = h("button", { class: "icon-button", type: "button", "aria-label": "Close" }, icon("close"));
+    const close = h("button", { class: "icon-button", type: "button", "aria-label": t("close") }, icon("close"));
     close.addEventListener("click", () => toast.remove());
     toast.append(close);
     this.element.append(toast);

@@ -4,6 +4,7 @@
  */
 
 import { h } from "../dom.js";
+import { t, withWords } from "../words.js";
 import { threadLink } from "./message.js";
 
 const REACTIONS = ["👍", "❤️", "😄", "🎉", "👀"];
@@ -21,7 +22,7 @@ export class Toolbar {
     /** @type {string|null} the message that is being edited */
     this.editing = null;
     this.item = null;
-    this.element = h("div", { class: "toolbar", role: "toolbar", "aria-label": "Message actions" });
+    this.element = h("div", { class: "toolbar", role: "toolbar", "aria-label": t("message_actions") });
   }
 
   /** Belong to this list item from now on; null: to none. @param {HTMLElement|null} item */
@@ -44,13 +45,13 @@ export class Toolbar {
     const isOwn = message.author === this.me();
     const pin = this.pinWord(message.id);
     this.element.replaceChildren(
-      this.#button("React", () => this.#drawReactions(message)),
-      ...(this.hasThreads() ? [threadLink(message, "Reply in thread", "tool")] : []),
+      this.#button(t("react"), () => this.#drawReactions(message)),
+      ...(this.hasThreads() ? [threadLink(message, t("reply_in_thread"), "tool")] : []),
       ...(pin ? [this.#button(pin, () => this.onPin(message.id).then(() => this.#redraw(message)))] : []),
       ...(isOwn
         ? [
-            this.#button("Edit", () => this.edit(message.id)),
-            this.#button("Delete", () => this.#drawDelete(message)),
+            this.#button(t("edit"), () => this.edit(message.id)),
+            this.#button(t("delete"), () => this.#drawDelete(message)),
           ]
         : []),
     );
@@ -66,7 +67,7 @@ export class Toolbar {
         this.detach();
         this.onReact(message, emoji);
       });
-      button.setAttribute("aria-label", `React with ${emoji}`);
+      button.setAttribute("aria-label", t("react_with", { emoji }));
       return button;
     });
     this.element.replaceChildren(...choices);
@@ -74,12 +75,12 @@ export class Toolbar {
   }
 
   #drawDelete(message) {
-    const confirm = this.#button("Delete for everybody", () => {
+    const confirm = this.#button(t("delete_for_all"), () => {
       this.detach();
       this.onDelete(message);
     });
     confirm.classList.add("is-danger");
-    const keep = this.#button("Keep", () => this.#drawMain(message));
+    const keep = this.#button(t("keep"), () => this.#drawMain(message));
     this.element.replaceChildren(confirm, keep);
     keep.focus();
   }
@@ -91,7 +92,7 @@ export class Toolbar {
   /** Put the editing field in the place of a message's text. @param {string} id */
   async edit(id) {
     const here = this.item?.dataset.id === id ? this.item : null;
-    const { editForm } = await import("./editform.js");
+    const { editForm } = await withWords("panels", import("./editform.js"));
     const message = this.find(id);
     const item = here ?? this.rowOf(id);
     const text = item?.querySelector(".text");

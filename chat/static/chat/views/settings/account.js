@@ -1,6 +1,7 @@
 /** The account itself: take one's data along, and delete it. */
 
 import { h } from "../../dom.js";
+import { t } from "../../words.js";
 import { textInput } from "../formdialog.js";
 import { settingsForm } from "./form.js";
 
@@ -18,19 +19,18 @@ export function accountSection({ chat, onLogOut }) {
     "div",
     { class: "settings-section" },
     settingsForm({
-      title: "Your data",
-      lead: "A file with what this server keeps of you: your account, your channels, your messages and reactions.",
-      action: "Download",
+      title: t("settings.your_data"),
+      lead: t("settings.your_data_lead"),
+      action: t("settings.download"),
       submit: () => download(chat),
     }),
     settingsForm({
-      title: "Delete the account",
-      lead:
-        "For good: you are logged out everywhere. Your messages lose your name, or are deleted, as this server is set up.",
-      fields: [{ input: password, label: "Password" }],
-      action: "Delete my account",
+      title: t("settings.delete_account"),
+      lead: t("settings.delete_account_lead"),
+      fields: [{ input: password, label: t("settings.password") }],
+      action: t("settings.delete_my_account"),
       look: "is-danger",
-      problem: () => (password.value === "" ? "Please enter your password." : ""),
+      problem: () => (password.value === "" ? t("settings.no_password") : ""),
       submit: async () => {
         await chat.rest("DELETE", "me", { password: password.value });
         onLogOut();
@@ -51,7 +51,7 @@ async function download(chat) {
   const url = URL.createObjectURL(new Blob([JSON.stringify(pages, null, 1)], { type: "application/json" }));
   h("a", { href: url, download: `${chat.store.me.username}.json` }).click();
   URL.revokeObjectURL(url);
-  return "The file is in your downloads.";
+  return t("settings.in_downloads");
 }
 
 /** Long histories take more pages than one may ask for at once. */

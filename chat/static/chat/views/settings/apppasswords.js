@@ -2,7 +2,8 @@
 
 import { h } from "../../dom.js";
 import { explain } from "../../explain.js";
-import { dayOf } from "../../words.js";
+import { dayOf } from "../../times.js";
+import { t } from "../../words.js";
 import { textInput } from "../formdialog.js";
 import { passwordInput } from "./fields.js";
 import { settingsForm } from "./form.js";
@@ -16,11 +17,11 @@ export function appPasswords({ chat, toasts }) {
     return h(
       "section",
       { class: "settings-form" },
-      h("h3", {}, "App passwords"),
-      h("p", { class: "settings-lead" }, "Staff have none: an old client would be all that guards their rights."),
+      h("h3", {}, t("settings.app_passwords")),
+      h("p", { class: "settings-lead" }, t("settings.no_app_passwords")),
     );
   }
-  const list = h("ul", { class: "settings-rows", "aria-label": "App passwords" });
+  const list = h("ul", { class: "settings-rows", "aria-label": t("settings.app_passwords") });
   const element = h("div", { class: "settings-part" });
 
   async function refresh() {
@@ -32,7 +33,7 @@ export function appPasswords({ chat, toasts }) {
   }
 
   function row({ id, name, last_used_at: used }) {
-    const when = used ? `last used: ${dayOf(new Date(used), new Date())}` : "never used";
+    const when = used ? t("settings.last_used", { day: dayOf(new Date(used)) }) : t("settings.never_used");
     const revoke = async () => {
       try {
         await chat.rest("DELETE", `${PATH}/${id}`);
@@ -47,8 +48,8 @@ export function appPasswords({ chat, toasts }) {
       h("span", {}, h("strong", {}, name), " ", h("span", { class: "settings-aside" }, when)),
       h(
         "button",
-        { class: "button is-small is-danger", type: "button", "aria-label": `Revoke ${name}`, on: { click: revoke } },
-        "Revoke",
+        { class: "button is-small is-danger", type: "button", "aria-label": t("settings.revoke_this", { name }), on: { click: revoke } },
+        t("settings.revoke"),
       ),
     );
   }
@@ -57,16 +58,16 @@ export function appPasswords({ chat, toasts }) {
     const name = textInput({ id: "app-name", name: "name", maxlength: 64 });
     const password = passwordInput("app-password");
     return settingsForm({
-      title: "App passwords",
-      lead: "For an older client that can't ask for a code. Give each its own: you can take it away again.",
+      title: t("settings.app_passwords"),
+      lead: t("settings.app_passwords_lead"),
       fields: [
-        { input: name, label: "What it is for" },
-        { input: password, label: "Password" },
+        { input: name, label: t("settings.what_for") },
+        { input: password, label: t("settings.password") },
       ],
-      action: "Make an app password",
+      action: t("settings.make_app_password"),
       problem: () => {
-        if (name.value.trim() === "") return "Please say what it is for.";
-        return password.value === "" ? "Please enter your password." : "";
+        if (name.value.trim() === "") return t("settings.say_what_for");
+        return password.value === "" ? t("settings.no_password") : "";
       },
       submit: async () => made(await chat.rest("POST", PATH, { name: name.value, password: password.value })),
     });
@@ -74,8 +75,8 @@ export function appPasswords({ chat, toasts }) {
 
   function made({ name, password }) {
     const shown = shownOnce({
-      title: `App password for ${name}`,
-      lead: "Type it in there in the place of your password. It is shown now and never again.",
+      title: t("settings.app_password_for", { name }),
+      lead: t("settings.app_password_once"),
       lines: [password],
       onDone: () => element.replaceChildren(form(), list),
     });

@@ -2,6 +2,7 @@
 
 import { h, setText } from "../../dom.js";
 import { explain } from "../../explain.js";
+import { t } from "../../words.js";
 import { textInput } from "../formdialog.js";
 import { secret } from "../secret.js";
 import { settingsForm } from "./form.js";
@@ -9,25 +10,25 @@ import { settingsForm } from "./form.js";
 /** @param {import("./form.js").Parts} parts */
 export function botsSection({ chat, toasts }) {
   const list = h("ul", { class: "thing-list" });
-  const note = h("p", { class: "settings-lead", role: "status" }, "Loading…");
+  const note = h("p", { class: "settings-lead", role: "status" }, t("loading"));
   const shown = h("div");
-  const name = textInput({ id: "bot-name", name: "username", maxlength: "32" });
+  const field = textInput({ id: "bot-name", name: "username", maxlength: "32" });
   const may = h(
     "select",
     { class: "input", id: "bot-scopes" },
-    h("option", { value: "write" }, "Read and write"),
-    h("option", { value: "read" }, "Read only"),
+    h("option", { value: "write" }, t("settings.read_and_write")),
+    h("option", { value: "read" }, t("settings.read_only")),
   );
 
   function showToken(username, token) {
-    shown.replaceChildren(secret({ label: `The token of ${username}.`, value: token, toasts }));
+    shown.replaceChildren(secret({ label: t("settings.token_of", { name: username }), value: token, toasts }));
   }
 
   async function load() {
     try {
       const { results } = await chat.rest("GET", "me/bots");
       list.replaceChildren(...results.map(row));
-      setText(note, results.length === 0 ? "You have no bots." : "");
+      setText(note, results.length === 0 ? t("settings.no_bots") : "");
     } catch (error) {
       setText(note, explain(error));
     }
@@ -45,6 +46,7 @@ export function botsSection({ chat, toasts }) {
 
   function row(bot) {
     const path = `me/bots/${bot.id}`;
+    const name = bot.username;
     const renew = async () => showToken(bot.username, (await chat.rest("POST", `${path}/token`, {})).token);
     const revoke = async () => {
       await chat.rest("DELETE", `${path}/token`);
@@ -54,13 +56,13 @@ export function botsSection({ chat, toasts }) {
       await chat.rest("DELETE", path);
       shown.replaceChildren();
     };
-    const button = (words, ask, question, look = "") =>
+    const button = (words, label, ask, question, look = "") =>
       h(
         "button",
         {
           class: `button is-small ${look}`,
           type: "button",
-          "aria-label": `${words}: ${bot.username}`,
+          "aria-label": label,
           on: { click: () => act(ask, question) },
         },
         words,
@@ -72,15 +74,32 @@ export function botsSection({ chat, toasts }) {
         "p",
         { class: "thing-words" },
         h("strong", {}, bot.username),
-        h("span", { class: "bot-badge" }, "bot"),
+        h("span", { class: "bot-badge" }, t("bot")),
         h("span", { class: "thing-note" }, stateOf(bot)),
       ),
       h(
         "div",
         { class: "settings-buttons" },
-        button("New token", renew, bot.token && `The token that ${bot.username} has now ends. Make another one?`),
-        bot.token && button("Revoke token", revoke, `${bot.username} is silent until it has another token. Revoke it?`),
-        button("Delete", remove, `Delete ${bot.username} for good?`, "is-danger"),
+        button(
+          t("settings.new_token"),
+          t("settings.new_token_for", { name }),
+          renew,
+          bot.token && t("settings.new_token_question", { name }),
+        ),
+        bot.token &&
+          button(
+            t("settings.revoke_token"),
+            t("settings.revoke_token_of", { name }),
+            revoke,
+            t("settings.revoke_token_question", { name }),
+          ),
+        button(
+          t("delete"),
+          t("settings.delete_this", { name }),
+          remove,
+          t("settings.delete_bot_question", { name }),
+          "is-danger",
+        ),
       ),
     );
   }
@@ -91,23 +110,23 @@ export function botsSection({ chat, toasts }) {
     h(
       "div",
       { class: "settings-form" },
-      h("p", {}, "A bot is an account that a program speaks with. It has a token instead of a password."),
+      h("p", {}, t("settings.bots_lead")),
       note,
       list,
       shown,
     ),
     settingsForm({
-      title: "Make a bot",
+      title: t("settings.make_bot"),
       fields: [
-        { input: name, label: "Name", hint: "As any account's: everybody sees it." },
-        { input: may, label: "What its token is good for" },
+        { input: field, label: t("settings.username"), hint: t("settings.bot_name_hint") },
+        { input: may, label: t("settings.token_good_for") },
       ],
-      action: "Make the bot",
+      action: t("settings.make_the_bot"),
       look: "is-primary",
-      problem: () => (name.value.trim() === "" ? "Please give it a name." : ""),
+      problem: () => (field.value.trim() === "" ? t("settings.no_username") : ""),
       submit: async () => {
-        const made = await chat.rest("POST", "me/bots", { username: name.value.trim(), scopes: [may.value] });
-        name.value = "";
+        const made = await chat.rest("POST", "me/bots", { username: field.value.trim(), scopes: [may.value] });
+        field.value = "";
         showToken(made.bot.username, made.token);
         await load();
         shown.scrollIntoView({ block: "nearest" });
@@ -119,7 +138,7 @@ export function botsSection({ chat, toasts }) {
 }
 
 function stateOf(bot) {
-  if (!bot.is_active) return "switched off by staff";
-  if (bot.token === null) return "has no token";
-  return bot.token.scopes.includes("write") ? "reads and writes" : "reads";
+  if (!bot.is_active) return t("settings.bot_off");
+  if (bot.token === null) return t("settings.bot_no_token");
+  return bot.token.scopes.includes("write") ? t("settings.bot_writes") : t("settings.bot_reads");
 }

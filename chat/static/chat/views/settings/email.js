@@ -2,6 +2,7 @@
 
 import { h } from "../../dom.js";
 import { facts } from "../../facts.js";
+import { t } from "../../words.js";
 import { textInput } from "../formdialog.js";
 import { settingsForm } from "./form.js";
 
@@ -10,7 +11,7 @@ export function emailSection({ chat }) {
   const state = h("p", { class: "settings-lead", role: "status" });
   const element = h("div", { class: "settings-section" }, state);
   if (!facts().sendsMail) {
-    state.textContent = "This server sends no e-mail, so an address would be of no use.";
+    state.textContent = t("settings.no_mail");
     return { element };
   }
   const removal = removeForm(chat, () => show());
@@ -27,32 +28,32 @@ export function emailSection({ chat }) {
 
 /** What is so now, in a sentence. */
 function line({ email, email_pending: pending }) {
-  const waits = pending ? `${pending} waits: open the link in the mail that was sent there.` : "";
-  if (email === null) return waits || "Your account has no e-mail address.";
-  return `Your address is ${email}. ${waits}`.trim();
+  const waits = pending ? t("settings.address_waits", { address: pending }) : "";
+  if (email === null) return waits || t("settings.no_address");
+  return `${t("settings.address_is", { address: email })} ${waits}`.trim();
 }
 
 function changeForm(chat, onDone) {
   const email = textInput({ id: "email-new", name: "email", type: "email", autocomplete: "email" });
   const password = passwordInput("email-password");
   return settingsForm({
-    title: "Another address",
-    lead: "With an address you can get a new password when you have forgotten yours. Nobody else sees it.",
+    title: t("settings.another_address"),
+    lead: t("settings.another_address_lead"),
     fields: [
-      { input: email, label: "E-mail address" },
-      { input: password, label: "Your password" },
+      { input: email, label: t("settings.email_address") },
+      { input: password, label: t("settings.your_password") },
     ],
-    action: "Send a link there",
+    action: t("settings.send_link"),
     look: "is-primary",
     problem: () => {
-      if (email.value.trim() === "") return "Please enter an address.";
-      return password.value === "" ? "Please enter your password." : "";
+      if (email.value.trim() === "") return t("settings.no_email");
+      return password.value === "" ? t("settings.no_password") : "";
     },
     submit: async () => {
       await chat.rest("POST", "me/email", { email: email.value.trim(), password: password.value });
       password.value = "";
       await onDone();
-      return "A mail is on its way. The address counts once you have opened its link.";
+      return t("settings.mail_sent");
     },
   });
 }
@@ -60,16 +61,16 @@ function changeForm(chat, onDone) {
 function removeForm(chat, onDone) {
   const password = passwordInput("email-remove-password");
   return settingsForm({
-    title: "No address",
-    lead: "Without one nobody can send you a new password.",
-    fields: [{ input: password, label: "Password, to remove the address" }],
-    action: "Remove the address",
-    problem: () => (password.value === "" ? "Please enter your password." : ""),
+    title: t("settings.remove_address_title"),
+    lead: t("settings.remove_address_lead"),
+    fields: [{ input: password, label: t("settings.remove_address_password") }],
+    action: t("settings.remove_address"),
+    problem: () => (password.value === "" ? t("settings.no_password") : ""),
     submit: async () => {
       await chat.rest("DELETE", "me/email", { password: password.value });
       password.value = "";
       await onDone();
-      return "The address is removed.";
+      return t("settings.address_removed");
     },
   });
 }

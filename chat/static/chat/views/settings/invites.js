@@ -1,8 +1,10 @@
 /** Server invites: links that let somebody register. Make one, copy it, take it back. */
 
 import { h } from "../../dom.js";
-import { copyText } from "../clipboard.js";
 import { explain } from "../../explain.js";
+import { dateOf } from "../../times.js";
+import { t } from "../../words.js";
+import { copyText } from "../clipboard.js";
 import { textInput } from "../formdialog.js";
 import { settingsForm } from "./form.js";
 
@@ -29,7 +31,7 @@ export function invitesSection({ chat, toasts }) {
       class: "input",
       readOnly: true,
       value: link,
-      "aria-label": "Invite link",
+      "aria-label": t("settings.invite_link"),
       on: { focus: (event) => event.target.select() },
     });
     return h(
@@ -40,15 +42,15 @@ export function invitesSection({ chat, toasts }) {
       h(
         "span",
         { class: "settings-buttons" },
-        h("button", { class: "button", type: "button", on: { click: () => copy(link, field) } }, "Copy"),
-        h("button", { class: "button", type: "button", on: { click: () => revoke(invite.code) } }, "Revoke"),
+        h("button", { class: "button", type: "button", on: { click: () => copy(link, field) } }, t("copy")),
+        h("button", { class: "button", type: "button", on: { click: () => revoke(invite.code) } }, t("settings.revoke")),
       ),
     );
   }
 
   async function copy(link, field) {
     const isCopied = await copyText(link, () => field.select());
-    toasts.show(isCopied ? "The link is copied." : "It is marked: copy it with your keyboard.");
+    toasts.show(isCopied ? t("settings.link_copied") : t("settings.is_marked"));
   }
 
   async function revoke(code) {
@@ -68,15 +70,15 @@ function newForm(chat, onDone) {
   const uses = numberInput("invite-uses", "1");
   const days = numberInput("invite-days", "7");
   return settingsForm({
-    title: "Invite somebody",
-    lead: "Whoever has the link can make an account here.",
+    title: t("settings.invite_somebody"),
+    lead: t("settings.invite_lead"),
     fields: [
-      { input: uses, label: "For how many people", hint: "Empty: any number." },
-      { input: days, label: "For how many days", hint: "Empty: until you revoke it." },
+      { input: uses, label: t("settings.invite_uses"), hint: t("settings.invite_uses_hint") },
+      { input: days, label: t("settings.invite_days"), hint: t("settings.invite_days_hint") },
     ],
-    action: "Make a link",
+    action: t("settings.make_link"),
     look: "is-primary",
-    problem: () => ([uses, days].every(isGood) ? "" : "Please enter whole numbers above 0, or nothing."),
+    problem: () => ([uses, days].every(isGood) ? "" : t("settings.invite_numbers")),
     submit: async () => {
       const ends = days.value && new Date(Date.now() + Number(days.value) * DAY_MS).toISOString();
       await chat.rest("POST", "server-invites", {
@@ -84,16 +86,20 @@ function newForm(chat, onDone) {
         ...(ends && { expires_at: ends }),
       });
       await onDone();
-      return "The link is made.";
+      return t("settings.link_made");
     },
   });
 }
 
 /** How many may still come, and until when. */
 function about({ created_by: by, uses_left: left, used, expires_at: ends }) {
-  const many = left === null ? "any number of accounts" : `${left} more ${left === 1 ? "account" : "accounts"}`;
-  const until = ends === null ? "" : `, until ${new Date(ends).toLocaleDateString()}`;
-  return `By ${by}: for ${many}${until}. Used ${used} ${used === 1 ? "time" : "times"}.`;
+  const sentences = [
+    t("settings.invite_by", { name: by }),
+    left === null ? t("settings.invite_any") : t("settings.invite_left", { count: left }),
+    ends !== null && t("settings.invite_until", { date: dateOf(new Date(ends)) }),
+    t("settings.invite_used", { count: used }),
+  ];
+  return sentences.filter(Boolean).join(" ");
 }
 
 function numberInput(id, value) {

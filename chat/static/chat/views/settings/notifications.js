@@ -2,22 +2,16 @@
 
 import { h } from "../../dom.js";
 import { explain } from "../../explain.js";
+import { weekdays } from "../../times.js";
+import { t } from "../../words.js";
 import { canPush, subscriptionOf, switchOff, switchOn } from "../push.js";
 import { settingsForm } from "./form.js";
 
-const DAYS = [
-  ["mon", "Monday"],
-  ["tue", "Tuesday"],
-  ["wed", "Wednesday"],
-  ["thu", "Thursday"],
-  ["fri", "Friday"],
-  ["sat", "Saturday"],
-  ["sun", "Sunday"],
-];
+const DAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
 /** @param {import("./form.js").Parts} parts */
 export function notificationsSection({ chat }) {
-  const element = h("div", { class: "settings-section" }, h("p", { role: "status" }, "One moment …"));
+  const element = h("div", { class: "settings-section" }, h("p", { role: "status" }, t("settings.one_moment")));
   show(element, chat).catch((failure) => {
     element.replaceChildren(h("p", { class: "form-error", role: "alert" }, explain(failure)));
   });
@@ -34,16 +28,14 @@ function deviceForm(chat, isOn) {
     return h(
       "div",
       { class: "settings-form" },
-      h("h3", {}, "This device"),
-      h("p", { class: "settings-lead" }, "This browser can't show notices while the chat is closed."),
+      h("h3", {}, t("settings.this_device")),
+      h("p", { class: "settings-lead" }, t("settings.cannot_push")),
     );
   }
   const form = settingsForm({
-    title: "This device",
-    lead: isOn
-      ? "This browser shows new messages while the chat is closed."
-      : "Have this browser show direct messages, mentions, and channels that you follow closely, also while the chat is closed.",
-    action: isOn ? "Switch off" : "Switch on",
+    title: t("settings.this_device"),
+    lead: isOn ? t("settings.push_is_on") : t("settings.push_lead"),
+    action: isOn ? t("settings.switch_off") : t("settings.switch_on"),
     submit: async () => {
       const problem = await (isOn ? switchOff(chat) : switchOn(chat));
       if (problem) return problem;
@@ -55,49 +47,50 @@ function deviceForm(chat, isOn) {
 
 function wantedForm(chat, chosen) {
   const boxes = [
-    ["push", "Show notices on my devices"],
-    ["preview", "Show who wrote, and the beginning of the message"],
-    ["email", "Mail me direct messages and mentions that I have not read"],
+    ["push", t("settings.tell_push")],
+    ["preview", t("settings.tell_preview")],
+    ["email", t("settings.tell_email")],
   ].map(([name, label]) => checkbox(`notices-${name}`, name, label, chosen[name]));
   return settingsForm({
-    title: "What to tell",
-    lead: "Mails go to your confirmed address, one in a quarter of an hour at most.",
+    title: t("settings.what_to_tell"),
+    lead: t("settings.what_to_tell_lead"),
     choices: boxes.map((box) => box.element),
-    action: "Save",
+    action: t("save"),
     submit: async () => {
       const wanted = Object.fromEntries(boxes.map(({ input }) => [input.name, input.checked]));
       await chat.rest("PATCH", "me/notifications", wanted);
-      return "Saved.";
+      return t("settings.saved");
     },
   });
 }
 
 function quietForm(chat, quiet) {
   const zone = quiet?.time_zone ?? Intl.DateTimeFormat().resolvedOptions().timeZone;
-  const isOn = checkbox("quiet-on", "on", "Be quiet at these hours", quiet !== null);
+  const isOn = checkbox("quiet-on", "on", t("settings.be_quiet"), quiet !== null);
   const times = { from: quiet?.from ?? "22:00", to: quiet?.to ?? "07:00" };
   const [from, to] = Object.entries(times).map(([name, value]) =>
     h("input", { class: "input", id: `quiet-${name}`, name, type: "time", required: true, value }),
   );
-  const days = DAYS.map(([day, label]) => checkbox(`quiet-${day}`, day, label, quiet === null || quiet.days.includes(day)));
+  const names = weekdays();
+  const days = DAYS.map((day, at) => checkbox(`quiet-${day}`, day, names[at], quiet === null || quiet.days.includes(day)));
   const place = h("input", { class: "input", id: "quiet-zone", name: "time_zone", value: zone, autocomplete: "off" });
   return settingsForm({
-    title: "Quiet hours",
-    lead: "Nothing is sent then. What you have not read when they end is sent afterwards, of each channel the newest.",
+    title: t("settings.quiet_hours"),
+    lead: t("settings.quiet_lead"),
     choices: [isOn.element],
     fields: [
-      { input: from, label: "From" },
-      { input: to, label: "To" },
-      { input: place, label: "Time zone", hint: "Such as Europe/Berlin" },
+      { input: from, label: t("settings.quiet_from") },
+      { input: to, label: t("settings.quiet_to") },
+      { input: place, label: t("settings.time_zone"), hint: t("settings.time_zone_hint") },
     ],
-    after: [h("fieldset", { class: "settings-choices" }, h("legend", {}, "They begin on"), ...days.map((day) => day.element))],
-    action: "Save",
-    problem: () => (from.value === "" || to.value === "" ? "Please enter both times." : ""),
+    after: [h("fieldset", { class: "settings-choices" }, h("legend", {}, t("settings.quiet_days")), ...days.map((day) => day.element))],
+    action: t("save"),
+    problem: () => (from.value === "" || to.value === "" ? t("settings.no_times") : ""),
     submit: async () => {
       const on = days.filter(({ input }) => input.checked).map(({ input }) => input.name);
       const hours = { from: from.value, to: to.value, days: on, time_zone: place.value.trim() };
       await chat.rest("PATCH", "me/notifications", { quiet: isOn.input.checked ? hours : null });
-      return "Saved.";
+      return t("settings.saved");
     },
   });
 }

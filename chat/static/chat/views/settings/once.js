@@ -1,6 +1,7 @@
 /** What is shown once and never again: recovery codes, an app password. To be copied, or kept as a file. */
 
 import { h } from "../../dom.js";
+import { t } from "../../words.js";
 import { copyText } from "../clipboard.js";
 
 /**
@@ -15,14 +16,14 @@ export function shownOnce({ title, lead, lines, file, onDone }) {
 
   async function copy() {
     const isCopied = await copyText(text, () => getSelection()?.selectAllChildren(list));
-    said.textContent = isCopied ? "It is copied." : "It is marked: copy it with your keyboard.";
+    said.textContent = isCopied ? t("settings.is_copied") : t("settings.is_marked");
   }
 
   function save() {
     const url = URL.createObjectURL(new Blob([`${text}\n`], { type: "text/plain" }));
     h("a", { href: url, download: file }).click();
     URL.revokeObjectURL(url);
-    said.textContent = "The file is in your downloads.";
+    said.textContent = t("settings.in_downloads");
   }
 
   return h(
@@ -35,9 +36,9 @@ export function shownOnce({ title, lead, lines, file, onDone }) {
     h(
       "div",
       { class: "settings-buttons" },
-      h("button", { class: "button", type: "button", on: { click: copy } }, "Copy"),
-      file && h("button", { class: "button", type: "button", on: { click: save } }, "Download"),
-      h("button", { class: "button is-primary", type: "button", on: { click: onDone } }, "I have kept it"),
+      h("button", { class: "button", type: "button", on: { click: copy } }, t("copy")),
+      file && h("button", { class: "button", type: "button", on: { click: save } }, t("settings.download")),
+      h("button", { class: "button is-primary", type: "button", on: { click: onDone } }, t("settings.i_kept_it")),
     ),
   );
 }

@@ -2,39 +2,34 @@
 
 import { h } from "../../dom.js";
 import { explain } from "../../explain.js";
-import { count } from "../../words.js";
+import { t } from "../../words.js";
 import { codeInput, passwordInput } from "./fields.js";
 import { settingsForm } from "./form.js";
 import { shownOnce } from "./once.js";
 
 const PATH = "me/second-factor";
-const TITLE = "Second factor";
-const NO_PASSWORD = "Please enter your password.";
-const NO_CODE = "Please enter a code.";
 
 /** @param {import("./form.js").Parts} parts @returns {HTMLElement} */
 export function secondFactor({ chat }) {
-  const element = h("div", { class: "settings-part" }, h("h3", {}, TITLE));
+  const element = h("div", { class: "settings-part" }, h("h3", {}, t("settings.second_factor")));
 
   async function refresh() {
     try {
       const state = await chat.rest("GET", PATH);
       element.replaceChildren(...(state.is_set_up ? there(state) : [notThere()]));
     } catch (error) {
-      element.replaceChildren(h("h3", {}, TITLE), h("p", { class: "form-error", role: "alert" }, explain(error)));
+      element.replaceChildren(h("h3", {}, t("settings.second_factor")), h("p", { class: "form-error", role: "alert" }, explain(error)));
     }
   }
 
   function notThere() {
     const password = passwordInput("factor-password");
     return settingsForm({
-      title: TITLE,
-      lead:
-        "With one, logging in asks for a code of an app on your phone as well. " +
-        "Who learns your password can then do nothing with it.",
-      fields: [{ input: password, label: "Password" }],
-      action: "Set up",
-      problem: () => (password.value === "" ? NO_PASSWORD : ""),
+      title: t("settings.second_factor"),
+      lead: t("settings.second_factor_lead"),
+      fields: [{ input: password, label: t("settings.password") }],
+      action: t("settings.set_up"),
+      problem: () => (password.value === "" ? t("settings.no_password") : ""),
       submit: async () => begun(await chat.rest("POST", PATH, { password: password.value })),
     });
   }
@@ -42,18 +37,18 @@ export function secondFactor({ chat }) {
   function begun({ secret, url, qr_code: image }) {
     const code = codeInput("factor-code");
     const form = settingsForm({
-      title: "Type the code that the app shows now",
-      fields: [{ input: code, label: "Code" }],
-      action: "Confirm",
+      title: t("settings.type_code"),
+      fields: [{ input: code, label: t("settings.code") }],
+      action: t("settings.confirm"),
       look: "is-primary",
-      problem: () => (code.value === "" ? NO_CODE : ""),
+      problem: () => (code.value === "" ? t("settings.no_code") : ""),
       submit: async () => codes(await chat.rest("POST", `${PATH}/confirm`, { code: code.value })),
     });
     element.replaceChildren(
-      h("h3", {}, "Scan this with an authenticator app"),
-      h("img", { class: "qr", src: image, alt: "QR code for the authenticator app", width: 220, height: 220 }),
-      h("p", {}, "Or type in the key: ", h("code", { class: "secret-key" }, inFours(secret))),
-      h("p", {}, h("a", { href: url }, "Open the app on this device")),
+      h("h3", {}, t("settings.scan")),
+      h("img", { class: "qr", src: image, alt: t("settings.qr_code"), width: 220, height: 220 }),
+      h("p", {}, t("settings.type_key"), " ", h("code", { class: "secret-key" }, inFours(secret))),
+      h("p", {}, h("a", { href: url }, t("settings.open_app"))),
       form,
     );
     code.focus();
@@ -62,10 +57,8 @@ export function secondFactor({ chat }) {
   function codes({ recovery_codes: lines }) {
     element.replaceChildren(
       shownOnce({
-        title: "Recovery codes",
-        lead:
-          "Each of them logs you in once, when your app is lost. They are shown now and never again: " +
-          "print them, or put them into your password manager.",
+        title: t("settings.recovery_codes"),
+        lead: t("settings.recovery_codes_lead"),
         lines,
         file: `${chat.store.me.username}-recovery-codes.txt`,
         onDone: refresh,
@@ -77,11 +70,11 @@ export function secondFactor({ chat }) {
   function there({ is_required: isRequired, recovery_codes_left: left }) {
     const password = passwordInput("codes-password");
     const renewal = settingsForm({
-      title: TITLE,
-      lead: `It is set up: logging in asks for a code. ${count(left, "recovery code")} left.`,
-      fields: [{ input: password, label: "Password" }],
-      action: "New recovery codes",
-      problem: () => (password.value === "" ? NO_PASSWORD : ""),
+      title: t("settings.second_factor"),
+      lead: t("settings.factor_is_set_up", { count: left }),
+      fields: [{ input: password, label: t("settings.password") }],
+      action: t("settings.new_recovery_codes"),
+      problem: () => (password.value === "" ? t("settings.no_password") : ""),
       submit: async () => codes(await chat.rest("POST", `${PATH}/recovery-codes`, { password: password.value })),
     });
     return isRequired ? [renewal] : [renewal, removal()];
@@ -91,15 +84,15 @@ export function secondFactor({ chat }) {
     const password = passwordInput("remove-password");
     const code = codeInput("remove-code");
     return settingsForm({
-      title: "Remove the second factor",
-      lead: "From then on your password alone logs you in.",
+      title: t("settings.remove_factor"),
+      lead: t("settings.remove_factor_lead"),
       fields: [
-        { input: password, label: "Password" },
-        { input: code, label: "Code", hint: "Of your app, or a recovery code." },
+        { input: password, label: t("settings.password") },
+        { input: code, label: t("settings.code"), hint: t("settings.code_hint") },
       ],
-      action: "Remove",
+      action: t("settings.remove"),
       look: "is-danger",
-      problem: () => (password.value === "" ? NO_PASSWORD : code.value === "" ? NO_CODE : ""),
+      problem: () => (password.value === "" ? t("settings.no_password") : code.value === "" ? t("settings.no_code") : ""),
       submit: async () => {
         await chat.rest("DELETE", PATH, { password: password.value, code: code.value });
         await refresh();

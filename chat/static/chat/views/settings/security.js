@@ -1,6 +1,7 @@
 /** Who can get into the account: its password, the second factor, app passwords, and where one is logged in. */
 
 import { h } from "../../dom.js";
+import { t } from "../../words.js";
 import { textInput } from "../formdialog.js";
 import { appPasswords } from "./apppasswords.js";
 import { passwordInput } from "./fields.js";
@@ -33,16 +34,16 @@ function passwordChange({ chat, onLogOut }) {
     autocomplete: "new-password",
   });
   return settingsForm({
-    title: "Password",
-    lead: "You are logged out everywhere, here too. App passwords end; the second factor stays.",
+    title: t("settings.password"),
+    lead: t("settings.change_password_lead"),
     fields: [
-      { input: old, label: "Password now" },
-      { input: fresh, label: "New password", hint: `At least ${SHORTEST_PASSWORD} characters.` },
+      { input: old, label: t("settings.password_now") },
+      { input: fresh, label: t("settings.new_password"), hint: t("settings.password_hint", { count: SHORTEST_PASSWORD }) },
     ],
-    action: "Change the password",
+    action: t("settings.change_password"),
     problem: () => {
-      if (old.value === "") return "Please enter the password that you have now.";
-      return fresh.value.length < SHORTEST_PASSWORD ? `It needs at least ${SHORTEST_PASSWORD} characters.` : "";
+      if (old.value === "") return t("settings.no_password_now");
+      return fresh.value.length < SHORTEST_PASSWORD ? t("settings.short_password", { count: SHORTEST_PASSWORD }) : "";
     },
     submit: async () => {
       await chat.rest("POST", "me/password", { old: old.value, new: fresh.value });

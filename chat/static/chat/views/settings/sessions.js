@@ -2,13 +2,12 @@
 
 import { h } from "../../dom.js";
 import { explain } from "../../explain.js";
-import { dayOf, timeOf } from "../../words.js";
-
-const WAYS = { native: "Web or app", socketio: "Older client" };
+import { whenOf } from "../../times.js";
+import { t } from "../../words.js";
 
 /** @param {import("./form.js").Parts} parts @returns {HTMLElement} */
 export function sessions({ chat, toasts }) {
-  const list = h("ul", { class: "settings-rows", "aria-label": "Logged in now" });
+  const list = h("ul", { class: "settings-rows", "aria-label": t("settings.logged_in_now") });
 
   async function refresh() {
     try {
@@ -19,8 +18,8 @@ export function sessions({ chat, toasts }) {
   }
 
   function row({ id, transport, address, since, is_current: isCurrent }) {
-    const at = new Date(since);
-    const what = isCurrent ? "Here" : (WAYS[transport] ?? transport);
+    const way = transport === "socketio" ? t("settings.way_socketio") : t("settings.way_native");
+    const what = isCurrent ? t("settings.here") : way;
     const end = async () => {
       try {
         await chat.rest("DELETE", `me/sessions/${id}`);
@@ -31,8 +30,8 @@ export function sessions({ chat, toasts }) {
     };
     const button = h(
       "button",
-      { class: "button is-small", type: "button", "aria-label": `Log out ${what}, ${address}`, on: { click: end } },
-      "Log out there",
+      { class: "button is-small", type: "button", "aria-label": t("settings.log_out_this", { what, address }), on: { click: end } },
+      t("settings.log_out_there"),
     );
     return h(
       "li",
@@ -42,7 +41,7 @@ export function sessions({ chat, toasts }) {
         {},
         h("strong", {}, what),
         " ",
-        h("span", { class: "settings-aside" }, `${address}, since ${dayOf(at, new Date())}, ${timeOf(at)}`),
+        h("span", { class: "settings-aside" }, t("settings.session_since", { address, when: whenOf(new Date(since)) })),
       ),
       !isCurrent && button,
     );
@@ -52,8 +51,8 @@ export function sessions({ chat, toasts }) {
   return h(
     "section",
     { class: "settings-form" },
-    h("h3", {}, "Logged in now"),
-    h("p", { class: "settings-lead" }, "End what is not yours, then change your password."),
+    h("h3", {}, t("settings.logged_in_now")),
+    h("p", { class: "settings-lead" }, t("settings.logged_in_lead")),
     list,
   );
 }
