@@ -3,4 +3,5 @@
 /** @type {Object<string, {name: string, dir: "ltr"|"rtl", load: () => Promise<any>}>} */
 export const LANGUAGES = {
   en: { name: "English", dir: "ltr", load: () => import("./en.js") },
+  de: { name: "Deutsch", dir: "ltr", load: () => import("./de.js") },
 };
