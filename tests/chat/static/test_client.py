@@ -85,6 +85,16 @@ def test_the_page_holds_no_script_and_no_style_of_its_own() -> None:
     assert all("src=" in tag for tag in re.findall(r"<script[^>]*>", text))
 
 
+@pytest.mark.parametrize("path", sorted(STATIC.glob("chat/css/*.css")), ids=lambda path: path.name)
+def test_style_sheets_know_start_and_end_and_no_left_and_right(path: Path) -> None:
+    """So that they fit languages that are written from right to left."""
+    text = path.read_text()
+    assert re.findall(r"[\w-]*\b(?:left|right)\b[\w-]*\s*[:;].*", text) == []
+    # Of four values the second is the right one, the fourth the left one.
+    sides = re.findall(r"\b(?:margin|padding|inset): (\S+) (\S+) (\S+) ([^\s;]+);", text)
+    assert [each for each in sides if each[1] != each[3]] == []
+
+
 def test_the_page_loads_little_before_it_shows_something_and_little_in_all() -> None:
     """What is opened seldom is loaded when it is opened. Of the languages, the one that says most is counted."""
     styles = list((STATIC / "chat/css").glob("*.css"))

@@ -4,7 +4,6 @@ import { h, keyed } from "../dom.js";
 import { isSameRow } from "../timeline.js";
 import { withWords } from "../words.js";
 import { drawRow, loadFormatting } from "./message.js";
-import { Toolbar } from "./toolbar.js";
 
 export class Rows {
   /**
@@ -27,7 +26,7 @@ export class Rows {
       onRetry: (nonce, confirm) => chat.outbox.retry(key, nonce, confirm),
       onDiscard: (nonce) => chat.outbox.remove(key, nonce),
     };
-    this.toolbar = new Toolbar({
+    this.tools = {
       find,
       me: () => this.actions.me,
       onReact: this.actions.onReact,
@@ -37,16 +36,29 @@ export class Rows {
       rowOf: (id) => this.element.querySelector(`.message[data-id="${CSS.escape(id)}"]`),
       hasThreads,
       ...pins,
-    });
+    };
+    /** @type {import("./toolbar.js").Toolbar|null} it comes a moment after the messages */
+    this.toolbar = null;
     this.element = h("ol", { class: "rows" });
     this.#listen();
+    this.#loadToolbar();
+  }
+
+  async #loadToolbar() {
+    const { Toolbar } = await withWords("panels", import("./toolbar.js")).catch(() => ({}));
+    if (!Toolbar || this.toolbar) return;
+    this.toolbar = new Toolbar(this.tools);
+    this.toolbar.attach(this.element.querySelector(".message:hover, .message:focus-within"));
   }
 
   #listen() {
-    const { element: list, toolbar } = this;
-    const toRow = (event) => toolbar.attach(event.target.closest?.(".message") ?? null);
+    const { element: list } = this;
+    const toRow = (event) => {
+      if (this.toolbar) this.toolbar.attach(event.target.closest?.(".message") ?? null);
+      else this.#loadToolbar();
+    };
     list.addEventListener("pointerover", (event) => event.pointerType === "mouse" && toRow(event));
-    list.addEventListener("pointerleave", () => list.contains(document.activeElement) || toolbar.detach());
+    list.addEventListener("pointerleave", () => list.contains(document.activeElement) || this.toolbar?.detach());
     list.addEventListener("focusin", toRow);
     list.addEventListener("click", (event) => event.target.closest("button, a, textarea") || toRow(event));
     list.addEventListener("keydown", (event) => this.#onKey(event));
@@ -79,8 +91,8 @@ export class Rows {
       create: () => h("li"),
       update: (item, row) => {
         // What is being written in the place of a message outlives whatever happens to the message.
-        if (row.message && row.message.id === toolbar.editing && row.message.text !== null) return;
-        const isPointedAt = toolbar.item === item;
+        if (row.message && row.message.id === toolbar?.editing && row.message.text !== null) return;
+        const isPointedAt = toolbar?.item === item;
         drawRow(item, row, this.actions);
         if (isPointedAt) toolbar.attach(item);
       },
@@ -92,7 +104,7 @@ export class Rows {
   /** Edit the newest own message. @param {any[]} messages  oldest first */
   editLast(messages) {
     const own = messages.findLast((message) => message.author === this.actions.me && message.text !== null);
-    if (own) this.toolbar.edit(own.id);
+    if (own) this.toolbar?.edit(own.id);
   }
 
   /** Draw the message anew: its row still holds the field. */

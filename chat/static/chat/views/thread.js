@@ -11,7 +11,7 @@ import { Rows } from "./rows.js";
 const END_PX = 48;
 const RULES = [
   `.thread { display: flex; z-index: 11; grid-area: members; flex-direction: column; min-height: 0;
-    border-left: 1px solid var(--line); background: var(--surface); }`,
+    border-inline-start: 1px solid var(--line); background: var(--surface); }`,
   ".thread .scroller { flex: 1; }",
   ".thread .switch { padding-bottom: 0; }",
   ".shows-thread { grid-template-columns: minmax(0, 1fr) 26rem; }",

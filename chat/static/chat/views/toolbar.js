@@ -22,7 +22,7 @@ export class Toolbar {
     /** @type {string|null} the message that is being edited */
     this.editing = null;
     this.item = null;
-    this.element = h("div", { class: "toolbar", role: "toolbar", "aria-label": t("message_actions") });
+    this.element = h("div", { class: "toolbar", role: "toolbar", "aria-label": t("panels.message_actions") });
   }
 
   /** Belong to this list item from now on; null: to none. @param {HTMLElement|null} item */
@@ -45,8 +45,8 @@ export class Toolbar {
     const isOwn = message.author === this.me();
     const pin = this.pinWord(message.id);
     this.element.replaceChildren(
-      this.#button(t("react"), () => this.#drawReactions(message)),
-      ...(this.hasThreads() ? [threadLink(message, t("reply_in_thread"), "tool")] : []),
+      this.#button(t("panels.react"), () => this.#drawReactions(message)),
+      ...(this.hasThreads() ? [threadLink(message, t("panels.reply_in_thread"), "tool")] : []),
       ...(pin ? [this.#button(pin, () => this.onPin(message.id).then(() => this.#redraw(message)))] : []),
       ...(isOwn
         ? [
@@ -67,7 +67,7 @@ export class Toolbar {
         this.detach();
         this.onReact(message, emoji);
       });
-      button.setAttribute("aria-label", t("react_with", { emoji }));
+      button.setAttribute("aria-label", t("panels.react_with", { emoji }));
       return button;
     });
     this.element.replaceChildren(...choices);
@@ -75,12 +75,12 @@ export class Toolbar {
   }
 
   #drawDelete(message) {
-    const confirm = this.#button(t("delete_for_all"), () => {
+    const confirm = this.#button(t("panels.delete_for_all"), () => {
       this.detach();
       this.onDelete(message);
     });
     confirm.classList.add("is-danger");
-    const keep = this.#button(t("keep"), () => this.#drawMain(message));
+    const keep = this.#button(t("panels.keep"), () => this.#drawMain(message));
     this.element.replaceChildren(confirm, keep);
     keep.focus();
   }

@@ -97,14 +97,8 @@ export default {
   copy_code: "Den Code kopieren",
 
   // What can be done with a message
-  message_actions: "Aktionen für die Nachricht",
-  react: "Reagieren",
-  react_with: "Mit {emoji} reagieren",
-  reply_in_thread: "Im Thread antworten",
   pin: "Anheften",
   unpin: "Lösen",
-  delete_for_all: "Für alle löschen",
-  keep: "Behalten",
 
   // Where messages are written
   write_to: "Schreib an {name}",

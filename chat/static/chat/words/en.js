@@ -97,14 +97,8 @@ export default {
   copy_code: "Copy the code",
 
   // What can be done with a message
-  message_actions: "Message actions",
-  react: "React",
-  react_with: "React with {emoji}",
-  reply_in_thread: "Reply in thread",
   pin: "Pin",
   unpin: "Unpin",
-  delete_for_all: "Delete for everybody",
-  keep: "Keep",
 
   // Where messages are written
   write_to: "Write to {name}",

@@ -37,6 +37,14 @@ export default {
   "panels.leave_group":
     "Zu einer Gruppe kommt später niemand mehr dazu, du kannst also nicht zurück. Trotzdem verlassen?",
 
+  // What can be done with a message
+  "panels.message_actions": "Aktionen für die Nachricht",
+  "panels.react": "Reagieren",
+  "panels.react_with": "Mit {emoji} reagieren",
+  "panels.reply_in_thread": "Im Thread antworten",
+  "panels.delete_for_all": "Für alle löschen",
+  "panels.keep": "Behalten",
+
   // The card of a person
   "panels.block": "Blockieren",
   "panels.unblock": "Nicht mehr blockieren",

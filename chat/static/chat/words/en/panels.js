@@ -36,6 +36,14 @@ export default {
   "panels.leave_private": "This channel is private. To come back, you need an invite. Leave it?",
   "panels.leave_group": "Nobody is added to a group later, so you can't come back to this one. Leave it?",
 
+  // What can be done with a message
+  "panels.message_actions": "Message actions",
+  "panels.react": "React",
+  "panels.react_with": "React with {emoji}",
+  "panels.reply_in_thread": "Reply in thread",
+  "panels.delete_for_all": "Delete for everybody",
+  "panels.keep": "Keep",
+
   // The card of a person
   "panels.block": "Block",
   "panels.unblock": "Unblock",
