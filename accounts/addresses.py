@@ -24,6 +24,7 @@ from accounts.models import EmailAddress, MailToken, User
 from accounts.selectors import address_data
 from reaktor.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
 from reaktor.hosts import normal_host
+from reaktor.why import Why
 
 DEAD_LINK = "This link is not good any more. Ask for a new mail."
 
@@ -44,7 +45,9 @@ def address_parse(text: str) -> Address:
         if len(written) > MAX_ADDRESS_CHARS or not written.isascii():
             raise ValueError(written)
     except (ValueError, ValidationError):
-        raise InvalidError("That is no e-mail address.", fields={"email": "no e-mail address"}) from None
+        raise InvalidError(
+            "That is no e-mail address.", fields={"email": "no e-mail address"}, why=Why.EMAIL_FORM
+        ) from None
     return Address(written, written.casefold())
 
 
@@ -92,7 +95,7 @@ def address_confirm(token: str) -> None:
     """
     found = token_find(MailToken.CONFIRM, token)
     if found is None or found.user is None:
-        raise NotFoundError(DEAD_LINK)
+        raise NotFoundError(DEAD_LINK, why=Why.LINK_DEAD)
     user = found.user
     try:
         with transaction.atomic():
@@ -100,7 +103,7 @@ def address_confirm(token: str) -> None:
             mine = EmailAddress.objects.filter(user=user)
             pending = mine.filter(confirmed_at=None, folded=found.folded).first()
             if pending is None or not token_spend(found):
-                raise NotFoundError(DEAD_LINK)
+                raise NotFoundError(DEAD_LINK, why=Why.LINK_DEAD)
             before = mine.exclude(confirmed_at=None).first()
             if before is not None:
                 before.delete()
@@ -111,14 +114,14 @@ def address_confirm(token: str) -> None:
             if before is not None and before.folded != pending.folded:
                 letter_queue(Letter.CHANGED, user=user, to=before.address)
     except IntegrityError:
-        raise ConflictError("Another account has this address.") from None
+        raise ConflictError("Another account has this address.", why=Why.EMAIL_TAKEN) from None
 
 
 def address_remove(user: User, *, password: str) -> None:
     """The account has no address any more; the one that it had is told. Raises ForbiddenError, RateLimitedError."""
     services.password_confirm(user, password)
     if services.app().mail.is_required:
-        raise ForbiddenError("This server asks for an address: give another one instead.")
+        raise ForbiddenError("This server asks for an address: give another one instead.", why=Why.EMAIL_NEEDED)
     with transaction.atomic():
         _locked(user)
         before = address_of(user)

@@ -23,6 +23,7 @@ from accounts.signals import app_passwords_revoked
 from reaktor.errors import ConflictError, ForbiddenError, NotFoundError
 from reaktor.shapes import Time, Uuid
 from reaktor.times import timestamp
+from reaktor.why import Why
 
 MAX_EACH = 20
 MAX_NAME_CHARS = 64
@@ -72,7 +73,9 @@ def app_password_create(user: User, *, name: str, password: str) -> AppPasswordM
         # Of two at once the second counts the first.
         User.objects.select_for_update().get(pk=user.pk)
         if AppPassword.objects.filter(user=user).count() >= MAX_EACH:
-            raise ConflictError(f"An account has at most {MAX_EACH} app passwords: revoke one first.")
+            raise ConflictError(
+                f"An account has at most {MAX_EACH} app passwords: revoke one first.", why=Why.TOO_MANY, limit=MAX_EACH
+            )
         found = AppPassword.objects.create(user=user, name=name, digest=_digest(made))
     shown = "-".join(made[start : start + 4] for start in range(0, len(made), 4))
     return {**app_password_data(found), "password": shown}

@@ -22,6 +22,7 @@ from accounts.models import Bot, User
 from reaktor.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
 from reaktor.shapes import Keyword, Time, Uuid
 from reaktor.times import timestamp
+from reaktor.why import Why
 
 MAX_BOTS = 10
 """Of one account."""
@@ -121,11 +122,11 @@ def _check_may_make(owner: User) -> None:
         raise ForbiddenError("A bot makes no bots.")
     if not owner.is_staff:
         if not app.bots_by_members:
-            raise ForbiddenError("Only staff makes bots here.")
+            raise ForbiddenError("Only staff makes bots here.", why=Why.ONLY_STAFF)
         if timezone.now() - owner.created_at < timedelta(seconds=app.new_account_s):
-            raise ForbiddenError("Your account is too new to make bots.")
+            raise ForbiddenError("Your account is too new to make bots.", why=Why.ACCOUNT_TOO_NEW)
     if Bot.objects.filter(owner=owner, kind=Bot.Kind.BOT, user__deleted_at=None).count() >= MAX_BOTS:
-        raise ConflictError(f"An account has at most {MAX_BOTS} bots.")
+        raise ConflictError(f"An account has at most {MAX_BOTS} bots.", why=Why.TOO_MANY, limit=MAX_BOTS)
 
 
 def bot_account_make(*, owner: User | None, username: str, display_name: str, kind: str) -> Bot:

@@ -22,6 +22,7 @@ from accounts.selectors import avatar_url
 from reaktor.errors import InvalidError, NotFoundError
 from reaktor.shapes import ListData, Time, Uuid
 from reaktor.times import timestamp
+from reaktor.why import Why
 
 LEAST_CHARS = 2
 PAGE = 50
@@ -66,7 +67,7 @@ def person_named(username: str) -> PersonData:
     """The person with this user name, whatever its case. Raises NotFoundError."""
     found = people_named([username])
     if not found:
-        raise NotFoundError("There is no such user.")
+        raise NotFoundError("There is no such user.", why=Why.NO_SUCH_USER)
     return found[0]
 
 

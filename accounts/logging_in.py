@@ -11,6 +11,7 @@ from accounts import app_passwords, second_factor, services, tokens
 from accounts.models import AppPassword, User
 from accounts.services import TokensData
 from reaktor.errors import ForbiddenError, SecondFactorRequiredError
+from reaktor.why import Why
 
 SEED_REFUSAL = (
     "This account has a second factor: log in with an app password, which you make in the settings of the web client."
@@ -80,4 +81,4 @@ def _admit(user: User, username: str, address: str, came_by: tuple[str, ...]) ->
     if tokens.APP_PASSWORD in came_by:
         raise ForbiddenError(app_passwords.NOT_FOR_STAFF)
     if tokens.CODE not in came_by and second_factor.is_required():
-        raise ForbiddenError(tokens.STAFF_NEED_CODES)
+        raise ForbiddenError(tokens.STAFF_NEED_CODES, why=Why.STAFF_NEED_CODES)

@@ -22,6 +22,7 @@ from django.utils import timezone
 from accounts.models import EmailAddress, Mail, MailToken, User
 from reaktor.db.ids import uuid7
 from reaktor.errors import ForbiddenError, UnavailableError
+from reaktor.why import Why
 
 if TYPE_CHECKING:
     from accounts.apps import AccountsConfig
@@ -77,7 +78,7 @@ def mail_check() -> None:
     Raises ForbiddenError where the server sends none, UnavailableError when too many wait.
     """
     if not is_mail_possible():
-        raise ForbiddenError(NO_MAIL)
+        raise ForbiddenError(NO_MAIL, why=Why.NO_MAIL)
     if _is_full():
         raise UnavailableError("Too many mails wait to be sent; try again later.", retry_after_s=60.0)
 

@@ -13,6 +13,7 @@ import regex
 from accounts import names
 from reaktor.errors import InvalidError
 from reaktor.scripts import folded, is_unseen
+from reaktor.why import Why
 
 DISPLAY_NAME_CHARS = 64
 STATUS_CHARS = 100
@@ -38,7 +39,7 @@ def check_display_name(name: str) -> str:
     """Trimmed, at most 64 characters; "" for none."""
     shown = _one_line(name, "display_name", DISPLAY_NAME_CHARS)
     if names.skeleton(_letters(shown)) in RESERVED:
-        raise InvalidError("That name is reserved.", fields={"display_name": "reserved"})
+        raise InvalidError("That name is reserved.", fields={"display_name": "reserved"}, why=Why.DISPLAY_NAME_TAKEN)
     return shown
 
 
@@ -71,4 +72,4 @@ def _letters(shown: str) -> str:
 
 
 def _wrong(field: str, what: str) -> InvalidError:
-    return InvalidError(f"That can't be shown: {what}.", fields={field: what})
+    return InvalidError(f"That can't be shown: {what}.", fields={field: what}, why=Why.NOT_TO_BE_SHOWN)

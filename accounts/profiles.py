@@ -25,6 +25,7 @@ from reaktor.errors import InvalidError
 from reaktor.process.announce import announce
 from reaktor.process.orders import ORDERS_GROUP, PROFILE_CHANGED
 from reaktor.sandbox.pictures import Pictures
+from reaktor.why import Why
 
 SIDES = {"small": 48, "medium": 96, "large": 256}
 """The sizes of a picture, in pixels."""
@@ -55,7 +56,9 @@ def _check_is_nobody_else(shown: str, user: User) -> None:
     """Whoever is shown under the user name of another, or what looks like it, would be taken for them."""
     is_another = User.objects.exclude(pk=user.pk).filter(search_name=search_key(shown), is_active=True).exists
     if shown and (is_another() or any(names.are_confusable(shown, other) for other in neighbours([shown], user.pk))):
-        raise InvalidError("That is somebody's user name.", fields={"display_name": "somebody's user name"})
+        raise InvalidError(
+            "That is somebody's user name.", fields={"display_name": "somebody's user name"}, why=Why.DISPLAY_NAME_TAKEN
+        )
 
 
 def avatar_set(user: User, source: IO[bytes], pictures: Pictures) -> User:

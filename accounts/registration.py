@@ -13,6 +13,7 @@ from accounts.mailing import is_mail_possible, mail_check
 from accounts.models import User, WaitingAccount
 from accounts.signals import invite_used
 from reaktor.errors import ForbiddenError, InvalidError, NotFoundError
+from reaktor.why import Why
 
 CLOSED = "Nobody can register on this server."
 BY_INVITE = "You need an invite to register on this server."
@@ -37,9 +38,9 @@ def account_create(
     """
     mode = _mode()
     if mode == "closed":
-        raise ForbiddenError(CLOSED)
+        raise ForbiddenError(CLOSED, why=Why.REGISTRATION_CLOSED)
     if mode == "invite" and not invite:
-        raise ForbiddenError(BY_INVITE, fields={"invite": "needed"})
+        raise ForbiddenError(BY_INVITE, fields={"invite": "needed"}, why=Why.INVITE_NEEDED)
     address = _address(email)
     limits = services.app().limits
     if invite:
@@ -81,7 +82,7 @@ def _address(email: str | None) -> addresses.Address | None:
         mail_check()
         return addresses.address_parse(email)
     if services.app().mail.is_required:
-        raise InvalidError("An e-mail address is needed.", fields={"email": "needed"})
+        raise InvalidError("An e-mail address is needed.", fields={"email": "needed"}, why=Why.EMAIL_NEEDED)
     return None
 
 
@@ -91,7 +92,7 @@ def _use(invite: str, user: User) -> None:
     except NotFoundError:
         heard = []
     if not heard:
-        raise ForbiddenError(NO_GOOD_INVITE, fields={"invite": "not good"})
+        raise ForbiddenError(NO_GOOD_INVITE, fields={"invite": "not good"}, why=Why.INVITE_DEAD)
 
 
 # -- Accounts that wait -------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from accounts.mail_tokens import token_find, token_make, token_spend
 from accounts.mailing import mail_check
 from accounts.models import EmailAddress, MailToken
 from reaktor.errors import NotFoundError
+from reaktor.why import Why
 
 
 def reset_ask(*, email: str, ip: str) -> None:
@@ -41,10 +42,10 @@ def reset_confirm(*, token: str, password: str) -> None:
     """
     found = token_find(MailToken.RESET, token)
     if found is None or found.user is None:
-        raise NotFoundError(DEAD_LINK)
+        raise NotFoundError(DEAD_LINK, why=Why.LINK_DEAD)
     services.check_password(password, found.user, strict=True)
     encoded = services.app().hashing.hash(password)
     with transaction.atomic():
         if not token_spend(found):
-            raise NotFoundError(DEAD_LINK)
+            raise NotFoundError(DEAD_LINK, why=Why.LINK_DEAD)
         services.password_store(found.user, encoded)

@@ -25,6 +25,7 @@ from accounts.models import User
 from accounts.signals import second_factor_removed
 from reaktor.errors import ConflictError, ForbiddenError, InvalidError, NotAuthenticatedError
 from reaktor.shapes import Count
+from reaktor.why import Why
 
 RECOVERY_CODES = 10
 APP, RECOVERY = "authenticator app", "recovery codes"
@@ -97,7 +98,7 @@ def code_verify(user: User, code: str) -> Any:
         for device in devices_for_user(user):
             if isinstance(device, kind) and verify_token(user, device.persistent_id, stored):
                 return device
-        raise NotAuthenticatedError(CODE_WRONG, fields={"code": "wrong"})
+        raise NotAuthenticatedError(CODE_WRONG, fields={"code": "wrong"}, why=Why.CODE_WRONG)
 
 
 def code_confirm(user: User, code: str) -> None:
@@ -106,7 +107,7 @@ def code_confirm(user: User, code: str) -> None:
     try:
         code_verify(user, code)
     except NotAuthenticatedError as error:
-        raise ForbiddenError(error.message, fields=error.fields) from error
+        raise ForbiddenError(error.message, fields=error.fields, why=error.why) from error
 
 
 def device_of(user: User) -> Any:
@@ -152,7 +153,9 @@ def confirm(user: User, *, code: str) -> RecoveryCodes:
     with services.app().limits.code(f"{user.pk}.new"):
         codes = device_confirm(user, _plain(code))
         if codes is None:
-            raise ForbiddenError("That is not the code that the app shows now.", fields={"code": "wrong"})
+            raise ForbiddenError(
+                "That is not the code that the app shows now.", fields={"code": "wrong"}, why=Why.APP_CODE_WRONG
+            )
     return {"recovery_codes": codes}
 
 
@@ -224,7 +227,7 @@ def remove_own(user: User, *, password: str, code: str) -> None:
     services.password_confirm(user, password)
     _check_set_up(user)
     if state(user)["is_required"]:
-        raise ForbiddenError("This server asks its staff for a second factor.")
+        raise ForbiddenError("This server asks its staff for a second factor.", why=Why.STAFF_NEED_CODES)
     code_confirm(user, code)
     remove(user, by=user)
 

@@ -39,6 +39,7 @@ from reaktor.process.announce import announce
 from reaktor.process.orders import END_LOGIN, END_SESSIONS, ORDERS_GROUP, ban_body, end_login_body, end_sessions_body
 from reaktor.shapes import Time
 from reaktor.times import timestamp
+from reaktor.why import Why
 
 if TYPE_CHECKING:
     from accounts.apps import AccountsConfig
@@ -49,6 +50,13 @@ SEED_PASSWORD_CHARS = 6
 MAX_PASSWORD_CHARS = 1_024
 """Far more than any pass phrase; without a bound a password could be a whole request body."""
 WRONG = "Wrong username or password"
+PASSWORD_WHY = {
+    "password_too_short": Why.PASSWORD_SHORT,
+    "password_too_common": Why.PASSWORD_COMMON,
+    "password_entirely_numeric": Why.PASSWORD_NUMERIC,
+    "password_too_similar": Why.PASSWORD_SIMILAR,
+}
+"""By the codes of Django's validators."""
 
 
 class TokensData(TypedDict):
@@ -177,7 +185,7 @@ def password_owner(username: str, password: str) -> User:
     user = user_named(username) if could_fit else None
     verdict = app().hashing.verify(password[:MAX_PASSWORD_CHARS], user.password if user else None)
     if user is None or user.is_bot or not verdict.is_correct:
-        raise NotAuthenticatedError(WRONG)
+        raise NotAuthenticatedError(WRONG, why=Why.LOG_IN_WRONG)
     if verdict.upgraded is not None:
         User.objects.filter(pk=user.pk, password=user.password).update(password=verdict.upgraded)
     return user
@@ -200,13 +208,16 @@ def password_confirm(user: User, password: str, *, field: str = "password") -> N
     came_by_password_check(user)
     with app().limits.password(str(user.pk)):
         if not app().hashing.verify(password[:MAX_PASSWORD_CHARS], user.password).is_correct:
-            raise ForbiddenError("The password is wrong.", fields={field: "wrong"})
+            raise ForbiddenError("The password is wrong.", fields={field: "wrong"}, why=Why.PASSWORD_WRONG)
 
 
 def came_by_password_check(user: User) -> None:
     """Raises ForbiddenError for a request of a log-in by an app password."""
     if tokens.APP_PASSWORD in user.came_by:
-        raise ForbiddenError("An app password is for chatting alone: log in with your own password for this.")
+        raise ForbiddenError(
+            "An app password is for chatting alone: log in with your own password for this.",
+            why=Why.APP_PASSWORD_ONLY_CHATS,
+        )
 
 
 def password_set(user: User, new: str) -> None:
@@ -236,15 +247,18 @@ def check_username(username: str, *, by_operator: bool = False) -> str:
     is made at the machine, and may be called so (names.OF_OPERATORS). Raises InvalidError.
     """
     if not names.is_well_formed(username):
-        raise InvalidError(names.RULE, fields={"username": "2 to 32 letters or digits of one script"})
+        raise InvalidError(
+            names.RULE, fields={"username": "2 to 32 letters or digits of one script"}, why=Why.USERNAME_FORM
+        )
     if names.is_reserved(username, by_operator=by_operator):
-        raise InvalidError(NOT_ALLOWED, fields={"username": "reserved"})
+        raise InvalidError(NOT_ALLOWED, fields={"username": "reserved"}, why=Why.USERNAME_RESERVED)
     return names.stored(username)
 
 
 def check_password(password: str, user: User, *, strict: bool, field: str = "password") -> None:
     """Raises InvalidError with what is wrong; never repeats the password."""
     problem = None
+    why = None
     password = opaque(password)
     if len(password) > MAX_PASSWORD_CHARS:
         problem = f"A password has at most {MAX_PASSWORD_CHARS} characters."
@@ -255,8 +269,9 @@ def check_password(password: str, user: User, *, strict: bool, field: str = "pas
             validate_password(password, user)
         except ValidationError as error:
             problem = " ".join(error.messages)
+            why = next((PASSWORD_WHY[each.code] for each in error.error_list if each.code in PASSWORD_WHY), None)
     if problem is not None:
-        raise InvalidError(problem, fields={field: problem})
+        raise InvalidError(problem, fields={field: problem}, why=why)
 
 
 # -- Tokens -------------------------------------------------------------------------------------------------------

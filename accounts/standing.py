@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from accounts import bot_tokens, tokens
 from accounts.models import EndedLogin, User
 from reaktor.errors import BannedError
+from reaktor.why import Why
 
 _OFF = ("is_active", "banned_until", "ban_reason")
 _COMPARED = ("username", "is_staff", "is_bot", *_OFF)
@@ -37,7 +38,7 @@ def why_off(user: User) -> BannedError | None:
         if user.is_bot:
             bot_tokens.check_may_speak(user.bot)
     except User.bot.RelatedObjectDoesNotExist:
-        return BannedError(tokens.SWITCHED_OFF)
+        return BannedError(tokens.SWITCHED_OFF, why=Why.SWITCHED_OFF)
     except BannedError as error:
         return error
     return None

@@ -22,6 +22,7 @@ from rest_framework_simplejwt.tokens import AccessToken, RefreshToken, Token, Un
 from accounts.models import AppPassword, EndedLogin, User, WaitingAccount
 from reaktor.db.columns import time_from_column, uuid_from_column, uuid_to_column
 from reaktor.errors import BannedError, NotAuthenticatedError, Terms, TokenExpiredError, WaitingError
+from reaktor.why import Why
 
 if TYPE_CHECKING:
     from accounts.apps import AccountsConfig
@@ -146,7 +147,7 @@ def _check_enough_for_staff(came_by: tuple[str, ...]) -> None:
     if APP_PASSWORD in came_by:
         raise NotAuthenticatedError("The token was revoked.")
     if CODE not in came_by and are_codes_required():
-        raise NotAuthenticatedError(STAFF_NEED_CODES)
+        raise NotAuthenticatedError(STAFF_NEED_CODES, why=Why.STAFF_NEED_CODES)
 
 
 def ban_error(banned_until: datetime, reason: str) -> BannedError:
@@ -163,7 +164,7 @@ def check_may_log_in(user: User) -> None:
     if not user.is_active:
         if WaitingAccount.objects.filter(pk=user.pk).exists():
             raise WaitingError
-        raise BannedError(SWITCHED_OFF)
+        raise BannedError(SWITCHED_OFF, why=Why.SWITCHED_OFF)
 
 
 def _user_find(user_id: str, login: uuid.UUID) -> tuple[User | None, bool]:

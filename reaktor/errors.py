@@ -7,7 +7,7 @@ Source: the native protocol's "Errors" and "Close codes".
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum, StrEnum
@@ -16,6 +16,7 @@ from typing import Annotated, NotRequired, TypedDict
 
 from reaktor.shapes import Count, Seconds, Time
 from reaktor.times import timestamp
+from reaktor.why import Why
 
 
 class ErrorCode(StrEnum):
@@ -72,6 +73,9 @@ class ErrorDetail(TypedDict):
 
     code: Annotated[str, ErrorCode, "Stable; compare this."]
     message: Annotated[str, "For people."]
+    why: NotRequired[Annotated[str, Why, "What exactly, where the code says little. Stable; more may be added."]]
+    limit: NotRequired[Annotated[Count, "With some of `why`: the number that is meant."]]
+    names: NotRequired[Annotated[list[str], "With `not_reached`: whom."]]
     fields: NotRequired[Annotated[dict[str, str], "What is wrong with which input."]]
     retry_after: NotRequired[Seconds]
     reason: NotRequired[Annotated[str, "With `muted` and `banned`: why, in the moderator's words; they may be empty."]]
@@ -83,7 +87,8 @@ class ErrorDetail(TypedDict):
 class ReaktorError(Exception):
     """Something a client is told: a code to compare, a short text to show.
 
-    `retry_after_s` says when trying again makes sense; `fields` maps input fields to what is wrong with them.
+    `retry_after_s` says when trying again makes sense; `fields` maps input fields to what is wrong with them. `why` is
+    what the message says, for clients of other languages, with `limit` and `names` where it has some.
     """
 
     code = ErrorCode.INTERNAL
@@ -95,10 +100,16 @@ class ReaktorError(Exception):
         *,
         retry_after_s: float | None = None,
         fields: Mapping[str, str] | None = None,
+        why: Why | None = None,
+        limit: int | None = None,
+        names: Sequence[str] = (),
     ) -> None:
         self.message = message or self.default_message
         self.retry_after_s = retry_after_s
         self.fields = dict(fields) if fields else None
+        self.why = why
+        self.limit = limit
+        self.names = list(names)
         super().__init__(self.message)
 
     @property
@@ -109,6 +120,12 @@ class ReaktorError(Exception):
     def as_data(self) -> ErrorDetail:
         """What goes under `error` in REST answers and native frames."""
         data: ErrorDetail = {"code": self.code.value, "message": self.message}
+        if self.why is not None:
+            data["why"] = self.why.value
+        if self.limit is not None:
+            data["limit"] = self.limit
+        if self.names:
+            data["names"] = self.names
         if self.fields:
             data["fields"] = self.fields
         if self.retry_after_s is not None:
@@ -166,14 +183,19 @@ class RestrictedError(ReaktorError):
     """
 
     def __init__(
-        self, message: str | None = None, *, terms: Terms | None = None, retry_after_s: float | None = None
+        self,
+        message: str | None = None,
+        *,
+        terms: Terms | None = None,
+        retry_after_s: float | None = None,
+        why: Why | None = None,
     ) -> None:
         self.terms = terms
         said = message or self.default_message
         if terms is not None:
             ends = "" if terms.until is None else f" until {terms.until:%Y-%m-%d %H:%M} UTC"
             said = f"{said.removesuffix('.')}{ends}{f': {terms.reason}' if terms.reason else '.'}"
-        super().__init__(said, retry_after_s=retry_after_s)
+        super().__init__(said, retry_after_s=retry_after_s, why=why)
 
     def as_data(self) -> ErrorDetail:
         data = super().as_data()

@@ -17,6 +17,7 @@ from chat.domain.following import Level
 from chat.domain.policies import ChannelKind
 from chat.domain.sessions import Status
 from reaktor.errors import InvalidError
+from reaktor.why import Why
 
 WAIT = timedelta(seconds=30)
 """Who has a session that is live and not away is given so long to read the message there."""
@@ -98,7 +99,7 @@ def quiet_of(begins: str, ends: str, days: list[str] | None, zone: str) -> Quiet
     begin, end = minutes["from"], minutes["to"]
     if problems or begin is None or end is None:
         fields = {f"quiet.{name}": problem for name, problem in problems.items()}
-        raise InvalidError("These quiet hours can't be read.", fields=fields)
+        raise InvalidError("These quiet hours can't be read.", fields=fields, why=Why.QUIET_HOURS_FORM)
     return Quiet(begin, end, frozenset(DAYS.index(day) for day in chosen), zone)
 
 

@@ -14,6 +14,7 @@ from enum import IntEnum, StrEnum
 from chat.domain.errors import ArchivedError, EditWindowError, MutedError, NotAMemberError
 from chat.domain.words import NO_WORDS, WordFilter
 from reaktor.errors import BannedError, ForbiddenError, NotFoundError, RateLimitedError, ReaktorError, Terms
+from reaktor.why import Why
 
 MAX_SLOW_MODE_S = 6 * 3600
 KICK_S = 10.0
@@ -98,19 +99,19 @@ class Access:
     def check_read(self) -> None:
         """Raises NotFoundError (that a private channel exists is told to nobody outside it), BannedError."""
         if not self.can_see:
-            raise NotFoundError("There is no such channel.")
+            raise NotFoundError("There is no such channel.", why=Why.NO_SUCH_CHANNEL)
         if self.is_banned:
-            raise BannedError(BANNED_FROM_CHANNEL)
+            raise BannedError(BANNED_FROM_CHANNEL, why=Why.BANNED_HERE)
 
     def check_manage(self) -> None:
         if not self.can_manage:
             self.check_read()
-            raise ForbiddenError("Only an owner of the channel may do that.")
+            raise ForbiddenError("Only an owner of the channel may do that.", why=Why.ONLY_OWNERS)
 
     def check_moderate(self) -> None:
         if not self.can_moderate:
             self.check_read()
-            raise ForbiddenError("Only moderators of the channel may do that.")
+            raise ForbiddenError("Only moderators of the channel may do that.", why=Why.ONLY_MODERATORS)
 
 
 def ban_from_channel(until: datetime | None, reason: str) -> BannedError:
@@ -167,13 +168,13 @@ def check_outranks(actor: Rank, target: Rank, *, needed: Rank = Rank.MODERATOR) 
 def check_edit_message(*, is_own: bool) -> None:
     """Nobody changes what another one said. Raises ForbiddenError."""
     if not is_own:
-        raise ForbiddenError("Only its author may edit a message.")
+        raise ForbiddenError("Only its author may edit a message.", why=Why.ONLY_AUTHOR)
 
 
 def check_delete_message(access: Access, *, is_own: bool) -> None:
     """By its author, or by a moderator of its channel. Raises ForbiddenError."""
     if not is_own and not access.can_moderate:
-        raise ForbiddenError("Only its author or a moderator may delete a message.")
+        raise ForbiddenError("Only its author or a moderator may delete a message.", why=Why.ONLY_AUTHOR)
 
 
 def check_pin(access: Access, *, everybody_pins: bool) -> None:
@@ -183,13 +184,13 @@ def check_pin(access: Access, *, everybody_pins: bool) -> None:
     if access.is_archived:
         raise ArchivedError
     if not (access.can_moderate or everybody_pins or access.kind.is_direct):
-        raise ForbiddenError("Only moderators pin messages in this channel.")
+        raise ForbiddenError("Only moderators pin messages in this channel.", why=Why.ONLY_MODERATORS)
 
 
 def check_see_earlier(access: Access, *, is_own: bool) -> None:
     """What a message said before it was edited: its author sees it, and moderators. Raises ForbiddenError."""
     if not is_own and (access.kind.is_direct or not access.can_moderate):
-        raise ForbiddenError("Only its author and moderators see what a message said before.")
+        raise ForbiddenError("Only its author and moderators see what a message said before.", why=Why.ONLY_AUTHOR)
 
 
 def check_edit_in_time(access: Access, age: timedelta, window: timedelta) -> None:
@@ -276,15 +277,15 @@ def writing_refusal(channel: ChannelState, author: Author, now: datetime) -> Rea
     if channel.is_archived:
         return ArchivedError()
     if channel.kind.is_closed and author.role is None:
-        return NotAMemberError("Only members write in this channel.")
+        return NotAMemberError("Only members write in this channel.", why=Why.ONLY_MEMBERS)
     if author.restrictions:
         # A ban says more than a mute, and the longer one more than the shorter.
         worst = max(author.restrictions, key=lambda each: (each.kind is SanctionKind.BAN, each.until is None))
         return worst.refusal(now)
     if author.is_unwanted:
-        return ForbiddenError("One of you does not want to hear from the other.")
+        return ForbiddenError("One of you does not want to hear from the other.", why=Why.BLOCKED)
     if channel.is_frozen and not author.is_moderator:
-        return ForbiddenError("This channel is frozen: only moderators write in it now.")
+        return ForbiddenError("This channel is frozen: only moderators write in it now.", why=Why.FROZEN)
     return None
 
 
@@ -294,7 +295,12 @@ def posting_refusal(channel: ChannelState, author: Author, now: datetime) -> Rea
     if refusal is None and channel.slow_mode_s and author.last_post_at is not None and not author.is_moderator:
         wait_s = channel.slow_mode_s - (now - author.last_post_at).total_seconds()
         if wait_s > 0:
-            return RateLimitedError(f"Slow mode: one message in {channel.slow_mode_s} s.", retry_after_s=wait_s)
+            return RateLimitedError(
+                f"Slow mode: one message in {channel.slow_mode_s} s.",
+                retry_after_s=wait_s,
+                why=Why.SLOW_MODE,
+                limit=channel.slow_mode_s,
+            )
     return refusal
 
 
@@ -303,7 +309,11 @@ def text_refusal(author: Author, text: str, rules: TextRules) -> ReaktorError | 
     if author.is_moderator:
         return None
     if rules.words.rejects(text):
-        return ForbiddenError("That has words that are not allowed here.")
+        return ForbiddenError("That has words that are not allowed here.", why=Why.WORDS_NOT_ALLOWED)
     if author.age < rules.new_for and len(_LINK.findall(text)) > rules.max_links:
-        return ForbiddenError(f"New accounts may post {rules.max_links} links in a message at most.")
+        return ForbiddenError(
+            f"New accounts may post {rules.max_links} links in a message at most.",
+            why=Why.TOO_MANY_LINKS,
+            limit=rules.max_links,
+        )
     return None

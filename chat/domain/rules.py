@@ -16,6 +16,7 @@ from chat.domain.ids import ChannelKey
 from chat.domain.policies import ChannelKind
 from reaktor.errors import InvalidError, NotFoundError, TooLargeError
 from reaktor.scripts import is_unseen, without_turns
+from reaktor.why import Why
 
 _KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
@@ -39,7 +40,12 @@ def check_text(text: object, *, max_chars: int, may_be_empty: bool = False) -> s
     if not isinstance(text, str):
         raise InvalidError("The text must be a string.", fields={"text": "must be a string"})
     if len(text) > max_chars:
-        raise TooLargeError(f"A message has at most {max_chars} characters.", fields={"text": "too long"})
+        raise TooLargeError(
+            f"A message has at most {max_chars} characters.",
+            fields={"text": "too long"},
+            why=Why.TEXT_TOO_LONG,
+            limit=max_chars,
+        )
     if is_unseen(text) and not (may_be_empty and not text):
         raise InvalidError("The text is blank.", fields={"text": "blank"})
     if has_unstorable(text):
@@ -101,7 +107,7 @@ def parse_channel_key(key: object) -> ChannelKey:
     if not isinstance(key, str):
         raise InvalidError("The channel must be a string.", fields={"channel": "must be a string"})
     if not _KEY.fullmatch(key):
-        raise NotFoundError("There is no such channel.")
+        raise NotFoundError("There is no such channel.", why=Why.NO_SUCH_CHANNEL)
     return ChannelKey(key)
 
 
@@ -109,7 +115,9 @@ def check_channel_name(name: object) -> str:
     """A channel's name, trimmed, 1 to 80 characters of which one can be seen. Raises InvalidError."""
     shown = without_turns(name).strip() if isinstance(name, str) else ""
     if not len(shown) <= NAME_CHARS or is_unseen(shown) or has_unstorable(shown):
-        raise InvalidError("A channel's name has 1 to 80 characters.", fields={"name": "1 to 80 characters"})
+        raise InvalidError(
+            "A channel's name has 1 to 80 characters.", fields={"name": "1 to 80 characters"}, why=Why.CHANNEL_NAME_FORM
+        )
     return shown
 
 

@@ -20,6 +20,7 @@ from chat.domain.rules import parse_channel_key
 from reaktor.errors import InvalidError
 from reaktor.scripts import SPACELESS, folded
 from reaktor.times import parse_timestamp
+from reaktor.why import Why
 
 QUERY_CHARS = 256
 MAX_TERMS = 12
@@ -272,7 +273,7 @@ def parsed(text: str) -> Query:
 
 
 def _invalid(what: str) -> InvalidError:
-    return InvalidError(f"A search has {what}.", fields={"q": what})
+    return InvalidError(f"A search has {what}.", fields={"q": what}, why=Why.SEARCH_FORM)
 
 
 def _term(match: regex.Match[str]) -> Term | None:

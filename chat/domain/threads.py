@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from reaktor.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError, ReaktorError
+from reaktor.why import Why
 
 FOLLOWERS_TOLD = 500
 """So many followers of a thread are told of a reply at once; the others find it in their lists."""
@@ -33,11 +34,11 @@ def reply_refusal(root: Root | None, channel_id: int, *, has_threads: bool) -> R
     A deleted root is answered for as long as there are replies to talk about, as in Slack.
     """
     if root is None or root.channel_id != channel_id:
-        return NotFoundError("The message whose thread that is is not in this channel.")
+        return NotFoundError("The message whose thread that is is not in this channel.", why=Why.NO_SUCH_MESSAGE)
     if root.is_reply:
         return InvalidError("A thread can't begin inside another.", fields={"thread": "is in a thread itself"})
     if not has_threads:
-        return ForbiddenError("Threads are switched off in this channel.")
+        return ForbiddenError("Threads are switched off in this channel.", why=Why.THREADS_OFF)
     if root.is_deleted and not root.replies:
-        return ConflictError("That message is deleted.")
+        return ConflictError("That message is deleted.", why=Why.MESSAGE_DELETED)
     return None

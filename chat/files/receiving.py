@@ -37,6 +37,7 @@ from reaktor.errors import (
     UnavailableError,
 )
 from reaktor.sandbox.pictures import Pictures
+from reaktor.why import Why
 
 logger = logging.getLogger(__name__)
 
@@ -63,11 +64,20 @@ def file_reserve(*, user_id: UserId, size: int | None, name: str, config: Files)
             raise NotAuthenticatedError
         mine = File.objects.filter(owner_id=uuid.UUID(user_id), gone_at=None, deleted_at=None)
         if mine.filter(stored_at=None, alive_at__gt=now - timedelta(seconds=ALIVE_S)).count() >= config.at_once:
-            raise RateLimitedError(f"At most {config.at_once} files are sent at once.", retry_after_s=1.0)
+            raise RateLimitedError(
+                f"At most {config.at_once} files are sent at once.",
+                retry_after_s=1.0,
+                why=Why.TOO_MANY_FILES,
+                limit=config.at_once,
+            )
         kept = mine.aggregate(total=Sum("size"))["total"] or 0
         if kept + reserved > config.quota_bytes:
             shown = rules.size_shown(config.quota_bytes)
-            raise TooLargeError(f"You may keep {shown} here in all, and there is not enough left.")
+            raise TooLargeError(
+                f"You may keep {shown} here in all, and there is not enough left.",
+                why=Why.NO_ROOM,
+                limit=config.quota_bytes,
+            )
         file = File.objects.create(
             id=uuid7(),
             owner_id=uuid.UUID(user_id),
@@ -80,7 +90,9 @@ def file_reserve(*, user_id: UserId, size: int | None, name: str, config: Files)
 
 
 def too_large(config: Files) -> TooLargeError:
-    return TooLargeError(f"A file has at most {rules.size_shown(config.max_bytes)}.")
+    return TooLargeError(
+        f"A file has at most {rules.size_shown(config.max_bytes)}.", why=Why.FILE_TOO_LARGE, limit=config.max_bytes
+    )
 
 
 def file_alive(file_id: uuid.UUID) -> None:
@@ -154,7 +166,7 @@ class Upload:
     def sync(self) -> None:
         """All bytes are here, and now on the disk. Raises InvalidError, OSError."""
         if not self.size:
-            raise InvalidError("The file is empty.")
+            raise InvalidError("The file is empty.", why=Why.FILE_EMPTY)
         os.fdatasync(self._file.fileno())
 
     def settle(self, name: str, pictures: Pictures) -> Settled:
@@ -198,4 +210,4 @@ class Upload:
             logger.error("FILES_SCAN did not answer: %s", error)
             raise UnavailableError("The file can't be looked at now.") from error
         if done.returncode:
-            raise InvalidError("The file was refused.")
+            raise InvalidError("The file was refused.", why=Why.FILE_REFUSED)

@@ -68,6 +68,7 @@ from reaktor.errors import (
     UnavailableError,
 )
 from reaktor.shapes import ListData
+from reaktor.why import Why
 
 logger = logging.getLogger(__name__)
 
@@ -285,7 +286,7 @@ def _join_data(runtime: Runtime, session: LiveSession, found: ChannelAccess, ans
     key = found.channel.key
     feed = runtime.feeds.get(key)
     if feed is None:
-        raise NotFoundError("There is no such channel.")
+        raise NotFoundError("There is no such channel.", why=Why.NO_SUCH_CHANNEL)
     members = runtime.members(key)
     config = runtime.config.delivery
     since = None

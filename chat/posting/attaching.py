@@ -13,6 +13,7 @@ import orjson
 from chat.domain.files import FileData, no_file
 from chat.models import File
 from reaktor.errors import ConflictError, ReaktorError
+from reaktor.why import Why
 
 
 class Attaching:
@@ -34,7 +35,7 @@ class Attaching:
             if file is None or str(file.owner_id) != author_id:
                 return no_file()
             if file.message_id is not None or file.pk in self._taken:
-                return ConflictError("That file was sent already.")
+                return ConflictError("That file was sent already.", why=Why.FILE_SENT_ALREADY)
             if file.pk in named:
                 return ConflictError("A message has each file once.")
             named.add(file.pk)

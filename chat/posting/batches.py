@@ -36,6 +36,7 @@ from reaktor.db.database import LOST
 from reaktor.db.ids import uuid7s
 from reaktor.errors import InvalidError, NotFoundError, ReaktorError
 from reaktor.times import timestamp
+from reaktor.why import Why
 
 
 class Post(NamedTuple):
@@ -221,7 +222,7 @@ class _Batch:
         """Give the post the next number of its channel, or refuse it."""
         channel = self.channels.get(post.channel)
         if channel is None:
-            return NotFoundError("There is no such channel.")
+            return NotFoundError("There is no such channel.", why=Why.NO_SUCH_CHANNEL)
         refusal = self._refusal(post, channel)
         if refusal is not None:
             return refusal

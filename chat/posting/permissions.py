@@ -34,6 +34,7 @@ from chat.posting.statements import LockedChannel
 from reaktor.db import driver
 from reaktor.db.columns import time_from_column, uuid_text, uuid_to_column
 from reaktor.errors import BannedError, NotFoundError, ReaktorError
+from reaktor.why import Why
 
 PARAMETERS_PER_QUERY = 900
 _CLOSED = frozenset(kind.value for kind in ChannelKind if kind.is_closed)
@@ -128,7 +129,7 @@ class Writing:
         if account is None:
             return NotFoundError("The account is gone.")
         if not account.is_active:
-            return BannedError(SWITCHED_OFF)
+            return BannedError(SWITCHED_OFF, why=Why.SWITCHED_OFF)
         if account.banned_until is not None and account.banned_until > self._now:
             return ban_error(account.banned_until, account.ban_reason)
         return None

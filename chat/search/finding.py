@@ -26,6 +26,7 @@ from chat.selectors import ChannelAccess
 from chat.selectors.hiding import blocked_names
 from chat.selectors.rows import MessageColumns
 from reaktor.errors import InvalidError, NotFoundError, UnavailableError
+from reaktor.why import Why
 
 PAGE = 25
 BUDGET_S = 0.5
@@ -101,12 +102,14 @@ def _asked(user: UserRef, query: Query, filters: Filters, cursor: str | None) ->
     if has is not None and has not in rules.HAS:
         raise InvalidError(f"has is one of {', '.join(rules.HAS)}.", fields={"has": "unknown"})
     if not query.wanted and has is None and "author" not in filters:
-        raise InvalidError("Give a word to look for, or an author.", fields={"q": "nothing to look for"})
+        raise InvalidError(
+            "Give a word to look for, or an author.", fields={"q": "nothing to look for"}, why=Why.SEARCH_FORM
+        )
     author = None
     if "author" in filters:
         named = user_named(filters["author"])
         if named is None:
-            raise NotFoundError("There is no such user.")
+            raise NotFoundError("There is no such user.", why=Why.NO_SUCH_USER)
         author = selectors.user_ref(named)
     root = _root(user, filters["thread"], filters.get("channel")) if "thread" in filters else None
     if root is not None:

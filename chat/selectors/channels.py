@@ -29,6 +29,7 @@ from chat.selectors.rows import ChannelColumns, LastColumns
 from reaktor.errors import BannedError, InvalidError, NotFoundError
 from reaktor.shapes import ListData
 from reaktor.times import timestamp
+from reaktor.why import Why
 
 FIRST_CHANNELS = ("general", "programming", "random")
 """The keys of those that every server begins with."""
@@ -134,7 +135,7 @@ def channel_access(*, user: UserRef, key: ChannelKey, to_moderate: bool = False)
     """
     found = rows.channels_select(user.id, "c.key = %s", [key], limit=1)
     if not found:
-        raise NotFoundError("There is no such channel.")
+        raise NotFoundError("There is no such channel.", why=Why.NO_SUCH_CHANNEL)
     result = _all_as_seen(found, user)[0]
     if to_moderate and user.is_staff:
         return result

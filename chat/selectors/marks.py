@@ -13,6 +13,7 @@ from chat.selectors.messages import messages_by_ids, parse_message_id
 from reaktor.errors import NotFoundError
 from reaktor.shapes import ListData
 from reaktor.times import timestamp
+from reaktor.why import Why
 
 PINS_PER_CHANNEL = 50
 
@@ -58,7 +59,7 @@ def earlier_texts(*, user: UserRef, key: ChannelKey, message_id: str) -> ListDat
     wanted = Message.objects.filter(channel_id=found.channel.id, pk=parse_message_id(message_id))
     author = wanted.values_list("author_id", flat=True).first()
     if author is None:
-        raise NotFoundError("There is no such message in this channel.")
+        raise NotFoundError("There is no such message in this channel.", why=Why.NO_SUCH_MESSAGE)
     check_see_earlier(found.access, is_own=str(author) == user.id)
     texts = EarlierText.objects.filter(message__in=wanted.filter(deleted_at=None)).order_by("pk")
     rows = texts.values_list("text", "written_at")

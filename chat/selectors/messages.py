@@ -26,6 +26,7 @@ from reaktor.db import driver
 from reaktor.db.columns import uuid_from_column, uuid_to_column
 from reaktor.errors import InvalidError, NotFoundError
 from reaktor.times import timestamp
+from reaktor.why import Why
 
 MAX_NUMBER = 2**62
 """Above every number."""
@@ -107,7 +108,7 @@ def message_by_id(channel_id: int, message_id: str) -> MessageData:
     wanted = uuid_to_column(parse_message_id(message_id))
     found = rows.messages_select("m.channel_id = %s AND m.id = %s", [channel_id, wanted], order="m.id", limit=1)
     if not found:
-        raise NotFoundError("There is no such message in this channel.")
+        raise NotFoundError("There is no such message in this channel.", why=Why.NO_SUCH_MESSAGE)
     return message_data(found)[0]
 
 
@@ -148,7 +149,7 @@ def parse_message_id(message_id: object) -> uuid.UUID:
     try:
         return uuid.UUID(str(message_id))
     except ValueError:
-        raise NotFoundError("There is no such message in this channel.") from None
+        raise NotFoundError("There is no such message in this channel.", why=Why.NO_SUCH_MESSAGE) from None
 
 
 def messages_page(
@@ -302,7 +303,7 @@ def channel_changes(key: ChannelKey, *, after: int, limit: int) -> ChangesData:
     """messages_changed() for a channel whose head is read first. Raises NotFoundError."""
     found = Channel.objects.filter(key=key).first()
     if found is None:
-        raise NotFoundError("There is no such channel.")
+        raise NotFoundError("There is no such channel.", why=Why.NO_SUCH_CHANNEL)
     return messages_changed(channel_row(found), after=after, limit=limit)
 
 
@@ -361,7 +362,7 @@ def newest_messages(key: ChannelKey, *, changes: int, numbers: int) -> NewestMes
     """
     found = Channel.objects.filter(key=key).first()
     if found is None:
-        raise NotFoundError("There is no such channel.")
+        raise NotFoundError("There is no such channel.", why=Why.NO_SUCH_CHANNEL)
     row = channel_row(found)
     settled = "m.channel_id = %s AND m.changed_seq <= %s"
     changed = rows.messages_select(settled, [row.id, row.seq], order="m.changed_seq DESC", limit=changes)[::-1]

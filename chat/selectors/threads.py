@@ -22,6 +22,7 @@ from reaktor.db import driver
 from reaktor.db.columns import time_from_column, uuid_text, uuid_to_column
 from reaktor.errors import InvalidError, NotFoundError
 from reaktor.shapes import ListData
+from reaktor.why import Why
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CLOSED = ", ".join(f"'{kind.value}'" for kind in ChannelKind if kind.is_closed)
@@ -87,7 +88,7 @@ def thread_root(*, user: UserRef, key: str, thread: str) -> tuple[ChannelRow, Me
     found = channel_access(user=user, key=ChannelKey(key))
     root = Message.objects.filter(channel_id=found.channel.id, pk=parse_message_id(thread)).first()
     if root is None:
-        raise NotFoundError("There is no such message in this channel.")
+        raise NotFoundError("There is no such message in this channel.", why=Why.NO_SUCH_MESSAGE)
     if root.thread_id is not None:
         raise InvalidError("That message is in a thread itself.", fields={"thread": "is in a thread itself"})
     return found.channel, root

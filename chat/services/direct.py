@@ -20,6 +20,7 @@ from chat.models import Channel, ChannelMembership, UserBlock, random_channel_ke
 from chat.selectors import ChannelAccess, channel_access, user_ref
 from chat.services.memberships import tell_membership
 from reaktor.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError, RateLimitedError
+from reaktor.why import Why
 
 MAX_BLOCKED = 1_000
 MAX_GROUP = 8
@@ -62,10 +63,10 @@ def group_open(*, user: UserRef, usernames: Sequence[str]) -> tuple[ChannelAcces
 
 def _open(user: UserRef, others: Sequence[User], kind: ChannelKind, pair: str) -> tuple[ChannelAccess, bool]:
     if not all(other.is_active for other in others):
-        raise NotFoundError("There is no such user.")
+        raise NotFoundError("There is no such user.", why=Why.NO_SUCH_USER)
     everybody = [uuid.UUID(user.id), *(other.pk for other in others)]
     if UserBlock.objects.filter(user_id__in=everybody, blocked_id__in=everybody).exists():
-        raise ForbiddenError("One of you does not want to hear from the other.")
+        raise ForbiddenError("One of you does not want to hear from the other.", why=Why.BLOCKED)
     _check_wanted(user, others)
     _check_pace(user)
     key = reserved_channel_key(kind, random_channel_key())
@@ -100,8 +101,9 @@ def _check_wanted(user: UserRef, others: Sequence[User]) -> None:
         theirs = ChannelMembership.objects.filter(user_id__in=choosy, channel_id__in=mine)
         choosy -= set(theirs.values_list("user_id", flat=True))
     if choosy:
-        names = ", ".join(other.username for other in others if other.pk in choosy)
-        raise ForbiddenError(f"No first message from you reaches: {names}.")
+        names = [other.username for other in others if other.pk in choosy]
+        said = f"No first message from you reaches: {', '.join(names)}."
+        raise ForbiddenError(said, why=Why.NOT_REACHED, names=names)
 
 
 def _check_pace(user: UserRef) -> None:
@@ -112,7 +114,7 @@ def _check_pace(user: UserRef) -> None:
     begun = Channel.objects.filter(created_by_id=uuid.UUID(user.id), created_at__gt=now - DAY, kind__in=DIRECT_KINDS)
     if begun.count() >= MAX_BEGUN:
         said = f"An account of less than a week begins at most {MAX_BEGUN} conversations a day."
-        raise RateLimitedError(said, retry_after_s=3600)
+        raise RateLimitedError(said, retry_after_s=3600, why=Why.TOO_MANY_BEGUN, limit=MAX_BEGUN)
 
 
 def user_block(*, user: UserRef, username: str) -> None:
@@ -123,7 +125,7 @@ def user_block(*, user: UserRef, username: str) -> None:
     if UserBlock.objects.filter(user_id=user.id, blocked=other).exists():
         return
     if UserBlock.objects.filter(user_id=user.id).count() >= MAX_BLOCKED:
-        raise ConflictError(f"Nobody blocks more than {MAX_BLOCKED:,} people.")
+        raise ConflictError(f"Nobody blocks more than {MAX_BLOCKED:,} people.", why=Why.TOO_MANY, limit=MAX_BLOCKED)
     UserBlock.objects.get_or_create(user_id=user.id, blocked=other)
     publish.hiding_changed(user.id)
 
@@ -138,7 +140,12 @@ def _others(user: UserRef, usernames: Sequence[str]) -> list[User]:
     """Those, each once, in the order of their ids."""
     found = {other.pk: other for other in (_somebody_else(user, username) for username in usernames)}
     if not 1 <= len(found) < MAX_GROUP:
-        raise InvalidError(f"A group has 3 to {MAX_GROUP} people.", fields={"usernames": f"2 to {MAX_GROUP - 1}"})
+        raise InvalidError(
+            f"A group has 3 to {MAX_GROUP} people.",
+            fields={"usernames": f"2 to {MAX_GROUP - 1}"},
+            why=Why.GROUP_SIZE,
+            limit=MAX_GROUP,
+        )
     return [found[pk] for pk in sorted(found)]
 
 
@@ -160,7 +167,7 @@ def _channel_of(user: UserRef, pair: str) -> ChannelAccess | None:
 def _somebody_else(user: UserRef, username: str) -> User:
     other = user_called(username)
     if other is None:
-        raise NotFoundError("There is no such user.")
+        raise NotFoundError("There is no such user.", why=Why.NO_SUCH_USER)
     if str(other.pk) == user.id:
-        raise InvalidError("That is you.", fields={"username": "is your own"})
+        raise InvalidError("That is you.", fields={"username": "is your own"}, why=Why.IS_YOU)
     return other

@@ -34,6 +34,7 @@ from chat.services.locking import channel_locked
 from chat.services.memberships import member_add
 from chat.services.messages import message_post
 from reaktor.errors import ConflictError, ForbiddenError, InvalidError, NameTakenError, NotFoundError
+from reaktor.why import Why
 
 PREFIX = "rkh_"
 MAX_HOOKS = 20
@@ -63,7 +64,7 @@ def _hook_store(user: UserRef, key: str, shown: str, public_url: str) -> HookMad
         owner = User.objects.get(pk=user.id)
         _check_may_have(found.channel.kind.is_direct, is_archived=found.access.is_archived, owner=owner)
         if Hook.objects.filter(channel_id=found.channel.id).count() >= MAX_HOOKS:
-            raise ConflictError(f"A channel has at most {MAX_HOOKS} webhooks.")
+            raise ConflictError(f"A channel has at most {MAX_HOOKS} webhooks.", why=Why.TOO_MANY, limit=MAX_HOOKS)
         bot = _account_make(owner, shown)
         if found.channel.kind.is_closed:
             member_add(found.channel.id, UserId(str(bot.pk)), read_to=found.channel.head)

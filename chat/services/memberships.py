@@ -23,6 +23,7 @@ from chat.models import Channel, ChannelMembership, Message, Removal, Thread
 from chat.selectors import ChannelAccess, ChannelRow, channel_access, channel_data, flow_at, read_data, user_ref
 from chat.services.locking import channel_lock
 from reaktor.errors import ConflictError, InvalidError
+from reaktor.why import Why
 
 
 def memberships_ensure(*, user_id: UserId) -> None:
@@ -179,7 +180,7 @@ def membership_leave(*, user: UserRef, key: str) -> None:
         others = ChannelMembership.objects.filter(channel_id=found.channel.id).exclude(user_id=user.id)
         is_owner = found.access.role is Role.OWNER
         if is_owner and others.exists() and not others.filter(role=Role.OWNER.value).exists():
-            raise ConflictError("Give the channel another owner first.")
+            raise ConflictError("Give the channel another owner first.", why=Why.LAST_OWNER)
         ChannelMembership.objects.filter(channel_id=found.channel.id, user_id=user.id).delete()
         tell_removed(user.id, found.channel.key)
         if found.channel.kind is ChannelKind.GROUP:

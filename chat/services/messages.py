@@ -48,6 +48,7 @@ from chat.services.bulk import marks_remove
 from chat.services.threads import GoneReply, replies_gone
 from reaktor.errors import ConflictError, NotFoundError, ReaktorError, UnavailableError
 from reaktor.process import node
+from reaktor.why import Why
 
 REACTIONS_PER_MESSAGE, EMOJI_PER_MESSAGE = 500, 50
 """Each event of a message names all who reacted: in the longest names about 90 KB, usually 5."""
@@ -224,7 +225,7 @@ def reaction_add(*, user: UserRef, key: str, message_id: str, emoji: str) -> Mes
         if held["own"]:
             return False
         if held["all"] >= REACTIONS_PER_MESSAGE or (not held["same"] and held["kinds"] >= EMOJI_PER_MESSAGE):
-            raise ConflictError("That message has as many reactions as it can bear.")
+            raise ConflictError("That message has as many reactions as it can bear.", why=Why.TOO_MANY_REACTIONS)
         Reaction.objects.create(message=message, user_id=user.id, emoji=wanted)
         return True
 
@@ -273,9 +274,9 @@ def _message_change(
                 raise refused
         message = Message.objects.select_for_update(of=("self",)).filter(channel_id=channel.id, pk=wanted).first()
         if message is None:
-            raise NotFoundError("There is no such message in this channel.")
+            raise NotFoundError("There is no such message in this channel.", why=Why.NO_SUCH_MESSAGE)
         if message.deleted_at is not None and refusal is not None:
-            raise ConflictError("That message is deleted.")
+            raise ConflictError("That message is deleted.", why=Why.MESSAGE_DELETED)
         if not change(message, found, channel):
             return message_by_id(channel.id, message_id)
         return message_store(message, channel.seq + 1, kind, found.channel.key)

@@ -24,6 +24,7 @@ from chat.selectors import ChannelAccess, channel_access, parse_message_id, pin_
 from chat.selectors.marks import PINS_PER_CHANNEL
 from chat.services.audit import audit_add
 from reaktor.errors import ConflictError, NotFoundError
+from reaktor.why import Why
 
 
 def pin_add(*, user: UserRef, key: ChannelKey, message_id: str) -> PinData:
@@ -33,10 +34,14 @@ def pin_add(*, user: UserRef, key: ChannelKey, message_id: str) -> PinData:
     with _pinning(user, key) as found:
         message = _message(found, message_id)
         if message.deleted_at is not None:
-            raise ConflictError("That message is deleted.")
+            raise ConflictError("That message is deleted.", why=Why.MESSAGE_DELETED)
         if not Pin.objects.filter(pk=message.pk).exists():
             if Pin.objects.filter(channel_id=found.channel.id).count() >= PINS_PER_CHANNEL:
-                raise ConflictError(f"A channel has at most {PINS_PER_CHANNEL} pinned messages.")
+                raise ConflictError(
+                    f"A channel has at most {PINS_PER_CHANNEL} pinned messages.",
+                    why=Why.TOO_MANY_PINS,
+                    limit=PINS_PER_CHANNEL,
+                )
             at = datetime.now(UTC)
             Pin.objects.create(message=message, channel_id=found.channel.id, pinned_by_id=user.id, created_at=at)
             _note(user, found, message, AuditAction.PIN_ADD)
@@ -71,7 +76,7 @@ def _message(found: ChannelAccess, message_id: str) -> Message:
     wanted = Message.objects.select_for_update(of=("self",), no_key=True).select_related("author")
     message = wanted.filter(channel_id=found.channel.id, pk=parse_message_id(message_id)).first()
     if message is None:
-        raise NotFoundError("There is no such message in this channel.")
+        raise NotFoundError("There is no such message in this channel.", why=Why.NO_SUCH_MESSAGE)
     return message
 
 

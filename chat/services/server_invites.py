@@ -25,6 +25,7 @@ from chat.services.audit import audit_add
 from chat.services.invites import MAX_USES, NO_GOOD
 from chat.services.memberships import member_add
 from reaktor.errors import ForbiddenError, InvalidError, NotFoundError, ReaktorError
+from reaktor.why import Why
 
 MAX_CHANNELS = 20
 
@@ -43,7 +44,7 @@ def server_invite_create(
     alone may invite. Raises ForbiddenError, InvalidError, NotFoundError (a channel), BannedError.
     """
     if not (by_members or user.is_staff):
-        raise ForbiddenError("Only staff may invite to this server.")
+        raise ForbiddenError("Only staff may invite to this server.", why=Why.ONLY_STAFF)
     if User.objects.filter(pk=user.id, is_bot=True).exists():
         # Its token lies about in files: whoever finds one must not become a member.
         raise ForbiddenError("A bot invites nobody.")

@@ -15,6 +15,7 @@ from chat.models import AuditAction, WordRule
 from chat.posting.textrules import CurrentTextRules
 from chat.services.audit import audit_add
 from reaktor.errors import ForbiddenError, InvalidError
+from reaktor.why import Why
 
 WORD_CHARS = 80
 
@@ -54,7 +55,7 @@ def words_check(user: UserRef, texts: Iterable[str], text_rules: CurrentTextRule
         return
     words = text_rules.current().words
     if any(words.rejects(text) for text in texts):
-        raise ForbiddenError("That has words that are not allowed here.")
+        raise ForbiddenError("That has words that are not allowed here.", why=Why.WORDS_NOT_ALLOWED)
 
 
 def _check_staff(user: UserRef) -> None:

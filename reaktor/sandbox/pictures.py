@@ -12,18 +12,21 @@ from typing import IO, NamedTuple
 
 from reaktor.errors import InvalidError, TooLargeError
 from reaktor.sandbox.sandbox import MIB, Bounds, OverboundError, Sandbox
+from reaktor.why import Why
 
 MAX_BYTES = 5 * MIB
-MAX_PIXELS = 40_000_000
+MAX_MEGAPIXELS = 40
+MAX_PIXELS = MAX_MEGAPIXELS * 1_000_000
 """Of four bytes each, twice while they are scaled: within the memory of Bounds."""
 MAX_SIDE = 16_384
 CONTENT_TYPE = "image/webp"
 _WORK = Path(__file__).with_name("picture_work.py")
 _REFUSED = {
     "type": "This is no picture that we know: PNG, JPEG, WebP or GIF.",
-    "pixels": f"The picture is too large: at most {MAX_PIXELS // 1_000_000} million pixels, {MAX_SIDE} on a side.",
+    "pixels": f"The picture is too large: at most {MAX_MEGAPIXELS} million pixels, {MAX_SIDE} on a side.",
     "broken": "The picture is damaged, or not complete.",
 }
+_WHY = {"type": Why.NO_PICTURE, "pixels": Why.PICTURE_TOO_LARGE, "broken": Why.PICTURE_BROKEN}
 _COSTLY = "The picture takes too much time or memory to read."
 
 Size = tuple[int, int]
@@ -65,20 +68,27 @@ class Pictures:
         size = source.seek(0, 2)
         source.seek(0)
         if size > max_bytes:
-            raise TooLargeError(f"A picture has at most {max_bytes // MIB} MiB.", fields={"image": "too large"})
+            raise TooLargeError(
+                f"A picture has at most {max_bytes // MIB} MiB.",
+                fields={"image": "too large"},
+                why=Why.FILE_TOO_LARGE,
+                limit=max_bytes,
+            )
         wanted = {"sizes": sizes, "is_cropped": is_cropped, "max_pixels": MAX_PIXELS, "max_side": MAX_SIDE}
         try:
             head, _, rest = self._sandbox.run(source, json.dumps(wanted)).partition(b"\n")
             said = json.loads(head)
         except (OverboundError, ValueError):
-            raise _refusal(_COSTLY) from None
+            raise InvalidError(_COSTLY, fields={"image": _COSTLY}, why=Why.PICTURE_TOO_COSTLY) from None
         if "refused" in said:
-            raise _refusal(_REFUSED[said["refused"]])
+            raise _refusal(said["refused"])
         return _cut(rest, said["lengths"]), tuple(said["size"])
 
 
-def _refusal(why: str) -> InvalidError:
-    return InvalidError(why, fields={"image": why})
+def _refusal(what: str) -> InvalidError:
+    said, why = _REFUSED[what], _WHY[what]
+    limit = MAX_MEGAPIXELS if why is Why.PICTURE_TOO_LARGE else None
+    return InvalidError(said, fields={"image": said}, why=why, limit=limit)
 
 
 def _cut(joined: bytes, lengths: Sequence[int]) -> list[bytes]:

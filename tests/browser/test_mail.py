@@ -166,7 +166,7 @@ def test_staff_make_an_invite_link_and_whoever_opens_it_registers(come: Comer, i
     root.page.goto(f"{root.url}/#/settings/invites")
     root.page.get_by_role("button", name="Make a link").click()
     link = root.page.get_by_label("Invite link").input_value()
-    expect(root.page.get_by_text("By root: for 1 more account")).to_be_visible()
+    expect(root.page.get_by_text("By root. For 1 more account")).to_be_visible()
 
     ada.page.goto(link)
     expect(ada.page.get_by_text("You are invited")).to_be_visible()

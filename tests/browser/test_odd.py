@@ -72,7 +72,7 @@ def test_a_thread_of_10000_replies_opens_at_its_end_and_goes_back(
     panel.get_by_label("Reply", exact=True).fill("the last")
     panel.get_by_label("Reply", exact=True).press("Enter")
     expect(texts.last).to_have_text("the last")
-    expect(ada.page.locator(".messages").get_by_role("link", name=f"{REPLIES + 1} replies")).to_be_visible()
+    expect(ada.page.locator(".messages").get_by_role("link", name=f"{REPLIES + 1:,} replies")).to_be_visible()
 
 
 def test_the_composer_counts_as_the_server_does(migrated_server: LiveServer, browser: Browser, tmp_path: Path) -> None:

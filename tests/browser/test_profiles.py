@@ -62,7 +62,7 @@ def test_a_picture_that_is_none_is_refused_in_words(people: People, tmp_path: Pa
     file.write_bytes(png_that_says(20_000, 3_000))
     ada.page.get_by_label("Choose a picture").set_input_files(file)
     ada.page.get_by_role("button", name="Use this picture").click()
-    expect(ada.page.get_by_text("million pixels")).to_be_visible(timeout=SOON_MS)
+    expect(ada.page.get_by_text("40 million pixels")).to_be_visible(timeout=SOON_MS)
 
 
 def test_a_card_says_who_somebody_is_and_leads_to_them(people: People, room: Room) -> None:

@@ -1,23 +1,12 @@
 /** What went wrong, why a session ended, what a moderator did: in sentences for people. */
 
 import { RequestError } from "./client/index.js";
-import { capital } from "./lines.js";
 import { inWords, whenOf } from "./times.js";
-import { says, t } from "./words.js";
+import { language, says, t } from "./words.js";
 
-// Where the server's own sentence is more precise than ours.
-const SERVER_KNOWS_BETTER = new Set([
-  "invalid",
-  "conflict",
-  "too_large",
-  "forbidden",
-  "muted",
-  "banned",
-  "not_authenticated",
-  "name_taken",
-  "edit_window_over",
-  "confirmation_required",
-]);
+const MIB = 2 ** 20;
+// The server speaks English. Where it says more than its code, that is for who reads English.
+const SERVER_SAYS_MORE = new Set(["invalid", "conflict", "too_large", "forbidden", "not_authenticated", "banned"]);
 
 /**
  * One sentence for people. Never empty, never a code.
@@ -26,17 +15,18 @@ const SERVER_KNOWS_BETTER = new Set([
  */
 export function explain(error) {
   if (!(error instanceof RequestError)) return t("errors.page_failed");
-  const details = Object.values(error.fields).filter((text) => typeof text === "string");
   if (error.terms) return termsLine(error.terms.isEverywhere ? error.code : `${error.code}_here`, error.terms);
-  let sentence = t(`errors.code_${error.code}`);
-  if (SERVER_KNOWS_BETTER.has(error.code) && error.message !== error.code) sentence = error.message;
-  if (error.code === "invalid" && details.length > 0 && /not valid/.test(sentence))
-    sentence = capital(details.join(" "));
-  if (error.isPatience) {
-    const wait = Math.ceil(error.retryAfterS ?? 0);
-    sentence += ` ${wait > 1 ? t("errors.again_in", { when: inWords(wait) }) : t("errors.again_soon")}`;
-  }
-  return sentence;
+  const sentence = sentenceOf(error);
+  if (!error.isPatience) return sentence;
+  const wait = Math.ceil(error.retryAfterS ?? 0);
+  return `${sentence} ${wait > 1 ? t("errors.again_in", { when: inWords(wait) }) : t("errors.again_soon")}`;
+}
+
+/** @param {RequestError} error */
+function sentenceOf({ code, why, limit, names, message }) {
+  if (says(`errors.why_${why}`)) return t(`errors.why_${why}`, { count: limit, size: Math.floor(limit / MIB), names });
+  if (language === "en" && SERVER_SAYS_MORE.has(code) && message !== code) return message;
+  return t(`errors.code_${code}`, { count: limit });
 }
 
 /** Why a session ended for good, in a sentence. @param {{code?: number, refusal?: RequestError}} state */

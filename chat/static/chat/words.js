@@ -9,7 +9,7 @@ import { LANGUAGES } from "./words/languages.js";
 
 const base = (tag = "") => tag.toLowerCase().split("-")[0];
 const asked = globalThis.navigator?.languages ?? [];
-const language = [chosen.language, ...asked].map(base).find((code) => code in LANGUAGES) ?? "en";
+export const language = [chosen.language, ...asked].map(base).find((code) => code in LANGUAGES) ?? "en";
 /** The reader's own kind of the language, where the browser names one: it says how times and figures look. */
 export const locale = asked.find((tag) => base(tag) === language) ?? language;
 

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from reaktor.errors import CloseCode, ErrorCode
+from reaktor.why import Why
 from tests.support.node_packages import install_packages
 
 HERE = Path(__file__).parent
@@ -145,7 +147,7 @@ def test_what_is_said_is_given_the_names_that_it_has(modules: dict[str, Reading]
 def test_words_are_loaded_with_the_modules_that_say_them(modules: dict[str, Reading]) -> None:
     """withWords("panels", import("./x.js")): whatever way leads to x, and to what it imports, brings its part along."""
     everything = {*catalogue("en")[0]}
-    has = {name: everything for name in modules} | {"main.js": {FIRST, *modules["main.js"]["loads"]}}
+    has = dict.fromkeys(modules, everything) | {"main.js": {FIRST, *modules["main.js"]["loads"]}}
     while True:
         before = dict(has)
         for name, found in modules.items():
@@ -157,6 +159,41 @@ def test_words_are_loaded_with_the_modules_that_say_them(modules: dict[str, Read
             break
     parts = {(name, key.partition(".")[0] if "." in key else FIRST) for name, key, _ in said(modules)}
     assert {(name, part) for name, part in parts if part not in has[name]} == set()
+
+
+# -- What the server refuses ---------------------------------------------------------------------------------------
+
+
+def refusals(beginning: str) -> dict[str, Message]:
+    """The messages for what went wrong whose keys begin so, by the rest of the key."""
+    messages = messages_of(catalogue("en")[0])
+    return {key.removeprefix(beginning): each for key, each in messages.items() if key.startswith(beginning)}
+
+
+def test_every_code_and_every_why_of_the_server_has_a_sentence() -> None:
+    """A German reader was told in English what was wrong with the name that they had chosen."""
+    of_the_client = {"offline", "timeout", "disconnected"}
+    # What a program does wrong, and not its reader.
+    of_programs = {ErrorCode.UNKNOWN_OPERATION.value}
+    assert refusals("errors.code_").keys() == {code.value for code in ErrorCode} - of_programs | of_the_client
+    assert refusals("errors.why_").keys() == {why.value for why in Why}
+
+
+def test_every_closing_after_which_nobody_comes_back_by_themselves_has_a_sentence() -> None:
+    of_programs = {CloseCode.NO_HELLO, CloseCode.PROTOCOL_ERROR}
+    wanted = {str(code.value) for code in CloseCode if not code.may_come_back and code not in of_programs}
+    assert refusals("errors.closed_").keys() == wanted
+
+
+def test_what_a_refusal_says_is_what_explain_js_gives_it() -> None:
+    names = {name for message in refusals("errors.why_").values() for name in names_in(message)}
+    assert names == {"count", "size", "names"}
+
+
+def test_the_protocol_names_every_why() -> None:
+    page = (HERE.parents[2] / "docs" / "protocol.md").read_text()
+    table = page.split("| about | `why` |", 1)[1].split("\n\n", 1)[0]
+    assert set(re.findall(r"`(\w+)`", table)) - {"limit", "names"} == {why.value for why in Why}
 
 
 # -- The languages -------------------------------------------------------------------------------------------------

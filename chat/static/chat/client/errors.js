@@ -13,9 +13,9 @@ export class RequestError extends Error {
   /**
    * @param {string} code
    * @param {{message?: string, retryAfterS?: number, fields?: Object<string, string>, status?: number,
-   *   terms?: Terms}} [more]  terms: of a mute or ban
+   *   terms?: Terms, why?: string, limit?: number, names?: string[]}} [more]  terms: of a mute or ban; why: what exactly
    */
-  constructor(code, { message = "", retryAfterS, fields, status, terms } = {}) {
+  constructor(code, { message = "", retryAfterS, fields, status, terms, why, limit, names } = {}) {
     super(message || code);
     this.name = "RequestError";
     this.code = code;
@@ -23,6 +23,7 @@ export class RequestError extends Error {
     this.fields = fields ?? {};
     this.status = status;
     this.terms = terms;
+    Object.assign(this, { why, limit, names });
   }
 
   /**
@@ -39,13 +40,16 @@ export class RequestError extends Error {
       fields: data.fields,
       status,
       terms: termsOf(data),
+      why: data.why,
+      limit: data.limit ?? data.told,
+      names: data.names,
     });
   }
 
   /** As plain data that can be stored: what the constructor takes, and the code. */
   asData() {
-    const { code, message, retryAfterS, fields, status, terms } = this;
-    return { code, message, retryAfterS, fields, status, terms };
+    const { code, message, retryAfterS, fields, status, terms, why, limit, names } = this;
+    return { code, message, retryAfterS, fields, status, terms, why, limit, names };
   }
 
   /** Nobody answered: the same request makes sense again as soon as there is a connection. */

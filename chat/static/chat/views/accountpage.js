@@ -86,8 +86,7 @@ function card({ title, lead, field, action, problem = () => "", submit }, onDone
     try {
       done.textContent = (await submit()) ?? "";
     } catch (failure) {
-      // The server's own sentence says what to do about a dead link.
-      error.textContent = failure.code === "not_found" ? failure.message : explain(failure);
+      error.textContent = explain(failure);
     } finally {
       button.disabled = false;
     }
