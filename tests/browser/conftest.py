@@ -45,6 +45,10 @@ class Room:
         path = f"/channels/{self.key}/messages/{message}/reactions/{emoji}"
         self._client.put(path).raise_for_status()
 
+    def mute(self, username: str, until: str, reason: str) -> None:
+        said = {"kind": "mute", "username": username, "channel": self.key, "until": until, "reason": reason}
+        self._ask("/sanctions", said)
+
     def ids(self) -> list[str]:
         """Of its messages, oldest first."""
         answer = self._client.get(f"/channels/{self.key}/messages")

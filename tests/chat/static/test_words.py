@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import re
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -14,35 +11,16 @@ import pytest
 from reaktor.errors import CloseCode, ErrorCode
 from reaktor.why import Why
 from tests.support.node_packages import install_packages
+from tests.support.words import CATALOGUES, CLIENT, Message, catalogue, forms, messages_of, names_in, run_node
 
 HERE = Path(__file__).parent
-CLIENT = HERE.parents[2] / "chat" / "static" / "chat"
-CATALOGUES = CLIENT / "words"
 LANGUAGES = sorted(path.stem for path in CATALOGUES.glob("*.js") if path.stem != "languages")
 FIRST = ""
 """The part of the words that the first page says."""
 NO_PAGE = {"client", "words"}
 """Folders whose modules show nothing by themselves."""
 
-Message = str | dict[str, str]
-Parts = dict[str, dict[str, Message]]
 Reading = dict[str, Any]
-
-READ_CATALOGUE = """
-const { default: first, parts } = await import(process.argv[1]);
-const found = { "": first };
-for (const [part, load] of Object.entries(parts)) found[part] = (await load()).default;
-const plurals = new Intl.PluralRules(process.argv[2]).resolvedOptions().pluralCategories;
-console.log(JSON.stringify({ found, plurals }));
-"""
-
-
-def run_node(*arguments: str) -> Any:
-    node = shutil.which("node")
-    assert node is not None, "Node is needed: see scripts/test-requirements"
-    done = subprocess.run([node, *arguments], capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
 
 
 def read(folder: Path, names: list[str]) -> dict[str, Reading]:
@@ -56,25 +34,6 @@ def modules() -> dict[str, Reading]:
     """What reading.mjs found, by the name of the module."""
     names = (str(path.relative_to(CLIENT)) for path in sorted(CLIENT.rglob("*.js")))
     return read(CLIENT, [name for name in names if name.split("/")[0] not in NO_PAGE])
-
-
-def catalogue(language: str) -> tuple[Parts, set[str]]:
-    """Its messages by part, and which forms of a plural the language has."""
-    module = str(CATALOGUES / f"{language}.js")
-    found = run_node("--input-type=module", "--eval", READ_CATALOGUE, module, language)
-    return found["found"], set(found["plurals"])
-
-
-def messages_of(parts: Parts) -> dict[str, Message]:
-    return {key: message for part in parts.values() for key, message in part.items()}
-
-
-def forms(message: Message) -> list[str]:
-    return [message] if isinstance(message, str) else list(message.values())
-
-
-def names_in(message: Message) -> set[str]:
-    return {name for form in forms(message) for name in re.findall(r"\{(\w+)\}", form)}
 
 
 # -- Where words stand ---------------------------------------------------------------------------------------------
