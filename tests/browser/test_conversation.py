@@ -172,3 +172,19 @@ def test_enter_that_confirms_a_candidate_of_an_input_method_neither_sends_nor_sa
     expect(edit).to_have_value("日本語")
     edit.press("Enter")
     ada.expect_texts(["日本語 edited"])
+
+
+def test_what_is_not_sent_yet_is_there_after_a_reload_and_after_a_look_elsewhere(people: People, room: Room) -> None:
+    ada = people("ada").register(room.path)
+    ada.field.fill("half a thought")
+    ada.page.reload()
+    expect(ada.field).to_have_value("half a thought")
+    ada.page.get_by_role("link", name="All channels").first.click()
+    expect(ada.field).to_have_count(0)
+    ada.page.go_back()
+    expect(ada.field).to_have_value("half a thought")
+    ada.field.press("Enter")
+    ada.expect_texts(["half a thought"])
+    ada.page.reload()
+    ada.expect_texts(["half a thought"])
+    expect(ada.field).to_have_value("")

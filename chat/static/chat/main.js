@@ -10,7 +10,6 @@
 import { Api, Chat, Credentials, Memory, needsLogin } from "./client/index.js";
 import { explainEnd } from "./explain.js";
 import { facts } from "./facts.js";
-import { forgetDrafts } from "./views/channel.js";
 import { Shell } from "./views/shell.js";
 import { load, t, withWords } from "./words.js";
 
@@ -82,7 +81,6 @@ class App {
     this.shell = null;
     this.root.replaceChildren();
     this.chat.stop();
-    forgetDrafts();
     this.#showLogin(notice);
   }
 

@@ -227,6 +227,21 @@ test("visited unlisted channels are remembered with how far they were read; list
   assert.deepEqual(places.entered(), ["general"]);
 });
 
+test("what is written and not sent is kept for each place, for its writer, until it is sent or they log out", () => {
+  const own = new Memory(null);
+  const places = Object.assign(new Places({ shared: new Memory(null), own }), { username: "ada" });
+  places.keepDraft("general", "half a th");
+  places.keepDraft("m1", "a reply");
+  assert.equal(Object.assign(new Places({ shared: new Memory(null), own }), { username: "bob" }).draft("general"), "");
+  assert.deepEqual([places.draft("general"), places.draft("m1"), places.draft("k1")], ["half a th", "a reply", ""]);
+  places.keepDraft("m1", " ");
+  assert.deepEqual([places.draft("general"), places.draft("m1")], ["half a th", ""]);
+  for (let number = 0; number < 60; number += 1) places.keepDraft(`k${number}`, "x");
+  assert.deepEqual([places.draft("general"), places.draft("k59")], ["", "x"], "the oldest go");
+  places.clear();
+  assert.equal(places.draft("k59"), "");
+});
+
 // The server's sentence had the end in UTC, two hours away from the reader's clock.
 test("a mute and a ban are told with their end by the reader's clock, and why", () => {
   const until = new Date(Date.now() + 1000);

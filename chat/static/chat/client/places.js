@@ -2,10 +2,11 @@
  * Places: which channels this person goes to, as this browser remembers it.
  *
  * Entered: where this tab is, so that a reload enters them again. Visited: unlisted channels, which no list names
- * and of which the server keeps no read marker for people who only know the link.
+ * and of which the server keeps no read marker for people who only know the link. Drafts: what is written in them.
  */
 
 const VISITED_LIMIT = 50;
+const DRAFT_LIMIT = 50;
 
 export class Places {
   /** @param {{shared: import("./memory.js").Memory, own: import("./memory.js").Memory}} parts */
@@ -35,6 +36,23 @@ export class Places {
     return this.shared.get(this.#name, []);
   }
 
+  /** What is written there and not sent, also over a reload. @param {string} where  a channel's key, a thread's root */
+  draft(where) {
+    return this.#drafts[where] ?? "";
+  }
+
+  /** @param {string} where  @param {string} text */
+  keepDraft(where, text) {
+    const { [where]: _, ...others } = this.#drafts;
+    const texts = text.trim() === "" ? others : { ...others, [where]: text };
+    this.own.set("drafts", { username: this.username, texts: Object.fromEntries(Object.entries(texts).slice(-DRAFT_LIMIT)) });
+  }
+
+  get #drafts() {
+    const kept = this.own.get("drafts");
+    return kept?.username === this.username ? kept.texts : {};
+  }
+
   readMark(key) {
     return this.visited().find((place) => place.key === key)?.read;
   }
@@ -61,6 +79,7 @@ export class Places {
 
   /** Log-out: this tab is nowhere. What was visited is kept for the next login. */
   clear() {
+    this.own.remove("drafts");
     this.own.remove("entered");
     this.own.remove("status");
   }

@@ -10,9 +10,6 @@ import { Composer } from "./composer.js";
 import { Members } from "./members.js";
 import { Messages } from "./messages.js";
 
-// What is written and not sent stays while one looks into other channels.
-const drafts = new Map();
-
 export class ChannelView {
   /**
    * @param {{chat: import("../client/chat.js").Chat, key: string, menuButton: Element, toasts: import("./toasts.js").Toasts}} parts
@@ -36,7 +33,8 @@ export class ChannelView {
       onMessage: (username) => this.#message(username),
     });
     this.composer = new Composer({
-      draft: drafts.get(key) ?? "",
+      draft: chat.places.draft(key),
+      onDraft: (text) => chat.places.keepDraft(key, text),
       limit: () => chat.store.limits.text_chars,
       onSend: (text, files) => this.#send(text, files),
       openTray: async (onChange) => new (await withWords("panels", import("./files.js"))).Tray({ chat, onChange }),
@@ -179,7 +177,6 @@ export class ChannelView {
   }
 
   #send(text, files) {
-    drafts.delete(this.key);
     this.chat.send(this.key, text, files.length > 0 ? { files } : {});
     this.messages.wrote();
   }
@@ -242,16 +239,9 @@ export class ChannelView {
 
   destroy() {
     clearInterval(this.ticker);
-    if (this.composer.draft.trim() === "") drafts.delete(this.key);
-    else drafts.set(this.key, this.composer.draft);
     this.messages.destroy();
     this.thread?.destroy();
     this.pinned?.destroy();
     if (this.chat.active === this.key) this.chat.active = null;
   }
-}
-
-/** Log-out: nobody else may find what was being written. */
-export function forgetDrafts() {
-  drafts.clear();
 }

@@ -9,13 +9,14 @@ const MAX_ROWS = 8;
 export class Composer {
   /**
    * @param {{onSend: (text: string, files: any[]) => void, openTray: (onChange: () => void) => Promise<any>, onTyping: (on: boolean) => void, onEditLast: () => void,
-   *   draft: string, limit: () => number}} parts
+   *   onDraft: (text: string) => void, draft: string, limit: () => number}} parts
    */
-  constructor({ onSend, openTray, onTyping, onEditLast, draft, limit }) {
+  constructor({ onSend, openTray, onTyping, onEditLast, onDraft, draft, limit }) {
     this.onSend = onSend;
     this.openTray = openTray;
     this.onTyping = onTyping;
     this.onEditLast = onEditLast;
+    this.onDraft = onDraft;
     this.limit = limit;
     this.field = h("textarea", {
       class: "composer-field",
@@ -81,10 +82,6 @@ export class Composer {
     this.#fit();
   }
 
-  get draft() {
-    return this.field.value;
-  }
-
   focus() {
     this.field.focus({ preventScroll: true });
   }
@@ -109,6 +106,7 @@ export class Composer {
 
   #onInput() {
     this.#fit();
+    this.onDraft(this.field.value);
     this.onTyping(this.field.value.trim() !== "");
   }
 
@@ -130,6 +128,7 @@ export class Composer {
     this.field.value = "";
     this.tray?.clear();
     this.#fit();
+    this.onDraft("");
     this.onSend(text.trim() === "" ? "" : text, files);
     this.focus();
   }

@@ -80,7 +80,8 @@ export class ThreadPanel {
     });
     this.also = h("input", { type: "checkbox" });
     this.composer = new Composer({
-      draft: "",
+      draft: this.chat.places.draft(this.root),
+      onDraft: (text) => this.chat.places.keepDraft(this.root, text),
       limit: () => this.chat.store.limits.text_chars,
       onSend: (text, files) => this.#send(text, files),
       openTray: async (onChange) => new (await withWords("panels", import("./files.js"))).Tray({ chat: this.chat, onChange }),
