@@ -31,7 +31,7 @@ settings.load_profile("suite")
 
 # What starts real servers shares them within its folder, and so runs in one process. They wait a lot, so more processes
 # than cores keep these busy. Groups in the order in which they begin, the longest first.
-GROUPS = ("cluster", "integration", "faults", "postgresql", "interop", "docs", "deployment")
+GROUPS = ("cluster", "integration", "faults", "postgresql", "autobahn", "interop", "docs", "deployment")
 WITH = {"browser": "faults"}
 """In the same process as that folder: Chromium breaks off what it loads when a network device comes or goes."""
 

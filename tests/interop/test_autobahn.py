@@ -16,7 +16,7 @@ import pytest
 from tests.support.autobahn import Fuzzer, NoPython27Error, Verdict, install_suite
 from tests.support.ports import free_port, is_listening, wait_for
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("autobahn")]
 
 WAYS = ("at-once", "receive", "relayed")
 CASES = [f"{number}.*" for number in range(1, 11)]
